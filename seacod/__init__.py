@@ -1,0 +1,7 @@
+"""seacod: keeps a Chinese speech-recognition service running on one GPU server.
+
+`supervisor/` and `alerts/` are the supervisor's side (small, no torch, no funasr, no gradio);
+`asr/` and `web/` are the worker's side. What both may use lies here, at the top.
+"""
+
+__version__ = "0.1.0"

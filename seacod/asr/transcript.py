@@ -1,0 +1,70 @@
+"""What a transcription gives: the result types shared by engine, API, page and command line.
+
+Times are seconds from the start of the file. Confidence is the mean of the decoder's own
+posterior of each written token, 0 to 1; it is *uncalibrated* (see `Transcript.confidence_kind`)
+and None where the engine could not read it. It is never invented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One written character or word with its time."""
+
+    text: str
+    start_seconds: float
+    end_seconds: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech between two pauses."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+    confidence: float | None = None
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HotwordReport:
+    """What became of one hotword of the request.
+
+    `matched`: it stands in the text. `unknown_characters`: characters the model has no token
+    for, so that the word cannot be recognised. `ignored`: not given to the model, with `reason`.
+    """
+
+    word: str
+    status: Literal["matched", "not_heard", "unknown_characters", "ignored"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of one recording and how it was made."""
+
+    text: str
+    segments: tuple[Segment, ...]
+    duration_seconds: float
+    processing_seconds: float
+    queue_seconds: float
+    confidence: float | None
+    model: str
+    device: str
+    hotwords: tuple[HotwordReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+    confidence_kind: Literal["uncalibrated", "calibrated"] = "uncalibrated"
+    language: str = field(default="zh")
+
+    @property
+    def real_time_factor(self) -> float | None:
+        """Processing time over audio length; None for a recording without length."""
+        if self.duration_seconds <= 0:
+            return None
+        return self.processing_seconds / self.duration_seconds

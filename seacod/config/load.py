@@ -1,0 +1,251 @@
+"""Reads the settings: file, then environment, then command-line options, the later winning.
+
+Every error names where (file and line, variable or option), the key, what is wrong and the
+nearest right key. Called by `cli.py` and by the supervisor at reload; never writes anything.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from seacod.config.schema import Settings
+from seacod.errors import ConfigError
+
+DEFAULT_FILE = Path("/etc/seacod/seacod.yaml")
+ENV_FILE = "SEACOD_CONFIG"
+_ENV_PREFIX = "SEACOD_"
+# Variables of ours that are no settings: the file's place, the installer's, the control channel's.
+_ENV_RESERVED = ("SEACOD_CONFIG", "SEACOD_INTERNAL_", "SEACOD_TORCH", "SEACOD_TEST_")
+
+KeyPath = tuple[str, ...]
+
+# pydantic's error types in an operator's words; its own words serve for the rest.
+_MUST_BE = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "path_type": "a path",
+}
+
+
+@dataclass
+class _Collected:
+    """Values on their way to pydantic, each with the place it came from."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origin: dict[KeyPath, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def put(self, path: KeyPath, value: Any, origin: str) -> None:
+        section = self.values
+        for key in path[:-1]:
+            section = section.setdefault(key, {})
+        section[path[-1]] = value
+        self.origin[path] = origin
+
+    def where(self, path: KeyPath, fallback: str) -> str:
+        """The origin of a key, or of the nearest section above it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origin:
+                return self.origin[path[:length]]
+        return fallback
+
+
+def find_file(explicit: Path | None = None) -> Path | None:
+    """The configuration file that applies, or None for defaults only.
+
+    Raises:
+        ConfigError: a file was named (option or SEACOD_CONFIG) and is not there.
+    """
+    named = explicit or (Path(os.environ[ENV_FILE]) if os.environ.get(ENV_FILE) else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(
+                f"{named}: there is no such configuration file; give another path or create it "
+                "with: seacod config example",
+                f"{named}：找不到该配置文件；请更换路径，或用 seacod config example 生成",
+            )
+        return named
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def load_settings(
+    path: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The effective settings.
+
+    Args:
+        path: the file; None looks in SEACOD_CONFIG, then /etc/seacod/seacod.yaml, then does
+            without one.
+        environment: variables to read `SEACOD_...` from; the process's own by default.
+        options: command-line options by dotted key (`server.port`); None values are passed over.
+
+    Raises:
+        ConfigError: with one line for each thing that is wrong.
+    """
+    file = find_file(path)
+    collected = _Collected()
+    if file is not None:
+        _read_file(file, collected)
+    _read_environment(os.environ if environment is None else environment, collected)
+    for dotted, value in (options or {}).items():
+        if value is not None:
+            collected.put(tuple(dotted.split(".")), value, f"option for {dotted}")
+    if collected.problems:
+        raise ConfigError("\n".join(collected.problems))
+    try:
+        return Settings.model_validate(collected.values)
+    except ValidationError as error:
+        fallback = str(file) if file else "settings"
+        lines = [_describe(item, collected, fallback) for item in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def leaves(model: type[BaseModel] = Settings, prefix: KeyPath = ()) -> Iterator[KeyPath]:
+    """Every key of the settings, as a path."""
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from leaves(annotation, (*prefix, name))
+        else:
+            yield (*prefix, name)
+
+
+def variable_name(path: KeyPath) -> str:
+    """The environment variable that overrides a key."""
+    return _ENV_PREFIX + "_".join(path).upper()
+
+
+def _read_file(file: Path, collected: _Collected) -> None:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start})") from None
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigError(
+                f"{file}:{node.start_mark.line + 1}: expected sections such as 'server:', "
+                f"found a {node.id}"
+            )
+        _read_mapping(file, loader, node, (), collected)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{file}{line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not valid YAML: {error}") from None
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
+
+
+def _read_mapping(
+    file: Path, loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: KeyPath, out: _Collected
+) -> None:
+    known = set(leaves())
+    sections = {path[:length] for path in known for length in range(1, len(path))}
+    seen: set[str] = set()
+    for key_node, value_node in node.value:
+        key = str(loader.construct_object(key_node, deep=True))
+        where = f"{file}:{key_node.start_mark.line + 1}"
+        path = (*prefix, key)
+        if key in seen:
+            out.problems.append(f"{where}: {'.'.join(path)}: stands twice in this file")
+            continue
+        seen.add(key)
+        if path in sections:
+            out.origin[path] = where
+            if isinstance(value_node, yaml.MappingNode):
+                _read_mapping(file, loader, value_node, path, out)
+            elif value_node.value not in ("", "~", "null"):
+                out.problems.append(
+                    f"{where}: {'.'.join(path)}: is a section; put its keys below it, indented"
+                )
+        elif path in known:
+            value = loader.construct_object(value_node, deep=True)
+            if isinstance(value, bool):
+                # YAML reads yes, no, on and off as truth values; no setting of ours is one.
+                out.problems.append(
+                    f"{where}: {'.'.join(path)}: YAML reads {value_node.value!r} as true or false; "
+                    "write a number, or put a text in quotes"
+                )
+                continue
+            out.put(path, value, where)
+        else:
+            out.problems.append(f"{where}: {'.'.join(path)}: unknown key; {_nearest(path)}")
+
+
+def _read_environment(environment: Mapping[str, str], collected: _Collected) -> None:
+    names = {variable_name(path): path for path in leaves()}
+    for name, value in environment.items():
+        if not name.startswith(_ENV_PREFIX) or name.startswith(_ENV_RESERVED):
+            continue
+        if name in names:
+            path = names[name]
+            # Set but empty clears a key that may be empty, as an empty value in the file does.
+            given = None if value == "" and _may_be_empty(path) else value
+            collected.put(path, given, f"environment variable {name}")
+        else:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]}?" if close else "see: seacod config show"
+            collected.problems.append(f"environment variable {name}: unknown setting; {hint}")
+
+
+def _may_be_empty(path: KeyPath) -> bool:
+    section = Settings.model_fields[path[0]].annotation
+    assert isinstance(section, type) and issubclass(section, BaseModel)
+    return section.model_fields[path[1]].default is None
+
+
+def _nearest(path: KeyPath) -> str:
+    """A hint that names the right key nearest to a wrong one."""
+    dotted = ".".join(path)
+    every = [".".join(leaf) for leaf in leaves()]
+    siblings = [leaf for leaf in every if leaf.rpartition(".")[0] == ".".join(path[:-1])]
+    by_last = {leaf.rpartition(".")[2]: leaf for leaf in every}
+    sections = sorted({leaf.partition(".")[0] for leaf in every})
+    candidates = (
+        difflib.get_close_matches(dotted, siblings, n=1, cutoff=0.7)
+        or ([by_last[path[-1]]] if path[-1] in by_last else [])
+        or (difflib.get_close_matches(path[-1], sections, n=1) if len(path) == 1 else [])
+        or [by_last[key] for key in difflib.get_close_matches(path[-1], by_last, n=1)]
+        or difflib.get_close_matches(dotted, every, n=1)
+    )
+    if candidates:
+        return f"did you mean {candidates[0]}?"
+    return "all keys with their meaning: seacod config example"
+
+
+def _describe(item: Any, collected: _Collected, fallback: str) -> str:
+    """One pydantic error as a line for people."""
+    path = tuple(str(part) for part in item["loc"])
+    message = str(item["msg"])
+    if not path:
+        # Our own check of combinations; it names its key first.
+        message = message.removeprefix("Value error, ")
+        key = tuple(message.partition(":")[0].split("."))
+        return f"{collected.where(key, fallback)}: {message}"
+    message = _MUST_BE.get(item["type"]) or message.replace("Input should be ", "", 1)
+    given = item.get("input")
+    shown = "empty" if given is None else repr(given)
+    return f"{collected.where(path, fallback)}: {'.'.join(path)}: is {shown:.80}; it must be {message}"

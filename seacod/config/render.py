@@ -1,0 +1,115 @@
+"""Settings as text: the commented file for operators, and the effective values.
+
+`etc/seacod.yaml` is the output of `example`; a test keeps the two the same.
+"""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from annotated_types import Ge, Le
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from seacod.config.load import variable_name
+from seacod.config.schema import Settings
+from seacod.config.secrets import find_secret
+
+_HEAD = """\
+# seacod: settings of the speech-recognition service.
+# seacod：语音识别服务的配置。
+#
+# Every key stands here with its default; remove the '#' before a key to change it.
+# Check: seacod config check      See what applies: seacod config show
+# Apply: systemctl restart seacod
+# A variable SEACOD_SECTION_KEY overrides a key (SEACOD_SERVER_PORT=8080).
+# 每个配置项及其默认值都列在下面；去掉行首的 # 即可修改，改后执行 systemctl restart seacod。
+"""
+
+
+def example() -> str:
+    """The commented configuration file with every key at its default."""
+    parts = [_HEAD]
+    for section, info in Settings.model_fields.items():
+        model = typing.cast(type[BaseModel], info.annotation)
+        parts.append(f"\n# {(model.__doc__ or '').strip()}\n{section}:\n")
+        for key, leaf in model.model_fields.items():
+            parts.append(_example_key(key, leaf))
+    return "".join(parts).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"
+
+
+def show(settings: Settings) -> str:
+    """The effective values as YAML, with the variable that overrides each; secrets masked."""
+    lines = ["# effective settings (file, environment and options together)"]
+    for section, info in Settings.model_fields.items():
+        lines.append(f"{section}:")
+        model = typing.cast(type[BaseModel], info.annotation)
+        for key in model.model_fields:
+            value = getattr(getattr(settings, section), key)
+            line = f"  {key}: {_scalar(value)}"
+            lines.append(f"{line:<44}  # {variable_name((section, key))}")
+    token = find_secret("hub-token", settings.asr.hub_token_file)
+    lines.append(f"# secret hub-token: {'******** (set)' if token else 'not set'}")
+    return "\n".join(lines) + "\n"
+
+
+def _example_key(key: str, info: FieldInfo) -> str:
+    extra = info.json_schema_extra
+    chinese = str(extra.get("zh", "")) if isinstance(extra, dict) else ""
+    lines = _wrap(info.description or "") + _wrap(chinese) + [_facts(info)]
+    comments = "".join(f"  # {line}\n" for line in lines)
+    return f"{comments}{f'  #{key}: {_scalar(info.default)}'.rstrip()}\n\n"
+
+
+def _facts(info: FieldInfo) -> str:
+    """Default and limits in one line."""
+    facts = [f"default: {_scalar(info.default) or 'empty'}"]
+    for limit in info.metadata:
+        if isinstance(limit, Ge):
+            facts.append(f"at least {limit.ge}")
+        elif isinstance(limit, Le):
+            facts.append(f"at most {limit.le}")
+    if typing.get_origin(info.annotation) is Literal:
+        facts.append("one of " + ", ".join(map(str, typing.get_args(info.annotation))))
+    return f"[{'; '.join(facts)}]"
+
+
+def _scalar(value: Any) -> str:
+    """A value as it would stand in the file."""
+    if value is None:
+        return ""
+    if isinstance(value, Path):
+        value = str(value)
+    return yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("...\n").strip()
+
+
+def _wrap(text: str, width: int = 92) -> list[str]:
+    """Lines of at most `width` columns; Chinese characters count two and may break anywhere."""
+    lines, line, columns = [], "", 0
+    for word in _words(text):
+        size = sum(2 if ord(char) > 0x2E80 else 1 for char in word)
+        if columns + size > width and line:
+            lines.append(line.rstrip())
+            line, columns = "", 0
+            word = word.lstrip()
+        line += word
+        columns += size
+    return [*lines, line.rstrip()] if line else lines
+
+
+def _words(text: str) -> list[str]:
+    words: list[str] = []
+    for char in text:
+        wide = ord(char) > 0x2E80
+        if not words or wide or char == " " or ord(words[-1][-1]) > 0x2E80:
+            # Closing punctuation stays with what it closes.
+            if wide and char in "，。；：、）" and words:
+                words[-1] += char
+            else:
+                words.append(char)
+        else:
+            words[-1] += char
+    return words

@@ -1,0 +1,52 @@
+"""Secrets: from a systemd credential or a file only the service can read, never from the yaml.
+
+A secret is read where it is used and never kept in `Settings`, so nothing that prints settings
+can print it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from seacod.errors import ConfigError
+
+ENV_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+
+
+def find_secret(credential: str, file: Path | None) -> Path | None:
+    """Where the secret lies: the systemd credential first, then the configured file."""
+    directory = os.environ.get(ENV_CREDENTIALS)
+    if directory and (Path(directory) / credential).is_file():
+        return Path(directory) / credential
+    return file
+
+
+def read_secret(credential: str, file: Path | None) -> str | None:
+    """The secret without its trailing newline, or None when none is configured.
+
+    Args:
+        credential: name of the systemd credential (`LoadCredential=NAME:PATH`).
+        file: the file from the configuration, if any.
+
+    Raises:
+        ConfigError: the file is not there, cannot be read, is empty, or others may read it.
+    """
+    path = find_secret(credential, file)
+    if path is None:
+        return None
+    try:
+        mode = path.stat().st_mode
+        # Credentials lie on a private ramfs and need no check of their own.
+        if path == file and mode & 0o007:
+            raise ConfigError(
+                f"{path}: holds a secret and everybody may read it; run: chmod o-rwx {path}"
+            )
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{path}: the secret {credential} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: the secret {credential} is not text") from None
+    if not secret:
+        raise ConfigError(f"{path}: the secret {credential} is empty")
+    return secret

@@ -1,0 +1,154 @@
+"""Every error a person can meet: what it says, its HTTP status and its exit code.
+
+Raised anywhere, turned into words at the edge only (`cli.py`, `web/`). A message is one
+sentence that says what is wrong, where, which limit applies and what to do. Nothing here knows
+about HTTP libraries or the terminal.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+# sysexits.h: what systemd and scripts expect of a daemon.
+EX_OK = 0
+EX_FAILURE = 1
+EX_USAGE = 64
+EX_UNAVAILABLE = 69
+EX_SOFTWARE = 70
+EX_OSERR = 71
+EX_CANTCREAT = 73
+EX_TEMPFAIL = 75
+EX_NOPERM = 77
+EX_CONFIG = 78
+
+
+class SeacodError(Exception):
+    """The root of all errors that have a sentence for people.
+
+    Args:
+        message: one English sentence for people.
+        chinese: the same sentence in Chinese; the English one stands in where it is missing.
+        retry_after_seconds: when trying again makes sense, if known.
+    """
+
+    code: ClassVar[str] = "internal"
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = EX_FAILURE
+
+    def __init__(
+        self, message: str, chinese: str | None = None, *, retry_after_seconds: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.chinese = chinese or message
+        self.retry_after_seconds = retry_after_seconds
+
+    def sentence(self, language: str) -> str:
+        """The sentence in the reader's language: Chinese for `zh...`, English otherwise."""
+        return self.chinese if language.lower().startswith("zh") else self.message
+
+
+class ConfigError(SeacodError):
+    """The configuration cannot be used; restarting will not help."""
+
+    code = "config"
+    exit_code = EX_CONFIG
+
+
+class ModelUnavailable(SeacodError):
+    """The model is not on this machine and cannot be fetched, or does not load."""
+
+    code = "model_unavailable"
+    http_status = 503
+    exit_code = EX_UNAVAILABLE
+
+
+class AddressInUse(SeacodError):
+    """The address to listen on belongs to another program."""
+
+    code = "address_in_use"
+    exit_code = EX_OSERR
+
+
+class NotRunning(SeacodError):
+    """No running service answers where one was asked for."""
+
+    code = "not_running"
+    exit_code = EX_UNAVAILABLE
+
+
+class ProtocolError(SeacodError):
+    """A line on the control channel is no message of ours."""
+
+    code = "protocol"
+    exit_code = EX_SOFTWARE
+
+
+class BadRequest(SeacodError):
+    """A request that lacks something or has something that cannot be used."""
+
+    code = "bad_request"
+    http_status = 400
+
+
+class BadAudio(SeacodError):
+    """The upload is not audio that can be decoded."""
+
+    code = "bad_audio"
+    http_status = 415
+
+
+class EmptyAudio(SeacodError):
+    """The upload is empty, or holds no sound."""
+
+    code = "empty_audio"
+    http_status = 400
+
+
+class TooLong(SeacodError):
+    """The recording is longer than the limit."""
+
+    code = "too_long"
+    http_status = 413
+
+
+class TooBig(SeacodError):
+    """The file is bigger than the limit."""
+
+    code = "too_big"
+    http_status = 413
+
+
+class QueueFull(SeacodError):
+    """The queue in front of the model is full; the client should come back."""
+
+    code = "queue_full"
+    http_status = 503
+
+
+class NotReady(SeacodError):
+    """The model is not loaded yet, or is on its way out."""
+
+    code = "not_ready"
+    http_status = 503
+
+
+class DeadlineExceeded(SeacodError):
+    """The request was not finished within its deadline."""
+
+    code = "deadline_exceeded"
+    http_status = 504
+
+
+class OutOfMemory(SeacodError):
+    """One segment alone does not fit into the memory of the device."""
+
+    code = "out_of_memory"
+    http_status = 507
+
+
+class InferenceFailed(SeacodError):
+    """The model raised something nobody foresaw; the log has the details."""
+
+    code = "inference_failed"
+    http_status = 500

@@ -1,0 +1,226 @@
+"""structlog set up once per process: to the journal with its fields and priorities, to a terminal
+as readable lines, or as JSON lines; and to a file besides, if one is configured.
+
+Called by `cli.py` (supervisor, commands) and the worker's entry. Event names are verbs in the
+past (`worker_exited`); the facts are fields. No secret may be given to a logger.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import structlog
+
+from seacod.config.schema import LogSettings
+
+Component = Literal["supervisor", "worker", "client"]
+
+# syslog(3) priorities by structlog's level names.
+_PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+_JOURNAL_SOCKET = "/run/systemd/journal/socket"
+
+# The worker's stderr is a pipe to the supervisor, so it is told which format was chosen.
+ENV_FORMAT = "SEACOD_INTERNAL_LOG_FORMAT"
+
+
+class FileSink:
+    """Appends lines to a file and opens it anew when told to (after logrotate)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: TextIO = self._open()
+
+    def _open(self) -> TextIO:
+        # Line-buffered: one write(2) a line, which O_APPEND keeps whole between processes.
+        return self.path.open("a", encoding="utf-8", buffering=1)
+
+    def write(self, line: str) -> None:
+        self._file.write(line + "\n")
+
+    def reopen(self) -> None:
+        """Go on in a new file of the same name; the old one keeps what it has."""
+        old, self._file = self._file, self._open()
+        old.close()
+
+
+class JournalSink:
+    """journald's native protocol: every field of an event becomes a field of the journal.
+
+    https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
+    """
+
+    def __init__(self, component: Component) -> None:
+        self._component = component
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        # A journald that stands still must not stand the event loop still.
+        self._socket.settimeout(1.0)
+
+    def send(self, level: str, message: str, fields: dict[str, Any]) -> None:
+        """Hand one event over.
+
+        Raises:
+            OSError: journald is not there or does not take it.
+        """
+        entry = {
+            "MESSAGE": message,
+            "PRIORITY": str(_PRIORITY.get(level, 6)),
+            "SYSLOG_IDENTIFIER": "seacod",
+            "SEACOD_COMPONENT": self._component,
+        }
+        for key, value in fields.items():
+            entry[f"SEACOD_{_field_name(key)}"] = value if isinstance(value, str) else _json(value)
+        self._socket.sendto(b"".join(map(_journal_field, entry.items())), _JOURNAL_SOCKET)
+
+
+class _Output:
+    """The last processor: renders an event and writes it where it belongs."""
+
+    def __init__(self, format_: str, component: Component, file: FileSink | None) -> None:
+        self._journal = JournalSink(component) if format_ == "journal" else None
+        self._console = (
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
+            if format_ == "console"
+            else None
+        )
+        self.file = file
+
+    def __call__(self, logger: Any, name: str, event: structlog.typing.EventDict) -> str:
+        level = str(event.get("level", name))
+        if self.file is not None:
+            self.file.write(_json(event))
+        if self._journal is not None:
+            fields = {k: v for k, v in event.items() if k not in ("timestamp", "level")}
+            try:
+                self._journal.send(level, _message(event), fields)
+            except OSError:
+                # Below journald the same stderr line, with the priority systemd understands.
+                print(f"<{_PRIORITY.get(level, 6)}>{_message(event)}", file=sys.stderr, flush=True)
+        elif self._console is not None:
+            print(self._console(logger, name, event), file=sys.stderr, flush=True)
+        else:
+            print(_json(event), file=sys.stderr, flush=True)
+        raise structlog.DropEvent
+
+
+_output: _Output | None = None
+
+
+def configure(settings: LogSettings, component: Component) -> None:
+    """Set up logging for this process, replacing what was set up before.
+
+    Args:
+        settings: level, format and file.
+        component: which process this is; a field of every event.
+
+    Raises:
+        OSError: the log file cannot be opened.
+    """
+    global _output
+    format_ = resolve_format(settings.format)
+    level = getattr(logging, settings.level.upper())
+    file = FileSink(settings.file) if settings.file else None
+    _output = _Output(format_, component, file)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _component_adder(component),
+            structlog.processors.TimeStamper(fmt="iso", utc=False),
+            structlog.processors.format_exc_info,
+            _output,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries speak through the standard library's logging; their warnings are worth a line.
+    root = logging.getLogger()
+    root.handlers = [_Bridge()]
+    root.setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(True)
+
+
+def reopen() -> None:
+    """Open the log file anew; nothing to do where there is none."""
+    if _output is not None and _output.file is not None:
+        _output.file.reopen()
+
+
+def resolve_format(configured: str) -> str:
+    """The format that `auto` means here: journal, console or json."""
+    if configured != "auto":
+        return configured
+    told = os.environ.get(ENV_FORMAT)
+    if told:
+        return told
+    if _stderr_is_journal():
+        return "journal"
+    return "console" if sys.stderr.isatty() else "json"
+
+
+class _Bridge(logging.Handler):
+    """Standard-library records as events, so that every line has the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            log = structlog.get_logger(record.name)
+            log.log(
+                record.levelno, "library_warned", library=record.name, text=record.getMessage(),
+                exc_info=record.exc_info or None,
+            )
+        except Exception:
+            self.handleError(record)
+
+
+def _component_adder(component: Component) -> structlog.typing.Processor:
+    def add(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.setdefault("component", component)
+        return event
+
+    return add
+
+
+def _stderr_is_journal() -> bool:
+    """JOURNAL_STREAM names the device and inode of a stderr that systemd tied to the journal."""
+    stream = os.environ.get("JOURNAL_STREAM", "")
+    try:
+        device, inode = map(int, stream.split(":"))
+        status = os.fstat(2)
+    except (ValueError, OSError):
+        return False
+    return (status.st_dev, status.st_ino) == (device, inode)
+
+
+def _message(event: structlog.typing.EventDict) -> str:
+    """One readable line: the event, then its facts."""
+    skip = ("event", "level", "timestamp", "exception", "component")
+    facts = " ".join(
+        f"{key}={value if isinstance(value, (int, str)) else _json(value)}"
+        for key, value in event.items()
+        if key not in skip
+    )
+    line = f"{event.get('event', '')} {facts}".strip()
+    return f"{line}\n{event['exception']}" if event.get("exception") else line
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _field_name(key: str) -> str:
+    """Journal field names are A-Z, 0-9 and underscore, 64 characters at most."""
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in key).upper()
+    return name[:56]
+
+
+def _journal_field(item: tuple[str, Any]) -> bytes:
+    name, value = item[0].encode(), str(item[1]).encode("utf-8", "replace")
+    if b"\n" not in value:
+        return name + b"=" + value + b"\n"
+    return name + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"

@@ -1,0 +1,124 @@
+"""Every metric: name, type, labels, help. The one place; nobody else makes one.
+
+prometheus_client works in multiprocess mode: the worker writes into memory-mapped files under
+the runtime directory, the supervisor reads them when it is scraped. So counters survive a
+worker's death and `/metrics` answers while there is no worker. Call `use_directory` before the
+first `WorkerMetrics()`.
+
+The supervisor's own values are ordinary gauges and counters in its memory (`SupervisorMetrics`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import prometheus_client.values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+
+# Changed buckets merge wrongly with old files, so the directory's name carries the layout.
+LAYOUT = "v1"
+
+# Whole request, by seconds: a warm GPU answers short audio in tens of ms, a queue takes minutes.
+_DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
+
+WORKER_STATES = ("absent", "starting", "ready", "serving", "draining", "stopping", "backing_off")
+
+
+def directory(runtime_directory: Path) -> Path:
+    """Where the memory-mapped files of one service lie."""
+    return runtime_directory / f"metrics-{LAYOUT}"
+
+
+def use_directory(runtime_directory: Path, slot: str) -> None:
+    """Make this process write its values into files of `slot` (a stable name, not a pid).
+
+    A stable slot lets the next worker go on with the counters of the last one; two processes
+    alive at once need different slots. Must run before any metric is made.
+    """
+    path = directory(runtime_directory)
+    path.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(path)
+    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(
+        process_identifier=lambda: slot
+    )
+
+
+class WorkerMetrics:
+    """What the worker counts. Names without a unit suffix are those the operators know."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self.requests = Counter(
+            "asr_requests", "Requests that reached the transcription service", ["route"],
+            registry=registry,
+        )
+        self.succeeded = Counter(
+            "asr_requests_success", "Requests answered with a text", ["route"], registry=registry
+        )
+        self.failed = Counter(
+            "asr_requests_failed", "Requests not answered with a text, by reason",
+            ["route", "reason"], registry=registry,
+        )
+        self.processing_seconds = Histogram(
+            "asr_processing_duration_seconds", "Time from upload received to text ready", ["route"],
+            buckets=_DURATION_BUCKETS, registry=registry,
+        )
+        self.audio_seconds = Counter(
+            "asr_audio_duration_seconds", "Seconds of audio transcribed", registry=registry
+        )
+        self.files = Counter("asr_processed_files", "Recordings transcribed", registry=registry)
+        self.in_flight = Gauge(
+            "asr_requests_in_flight", "Requests being worked on now", registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.queue_depth = Gauge(
+            "asr_queue_depth", "Requests waiting for the model", registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+
+class SupervisorMetrics:
+    """What the supervisor knows, and its reading of the worker's files."""
+
+    def __init__(self, runtime_directory: Path) -> None:
+        self._directory = directory(runtime_directory)
+        self.registry = CollectorRegistry(support_collectors_without_names=True)
+        self.worker_state = Gauge(
+            "seacod_worker_state", "1 for the state the worker is in", ["state"],
+            registry=self.registry,
+        )
+        self.restarts = Counter(
+            "seacod_worker_restarts", "Workers that ended without being asked to, by cause",
+            ["cause"], registry=self.registry,
+        )
+        self.away_seconds = Counter(
+            "seacod_worker_away_seconds", "Time without a serving worker after a first one served",
+            registry=self.registry,
+        )
+        self.front_door = Counter(
+            "seacod_front_door_answers", "Requests the supervisor answered 503 for want of a worker",
+            registry=self.registry,
+        )
+        self.build = Gauge(
+            "seacod_build_info", "Always 1; the version is in the label", ["version"],
+            registry=self.registry,
+        )
+        self._directory.mkdir(parents=True, exist_ok=True)
+        multiprocess.MultiProcessCollector(self.registry, path=str(self._directory))
+
+    def set_worker_state(self, state: str) -> None:
+        """Exactly one state is 1."""
+        for name in WORKER_STATES:
+            self.worker_state.labels(name).set(1.0 if name == state else 0.0)
+
+    def worker_gone(self, slot: str) -> None:
+        """A dead worker's live gauges go away; its counters stay."""
+        for path in self._directory.glob(f"gauge_live*_{slot}.db"):
+            path.unlink(missing_ok=True)
+
+    def remove_torn_files(self) -> None:
+        """A file cut off at birth (0 bytes) would make every scrape raise struct.error."""
+        for path in self._directory.glob("*.db"):
+            if path.stat().st_size == 0:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""Where things lie on this machine: settings first, then what systemd gives the unit, then a
+place of the user's own (XDG), so that `--try` needs no root. Used by both sides and the client.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from seacod.config.schema import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Resolved directories; `make` creates those that are missing."""
+
+    state: Path
+    runtime: Path
+    temp: Path
+    models: Path
+
+    @classmethod
+    def resolve(cls, settings: Settings) -> Paths:
+        """The directories of a service with these settings in this environment."""
+        state = settings.paths.state_directory or _state_default()
+        return cls(
+            state=state,
+            runtime=settings.paths.runtime_directory or _runtime_default(),
+            temp=settings.paths.temp_directory or state / "uploads",
+            models=settings.asr.models_directory or state / "models",
+        )
+
+    @property
+    def status_socket(self) -> Path:
+        """Where `seacod status` finds the supervisor."""
+        return self.runtime / "status.sock"
+
+    def make(self) -> None:
+        """Create what is missing, readable by the service's user only."""
+        for path in (self.state, self.runtime, self.temp, self.models):
+            path.mkdir(parents=True, exist_ok=True, mode=0o750)
+
+
+def _state_default() -> Path:
+    systemd = os.environ.get("STATE_DIRECTORY")
+    if systemd:
+        return Path(systemd.split(":")[0])
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "seacod"
+
+
+def _runtime_default() -> Path:
+    systemd = os.environ.get("RUNTIME_DIRECTORY")
+    if systemd:
+        return Path(systemd.split(":")[0])
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base:
+        return Path(base) / "seacod"
+    return Path("/tmp") / f"seacod-{os.getuid()}"

@@ -1,0 +1,179 @@
+"""The control channel: messages between the supervisor and its worker.
+
+A socketpair inherited by the worker, one JSON object a line, `type` names the message. Both
+sides use these classes and nothing else; a line that is no message raises `ProtocolError` and
+is the sender's fault. No I/O here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Union
+
+from seacod.errors import ProtocolError
+
+# A line longer than this is no message of ours; it bounds what a broken worker makes us hold.
+MAX_LINE_BYTES = 64 * 1024
+
+# Environment through which the supervisor hands things to its worker.
+ENV_LISTEN_FD = "SEACOD_INTERNAL_LISTEN_FD"
+ENV_CONTROL_FD = "SEACOD_INTERNAL_CONTROL_FD"
+ENV_SUPERVISOR_PID = "SEACOD_INTERNAL_SUPERVISOR_PID"
+ENV_SETTINGS = "SEACOD_INTERNAL_SETTINGS"
+
+
+# -- worker to supervisor ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a starting worker is busy with, in words for STATUS= (English).
+
+    `extend_seconds`: how much longer the start may take from now; 0 leaves the time-out alone.
+    A model download sends one of these every few seconds.
+    """
+
+    TYPE: ClassVar[str] = "stage"
+    text: str
+    extend_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model has just transcribed its warm-up recording rightly; `serve` may come."""
+
+    TYPE: ClassVar[str] = "ready"
+    model: str
+    device: str
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Sent every second by the worker's event loop.
+
+    `progress_age_seconds`: time since the engine last finished a piece of work (0 when idle).
+    """
+
+    TYPE: ClassVar[str] = "beat"
+    in_flight: int
+    queue_depth: int
+    oldest_seconds: float
+    progress_age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something the operator should know; the worker goes on or exits by itself.
+
+    `kind`: config, model, out_of_memory, engine. `exit_code` is what the worker will exit with,
+    or None when it goes on.
+    """
+
+    TYPE: ClassVar[str] = "fault"
+    kind: str
+    message: str
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """No request is left in the worker; it exits now."""
+
+    TYPE: ClassVar[str] = "drained"
+    finished: int
+    abandoned: int
+
+
+# -- supervisor to worker ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Start accepting on the inherited socket; the supervisor has stopped to."""
+
+    TYPE: ClassVar[str] = "serve"
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Accept nothing more, finish what runs within `timeout_seconds`, then exit with 0."""
+
+    TYPE: ClassVar[str] = "drain"
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseGpuCache:
+    """Give cached GPU memory back to the device."""
+
+    TYPE: ClassVar[str] = "release_gpu_cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """New settings that can be applied without a restart (dotted key → value)."""
+
+    TYPE: ClassVar[str] = "reload"
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+FromWorker = Union[Stage, Ready, Beat, Fault, Drained]
+FromSupervisor = Union[Serve, Drain, ReleaseGpuCache, Reload]
+Message = Union[FromWorker, FromSupervisor]
+
+_BY_TYPE: dict[str, type[Any]] = {
+    cls.TYPE: cls
+    for cls in (Stage, Ready, Beat, Fault, Drained, Serve, Drain, ReleaseGpuCache, Reload)
+}
+
+
+def encode(message: Message) -> bytes:
+    """One line, newline included."""
+    body = {"type": message.TYPE, **dataclasses.asdict(message)}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message in one line.
+
+    Raises:
+        ProtocolError: not JSON, no known type, a field missing, unknown or of the wrong type.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        raise ProtocolError(f"control channel: a line of {len(line)} bytes; {MAX_LINE_BYTES} is the limit")
+    try:
+        body = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"control channel: not JSON: {line[:80]!r}") from error
+    cls = _BY_TYPE.get(body.pop("type", "")) if isinstance(body, dict) else None
+    if cls is None:
+        raise ProtocolError(f"control channel: no known message: {line[:80]!r}")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name, value in body.items():
+        if name not in fields:
+            raise ProtocolError(f"control channel: {cls.TYPE} has no field {name!r}")
+        if not _fits(value, hints[name]):
+            raise ProtocolError(f"control channel: {cls.TYPE}.{name} cannot be {value!r:.80}")
+    try:
+        return typing.cast(Message, cls(**body))
+    except TypeError as error:
+        raise ProtocolError(f"control channel: {cls.TYPE} lacks a field: {line[:80]!r}") from error
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a JSON value can stand for a field of type `hint`."""
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(hint))
+    if typing.get_origin(hint) is dict:
+        return isinstance(value, dict)
+    return isinstance(value, hint)
