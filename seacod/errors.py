@@ -20,6 +20,8 @@ EX_CANTCREAT = 73
 EX_TEMPFAIL = 75
 EX_NOPERM = 77
 EX_CONFIG = 78
+# What a shell reports for a program ended by SIGINT.
+EX_INTERRUPTED = 130
 
 
 class SeacodError(Exception):

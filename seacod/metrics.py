@@ -14,7 +14,17 @@ import os
 from pathlib import Path
 
 import prometheus_client.values
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    multiprocess,
+)
+
+# The time a series was made says nothing here, and doubles the page.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # Changed buckets merge wrongly with old files, so the directory's name carries the layout.
 LAYOUT = "v1"
@@ -22,7 +32,7 @@ LAYOUT = "v1"
 # Whole request, by seconds: a warm GPU answers short audio in tens of ms, a queue takes minutes.
 _DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
 
-WORKER_STATES = ("absent", "starting", "ready", "serving", "draining", "stopping", "backing_off")
+WORKER_STATES = ("absent", "starting", "serving", "draining", "stopping", "backing_off")
 
 
 def directory(runtime_directory: Path) -> Path:
@@ -39,7 +49,7 @@ def use_directory(runtime_directory: Path, slot: str) -> None:
     path = directory(runtime_directory)
     path.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(path)
-    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(
+    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(  # type: ignore[no-untyped-call]
         process_identifier=lambda: slot
     )
 
@@ -92,10 +102,11 @@ class SupervisorMetrics:
             "seacod_worker_restarts", "Workers that ended without being asked to, by cause",
             ["cause"], registry=self.registry,
         )
-        self.away_seconds = Counter(
+        self._away_seconds = Counter(
             "seacod_worker_away_seconds", "Time without a serving worker after a first one served",
             registry=self.registry,
         )
+        self._away_seen = 0.0
         self.front_door = Counter(
             "seacod_front_door_answers", "Requests the supervisor answered 503 for want of a worker",
             registry=self.registry,
@@ -105,12 +116,19 @@ class SupervisorMetrics:
             registry=self.registry,
         )
         self._directory.mkdir(parents=True, exist_ok=True)
-        multiprocess.MultiProcessCollector(self.registry, path=str(self._directory))
+        multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
+            self.registry, path=str(self._directory)
+        )
 
     def set_worker_state(self, state: str) -> None:
         """Exactly one state is 1."""
         for name in WORKER_STATES:
             self.worker_state.labels(name).set(1.0 if name == state else 0.0)
+
+    def set_away_seconds(self, total: float) -> None:
+        """Bring the counter up to the time measured so far."""
+        self._away_seconds.inc(max(0.0, total - self._away_seen))
+        self._away_seen = max(total, self._away_seen)
 
     def worker_gone(self, slot: str) -> None:
         """A dead worker's live gauges go away; its counters stay."""

@@ -5,10 +5,12 @@ place of the user's own (XDG), so that `--try` needs no root. Used by both sides
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.config.schema import Settings
+from seacod.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,26 @@ class Paths:
         return self.runtime / "status.sock"
 
     def make(self) -> None:
-        """Create what is missing, readable by the service's user only."""
+        """Create what is missing, readable by the service's user and group only.
+
+        Raises:
+            ConfigError: a directory cannot be made, or the runtime directory is another user's.
+        """
         for path in (self.state, self.runtime, self.temp, self.models):
-            path.mkdir(parents=True, exist_ok=True, mode=0o750)
+            try:
+                path.mkdir(parents=True, exist_ok=True, mode=0o750)
+            except OSError as error:
+                raise ConfigError(
+                    f"{path}: this directory cannot be made: {error.strerror}; make it for the "
+                    "user that runs seacod, or choose another under paths:"
+                ) from None
+        # The fallback lies in a directory everybody may write to: somebody may have been first.
+        status = self.runtime.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise ConfigError(
+                f"{self.runtime}: belongs to somebody else; set paths.runtime_directory to a "
+                "directory of your own"
+            )
 
 
 def _state_default() -> Path:

@@ -115,6 +115,13 @@ class ReleaseGpuCache:
 
 
 @dataclass(frozen=True, slots=True)
+class ReopenLogs:
+    """logrotate has moved the log file away; go on in a new one."""
+
+    TYPE: ClassVar[str] = "reopen_logs"
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """New settings that can be applied without a restart (dotted key → value)."""
 
@@ -123,12 +130,12 @@ class Reload:
 
 
 FromWorker = Union[Stage, Ready, Beat, Fault, Drained]
-FromSupervisor = Union[Serve, Drain, ReleaseGpuCache, Reload]
+FromSupervisor = Union[Serve, Drain, ReleaseGpuCache, ReopenLogs, Reload]
 Message = Union[FromWorker, FromSupervisor]
 
 _BY_TYPE: dict[str, type[Any]] = {
     cls.TYPE: cls
-    for cls in (Stage, Ready, Beat, Fault, Drained, Serve, Drain, ReleaseGpuCache, Reload)
+    for cls in (*typing.get_args(FromWorker), *typing.get_args(FromSupervisor))
 }
 
 
@@ -145,12 +152,15 @@ def decode(line: bytes) -> Message:
         ProtocolError: not JSON, no known type, a field missing, unknown or of the wrong type.
     """
     if len(line) > MAX_LINE_BYTES:
-        raise ProtocolError(f"control channel: a line of {len(line)} bytes; {MAX_LINE_BYTES} is the limit")
+        raise ProtocolError(
+            f"control channel: a line of {len(line)} bytes; {MAX_LINE_BYTES} is the limit"
+        )
     try:
         body = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"control channel: not JSON: {line[:80]!r}") from error
-    cls = _BY_TYPE.get(body.pop("type", "")) if isinstance(body, dict) else None
+    kind = body.pop("type", None) if isinstance(body, dict) else None
+    cls = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if cls is None:
         raise ProtocolError(f"control channel: no known message: {line[:80]!r}")
     hints = typing.get_type_hints(cls)

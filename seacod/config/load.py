@@ -138,7 +138,12 @@ def _read_file(file: Path, collected: _Collected) -> None:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start})") from None
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        raise ConfigError(
+            f"{file}: not valid YAML: character {error.position + 1} may not stand in a text file"
+        ) from None
     try:
         node = loader.get_single_node()
         if node is None:
@@ -146,17 +151,17 @@ def _read_file(file: Path, collected: _Collected) -> None:
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError(
                 f"{file}:{node.start_mark.line + 1}: expected sections such as 'server:', "
-                f"found a {node.id}"
+                "found something else"
             )
         _read_mapping(file, loader, node, (), collected)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{file}{line}: not valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: not valid YAML: {error}") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _read_mapping(

@@ -1,0 +1,226 @@
+"""Every command: parses, calls, prints. The edge where errors become sentences and exit codes.
+
+Heavy modules are imported by the command that needs them: `seacod status` must be quick, and
+the supervisor's side must stay free of torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seacod import __version__
+from seacod.config import Settings, load_settings
+from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, SeacodError
+
+if TYPE_CHECKING:
+    from seacod.supervisor.daemon import Supervisor
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command `seacod`; exits with the command's code."""
+    options = _parser().parse_args(arguments)
+    sys.exit(at_the_edge(lambda: options.call(options)))
+
+
+def at_the_edge(call: Callable[[], int]) -> int:
+    """The exit code of `call`; what it raises becomes a sentence and the right code."""
+    try:
+        return call()
+    except SeacodError as error:
+        _complain(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; that is no failure to talk about.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EX_FAILURE
+    except KeyboardInterrupt:
+        return EX_INTERRUPTED
+
+
+def _complain(error: SeacodError) -> None:
+    """An error for a person: English and, where the locale is Chinese, Chinese."""
+    language = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")
+    # journald takes the priority from this prefix; on a terminal it would only be noise.
+    prefix = "<3>" if os.environ.get("JOURNAL_STREAM") else ""
+    for line in error.sentence(language).splitlines():
+        print(f"{prefix}seacod: {line}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seacod", description="Chinese speech recognition as a dependable service."
+    )
+    parser.add_argument("--version", action="version", version=f"seacod {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = _command(commands, "run", _run, "run the service in the foreground (systemd calls this)")
+    run.add_argument("--config", type=Path, help="configuration file")
+    run.add_argument("--host", help="address of page and API (server.host)")
+    run.add_argument("--port", type=int, help="port of page and API (server.port)")
+    run.add_argument("--metrics-port", type=int, help="port of the metrics (metrics.port)")
+    run.add_argument("--model", help="model name, id or directory (asr.model)")
+    run.add_argument(
+        "--try", action="store_true", dest="is_try",
+        help="for this machine only (127.0.0.1), with the addresses printed",
+    )
+
+    _command(commands, "worker", _worker, None)
+
+    status = _command(commands, "status", _status, "show the state of the running service")
+    status.add_argument("--json", action="store_true", help="as one JSON object")
+    status.add_argument("--config", type=Path, help="configuration file")
+
+    config = _group(commands, "config", "look at the configuration")
+    check = _command(config, "check", _config_check, "check a configuration file; exit 78 if wrong")
+    check.add_argument("file", type=Path, nargs="?", help="default: the one the service uses")
+    show = _command(config, "show", _config_show, "print the effective values")
+    show.add_argument("file", type=Path, nargs="?", help="default: the one the service uses")
+    _command(config, "example", _config_example, "print the commented file with all defaults")
+
+    model = _group(commands, "model", "fetch models")
+    fetch = _command(model, "fetch", _model_fetch, "download a model and verify it by loading")
+    fetch.add_argument("name", help="paraformer-zh, or a ModelScope id such as iic/...")
+    fetch.add_argument("--config", type=Path, help="configuration file")
+    return parser
+
+
+Subparsers = Any  # argparse's type is private
+
+
+def _command(
+    group: Subparsers, name: str, call: Callable[[argparse.Namespace], int], text: str | None
+) -> argparse.ArgumentParser:
+    """A command; without a text it is internal and not listed."""
+    shown = {"help": text, "description": text} if text else {}
+    parser: argparse.ArgumentParser = group.add_parser(name, **shown)
+    parser.set_defaults(call=call)
+    return parser
+
+
+def _group(commands: Subparsers, name: str, text: str) -> Subparsers:
+    parser = commands.add_parser(name, help=text, description=text)
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+# -- commands -----------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    from seacod import logs
+    from seacod.supervisor.daemon import Supervisor
+
+    overrides = {
+        "server.host": options.host or ("127.0.0.1" if options.is_try else None),
+        "server.port": options.port,
+        "metrics.port": options.metrics_port,
+        "asr.model": options.model,
+    }
+
+    def read_settings() -> Settings:
+        return load_settings(options.config, options=overrides)
+
+    settings = read_settings()
+    try:
+        logs.configure(settings.log, "supervisor")
+    except OSError as error:
+        raise SeacodError(f"log.file: {settings.log.file} cannot be opened: {error.strerror}") from None
+    is_watched = options.is_try or sys.stdout.isatty()
+    announce = _announce if is_watched else lambda supervisor: None
+    supervisor = Supervisor(settings, read_settings, announce)
+    code = asyncio.run(supervisor.run())
+    if is_watched and supervisor.lifecycle.fatal_message:
+        print(f"seacod: {supervisor.lifecycle.fatal_message}", file=sys.stderr)
+    return code
+
+
+def _announce(supervisor: Supervisor) -> None:
+    """Tell whoever sits in front of the terminal where to look."""
+    report, url = supervisor.lifecycle.report, supervisor.listener.local_url
+    lines = [
+        "",
+        f"seacod {__version__} is ready · 语音识别已就绪",
+        f"  page     {url}",
+        f"  API      curl -F file=@recording.wav {url}/transcribe",
+    ]
+    if supervisor.metrics_port is not None:
+        host = supervisor.settings.metrics.host
+        lines.append(f"  metrics  http://{host}:{supervisor.metrics_port}/metrics")
+    lines.append(f"  model    {report.model} on {report.device}")
+    if report.model == "builtin":
+        lines.append("           for trying and testing, not for real speech · 仅供试用与测试")
+    lines += ["Ctrl-C stops everything · 按 Ctrl-C 停止", ""]
+    print("\n".join(lines), flush=True)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from seacod.web.worker import run_worker
+
+    return run_worker()
+
+
+def _status(options: argparse.Namespace) -> int:
+    from seacod import client
+
+    status = client.status(load_settings(options.config))
+    if options.json:
+        print(json.dumps(status, ensure_ascii=False, indent=2))
+        return EX_OK
+    worker, restarts = status["worker"], status["restarts"]
+    causes = restarts["last_causes"]
+    print(f"seacod {status['version']}, pid {status['pid']}, up {_ago(status['since'])}")
+    print(f"  state      {worker['state']} since {_ago(worker['since'])} {worker['stage']}".rstrip())
+    print(f"  address    {status['url']}")
+    print(f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}"
+          f"{' on ' + worker['device'] if worker['device'] else ''}")
+    print(f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting")
+    print(f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}")
+    return EX_OK
+
+
+def _ago(since: float) -> str:
+    """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
+    seconds = max(0, int(time.time() - since))
+    for size, name, rest, rest_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
+    return f"{seconds} s"
+
+
+def _config_check(options: argparse.Namespace) -> int:
+    from seacod.config.load import find_file
+
+    load_settings(options.file)
+    file = find_file(options.file)
+    print(f"{file or 'defaults (there is no configuration file)'}: good")
+    return EX_OK
+
+
+def _config_show(options: argparse.Namespace) -> int:
+    from seacod.config import render
+
+    print(render.show(load_settings(options.file)), end="")
+    return EX_OK
+
+
+def _config_example(options: argparse.Namespace) -> int:
+    from seacod.config import render
+
+    print(render.example(), end="")
+    return EX_OK
+
+
+def _model_fetch(options: argparse.Namespace) -> int:
+    from seacod.models.fetch import fetch_command
+
+    return fetch_command(options.name, load_settings(options.config))
+
+
+

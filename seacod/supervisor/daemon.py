@@ -1,0 +1,282 @@
+"""The supervisor itself: puts its parts together, turns signals into events, ends in order.
+
+`Supervisor.run` is `seacod run`. The worker's life is in `lifecycle.py`; here is what belongs to
+the service as a whole: socket, lock, signals, systemd, metrics page, status socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import anyio
+import structlog
+
+from seacod import __version__, logs
+from seacod.config.schema import Settings
+from seacod.errors import EX_OK, ConfigError, SeacodError
+from seacod.metrics import SupervisorMetrics
+from seacod.paths import Paths
+from seacod.supervisor import lifecycle, status
+from seacod.supervisor.events import ReplaceRequested, StopRequested
+from seacod.supervisor.frontdoor import FrontDoor
+from seacod.supervisor.lifecycle import Lifecycle
+from seacod.supervisor.listener import Listener, acquire, bind
+from seacod.supervisor.metrics_server import MetricsServer
+from seacod.supervisor.notify import Notifier
+from seacod.supervisor.pulse import Pulses
+from seacod.supervisor.states import WorkerState
+from seacod.supervisor.worker_process import WORKER_COMMAND
+
+log = structlog.get_logger(__name__)
+
+_WATCH_SECONDS = 1.0
+# systemd's start time-out is moved this far ahead each second while a start goes on.
+_EXTEND_START_SECONDS = 30.0
+
+_EXPLANATIONS = {
+    WorkerState.ABSENT: "no worker",
+    WorkerState.STARTING: "starting",
+    WorkerState.SERVING: "serving",
+    WorkerState.DRAINING: "finishing running requests",
+    WorkerState.STOPPING: "stopping the worker",
+    WorkerState.BACKING_OFF: "the worker ended; waiting to start it again",
+}
+
+
+class Supervisor:
+    """One seacod service.
+
+    Args:
+        settings: the settings to begin with.
+        reload_settings: reads them anew (SIGHUP); raises `ConfigError` when they are wrong.
+        announce: called once, when the model first answers, with this supervisor.
+        worker_command: what a worker is; see `WorkerProcess`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reload_settings: Callable[[], Settings],
+        announce: Callable[[Supervisor], None],
+        worker_command: Sequence[str] = WORKER_COMMAND,
+    ) -> None:
+        self.settings = settings
+        self.started_at = time.time()
+        self.notifier = Notifier()
+        self._reload_settings = reload_settings
+        self._announce = announce
+        self._pulses = Pulses(time.monotonic)
+        self._is_announced = False
+        self._worker_command = worker_command
+        self.paths = Paths.resolve(settings)
+        self.listener: Listener
+        self.lifecycle: Lifecycle
+        self.metrics_port: int | None = None
+
+    async def run(self) -> int:
+        """Serve until told to stop.
+
+        Returns:
+            The exit code: 0 after an orderly stop, otherwise why the first start was given up.
+
+        Raises:
+            ConfigError, AddressInUse: the service cannot begin.
+        """
+        self.paths.make()
+        lock = _take_lock(self.paths.runtime)
+        try:
+            self.listener = acquire(self.settings.server.host, self.settings.server.port)
+            self._warn_of_ignored_address()
+            metrics = SupervisorMetrics(self.paths.runtime)
+            metrics.build.labels(__version__).set(1)
+            metrics_server = self._metrics_server(metrics)
+            front_door = FrontDoor(
+                self.listener.socket,
+                lambda: self.lifecycle.retry_after_seconds(),
+                metrics.front_door.inc,
+            )
+            self.lifecycle = Lifecycle(
+                self.listener,
+                self._worker_settings(self.settings),
+                front_door,
+                on_change=lambda: self._on_change(metrics),
+                on_restart=lambda cause: self._on_restart(metrics, cause),
+                worker_command=self._worker_command,
+            )
+            status_socket = status.StatusSocket(self.paths.status_socket, self.snapshot)
+            self._pulses.expect("lifecycle", lifecycle.TICK_SECONDS)
+            self._catch_signals()
+            log.info("supervisor_started", version=__version__, url=self.listener.local_url)
+            await status_socket.open()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch, name="watch")
+                if metrics_server is not None:
+                    tasks.start_soon(metrics_server.run, name="metrics")
+                await self.lifecycle.run(lambda: self._pulses.touch("lifecycle"))
+                if metrics_server is not None:
+                    metrics_server.stop()
+                await status_socket.close()
+                await front_door.finish()
+                tasks.cancel_scope.cancel()
+            return self._end()
+        finally:
+            lock.close()
+
+    def snapshot(self) -> dict[str, object]:
+        """What `seacod status` shows."""
+        return status.snapshot(
+            self.lifecycle.report,
+            started_at=self.started_at,
+            version=__version__,
+            url=self.listener.local_url,
+        )
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _metrics_server(self, metrics: SupervisorMetrics) -> MetricsServer | None:
+        if self.settings.metrics.port == 0:
+            return None
+        listening = bind(self.settings.metrics.host, self.settings.metrics.port, "metrics")
+        self.metrics_port = listening.getsockname()[1]
+        return MetricsServer(listening, metrics)
+
+    def _worker_settings(self, settings: Settings) -> Settings:
+        """The settings with the directories filled in, so that both sides use the same."""
+        paths = settings.paths.model_copy(
+            update={
+                "state_directory": self.paths.state,
+                "runtime_directory": self.paths.runtime,
+                "temp_directory": self.paths.temp,
+            }
+        )
+        asr = settings.asr.model_copy(update={"models_directory": self.paths.models})
+        return settings.model_copy(update={"paths": paths, "asr": asr})
+
+    def _warn_of_ignored_address(self) -> None:
+        """With a socket from systemd the configured port has no effect: say so, once."""
+        listener, server = self.listener, self.settings.server
+        if listener.is_from_systemd and server.port not in (listener.port, 7860):
+            log.warning(
+                "server_port_ignored", configured=server.port, listening=listener.port,
+                hint="seacod.socket decides: systemctl edit seacod.socket",
+            )
+
+    # -- signals ----------------------------------------------------------------------------
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop_signal, number)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload_signal)
+        loop.add_signal_handler(signal.SIGUSR1, self._on_reopen_signal)
+
+    def _on_stop_signal(self, number: signal.Signals) -> None:
+        self.notifier.stopping()
+        self.lifecycle.events.put(StopRequested(f"{number.name} received"))
+
+    def _on_reload_signal(self) -> None:
+        self.notifier.reloading()
+        try:
+            fresh = self._reload_settings()
+        except ConfigError as error:
+            log.error("configuration_refused", error=error.message, hint="the old one goes on")
+        else:
+            if fresh == self.settings:
+                log.info("configuration_unchanged")
+            else:
+                log.info("configuration_reloaded")
+                self.settings = fresh
+                worker_settings = self._worker_settings(fresh)
+                self.lifecycle.events.put(ReplaceRequested(worker_settings, "new configuration"))
+        self.notifier.ready()
+
+    def _on_reopen_signal(self) -> None:
+        logs.reopen()
+        self.lifecycle.reopen_logs()
+        log.info("logs_reopened")
+
+    # -- telling ----------------------------------------------------------------------------
+
+    def _on_change(self, metrics: SupervisorMetrics) -> None:
+        report = self.lifecycle.report
+        metrics.set_worker_state(report.state.value)
+        metrics.set_away_seconds(report.total_away_seconds)
+        if report.state is WorkerState.SERVING and not self._is_announced:
+            self._is_announced = True
+            self.notifier.ready()
+            self._announce(self)
+        self.notifier.status(self._status_text())
+
+    def _on_restart(self, metrics: SupervisorMetrics, cause: str) -> None:
+        metrics.restarts.labels(cause).inc()
+        metrics.worker_gone("worker0")
+
+    def _status_text(self) -> str:
+        report = self.lifecycle.report
+        parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
+        parts.append(f"port {self.listener.port}")
+        if report.state is WorkerState.SERVING:
+            parts.append(f"model {report.model} on {report.device}")
+            beat = report.beat
+            parts.append(f"{beat.in_flight if beat else 0} in flight")
+            parts.append(f"{beat.queue_depth if beat else 0} waiting")
+        last = f" (last: {report.last_causes[-1]})" if report.last_causes else ""
+        parts.append(f"{report.restarts} restarts{last}")
+        return ", ".join(parts)
+
+    async def _watch(self) -> None:
+        """Once a second: prove that the tasks live, keep systemd's picture fresh."""
+        while True:
+            late = self._pulses.late()
+            if late:
+                log.error("supervisor_task_late", **{k: round(v, 1) for k, v in late.items()})
+            else:
+                self.notifier.watchdog()
+            starting = self.lifecycle.report.state is WorkerState.STARTING
+            if starting and not self._is_announced:
+                remaining = self.lifecycle.seconds_until_deadline() or 0.0
+                self.notifier.extend_start(min(remaining, _EXTEND_START_SECONDS) + 1.0)
+            self.notifier.status(self._status_text())
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    def _end(self) -> int:
+        code = self.lifecycle.fatal_exit_code
+        if code is None:
+            log.info("supervisor_stopped")
+            return EX_OK
+        self.notifier.failed(code, self.lifecycle.fatal_message)
+        log.error("supervisor_gave_up", exit_code=code, text=self.lifecycle.fatal_message)
+        return code
+
+
+def _take_lock(runtime: Path) -> TextIO:
+    """One service a runtime directory: two would read each other's metrics and status.
+
+    Raises:
+        SeacodError: another service holds it.
+    """
+    path = runtime / "lock"
+    lock = path.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        pid = lock.read().strip() or "?"
+        lock.close()
+        raise SeacodError(
+            f"another seacod (pid {pid}) uses {runtime}; stop it, or set "
+            "SEACOD_PATHS_RUNTIME_DIRECTORY to another directory for this one",
+            f"另一个 seacod（pid {pid}）正在使用 {runtime}；请先停止它，或为本服务设置"
+            " SEACOD_PATHS_RUNTIME_DIRECTORY",
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock

@@ -1,0 +1,64 @@
+"""Serves `/metrics`: the supervisor's own values and the worker's, read from its files.
+
+Answers in every state of the worker, since it never asks it anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from seacod.metrics import SupervisorMetrics
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals are the daemon's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class MetricsServer:
+    """The metrics page on a socket of its own."""
+
+    def __init__(self, listening: socket.socket, metrics: SupervisorMetrics) -> None:
+        self._socket = listening
+        self._metrics = metrics
+        # Reading the worker's files blocks; one named thread does it, one scrape at a time.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="seacod-scrape")
+        app = Starlette(routes=[Route("/metrics", self._scrape), Route("/", self._home)])
+        self._server = _Server(
+            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+        )
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._reader.shutdown(wait=False)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+    async def _scrape(self, request: Request) -> Response:
+        text = await asyncio.get_running_loop().run_in_executor(self._reader, self._collect)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _collect(self) -> bytes:
+        self._metrics.remove_torn_files()
+        return generate_latest(self._metrics.registry)
+
+    async def _home(self, request: Request) -> Response:
+        return PlainTextResponse("seacod: the metrics are at /metrics\n")

@@ -1,0 +1,63 @@
+"""What the supervisor tells systemd (sd_notify(3)); without systemd it tells nobody.
+
+A facade over sdnotify: the rest of the supervisor never asks whether systemd is there.
+"""
+
+from __future__ import annotations
+
+import os
+
+import sdnotify
+
+
+class Notifier:
+    """Sends state changes; a text that has not changed is not sent again."""
+
+    def __init__(self) -> None:
+        self._systemd = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
+        self._status = ""
+        self.watchdog_seconds = _watchdog_seconds()
+        # Children must not speak for us.
+        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+            os.environ.pop(name, None)
+
+    def ready(self) -> None:
+        """The model answers: `systemctl start` returns."""
+        self._send("READY=1")
+
+    def status(self, text: str) -> None:
+        """The line that `systemctl status` shows."""
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
+
+    def extend_start(self, seconds: float) -> None:
+        """Starting takes this much longer from now; systemd's start time-out moves along."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def watchdog(self) -> None:
+        """Alive; to be called only by who has just made sure of it."""
+        self._send("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        self._send("RELOADING=1")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def failed(self, exit_code: int, text: str) -> None:
+        """The last word before an exit that is a failure."""
+        self._send(f"STATUS={text.splitlines()[0] if text else ''}\nEXIT_STATUS={exit_code}")
+
+    def _send(self, state: str) -> None:
+        if self._systemd is not None:
+            self._systemd.notify(state)
+
+
+def _watchdog_seconds() -> float | None:
+    """How often systemd wants to hear from this very process (sd_watchdog_enabled(3))."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    pid = os.environ.get("WATCHDOG_PID", "")
+    if not microseconds.isdigit() or (pid and pid != str(os.getpid())):
+        return None
+    return int(microseconds) / 1_000_000

@@ -1,0 +1,100 @@
+"""A worker that starts in a tenth of a second: the real control channel and the real socket, no
+model. For tests of the supervisor's decisions only; tests/worker, tests/system and tests/browser
+use the real one.
+
+How it behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
+exit_at_start (code), never_ready, ignore_term, ignore_drain, garbage, answer_seconds.
+It answers every request 200 with its pid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from seacod import protocol
+
+
+def _plan() -> dict[str, object]:
+    path = Path(os.environ["STAND_IN_PLAN"])
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+async def _main() -> int:
+    plan = _plan()
+    # PR_SET_PDEATHSIG, as the real worker does.
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    control = socket.socket(fileno=int(os.environ[protocol.ENV_CONTROL_FD]))
+    reader, writer = await asyncio.open_connection(sock=control)
+    listener = socket.socket(fileno=int(os.environ[protocol.ENV_LISTEN_FD]))
+
+    print("stand-in worker says hello on stderr", file=sys.stderr, flush=True)
+    if plan.get("ignore_term"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
+    if plan.get("fault"):
+        writer.write(protocol.encode(protocol.Fault("model", str(plan["fault"]), None)))
+        await writer.drain()
+    if "exit_at_start" in plan:
+        return int(str(plan["exit_at_start"]))
+    if plan.get("garbage"):
+        writer.write(b"\x00\xffnonsense\n" + b'{"type":"beat"}\n' + b'{"type":"serve"}\n')
+    if plan.get("never_ready"):
+        await asyncio.sleep(3600)
+    writer.write(protocol.encode(protocol.Stage("pretending to load")))
+    writer.write(protocol.encode(protocol.Ready("stand-in", "cpu", 0.1)))
+
+    server: asyncio.AbstractServer | None = None
+    in_flight: set[asyncio.Task[None]] = set()
+
+    async def answer(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        in_flight.add(task)
+        try:
+            await source.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(float(str(plan.get("answer_seconds", 0))))
+            body = json.dumps({"pid": os.getpid()}).encode()
+            sink.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                + f"Content-Length: {len(body)}\r\n\r\n".encode()
+                + body
+            )
+            await sink.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            sink.close()
+            in_flight.discard(task)
+
+    async def beat() -> None:
+        while True:
+            writer.write(protocol.encode(protocol.Beat(len(in_flight), 0, 0.0, 0.0)))
+            await asyncio.sleep(0.2)
+
+    beating = asyncio.ensure_future(beat())
+    while line := await reader.readline():
+        message = protocol.decode(line)
+        if isinstance(message, protocol.Serve):
+            server = await asyncio.start_server(answer, sock=listener)
+        elif isinstance(message, protocol.Drain) and not plan.get("ignore_drain"):
+            if server is not None:
+                server.close()
+            if in_flight:
+                await asyncio.wait(in_flight, timeout=message.timeout_seconds)
+            writer.write(protocol.encode(protocol.Drained(0, len(in_flight))))
+            await writer.drain()
+            beating.cancel()
+            return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main()))

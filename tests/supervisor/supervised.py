@@ -1,0 +1,154 @@
+"""A real supervisor process on free ports, with the quick stand-in worker (see there)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from seacod import client
+from seacod.config import load_settings
+from seacod.errors import NotRunning
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+# Only an upper bound for a condition that never comes true; no test asserts a duration.
+PATIENCE_SECONDS = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> Any:
+    """The condition's first true value."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"never came true: {what}")
+
+
+class Service:
+    """`seacod run` with the stand-in worker, as an operator sees it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port, self.metrics_port = free_port(), free_port()
+        self.config = directory / "seacod.yaml"
+        self.log_file = directory / "log"
+        self.plan_file = directory / "plan.json"
+        self.environment: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.configure()
+
+    def configure(self, **sections: dict[str, Any]) -> None:
+        settings: dict[str, Any] = {
+            "server": {"host": "127.0.0.1", "port": self.port},
+            "metrics": {"port": self.metrics_port},
+            "paths": {
+                "state_directory": str(self.directory / "state"),
+                "runtime_directory": str(self.directory / "run"),
+            },
+            "supervisor": {"backoff_initial_seconds": 0.1, "backoff_max_seconds": 0.2},
+            "log": {"format": "json"},
+        }
+        for name, values in sections.items():
+            settings[name] = {**settings.get(name, {}), **values}
+        self.config.write_text(json.dumps(settings))
+
+    def plan(self, **plan: Any) -> None:
+        """How workers behave from the next start on."""
+        temporary = self.plan_file.with_suffix(".new")
+        temporary.write_text(json.dumps(plan))
+        temporary.rename(self.plan_file)
+
+    def start(self, *, wait: bool = True) -> Service:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "STAND_IN_PLAN": str(self.plan_file),
+            **self.environment,
+        }
+        environment.pop("JOURNAL_STREAM", None)
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "run_with_stand_in.py"), str(self.config)],
+            stdout=self.log_file.open("ab"),
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        if wait:
+            self.wait_for_state("serving")
+        return self
+
+    def status(self) -> dict[str, Any] | None:
+        try:
+            return client.status(load_settings(self.config, environment={}))
+        except NotRunning:
+            return None
+
+    def wait_for_state(self, state: str) -> dict[str, Any]:
+        def is_there() -> dict[str, Any] | None:
+            status = self.status()
+            return status if status and status["state"] == state else None
+
+        return wait_until(is_there, f"worker {state}; log:\n{self.log_text()}")
+
+    def wait_for_exit(self) -> int:
+        assert self.process is not None
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def worker_pid(self) -> int:
+        status = self.status()
+        assert status is not None
+        return int(status["worker"]["pid"])
+
+    def get(self, path: str = "/", **headers: str) -> tuple[int, dict[str, str], bytes]:
+        return fetch(f"http://127.0.0.1:{self.port}{path}", **headers)
+
+    def metrics(self) -> str:
+        return fetch(f"http://127.0.0.1:{self.metrics_port}/metrics")[2].decode()
+
+    def log_text(self) -> str:
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        self.signal(signal.SIGTERM)
+        return self.wait_for_exit()
+
+    def descendants(self) -> list[psutil.Process]:
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body; an HTTP error is an answer, too."""
+    request = urllib.request.Request(url, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read()

@@ -1,0 +1,179 @@
+"""The configuration says what is wrong, where, and what was meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seacod.config import Settings, load_settings
+from seacod.config.load import leaves, variable_name
+from seacod.config.render import example, show
+from seacod.config.secrets import read_secret
+from seacod.errors import EX_CONFIG, ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refusal(tmp_path: Path, text: str, **environment: str) -> list[str]:
+    """The lines with which a configuration is refused, the file's path cut off."""
+    file = tmp_path / "seacod.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file, environment=environment)
+    assert caught.value.exit_code == EX_CONFIG
+    return [line.replace(f"{file}:", "") for line in caught.value.message.splitlines()]
+
+
+def test_the_shipped_file_is_the_generated_one() -> None:
+    shipped = (ROOT / "etc" / "seacod.yaml").read_text(encoding="utf-8")
+    assert shipped == example(), "run: seacod config example > etc/seacod.yaml"
+
+
+def test_the_shipped_file_means_the_defaults() -> None:
+    assert load_settings(ROOT / "etc" / "seacod.yaml", environment={}) == Settings()
+
+
+def test_every_key_of_the_shipped_file_can_be_uncommented(tmp_path: Path) -> None:
+    names = {path[-1] for path in leaves()}
+    lines = []
+    for line in example().splitlines():
+        key = line.strip().removeprefix("#").partition(":")[0]
+        lines.append(line.replace("#", "", 1) if line.startswith("  #") and key in names else line)
+    text = "\n".join(lines)
+    assert len(list(leaves())) == sum(len(v) for v in yaml.safe_load(text).values())
+    file = tmp_path / "all.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert load_settings(file, environment={}) == Settings()
+
+
+def test_every_key_is_described_in_both_languages() -> None:
+    for path in leaves():
+        section = Settings.model_fields[path[0]].annotation
+        info = section.model_fields[path[1]]  # type: ignore[union-attr]
+        assert info.description
+        assert info.json_schema_extra["zh"]  # type: ignore[index,call-overload]
+
+
+def test_an_unknown_key_names_the_line_and_the_nearest_right_key(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "server:\n  # comment\n  prot: 1\n") == [
+        "3: server.prot: unknown key; did you mean server.port?"
+    ]
+
+
+def test_a_key_in_the_wrong_section_is_sent_to_the_right_one(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "server:\n  queue_length: 3\n") == [
+        "2: server.queue_length: unknown key; did you mean limits.queue_length?"
+    ]
+
+
+def test_an_unknown_section_names_the_nearest(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "limts:\n  queue_length: 3\n") == [
+        "1: limts: unknown key; did you mean limits?"
+    ]
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    lines = refusal(tmp_path, "server:\n  port: many\nlimits:\n  queue_length: 0\nlog:\n  level: loud\n")
+    assert lines == [
+        "2: server.port: is 'many'; it must be a whole number",
+        "4: limits.queue_length: is 0; it must be greater than or equal to 1",
+        "6: log.level: is 'loud'; it must be 'debug', 'info', 'warning' or 'error'",
+    ]
+
+
+def test_a_yaml_truth_value_is_not_taken_for_a_number(tmp_path: Path) -> None:
+    (line,) = refusal(tmp_path, "server:\n  port: yes\n")
+    assert line.startswith("2: server.port: YAML reads 'yes' as true or false")
+
+
+def test_an_impossible_combination_names_the_key_and_line(tmp_path: Path) -> None:
+    (line,) = refusal(tmp_path, "server:\n  port: 8000\n", SEACOD_METRICS_PORT="8000")
+    assert line.startswith("environment variable SEACOD_METRICS_PORT: metrics.port: 8000 is also")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("server: [1, 2\n", "not valid YAML"),
+        ("- a\n- b\n", "1: expected sections"),
+        ("server: 7\n", "1: server: is a section"),
+        ("server:\n  port: 1\n  port: 2\n", "3: server.port: stands twice"),
+        ("server:\n  port:\n", "2: server.port: is empty; it must be a whole number"),
+    ],
+)
+def test_broken_files_are_refused_in_one_line(tmp_path: Path, text: str, expected: str) -> None:
+    (line,) = refusal(tmp_path, text)
+    assert expected in line
+
+
+def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    assert load_settings(tmp_path / "empty.yaml", environment={}) == Settings()
+
+
+def test_environment_overrides_the_file_and_options_override_both(tmp_path: Path) -> None:
+    file = tmp_path / "seacod.yaml"
+    file.write_text("server:\n  port: 1000\n  host: a\nlimits:\n  queue_length: 5\n")
+    settings = load_settings(
+        file,
+        environment={"SEACOD_SERVER_PORT": "2000", "SEACOD_SERVER_HOST": "b"},
+        options={"server.port": 3000, "asr.model": None},
+    )
+    assert (settings.server.port, settings.server.host, settings.limits.queue_length) == (3000, "b", 5)
+
+
+def test_a_mistyped_variable_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean SEACOD_SERVER_PORT?"):
+        load_settings(environment={"SEACOD_SERVER_PRT": "1"})
+
+
+def test_an_empty_variable_clears_a_path() -> None:
+    settings = load_settings(environment={"SEACOD_LOG_FILE": "", "SEACOD_SERVER_ROOT_PATH": ""})
+    assert settings.log.file is None
+    assert settings.server.root_path == ""
+
+
+def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such configuration file"):
+        load_settings(tmp_path / "none.yaml")
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_fall_over(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    file = tmp_path_factory.getbasetemp() / "fuzz.yaml"
+    file.write_bytes(data)
+    try:
+        load_settings(file, environment={})
+    except ConfigError as error:
+        assert str(file) in error.message
+
+
+def test_show_names_the_variable_and_masks_the_secret(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("ms-very-secret\n")
+    token.chmod(0o600)
+    text = show(load_settings(environment={"SEACOD_ASR_HUB_TOKEN_FILE": str(token)}))
+    assert "port: 7860" in text
+    assert variable_name(("server", "port")) in text
+    assert "hub-token: ********" in text
+    assert "very-secret" not in text
+
+
+def test_a_credential_comes_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hub-token").write_text("from-systemd")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read_secret("hub-token", tmp_path / "other") == "from-systemd"
+
+
+def test_a_secret_everybody_can_read_is_refused(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("x")
+    token.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod o-rwx"):
+        read_secret("hub-token", token)

@@ -1,0 +1,62 @@
+"""The worker's counters outlive it; its gauges do not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from prometheus_client import generate_latest
+
+from seacod.metrics import SupervisorMetrics, directory
+
+WORKER = """
+import os, pathlib, sys
+from seacod import metrics
+metrics.use_directory(pathlib.Path(sys.argv[1]), "worker0")
+m = metrics.WorkerMetrics()
+m.requests.labels("/transcribe").inc()
+m.in_flight.inc()
+os.kill(os.getpid(), 9)
+"""
+
+
+def _run_a_worker(runtime: Path) -> None:
+    result = subprocess.run([sys.executable, "-c", WORKER, str(runtime)], check=False)
+    assert result.returncode == -9
+
+
+def test_counters_survive_a_killed_worker_and_its_gauges_go(tmp_path: Path) -> None:
+    metrics = SupervisorMetrics(tmp_path)
+    _run_a_worker(tmp_path)
+    _run_a_worker(tmp_path)
+    assert b"asr_requests_in_flight" in generate_latest(metrics.registry)
+    metrics.worker_gone("worker0")
+    text = generate_latest(metrics.registry).decode()
+    assert 'asr_requests_total{route="/transcribe"} 2.0' in text
+    assert "asr_requests_in_flight" not in text
+
+
+def test_a_file_cut_off_at_birth_does_not_stop_the_page(tmp_path: Path) -> None:
+    metrics = SupervisorMetrics(tmp_path)
+    (directory(tmp_path) / "counter_worker0.db").touch()
+    metrics.remove_torn_files()
+    assert b"seacod_worker_state" in generate_latest(metrics.registry)
+
+
+def test_exactly_one_worker_state_is_set(tmp_path: Path) -> None:
+    metrics = SupervisorMetrics(tmp_path)
+    metrics.set_worker_state("starting")
+    metrics.set_worker_state("serving")
+    text = generate_latest(metrics.registry).decode()
+    states = [line for line in text.splitlines() if line.startswith("seacod_worker_state")]
+    assert [line for line in states if line.endswith(" 1.0")] == [
+        'seacod_worker_state{state="serving"} 1.0'
+    ]
+
+
+def test_away_time_never_falls(tmp_path: Path) -> None:
+    metrics = SupervisorMetrics(tmp_path)
+    for total in (2.5, 2.5, 4.0):
+        metrics.set_away_seconds(total)
+    assert "seacod_worker_away_seconds_total 4.0" in generate_latest(metrics.registry).decode()
