@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Makes the built-in model from nothing but espeak-ng and a seed.
+
+    python tools/train_builtin_model.py --work build/builtin-model
+
+Takes about an hour on two cores. Stages that are done are not done again; a broken-off one goes
+on from its last checkpoint. Needs: espeak-ng (Debian) and seacod's own requirements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import torch
+
+from builtin_model import corpus, export, network, train, vocabulary
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "builtin-model")
+    parser.add_argument("--out", type=Path, default=ROOT / "seacod" / "models" / "builtin")
+    parser.add_argument("--seed", type=int, default=20261121)
+    parser.add_argument("--utterances", type=int, default=30_000)
+    parser.add_argument("--listening-steps", type=int, default=6_000)
+    parser.add_argument("--hotword-steps", type=int, default=3_000)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    vocabulary.check()
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+
+    utterances = _corpus(options)
+    norm = _normalisation(options, utterances)
+    model = network.build()
+    listening = options.work / "listening.pt"
+    if not listening.exists():
+        weights = train.train_listening(
+            model, utterances, norm, seed=options.seed, steps=options.listening_steps,
+            frames=3500, checkpoint=options.work / "listening-checkpoint.pt",
+        )  # fmt: skip
+        torch.save(weights, listening)
+    model.load_state_dict(torch.load(listening, weights_only=True))
+    export.write(options.out, model, norm)
+
+    hotwords = options.work / "hotwords.pt"
+    if not hotwords.exists():
+        print("computing what the frozen part hears", flush=True)
+        cached = train.cache(model, utterances, norm)
+        weights = train.train_hotwords(
+            model, cached, seed=options.seed, steps=options.hotword_steps, rows=48,
+            checkpoint=options.work / "hotwords-checkpoint.pt",
+        )  # fmt: skip
+        torch.save(weights, hotwords)
+    model.load_state_dict(torch.load(hotwords, weights_only=True))
+    export.write(options.out, model, norm)
+    print(f"done after {(time.monotonic() - began) / 60:.0f} min: {options.out}")
+
+
+def _corpus(options: argparse.Namespace) -> list[corpus.Utterance]:
+    """The corpus, made once and kept."""
+    file = options.work / f"corpus-{options.seed}-{options.utterances}.pickle"
+    if file.exists():
+        with file.open("rb") as stream:
+            kept: list[corpus.Utterance] = pickle.load(stream)
+            return kept
+    utterances: list[corpus.Utterance] = []
+    for piece in corpus.make(options.seed, options.utterances, options.threads):
+        utterances += piece
+        if len(utterances) // 200 % 10 == 0:
+            print(f"corpus: {len(utterances)} of {options.utterances} utterances", flush=True)
+    partial = file.with_suffix(".partial")
+    with partial.open("wb") as stream:
+        pickle.dump(utterances, stream, protocol=5)
+    partial.rename(file)
+    return utterances
+
+
+def _normalisation(
+    options: argparse.Namespace, utterances: list[corpus.Utterance]
+) -> train.Normalisation:
+    file = options.work / "normalisation.pt"
+    if not file.exists():
+        norm = train.Normalisation.of(utterances[:3000])
+        torch.save([norm.mean, norm.deviation], file)
+    return train.Normalisation(*torch.load(file, weights_only=True))
+
+
+if __name__ == "__main__":
+    main()
