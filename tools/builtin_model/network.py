@@ -19,11 +19,15 @@ UPSAMPLED = 3
 
 
 def configuration() -> dict[str, Any]:
-    """The content of config.yaml."""
+    """The content of config.yaml.
+
+    No dropout: the corpus is varied and blanked at random, and drawing random numbers took a
+    quarter of the time.
+    """
     decoder = {
-        "attention_heads": 4, "linear_units": 512, "dropout_rate": 0.1,
-        "positional_dropout_rate": 0.1, "self_attention_dropout_rate": 0.1,
-        "src_attention_dropout_rate": 0.1, "kernel_size": 11, "sanm_shfit": 0,
+        "attention_heads": 4, "linear_units": 512, "dropout_rate": 0.0,
+        "positional_dropout_rate": 0.0, "self_attention_dropout_rate": 0.0,
+        "src_attention_dropout_rate": 0.0, "kernel_size": 11, "sanm_shfit": 0,
     }  # fmt: skip
     return {
         "model": "SeacoParaformer",
@@ -37,7 +41,7 @@ def configuration() -> dict[str, Any]:
         "encoder": "SANMEncoder",
         "encoder_conf": {
             "output_size": CHANNELS, "attention_heads": 4, "linear_units": 512, "num_blocks": 6,
-            "dropout_rate": 0.05, "positional_dropout_rate": 0.05, "attention_dropout_rate": 0.05,
+            "dropout_rate": 0.0, "positional_dropout_rate": 0.0, "attention_dropout_rate": 0.0,
             "input_layer": "pe", "normalize_before": True, "kernel_size": 11, "sanm_shfit": 0,
             "selfattention_layer_type": "sanm",
         },

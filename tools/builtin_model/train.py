@@ -310,7 +310,7 @@ def train_listening(
 
     def next_loss() -> tuple[torch.Tensor, float]:
         batch = collate(next(source), norm, chance)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=False):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
             return listening_loss(model, batch)
 
     parts = (model.encoder, model.predictor, model.decoder)
