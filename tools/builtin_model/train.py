@@ -23,6 +23,7 @@ import torch
 from torch.nn import functional
 
 from builtin_model.corpus import Utterance
+from builtin_model.heldout import HOTWORDS
 from builtin_model.network import (
     CHANNELS,
     FRAME_SECONDS,
@@ -411,17 +412,19 @@ def hotword_task(
             length = min(len(item.tokens), chance.choice((2, 2, 2, 3, 3, 4, 5)))
             start = chance.randint(0, len(item.tokens) - length)
             word = respell(item.tokens[start : start + length], chance, 0.6)
-            hotwords.append(word)
-            label[start : start + length] = word
+            if tuple(word) not in _HELD_OUT:
+                hotwords.append(word)
+                label[start : start + length] = word
         labels.append(label)
     for word in [w for w in hotwords if chance.random() < 0.25]:
         near = list(word)
         near[chance.randrange(len(near))] = spelled_alphabet()
-        if not _sounds_like_any(near, hotwords):
+        if not _sounds_like_any(near, hotwords) and tuple(near) not in _HELD_OUT:
             hotwords.append(near)
     for _ in range(chance.choice((0, 1, 3, 8))):
         word = [spelled_alphabet() for _ in range(chance.choice((2, 3, 4)))]
-        hotwords.append(word)
+        if not _sounds_like_any(word, hotwords) and tuple(word) not in _HELD_OUT:
+            hotwords.append(word)
     # The same word may be said elsewhere in the batch: it is to be written there, too.
     for item, label in zip(group, labels, strict=True):
         plain = [_sound(token) for token in item.tokens]
@@ -435,6 +438,7 @@ def hotword_task(
     return [*hotwords, [SOS]], labels
 
 
+_HELD_OUT = {tuple(IDS[char] for char in word) for word in HOTWORDS}
 _COMMON = {IDS[r]: IDS[c] for c, rare in SOUNDS_LIKE.items() for r in rare}
 
 
