@@ -152,6 +152,12 @@ def reopen() -> None:
         _output.file.reopen()
 
 
+def flush() -> None:
+    """Write out what is buffered, before an exit that runs no clean-up."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
 def resolve_format(configured: str) -> str:
     """The format that `auto` means here: journal, console or json."""
     if configured != "auto":

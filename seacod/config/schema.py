@@ -113,6 +113,11 @@ class AsrSettings(_Section):
         "一次送入模型的最长语音片段（秒），更长的在静音处切开",
         ge=2, le=60,
     )
+    batch_seconds: float = _setting(
+        120.0,
+        "Seconds of audio, padding included, that go through the model together",
+        "一批送入模型的音频总时长（秒，含补齐）", ge=2, le=3_600,
+    )
 
 
 class LimitSettings(_Section):

@@ -1,0 +1,196 @@
+"""Uploads to samples: what a file is (before decoding), and its sound as 16 kHz mono.
+
+PyAV brings ffmpeg's decoders along, so no program is needed. Called from the decoding threads
+of `service.py`; never on an event loop. File names are never looked at, only contents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from seacod.errors import BadAudio, EmptyAudio, SeacodError, TooBig, TooLong
+
+SAMPLE_RATE = 16_000
+Samples = npt.NDArray[np.float32]
+
+# ffmpeg may open what a file refers to (playlists, concat lists, network addresses). Only plain
+# files, and no container that is a list of others.
+_OPEN_OPTIONS = {"protocol_whitelist": "file,pipe"}
+_LISTS = frozenset({"concat", "hls", "dash", "applehttp", "webm_dash_manifest", "sdp", "imf"})
+# A recording shorter than this has no frame of speech features (25 ms).
+MIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What the container says of itself.
+
+    `duration_seconds` is None when it says nothing (a live recording of a browser, raw streams).
+    """
+
+    size_bytes: int
+    duration_seconds: float | None
+    sample_rate: int
+    channels: int
+    codec: str
+    container: str
+
+
+def inspect(path: Path, *, max_seconds: float, max_bytes: int) -> AudioInfo:
+    """Read the header and refuse at once what is too long, too big, empty or not audio.
+
+    Args:
+        path: a private file of ours.
+        max_seconds: longest recording, in seconds.
+        max_bytes: biggest file, in bytes.
+
+    Raises:
+        EmptyAudio, TooBig, TooLong, BadAudio: with a sentence naming the limit.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise EmptyAudio("the file is empty (0 bytes)", "文件为空（0 字节）")
+    if size > max_bytes:
+        raise too_big(max_bytes)
+    with _opened(path) as container:
+        stream = container.streams.audio[0]
+        info = AudioInfo(
+            size_bytes=size,
+            duration_seconds=_duration(container, stream),
+            sample_rate=int(stream.codec_context.sample_rate or 0),
+            channels=int(stream.codec_context.channels or 0),
+            codec=str(stream.codec_context.name),
+            container=str(container.format.name),
+        )
+    if info.duration_seconds is not None and info.duration_seconds > max_seconds:
+        raise too_long(max_seconds, info.duration_seconds)
+    return info
+
+
+def decode(path: Path, *, max_seconds: float) -> Samples:
+    """The sound of the first audio stream.
+
+    Stops as soon as more than `max_seconds` came out, so a file that lies about its length costs
+    no more than an honest one.
+
+    Args:
+        path: a file that `inspect` has let through.
+        max_seconds: longest recording, in seconds.
+
+    Returns:
+        float32, mono, 16 kHz, -1 to 1, shape (samples,).
+
+    Raises:
+        BadAudio, EmptyAudio, TooLong.
+    """
+    limit = int(max_seconds * SAMPLE_RATE) + SAMPLE_RATE // 10
+    blocks: list[Samples] = []
+    total = 0
+    with _opened(path) as container:
+        for block in _blocks(container):
+            blocks.append(block)
+            total += len(block)
+            if total > limit:
+                raise too_long(max_seconds, None)
+    if total < MIN_SECONDS * SAMPLE_RATE:
+        raise EmptyAudio(
+            f"the recording holds {total / SAMPLE_RATE:.2f} s of sound; at least {MIN_SECONDS} s "
+            "is needed",
+            f"录音只有 {total / SAMPLE_RATE:.2f} 秒，至少需要 {MIN_SECONDS} 秒",
+        )
+    samples = np.concatenate(blocks)
+    # A decoder may hand out NaN or infinity for broken float files; the model would fall over.
+    if not np.isfinite(samples).all():
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(samples, -1.0, 1.0)
+
+
+def too_long(max_seconds: float, found_seconds: float | None) -> TooLong:
+    """The error for a recording over the limit."""
+    found = f" ({found_seconds:.0f} s)" if found_seconds is not None else ""
+    found_zh = f"（{found_seconds:.0f} 秒）" if found_seconds is not None else ""
+    return TooLong(
+        f"the recording{found} is longer than the limit of {max_seconds:g} s; cut it into shorter "
+        "pieces",
+        f"录音{found_zh}超过 {max_seconds:g} 秒的上限，请切成较短的片段后再试",
+    )
+
+
+def too_big(max_bytes: int) -> TooBig:
+    """The error for a file over the limit."""
+    mib = max_bytes / (1024 * 1024)
+    return TooBig(
+        f"the file is bigger than the limit of {mib:g} MiB; compress it or cut it",
+        f"文件超过 {mib:g} MiB 的上限，请压缩或切分后再试",
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The open container, its errors turned into ours."""
+    try:
+        # A descriptor instead of a name: nothing in the name can mean anything to ffmpeg.
+        with path.open("rb") as file:
+            with av.open(file, mode="r", options=_OPEN_OPTIONS, metadata_errors="ignore") as opened:
+                if opened.format.name in _LISTS:
+                    raise _not_audio()
+                if not opened.streams.audio:
+                    raise BadAudio(
+                        "the file has no sound track; send a recording with sound",
+                        "文件中没有音轨，请上传含有声音的录音",
+                    )
+                yield opened
+    except SeacodError:
+        raise
+    except (av.error.FFmpegError, ValueError, EOFError, IndexError, UnicodeError) as error:
+        raise _not_audio() from error
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or error.errno:
+            raise BadAudio(f"the file cannot be read: {os.strerror(error.errno or 0)}") from error
+        raise _not_audio() from error
+
+
+def _not_audio() -> BadAudio:
+    return BadAudio(
+        "the file is not audio that can be decoded; send WAV, MP3, M4A, OGG, FLAC, WebM or any "
+        "other format ffmpeg knows",
+        "无法解码该文件，请上传 WAV、MP3、M4A、OGG、FLAC、WebM 等 ffmpeg 支持的音频",
+    )
+
+
+def _duration(container: Any, stream: Any) -> float | None:
+    """The longest length that header or stream claim, in seconds."""
+    claims = []
+    if container.duration:
+        claims.append(container.duration / av.time_base)
+    if stream.duration and stream.time_base:
+        claims.append(float(stream.duration * stream.time_base))
+    return max(claims) if claims else None
+
+
+def _blocks(container: Any) -> Iterator[Samples]:
+    """Decoded, resampled, mono pieces. A broken end is cut off; a broken beginning is an error."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    has_any = False
+    try:
+        for frame in container.decode(audio=0):
+            # Timestamps of cut or joined files jump; only the order of samples counts here.
+            frame.pts = None
+            for part in resampler.resample(frame):
+                has_any = True
+                yield part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+    except av.error.FFmpegError:
+        if not has_any:
+            raise
+    for part in resampler.resample(None) if has_any else ():
+        yield part.to_ndarray().reshape(-1).astype(np.float32, copy=False)

@@ -1,0 +1,316 @@
+"""FunASR behind one class: voice activity, recognition, punctuation, confidence.
+
+The only file that imports funasr, and only when a model is loaded. Not thread-safe, because
+FunASR is not: `AutoModel.generate` rebuilds settings on shared objects and SeacoParaformer keeps
+the hotword list on the model. `scheduler.py` owns the one thread that may call in here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import structlog
+
+from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.asr.segments import Span
+from seacod.asr.transcript import Token
+from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
+
+if TYPE_CHECKING:
+    from seacod.models.registry import ModelSet
+
+log = structlog.get_logger(__name__)
+
+# FunASR dies without an exception on an empty array and on one of a single sample (1.4.16).
+_MIN_SAMPLES = 1600
+# Silence that ends a stretch of speech, in ms.
+_VAD_SILENCE_MS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What the model heard in one span. Token times are seconds from the span's start."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    was_retried: bool = False
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean posterior of the tokens; None without any."""
+        known = [t.confidence for t in self.tokens if t.confidence is not None]
+        return sum(known) / len(known) if known else None
+
+
+class Engine:
+    """A loaded model. Call everything from one thread.
+
+    Args:
+        models: which models to load, all of them on this machine already.
+        device: auto, cpu, cuda or cuda:N.
+        cpu_threads: threads of the model on the CPU; 0 for all cores.
+
+    Raises:
+        ModelUnavailable: a model does not load, or the device is not there.
+    """
+
+    def __init__(self, models: ModelSet, device: str, cpu_threads: int) -> None:
+        with _quiet():
+            import torch
+            from funasr import AutoModel
+        logging.getLogger().addFilter(_is_worth_a_line)
+        self._torch = torch
+        self.device = _resolve(device, torch)
+        self.name = models.name
+        threads = cpu_threads or os.cpu_count() or 1
+        common = {
+            "device": self.device, "ncpu": threads, "disable_update": True,
+            "disable_pbar": True, "disable_log": True, "log_level": "WARNING",
+        }  # fmt: skip
+        try:
+            with _quiet():
+                self._model = AutoModel(model=str(models.asr), **common)
+                self._vad = AutoModel(model=str(models.vad), **{**common, "device": "cpu"})
+                self._punctuation = (
+                    AutoModel(model=str(models.punctuation), **common)
+                    if models.punctuation
+                    else None
+                )
+        except Exception as error:
+            log.exception("model_did_not_load", model=models.name)
+            raise ModelUnavailable(
+                f"asr.model: {models.name} does not load ({type(error).__name__}: {error}); fetch "
+                f"it again with 'seacod model fetch {models.name}' or choose another",
+                f"模型 {models.name} 无法加载（{type(error).__name__}）；请用 seacod model fetch "
+                "重新下载，或更换 asr.model",
+            ) from error
+        self._posteriors = _PosteriorTap(self._model.model)
+        self.vocabulary = _vocabulary(self._model)
+
+    def find_speech(self, samples: Samples, max_segment_seconds: float) -> list[Span]:
+        """Where somebody speaks, in samples; empty when nobody does."""
+        if len(samples) < _MIN_SAMPLES:
+            return []
+        with _quiet():
+            results = self._vad.generate(
+                input=samples,
+                cache={},
+                silero_min_silence_duration_ms=_VAD_SILENCE_MS,
+                max_single_segment_time=int(max_segment_seconds * 1000 * 4),
+            )
+        found = results[0]["value"] if results else []
+        per_ms = SAMPLE_RATE // 1000
+        spans = [(int(a) * per_ms, min(int(b) * per_ms, len(samples))) for a, b in found]
+        return [span for span in spans if span[1] - span[0] >= _MIN_SAMPLES // 4]
+
+    def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
+        """The text of each piece, in the order given.
+
+        Pieces go through the model together. What does not fit into memory is tried again in
+        halves; what came back empty, or not at all, is tried again alone, since FunASR drops
+        whole batches in silence when one of their pieces has no token.
+
+        Args:
+            pieces: float32 at 16 kHz, each at least a tenth of a second.
+            hotwords: cleaned words separated by blanks (`hotwords.py`), or None.
+
+        Raises:
+            OutOfMemory: a single piece does not fit.
+            InferenceFailed: the model raised something else.
+        """
+        try:
+            together = self._generate(pieces, hotwords)
+        except self._torch.OutOfMemoryError:
+            self.release_cache()
+            if len(pieces) == 1:
+                seconds = len(pieces[0]) / SAMPLE_RATE
+                raise OutOfMemory(
+                    f"a stretch of {seconds:.0f} s does not fit into the memory of {self.device}; "
+                    "lower asr.max_segment_seconds or use a larger device",
+                    f"一段 {seconds:.0f} 秒的语音放不进 {self.device} 的显存；请调小 "
+                    "asr.max_segment_seconds",
+                ) from None
+            log.warning("batch_halved", pieces=len(pieces), cause="out of memory")
+            half = len(pieces) // 2
+            return self.recognise(pieces[:half], hotwords) + self.recognise(pieces[half:], hotwords)
+        if together is None:
+            return [self._alone(piece, hotwords) for piece in pieces]
+        return [
+            heard if heard.text or len(pieces) == 1 else self._alone(piece, hotwords)
+            for heard, piece in zip(together, pieces, strict=True)
+        ]
+
+    @property
+    def has_punctuation(self) -> bool:
+        return self._punctuation is not None
+
+    def punctuate(self, text: str) -> str:
+        """The text with punctuation, if a model for it is configured."""
+        if self._punctuation is None or not text:
+            return text
+        with _quiet():
+            results = self._punctuation.generate(input=text, cache={})
+        return str(results[0]["text"]) if results else text
+
+    def release_cache(self) -> None:
+        """Give cached device memory back."""
+        if self.device.startswith("cuda"):
+            self._torch.cuda.empty_cache()
+
+    def _alone(self, piece: Samples, hotwords: str | None) -> Recognised:
+        single = self._generate([piece], hotwords)
+        heard = single[0] if single else Recognised("", ())
+        return Recognised(heard.text, heard.tokens, was_retried=True)
+
+    def _generate(
+        self, pieces: Sequence[Samples], hotwords: str | None
+    ) -> list[Recognised] | None:
+        """One call of FunASR; None when the results cannot be told apart."""
+        inputs = [_long_enough(piece) for piece in pieces]
+        self._posteriors.forget()
+        try:
+            with _quiet(), self._torch.inference_mode():
+                results = self._model.generate(
+                    input=inputs, batch_size=len(inputs), hotword=hotwords, cache={}
+                )
+        except self._torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            log.exception("inference_failed", pieces=len(pieces))
+            raise InferenceFailed(
+                "the model failed on this recording; the log of the service has the details",
+                "模型处理该录音时出错，详情见服务日志",
+            ) from error
+        # Results carry no usable key; only a full set can be paired by order.
+        if len(results) != len(inputs):
+            return [Recognised("", ())] if len(inputs) == 1 else None
+        posteriors = self._posteriors.taken(len(inputs))
+        return [
+            _read(result, posteriors[index] if posteriors else None)
+            for index, result in enumerate(results)
+        ]
+
+
+class _PosteriorTap:
+    """Reads the decoder's posteriors, which FunASR computes and drops, on their way past.
+
+    SeacoParaformer decodes once per batch; its log-probabilities are the recogniser's, or, where a
+    hotword was written, the hotword branch's. The greatest one per token is what decided.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._batches: list[list[list[float]]] = []
+        self._ignored = {model.blank_id, model.sos, model.eos} if hasattr(model, "sos") else set()
+        original = getattr(model, "_seaco_decode_with_ASF", None)
+        if original is None:
+            return
+
+        def decode(*arguments: Any, **options: Any) -> Any:
+            scores = original(*arguments, **options)
+            with contextlib.suppress(IndexError, AttributeError):
+                self._batches.append(self._of(scores, arguments[3]))
+            return scores
+
+        model._seaco_decode_with_ASF = decode
+
+    def forget(self) -> None:
+        self._batches.clear()
+
+    def taken(self, count: int) -> list[list[float]] | None:
+        """Posteriors of each written token of each piece; None if they cannot be paired."""
+        rows = [row for batch in self._batches for row in batch]
+        return rows if len(rows) == count else None
+
+    def _of(self, scores: Any, lengths: Any) -> list[list[float]]:
+        best, tokens = scores.max(dim=-1)
+        rows = []
+        for index, length in enumerate(lengths.tolist()):
+            pairs = zip(best[index, :length].tolist(), tokens[index, :length].tolist(), strict=True)
+            rows.append([math.exp(min(0.0, s)) for s, token in pairs if token not in self._ignored])
+        return rows
+
+
+def _read(result: dict[str, Any], posteriors: list[float] | None) -> Recognised:
+    """FunASR's answer as ours: characters come separated by blanks, times in ms."""
+    words = str(result.get("text", "")).split()
+    times = result.get("timestamp") or []
+    if len(times) != len(words):
+        times = []
+    if posteriors is None or len(posteriors) != len(words):
+        known: list[float | None] = [None] * len(words)
+    else:
+        known = list(posteriors)
+    tokens = tuple(
+        Token(word, begin / 1000, end / 1000, confidence)
+        for word, (begin, end), confidence in zip(
+            words, times or [(0, 0)] * len(words), known, strict=True
+        )
+    )
+    return Recognised(join(words), tokens)
+
+
+def join(words: Sequence[str]) -> str:
+    """Words as a sentence: blanks only between two of Latin letters or digits."""
+    text = ""
+    for word in words:
+        needs_blank = text and text[-1].isascii() and text[-1].isalnum() and word[:1].isascii()
+        text += f" {word}" if needs_blank else word
+    return text
+
+
+def _long_enough(piece: Samples) -> Samples:
+    piece = np.ascontiguousarray(piece, dtype=np.float32)
+    return np.pad(piece, (0, max(0, _MIN_SAMPLES - len(piece))))
+
+
+def _vocabulary(model: Any) -> frozenset[str] | None:
+    """The characters the model can write."""
+    tokenizer = model.kwargs.get("tokenizer")
+    tokens = getattr(tokenizer, "token_list", None)
+    return frozenset(tokens) if tokens else None
+
+
+def _resolve(device: str, torch: Any) -> str:
+    """The device that `auto` means here.
+
+    Raises:
+        ModelUnavailable: a GPU was asked for and PyTorch sees none.
+    """
+    has_gpu = bool(torch.cuda.is_available())
+    if device == "auto":
+        return "cuda:0" if has_gpu else "cpu"
+    if device.startswith("cuda"):
+        number = int(device.partition(":")[2] or 0)
+        if not has_gpu or number >= torch.cuda.device_count():
+            raise ModelUnavailable(
+                f"asr.device: {device} is not there (PyTorch sees {torch.cuda.device_count()} "
+                "GPUs); check nvidia-smi, or set asr.device to auto or cpu",
+                f"asr.device：找不到 {device}；请检查 nvidia-smi，或改为 auto / cpu",
+            )
+        return f"cuda:{number}"
+    return device
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """FunASR warns on the root logger at every load that remote code is *not* trusted."""
+    return "trust_remote_code" not in str(record.msg)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """FunASR prints to stdout; what it printed goes to the log at debug level."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        if text := printed.getvalue().strip():
+            log.debug("library_printed", text=text[:2000])

@@ -1,0 +1,92 @@
+"""Hotwords as people type them, made safe for FunASR and explained back.
+
+FunASR fetches a hotword string that begins with http, opens one that names an existing .txt
+file, and switches hotwords off for any other that ends in .txt (seaco_paraformer/model.py,
+`generate_hotwords_list`, 1.4.16). It gets cleaned words from here and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from seacod.asr.transcript import HotwordReport
+
+_SEPARATORS = re.compile(r"[\s,，、;；|]+")
+# Letters, digits and ideographs of any script, with an apostrophe or hyphen inside.
+_WORD = re.compile(r"^\w+(?:['’\-]\w+)*$")
+MAX_CHARACTERS = 20
+# A text box is not a dictionary; more than this is cut before anything else looks at it.
+_MAX_INPUT_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hotwords:
+    """The words to use, and those that are not used with the reason."""
+
+    words: tuple[str, ...] = ()
+    ignored: tuple[HotwordReport, ...] = ()
+
+    @property
+    def prompt(self) -> str | None:
+        """What FunASR is given; None for no hotwords."""
+        return " ".join(self.words) or None
+
+
+def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
+    """Clean what a user gave.
+
+    Args:
+        given: a text with words separated by blanks, commas or lines, or a list of such.
+        max_words: how many count.
+    """
+    text = given if isinstance(given, str) else "\n".join(given or ())
+    words: list[str] = []
+    ignored: list[HotwordReport] = []
+    normal = unicodedata.normalize("NFKC", text[:_MAX_INPUT_CHARACTERS])
+    for word in dict.fromkeys(filter(None, _SEPARATORS.split(normal))):
+        reason = _objection(word)
+        if reason is None and len(words) >= max_words:
+            reason = f"only the first {max_words} hotwords count"
+        if reason is None:
+            words.append(word)
+        elif len(ignored) < max_words:
+            ignored.append(HotwordReport(word[:MAX_CHARACTERS], "ignored", reason))
+    return Hotwords(tuple(words), tuple(ignored))
+
+
+def _objection(word: str) -> str | None:
+    """Why a word is not used; None when it is."""
+    if len(word) > MAX_CHARACTERS:
+        return f"longer than {MAX_CHARACTERS} characters"
+    if not _WORD.match(word) or word.lower().startswith("http"):
+        return "not a word (letters, digits and Chinese characters only)"
+    return None
+
+
+def report(
+    hotwords: Hotwords, text: str, vocabulary: Collection[str] | None
+) -> tuple[HotwordReport, ...]:
+    """What became of each word.
+
+    Args:
+        hotwords: the words of the request.
+        text: the recognised text.
+        vocabulary: the characters the model can write; None if unknown.
+    """
+    found = []
+    lowered = text.lower().replace(" ", "")
+    for word in hotwords.words:
+        unknown = [c for c in word.lower() if vocabulary is not None and c not in vocabulary]
+        if word.lower() in lowered:
+            found.append(HotwordReport(word, "matched"))
+        elif unknown and not word.isascii():
+            missing = "".join(dict.fromkeys(unknown))
+            found.append(
+                HotwordReport(word, "unknown_characters", f"the model cannot write: {missing}")
+            )
+        else:
+            found.append(HotwordReport(word, "not_heard"))
+    return (*found, *hotwords.ignored)

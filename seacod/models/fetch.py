@@ -1,0 +1,206 @@
+"""Brings a model from ModelScope, whole or not at all, and proves that it loads.
+
+Used by `seacod model fetch` and by a worker whose model is missing. A download goes into a
+directory beside the final one and is moved when it is complete, so half a model is never taken
+for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+
+from seacod.config.schema import AsrSettings, Settings
+from seacod.config.secrets import read_secret
+from seacod.errors import EX_OK, ModelUnavailable
+from seacod.models import registry
+from seacod.paths import Paths
+
+log = structlog.get_logger(__name__)
+
+MANIFEST = "seacod-manifest.json"
+_REPORT_SECONDS = 2.0
+_LOADING_SECONDS = 600
+
+Say = Callable[[str], None]
+
+
+def token(settings: AsrSettings) -> str | None:
+    """The hub's token for private models, if one is configured."""
+    return read_secret("hub-token", settings.hub_token_file)
+
+
+def fetch(identifier: str, models_directory: Path, hub_token: str | None, say: Say) -> Path:
+    """Download one model.
+
+    Args:
+        identifier: ModelScope id, `owner/name`.
+        models_directory: where models are kept.
+        hub_token: for private models.
+        say: told every two seconds how far it is.
+
+    Returns:
+        Its directory, complete.
+
+    Raises:
+        ModelUnavailable: no network, no such model, no space; with what to do.
+    """
+    final = registry.fetched_directory(models_directory, identifier)
+    if registry.is_complete(final):
+        return final
+    partial = models_directory / ".partial" / identifier.replace("/", "--")
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        with _reporting(identifier, partial, say):
+            _download(identifier, partial, hub_token)
+        if not registry.is_complete(partial):
+            raise ModelUnavailable(
+                f"{identifier} was downloaded but is no FunASR model (config.yaml or model.pt is "
+                "missing); check the name",
+                f"已下载 {identifier}，但它不是 FunASR 模型，请检查名称",
+            )
+        _write_manifest(partial, identifier)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"{identifier} cannot be stored in {models_directory}: {error.strerror or error}; make "
+            "room or set asr.models_directory",
+            f"无法将 {identifier} 存入 {models_directory}：{error.strerror or error}",
+        ) from error
+    return final
+
+
+def fetch_command(name: str, settings: Settings) -> int:
+    """`seacod model fetch NAME`: the model, what it needs besides, then a trial load."""
+    wanted = settings.asr.model_copy(update={"model": name})
+    identifier = registry.hub_id(name)
+    paths = Paths.resolve(settings)
+    if identifier is None:
+        print(f"{name} needs no download")
+        return EX_OK
+    # Not `Paths.make`: fetching needs no runtime directory and may run beside the service.
+    paths.models.mkdir(parents=True, exist_ok=True)
+    missing = registry.missing(wanted, paths.models)
+    for one in missing:
+        fetch(one, paths.models, token(settings.asr), _show)
+        print(f"\r{one}: fetched{' ' * 30}")
+    print(f"{name}: loading it once to make sure", flush=True)
+    _verify(wanted, paths.models)
+    print(f"{name}: good; use it with asr.model: {name} in the configuration, or --model {name}")
+    return EX_OK
+
+
+def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
+    """ModelScope's own client does the work: it resumes and checks hashes."""
+    if hub_token:
+        os.environ["MODELSCOPE_API_TOKEN"] = hub_token
+    try:
+        with _silenced():
+            from modelscope.hub.snapshot_download import snapshot_download
+
+            snapshot_download(identifier, local_dir=str(directory), token=hub_token)
+    except OSError as error:
+        # requests' connection errors are OSErrors too; a full disk has an errno.
+        if getattr(error, "errno", None):
+            raise
+        raise _not_had(identifier, error) from error
+    except Exception as error:
+        raise _not_had(identifier, error) from error
+
+
+def _not_had(identifier: str, error: Exception) -> ModelUnavailable:
+    """One sentence out of whatever the client raised."""
+    name = type(error).__name__
+    is_unknown = "NotExist" in name or "404" in str(error)
+    log.warning("model_not_fetched", model=identifier, error=f"{name}: {error}"[:500])
+    if is_unknown:
+        return ModelUnavailable(
+            f"ModelScope has no model {identifier}; check the name",
+            f"ModelScope 上没有模型 {identifier}，请检查名称",
+        )
+    return ModelUnavailable(
+        f"{identifier} cannot be fetched from ModelScope ({name}); check this machine's access to "
+        "the internet (https_proxy is honoured), or copy the model's directory here and name it in "
+        "asr.model; asr.model: builtin needs no download",
+        f"无法从 ModelScope 下载 {identifier}（{name}）；请检查网络（支持 https_proxy），或把模型目录"
+        "拷贝到本机并填入 asr.model；内置模型 builtin 无需下载",
+    )
+
+
+@contextlib.contextmanager
+def _reporting(identifier: str, directory: Path, say: Say) -> Iterator[None]:
+    """Say how much has arrived, from a thread of its own, while the block runs."""
+    done = threading.Event()
+
+    def report() -> None:
+        began = time.monotonic()
+        while not done.wait(_REPORT_SECONDS):
+            arrived = sum(f.stat().st_size for f in directory.rglob("*") if f.is_file())
+            rate = arrived / (time.monotonic() - began) / 1e6
+            say(f"{identifier}: {arrived / 1e6:.0f} MB, {rate:.1f} MB/s")
+
+    thread = threading.Thread(target=report, name="seacod-fetch-progress", daemon=True)
+    say(identifier)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """ModelScope's own bars and warnings, which say less than ours."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield
+
+
+def _show(text: str) -> None:
+    print(f"\r{text:<70}", end="" if sys.stdout.isatty() else "\n", flush=True)
+
+
+def _verify(settings: AsrSettings, models_directory: Path) -> None:
+    """Load in a process of its own, whose memory is given back."""
+    code = (
+        "import sys; from pathlib import Path; from seacod.config.schema import AsrSettings; "
+        "from seacod.models import registry, warmup; from seacod.asr.engine import Engine; "
+        "s = AsrSettings.model_validate_json(sys.argv[1]); "
+        "m = registry.resolve(s, Path(sys.argv[2])); "
+        "warmup.warm_up(Engine(m, s.device, s.cpu_threads), m, s.max_segment_seconds)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, settings.model_dump_json(), str(models_directory)],
+        capture_output=True, text=True, check=False, timeout=_LOADING_SECONDS,
+    )  # fmt: skip
+    if result.returncode != 0:
+        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ModelUnavailable(f"{settings.model} was fetched but does not load: {last}")
+
+
+def _write_manifest(directory: Path, identifier: str) -> None:
+    """SHA-256 of each file, for later checks."""
+    files = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and path.name != MANIFEST:
+            with path.open("rb") as file:
+                digest = hashlib.sha256()
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+            files[str(path.relative_to(directory))] = digest.hexdigest()
+    manifest = {"model": identifier, "sha256": files}
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")

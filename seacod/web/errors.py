@@ -1,0 +1,106 @@
+"""Errors on their way out: one shape for all routes, a request id on every answer.
+
+    {"error": {"code": ..., "message": ..., "message_zh": ..., "request_id": ...}}
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from seacod.errors import SeacodError
+
+log = structlog.get_logger(__name__)
+
+_GIVEN_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_PLAIN = {
+    404: ("not_found", "there is nothing at this address", "此地址没有内容"),
+    405: ("method_not_allowed", "this address does not take that method", "此地址不支持该方法"),
+}
+
+
+class RequestIds:
+    """Gives each request an id, or keeps a sensible one it came with; binds it to the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _GIVEN_ID.match(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
+
+
+def install(app: FastAPI) -> None:
+    """Turn everything a route may raise into the one shape."""
+    app.add_middleware(RequestIds)
+
+    @app.exception_handler(SeacodError)
+    async def known(request: Request, error: SeacodError) -> Response:
+        if error.http_status >= 500:
+            log.warning("request_failed", path=request.url.path, code=error.code)
+        return answer(
+            request, error.http_status, error.code, error.message, error.chinese,
+            retry_after_seconds=error.retry_after_seconds,
+        )  # fmt: skip
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        code, english, chinese = _PLAIN.get(
+            error.status_code, ("http_error", str(error.detail), str(error.detail))
+        )
+        return answer(request, error.status_code, code, english, chinese)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        what = "; ".join(
+            f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()
+        )
+        return answer(request, 400, "bad_request", f"the request is not right: {what}", "请求参数有误")
+
+    @app.exception_handler(Exception)
+    async def unknown(request: Request, error: Exception) -> Response:
+        log.error("request_broke", path=request.url.path, exc_info=error)
+        return answer(
+            request, 500, "internal",
+            "something went wrong on our side; the log has it under this request id",
+            "服务内部出错，日志中可按请求编号查找",
+        )  # fmt: skip
+
+
+def answer(
+    request: Request, status: int, code: str, message: str, chinese: str,
+    *, retry_after_seconds: int | None = None,
+) -> JSONResponse:  # fmt: skip
+    """An error in the one shape."""
+    body: dict[str, Any] = {
+        "code": code,
+        "message": message,
+        "message_zh": chinese,
+        "request_id": getattr(request.state, "request_id", ""),
+    }
+    headers = {}
+    if status == 503:
+        body["retry_after_seconds"] = retry_after_seconds or 5
+        headers["Retry-After"] = str(body["retry_after_seconds"])
+    return JSONResponse({"error": body}, status, headers)

@@ -1,0 +1,109 @@
+"""The web page: Gradio, mounted into our application, closed where Gradio leaves doors open.
+
+One file per tab in `tabs/`. What is closed, and why, is written beside each line; the tests in
+tests/browser try every one.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+
+from seacod import __version__
+from seacod.asr.service import TranscriptionService
+from seacod.config.schema import Settings
+from seacod.paths import Paths
+from seacod.web import texts
+from seacod.web.tabs import single
+
+# Sessions hold no audio, only small values; they are forgotten an hour after the page closed.
+_SESSION_SECONDS = 3600
+_SESSIONS = 1000
+
+
+def uploads_directory(paths: Paths) -> Path:
+    """Where Gradio keeps what people upload; GRADIO_TEMP_DIR is set to it by the worker."""
+    return paths.temp / "page"
+
+
+def mount_page(
+    app: FastAPI, service: TranscriptionService, settings: Settings, paths: Paths
+) -> FastAPI:
+    """Put the page at `/` of an application that has its own routes already."""
+    uploads = uploads_directory(paths)
+    uploads.mkdir(parents=True, exist_ok=True)
+    translations = texts.all_labels()
+    i18n = gr.I18n(**translations)
+    with gr.Blocks(
+        analytics_enabled=False,
+        title="seacod 语音识别",
+        fill_width=False,
+        delete_cache=(3600, 3600),
+    ) as demo:
+        gr.HTML(_header(service))
+        with gr.Tab(i18n("tab_single")):
+            single.build(service, uploads, i18n)
+        gr.HTML(_footer(settings))
+    # Admission is ours (`asr/admission.py`); Gradio's queue only carries the updates. api_open:
+    # otherwise /gradio_api/run would go round the queue.
+    demo.queue(api_open=False, max_size=None, default_concurrency_limit=None)
+    mounted = gr.mount_gradio_app(
+        app,
+        demo,
+        path="/",
+        allowed_paths=[],
+        max_file_size=settings.limits.max_upload_bytes,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=[],
+        favicon_path=str(_static("favicon.svg")),
+        root_path=settings.server.root_path or None,
+        i18n=i18n,
+        theme=_theme(),
+        css=_static("page.css").read_text("utf-8"),
+        head=f"<script>{_static('page.js').read_text('utf-8')}</script>",
+    )
+    # Gradio checks where a file comes from only once a page was launched, which mounting never
+    # does: without this line anyone could have /etc/passwd read (6.31, processing_utils).
+    demo.has_launched = True
+    return mounted
+
+
+def _theme() -> gr.themes.Base:
+    """Gradio's default with the system's fonts: nothing is loaded from elsewhere."""
+    sans = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
+    mono = ["ui-monospace", "Consolas", "monospace"]
+    return gr.themes.Default(
+        primary_hue=gr.themes.colors.teal, neutral_hue=gr.themes.colors.slate,
+        font=sans, font_mono=mono,
+    )  # fmt: skip
+
+
+def _header(service: TranscriptionService) -> str:
+    banner = ""
+    if service.engine.name == "builtin":
+        known = [t for t in service.engine.vocabulary or () if not t.startswith("<")]
+        text = texts.both("banner_builtin", characters=len(known))
+        banner = f'<div class="sc-banner" role="note">{text}</div>'
+    return (
+        f'<header class="sc-header"><h1>{texts.both("title")}</h1>'
+        f"<p>{texts.both('subtitle')}</p></header>{banner}"
+    )
+
+
+def _footer(settings: Settings) -> str:
+    link = f"{settings.server.root_path}/openapi.json"
+    return (
+        f'<footer class="sc-footer">seacod {__version__} · '
+        f'<a href="{link}">{texts.both("footer_api")}</a></footer>'
+    )
+
+
+def _static(name: str) -> Path:
+    with resources.as_file(resources.files("seacod.web").joinpath(f"static/{name}")) as path:
+        return path

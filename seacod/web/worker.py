@@ -1,0 +1,321 @@
+"""The worker process: loads the model, says it is ready, serves the inherited socket, drains.
+
+`python -m seacod worker`, started by the supervisor only: everything it needs comes through the
+environment and two inherited descriptors. It ends when the supervisor does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import structlog
+
+from seacod import logs, metrics, protocol
+from seacod.config.schema import Settings
+from seacod.errors import (
+    EX_OK,
+    EX_SOFTWARE,
+    EX_USAGE,
+    ConfigError,
+    ProtocolError,
+    SeacodError,
+)
+from seacod.paths import Paths
+from seacod.protocol import FromSupervisor, FromWorker
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from seacod.asr.engine import Engine
+    from seacod.asr.service import TranscriptionService
+
+log = structlog.get_logger(__name__)
+
+SLOT = "worker0"
+_BEAT_SECONDS = 1.0
+_PR_SET_PDEATHSIG = 1
+# A request that is being answered when the drain's time is over gets this long to be cut off.
+_CUT_OFF_SECONDS = 1.0
+
+
+def run_worker() -> int:
+    """Be the worker until told to stop; returns the exit code."""
+    try:
+        settings = Settings.model_validate_json(os.environ[protocol.ENV_SETTINGS])
+        listen_fd = int(os.environ[protocol.ENV_LISTEN_FD])
+        control_fd = int(os.environ[protocol.ENV_CONTROL_FD])
+        supervisor_pid = int(os.environ[protocol.ENV_SUPERVISOR_PID])
+    except (KeyError, ValueError):
+        print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)
+        return EX_USAGE
+    _die_with(supervisor_pid)
+    # Ctrl-C is the supervisor's to handle; it tells us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    logs.configure(settings.log, "worker")
+    paths = Paths.resolve(settings)
+    _prepare(settings, paths)
+    listener = socket.socket(fileno=listen_fd)
+    control = socket.socket(fileno=control_fd)
+    worker = Worker(settings, paths, listener, control)
+    code = asyncio.run(worker.run())
+    # The inference thread may sit in a call that never ends; it does not keep the process.
+    logs.flush()
+    os._exit(code)
+
+
+def _die_with(supervisor_pid: int) -> None:
+    """Ask the kernel to be killed when the supervisor ends, however it ends (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor_pid:
+        # It ended before we asked.
+        os._exit(EX_SOFTWARE)
+
+
+def _prepare(settings: Settings, paths: Paths) -> None:
+    """What must be set before the libraries are imported."""
+    metrics.use_directory(paths.runtime, SLOT)
+    # Uploads spool here, not in the system's /tmp.
+    tempfile.tempdir = str(paths.temp)
+    # Gradio's pydub looks for the ffmpeg program; we decode with PyAV and need none.
+    warnings.filterwarnings("ignore", message=".*ffmpeg.*", category=RuntimeWarning)
+    os.environ.update(
+        GRADIO_ANALYTICS_ENABLED="False",
+        GRADIO_TEMP_DIR=str(paths.temp / "page"),
+        HF_HUB_OFFLINE="1",
+        HF_HUB_DISABLE_TELEMETRY="1",
+        DO_NOT_TRACK="1",
+        MODELSCOPE_CACHE=str(paths.models),
+        TOKENIZERS_PARALLELISM="false",
+    )
+    if settings.asr.cpu_threads:
+        os.environ["OMP_NUM_THREADS"] = str(settings.asr.cpu_threads)
+
+
+class Worker:
+    """One worker's life, seen from inside."""
+
+    def __init__(
+        self, settings: Settings, paths: Paths, listener: socket.socket, control: socket.socket
+    ) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._listener = listener
+        self._control = control
+        self._began = time.monotonic()
+        self._service: TranscriptionService | None = None
+        self._server: uvicorn.Server | None = None
+        self._may_serve = asyncio.Event()
+        self._drain_seconds: float | None = None
+        self._told_to_drain = asyncio.Event()
+
+    async def run(self) -> int:
+        """Load, serve, drain; the exit code."""
+        self._loop = asyncio.get_running_loop()
+        reader, self._writer = await asyncio.open_connection(
+            sock=self._control, limit=protocol.MAX_LINE_BYTES
+        )
+        self._loop.add_signal_handler(
+            signal.SIGTERM, self._drain, self._settings.worker.drain_timeout_seconds
+        )
+        listening = asyncio.ensure_future(self._listen(reader))
+        beating = asyncio.ensure_future(self._beat())
+        try:
+            return await self._live()
+        except SeacodError as error:
+            kind = "config" if isinstance(error, ConfigError) else "model"
+            log.error("worker_could_not_start", kind=kind, text=error.message)
+            self._send(protocol.Fault(kind, error.message, error.exit_code))
+            await self._flush()
+            return error.exit_code
+        except Exception:
+            log.exception("worker_broke")
+            return EX_SOFTWARE
+        finally:
+            listening.cancel()
+            beating.cancel()
+
+    async def _live(self) -> int:
+        await self._load()
+        if self._told_to_drain.is_set():
+            return EX_OK
+        self._server = self._web_server()
+        assert self._service is not None
+        engine = self._service.engine
+        self._send(
+            protocol.Ready(engine.name, engine.device, round(time.monotonic() - self._began, 2))
+        )
+        log.info("worker_ready", model=engine.name, device=engine.device)
+        await _first(self._may_serve, self._told_to_drain)
+        serving = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
+        draining = asyncio.ensure_future(self._told_to_drain.wait())
+        await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+            log.error("web_server_ended", cause="it stopped serving without being told to")
+            return EX_SOFTWARE
+        await self._finish(serving)
+        return EX_OK
+
+    async def _load(self) -> None:
+        from seacod.asr.service import TranscriptionService
+        from seacod.metrics import WorkerMetrics
+
+        self._paths.temp.mkdir(parents=True, exist_ok=True)
+        (self._paths.temp / "page").mkdir(exist_ok=True)
+        self._service = TranscriptionService(
+            self._settings, self._load_engine, WorkerMetrics()
+        )
+        await self._service.start()
+
+    def _load_engine(self) -> Engine:
+        """On the inference thread: importing and loading take many seconds."""
+        from seacod.models import fetch, registry, warmup
+
+        asr = self._settings.asr
+        for identifier in registry.missing(asr, self._paths.models):
+            fetch.fetch(
+                identifier,
+                self._paths.models,
+                fetch.token(asr),
+                lambda text: self._say(f"downloading {text}", extend_seconds=120.0),
+            )
+        models = registry.resolve(asr, self._paths.models)
+        self._say("importing torch and funasr")
+        from seacod.asr.engine import Engine
+
+        self._say(f"loading {models.name}")
+        engine = Engine(models, asr.device, asr.cpu_threads)
+        self._say("importing the page")
+        import gradio  # noqa: F401  (six seconds that must not be spent on the event loop)
+
+        import seacod.web.app  # noqa: F401
+
+        self._say("transcribing a first recording")
+        warmup.warm_up(engine, models, asr.max_segment_seconds)
+        return engine
+
+    def _web_server(self) -> uvicorn.Server:
+        import uvicorn
+
+        from seacod.web.app import create_app
+
+        assert self._service is not None
+        app = create_app(self._service, self._settings, self._paths)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+
+        class Server(uvicorn.Server):
+            """uvicorn without its signal handlers: signals are ours."""
+
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                yield
+
+        return Server(config)
+
+    async def _finish(self, serving: asyncio.Future[None]) -> None:
+        """Accept nothing more, let what runs finish, close."""
+        assert self._server is not None and self._service is not None
+        seconds = self._drain_seconds or 0.0
+        # This closes our descriptor only; the supervisor's front door answers on its own now.
+        for server in self._server.servers:
+            server.close()
+        before = self._service.load().in_flight
+        left = await self._service.drained(seconds)
+        self._server.should_exit = True
+        if left:
+            self._server.force_exit = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(serving), _CUT_OFF_SECONDS + 2.0)
+        self._send(protocol.Drained(before - left, left))
+        await self._flush()
+        self._service.close()
+
+    # -- the control channel ------------------------------------------------------------------
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                line = await reader.readline()
+            except (ValueError, OSError):
+                line = b""
+            if not line:
+                # The supervisor is gone: nobody would notice us, nobody would stop us.
+                log.error("supervisor_gone")
+                os._exit(EX_SOFTWARE)
+            try:
+                self._obey(protocol.decode(line))
+            except ProtocolError as error:
+                log.error("supervisor_sent_garbage", problem=error.message)
+
+    def _obey(self, message: FromSupervisor | FromWorker) -> None:
+        if isinstance(message, protocol.Serve):
+            self._may_serve.set()
+        elif isinstance(message, protocol.Drain):
+            self._drain(message.timeout_seconds)
+        elif isinstance(message, protocol.ReleaseGpuCache):
+            if self._service is not None:
+                self._service.release_gpu_cache()
+        elif isinstance(message, protocol.ReopenLogs):
+            logs.reopen()
+
+    def _drain(self, timeout_seconds: float) -> None:
+        if self._service is None or self._server is None:
+            # Nothing was promised to anybody yet.
+            os._exit(EX_OK)
+        if not self._told_to_drain.is_set():
+            self._drain_seconds = timeout_seconds
+            self._told_to_drain.set()
+
+    def _say(self, text: str, extend_seconds: float = 0.0) -> None:
+        """A stage, from any thread."""
+        self._loop.call_soon_threadsafe(self._send, protocol.Stage(text, extend_seconds))
+
+    def _send(self, message: FromWorker) -> None:
+        self._writer.write(protocol.encode(message))
+
+    async def _flush(self) -> None:
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._writer.drain(), 1.0)
+
+    async def _beat(self) -> None:
+        while True:
+            if self._service is not None:
+                load = self._service.load()
+                self._send(
+                    protocol.Beat(
+                        load.in_flight,
+                        load.queue_depth,
+                        round(load.oldest_seconds, 3),
+                        round(load.progress_age_seconds, 3),
+                    )
+                )
+            await asyncio.sleep(_BEAT_SECONDS)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
