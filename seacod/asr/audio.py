@@ -23,12 +23,15 @@ from seacod.errors import BadAudio, EmptyAudio, SeacodError, TooBig, TooLong
 SAMPLE_RATE = 16_000
 Samples = npt.NDArray[np.float32]
 
-# ffmpeg may open what a file refers to (playlists, concat lists, network addresses). Only plain
-# files, and no container that is a list of others.
-_OPEN_OPTIONS = {"protocol_whitelist": "file,pipe"}
+# ffmpeg opens what a file refers to (playlists, concat lists, network addresses). We hand it an
+# open file, so it needs no protocol at all; and no container that is a list of others gets through.
+_OPEN_OPTIONS = {"protocol_whitelist": "none"}
 _LISTS = frozenset({"concat", "hls", "dash", "applehttp", "webm_dash_manifest", "sdp", "imf"})
 # A recording shorter than this has no frame of speech features (25 ms).
 MIN_SECONDS = 0.1
+# From telephone lines at their worst to measuring equipment.
+_MIN_RATE, _MAX_RATE = 2_000, 768_000
+_MAX_CHANNELS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +182,51 @@ def _duration(container: Any, stream: Any) -> float | None:
 
 
 def _blocks(container: Any) -> Iterator[Samples]:
-    """Decoded, resampled, mono pieces. A broken end is cut off; a broken beginning is an error."""
+    """Decoded, resampled, mono pieces. Damaged parts and a broken end are left out; a recording
+    without a single good part is an error.
+    """
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
     has_any = False
-    try:
-        for frame in container.decode(audio=0):
-            # Timestamps of cut or joined files jump; only the order of samples counts here.
-            frame.pts = None
-            for part in resampler.resample(frame):
-                has_any = True
-                yield part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-    except av.error.FFmpegError:
+    for frame in _frames(container):
         if not has_any:
-            raise
+            _check_sane(frame)
+            has_any = True
+        # Timestamps of cut or joined files jump; only the order of samples counts here.
+        frame.pts = None
+        for part in resampler.resample(frame):
+            yield part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
     for part in resampler.resample(None) if has_any else ():
         yield part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+
+
+def _frames(container: Any) -> Iterator[Any]:
+    """What can be decoded. Like ffmpeg's own program, a bad packet is skipped, not the rest."""
+    has_any = False
+    first_error: Exception | None = None
+    try:
+        for packet in container.demux(container.streams.audio[0]):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError as error:
+                first_error = first_error or error
+                continue
+            for frame in frames:
+                has_any = True
+                yield frame
+    except av.error.FFmpegError as error:
+        first_error = first_error or error
+    if first_error is not None and not has_any:
+        raise first_error
+
+
+def _check_sane(frame: Any) -> None:
+    """Refuse what only a damaged or hostile header claims: a resampler from 1.3 GHz takes
+    15 seconds and more than a gigabyte to set up.
+    """
+    if not _MIN_RATE <= frame.sample_rate <= _MAX_RATE or len(frame.layout.channels) > _MAX_CHANNELS:
+        raise BadAudio(
+            f"the file claims {frame.sample_rate} samples a second in {len(frame.layout.channels)} "
+            f"channels; {_MIN_RATE} to {_MAX_RATE} in at most {_MAX_CHANNELS} can be decoded",
+            f"文件声称采样率为 {frame.sample_rate} Hz、{len(frame.layout.channels)} 声道；"
+            f"支持 {_MIN_RATE} 至 {_MAX_RATE} Hz、最多 {_MAX_CHANNELS} 声道",
+        )

@@ -1,0 +1,396 @@
+#!/usr/bin/env bash
+# seacod's installer: tries it from a checkout, or installs it as a systemd service.
+# Everything it does is a function below; `--dry-run` prints the steps instead.
+set -euo pipefail
+
+readonly TORCH="torch==2.13.0"
+# PyTorch's own index of builds without CUDA; SEACOD_TORCH_INDEX names a mirror.
+readonly TORCH_CPU_INDEX="${SEACOD_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}"
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+readonly HERE
+readonly PREFIX=/opt/seacod
+readonly CONFIG=/etc/seacod/seacod.yaml
+readonly STATE=/var/lib/seacod
+readonly MANIFEST="$PREFIX/installed-files"
+
+MODE=system
+DRY_RUN=no
+MODEL=
+RUN_OPTIONS=()
+CHANGED=no
+STARTED=$SECONDS
+
+usage() {
+  cat <<'TEXT'
+Usage:
+  ./install.sh --try [--port N] [--metrics-port N] [--host H] [--model M]
+      make .venv here (once) and run the service in this terminal
+  sudo ./install.sh [--model M] [--dry-run]
+      install or upgrade the systemd service
+  sudo ./install.sh --uninstall | --purge [--dry-run]
+      remove it; --uninstall keeps /etc/seacod and /var/lib/seacod
+Environment:
+  SEACOD_TORCH=cpu|cuda     which PyTorch to install (default: cuda if there is an NVIDIA GPU)
+  SEACOD_TORCH_INDEX=URL    where PyTorch's CPU builds are, if not at PyTorch's own address
+TEXT
+}
+
+step() { printf '\n==> %s  [%d s]\n' "$1" "$((SECONDS - STARTED))"; }
+note() { printf '    %s\n' "$1"; }
+die() {
+  printf 'install.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+# Run a command, or print it under --dry-run.
+run() {
+  if [ "$DRY_RUN" = yes ]; then
+    printf '    would run: %s\n' "$*"
+  else
+    "$@"
+  fi
+}
+
+parse() {
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --try) MODE=try ;;
+      --prepare) MODE=prepare ;; # tests/run: make .venv and stop
+      --uninstall) MODE=uninstall ;;
+      --purge) MODE=purge ;;
+      --dry-run) DRY_RUN=yes ;;
+      --port | --metrics-port | --host | --model)
+        [ $# -ge 2 ] || die "$1 needs a value"
+        [ "$1" = --model ] && MODEL="$2"
+        RUN_OPTIONS+=("$1" "$2")
+        shift
+        ;;
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      *) die "unknown option $1 (see ./install.sh --help)" ;;
+    esac
+    shift
+  done
+}
+
+# -- Python ---------------------------------------------------------------------------------------
+
+# The first Python between 3.10 and 3.13, python3 before the others.
+find_python() {
+  local name
+  for name in python3 python3.11 python3.12 python3.13 python3.10; do
+    if command -v "$name" >/dev/null 2>&1 &&
+      "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
+      command -v "$name"
+      return
+    fi
+  done
+  die "no Python from 3.10 to 3.13 was found; on Debian: apt-get install python3 python3-venv"
+}
+
+# Debian keeps ensurepip in a package of its own.
+ensure_venv_module() {
+  local python="$1" version package
+  "$python" -c 'import ensurepip, venv' 2>/dev/null && return
+  version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+  package="python$version-venv"
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    step "Installing the Debian package $package"
+    run apt-get install -y -q "$package" ||
+      { run apt-get update -q && run apt-get install -y -q "$package"; }
+  else
+    die "Python's venv module is missing; run as root: apt-get install $package"
+  fi
+}
+
+has_nvidia_gpu() {
+  [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidia0 ] ||
+    { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+}
+
+torch_kind() {
+  case "${SEACOD_TORCH:-}" in
+    cpu | cuda) echo "$SEACOD_TORCH" ;;
+    "") if has_nvidia_gpu; then echo cuda; else echo cpu; fi ;;
+    *) die "SEACOD_TORCH is '$SEACOD_TORCH'; it must be cpu or cuda" ;;
+  esac
+}
+
+# Whether what pip would install by itself is a build without CUDA. Reads metadata only.
+default_torch_is_cpu() {
+  "$1/bin/python" -m pip install -q --dry-run --no-deps --ignore-installed --report - "$TORCH" 2>/dev/null |
+    "$1/bin/python" -c '
+import json, sys
+items = json.load(sys.stdin)["install"]
+meta = items[0]["metadata"]
+needs = " ".join(meta.get("requires_dist", []))
+sys.exit(not ("+cpu" in meta["version"] or "nvidia" not in needs and "cuda" not in needs))'
+}
+
+install_torch() {
+  local venv="$1" kind="$2"
+  if [ "$kind" = cuda ]; then
+    step "Installing PyTorch with CUDA (an NVIDIA GPU was found; several gigabytes)"
+    "$venv/bin/python" -m pip install "$TORCH" -c "$HERE/constraints.txt"
+  elif default_torch_is_cpu "$venv"; then
+    step "Installing PyTorch for the CPU"
+    "$venv/bin/python" -m pip install "$TORCH" -c "$HERE/constraints.txt"
+  else
+    step "Installing PyTorch for the CPU from $TORCH_CPU_INDEX"
+    "$venv/bin/python" -m pip install "$TORCH" --index-url "$TORCH_CPU_INDEX" ||
+      die "PyTorch's CPU build cannot be fetched; set SEACOD_TORCH_INDEX to a mirror of it"
+  fi
+}
+
+# make_venv DIRECTORY [pip arguments that name the package]
+make_venv() {
+  local venv="$1" python kind
+  shift
+  python="$(find_python)"
+  ensure_venv_module "$python"
+  kind="$(torch_kind)"
+  step "Making $venv with $("$python" --version)"
+  [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+  "$venv/bin/python" -m pip install -q --upgrade pip -c "$HERE/constraints.txt"
+  install_torch "$venv" "$kind"
+  step "Installing seacod and its libraries (two to five minutes)"
+  "$venv/bin/python" -m pip install -c "$HERE/constraints.txt" "$@"
+}
+
+# What an installed .venv depends on; it is made anew only when this changes.
+fingerprint() {
+  { cat "$HERE/setup.cfg" "$HERE/constraints.txt"; find_python; torch_kind; echo "$HERE"; } | sha256sum
+}
+
+# -- trying ---------------------------------------------------------------------------------------
+
+# prepare_venv EXTRAS: EXTRAS is empty or [test]; what has the tests' libraries serves for both.
+prepare_venv() {
+  local venv="$HERE/.venv" stamp="$HERE/.venv/.seacod-installed" wanted
+  wanted="$(fingerprint)"
+  case "$(cat "$stamp" 2>/dev/null)" in
+    "$wanted$1" | "$wanted[test]") return ;;
+  esac
+  if [ "$DRY_RUN" = yes ]; then
+    note "would make $venv and install seacod into it"
+    return
+  fi
+  rm -f "$stamp"
+  make_venv "$venv" -e "$HERE$1"
+  # Last: an installation that was interrupted is taken up again.
+  echo "$wanted$1" >"$stamp"
+}
+
+try_it() {
+  prepare_venv ""
+  if [ "$DRY_RUN" = yes ]; then
+    note "would run: .venv/bin/seacod run --try ${RUN_OPTIONS[*]}"
+    return
+  fi
+  step "Starting; the first answer takes about half a minute (Ctrl-C stops everything)"
+  exec "$HERE/.venv/bin/seacod" run --try "${RUN_OPTIONS[@]}"
+}
+
+# -- the service ----------------------------------------------------------------------------------
+
+require_systemd() {
+  [ "$(id -u)" -eq 0 ] || die "installing the service needs root: sudo ./install.sh (./install.sh --try does not)"
+  [ -d /run/systemd/system ] || die "systemd does not run this machine; ./install.sh --try works without it"
+}
+
+# put SOURCE TARGET MODE: install a file if it is not there with this content already.
+put() {
+  local source="$1" target="$2" mode="$3"
+  remember "$target"
+  cmp -s "$source" "$target" && return
+  note "$target"
+  run install -D -m "$mode" "$source" "$target"
+  CHANGED=yes
+}
+
+remember() {
+  [ "$DRY_RUN" = yes ] && return
+  mkdir -p "$PREFIX"
+  grep -qxF "$1" "$MANIFEST" 2>/dev/null || echo "$1" >>"$MANIFEST"
+}
+
+# A name for exactly this code, so that an upgrade is a new directory beside the old one.
+release_name() {
+  local version digest
+  version="$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$HERE/seacod/__init__.py")"
+  digest="$(cd "$HERE" && { find seacod -type f ! -path '*/__pycache__/*' -print0 | sort -z |
+    xargs -0 sha256sum; cat setup.cfg constraints.txt; torch_kind; } | sha256sum | cut -c1-8)"
+  echo "$version-$digest"
+}
+
+install_release() {
+  local release target
+  release="$(release_name)"
+  target="$PREFIX/releases/$release"
+  if [ ! -e "$target/.complete" ]; then
+    step "Installing release $release into $target"
+    if [ "$DRY_RUN" = yes ]; then
+      note "would make $target with Python, PyTorch ($(torch_kind)) and seacod"
+    else
+      rm -rf "$target"
+      mkdir -p "$PREFIX/releases"
+      # Built from a copy: a checkout owned by somebody else is left as it is.
+      local source
+      source="$(mktemp -d)"
+      cp -r "$HERE/seacod" "$HERE/setup.cfg" "$HERE/pyproject.toml" "$HERE/MANIFEST.in" \
+        "$HERE/README.md" "$HERE/LICENSE" "$source/"
+      make_venv "$target" "$source"
+      rm -rf "$source"
+      touch "$target/.complete"
+    fi
+    CHANGED=yes
+  fi
+  if [ "$(readlink "$PREFIX/venv" 2>/dev/null)" != "releases/$release" ]; then
+    run ln -sfn "releases/$release" "$PREFIX/venv.new"
+    run mv -T "$PREFIX/venv.new" "$PREFIX/venv"
+    CHANGED=yes
+  fi
+  run ln -sfn "$PREFIX/venv/bin/seacod" /usr/local/bin/seacod
+  remember /usr/local/bin/seacod
+}
+
+# Keep the release before this one, to go back to; remove older ones.
+remove_old_releases() {
+  local directory
+  [ -d "$PREFIX/releases" ] || return 0
+  find "$PREFIX/releases" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -rn | tail -n +3 |
+    cut -d' ' -f2- | while IFS= read -r directory; do
+    if [ "$(readlink -f "$PREFIX/venv")" != "$directory" ]; then
+      run rm -rf "$directory"
+    fi
+  done
+}
+
+# choose_model: the real one if it can be had, said plainly when it cannot.
+choose_model() {
+  if [ -n "$MODEL" ]; then
+    echo "$MODEL"
+  elif run_as_seacod model fetch paraformer-zh >&2; then
+    echo paraformer-zh
+  else
+    note "The real model could not be fetched, so the built-in one is used: good for trying and" >&2
+    note "testing, not for real speech. Later: sudo -u seacod seacod model fetch paraformer-zh," >&2
+    note "then set asr.model in $CONFIG and systemctl restart seacod." >&2
+    echo builtin
+  fi
+}
+
+run_as_seacod() {
+  runuser -u seacod -- env HOME="$STATE" SEACOD_PATHS_STATE_DIRECTORY="$STATE" \
+    NUMBA_CACHE_DIR="$STATE/.cache" "$PREFIX/venv/bin/seacod" "$@"
+}
+
+install_configuration() {
+  local shipped="$PREFIX/seacod.yaml.shipped" model
+  if [ ! -e "$CONFIG" ]; then
+    step "Configuration"
+    if [ "$DRY_RUN" = yes ]; then
+      note "would write $CONFIG, with paraformer-zh if it can be fetched, else the built-in model"
+    else
+      model="$(choose_model)"
+      install -d -m 0755 /etc/seacod
+      sed "s|^  #model: builtin\$|  model: $model|" "$HERE/etc/seacod.yaml" >"$CONFIG.partial"
+      chown root:seacod "$CONFIG.partial"
+      chmod 0640 "$CONFIG.partial"
+      mv "$CONFIG.partial" "$CONFIG"
+      note "$CONFIG: asr.model is $model"
+    fi
+    CHANGED=yes
+  elif [ -e "$shipped" ] && ! cmp -s "$HERE/etc/seacod.yaml" "$shipped"; then
+    note "$CONFIG is kept; this version's is $CONFIG.new"
+    run install -m 0644 "$HERE/etc/seacod.yaml" "$CONFIG.new"
+  fi
+  put "$HERE/etc/seacod.yaml" "$shipped" 0644
+}
+
+install_service() {
+  require_systemd
+  step "User, directories, units"
+  put "$HERE/systemd/seacod.sysusers" /etc/sysusers.d/seacod.conf 0644
+  put "$HERE/systemd/seacod.tmpfiles" /etc/tmpfiles.d/seacod.conf 0644
+  run systemd-sysusers seacod.conf
+  run systemd-tmpfiles --create seacod.conf
+  local group
+  for group in video render; do
+    if getent group "$group" >/dev/null && ! id -nG seacod 2>/dev/null | grep -qw "$group"; then
+      run usermod -aG "$group" seacod
+    fi
+  done
+  install_release
+  install_configuration
+  put "$HERE/logrotate/seacod" /etc/logrotate.d/seacod 0644
+  put "$HERE/systemd/seacod.socket" /etc/systemd/system/seacod.socket 0644
+  put "$HERE/systemd/seacod.service" /etc/systemd/system/seacod.service 0644
+  start_service
+  remove_old_releases
+}
+
+start_service() {
+  if [ "$CHANGED" = no ] && systemctl -q is-active seacod.service; then
+    step "Nothing changed; seacod is running"
+    tell_addresses
+    return
+  fi
+  step "Starting; systemctl returns when the model answers"
+  run systemctl daemon-reload
+  run systemctl enable -q seacod.socket seacod.service
+  # A restart of what runs, a start of what does not; the socket stays open in between.
+  run systemctl start seacod.socket
+  if ! run systemctl restart seacod.service; then
+    journalctl -u seacod -p warning -n 20 --no-pager -o cat >&2 || true
+    die "seacod did not start; the lines above say why (more: journalctl -u seacod)"
+  fi
+  tell_addresses
+}
+
+tell_addresses() {
+  [ "$DRY_RUN" = yes ] && return
+  local address
+  address="$(hostname -I 2>/dev/null | cut -d' ' -f1)"
+  note "page and API   http://${address:-127.0.0.1}:7860"
+  note "metrics        http://127.0.0.1:8000/metrics"
+  note "state          systemctl status seacod; seacod status; journalctl -u seacod"
+}
+
+uninstall() {
+  require_systemd
+  step "Stopping and removing seacod"
+  run systemctl disable -q --now seacod.service seacod.socket 2>/dev/null || true
+  local file
+  if [ -e "$MANIFEST" ]; then
+    while IFS= read -r file; do
+      run rm -f "$file"
+    done <"$MANIFEST"
+  fi
+  run rm -rf "$PREFIX"
+  run systemctl daemon-reload
+  run systemctl reset-failed seacod.service 2>/dev/null || true
+  if [ "$MODE" = purge ]; then
+    run rm -rf /etc/seacod "$STATE" /var/log/seacod /var/cache/seacod /run/seacod
+    if getent passwd seacod >/dev/null; then
+      run userdel seacod
+    fi
+    step "Removed, with configuration and results"
+  else
+    step "Removed; kept: /etc/seacod, $STATE, /var/log/seacod (--purge removes these too)"
+  fi
+}
+
+main() {
+  parse "$@"
+  case "$MODE" in
+    try) try_it ;;
+    prepare) prepare_venv "[test]" ;;
+    uninstall | purge) uninstall ;;
+    system) install_service ;;
+  esac
+}
+
+main "$@"
