@@ -171,7 +171,7 @@ prepare_venv() {
   local venv="$HERE/.venv" stamp="$HERE/.venv/.seacod-installed" wanted
   wanted="$(fingerprint)"
   case "$(cat "$stamp" 2>/dev/null)" in
-    "$wanted$1" | "$wanted[test]") return ;;
+    "$wanted$1" | "${wanted}[test]") return ;;
   esac
   if [ "$DRY_RUN" = yes ]; then
     note "would make $venv and install seacod into it"

@@ -47,7 +47,9 @@ def at_the_edge(call: Callable[[], int]) -> int:
 
 def _complain(error: SeacodError) -> None:
     """An error for a person: English and, where the locale is Chinese, Chinese."""
-    language = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")
+    language = (
+        os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")
+    )
     # journald takes the priority from this prefix; on a terminal it would only be noise.
     prefix = "<3>" if os.environ.get("JOURNAL_STREAM") else ""
     for line in error.sentence(language).splitlines():
@@ -68,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--metrics-port", type=int, help="port of the metrics (metrics.port)")
     run.add_argument("--model", help="model name, id or directory (asr.model)")
     run.add_argument(
-        "--try", action="store_true", dest="is_try",
+        "--try",
+        action="store_true",
+        dest="is_try",
         help="for this machine only (127.0.0.1), with the addresses printed",
     )
 
@@ -131,7 +135,9 @@ def _run(options: argparse.Namespace) -> int:
     try:
         logs.configure(settings.log, "supervisor")
     except OSError as error:
-        raise SeacodError(f"log.file: {settings.log.file} cannot be opened: {error.strerror}") from None
+        raise SeacodError(
+            f"log.file: {settings.log.file} cannot be opened: {error.strerror}"
+        ) from None
     is_watched = options.is_try or sys.stdout.isatty()
     announce = _announce if is_watched else lambda supervisor: None
     supervisor = Supervisor(settings, read_settings, announce)
@@ -176,10 +182,14 @@ def _status(options: argparse.Namespace) -> int:
     worker, restarts = status["worker"], status["restarts"]
     causes = restarts["last_causes"]
     print(f"seacod {status['version']}, pid {status['pid']}, up {_ago(status['since'])}")
-    print(f"  state      {worker['state']} since {_ago(worker['since'])} {worker['stage']}".rstrip())
+    print(
+        f"  state      {worker['state']} since {_ago(worker['since'])} {worker['stage']}".rstrip()
+    )
     print(f"  address    {status['url']}")
-    print(f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}"
-          f"{' on ' + worker['device'] if worker['device'] else ''}")
+    print(
+        f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}"
+        f"{' on ' + worker['device'] if worker['device'] else ''}"
+    )
     print(f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting")
     print(f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}")
     return EX_OK
@@ -188,7 +198,11 @@ def _status(options: argparse.Namespace) -> int:
 def _ago(since: float) -> str:
     """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
     seconds = max(0, int(time.time() - since))
-    for size, name, rest, rest_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+    for size, name, rest, rest_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if seconds >= size:
             return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
     return f"{seconds} s"
@@ -221,6 +235,3 @@ def _model_fetch(options: argparse.Namespace) -> int:
     from seacod.models.fetch import fetch_command
 
     return fetch_command(options.name, load_settings(options.config))
-
-
-

@@ -177,7 +177,10 @@ class _Bridge(logging.Handler):
         try:
             log = structlog.get_logger(record.name)
             log.log(
-                record.levelno, "library_warned", library=record.name, text=record.getMessage(),
+                record.levelno,
+                "library_warned",
+                library=record.name,
+                text=record.getMessage(),
                 exc_info=record.exc_info or None,
             )
         except Exception:
@@ -185,7 +188,9 @@ class _Bridge(logging.Handler):
 
 
 def _component_adder(component: Component) -> structlog.typing.Processor:
-    def add(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def add(
+        logger: Any, name: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
         event.setdefault("component", component)
         return event
 

@@ -60,30 +60,41 @@ class WorkerMetrics:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self.requests = Counter(
-            "asr_requests", "Requests that reached the transcription service", ["route"],
+            "asr_requests",
+            "Requests that reached the transcription service",
+            ["route"],
             registry=registry,
         )
         self.succeeded = Counter(
             "asr_requests_success", "Requests answered with a text", ["route"], registry=registry
         )
         self.failed = Counter(
-            "asr_requests_failed", "Requests not answered with a text, by reason",
-            ["route", "reason"], registry=registry,
+            "asr_requests_failed",
+            "Requests not answered with a text, by reason",
+            ["route", "reason"],
+            registry=registry,
         )
         self.processing_seconds = Histogram(
-            "asr_processing_duration_seconds", "Time from upload received to text ready", ["route"],
-            buckets=_DURATION_BUCKETS, registry=registry,
+            "asr_processing_duration_seconds",
+            "Time from upload received to text ready",
+            ["route"],
+            buckets=_DURATION_BUCKETS,
+            registry=registry,
         )
         self.audio_seconds = Counter(
             "asr_audio_duration_seconds", "Seconds of audio transcribed", registry=registry
         )
         self.files = Counter("asr_processed_files", "Recordings transcribed", registry=registry)
         self.in_flight = Gauge(
-            "asr_requests_in_flight", "Requests being worked on now", registry=registry,
+            "asr_requests_in_flight",
+            "Requests being worked on now",
+            registry=registry,
             multiprocess_mode="livesum",
         )
         self.queue_depth = Gauge(
-            "asr_queue_depth", "Requests waiting for the model", registry=registry,
+            "asr_queue_depth",
+            "Requests waiting for the model",
+            registry=registry,
             multiprocess_mode="livesum",
         )
 
@@ -95,24 +106,32 @@ class SupervisorMetrics:
         self._directory = directory(runtime_directory)
         self.registry = CollectorRegistry(support_collectors_without_names=True)
         self.worker_state = Gauge(
-            "seacod_worker_state", "1 for the state the worker is in", ["state"],
+            "seacod_worker_state",
+            "1 for the state the worker is in",
+            ["state"],
             registry=self.registry,
         )
         self.restarts = Counter(
-            "seacod_worker_restarts", "Workers that ended without being asked to, by cause",
-            ["cause"], registry=self.registry,
+            "seacod_worker_restarts",
+            "Workers that ended without being asked to, by cause",
+            ["cause"],
+            registry=self.registry,
         )
         self._away_seconds = Counter(
-            "seacod_worker_away_seconds", "Time without a serving worker after a first one served",
+            "seacod_worker_away_seconds",
+            "Time without a serving worker after a first one served",
             registry=self.registry,
         )
         self._away_seen = 0.0
         self.front_door = Counter(
-            "seacod_front_door_answers", "Requests the supervisor answered 503 for want of a worker",
+            "seacod_front_door_answers",
+            "Requests the supervisor answered 503 for want of a worker",
             registry=self.registry,
         )
         self.build = Gauge(
-            "seacod_build_info", "Always 1; the version is in the label", ["version"],
+            "seacod_build_info",
+            "Always 1; the version is in the label",
+            ["version"],
             registry=self.registry,
         )
         self._directory.mkdir(parents=True, exist_ok=True)

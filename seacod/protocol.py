@@ -134,8 +134,7 @@ FromSupervisor = Union[Serve, Drain, ReleaseGpuCache, ReopenLogs, Reload]
 Message = Union[FromWorker, FromSupervisor]
 
 _BY_TYPE: dict[str, type[Any]] = {
-    cls.TYPE: cls
-    for cls in (*typing.get_args(FromWorker), *typing.get_args(FromSupervisor))
+    cls.TYPE: cls for cls in (*typing.get_args(FromWorker), *typing.get_args(FromSupervisor))
 }
 
 

@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "builtin-model")
     parser.add_argument("--out", type=Path, default=ROOT / "seacod" / "models" / "builtin")
     parser.add_argument("--seed", type=int, default=20261121)

@@ -96,5 +96,5 @@ class Admission:
         return self.clock() - min(started) if started else 0.0
 
     def retry_after_seconds(self) -> int:
-        """When a place should be free: measured time per request, times those in front."""
+        """When half the queue should be gone: measured time per request, times half of them."""
         return max(1, round(self._seconds_each * max(1, self.waiting) / 2))

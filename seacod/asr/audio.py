@@ -152,6 +152,8 @@ def _opened(path: Path) -> Iterator[Any]:
                         "the file has no sound track; send a recording with sound",
                         "文件中没有音轨，请上传含有声音的录音",
                     )
+                if opened.streams.audio[0].codec_context is None:
+                    raise _not_audio()  # a damaged header, or a codec nobody has a decoder for
                 yield opened
     except SeacodError:
         raise
@@ -223,7 +225,10 @@ def _check_sane(frame: Any) -> None:
     """Refuse what only a damaged or hostile header claims: a resampler from 1.3 GHz takes
     15 seconds and more than a gigabyte to set up.
     """
-    if not _MIN_RATE <= frame.sample_rate <= _MAX_RATE or len(frame.layout.channels) > _MAX_CHANNELS:
+    if (
+        not _MIN_RATE <= frame.sample_rate <= _MAX_RATE
+        or len(frame.layout.channels) > _MAX_CHANNELS
+    ):
         raise BadAudio(
             f"the file claims {frame.sample_rate} samples a second in {len(frame.layout.channels)} "
             f"channels; {_MIN_RATE} to {_MAX_RATE} in at most {_MAX_CHANNELS} can be decoded",

@@ -170,9 +170,7 @@ class Engine:
         heard = single[0] if single else Recognised("", ())
         return Recognised(heard.text, heard.tokens, was_retried=True)
 
-    def _generate(
-        self, pieces: Sequence[Samples], hotwords: str | None
-    ) -> list[Recognised] | None:
+    def _generate(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised] | None:
         """One call of FunASR; None when the results cannot be told apart."""
         inputs = [_long_enough(piece) for piece in pieces]
         self._posteriors.forget()

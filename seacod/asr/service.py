@@ -7,6 +7,7 @@ decoding has two named threads, the model has its own (`scheduler.py`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -79,6 +80,7 @@ class TranscriptionService:
         self._admission = Admission(settings.limits.queue_length)
         self._decoders = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="seacod-decode")
         self._engine: Engine | None = None
+        self._is_empty = asyncio.Event()
         self.is_draining = False
 
     async def start(self) -> Engine:
@@ -249,9 +251,9 @@ class TranscriptionService:
             How many requests were left unfinished.
         """
         self.is_draining = True
-        deadline = time.monotonic() + timeout_seconds
-        while self._admission.in_flight and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        self._gauge()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._is_empty.wait(), timeout_seconds)
         return self._admission.in_flight
 
     def close(self) -> None:
@@ -262,6 +264,10 @@ class TranscriptionService:
     def _gauge(self) -> None:
         self._metrics.in_flight.set(self._admission.in_flight)
         self._metrics.queue_depth.set(self._admission.waiting)
+        if self._admission.in_flight:
+            self._is_empty.clear()
+        else:
+            self._is_empty.set()
 
 
 def _reason(error: BaseException) -> str:

@@ -253,4 +253,6 @@ def _describe(item: Any, collected: _Collected, fallback: str) -> str:
     message = _MUST_BE.get(item["type"]) or message.replace("Input should be ", "", 1)
     given = item.get("input")
     shown = "empty" if given is None else repr(given)
-    return f"{collected.where(path, fallback)}: {'.'.join(path)}: is {shown:.80}; it must be {message}"
+    return (
+        f"{collected.where(path, fallback)}: {'.'.join(path)}: is {shown:.80}; it must be {message}"
+    )

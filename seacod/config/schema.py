@@ -55,8 +55,11 @@ class MetricsSettings(_Section):
         "127.0.0.1", "Address of the metrics page", "指标页面的监听地址", min_length=1
     )
     port: int = _setting(
-        8000, "Port of the metrics page; 0 switches it off", "指标页面的端口；0 表示关闭",
-        ge=0, le=65535,
+        8000,
+        "Port of the metrics page; 0 switches it off",
+        "指标页面的端口；0 表示关闭",
+        ge=0,
+        le=65535,
     )
 
 
@@ -93,8 +96,11 @@ class AsrSettings(_Section):
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
     )
     cpu_threads: int = _setting(
-        0, "Threads of the model on the CPU; 0 takes all cores", "CPU 推理线程数；0 表示全部核心",
-        ge=0, le=1024,
+        0,
+        "Threads of the model on the CPU; 0 takes all cores",
+        "CPU 推理线程数；0 表示全部核心",
+        ge=0,
+        le=1024,
     )
     models_directory: Path | None = _setting(
         None,
@@ -111,12 +117,15 @@ class AsrSettings(_Section):
         20.0,
         "Longest piece of speech given to the model at once; longer ones are cut at silences",
         "一次送入模型的最长语音片段（秒），更长的在静音处切开",
-        ge=2, le=60,
+        ge=2,
+        le=60,
     )
     batch_seconds: float = _setting(
         120.0,
         "Seconds of audio, padding included, that go through the model together",
-        "一批送入模型的音频总时长（秒，含补齐）", ge=2, le=3_600,
+        "一批送入模型的音频总时长（秒，含补齐）",
+        ge=2,
+        le=3_600,
     )
 
 
@@ -127,20 +136,32 @@ class LimitSettings(_Section):
         300.0, "Longest recording in seconds", "单个录音的最长时长（秒）", ge=1, le=14_400
     )
     max_upload_bytes: int = _setting(
-        200 * MIB, "Biggest upload in bytes (209715200 is 200 MiB)", "上传文件的最大字节数",
-        ge=1024, le=16 * 1024 * MIB,
+        200 * MIB,
+        "Biggest upload in bytes (209715200 is 200 MiB)",
+        "上传文件的最大字节数",
+        ge=1024,
+        le=16 * 1024 * MIB,
     )
     queue_length: int = _setting(
-        20, "Requests that may wait for the model; one more is answered 503",
-        "等待队列长度，超出时返回 503", ge=1, le=10_000,
+        20,
+        "Requests that may wait for the model; one more is answered 503",
+        "等待队列长度，超出时返回 503",
+        ge=1,
+        le=10_000,
     )
     request_timeout_seconds: float = _setting(
-        300.0, "Deadline of one request in seconds; then 504", "单个请求的期限（秒），超时返回 504",
-        ge=1, le=86_400,
+        300.0,
+        "Deadline of one request in seconds; then 504",
+        "单个请求的期限（秒），超时返回 504",
+        ge=1,
+        le=86_400,
     )
     max_hotwords: int = _setting(
-        50, "Hotwords per request; FunASR itself uses 50 at most", "每个请求的热词数量上限",
-        ge=1, le=50,
+        50,
+        "Hotwords per request; FunASR itself uses 50 at most",
+        "每个请求的热词数量上限",
+        ge=1,
+        le=50,
     )
 
 
@@ -150,17 +171,24 @@ class WorkerSettings(_Section):
     startup_timeout_seconds: float = _setting(
         300.0,
         "Longest time from start to a first right answer; a model download extends it",
-        "从启动到就绪的最长时间（秒）；下载模型时自动延长", ge=5, le=7_200,
+        "从启动到就绪的最长时间（秒）；下载模型时自动延长",
+        ge=5,
+        le=7_200,
     )
     drain_timeout_seconds: float = _setting(
         30.0,
         "How long running requests may finish after a stop; keep it below TimeoutStopSec= less "
         "stop_timeout_seconds",
-        "停止时等待在途请求完成的时间（秒）", ge=0, le=3_600,
+        "停止时等待在途请求完成的时间（秒）",
+        ge=0,
+        le=3_600,
     )
     stop_timeout_seconds: float = _setting(
-        10.0, "Time from SIGTERM to SIGKILL, in seconds", "从 SIGTERM 到 SIGKILL 的时间（秒）",
-        ge=0.5, le=300,
+        10.0,
+        "Time from SIGTERM to SIGKILL, in seconds",
+        "从 SIGTERM 到 SIGKILL 的时间（秒）",
+        ge=0.5,
+        le=300,
     )
 
 
@@ -171,12 +199,18 @@ class SupervisorSettings(_Section):
         1.0, "Pause before the first restart, in seconds", "首次重启前的等待（秒）", ge=0, le=60
     )
     backoff_max_seconds: float = _setting(
-        60.0, "Longest pause between restarts, in seconds", "两次重启之间的最长等待（秒）",
-        ge=0.1, le=3_600,
+        60.0,
+        "Longest pause between restarts, in seconds",
+        "两次重启之间的最长等待（秒）",
+        ge=0.1,
+        le=3_600,
     )
     stable_seconds: float = _setting(
-        60.0, "Ready for this long, a worker counts as stable and the pause starts small again",
-        "就绪多久之后视为稳定并重置等待（秒）", ge=1, le=86_400,
+        60.0,
+        "Ready for this long, a worker counts as stable and the pause starts small again",
+        "就绪多久之后视为稳定并重置等待（秒）",
+        ge=1,
+        le=86_400,
     )
 
 
@@ -184,15 +218,18 @@ class PathSettings(_Section):
     """Directories. Empty: what systemd gives the unit, else a place under the user's home."""
 
     state_directory: Path | None = _setting(
-        None, "Results and fetched models (systemd: /var/lib/seacod)",
+        None,
+        "Results and fetched models (systemd: /var/lib/seacod)",
         "结果与模型（systemd 下为 /var/lib/seacod）",
     )
     runtime_directory: Path | None = _setting(
-        None, "Status socket and metrics files (systemd: /run/seacod)",
+        None,
+        "Status socket and metrics files (systemd: /run/seacod)",
         "状态套接字与指标文件（systemd 下为 /run/seacod）",
     )
     temp_directory: Path | None = _setting(
-        None, "Uploads while they are being worked on; empty: uploads/ in the state directory",
+        None,
+        "Uploads while they are being worked on; empty: uploads/ in the state directory",
         "处理中的上传文件；留空表示状态目录下的 uploads/",
     )
 
@@ -209,7 +246,8 @@ class LogSettings(_Section):
         "auto：systemd 下写入 journal，终端下为可读文本，文件中为 JSON",
     )
     file: Path | None = _setting(
-        None, "Also append JSON lines to this file (rotated by logrotate); empty for none",
+        None,
+        "Also append JSON lines to this file (rotated by logrotate); empty for none",
         "同时以 JSON 写入此文件（由 logrotate 轮转）；留空表示不写",
     )
 

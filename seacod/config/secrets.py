@@ -44,7 +44,9 @@ def read_secret(credential: str, file: Path | None) -> str | None:
             )
         secret = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise ConfigError(f"{path}: the secret {credential} cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            f"{path}: the secret {credential} cannot be read: {error.strerror}"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: the secret {credential} is not text") from None
     if not secret:

@@ -135,8 +135,8 @@ def _not_had(identifier: str, error: Exception) -> ModelUnavailable:
         f"{identifier} cannot be fetched from ModelScope ({name}); check this machine's access to "
         "the internet (https_proxy is honoured), or copy the model's directory here and name it in "
         "asr.model; asr.model: builtin needs no download",
-        f"无法从 ModelScope 下载 {identifier}（{name}）；请检查网络（支持 https_proxy），或把模型目录"
-        "拷贝到本机并填入 asr.model；内置模型 builtin 无需下载",
+        f"无法从 ModelScope 下载 {identifier}（{name}）；请检查网络（支持 https_proxy），或把"
+        "模型目录拷贝到本机并填入 asr.model；内置模型 builtin 无需下载",
     )
 
 

@@ -57,7 +57,8 @@ def hub_id(name: str) -> str | None:
     raise ConfigError(
         f"asr.model: {name!r} is no model: use builtin, paraformer-zh, a ModelScope id such as "
         "iic/NAME, or a directory (absolute, or beginning with ./)",
-        f"asr.model：{name!r} 不是可用的模型；请使用 builtin、paraformer-zh、ModelScope 模型名或目录",
+        f"asr.model：{name!r} 不是可用的模型；请使用 builtin、paraformer-zh、"
+        "ModelScope 模型名或目录",
     )
 
 

@@ -164,7 +164,9 @@ class Supervisor:
         listener, server = self.listener, self.settings.server
         if listener.is_from_systemd and server.port not in (listener.port, 7860):
             log.warning(
-                "server_port_ignored", configured=server.port, listening=listener.port,
+                "server_port_ignored",
+                configured=server.port,
+                listening=listener.port,
                 hint="seacod.socket decides: systemctl edit seacod.socket",
             )
 

@@ -172,7 +172,9 @@ class FrontDoor:
         texts = {
             "language": "zh-CN" if is_chinese else "en",
             "retry": str(retry),
-            "title": "语音识别即将恢复" if is_chinese else "Speech recognition will be back shortly",
+            "title": "语音识别即将恢复"
+            if is_chinese
+            else "Speech recognition will be back shortly",
             "reason": reason,
             "hint": f"本页每 {min(retry, 5)} 秒自动刷新，无需操作。"
             if is_chinese

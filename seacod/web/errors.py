@@ -1,6 +1,6 @@
 """Errors on their way out: one shape for all routes, a request id on every answer.
 
-    {"error": {"code": ..., "message": ..., "message_zh": ..., "request_id": ...}}
+{"error": {"code": ..., "message": ..., "message_zh": ..., "request_id": ...}}
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def install(app: FastAPI) -> None:
         what = "; ".join(
             f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()
         )
-        return answer(request, 400, "bad_request", f"the request is not right: {what}", "请求参数有误")
+        return answer(
+            request, 400, "bad_request", f"the request is not right: {what}", "请求参数有误"
+        )
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Response:

@@ -50,7 +50,7 @@ def mount_page(
     # Admission is ours (`asr/admission.py`); Gradio's queue only carries the updates. api_open:
     # otherwise /gradio_api/run would go round the queue.
     demo.queue(api_open=False, max_size=None, default_concurrency_limit=None)
-    mounted = gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app,
         demo,
         path="/",

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class Upload:
 
 
 @asynccontextmanager
-async def received(request: Request, directory: Path, max_bytes: int) -> AsyncIterator[Upload]:
+async def received(request: Request, directory: Path, max_bytes: int) -> AsyncGenerator[Upload]:
     """The upload of a multipart request, for the time of the block.
 
     Args:
@@ -98,7 +98,7 @@ def _keep(upload: UploadFile, directory: Path) -> Path:
         return Path(file.name)
 
 
-async def _counted(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     total = 0
     async for chunk in request.stream():
         total += len(chunk)

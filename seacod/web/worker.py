@@ -175,9 +175,7 @@ class Worker:
 
         self._paths.temp.mkdir(parents=True, exist_ok=True)
         (self._paths.temp / "page").mkdir(exist_ok=True)
-        self._service = TranscriptionService(
-            self._settings, self._load_engine, WorkerMetrics()
-        )
+        self._service = TranscriptionService(self._settings, self._load_engine, WorkerMetrics())
         await self._service.start()
 
     def _load_engine(self) -> Engine:

@@ -146,7 +146,9 @@ class Service:
 
 def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body; an HTTP error is an answer, too."""
-    request = urllib.request.Request(url, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    request = urllib.request.Request(
+        url, headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, dict(answer.headers), answer.read()

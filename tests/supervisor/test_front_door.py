@@ -26,7 +26,7 @@ def _one_request(port: int) -> str:
             answer = b""
             while chunk := connection.recv(4096):
                 answer += chunk
-        except socket.timeout:
+        except TimeoutError:
             return "hung"
         except ConnectionError:
             return "cut"
@@ -38,7 +38,9 @@ def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
 ) -> None:
     service.configure(
         supervisor={
-            "backoff_initial_seconds": 0.05, "backoff_max_seconds": 0.1, "stable_seconds": 1,
+            "backoff_initial_seconds": 0.05,
+            "backoff_max_seconds": 0.1,
+            "stable_seconds": 1,
         }
     )
     service.start()

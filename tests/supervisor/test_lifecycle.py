@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -154,10 +155,8 @@ def test_a_second_stop_signal_does_not_wait_for_the_drain(service: Service) -> N
 
 
 def _ignore_reset(service: Service) -> None:
-    try:
+    with contextlib.suppress(OSError):
         service.get()
-    except OSError:
-        pass
 
 
 def test_stopping_while_starting_and_while_backing_off(service: Service) -> None:

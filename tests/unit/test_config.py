@@ -77,7 +77,9 @@ def test_an_unknown_section_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
-    lines = refusal(tmp_path, "server:\n  port: many\nlimits:\n  queue_length: 0\nlog:\n  level: loud\n")
+    lines = refusal(
+        tmp_path, "server:\n  port: many\nlimits:\n  queue_length: 0\nlog:\n  level: loud\n"
+    )
     assert lines == [
         "2: server.port: is 'many'; it must be a whole number",
         "4: limits.queue_length: is 0; it must be greater than or equal to 1",
@@ -123,7 +125,11 @@ def test_environment_overrides_the_file_and_options_override_both(tmp_path: Path
         environment={"SEACOD_SERVER_PORT": "2000", "SEACOD_SERVER_HOST": "b"},
         options={"server.port": 3000, "asr.model": None},
     )
-    assert (settings.server.port, settings.server.host, settings.limits.queue_length) == (3000, "b", 5)
+    assert (settings.server.port, settings.server.host, settings.limits.queue_length) == (
+        3000,
+        "b",
+        5,
+    )
 
 
 def test_a_mistyped_variable_names_the_nearest() -> None:

@@ -18,4 +18,6 @@ def test_the_metrics_know_the_same_states() -> None:
 
 
 def test_only_a_starting_worker_begins_to_serve() -> None:
-    assert [s for s in WorkerState if WorkerState.SERVING in TRANSITIONS[s]] == [WorkerState.STARTING]
+    assert [s for s in WorkerState if WorkerState.SERVING in TRANSITIONS[s]] == [
+        WorkerState.STARTING
+    ]

@@ -12,7 +12,13 @@ HEAVY = {"torch", "funasr", "gradio", "seacod.asr", "seacod.web"}
 
 @pytest.mark.parametrize(
     "module",
-    ["seacod.cli", "seacod.client", "seacod.supervisor.daemon", "seacod.config.render", "seacod.logs"],
+    [
+        "seacod.cli",
+        "seacod.client",
+        "seacod.supervisor.daemon",
+        "seacod.config.render",
+        "seacod.logs",
+    ],
 )
 def test_the_supervisors_side_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"

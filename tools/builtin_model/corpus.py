@@ -144,9 +144,7 @@ def _make(job: tuple[int, int, int]) -> list[Utterance]:
             continue
         samples, lead = roughen(at_16_khz(spoken), noise)
         ids = np.array([IDS[char] for char in text if char in IDS], np.int16)
-        made.append(
-            Utterance(features(samples), ids, np.array(spoken.spans, np.float32) + lead)
-        )
+        made.append(Utterance(features(samples), ids, np.array(spoken.spans, np.float32) + lead))
     return made
 
 

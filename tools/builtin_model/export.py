@@ -38,7 +38,9 @@ def write(directory: Path, model: Any, norm: Normalisation) -> None:
     _put(directory / "model.pt", lambda path: torch.save(weights, path))
     settings = yaml.safe_dump(configuration(), sort_keys=False)
     _put(directory / "config.yaml", lambda path: path.write_text(settings))
-    _put(directory / "configuration.json", lambda path: path.write_text(json.dumps(_FILES, indent=2)))
+    _put(
+        directory / "configuration.json", lambda path: path.write_text(json.dumps(_FILES, indent=2))
+    )
     tokens = json.dumps(TOKENS, ensure_ascii=False)
     _put(directory / "tokens.json", lambda path: path.write_text(tokens, "utf-8"))
     # FunASR splits hotwords by this file: without it a whole word would be one unknown token.

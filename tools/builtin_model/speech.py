@@ -93,7 +93,13 @@ class Speaker:
         return 0
 
     def say(
-        self, text: str, voice: str, *, words_per_minute: int = 160, pitch: int = 50, range_: int = 50
+        self,
+        text: str,
+        voice: str,
+        *,
+        words_per_minute: int = 160,
+        pitch: int = 50,
+        range_: int = 50,
     ) -> Spoken | None:
         """Speech of `text`, or None when espeak-ng did not report one time per character.
 

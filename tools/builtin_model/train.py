@@ -102,8 +102,10 @@ def _spread(target: torch.Tensor, units: list[tuple[float, float]], step: float)
     edges = torch.arange(len(target) + 1) * step
     for start, stop in units:
         stop = max(stop, start + step)
-        inside = (torch.minimum(edges[1:], torch.tensor(stop))
-                  - torch.maximum(edges[:-1], torch.tensor(start))).clamp(min=0)
+        inside = (
+            torch.minimum(edges[1:], torch.tensor(stop))
+            - torch.maximum(edges[:-1], torch.tensor(start))
+        ).clamp(min=0)
         total = inside.sum()
         if total > 0:
             target += inside / total
@@ -124,10 +126,10 @@ def collate(
         slow.append(wanted[0])
         fast.append(wanted[1])
     pad = torch.nn.utils.rnn.pad_sequence
-    ids = [
-        torch.tensor([*u.ids.tolist(), EOS] if len(u.ids) else [EOS]) for u in utterances
-    ]
-    counts = torch.tensor([len(i) if len(u.ids) else 0 for i, u in zip(ids, utterances, strict=True)])
+    ids = [torch.tensor([*u.ids.tolist(), EOS] if len(u.ids) else [EOS]) for u in utterances]
+    counts = torch.tensor(
+        [len(i) if len(u.ids) else 0 for i, u in zip(ids, utterances, strict=True)]
+    )
     return Batch(
         pad(stacked, batch_first=True),
         torch.tensor([len(s) for s in stacked]),
@@ -376,9 +378,9 @@ def train_hotwords(
         model.decoder.embed[0].weight.copy_(output / output.std())
         for common, rare in SOUNDS_LIKE.items():
             for other in rare:
-                model.decoder.embed[0].weight[IDS[other]] = (
-                    model.decoder.embed[0].weight[IDS[common]] + 0.3 * torch.randn(CHANNELS)
-                )
+                model.decoder.embed[0].weight[IDS[other]] = model.decoder.embed[0].weight[
+                    IDS[common]
+                ] + 0.3 * torch.randn(CHANNELS)
         # The layer that writes hotwords begins as the one that writes text.
         model.hotword_output_layer.weight.copy_(output)
     chance = random.Random(seed)

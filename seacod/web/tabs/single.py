@@ -40,10 +40,9 @@ def build(service: TranscriptionService, uploads: Path, label: Callable[[str], A
                 elem_id="sc-recording", buttons=[],
             )  # fmt: skip
             mebibytes = f"{limits.max_upload_bytes / 1048576:g}"
-            gr.HTML(
-                f'<p class="sc-hint">'
-                f"{both('limits', seconds=f'{limits.max_audio_seconds:g}', mebibytes=mebibytes)}</p>"
-            )
+            seconds = f"{limits.max_audio_seconds:g}"
+            hint = both("limits", seconds=seconds, mebibytes=mebibytes)
+            gr.HTML(f'<p class="sc-hint">{hint}</p>')
             words = gr.Textbox(
                 label=label("hotwords"), placeholder=label("hotwords_placeholder"),
                 info=label("hotwords_info"), lines=1, max_lines=3, elem_id="sc-hotwords",
