@@ -77,17 +77,41 @@ parse() {
 
 # -- Python ---------------------------------------------------------------------------------------
 
-# The first Python between 3.10 and 3.13, python3 before the others.
+# The first Python between 3.10 and 3.13, python3 before the others. The service runs as a user of
+# its own and sees no home directory, so for it one that lies in a home directory (pyenv) is none.
 find_python() {
-  local name
+  local name path
   for name in python3 python3.11 python3.12 python3.13 python3.10; do
-    if command -v "$name" >/dev/null 2>&1 &&
-      "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
-      command -v "$name"
-      return
-    fi
+    while IFS= read -r path; do
+      if "$path" - "$MODE" 2>/dev/null <<'PYTHON'; then
+import sys
+fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
+hidden = sys.base_prefix.startswith(("/root/", "/home/", "/run/user/"))
+sys.exit(not fits or (sys.argv[1] == "system" and hidden))
+PYTHON
+        echo "$path"
+        return
+      fi
+    done < <(type -ap "$name")
   done
-  die "no Python from 3.10 to 3.13 was found; on Debian: apt-get install python3 python3-venv"
+  return 1
+}
+
+# On a machine without any: Debian's own, where we may.
+ensure_python() {
+  find_python >/dev/null && return
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    step "Installing the Debian packages python3 and python3-venv"
+    debian_install python3 python3-venv
+    [ "$DRY_RUN" = yes ] || find_python >/dev/null && return
+  fi
+  die "no Python from 3.10 to 3.13 was found (outside of home directories, for the service); on \
+Debian, as root: apt-get install python3 python3-venv"
+}
+
+debian_install() {
+  run env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" ||
+    { run apt-get update -q && run env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@"; }
 }
 
 # Debian keeps ensurepip in a package of its own.
@@ -98,8 +122,7 @@ ensure_venv_module() {
   package="python$version-venv"
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     step "Installing the Debian package $package"
-    run apt-get install -y -q "$package" ||
-      { run apt-get update -q && run apt-get install -y -q "$package"; }
+    debian_install "$package"
   else
     die "Python's venv module is missing; run as root: apt-get install $package"
   fi
@@ -148,6 +171,7 @@ install_torch() {
 make_venv() {
   local venv="$1" python kind
   shift
+  ensure_python
   python="$(find_python)"
   ensure_venv_module "$python"
   kind="$(torch_kind)"
@@ -161,7 +185,7 @@ make_venv() {
 
 # What an installed .venv depends on; it is made anew only when this changes.
 fingerprint() {
-  { cat "$HERE/setup.cfg" "$HERE/constraints.txt"; find_python; torch_kind; echo "$HERE"; } | sha256sum
+  { cat "$HERE/setup.cfg" "$HERE/constraints.txt"; find_python || true; torch_kind; echo "$HERE"; } | sha256sum
 }
 
 # -- trying ---------------------------------------------------------------------------------------
@@ -252,7 +276,9 @@ install_release() {
     run mv -T "$PREFIX/venv.new" "$PREFIX/venv"
     CHANGED=yes
   fi
-  run ln -sfn "$PREFIX/venv/bin/seacod" /usr/local/bin/seacod
+  if [ "$(readlink /usr/local/bin/seacod)" != "$PREFIX/venv/bin/seacod" ]; then
+    run ln -sfn "$PREFIX/venv/bin/seacod" /usr/local/bin/seacod
+  fi
   remember /usr/local/bin/seacod
 }
 
@@ -296,7 +322,10 @@ install_configuration() {
     else
       model="$(choose_model)"
       install -d -m 0755 /etc/seacod
-      sed "s|^  #model: builtin\$|  model: $model|" "$HERE/etc/seacod.yaml" >"$CONFIG.partial"
+      # The state directory by name, so that commands outside the unit look in the same place.
+      sed -e "s|^  #model: builtin\$|  model: $model|" \
+        -e "s|^  #state_directory:\$|  state_directory: $STATE|" \
+        "$HERE/etc/seacod.yaml" >"$CONFIG.partial"
       chown root:seacod "$CONFIG.partial"
       chmod 0640 "$CONFIG.partial"
       mv "$CONFIG.partial" "$CONFIG"

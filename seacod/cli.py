@@ -232,6 +232,10 @@ def _config_example(options: argparse.Namespace) -> int:
 
 
 def _model_fetch(options: argparse.Namespace) -> int:
+    from seacod import logs
     from seacod.models.fetch import fetch_command
 
-    return fetch_command(options.name, load_settings(options.config))
+    settings = load_settings(options.config)
+    # To standard error alone: the service's log file may belong to another user.
+    logs.configure(settings.log.model_copy(update={"file": None}), "client")
+    return fetch_command(options.name, settings)

@@ -135,6 +135,14 @@ class NotReady(SeacodError):
     http_status = 503
 
 
+class ClientGone(SeacodError):
+    """The client closed the connection; the answer reaches nobody."""
+
+    code = "canceled"
+    # What nginx logs for this case; no status of the standard fits.
+    http_status = 499
+
+
 class DeadlineExceeded(SeacodError):
     """The request was not finished within its deadline."""
 

@@ -59,10 +59,10 @@ def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
 
 def _objection(word: str) -> str | None:
     """Why a word is not used; None when it is."""
-    if len(word) > MAX_CHARACTERS:
-        return f"longer than {MAX_CHARACTERS} characters"
     if not _WORD.match(word) or word.lower().startswith("http"):
         return "not a word (letters, digits and Chinese characters only)"
+    if len(word) > MAX_CHARACTERS:
+        return f"longer than {MAX_CHARACTERS} characters"
     return None
 
 

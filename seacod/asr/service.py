@@ -124,6 +124,7 @@ class TranscriptionService:
             transcript = await self._in_time(upload_path, words, on_progress or _ignore)
         except BaseException as error:
             self._metrics.failed.labels(route, _reason(error)).inc()
+            _tell_failed(route, error, time.monotonic() - began)
             raise
         finally:
             self._gauge()
@@ -131,6 +132,14 @@ class TranscriptionService:
         self._metrics.files.inc()
         self._metrics.audio_seconds.inc(transcript.duration_seconds)
         self._metrics.processing_seconds.labels(route).observe(time.monotonic() - began)
+        log.info(
+            "transcribed",
+            route=route,
+            audio_seconds=round(transcript.duration_seconds, 2),
+            processing_seconds=round(transcript.processing_seconds, 3),
+            queue_seconds=round(transcript.queue_seconds, 3),
+            segments=len(transcript.segments),
+        )
         return transcript
 
     async def _in_time(
@@ -274,6 +283,16 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, SeacodError):
         return error.code
     return "canceled" if isinstance(error, asyncio.CancelledError) else "internal"
+
+
+def _tell_failed(route: str, error: BaseException, seconds: float) -> None:
+    """One line for the operator; a client's mistake is no warning."""
+    is_ours = isinstance(error, SeacodError) and error.http_status >= 500
+    tell = log.warning if is_ours else log.info
+    said = error.message if isinstance(error, SeacodError) else None
+    tell(
+        "not_transcribed", route=route, reason=_reason(error), said=said, seconds=round(seconds, 3)
+    )
 
 
 def _ignore(progress: Progress) -> None:

@@ -124,12 +124,21 @@ def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
 def _not_had(identifier: str, error: Exception) -> ModelUnavailable:
     """One sentence out of whatever the client raised."""
     name = type(error).__name__
-    is_unknown = "NotExist" in name or "404" in str(error)
-    log.warning("model_not_fetched", model=identifier, error=f"{name}: {error}"[:500])
-    if is_unknown:
+    log.debug("model_not_fetched", model=identifier, error=f"{name}: {error}")
+    # Of modelscope_hub.errors.APIError; other errors have none.
+    status = getattr(error, "status_code", None)
+    if status == 404:
         return ModelUnavailable(
-            f"ModelScope has no model {identifier}; check the name",
-            f"ModelScope 上没有模型 {identifier}，请检查名称",
+            f"ModelScope has no model {identifier}; check the name (a private one needs "
+            "asr.hub_token_file)",
+            f"ModelScope 上没有模型 {identifier}，请检查名称（私有模型需设置 asr.hub_token_file）",
+        )
+    if status in (401, 403):
+        return ModelUnavailable(
+            f"ModelScope refuses {identifier} (HTTP {status}); put a token that may read it into "
+            "the file of asr.hub_token_file",
+            f"ModelScope 拒绝访问 {identifier}（HTTP {status}）；"
+            "请在 asr.hub_token_file 指定的文件中放入有权限的令牌",
         )
     return ModelUnavailable(
         f"{identifier} cannot be fetched from ModelScope ({name}); check this machine's access to "

@@ -8,14 +8,17 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.asr.transcript import Transcript
+from seacod.errors import ClientGone
 from seacod.paths import Paths
 from seacod.web.uploads import received
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _FORM = {
     "requestBody": {
         "required": True,
@@ -79,18 +82,33 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             )
         return {**as_json(transcript), "request_id": request.state.request_id}
 
+    for path in ("/transcribe", "/health", "/health/live", "/health/ready"):
+        # The page behind us takes every address, so nobody else would say this.
+        routes.add_api_route(path, wrong_method, methods=list(_METHODS), include_in_schema=False)
     return routes
 
 
+async def wrong_method(request: Request) -> None:
+    """The address is right, the method is not (routes are tried in order, so none fitted)."""
+    raise HTTPException(405)
+
+
 async def _unless_gone(request: Request, work: Any) -> Any:
-    """The result of `work`, which is given up when the client goes away."""
+    """The result of `work`, which is given up when the client goes away.
+
+    Raises:
+        ClientGone: it did.
+    """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
-        return await task
+        if task.done():
+            return await task
+        task.cancel()
+        # The place in the queue is free when this returns.
+        await asyncio.wait({task})
+        raise ClientGone("the client went away", "客户端已断开连接")
     finally:
         gone.cancel()
         task.cancel()

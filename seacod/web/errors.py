@@ -57,8 +57,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(SeacodError)
     async def known(request: Request, error: SeacodError) -> Response:
-        if error.http_status >= 500:
-            log.warning("request_failed", path=request.url.path, code=error.code)
+        # What recognition refuses, the service has logged; this is for uploads it never saw.
+        log.debug("request_refused", path=request.url.path, code=error.code)
         return answer(
             request, error.http_status, error.code, error.message, error.chinese,
             retry_after_seconds=error.retry_after_seconds,

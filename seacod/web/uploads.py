@@ -20,7 +20,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from seacod.asr.audio import too_big
-from seacod.errors import BadRequest, TooBig
+from seacod.errors import BadRequest, ClientGone, TooBig
 
 PREFIX = "upload-"
 # The form around the file: boundaries, names, hotwords.
@@ -71,7 +71,7 @@ async def received(request: Request, directory: Path, max_bytes: int) -> AsyncGe
         await _hear_out(request)
         raise
     except ClientDisconnect:
-        raise asyncio.CancelledError("the client went away while uploading") from None
+        raise ClientGone("the client went away while uploading", "客户端在上传时断开") from None
     except MultiPartException as error:
         raise BadRequest(
             f"the form cannot be read: {error.message}", "无法解析上传的表单"

@@ -6,15 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from supervised import Service
+from supervised import StandIn
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    one = Service(tmp_path)
+def service(tmp_path: Path) -> Iterator[StandIn]:
+    one = StandIn(tmp_path)
     yield one
-    if one.process is not None and one.process.poll() is None:
-        for child in one.descendants():
-            child.kill()
-        one.process.kill()
-        one.process.wait()
+    one.kill()

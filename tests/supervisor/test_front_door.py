@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 
-from supervised import PATIENCE_SECONDS, Service, wait_until
+from supervised import PATIENCE_SECONDS, StandIn, wait_until
 
 KILLS = 12
 CLIENTS = 4
@@ -34,7 +34,7 @@ def _one_request(port: int) -> str:
 
 
 def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
-    service: Service,
+    service: StandIn,
 ) -> None:
     service.configure(
         supervisor={
@@ -72,6 +72,6 @@ def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
     assert seen["cut"] <= KILLS * CLIENTS, seen
 
 
-def _pid(service: Service) -> int | None:
+def _pid(service: StandIn) -> int | None:
     status = service.status()
     return status["worker"]["pid"] if status else None

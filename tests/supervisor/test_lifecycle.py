@@ -9,17 +9,17 @@ import socket
 import threading
 
 import psutil
-from supervised import PATIENCE_SECONDS, Service, fetch, wait_until
+from supervised import PATIENCE_SECONDS, StandIn, fetch, wait_until
 
 
-def test_it_serves_once_the_worker_is_ready(service: Service) -> None:
+def test_it_serves_once_the_worker_is_ready(service: StandIn) -> None:
     service.start()
     status, _, body = service.get()
     assert status == 200
     assert f'"pid": {service.worker_pid()}'.encode() in body
 
 
-def test_a_killed_worker_is_replaced(service: Service) -> None:
+def test_a_killed_worker_is_replaced(service: StandIn) -> None:
     service.start()
     first = service.worker_pid()
     os.kill(first, signal.SIGKILL)
@@ -31,7 +31,9 @@ def test_a_killed_worker_is_replaced(service: Service) -> None:
     assert 'seacod_worker_restarts_total{cause="signal SIGKILL"} 1.0' in service.metrics()
 
 
-def test_an_exit_with_code_0_that_nobody_asked_for_is_a_failure_too(service: Service) -> None:
+def test_an_exit_with_code_0_that_nobody_asked_for_is_a_failure_too(
+    service: StandIn,
+) -> None:
     service.start()
     os.kill(service.worker_pid(), signal.SIGTERM)  # the stand-in exits with 0
     wait_until(lambda: (service.status() or {})["restarts"]["count"] == 1, "a restart")
@@ -40,7 +42,7 @@ def test_an_exit_with_code_0_that_nobody_asked_for_is_a_failure_too(service: Ser
     assert (event["cause"], event["level"]) == ("exit code 0", "error")
 
 
-def test_the_log_of_a_crash_quotes_what_the_worker_said_last(service: Service) -> None:
+def test_the_log_of_a_crash_quotes_what_the_worker_said_last(service: StandIn) -> None:
     service.start()
     os.kill(service.worker_pid(), signal.SIGKILL)
     wait_until(lambda: service.events("worker_exited"), "the crash in the log")
@@ -48,7 +50,9 @@ def test_the_log_of_a_crash_quotes_what_the_worker_said_last(service: Service) -
     assert event["last_lines"] == ["stand-in worker says hello on stderr"]
 
 
-def test_while_no_worker_is_ready_the_answer_is_503_with_retry_after(service: Service) -> None:
+def test_while_no_worker_is_ready_the_answer_is_503_with_retry_after(
+    service: StandIn,
+) -> None:
     service.plan(never_ready=True)
     service.start(wait=False)
     service.wait_for_state("starting")
@@ -64,7 +68,7 @@ def test_while_no_worker_is_ready_the_answer_is_503_with_retry_after(service: Se
     assert b"model is loading" in service.get("/", Accept="text/html", Accept_Language="en")[2]
 
 
-def test_a_client_that_is_still_uploading_sees_the_503(service: Service) -> None:
+def test_a_client_that_is_still_uploading_sees_the_503(service: StandIn) -> None:
     """Closing with unread data would send RST, and the answer would be lost on the way."""
     service.plan(never_ready=True)
     service.start(wait=False)
@@ -76,7 +80,7 @@ def test_a_client_that_is_still_uploading_sees_the_503(service: Service) -> None
         assert client.recv(4096).startswith(b"HTTP/1.1 503")
 
 
-def test_a_worker_that_is_never_ready_is_ended_and_started_again(service: Service) -> None:
+def test_a_worker_that_is_never_ready_is_ended_and_started_again(service: StandIn) -> None:
     service.configure(worker={"startup_timeout_seconds": 5, "stop_timeout_seconds": 0.5})
     service.plan(never_ready=True, ignore_term=True)
     service.start(wait=False)
@@ -87,7 +91,8 @@ def test_a_worker_that_is_never_ready_is_ended_and_started_again(service: Servic
     assert event["cause"] == "not ready within worker.startup_timeout_seconds"
 
 
-def test_failing_starts_back_off(service: Service) -> None:
+def test_failing_starts_back_off(service: StandIn) -> None:
+    service.configure(supervisor={"backoff_initial_seconds": 0.1, "backoff_max_seconds": 0.4})
     service.plan(exit_at_start=1)
     service.start(wait=False)
     wait_until(lambda: len(service.events("worker_exited")) >= 4, "four failed starts")
@@ -101,7 +106,9 @@ def test_failing_starts_back_off(service: Service) -> None:
     service.wait_for_state("serving")
 
 
-def test_a_first_start_with_a_broken_configuration_ends_the_service(service: Service) -> None:
+def test_a_first_start_with_a_broken_configuration_ends_the_service(
+    service: StandIn,
+) -> None:
     service.plan(exit_at_start=78, fault="asr.model: no such directory")
     service.start(wait=False)
     assert service.wait_for_exit() == 78
@@ -109,7 +116,9 @@ def test_a_first_start_with_a_broken_configuration_ends_the_service(service: Ser
     assert event["text"] == "asr.model: no such directory"
 
 
-def test_garbage_on_the_control_channel_is_logged_and_harms_nothing(service: Service) -> None:
+def test_garbage_on_the_control_channel_is_logged_and_harms_nothing(
+    service: StandIn,
+) -> None:
     service.plan(garbage=True)
     service.start()
     assert service.get()[0] == 200
@@ -118,7 +127,7 @@ def test_garbage_on_the_control_channel_is_logged_and_harms_nothing(service: Ser
     assert "cannot send serve" in problems[2]
 
 
-def test_stopping_lets_a_running_request_finish(service: Service) -> None:
+def test_stopping_lets_a_running_request_finish(service: StandIn) -> None:
     service.plan(answer_seconds=1.0)
     service.start()
     answers: list[int] = []
@@ -131,7 +140,7 @@ def test_stopping_lets_a_running_request_finish(service: Service) -> None:
 
 
 def test_a_worker_that_ignores_drain_and_term_is_killed_and_the_stop_is_clean(
-    service: Service,
+    service: StandIn,
 ) -> None:
     service.configure(worker={"drain_timeout_seconds": 0, "stop_timeout_seconds": 0.5})
     service.plan(ignore_drain=True, ignore_term=True)
@@ -141,7 +150,7 @@ def test_a_worker_that_ignores_drain_and_term_is_killed_and_the_stop_is_clean(
     assert not psutil.pid_exists(worker)
 
 
-def test_a_second_stop_signal_does_not_wait_for_the_drain(service: Service) -> None:
+def test_a_second_stop_signal_does_not_wait_for_the_drain(service: StandIn) -> None:
     service.plan(answer_seconds=PATIENCE_SECONDS * 2)
     service.start()
     client = threading.Thread(target=lambda: _ignore_reset(service))
@@ -154,12 +163,12 @@ def test_a_second_stop_signal_does_not_wait_for_the_drain(service: Service) -> N
     client.join()
 
 
-def _ignore_reset(service: Service) -> None:
+def _ignore_reset(service: StandIn) -> None:
     with contextlib.suppress(OSError):
         service.get()
 
 
-def test_stopping_while_starting_and_while_backing_off(service: Service) -> None:
+def test_stopping_while_starting_and_while_backing_off(service: StandIn) -> None:
     service.plan(never_ready=True)
     service.start(wait=False)
     service.wait_for_state("starting")
@@ -173,7 +182,7 @@ def test_stopping_while_starting_and_while_backing_off(service: Service) -> None
     assert service.stop() == 0
 
 
-def test_a_killed_supervisor_leaves_no_worker_behind(service: Service) -> None:
+def test_a_killed_supervisor_leaves_no_worker_behind(service: StandIn) -> None:
     service.start()
     worker = service.worker_pid()
     service.signal(signal.SIGKILL)
@@ -190,7 +199,9 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def test_reload_replaces_the_worker_and_a_broken_file_changes_nothing(service: Service) -> None:
+def test_reload_replaces_the_worker_and_a_broken_file_changes_nothing(
+    service: StandIn,
+) -> None:
     service.start()
     first = service.worker_pid()
     service.config.write_text("server:\n  prot: 1\n")
@@ -205,16 +216,16 @@ def test_reload_replaces_the_worker_and_a_broken_file_changes_nothing(service: S
     assert (service.status() or {})["restarts"]["count"] == 0
 
 
-def test_two_services_cannot_share_a_runtime_directory(service: Service) -> None:
+def test_two_services_cannot_share_a_runtime_directory(service: StandIn) -> None:
     service.start()
-    second = Service(service.directory)
+    second = StandIn(service.directory)
     second.log_file = service.directory / "second.log"
     second.start(wait=False)
     assert second.wait_for_exit() == 1
     assert f"another seacod (pid {service.process.pid})" in second.log_text()  # type: ignore[union-attr]
 
 
-def test_a_taken_port_is_named(service: Service) -> None:
+def test_a_taken_port_is_named(service: StandIn) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", service.port))
         other.listen()
@@ -223,7 +234,7 @@ def test_a_taken_port_is_named(service: Service) -> None:
     assert f"server.port: {service.port} on 127.0.0.1 is taken" in service.log_text()
 
 
-def test_metrics_answer_while_there_is_no_worker(service: Service) -> None:
+def test_metrics_answer_while_there_is_no_worker(service: StandIn) -> None:
     service.plan(never_ready=True)
     service.start(wait=False)
     service.wait_for_state("starting")

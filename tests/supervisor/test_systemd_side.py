@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from supervised import HERE, ROOT, Service, wait_until
+from supervised import ROOT, StandIn, wait_until
 
 
 class NotifySocket:
@@ -44,7 +44,7 @@ def notify(tmp_path: Path) -> Iterator[NotifySocket]:
     one.close()
 
 
-def test_ready_comes_only_when_the_model_answers(service: Service, notify: NotifySocket) -> None:
+def test_ready_comes_only_when_the_model_answers(service: StandIn, notify: NotifySocket) -> None:
     service.environment["NOTIFY_SOCKET"] = str(notify.path)
     service.plan(never_ready=True)
     service.start(wait=False)
@@ -57,7 +57,7 @@ def test_ready_comes_only_when_the_model_answers(service: Service, notify: Notif
     assert any(line.startswith("STATUS=starting") for line in notify.read())
 
 
-def test_the_whole_talk_of_a_normal_life(service: Service, notify: NotifySocket) -> None:
+def test_the_whole_talk_of_a_normal_life(service: StandIn, notify: NotifySocket) -> None:
     service.environment |= {"NOTIFY_SOCKET": str(notify.path), "WATCHDOG_USEC": "3000000"}
     service.start()
     wait_until(lambda: "WATCHDOG=1" in notify.read(), "a watchdog beat")
@@ -69,7 +69,7 @@ def test_the_whole_talk_of_a_normal_life(service: Service, notify: NotifySocket)
     assert lines.index("READY=1") < lines.index("STOPPING=1")
 
 
-def test_the_failure_of_a_first_start_is_told(service: Service, notify: NotifySocket) -> None:
+def test_the_failure_of_a_first_start_is_told(service: StandIn, notify: NotifySocket) -> None:
     service.environment["NOTIFY_SOCKET"] = str(notify.path)
     service.plan(exit_at_start=69, fault="the model cannot be had")
     service.start(wait=False)
@@ -78,7 +78,7 @@ def test_the_failure_of_a_first_start_is_told(service: Service, notify: NotifySo
     assert "EXIT_STATUS=69" in notify.read()
 
 
-def test_the_socket_of_systemd_is_used(service: Service) -> None:
+def test_the_socket_of_systemd_is_used(service: StandIn) -> None:
     # As systemd does it: the socket is descriptor 3, LISTEN_PID is the supervisor's own pid.
     as_systemd = (
         "import os, sys\n"
@@ -86,7 +86,7 @@ def test_the_socket_of_systemd_is_used(service: Service) -> None:
         "os.environ |= {'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1'}\n"
         "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])\n"
     )
-    supervisor = [str(HERE / "run_with_stand_in.py"), str(service.config)]
+    supervisor = service.command[1:]
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

@@ -20,18 +20,7 @@ from typing import Any
 # Only an upper bound for conditions that never come true.
 PATIENCE_SECONDS = 120.0
 # What the environment of the tests says about registries and certificates is needed inside, too.
-_PASSED_ON = (
-    "PIP_",
-    "SSL_",
-    "REQUESTS_",
-    "CURL_",
-    "HTTP_",
-    "HTTPS_",
-    "http_",
-    "https_",
-    "no_",
-    "NO_",
-)
+_PASSED_ON = tuple("PIP_ SSL_ REQUESTS_ CURL_ HTTP_ HTTPS_ http_ https_ no_ NO_".split())
 
 
 class Machine:

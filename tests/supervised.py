@@ -1,4 +1,6 @@
-"""A real supervisor process on free ports, with the quick stand-in worker (see there)."""
+"""A real supervisor process on free ports: with the real worker, or with the quick stand-in of
+tests/supervisor where only the supervisor is looked at.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ from seacod.config import load_settings
 from seacod.errors import NotRunning
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parent
 # Only an upper bound for a condition that never comes true; no test asserts a duration.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 def free_port() -> int:
@@ -45,14 +47,17 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
 
 
 class Service:
-    """`seacod run` with the stand-in worker, as an operator sees it."""
+    """`seacod run` with its real worker, as an operator sees it."""
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "seacod", "run", "--config", str(self.config)]
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port, self.metrics_port = free_port(), free_port()
         self.config = directory / "seacod.yaml"
         self.log_file = directory / "log"
-        self.plan_file = directory / "plan.json"
         self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.configure()
@@ -72,22 +77,15 @@ class Service:
             settings[name] = {**settings.get(name, {}), **values}
         self.config.write_text(json.dumps(settings))
 
-    def plan(self, **plan: Any) -> None:
-        """How workers behave from the next start on."""
-        temporary = self.plan_file.with_suffix(".new")
-        temporary.write_text(json.dumps(plan))
-        temporary.rename(self.plan_file)
-
     def start(self, *, wait: bool = True) -> Service:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "STAND_IN_PLAN": str(self.plan_file),
             **self.environment,
         }
         environment.pop("JOURNAL_STREAM", None)
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "run_with_stand_in.py"), str(self.config)],
+            self.command,
             stdout=self.log_file.open("ab"),
             stderr=subprocess.STDOUT,
             env=environment,
@@ -118,8 +116,12 @@ class Service:
         assert status is not None
         return int(status["worker"]["pid"])
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def get(self, path: str = "/", **headers: str) -> tuple[int, dict[str, str], bytes]:
-        return fetch(f"http://127.0.0.1:{self.port}{path}", **headers)
+        return fetch(self.url + path, **headers)
 
     def metrics(self) -> str:
         return fetch(f"http://127.0.0.1:{self.metrics_port}/metrics")[2].decode()
@@ -139,9 +141,37 @@ class Service:
         self.signal(signal.SIGTERM)
         return self.wait_for_exit()
 
+    def kill(self) -> None:
+        """End it whatever state it is in."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        for child in self.descendants():
+            child.kill()
+        self.process.kill()
+        self.process.wait()
+
     def descendants(self) -> list[psutil.Process]:
         assert self.process is not None
         return psutil.Process(self.process.pid).children(recursive=True)
+
+
+class StandIn(Service):
+    """`seacod run` with the stand-in worker, which starts at once and fails as planned."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.plan_file = directory / "plan.json"
+        self.environment["STAND_IN_PLAN"] = str(self.plan_file)
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, str(HERE / "supervisor/run_with_stand_in.py"), str(self.config)]
+
+    def plan(self, **plan: Any) -> None:
+        """How workers behave from the next start on."""
+        temporary = self.plan_file.with_suffix(".new")
+        temporary.write_text(json.dumps(plan))
+        temporary.rename(self.plan_file)
 
 
 def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -14,9 +14,12 @@ import soundfile
 
 from seacod.models.registry import BUILTIN
 
-EXAMPLES: list[dict[str, Any]] = json.loads((BUILTIN / "examples/examples.json").read_text("utf-8"))
+EXAMPLES_DIRECTORY = BUILTIN / "examples"
+EXAMPLES: list[dict[str, Any]] = json.loads(
+    (EXAMPLES_DIRECTORY / "examples.json").read_text("utf-8")
+)
 # One sentence the built-in model was shipped with; its text is what warming up asks for.
-SPEECH = BUILTIN / "examples" / EXAMPLES[0]["file"]
+SPEECH = EXAMPLES_DIRECTORY / EXAMPLES[0]["file"]
 SPEECH_TEXT: str = EXAMPLES[0]["text"]
 
 # name of the file -> container, codec, sample rate, channels

@@ -1,0 +1,32 @@
+"""The fixture `machine`: one container with a real systemd for all tests here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from machine import Machine
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def _obstacle() -> str | None:
+    """Why there can be no container here."""
+    if os.geteuid() != 0:
+        return "a container with a real systemd needs root: sudo ./tests/run tests/system"
+    for program in ("systemd-nspawn", "nsenter", "journalctl"):
+        if shutil.which(program) is None:
+            return f"{program} is missing: apt-get install systemd systemd-container"
+    return None
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    obstacle = _obstacle()
+    if obstacle is not None:
+        pytest.skip(obstacle)
+    with Machine(CHECKOUT) as booted:
+        yield booted

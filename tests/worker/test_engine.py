@@ -1,0 +1,152 @@
+"""The real FunASR with the built-in model: text, times, confidence, hotwords, odd input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sounds
+import torch
+
+from seacod.asr import audio
+from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.asr.engine import Engine
+from seacod.config.schema import AsrSettings
+from seacod.errors import ConfigError, ModelUnavailable, OutOfMemory
+from seacod.models import registry
+
+WITH_HOTWORDS = next((e for e in sounds.EXAMPLES if e["hotwords"]), {})
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    settings = AsrSettings()
+    yield Engine(registry.resolve(settings, registry.BUILTIN), "cpu", 0)
+
+
+def example(name: str) -> Samples:
+    return audio.decode(sounds.EXAMPLES_DIRECTORY / name, max_seconds=300)
+
+
+def test_a_sentence_comes_with_times_and_confidence(engine: Engine) -> None:
+    (heard,) = engine.recognise([example(sounds.EXAMPLES[0]["file"])], None)
+    assert heard.text == sounds.SPEECH_TEXT
+    assert "".join(token.text for token in heard.tokens) == sounds.SPEECH_TEXT
+    starts = [token.start_seconds for token in heard.tokens]
+    assert starts == sorted(starts)
+    assert all(token.end_seconds > token.start_seconds for token in heard.tokens)
+    assert all(0.0 < (token.confidence or 0) <= 1.0 for token in heard.tokens)
+
+
+def test_confidence_falls_when_the_recording_is_bad(engine: Engine) -> None:
+    clean = example(sounds.EXAMPLES[0]["file"])
+    noise = np.random.default_rng(3).normal(0, 0.15, len(clean)).astype(np.float32)
+    (good,), (bad,) = engine.recognise([clean], None), engine.recognise([clean + noise], None)
+    assert good.confidence is not None
+    assert (bad.confidence or 0.0) < good.confidence
+
+
+def test_pieces_together_give_what_they_give_alone(engine: Engine) -> None:
+    names = [e["file"] for e in sounds.EXAMPLES if not e["hotwords"] and e["seconds"] < 10]
+    pieces = [example(name) for name in names]
+    together = [heard.text for heard in engine.recognise(pieces, None)]
+    alone = [engine.recognise([piece], None)[0].text for piece in pieces]
+    assert together == alone
+
+
+def test_hotwords_mend_what_is_misheard_and_are_forgotten_after(engine: Engine) -> None:
+    samples = example(WITH_HOTWORDS["file"])
+    without = engine.recognise([samples], None)[0].text
+    with_list = engine.recognise([samples], WITH_HOTWORDS["hotwords"])[0].text
+    afterwards = engine.recognise([samples], None)[0].text
+    assert without == afterwards == WITH_HOTWORDS["text"]
+    assert with_list == WITH_HOTWORDS["text_with_hotwords"]
+    assert WITH_HOTWORDS["hotwords"] in with_list
+    assert WITH_HOTWORDS["hotwords"] not in without
+
+
+@pytest.mark.parametrize("count", [1, 7, 50])
+def test_any_number_of_hotwords_works(engine: Engine, count: int) -> None:
+    """From 50 on FunASR filters its list by the attention of the sixth decoder layer (1.4.16)."""
+    characters = sorted(c for c in engine.vocabulary or () if len(c) == 1 and c > "一")
+    words = " ".join(a + b for a, b in zip(characters[:count], characters[50:], strict=False))
+    (heard,) = engine.recognise([example(sounds.EXAMPLES[0]["file"])], words)
+    assert heard.text
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros(0), np.zeros(1), np.zeros(400), np.zeros(16_000), np.ones(16_000)],
+    ids=["empty", "one-sample", "25ms", "silence", "constant"],
+)
+def test_what_would_end_funasr_is_kept_from_it(engine: Engine, samples: Samples) -> None:
+    samples = samples.astype(np.float32)
+    speech = example(sounds.EXAMPLES[0]["file"])
+    assert engine.find_speech(samples, 30.0) == []
+    results = engine.recognise([samples, speech], None)
+    assert results[1].text == sounds.SPEECH_TEXT
+
+
+def test_speech_is_found_where_it_is(engine: Engine) -> None:
+    speech = example(sounds.EXAMPLES[0]["file"])
+    pause = np.zeros(2 * SAMPLE_RATE, dtype=np.float32)
+    spans = engine.find_speech(np.concatenate([pause, speech, pause, speech, pause]), 30.0)
+    assert len(spans) >= 2
+    assert spans[0][0] > 1.5 * SAMPLE_RATE
+    middle = 2 * SAMPLE_RATE + len(speech) + SAMPLE_RATE
+    assert not any(start < middle < end for start, end in spans)
+
+
+def test_out_of_memory_halves_the_batch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is forced: without a GPU none comes by itself. A real one is tried where it can."""
+    speech = example(sounds.EXAMPLES[0]["file"])
+    sizes = []
+    real = engine._model.generate
+
+    def generate(*, input: list[Samples], **options: object) -> object:
+        sizes.append(len(input))
+        if len(input) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory (forced by a test)")
+        return real(input=input, **options)
+
+    monkeypatch.setattr(engine._model, "generate", generate)
+    results = engine.recognise([speech] * 5, None)
+    assert [heard.text for heard in results] == [sounds.SPEECH_TEXT] * 5
+    assert sizes == [5, 2, 3, 1, 2]
+
+    def never(**options: object) -> object:
+        raise torch.OutOfMemoryError("CUDA out of memory (forced by a test)")
+
+    monkeypatch.setattr(engine._model, "generate", never)
+    with pytest.raises(OutOfMemory, match="does not fit"):
+        engine.recognise([speech], None)
+
+
+def test_a_gpu_that_is_not_there_is_one_sentence() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ModelUnavailable, match="cuda:3 is not there"):
+        Engine(registry.resolve(AsrSettings(), registry.BUILTIN), "cuda:3", 0)
+
+
+def test_a_broken_model_is_one_sentence(tmp_path: Path) -> None:
+    for file in registry.BUILTIN.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "model.pt").write_bytes(b"not a model")
+    models = registry.resolve(AsrSettings(model=str(tmp_path)), tmp_path)
+    with pytest.raises(ModelUnavailable, match="does not load"):
+        Engine(models, "cpu", 0)
+
+
+def test_a_directory_without_a_model_and_a_name_of_none(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=r"config\.yaml, model\.pt is missing"):
+        registry.resolve(AsrSettings(model=str(tmp_path)), tmp_path)
+    with pytest.raises(ModelUnavailable, match="no directory"):
+        registry.resolve(AsrSettings(model="/does/not/exist"), tmp_path)
+    with pytest.raises(ModelUnavailable, match="seacod model fetch paraformer-zh"):
+        registry.resolve(AsrSettings(model="paraformer-zh"), tmp_path)
+    with pytest.raises(ConfigError, match="is no model"):
+        registry.resolve(AsrSettings(model="parafromer"), tmp_path)
