@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from supervised import Service
-
-# Small enough to be reached in a test; the messages name whatever is configured.
-MAX_AUDIO_SECONDS = 60
-MAX_UPLOAD_BYTES = 3 * 1024 * 1024
-QUEUE_LENGTH = 3
+from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
 
 
 @pytest.fixture(scope="session")

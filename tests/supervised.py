@@ -27,6 +27,11 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 # Only an upper bound for a condition that never comes true; no test asserts a duration.
 PATIENCE_SECONDS = 90.0
+# Limits of the fixture `live`: small enough to be reached in a test; the messages name whatever is
+# configured.
+MAX_AUDIO_SECONDS = 60
+MAX_UPLOAD_BYTES = 3 * 1024 * 1024
+QUEUE_LENGTH = 3
 
 
 def free_port() -> int:

@@ -13,8 +13,14 @@ from typing import Any
 import httpx
 import pytest
 import sounds
-from conftest import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH
-from supervised import PATIENCE_SECONDS, Service, wait_until
+from supervised import (
+    MAX_AUDIO_SECONDS,
+    MAX_UPLOAD_BYTES,
+    PATIENCE_SECONDS,
+    QUEUE_LENGTH,
+    Service,
+    wait_until,
+)
 
 WITH_HOTWORDS = next((e for e in sounds.EXAMPLES if e["hotwords"]), {})
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))

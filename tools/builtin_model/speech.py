@@ -142,3 +142,11 @@ class Speaker:
                 return None
             spans.append((start / self.rate, later[0] / self.rate))
         return tuple(spans)
+
+
+def version() -> str:
+    """espeak-ng's version, such as 1.51."""
+    library = ctypes.CDLL("libespeak-ng.so.1")
+    library.espeak_Info.restype = ctypes.c_char_p
+    text: bytes = library.espeak_Info(None)
+    return text.decode()

@@ -112,13 +112,21 @@ def _spread(target: torch.Tensor, units: list[tuple[float, float]], step: float)
 
 
 def collate(
-    utterances: list[Utterance], norm: Normalisation, chance: random.Random | None
+    utterances: list[Utterance],
+    norm: Normalisation,
+    chance: random.Random | None,
+    *,
+    warp: bool = False,
 ) -> Batch:
-    """A batch; with `chance`, some mel bands and moments are blanked (SpecAugment)."""
+    """A batch; with `chance`, some mel bands and moments are blanked (SpecAugment, Park et al.
+    2019), and with `warp` most voices get a longer or shorter throat.
+    """
     stacked, slow, fast = [], [], []
     for u in utterances:
         mels = u.mels.astype(np.float32)
         if chance is not None:
+            if warp and chance.random() < 0.6:
+                mels = _warp(mels, math.exp(chance.uniform(-0.2, 0.28)))
             mels = _blank(mels, chance)
         features = (stack(mels) - norm.mean) / norm.deviation
         stacked.append(features)
@@ -138,6 +146,19 @@ def collate(
         pad(slow, batch_first=True),
         pad(fast, batch_first=True),
     )
+
+
+def _warp(mels: np.ndarray[Any, Any], factor: float) -> np.ndarray[Any, Any]:
+    """Formants moved by `factor`, as vocal tract length perturbation does (Jaitly and Hinton
+    2013), here on the mel axis: what stood at frequency f stands at f times `factor`.
+    """
+    top = 1127 * math.log(1 + 8000 / 700)
+    hertz = 700 * (np.exp(np.linspace(0, top, mels.shape[1]) / 1127) - 1) / factor
+    place = np.clip(1127 * np.log1p(hertz / 700) / top, 0, 1) * (mels.shape[1] - 1)
+    low = np.minimum(place.astype(int), mels.shape[1] - 2)
+    share = (place - low).astype(np.float32)
+    warped: np.ndarray[Any, Any] = mels[:, low] * (1 - share) + mels[:, low + 1] * share
+    return warped
 
 
 def _blank(mels: np.ndarray[Any, Any], chance: random.Random) -> np.ndarray[Any, Any]:
@@ -299,9 +320,9 @@ def run(
 
 def train_listening(
     model: Any, utterances: list[Utterance], norm: Normalisation, *, seed: int, steps: int,
-    frames: int, checkpoint: Path,
+    frames: int, checkpoint: Path, peak_rate: float = 2e-3, warp: bool = False,
 ) -> dict[str, torch.Tensor]:  # fmt: skip
-    """Stage 1. `frames`: padded 60 ms frames a batch."""
+    """Stage 1. `frames`: padded 60 ms frames a batch. `warp`: see `collate`."""
     model.train()
     chance = random.Random(seed)
 
@@ -312,13 +333,13 @@ def train_listening(
     source = endless()
 
     def next_loss() -> tuple[torch.Tensor, float]:
-        batch = collate(next(source), norm, chance)
+        batch = collate(next(source), norm, chance, warp=warp)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return listening_loss(model, batch)
 
     parts = (model.encoder, model.predictor, model.decoder)
     parameters = [p for part in parts for p in part.parameters()]
-    return run("listening", model, parameters, steps, 2e-3, next_loss, checkpoint)
+    return run("listening", model, parameters, steps, peak_rate, next_loss, checkpoint)
 
 
 # -- stage 2 ------------------------------------------------------------------------------------
