@@ -24,6 +24,7 @@ import structlog
 from seacod.config.schema import AsrSettings, Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import EX_OK, ModelUnavailable
+from seacod.interpreter import python
 from seacod.models import registry
 from seacod.paths import Paths
 
@@ -125,8 +126,7 @@ def _not_had(identifier: str, error: Exception) -> ModelUnavailable:
     """One sentence out of whatever the client raised."""
     name = type(error).__name__
     log.debug("model_not_fetched", model=identifier, error=f"{name}: {error}")
-    # Of modelscope_hub.errors.APIError; other errors have none.
-    status = getattr(error, "status_code", None)
+    status = _http_status(error)
     if status == 404:
         return ModelUnavailable(
             f"ModelScope has no model {identifier}; check the name (a private one needs "
@@ -147,6 +147,17 @@ def _not_had(identifier: str, error: Exception) -> ModelUnavailable:
         f"无法从 ModelScope 下载 {identifier}（{name}）；请检查网络（支持 https_proxy），或把"
         "模型目录拷贝到本机并填入 asr.model；内置模型 builtin 无需下载",
     )
+
+
+def _http_status(error: BaseException | None) -> int | None:
+    """What the hub answered, wherever in the chain the client keeps it; None if it did not."""
+    while error is not None:
+        for holder in (error, getattr(error, "response", None)):
+            status = getattr(holder, "status_code", None)
+            if isinstance(status, int):
+                return status
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @contextlib.contextmanager
@@ -193,7 +204,7 @@ def _verify(settings: AsrSettings, models_directory: Path) -> None:
         "warmup.warm_up(Engine(m, s.device, s.cpu_threads), m, s.max_segment_seconds)"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code, settings.model_dump_json(), str(models_directory)],
+        python("-c", code, settings.model_dump_json(), str(models_directory)),
         capture_output=True, text=True, check=False, timeout=_LOADING_SECONDS,
     )  # fmt: skip
     if result.returncode != 0:

@@ -21,12 +21,13 @@ import structlog
 from seacod import logs, protocol
 from seacod.config.schema import Settings
 from seacod.errors import ProtocolError
+from seacod.interpreter import python
 from seacod.protocol import FromSupervisor, FromWorker
 from seacod.supervisor.events import EventQueue, Exited, Garbled, Received
 
 log = structlog.get_logger(__name__)
 
-WORKER_COMMAND = (sys.executable, "-m", "seacod", "worker")
+WORKER_COMMAND = tuple(python("-m", "seacod", "worker"))
 
 # What a crash report quotes of the worker's own output.
 _KEPT_LINES = 40

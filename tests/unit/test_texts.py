@@ -1,0 +1,37 @@
+"""What people read: both languages say the same things with the same values."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from pathlib import Path
+
+import seacod
+
+TEXTS = Path(seacod.__file__).parent / "web" / "text"
+TABLES = {name: json.loads((TEXTS / f"{name}.json").read_text("utf-8")) for name in ("zh", "en")}
+
+
+def values(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_both_languages_have_the_same_texts_with_the_same_values() -> None:
+    assert TABLES["zh"].keys() == TABLES["en"].keys()
+    for key, chinese in TABLES["zh"].items():
+        assert values(chinese) == values(TABLES["en"][key]), key
+
+
+def test_each_is_in_its_language() -> None:
+    for key, text in TABLES["en"].items():
+        assert not re.search(r"[一-鿿]", text.replace("欣悦", "").replace("宏宇", "")), key
+    for key, text in TABLES["zh"].items():
+        assert re.search(r"[一-鿿]", text), key
+
+
+def test_no_text_is_left_over() -> None:
+    code = "".join(path.read_text("utf-8") for path in Path(seacod.__file__).parent.rglob("*.py"))
+    dynamic = ("hotword_",)
+    for key in TABLES["en"]:
+        assert re.search(f"[\"']{key}[\"']", code) or key.startswith(dynamic), key
