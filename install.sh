@@ -354,6 +354,7 @@ install_service() {
   done
   install_release
   install_configuration
+  put "$HERE/README.md" "$PREFIX/README.md" 0644
   put "$HERE/logrotate/seacod" /etc/logrotate.d/seacod 0644
   put "$HERE/systemd/seacod.socket" /etc/systemd/system/seacod.socket 0644
   put "$HERE/systemd/seacod.service" /etc/systemd/system/seacod.service 0644

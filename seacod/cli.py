@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seacod import __version__
-from seacod.config import Settings, load_settings
+from seacod.config import DEFAULT_FILE, Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, SeacodError
 
 if TYPE_CHECKING:
@@ -128,8 +128,11 @@ def _run(options: argparse.Namespace) -> int:
         "asr.model": options.model,
     }
 
+    # A trial on a machine with an installed service is not that service.
+    default_file = None if options.is_try else DEFAULT_FILE
+
     def read_settings() -> Settings:
-        return load_settings(options.config, options=overrides)
+        return load_settings(options.config, options=overrides, default_file=default_file)
 
     settings = read_settings()
     try:

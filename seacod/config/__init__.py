@@ -3,7 +3,7 @@
 Nothing here knows what a setting is used for; no torch, no sockets.
 """
 
-from seacod.config.load import load_settings
+from seacod.config.load import DEFAULT_FILE, load_settings
 from seacod.config.schema import Settings
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["DEFAULT_FILE", "Settings", "load_settings"]

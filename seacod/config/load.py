@@ -63,7 +63,9 @@ class _Collected:
         return fallback
 
 
-def find_file(explicit: Path | None = None) -> Path | None:
+def find_file(
+    explicit: Path | None = None, *, default_file: Path | None = DEFAULT_FILE
+) -> Path | None:
     """The configuration file that applies, or None for defaults only.
 
     Raises:
@@ -78,7 +80,7 @@ def find_file(explicit: Path | None = None) -> Path | None:
                 f"{named}：找不到该配置文件；请更换路径，或用 seacod config example 生成",
             )
         return named
-    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    return default_file if default_file is not None and default_file.is_file() else None
 
 
 def load_settings(
@@ -86,19 +88,20 @@ def load_settings(
     *,
     environment: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
+    default_file: Path | None = DEFAULT_FILE,
 ) -> Settings:
     """The effective settings.
 
     Args:
-        path: the file; None looks in SEACOD_CONFIG, then /etc/seacod/seacod.yaml, then does
-            without one.
+        path: the file; None looks in SEACOD_CONFIG, then takes `default_file`.
         environment: variables to read `SEACOD_...` from; the process's own by default.
         options: command-line options by dotted key (`server.port`); None values are passed over.
+        default_file: used when no other is named and it is there; None for built-in defaults.
 
     Raises:
         ConfigError: with one line for each thing that is wrong.
     """
-    file = find_file(path)
+    file = find_file(path, default_file=default_file)
     collected = _Collected()
     if file is not None:
         _read_file(file, collected)

@@ -183,3 +183,10 @@ def test_a_secret_everybody_can_read_is_refused(tmp_path: Path) -> None:
     token.chmod(0o644)
     with pytest.raises(ConfigError, match="chmod o-rwx"):
         read_secret("hub-token", token)
+
+
+def test_a_trial_does_not_take_the_installed_services_file(tmp_path: Path) -> None:
+    installed = tmp_path / "installed.yaml"
+    installed.write_text("server: {port: 1234}\n")
+    assert load_settings(environment={}, default_file=installed).server.port == 1234
+    assert load_settings(environment={}, default_file=None).server.port == 7860
