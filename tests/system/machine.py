@@ -12,13 +12,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-# Only an upper bound for conditions that never come true.
-PATIENCE_SECONDS = 120.0
+from supervised import wait_until
+
 # What the environment of the tests says about registries and certificates is needed inside, too.
 _PASSED_ON = tuple("PIP_ SSL_ REQUESTS_ CURL_ HTTP_ HTTPS_ http_ https_ no_ NO_".split())
 
@@ -92,8 +89,8 @@ class Machine:
             stdout=(self._scratch / "console").open("ab"),
             stderr=subprocess.STDOUT,
         )  # fmt: skip
-        self._pid = self.wait_for(self._find_init, "PID 1 of the container")
-        self.wait_for(
+        self._pid = wait_until(self._find_init, "PID 1 of the container")
+        wait_until(
             lambda: (
                 self.run("systemctl", "is-system-running", check=False).stdout.strip()
                 in ("running", "degraded")
@@ -172,15 +169,6 @@ class Machine:
 
     def write(self, path: str, text: str) -> None:
         self.run("sh", "-c", 'cat > "$0" <<"END"\n' + text + "\nEND", path)
-
-    def wait_for(self, condition: Callable[[], Any], what: str) -> Any:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            value = condition()
-            if value:
-                return value
-            time.sleep(0.2)
-        raise AssertionError(f"never came true: {what}")
 
 
 def _call(*command: str) -> None:

@@ -12,15 +12,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+import sounds
 from machine import Machine
+from supervised import wait_until
 
 URL = "http://127.0.0.1:7860"
-EXAMPLES = Path(__file__).resolve().parents[2] / "seacod" / "models" / "builtin" / "examples"
-EXAMPLE: dict[str, Any] = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))[0]
 # What must be the same after a second installation.
 PLACES = (
     "/opt/seacod /etc/seacod /etc/systemd/system /etc/logrotate.d /etc/sysusers.d "
@@ -40,7 +39,7 @@ def service(machine: Machine) -> Machine:
 
 def transcribe(machine: Machine, url: str = URL) -> dict[str, Any]:
     """What an operator would type; any status but 200 fails the test."""
-    recording = f"/srv/seacod/seacod/models/builtin/examples/{EXAMPLE['file']}"
+    recording = f"/srv/seacod/seacod/models/builtin/examples/{sounds.SPEECH.name}"
     answer = machine.run("curl", "-sS", "--fail-with-body", "-F", f"file=@{recording}",
                          f"{url}/transcribe")  # fmt: skip
     result: dict[str, Any] = json.loads(answer.stdout)
@@ -84,7 +83,7 @@ def test_start_returns_when_the_model_answers(service: Machine) -> None:
     service.run("systemctl", "stop", "seacod.service")
     service.run("systemctl", "start", "seacod.service")
     # No waiting in between: READY=1 is a promise.
-    assert transcribe(service)["text"] == EXAMPLE["text"]
+    assert transcribe(service)["text"] == sounds.SPEECH_TEXT
 
 
 def test_the_units_are_as_systemd_likes_them(service: Machine) -> None:
@@ -119,9 +118,9 @@ def test_a_killed_worker_comes_back_and_the_journal_has_the_priorities(service: 
     worker = json.loads(service.run("seacod", "status", "--json").stdout)["worker"]["pid"]
     main = service.show("MainPID")
     service.run("kill", "-KILL", str(worker))
-    service.wait_for(lambda: service_state(service)["worker"]["pid"] not in (None, worker), "a new")
-    service.wait_for(is_serving, "a worker that serves again")
-    assert transcribe(service)["text"] == EXAMPLE["text"]
+    wait_until(lambda: service_state(service)["worker"]["pid"] not in (None, worker), "a new")
+    wait_until(is_serving, "a worker that serves again")
+    assert transcribe(service)["text"] == sounds.SPEECH_TEXT
     assert service.show("MainPID") == main
 
     entries = [
@@ -172,7 +171,7 @@ def test_a_restart_refuses_no_connection(service: Machine) -> None:
         knocking.join()
     assert set(outcomes) <= {200, 503}
     assert {200, 503} <= set(outcomes)
-    assert transcribe(service)["text"] == EXAMPLE["text"]
+    assert transcribe(service)["text"] == sounds.SPEECH_TEXT
 
 
 def test_stop_is_clean(service: Machine) -> None:
@@ -195,8 +194,8 @@ def test_stop_is_clean(service: Machine) -> None:
 
 def test_it_is_back_after_a_reboot(service: Machine) -> None:
     service.reboot()
-    service.wait_for(is_serving, "a service after the reboot")
-    assert transcribe(service)["text"] == EXAMPLE["text"]
+    wait_until(is_serving, "a service after the reboot")
+    assert transcribe(service)["text"] == sounds.SPEECH_TEXT
     assert service.show("NRestarts") == "0"
 
 
@@ -238,7 +237,7 @@ def test_reload_takes_the_new_configuration(service: Machine) -> None:
     main = service.show("MainPID")
     edited(service, lambda text: text.replace("  #queue_length: 20\n", "  queue_length: 7\n"))
     service.run("systemctl", "reload", "seacod")
-    service.wait_for(lambda: is_serving() and health()["queue_length"] == 7, "a queue of 7")
+    wait_until(lambda: is_serving() and health()["queue_length"] == 7, "a queue of 7")
     assert service.show("MainPID") == main
 
 
@@ -251,7 +250,7 @@ def test_logrotate_accepts_the_file_and_the_service_reopens(service: Machine) ->
     service.run("test", "-s", f"{log}.1")
     transcribe(service)
     # Written after the rotation, so it must be in the new file.
-    written = service.wait_for(
+    written = wait_until(
         lambda: service.run("cat", log).stdout, "lines in the new file after a request"
     )
     assert "transcribed" in written
@@ -269,7 +268,7 @@ def test_an_older_installation_is_upgraded_and_keeps_its_configuration(service: 
     outcome = service.install()
 
     assert health()["version"].startswith("9.")
-    assert transcribe(service)["text"] == EXAMPLE["text"]
+    assert transcribe(service)["text"] == sounds.SPEECH_TEXT
     assert service.run("cat", "/etc/seacod/seacod.yaml").stdout == kept
     assert "# a new key" in service.run("cat", "/etc/seacod/seacod.yaml.new").stdout
     assert "seacod.yaml.new" in outcome.stdout
