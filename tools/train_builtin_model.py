@@ -19,7 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import torch
 
-from builtin_model import corpus, describe, evaluate, examples, export, network, train, vocabulary
+from builtin_model import (
+    batches,
+    corpus,
+    describe,
+    evaluate,
+    examples,
+    export,
+    hotword_training,
+    listening,
+    network,
+    vocabulary,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,7 +45,7 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=24_000)
     parser.add_argument("--listening-steps", type=int, default=5_000)
     parser.add_argument("--voices-steps", type=int, default=4_000)
-    parser.add_argument("--hotword-steps", type=int, default=3_000)
+    parser.add_argument("--hotword-steps", type=int, default=5_000)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     vocabulary.check()
@@ -55,7 +66,7 @@ def main() -> None:
     for number, (name, steps, peak_rate, warp) in enumerate(rounds):
         done = options.work / f"{name}.pt"
         if not done.exists():
-            weights = train.train_listening(
+            weights = listening.train_listening(
                 model, utterances, norm, seed=options.seed + number, steps=steps, frames=3500,
                 checkpoint=options.work / f"{name}-checkpoint.pt", peak_rate=peak_rate, warp=warp,
             )  # fmt: skip
@@ -66,8 +77,8 @@ def main() -> None:
     hotwords = options.work / "hotwords.pt"
     if not hotwords.exists():
         print("computing what the frozen part hears", flush=True)
-        cached = train.cache(model, utterances, norm)
-        weights = train.train_hotwords(
+        cached = hotword_training.cache(model, utterances, norm)
+        weights = hotword_training.train_hotwords(
             model, cached, seed=options.seed, steps=options.hotword_steps, rows=48,
             checkpoint=options.work / "hotwords-checkpoint.pt",
         )  # fmt: skip
@@ -112,12 +123,12 @@ def _corpus(options: argparse.Namespace) -> list[corpus.Utterance]:
 
 def _normalisation(
     options: argparse.Namespace, utterances: list[corpus.Utterance]
-) -> train.Normalisation:
+) -> batches.Normalisation:
     file = options.work / "normalisation.pt"
     if not file.exists():
-        norm = train.Normalisation.of(utterances[:3000])
+        norm = batches.Normalisation.of(utterances[:3000])
         torch.save([norm.mean, norm.deviation], file)
-    return train.Normalisation(*torch.load(file, weights_only=True))
+    return batches.Normalisation(*torch.load(file, weights_only=True))
 
 
 if __name__ == "__main__":

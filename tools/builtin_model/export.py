@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import yaml
 
+from builtin_model.batches import Normalisation
 from builtin_model.network import configuration
-from builtin_model.train import Normalisation
 from builtin_model.vocabulary import BASE, HOMOPHONES, TOKENS
 
 _FILES = {

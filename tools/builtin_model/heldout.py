@@ -18,7 +18,7 @@ _SEED = 977
 UTTERANCES = 200
 
 # Names as people have them; each has at least one of the rarer characters. Never a hotword in
-# training (`train.hotword_task` leaves them out).
+# training (`hotword_task` leaves them out).
 NAMES = (
     "欣悦 佳铭 宏宇 嘉欣 杨洋 金鑫 程峰 洪福 冬泉 希曼 曼玲 鹏程 晶晶 佳媛 丰泉 惠萍 健忠 畅洋 "
     "岳峰 菲菲 添福 舒畅 权忠 桂枫 隆诚 邱岳 溪舟 曦媛 椿玲 珊珊 中洋 大鹏 海峰 山枫 明珊 国权 "
