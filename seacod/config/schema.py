@@ -217,7 +217,7 @@ class SupervisorSettings(_Section):
         "This many failures in a row within crash_loop_window_seconds are a crash loop",
         "在 crash_loop_window_seconds 内连续失败多少次视为崩溃循环",
         ge=2,
-        le=50,
+        le=1_000,
     )
     crash_loop_window_seconds: float = _setting(
         600.0,
