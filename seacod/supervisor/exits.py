@@ -52,7 +52,7 @@ def classify(status: int, *, is_out_of_memory: bool) -> End:
             return End(ExitKind.OUT_OF_MEMORY, "killed by the kernel: out of memory")
         return End(ExitKind.SIGNAL, f"signal {name}")
     if status == 0:
-        return End(ExitKind.NORMAL, "exit code 0 without being asked")
+        return End(ExitKind.NORMAL, "exit code 0")
     if status == EX_CONFIG:
         return End(ExitKind.CONFIGURATION, f"exit code {status} (configuration)")
     if status == EX_UNAVAILABLE:

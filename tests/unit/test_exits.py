@@ -12,7 +12,7 @@ from seacod.supervisor.exits import ExitKind, MemoryKills, classify
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
-        (0, ExitKind.NORMAL, "without being asked"),
+        (0, ExitKind.NORMAL, "exit code 0"),
         (1, ExitKind.FAILED, "exit code 1"),
         (78, ExitKind.CONFIGURATION, "configuration"),
         (69, ExitKind.MODEL, "model"),
