@@ -32,7 +32,9 @@ LAYOUT = "v1"
 # Whole request, by seconds: a warm GPU answers short audio in tens of ms, a queue takes minutes.
 _DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
 
-WORKER_STATES = ("absent", "starting", "serving", "draining", "stopping", "backing_off")
+WORKER_STATES = (
+    "absent", "starting", "serving", "draining", "stopping", "backing_off", "crash_looping",
+)  # fmt: skip
 
 
 def directory(runtime_directory: Path) -> Path:

@@ -75,7 +75,12 @@ class Service:
                 "state_directory": str(self.directory / "state"),
                 "runtime_directory": str(self.directory / "run"),
             },
-            "supervisor": {"backoff_initial_seconds": 0.1, "backoff_max_seconds": 0.2},
+            "supervisor": {
+                "backoff_initial_seconds": 0.1,
+                "backoff_max_seconds": 0.2,
+                # Tests kill workers faster than any crash loop.
+                "crash_loop_failures": 1000,
+            },
             "log": {"format": "json"},
         }
         for name, values in sections.items():
@@ -106,11 +111,14 @@ class Service:
             return None
 
     def wait_for_state(self, state: str) -> dict[str, Any]:
-        def is_there() -> dict[str, Any] | None:
-            status = self.status()
-            return status if status and status["state"] == state else None
+        return wait_until(lambda: self.status_of(state), f"worker {state}; log:\n{self.log_text()}")
 
-        return wait_until(is_there, f"worker {state}; log:\n{self.log_text()}")
+    def status_of(self, state: str, other_than: int | None = None) -> dict[str, Any] | None:
+        """The status if the service is in this state, with another worker than that one."""
+        status = self.status()
+        if not status or status["state"] != state:
+            return None
+        return None if other_than and status["worker"]["pid"] == other_than else status
 
     def wait_for_exit(self) -> int:
         assert self.process is not None

@@ -193,7 +193,7 @@ class WorkerSettings(_Section):
 
 
 class SupervisorSettings(_Section):
-    """How a worker that went away comes back."""
+    """How a worker that went away, or hangs, comes back."""
 
     backoff_initial_seconds: float = _setting(
         1.0, "Pause before the first restart, in seconds", "首次重启前的等待（秒）", ge=0, le=60
@@ -211,6 +211,63 @@ class SupervisorSettings(_Section):
         "就绪多久之后视为稳定并重置等待（秒）",
         ge=1,
         le=86_400,
+    )
+    crash_loop_failures: int = _setting(
+        5,
+        "This many failures in a row within crash_loop_window_seconds are a crash loop",
+        "在 crash_loop_window_seconds 内连续失败多少次视为崩溃循环",
+        ge=2,
+        le=1_000,
+    )
+    crash_loop_window_seconds: float = _setting(
+        600.0,
+        "See crash_loop_failures, in seconds",
+        "见 crash_loop_failures（秒）",
+        ge=1,
+        le=86_400,
+    )
+    crash_loop_pause_seconds: float = _setting(
+        300.0,
+        "Pause between tries in a crash loop, in seconds; it never gives up",
+        "崩溃循环中两次尝试之间的等待（秒）；不会放弃",
+        ge=0.1,
+        le=86_400,
+    )
+    beat_timeout_seconds: float = _setting(
+        15.0,
+        "Without a sign of life from the worker's event loop for this long, it counts as hung",
+        "多久没有收到工作进程的心跳即视为卡死（秒）",
+        ge=2,
+        le=600,
+    )
+    progress_timeout_seconds: float = _setting(
+        300.0,
+        "Longest time one batch may be with the model, in seconds; then the worker counts as hung. "
+        "An idle worker and one that finishes batch after batch never do",
+        "一批音频在模型中的最长时间（秒），超过即视为卡死；空闲或正常推进的进程不受影响",
+        ge=2,
+        le=86_400,
+    )
+    probe_interval_seconds: float = _setting(
+        10.0,
+        "Seconds between requests of the supervisor's own through the front door; 0 for none",
+        "守护进程自身探测请求的间隔（秒）；0 表示关闭",
+        ge=0,
+        le=3_600,
+    )
+    probe_timeout_seconds: float = _setting(
+        10.0,
+        "When such a request counts as failed, in seconds",
+        "探测请求的超时（秒）",
+        ge=0.1,
+        le=600,
+    )
+    probe_failures: int = _setting(
+        3,
+        "Failed probes in a row after which the worker counts as hung",
+        "连续多少次探测失败即视为卡死",
+        ge=1,
+        le=100,
     )
 
 

@@ -24,12 +24,14 @@ from seacod.errors import EX_OK, ConfigError, SeacodError
 from seacod.metrics import SupervisorMetrics
 from seacod.paths import Paths
 from seacod.supervisor import lifecycle, status
-from seacod.supervisor.events import ReplaceRequested, StopRequested
+from seacod.supervisor.events import Probed, ReplaceRequested, StopRequested
+from seacod.supervisor.exits import End
 from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.lifecycle import Lifecycle
 from seacod.supervisor.listener import Listener, acquire, bind
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.notify import Notifier
+from seacod.supervisor.probe import probe_forever
 from seacod.supervisor.pulse import Pulses
 from seacod.supervisor.states import WorkerState
 from seacod.supervisor.worker_process import WORKER_COMMAND
@@ -47,6 +49,7 @@ _EXPLANATIONS = {
     WorkerState.DRAINING: "finishing running requests",
     WorkerState.STOPPING: "stopping the worker",
     WorkerState.BACKING_OFF: "the worker ended; waiting to start it again",
+    WorkerState.CRASH_LOOPING: "CRASH LOOP: the worker keeps ending; trying again slowly",
 }
 
 
@@ -107,7 +110,7 @@ class Supervisor:
                 self._worker_settings(self.settings),
                 front_door,
                 on_change=lambda: self._on_change(metrics),
-                on_restart=lambda cause: self._on_restart(metrics, cause),
+                on_restart=lambda end: self._on_restart(metrics, end),
                 worker_command=self._worker_command,
             )
             status_socket = status.StatusSocket(self.paths.status_socket, self.snapshot)
@@ -117,6 +120,8 @@ class Supervisor:
             await status_socket.open()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, name="watch")
+                if self.settings.supervisor.probe_interval_seconds > 0:
+                    tasks.start_soon(self._probe, name="probe")
                 if metrics_server is not None:
                     tasks.start_soon(metrics_server.run, name="metrics")
                 await self.lifecycle.run(lambda: self._pulses.touch("lifecycle"))
@@ -216,8 +221,8 @@ class Supervisor:
             self._announce(self)
         self.notifier.status(self._status_text())
 
-    def _on_restart(self, metrics: SupervisorMetrics, cause: str) -> None:
-        metrics.restarts.labels(cause).inc()
+    def _on_restart(self, metrics: SupervisorMetrics, end: End) -> None:
+        metrics.restarts.labels(end.kind.value).inc()
         metrics.worker_gone("worker0")
 
     def _status_text(self) -> str:
@@ -247,6 +252,20 @@ class Supervisor:
                 self.notifier.extend_start(min(remaining, _EXTEND_START_SECONDS) + 1.0)
             self.notifier.status(self._status_text())
             await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _probe(self) -> None:
+        """Ask the worker over HTTP, as a client would."""
+        supervisor = self.settings.supervisor
+        round_seconds = supervisor.probe_interval_seconds + supervisor.probe_timeout_seconds
+        self._pulses.expect("probe", round_seconds)
+        await probe_forever(
+            self.listener.local_url,
+            interval_seconds=supervisor.probe_interval_seconds,
+            timeout_seconds=supervisor.probe_timeout_seconds,
+            is_wanted=lambda: self.lifecycle.report.state is WorkerState.SERVING,
+            tell=lambda problem: self.lifecycle.events.put(Probed(problem)),
+            touch=lambda: self._pulses.touch("probe"),
+        )
 
     def _end(self) -> int:
         code = self.lifecycle.fatal_exit_code

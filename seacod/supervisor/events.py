@@ -59,11 +59,18 @@ class ReplaceRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """A request of ours through the front door was answered, or not (`problem` says how)."""
+
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Nothing happened for a while: time to look at the deadlines."""
 
 
-Event = Union[Received, Garbled, Exited, StopRequested, ReplaceRequested, Tick]
+Event = Union[Received, Garbled, Exited, StopRequested, ReplaceRequested, Probed, Tick]
 
 
 class EventQueue:

@@ -32,6 +32,11 @@ _REASONS = {
         "The recognition process ended and is being started again.",
         "识别进程已退出，正在重新启动。",
     ),
+    "crash_looping": (
+        "The recognition process keeps failing; it is tried again every few minutes. The operator "
+        "has been told in the service's log.",
+        "识别进程反复失败，每隔几分钟重试一次；原因已写入服务日志，请联系管理员。",
+    ),
     "replacing": ("The service is taking over new settings.", "服务正在应用新的配置。"),
     "stopping": ("The service is being stopped.", "服务正在停止。"),
 }

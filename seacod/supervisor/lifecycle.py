@@ -17,20 +17,22 @@ import structlog
 
 from seacod import protocol
 from seacod.config.schema import Settings
-from seacod.errors import EX_CONFIG, EX_UNAVAILABLE
 from seacod.supervisor.events import (
     Event,
     EventQueue,
     Exited,
     Garbled,
+    Probed,
     Received,
     ReplaceRequested,
     StopRequested,
 )
+from seacod.supervisor.exits import End, ExitKind, MemoryKills, classify
 from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.listener import Listener
-from seacod.supervisor.restart import BackOff
-from seacod.supervisor.states import TRANSITIONS, WorkerState
+from seacod.supervisor.liveness import Ailment, Limits, Seen, Vitals, judge
+from seacod.supervisor.restart import Pause, RestartPolicy
+from seacod.supervisor.states import PAUSED, TRANSITIONS, WorkerState
 from seacod.supervisor.worker_process import WORKER_COMMAND, WorkerProcess
 
 log = structlog.get_logger(__name__)
@@ -41,9 +43,11 @@ TICK_SECONDS = 1.0
 _FIRST_START_ESTIMATE_SECONDS = 25.0
 # A drained worker has this long to end by itself after its own drain time-out.
 _DRAIN_GRACE_SECONDS = 2.0
-# A start that ends with one of these before anything was ever served ends the service, too:
-# trying again changes nothing (configuration), or is systemd's to do (model not to be had).
-_FATAL_AT_FIRST_START = (EX_CONFIG, EX_UNAVAILABLE)
+# A start that ends so before anything was ever served ends the service, too: trying again changes
+# nothing (configuration), or is systemd's to do (model not to be had).
+_FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
+# A hung worker has this long between its stack dump with TERM, and KILL.
+_HUNG_GRACE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -60,6 +64,7 @@ class Report:
     restarts: int = 0
     last_causes: list[str] = field(default_factory=list)
     has_served: bool = False
+    is_crash_looping: bool = False
     last_away_seconds: float | None = None
     total_away_seconds: float = 0.0
 
@@ -72,7 +77,7 @@ class Lifecycle:
         settings: what the first worker uses.
         front_door: opened whenever no worker serves.
         on_change: called after each change of state or stage.
-        on_restart: called with the cause each time a worker ended that was not asked to.
+        on_restart: called each time a worker ended that was not asked to.
         worker_command: what a worker is; see `WorkerProcess`.
     """
 
@@ -83,7 +88,7 @@ class Lifecycle:
         front_door: FrontDoor,
         *,
         on_change: Callable[[], None],
-        on_restart: Callable[[str], None],
+        on_restart: Callable[[End], None],
         worker_command: Sequence[str] = WORKER_COMMAND,
         random_: random.Random | None = None,
     ) -> None:
@@ -100,14 +105,17 @@ class Lifecycle:
         self._random = random_ or random.Random()
         self._process: WorkerProcess | None = None
         self._deadline: float | None = None
-        self._failures = 0
+        self._failures: tuple[float, ...] = ()
+        self._memory_kills = MemoryKills()
+        self._vitals = Vitals(time.monotonic)
         self._ready_at: float | None = None
         self._away_since: float | None = None
         self._start_seconds = _FIRST_START_ESTIMATE_SECONDS
         self._last_fault: protocol.Fault | None = None
         self._stop_cause: str | None = None
         self._replace_cause: str | None = None
-        self._kill_cause: str | None = None
+        # Set when we end the worker ourselves: why.
+        self._our_end: End | None = None
         self._was_killed = False
 
     # -- the loop ---------------------------------------------------------------------------
@@ -127,6 +135,7 @@ class Lifecycle:
                 touch()
                 self._handle(event)
                 self._check_deadline()
+                self._check_liveness()
         finally:
             if self._process is not None:
                 self._process.kill()
@@ -145,28 +154,75 @@ class Lifecycle:
             self._on_stop(event.cause)
         elif isinstance(event, ReplaceRequested):
             self._on_replace(event.settings, event.cause)
+        elif isinstance(event, Probed) and self.report.state is WorkerState.SERVING:
+            self._vitals.probed(event.problem)
 
     def _check_deadline(self) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
             return
         state = self.report.state
-        if state is WorkerState.BACKING_OFF:
+        if state in PAUSED:
             self._start("back-off over")
         elif state is WorkerState.STARTING:
-            self._terminate("not ready within worker.startup_timeout_seconds")
+            late = "not ready within worker.startup_timeout_seconds"
+            self._terminate(End(ExitKind.NEVER_READY, late))
         elif state is WorkerState.DRAINING:
-            self._terminate("did not end after its drain time-out")
+            self._terminate(End(ExitKind.STOPPED, "did not end after its drain time-out"))
         elif state is WorkerState.STOPPING and self._process is not None:
             log.warning("worker_killed", worker_pid=self._process.pid, cause="did not end on TERM")
             self._was_killed = True
             self._deadline = None
             self._process.kill()
 
+    # -- liveness ---------------------------------------------------------------------------
+
+    def _check_liveness(self) -> None:
+        self._vitals.notice_own_pause()
+        if self.report.state is not WorkerState.SERVING:
+            return
+        self._notice_stability(time.monotonic())
+        supervisor = self._settings.supervisor
+        limits = Limits(
+            supervisor.beat_timeout_seconds,
+            supervisor.progress_timeout_seconds,
+            supervisor.probe_failures,
+        )
+        seen = self._vitals.seen()
+        ailment = judge(seen, limits)
+        if ailment is not None:
+            self._give_up_on(ailment, seen)
+
+    def _give_up_on(self, ailment: Ailment, seen: Seen) -> None:
+        """First the evidence, then TERM, then KILL."""
+        assert self._process is not None
+        log.error(
+            "worker_hung",
+            worker_pid=self._process.pid,
+            cause=ailment.value,
+            beat_age_seconds=round(seen.beat_age_seconds, 1),
+            progress_age_seconds=round(seen.progress_age_seconds, 1),
+            failed_probes=seen.failed_probes,
+            hint="the stacks of all its threads follow",
+        )
+        self._process.signal(signal.SIGUSR2)
+        self._terminate(End(ExitKind.HUNG, ailment.value), _HUNG_GRACE_SECONDS)
+
+    def _notice_stability(self, now: float) -> None:
+        """A worker that is ready for long enough leads out of a crash loop."""
+        if self._ready_at is None or not self._failures:
+            return
+        if now - self._ready_at >= self._settings.supervisor.stable_seconds:
+            self._failures = ()
+            if self.report.is_crash_looping:
+                self.report.is_crash_looping = False
+                log.info("crash_loop_left", worker_pid=self.report.pid)
+
     # -- what the worker says ---------------------------------------------------------------
 
     def _on_message(self, message: protocol.FromWorker) -> None:
         if isinstance(message, protocol.Beat):
             self.report.beat = message
+            self._vitals.beat(message)
         elif isinstance(message, protocol.Stage):
             self._on_stage(message)
         elif isinstance(message, protocol.Ready):
@@ -196,6 +252,7 @@ class Lifecycle:
         self._front_door.close()
         self._process.send(protocol.Serve())
         self._ready_at = now
+        self._vitals.begin()
         away = now - self._away_since if self._away_since is not None else None
         self._away_since = None
         self.report.stage = ""
@@ -223,41 +280,58 @@ class Lifecycle:
         self.report.pid, self.report.beat, self.report.stage = None, None, ""
         self._ready_at = None
         asked_to_end = state in (WorkerState.DRAINING, WorkerState.STOPPING)
-        cause = self._kill_cause or describe_exit(status)
-        self._kill_cause, self._last_fault = None, None
+        end = self._our_end or classify(status, is_out_of_memory=self._memory_kills.happened())
+        self._our_end, self._last_fault = None, None
 
         if self._stop_cause is not None:
-            self._log_exit(process, status, state, cause, is_wanted=asked_to_end)
+            self._log_exit(process, status, state, end, is_wanted=asked_to_end)
             self._go_absent(self._stop_cause)
         elif asked_to_end and self._replace_cause is not None:
-            self._log_exit(process, status, state, cause, is_wanted=True)
+            self._log_exit(process, status, state, end, is_wanted=True)
             self._start(self._replace_cause)
-        elif not self.report.has_served and status in _FATAL_AT_FIRST_START:
-            self._log_exit(process, status, state, cause, is_wanted=False)
+        elif not self.report.has_served and end.kind in _FATAL_AT_FIRST_START:
+            self._log_exit(process, status, state, end, is_wanted=False)
             self.fatal_exit_code = status
-            self.fatal_message = fault.message if fault is not None else cause
+            self.fatal_message = fault.message if fault is not None else end.cause
             self._go_absent(self.fatal_message)
         else:
-            self._log_exit(process, status, state, cause, is_wanted=False)
-            self._back_off(cause, ready_for)
+            self._log_exit(process, status, state, end, is_wanted=False)
+            self._back_off(end, ready_for)
 
-    def _back_off(self, cause: str, ready_for: float | None) -> None:
+    def _back_off(self, end: End, ready_for: float | None) -> None:
+        now = time.monotonic()
         if self._away_since is None and self.report.has_served:
-            self._away_since = time.monotonic()
+            self._away_since = now
         self.report.restarts += 1
-        self.report.last_causes = [*self.report.last_causes, cause][-10:]
-        policy = BackOff(
-            self._settings.supervisor.backoff_initial_seconds,
-            self._settings.supervisor.backoff_max_seconds,
-            self._settings.supervisor.stable_seconds,
-        )
-        self._failures = policy.failures_after(self._failures, ready_for)
-        pause = policy.pause_seconds(self._failures, self._random)
-        self._deadline = time.monotonic() + pause
-        self._on_restart(cause)
-        self._open_front_door("restarting")
+        self.report.last_causes = [*self.report.last_causes, end.cause][-10:]
+        policy = self._restart_policy()
+        self._failures = policy.remembered(self._failures, now, ready_for)
+        pause = policy.pause(self._failures, self._random)
+        if end.kind is ExitKind.CONFIGURATION:
+            # Quick tries change nothing: only the operator does.
+            pause = Pause(policy.crash_loop_pause_seconds, is_crash_loop=True)
+        self._deadline = now + pause.seconds
+        self._on_restart(end)
+        if pause.is_crash_loop and not self.report.is_crash_looping:
+            log.error("crash_loop_entered", failures=len(self._failures), cause=end.cause)
+        self.report.is_crash_looping = pause.is_crash_loop
+        self._open_front_door("crash_looping" if pause.is_crash_loop else "restarting")
         self._move(
-            WorkerState.BACKING_OFF, cause, pause_seconds=round(pause, 2), failures=self._failures
+            WorkerState.CRASH_LOOPING if pause.is_crash_loop else WorkerState.BACKING_OFF,
+            end.cause,
+            pause_seconds=round(pause.seconds, 2),
+            failures=len(self._failures),
+        )
+
+    def _restart_policy(self) -> RestartPolicy:
+        supervisor = self._settings.supervisor
+        return RestartPolicy(
+            supervisor.backoff_initial_seconds,
+            supervisor.backoff_max_seconds,
+            supervisor.stable_seconds,
+            supervisor.crash_loop_failures,
+            supervisor.crash_loop_window_seconds,
+            supervisor.crash_loop_pause_seconds,
         )
 
     def _go_absent(self, cause: str) -> None:
@@ -265,16 +339,17 @@ class Lifecycle:
         self._move(WorkerState.ABSENT, cause)
 
     def _log_exit(
-        self, process: WorkerProcess, status: int, state: WorkerState, cause: str, is_wanted: bool
+        self, process: WorkerProcess, status: int, state: WorkerState, end: End, is_wanted: bool
     ) -> None:
         if is_wanted and not self._was_killed:
-            log.info("worker_exited", worker_pid=process.pid, status=status, cause=cause)
+            log.info("worker_exited", worker_pid=process.pid, status=status, cause=end.cause)
         else:
             log.error(
                 "worker_exited",
                 worker_pid=process.pid,
                 status=status,
-                cause=cause,
+                cause=end.cause,
+                kind=end.kind.value,
                 in_state=state.value,
                 last_lines=list(process.last_lines)[-20:],
             )
@@ -286,15 +361,15 @@ class Lifecycle:
         if self._stop_cause is not None:
             # Asked twice: whoever asks does not want to wait for the drain.
             if self._process is not None and self.report.state is not WorkerState.STOPPING:
-                self._terminate(f"{cause}, asked again")
+                self._terminate(End(ExitKind.STOPPED, f"{cause}, asked again"))
             return
         self._stop_cause = cause
         state = self.report.state
         if state is WorkerState.SERVING:
             self._drain(cause)
         elif state is WorkerState.STARTING:
-            self._terminate(cause)
-        elif state is WorkerState.BACKING_OFF:
+            self._terminate(End(ExitKind.STOPPED, cause))
+        elif state in PAUSED:
             self._go_absent(cause)
         # Draining and stopping go on; their exit ends the service now.
         if self._listener.is_from_systemd:
@@ -314,8 +389,8 @@ class Lifecycle:
             self._drain(cause)
             self._open_front_door("replacing")
         elif state is WorkerState.STARTING:
-            self._terminate(cause)
-        elif state is WorkerState.BACKING_OFF:
+            self._terminate(End(ExitKind.STOPPED, cause))
+        elif state in PAUSED:
             self._start(cause)
 
     # -- actions ----------------------------------------------------------------------------
@@ -337,12 +412,15 @@ class Lifecycle:
         self._deadline = time.monotonic() + timeout + _DRAIN_GRACE_SECONDS
         self._move(WorkerState.DRAINING, cause)
 
-    def _terminate(self, cause: str) -> None:
+    def _terminate(self, end: End, grace_seconds: float | None = None) -> None:
+        """TERM now, KILL after `grace_seconds` (worker.stop_timeout_seconds by default)."""
         assert self._process is not None
-        self._kill_cause = cause
+        if grace_seconds is None:
+            grace_seconds = self._settings.worker.stop_timeout_seconds
+        self._our_end = end
         self._process.signal(signal.SIGTERM)
-        self._deadline = time.monotonic() + self._settings.worker.stop_timeout_seconds
-        self._move(WorkerState.STOPPING, cause)
+        self._deadline = time.monotonic() + grace_seconds
+        self._move(WorkerState.STOPPING, end.cause)
 
     def reopen_logs(self) -> None:
         """Tell the worker that its log file was moved away."""
@@ -378,13 +456,3 @@ class Lifecycle:
             **facts,
         )
         self._on_change()
-
-
-def describe_exit(status: int) -> str:
-    """An exit status in words: `exit code 3`, `signal SIGKILL`."""
-    if status >= 0:
-        return f"exit code {status}"
-    try:
-        return f"signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal {-status}"

@@ -20,21 +20,23 @@ class WorkerState(enum.Enum):
     """It was told to end now (TERM, later KILL)."""
     BACKING_OFF = "backing_off"
     """It ended; the next start is due after a pause."""
+    CRASH_LOOPING = "crash_looping"
+    """It keeps ending; tries go on, slowly, until one is stable."""
 
+
+# No process, and the next start is due at a known time.
+PAUSED = frozenset({WorkerState.BACKING_OFF, WorkerState.CRASH_LOOPING})
 
 TRANSITIONS: dict[WorkerState, frozenset[WorkerState]] = {
     WorkerState.ABSENT: frozenset({WorkerState.STARTING}),
     WorkerState.STARTING: frozenset(
-        {WorkerState.SERVING, WorkerState.STOPPING, WorkerState.BACKING_OFF, WorkerState.ABSENT}
+        {WorkerState.SERVING, WorkerState.STOPPING, *PAUSED, WorkerState.ABSENT}
     ),
-    WorkerState.SERVING: frozenset(
-        {WorkerState.DRAINING, WorkerState.STOPPING, WorkerState.BACKING_OFF}
-    ),
+    WorkerState.SERVING: frozenset({WorkerState.DRAINING, WorkerState.STOPPING, *PAUSED}),
     WorkerState.DRAINING: frozenset(
-        {WorkerState.STOPPING, WorkerState.BACKING_OFF, WorkerState.STARTING, WorkerState.ABSENT}
+        {WorkerState.STOPPING, *PAUSED, WorkerState.STARTING, WorkerState.ABSENT}
     ),
-    WorkerState.STOPPING: frozenset(
-        {WorkerState.BACKING_OFF, WorkerState.STARTING, WorkerState.ABSENT}
-    ),
+    WorkerState.STOPPING: frozenset({*PAUSED, WorkerState.STARTING, WorkerState.ABSENT}),
     WorkerState.BACKING_OFF: frozenset({WorkerState.STARTING, WorkerState.ABSENT}),
+    WorkerState.CRASH_LOOPING: frozenset({WorkerState.STARTING, WorkerState.ABSENT}),
 }

@@ -3,14 +3,16 @@ model. For tests of the supervisor's decisions only; tests/worker, tests/system 
 use the real one.
 
 How it behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
-exit_at_start (code), never_ready, ignore_term, ignore_drain, garbage, answer_seconds.
-It answers every request 200 with its pid.
+exit_at_start (code), never_ready, ignore_term, ignore_drain, garbage, answer_seconds; for hangs:
+silent (beats stop), blocked (the event loop stands still in C), progress_age_seconds (of every
+beat), deaf (no HTTP answer). It answers every request 200 with its pid.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -30,6 +32,7 @@ async def _main() -> int:
     plan = _plan()
     # PR_SET_PDEATHSIG, as the real worker does.
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
     control = socket.socket(fileno=int(os.environ[protocol.ENV_CONTROL_FD]))
     reader, writer = await asyncio.open_connection(sock=control)
     listener = socket.socket(fileno=int(os.environ[protocol.ENV_LISTEN_FD]))
@@ -60,6 +63,8 @@ async def _main() -> int:
         in_flight.add(task)
         try:
             await source.readuntil(b"\r\n\r\n")
+            if plan.get("deaf"):
+                await asyncio.sleep(3600)
             await asyncio.sleep(float(str(plan.get("answer_seconds", 0))))
             body = json.dumps({"pid": os.getpid()}).encode()
             sink.write(
@@ -76,14 +81,18 @@ async def _main() -> int:
 
     async def beat() -> None:
         while True:
-            writer.write(protocol.encode(protocol.Beat(len(in_flight), 0, 0.0, 0.0)))
-            await asyncio.sleep(0.2)
+            age = float(str(plan.get("progress_age_seconds", 0)))
+            writer.write(protocol.encode(protocol.Beat(len(in_flight), 0, age, age)))
+            await asyncio.sleep(3600 if plan.get("silent") else 0.2)
 
     beating = asyncio.ensure_future(beat())
     while line := await reader.readline():
         message = protocol.decode(line)
         if isinstance(message, protocol.Serve):
             server = await asyncio.start_server(answer, sock=listener)
+            if plan.get("blocked"):
+                # PyDLL keeps the interpreter lock during the call: nothing of Python runs.
+                ctypes.PyDLL(None).sleep(3600)
         elif isinstance(message, protocol.Drain) and not plan.get("ignore_drain"):
             if server is not None:
                 server.close()

@@ -28,7 +28,7 @@ def test_a_killed_worker_is_replaced(service: StandIn) -> None:
     assert status["worker"]["pid"] != first
     assert status["restarts"]["last_causes"] == ["signal SIGKILL"]
     assert service.get()[0] == 200
-    assert 'seacod_worker_restarts_total{cause="signal SIGKILL"} 1.0' in service.metrics()
+    assert 'seacod_worker_restarts_total{cause="signal"} 1.0' in service.metrics()
 
 
 def test_an_exit_with_code_0_that_nobody_asked_for_is_a_failure_too(

@@ -1,0 +1,103 @@
+"""Why a worker ended, told from its exit status and what the kernel counted.
+
+Used by `lifecycle.py` for the log, the metrics and the decision whether to try again.
+"""
+
+from __future__ import annotations
+
+import enum
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from seacod.errors import EX_CONFIG, EX_UNAVAILABLE
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+class ExitKind(enum.Enum):
+    """What kind of end it was; the value is a label of the restart metric."""
+
+    NORMAL = "exit_0"
+    CONFIGURATION = "configuration"
+    MODEL = "model_unavailable"
+    FAILED = "exit_code"
+    OUT_OF_MEMORY = "out_of_memory"
+    SIGNAL = "signal"
+    HUNG = "hung"
+    NEVER_READY = "never_ready"
+    """Ended by us: not ready in time."""
+    STOPPED = "stopped"
+    """Ended by us for another reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a worker: its kind, and the same in words."""
+
+    kind: ExitKind
+    cause: str
+
+
+def classify(status: int, *, is_out_of_memory: bool) -> End:
+    """An end that nobody asked for.
+
+    Args:
+        status: exit code, or the negated signal number.
+        is_out_of_memory: the kernel killed something of ours for memory meanwhile.
+    """
+    if status < 0:
+        name = _signal_name(-status)
+        if status == -signal.SIGKILL and is_out_of_memory:
+            return End(ExitKind.OUT_OF_MEMORY, "killed by the kernel: out of memory")
+        return End(ExitKind.SIGNAL, f"signal {name}")
+    if status == 0:
+        return End(ExitKind.NORMAL, "exit code 0")
+    if status == EX_CONFIG:
+        return End(ExitKind.CONFIGURATION, f"exit code {status} (configuration)")
+    if status == EX_UNAVAILABLE:
+        return End(ExitKind.MODEL, f"exit code {status} (model not to be had)")
+    return End(ExitKind.FAILED, f"exit code {status}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+class MemoryKills:
+    """How many processes of our cgroup the kernel has killed for memory (cgroup v2,
+    memory.events, oom_kill). Without cgroup v2 nothing is counted and a kill looks like a signal.
+    """
+
+    def __init__(self, cgroup: Path | None = None) -> None:
+        self._file = (cgroup or _own_cgroup()) / "memory.events"
+        self._seen = self._count()
+
+    def happened(self) -> bool:
+        """Whether there was one since the last call."""
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        try:
+            for line in self._file.read_text("ascii").splitlines():
+                name, _, value = line.partition(" ")
+                if name == "oom_kill":
+                    return int(value)
+        except (OSError, ValueError):
+            pass
+        return 0
+
+
+def _own_cgroup() -> Path:
+    """The directory of our cgroup; `0::/path` is the line of version 2 (cgroups(7))."""
+    try:
+        for line in Path("/proc/self/cgroup").read_text("ascii").splitlines():
+            if line.startswith("0::"):
+                return _CGROUPS / line[3:].lstrip("/")
+    except OSError:
+        pass
+    return _CGROUPS

@@ -1,0 +1,124 @@
+"""Whether a serving worker lives: what was seen of it, and the judgement. No process, no I/O.
+
+*Idle is not hung, and slow is not hung.* A worker is given up only when one of three things it
+owes has not come for too long: a beat of its event loop, progress while work is with the model, or
+answers through the front door. `lifecycle.py` asks about once a second.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from seacod.protocol import Beat
+
+log = structlog.get_logger(__name__)
+
+# A round of the supervisor's loop that took longer than this means that we ourselves stood still
+# (SIGSTOP, a frozen container): what we did not see then is nobody's fault.
+_OWN_PAUSE_SECONDS = 5.0
+
+
+class Ailment(enum.Enum):
+    """Why a worker counts as hung; the value is the cause in logs and metrics."""
+
+    SILENT = "hung: no beat"
+    """Its event loop stands still: stopped, blocked, or the interpreter lock is held."""
+    STUCK = "hung: work without progress"
+    """A batch is with the model and does not come back."""
+    UNREACHABLE = "hung: no answer over HTTP"
+    """It beats, but requests through the front door are not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each debt may stand.
+
+    Args:
+        beat_seconds: without a beat.
+        progress_seconds: with work in the model and nothing finished.
+        probe_failures: probes through the front door that failed in a row.
+    """
+
+    beat_seconds: float
+    progress_seconds: float
+    probe_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a serving worker.
+
+    Args:
+        beat_age_seconds: since its last beat, or since it began to serve.
+        progress_age_seconds: since the model last finished something, 0 when it has no work, as
+            of now (the beat's figure and the time since the beat).
+        failed_probes: in a row, up to now.
+    """
+
+    beat_age_seconds: float
+    progress_age_seconds: float
+    failed_probes: int
+
+
+def judge(seen: Seen, limits: Limits) -> Ailment | None:
+    """The worker's ailment, None when it lives.
+
+    The most telling one comes first: an event loop that stands still answers no probe either.
+    """
+    if seen.beat_age_seconds > limits.beat_seconds:
+        return Ailment.SILENT
+    if seen.progress_age_seconds > limits.progress_seconds:
+        return Ailment.STUCK
+    if seen.failed_probes >= limits.probe_failures:
+        return Ailment.UNREACHABLE
+    return None
+
+
+class Vitals:
+    """Keeps what a serving worker showed of itself.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._looked_at = clock()
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on the worker owes everything anew."""
+        self._beat_at = self._clock()
+        self._progress_age_then = 0.0
+        self._failed_probes = 0
+
+    def beat(self, beat: Beat) -> None:
+        """The worker's event loop gave a sign of life."""
+        self._beat_at = self._clock()
+        self._progress_age_then = beat.progress_age_seconds
+
+    def probed(self, problem: str | None) -> None:
+        """A request through the front door was answered (None) or was not."""
+        if problem is None:
+            self._failed_probes = 0
+            return
+        self._failed_probes += 1
+        log.warning("probe_failed", problem=problem, in_a_row=self._failed_probes)
+
+    def seen(self) -> Seen:
+        """Everything as of now."""
+        age = self._clock() - self._beat_at
+        then = self._progress_age_then
+        return Seen(age, then + age if then > 0 else 0.0, self._failed_probes)
+
+    def notice_own_pause(self) -> None:
+        """To be called each time round; forgives what fell into a pause of our own."""
+        now = self._clock()
+        paused, self._looked_at = now - self._looked_at, now
+        if paused > _OWN_PAUSE_SECONDS:
+            log.warning("supervisor_stood_still", seconds=round(paused, 1))
+            self.begin()

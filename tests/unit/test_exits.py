@@ -1,0 +1,48 @@
+"""Why a worker ended, from its status and the kernel's count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seacod.supervisor.exits import ExitKind, MemoryKills, classify
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (0, ExitKind.NORMAL, "exit code 0"),
+        (1, ExitKind.FAILED, "exit code 1"),
+        (78, ExitKind.CONFIGURATION, "configuration"),
+        (69, ExitKind.MODEL, "model"),
+        (-9, ExitKind.SIGNAL, "SIGKILL"),
+        (-11, ExitKind.SIGNAL, "SIGSEGV"),
+        (-63, ExitKind.SIGNAL, "63"),
+    ],
+)
+def test_each_end_has_its_kind_and_its_words(status: int, kind: ExitKind, words: str) -> None:
+    end = classify(status, is_out_of_memory=False)
+    assert end.kind is kind
+    assert words in end.cause
+
+
+def test_a_kill_for_memory_is_told_from_a_kill_by_somebody() -> None:
+    assert classify(-9, is_out_of_memory=True).kind is ExitKind.OUT_OF_MEMORY
+    # Something else of ours was killed for memory; this one ended by itself.
+    assert classify(-11, is_out_of_memory=True).kind is ExitKind.SIGNAL
+    assert classify(1, is_out_of_memory=True).kind is ExitKind.FAILED
+
+
+def test_the_kernels_count_is_read_as_it_grows(tmp_path: Path) -> None:
+    events = tmp_path / "memory.events"
+    events.write_text("low 0\nhigh 3\nmax 1\noom 1\noom_kill 1\n")
+    kills = MemoryKills(tmp_path)
+    assert not kills.happened()
+    events.write_text("low 0\nhigh 3\nmax 1\noom 2\noom_kill 2\n")
+    assert kills.happened()
+    assert not kills.happened()
+
+
+def test_without_cgroup_2_nothing_is_counted(tmp_path: Path) -> None:
+    assert not MemoryKills(tmp_path / "none").happened()
