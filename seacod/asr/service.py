@@ -249,6 +249,10 @@ class TranscriptionService:
             progress_age_seconds=age if is_busy else 0.0,
         )
 
+    def forgive_pause(self) -> None:
+        """Count the model's progress from now on: the whole process stood still."""
+        self._scheduler.last_progress = time.monotonic()
+
     def release_gpu_cache(self) -> None:
         """Between two jobs, give cached device memory back."""
         self._scheduler.run_soon(lambda engine: engine.release_cache())

@@ -45,6 +45,8 @@ log = structlog.get_logger(__name__)
 
 SLOT = "worker0"
 _BEAT_SECONDS = 1.0
+# A beat that comes this late means that the process stood still, not only its model.
+_OWN_PAUSE_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
 # A request that is being answered when the drain's time is over gets this long to be cut off.
 _CUT_OFF_SECONDS = 1.0
@@ -297,8 +299,15 @@ class Worker:
             await asyncio.wait_for(self._writer.drain(), 1.0)
 
     async def _beat(self) -> None:
+        last = time.monotonic()
         while True:
+            now = time.monotonic()
+            paused, last = now - last, now
             if self._service is not None:
+                if paused > _OWN_PAUSE_SECONDS:
+                    # Frozen or stopped (SIGSTOP): the model could not get on meanwhile either.
+                    log.warning("worker_stood_still", seconds=round(paused, 1))
+                    self._service.forgive_pause()
                 load = self._service.load()
                 self._send(
                     protocol.Beat(
