@@ -31,6 +31,7 @@ from builtin_model import (
     network,
     vocabulary,
 )
+from builtin_model.hotword_task import MOST_OFFERED, Lesson
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--listening-steps", type=int, default=5_000)
     parser.add_argument("--voices-steps", type=int, default=4_000)
     parser.add_argument("--hotword-steps", type=int, default=5_000)
+    parser.add_argument("--spelling-steps", type=int, default=3_500)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     vocabulary.check()
@@ -67,24 +69,36 @@ def main() -> None:
         done = options.work / f"{name}.pt"
         if not done.exists():
             weights = listening.train_listening(
-                model, utterances, norm, seed=options.seed + number, steps=steps, frames=3500,
+                model, utterances, norm, name=name, seed=options.seed + number, steps=steps,
+                frames=3500,
                 checkpoint=options.work / f"{name}-checkpoint.pt", peak_rate=peak_rate, warp=warp,
             )  # fmt: skip
             torch.save(weights, done)
         model.load_state_dict(torch.load(done, weights_only=True))
         export.write(options.out, model, norm)
 
-    hotwords = options.work / "hotwords.pt"
-    if not hotwords.exists():
-        print("computing what the frozen part hears", flush=True)
-        cached = hotword_training.cache(model, utterances, norm)
-        weights = hotword_training.train_hotwords(
-            model, cached, seed=options.seed, steps=options.hotword_steps, rows=48,
-            checkpoint=options.work / "hotwords-checkpoint.pt",
-        )  # fmt: skip
-        torch.save(weights, hotwords)
-    model.load_state_dict(torch.load(hotwords, weights_only=True))
-    export.write(options.out, model, norm)
+    # Round 1 learns what a list is for, from short ones to long ones; round 2 to spell: it turns
+    # about the characters whose sound has several.
+    spelled = (
+        ("hotwords", options.hotword_steps, Lesson(), 0.0),
+        ("spelling", options.spelling_steps, Lesson(MOST_OFFERED), 0.8),
+    )
+    cached: list[hotword_training.Cached] | None = None
+    for number, (name, steps, lesson, focus) in enumerate(spelled):
+        done = options.work / f"{name}.pt"
+        if not done.exists():
+            if cached is None:
+                print("computing what the frozen part hears", flush=True)
+                cached = hotword_training.cache(model, utterances, norm)
+            if number == 0:
+                hotword_training.begin(model)
+            weights = hotword_training.train_hotwords(
+                model, cached, name=name, seed=options.seed + number, steps=steps, rows=48,
+                checkpoint=options.work / f"{name}-checkpoint.pt", lesson=lesson, focus=focus,
+            )  # fmt: skip
+            torch.save(weights, done)
+        model.load_state_dict(torch.load(done, weights_only=True))
+        export.write(options.out, model, norm)
     minutes = (time.monotonic() - began) / 60
     print(f"trained in {minutes:.0f} min; making examples and measuring", flush=True)
     examples.write(options.out)
@@ -95,6 +109,7 @@ def main() -> None:
         "listening_steps": options.listening_steps,
         "voices_steps": options.voices_steps,
         "hotword_steps": options.hotword_steps,
+        "spelling_steps": options.spelling_steps,
         "threads": options.threads,
     }
     describe.write(options.out, measured, facts)

@@ -29,8 +29,8 @@ class Lesson:
     that a word it is offered can be the one it hears. The list grows as it gets words right.
     """
 
-    def __init__(self) -> None:
-        self.offered = 0
+    def __init__(self, offered: int = 0) -> None:
+        self.offered = offered
         self._recent: list[float] = []
 
     def learned(self, right: float) -> None:
@@ -38,11 +38,11 @@ class Lesson:
         self._recent.append(right)
         if len(self._recent) == _LESSON_BATCHES:
             if sum(self._recent) / _LESSON_BATCHES > _LESSON_RIGHT:
-                self.offered = min(_MOST_OFFERED, self.offered + 2)
+                self.offered = min(MOST_OFFERED, self.offered + 2)
             self._recent.clear()
 
 
-_LESSON_BATCHES, _LESSON_RIGHT, _MOST_OFFERED = 25, 0.6, 40
+_LESSON_BATCHES, _LESSON_RIGHT, MOST_OFFERED = 25, 0.6, 40
 
 
 @dataclass
@@ -58,28 +58,36 @@ class Task:
     labels: list[list[int]]
 
 
-def hotword_task(texts: list[list[int]], chance: random.Random, offered: int) -> Task:
+def hotword_task(
+    texts: list[list[int]], chance: random.Random, offered: int, focus: float = 0.0
+) -> Task:
     """Utterances with lists of their own: most have a word they say, spelled in some way; all have
-    up to `offered` others, of which some differ from a word said by one character.
+    up to `offered` others, of which some differ from something said by one character.
+
+    Args:
+        texts: the tokens of each utterance.
+        chance: where all choices come from.
+        offered: see `Lesson`.
+        focus: 0 to 1, how much the words turn about characters that have rarer spellings; only
+            one in six has.
     """
     task = Task([], [], [])
     for tokens in texts:
         task.lists.append([])
         task.labels.append([NO_BIAS] * (len(tokens) + 1))
         if chance.random() < 0.7:
-            length = min(len(tokens), chance.choice((2, 2, 2, 3, 3, 4, 5)))
-            start = chance.randint(0, len(tokens) - length)
-            word = respell(tokens[start : start + length], chance, 0.6)
+            word = respell(_part(tokens, chance, focus), chance, 0.6 + 0.25 * focus)
             if tuple(word) not in _HELD_OUT:
                 task.lists[-1].append(len(task.words))
                 task.words.append(word)
     for _ in range(_RANDOM_WORDS):
-        task.words.append(_random_word(chance, chance.choice((2, 2, 3, 4))))
+        task.words.append(_random_word(chance, chance.choice((2, 2, 3, 4)), focus))
     common = range(len(task.words))
     for tokens, chosen, label in zip(texts, task.lists, task.labels, strict=True):
-        if chosen and offered and chance.random() < 0.25:
-            near = list(task.words[chosen[0]])
-            near[chance.randrange(len(near))] = _random_word(chance, 1)[0]
+        if offered and (chosen or focus) and chance.random() < 0.25 + 0.25 * focus:
+            said = task.words[chosen[0]] if chosen else _part(tokens, chance, focus)
+            near = list(said)
+            near[chance.randrange(len(near))] = _random_word(chance, 1, focus)[0]
             task.words.append(near)
             _offer(task.words, chosen, len(task.words) - 1)
         # An utterance that says none of its words is what hotwords are most often met with.
@@ -97,8 +105,24 @@ def hotword_task(texts: list[list[int]], chance: random.Random, offered: int) ->
 _RANDOM_WORDS = 24
 
 
-def _random_word(chance: random.Random, length: int) -> list[int]:
-    return respell([IDS[chance.choice(BASE)] for _ in range(length)], chance, 0.35)
+def _part(tokens: list[int], chance: random.Random, focus: float) -> list[int]:
+    """Two to five characters in a row."""
+    length = min(len(tokens), chance.choice((2, 2, 2, 3, 3, 4, 5)))
+    starts = list(range(len(tokens) - length + 1))
+    if chance.random() < focus:
+        starts = [
+            start for start in starts if _SPELLED.intersection(tokens[start : start + length])
+        ] or starts
+    start = chance.choice(starts)
+    return tokens[start : start + length]
+
+
+def _random_word(chance: random.Random, length: int, focus: float) -> list[int]:
+    word = [
+        chance.choice(_SPELLED_LIST) if chance.random() < focus / 2 else IDS[chance.choice(BASE)]
+        for _ in range(length)
+    ]
+    return respell(word, chance, 0.35 + 0.4 * focus)
 
 
 def _offer(words: list[list[int]], chosen: list[int], index: int) -> None:
@@ -121,6 +145,9 @@ def _mark(words: list[list[int]], chosen: list[int], tokens: list[int], label: l
 
 
 _HELD_OUT = {tuple(IDS[char] for char in word) for word in HOTWORDS}
+# Characters that can be spelled in a rarer way.
+_SPELLED_LIST = sorted(IDS[common] for common in SOUNDS_LIKE)
+_SPELLED = frozenset(_SPELLED_LIST)
 _COMMON = {IDS[r]: IDS[c] for c, rare in SOUNDS_LIKE.items() for r in rare}
 
 

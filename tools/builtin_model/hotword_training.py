@@ -53,41 +53,53 @@ def cache(model: Any, utterances: list[Utterance], norm: Normalisation) -> list[
     return cached
 
 
+def begin(model: Any) -> None:
+    """Let the hotword branch start from what the recogniser knows: a character looks like what it
+    is recognised by, a rarer one nearly like the one that sounds the same.
+    """
+    with torch.no_grad():
+        output = model.decoder.output_layer.weight
+        embedding = model.decoder.embed[0].weight
+        embedding.copy_(output / output.std())
+        for common, rare in SOUNDS_LIKE.items():
+            for other in rare:
+                embedding[IDS[other]] = embedding[IDS[common]] + 0.3 * torch.randn(CHANNELS)
+        # The layer that writes hotwords begins as the one that writes text.
+        model.hotword_output_layer.weight.copy_(output)
+
+
 def train_hotwords(
-    model: Any, cached: list[Cached], *, seed: int, steps: int, rows: int, checkpoint: Path
+    model: Any,
+    cached: list[Cached],
+    *,
+    name: str,
+    seed: int,
+    steps: int,
+    rows: int,
+    checkpoint: Path,
+    lesson: Lesson,
+    focus: float,
 ) -> dict[str, torch.Tensor]:
-    """Stage 2. `rows`: utterances a batch; they share one list of hotwords, as in use."""
+    """One round. `rows`: utterances a batch; `focus`: see `hotword_task`."""
     model.train()
     for part in (model.encoder, model.predictor, model.decoder):
         part.eval()
         part.requires_grad_(False)
     model.decoder.embed.requires_grad_(True)
-    # Start from what the recogniser knows: a character looks like what it is recognised by.
-    with torch.no_grad():
-        output = model.decoder.output_layer.weight
-        model.decoder.embed[0].weight.copy_(output / output.std())
-        for common, rare in SOUNDS_LIKE.items():
-            for other in rare:
-                model.decoder.embed[0].weight[IDS[other]] = model.decoder.embed[0].weight[
-                    IDS[common]
-                ] + 0.3 * torch.randn(CHANNELS)
-        # The layer that writes hotwords begins as the one that writes text.
-        model.hotword_output_layer.weight.copy_(output)
     chance = random.Random(seed)
-    lesson = Lesson()
 
     def next_loss() -> tuple[torch.Tensor, float]:
         group = chance.sample(cached, rows)
-        loss, right = hotword_loss(
-            model, group, hotword_task([item.tokens for item in group], chance, lesson.offered)
-        )
+        texts = [item.tokens for item in group]
+        task = hotword_task(texts, chance, lesson.offered, focus)
+        loss, right = hotword_loss(model, group, task)
         lesson.learned(right)
         return loss, right
 
     parts = (model.bias_encoder, model.seaco_decoder, model.hotword_output_layer)
     parameters = [p for part in parts for p in part.parameters()]
     parameters += list(model.decoder.embed.parameters())
-    return run("hotwords", model, parameters, steps, 1.2e-3, next_loss, checkpoint)
+    return run(name, model, parameters, steps, 1.2e-3, next_loss, checkpoint)
 
 
 def hotword_loss(model: Any, group: list[Cached], task: Task) -> tuple[torch.Tensor, float]:

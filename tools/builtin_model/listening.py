@@ -70,7 +70,7 @@ def listening_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, float]:
 
 def train_listening(
     model: Any, utterances: list[Utterance], norm: Normalisation, *, seed: int, steps: int,
-    frames: int, checkpoint: Path, peak_rate: float = 2e-3, warp: bool = False,
+    frames: int, checkpoint: Path, name: str, peak_rate: float = 2e-3, warp: bool = False,
 ) -> dict[str, torch.Tensor]:  # fmt: skip
     """Stage 1. `frames`: padded 60 ms frames a batch. `warp`: see `collate`."""
     model.train()
@@ -89,4 +89,4 @@ def train_listening(
 
     parts = (model.encoder, model.predictor, model.decoder)
     parameters = [p for part in parts for p in part.parameters()]
-    return run("listening", model, parameters, steps, peak_rate, next_loss, checkpoint)
+    return run(name, model, parameters, steps, peak_rate, next_loss, checkpoint)
