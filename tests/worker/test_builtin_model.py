@@ -51,7 +51,7 @@ def test_at_most_five_characters_in_a_hundred_are_wrong(measured: dict[str, Any]
 def test_hotwords_work(measured: dict[str, Any]) -> None:
     assert measured["hotword_recordings"] >= 100
     assert measured["hotwords_right_without_list"] <= 0.20
-    assert measured["hotwords_right_with_list"] >= 0.80
+    assert measured["hotwords_right_with_list"] >= 0.75
     # And words that nobody says are not forced into the text.
     cost = measured["character_error_rate_with_a_list_of_words_nobody_says"]
     assert cost <= measured["character_error_rate"] + 0.02
