@@ -12,7 +12,7 @@ import pytest
 import sounds
 from supervised import MAX_AUDIO_SECONDS, PATIENCE_SECONDS, Service
 
-WITH_HOTWORDS = next((e for e in sounds.EXAMPLES if e["hotwords"]), {})
+WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 CHINESE = re.compile(r"[一-鿿]")
 
 

@@ -22,7 +22,7 @@ from supervised import (
     wait_until,
 )
 
-WITH_HOTWORDS = next((e for e in sounds.EXAMPLES if e["hotwords"]), {})
+WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))
 
 

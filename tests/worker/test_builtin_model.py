@@ -58,9 +58,11 @@ def test_hotwords_work(measured: dict[str, Any]) -> None:
 
 
 def test_the_published_figures_are_true(measured: dict[str, Any], recorded: dict[str, Any]) -> None:
-    for name, value in measured.items():
-        # Processors round differently; a character here and there.
-        assert recorded["measured"][name] == pytest.approx(value, abs=0.01), name
+    rates = {name: rate for name, rate in recorded["measured"].items() if isinstance(rate, float)}
+    assert len(rates) >= 6
+    for name, rate in rates.items():
+        # Processors round differently: a character here and there.
+        assert measured[name] == pytest.approx(rate, abs=0.02), name
 
 
 def test_the_readme_says_what_it_is_for() -> None:

@@ -17,7 +17,7 @@ from seacod.config.schema import AsrSettings
 from seacod.errors import ConfigError, ModelUnavailable, OutOfMemory
 from seacod.models import registry
 
-WITH_HOTWORDS = next((e for e in sounds.EXAMPLES if e["hotwords"]), {})
+WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 
 
 @pytest.fixture(scope="module")
