@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,9 @@ ARGUMENTS = (
 ).split()
 
 
-@pytest.fixture(scope="session")
+# Per module: while Playwright is open it keeps an event loop in the main thread, and tests that
+# come after it could run none of their own.
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
@@ -50,10 +53,15 @@ class Visit:
 
     def upload(self, path: Path) -> None:
         """Choose a file and wait until the page has it."""
-        self.page.locator("#sc-recording input[type=file]").set_input_files(path)
-        self.page.wait_for_selector(
-            "#sc-recording #waveform, #sc-recording audio", state="attached"
-        )
+        with self.uploading():
+            self.page.locator("#sc-recording input[type=file]").set_input_files(path)
+
+    @contextmanager
+    def uploading(self) -> Iterator[None]:
+        """Wait until what the block gives the page is with the service and can be played."""
+        with self.page.expect_response(lambda answer: "/upload" in answer.url):
+            yield
+        self.page.wait_for_selector("#sc-recording .play-pause-button")
 
     def recognise(self) -> None:
         self.page.click("#sc-recognise")
