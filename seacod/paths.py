@@ -34,6 +34,11 @@ class Paths:
         )
 
     @property
+    def page_uploads(self) -> Path:
+        """Where Gradio keeps what people upload; the worker sets GRADIO_TEMP_DIR to it."""
+        return self.temp / "page"
+
+    @property
     def status_socket(self) -> Path:
         """Where `seacod status` finds the supervisor."""
         return self.runtime / "status.sock"

@@ -239,14 +239,13 @@ class TranscriptionService:
 
     def load(self) -> Load:
         """What goes on now."""
-        running = self._admission.in_flight
+        oldest = self._admission.oldest_seconds
         age = time.monotonic() - self._scheduler.last_progress
-        is_busy = self._admission.oldest_seconds > 0
         return Load(
-            in_flight=running,
+            in_flight=self._admission.in_flight,
             queue_depth=self._admission.waiting,
-            oldest_seconds=self._admission.oldest_seconds,
-            progress_age_seconds=age if is_busy else 0.0,
+            oldest_seconds=oldest,
+            progress_age_seconds=age if oldest > 0 else 0.0,
         )
 
     def forgive_pause(self) -> None:

@@ -67,10 +67,6 @@ class FrontDoor:
             resources.files("seacod.supervisor").joinpath("waiting.html").read_text("utf-8")
         )
 
-    @property
-    def is_open(self) -> bool:
-        return self._is_open
-
     def open(self, reason: str) -> None:
         """Start (or go on) answering; `reason` is one of the known ones."""
         self._reason = reason

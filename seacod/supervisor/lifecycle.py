@@ -280,22 +280,22 @@ class Lifecycle:
         self.report.pid, self.report.beat, self.report.stage = None, None, ""
         self._ready_at = None
         asked_to_end = state in (WorkerState.DRAINING, WorkerState.STOPPING)
-        end = self._our_end or classify(status, is_out_of_memory=self._memory_kills.happened())
+        # Asked at every end, ours too: otherwise a kill now would be blamed on the next one.
+        is_out_of_memory = self._memory_kills.happened()
+        end = self._our_end or classify(status, is_out_of_memory=is_out_of_memory)
         self._our_end, self._last_fault = None, None
+        has_reason = self._stop_cause is not None or self._replace_cause is not None
+        self._log_exit(process, status, state, end, is_wanted=asked_to_end and has_reason)
 
         if self._stop_cause is not None:
-            self._log_exit(process, status, state, end, is_wanted=asked_to_end)
             self._go_absent(self._stop_cause)
         elif asked_to_end and self._replace_cause is not None:
-            self._log_exit(process, status, state, end, is_wanted=True)
             self._start(self._replace_cause)
         elif not self.report.has_served and end.kind in _FATAL_AT_FIRST_START:
-            self._log_exit(process, status, state, end, is_wanted=False)
             self.fatal_exit_code = status
             self.fatal_message = fault.message if fault is not None else end.cause
             self._go_absent(self.fatal_message)
         else:
-            self._log_exit(process, status, state, end, is_wanted=False)
             self._back_off(end, ready_for)
 
     def _back_off(self, end: End, ready_for: float | None) -> None:
@@ -315,7 +315,7 @@ class Lifecycle:
         if pause.is_crash_loop and not self.report.is_crash_looping:
             log.error("crash_loop_entered", failures=len(self._failures), cause=end.cause)
         self.report.is_crash_looping = pause.is_crash_loop
-        self._open_front_door("crash_looping" if pause.is_crash_loop else "restarting")
+        self._front_door.open("crash_looping" if pause.is_crash_loop else "restarting")
         self._move(
             WorkerState.CRASH_LOOPING if pause.is_crash_loop else WorkerState.BACKING_OFF,
             end.cause,
@@ -376,7 +376,7 @@ class Lifecycle:
             # systemd keeps the socket: what arrives now waits there for the next start.
             self._front_door.close()
         else:
-            self._open_front_door("stopping")
+            self._front_door.open("stopping")
 
     def _on_replace(self, settings: Settings, cause: str) -> None:
         self._settings = settings
@@ -387,7 +387,7 @@ class Lifecycle:
         if state is WorkerState.SERVING:
             self._away_since = time.monotonic()
             self._drain(cause)
-            self._open_front_door("replacing")
+            self._front_door.open("replacing")
         elif state is WorkerState.STARTING:
             self._terminate(End(ExitKind.STOPPED, cause))
         elif state in PAUSED:
@@ -396,7 +396,7 @@ class Lifecycle:
     # -- actions ----------------------------------------------------------------------------
 
     def _start(self, cause: str) -> None:
-        self._open_front_door("restarting" if self.report.has_served else "starting")
+        self._front_door.open("restarting" if self.report.has_served else "starting")
         self._replace_cause = None
         self._process = WorkerProcess(
             self._listener.socket, self._settings, self.events, self._worker_command
@@ -438,9 +438,6 @@ class Lifecycle:
             return max(1, round(self._start_seconds - elapsed))
         pause = self.seconds_until_deadline() or 0.0
         return max(1, round(self._start_seconds + pause))
-
-    def _open_front_door(self, reason: str) -> None:
-        self._front_door.open(reason)
 
     def _move(self, to: WorkerState, cause: str, **facts: object) -> None:
         old = self.report.state

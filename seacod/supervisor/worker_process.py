@@ -192,6 +192,10 @@ class WorkerProcess:
         if not chunk:
             self._loop.remove_reader(self._output)
             return
+        self._take_output(chunk)
+
+    def _take_output(self, chunk: bytes) -> None:
+        """Relay the lines that are whole now; keep the rest, bounded, for the next time."""
         *lines, rest = (self._partial_line + chunk).split(b"\n")
         self._partial_line = rest[-_CHUNK_BYTES:]
         for line in lines:
@@ -228,9 +232,7 @@ class WorkerProcess:
                 break
             if not chunk:
                 break
-            *lines, self._partial_line = (self._partial_line + chunk).split(b"\n")
-            for line in lines:
-                self._relay(line.decode("utf-8", "replace").rstrip("\r"))
+            self._take_output(chunk)
         if self._partial_line:
             self._relay(self._partial_line.decode("utf-8", "replace"))
             self._partial_line = b""

@@ -19,22 +19,12 @@ from seacod.paths import Paths
 from seacod.web import texts
 from seacod.web.tabs import single
 
-# Sessions hold no audio, only small values; they are forgotten an hour after the page closed.
-_SESSION_SECONDS = 3600
-_SESSIONS = 1000
-
-
-def uploads_directory(paths: Paths) -> Path:
-    """Where Gradio keeps what people upload; GRADIO_TEMP_DIR is set to it by the worker."""
-    return paths.temp / "page"
-
 
 def mount_page(
     app: FastAPI, service: TranscriptionService, settings: Settings, paths: Paths
 ) -> FastAPI:
     """Put the page at `/` of an application that has its own routes already."""
-    uploads = uploads_directory(paths)
-    uploads.mkdir(parents=True, exist_ok=True)
+    uploads = paths.page_uploads
     translations = texts.all_labels()
     i18n = gr.I18n(**translations)
     with gr.Blocks(

@@ -95,7 +95,7 @@ def _prepare(settings: Settings, paths: Paths) -> None:
     warnings.filterwarnings("ignore", message=".*ffmpeg.*", category=RuntimeWarning)
     os.environ.update(
         GRADIO_ANALYTICS_ENABLED="False",
-        GRADIO_TEMP_DIR=str(paths.temp / "page"),
+        GRADIO_TEMP_DIR=str(paths.page_uploads),
         HF_HUB_OFFLINE="1",
         HF_HUB_DISABLE_TELEMETRY="1",
         DO_NOT_TRACK="1",
@@ -175,8 +175,7 @@ class Worker:
         from seacod.asr.service import TranscriptionService
         from seacod.metrics import WorkerMetrics
 
-        self._paths.temp.mkdir(parents=True, exist_ok=True)
-        (self._paths.temp / "page").mkdir(exist_ok=True)
+        self._paths.page_uploads.mkdir(parents=True, exist_ok=True)
         self._service = TranscriptionService(self._settings, self._load_engine, WorkerMetrics())
         await self._service.start()
 
