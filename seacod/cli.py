@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +78,16 @@ def _parser() -> argparse.ArgumentParser:
 
     status = _command(commands, "status", _status, "show the state of the running service")
     status.add_argument("--json", action="store_true", help="as one JSON object")
+    status.add_argument(
+        "--watch", type=float, nargs="?", const=2.0, metavar="SECONDS",
+        help="show it again and again (every 2 s), until Ctrl-C",
+    )  # fmt: skip
     status.add_argument("--config", type=Path, help="configuration file")
+
+    reload = _command(
+        commands, "reload", _reload, "take over the changed configuration; says what came of it"
+    )
+    reload.add_argument("--config", type=Path, help="configuration file")
 
     config = _group(commands, "config", "look at the configuration")
     check = _command(config, "check", _config_check, "check a configuration file; exit 78 if wrong")
@@ -176,39 +183,25 @@ def _worker(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from seacod.commands import status
+
+    return status.run(options.config, as_json=options.json, every_seconds=options.watch)
+
+
+def _reload(options: argparse.Namespace) -> int:
     from seacod import client
 
-    status = client.status(load_settings(options.config))
-    if options.json:
-        print(json.dumps(status, ensure_ascii=False, indent=2))
-        return EX_OK
-    worker, restarts = status["worker"], status["restarts"]
-    causes = restarts["last_causes"]
-    print(f"seacod {status['version']}, pid {status['pid']}, up {_ago(status['since'])}")
-    print(
-        f"  state      {worker['state']} since {_ago(worker['since'])} {worker['stage']}".rstrip()
-    )
-    print(f"  address    {status['url']}")
-    print(
-        f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}"
-        f"{' on ' + worker['device'] if worker['device'] else ''}"
-    )
-    print(f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting")
-    print(f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}")
-    return EX_OK
-
-
-def _ago(since: float) -> str:
-    """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
-    seconds = max(0, int(time.time() - since))
-    for size, name, rest, rest_name in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
+    told = client.reload(options.config)
+    for keys, words in (
+        (told["live"], "in use now"),
+        (told["replaced"], "in use now, by a new worker"),
+        (told["needs_restart"], "only with: systemctl restart seacod"),
     ):
-        if seconds >= size:
-            return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
-    return f"{seconds} s"
+        for key in keys:
+            print(f"{key}: {words}")
+    if not (told["live"] or told["replaced"] or told["needs_restart"]):
+        print("nothing has changed")
+    return EX_OK
 
 
 def _config_check(options: argparse.Namespace) -> int:

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
+from seacod.config import load_settings
 from seacod.config.schema import Settings
-from seacod.errors import NotRunning
+from seacod.errors import ConfigError, NotRunning, SeacodError
 from seacod.paths import Paths
 
 _TIMEOUT_SECONDS = 5.0
+_POLL_SECONDS = 0.1
 # Where the installed service has it (RuntimeDirectory=seacod in the unit).
 _INSTALLED = Path("/run/seacod/status.sock")
 
 
-def status(settings: Settings) -> dict[str, Any]:
-    """The snapshot of the first service that answers: the configured one, then the installed.
+def status(config: Path | None = None) -> dict[str, Any]:
+    """The snapshot of the first service that answers: the configured one, the installed one, one
+    that this user tries (`install.sh --try`).
 
     Raises:
         NotRunning: none answers.
     """
     tried = []
-    for path in dict.fromkeys([Paths.resolve(settings).status_socket, _INSTALLED]):
+    for path in _places(config):
         try:
-            return _read(path)
+            return status_at(path)
         except PermissionError:
             raise NotRunning(
-                f"{path}: only root and members of the group seacod may ask the service"
+                f"{path}: only root and members of the group seacod may ask the service",
+                f"{path}：只有 root 和 seacod 组的成员可以查询服务状态",
             ) from None
         except (OSError, ValueError):
             tried.append(str(path))
@@ -41,7 +47,13 @@ def status(settings: Settings) -> dict[str, Any]:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def status_at(path: Path) -> dict[str, Any]:
+    """The snapshot of the service with this status socket.
+
+    Raises:
+        OSError: nobody answers.
+        ValueError: what answers is no seacod.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_TIMEOUT_SECONDS)
         connection.connect(os.fspath(path))
@@ -52,3 +64,43 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise ValueError("no status")
     return answer
+
+
+def reload(config: Path | None = None) -> dict[str, Any]:
+    """Have the running service read its configuration anew, and wait until that has an outcome.
+
+    Returns:
+        The reload's part of the snapshot: what was changed, and how it took effect.
+
+    Raises:
+        NotRunning: there is no service, or it ended meanwhile.
+        ConfigError: the new configuration was refused; the one before stays in use.
+    """
+    before = status(config)
+    try:
+        os.kill(before["pid"], signal.SIGHUP)
+    except PermissionError:
+        raise SeacodError("only root and the service's own user may reload it") from None
+    while True:
+        told: dict[str, Any] = status(config)["reload"]
+        if told["number"] > before["reload"]["number"] and told["state"] != "running":
+            break
+        time.sleep(_POLL_SECONDS)
+    if told["state"] == "refused":
+        raise ConfigError(
+            f"{told['problem']}\nthe settings before stay in use",
+            f"{told['problem']}\n继续使用之前的配置",
+        )
+    return told
+
+
+def _places(config: Path | None) -> list[Path]:
+    """Where a status socket may be, the likeliest first."""
+    places = [_INSTALLED, Paths.resolve(Settings()).status_socket]
+    try:
+        places.insert(0, Paths.resolve(load_settings(config)).status_socket)
+    except ConfigError:
+        # A service that runs can be asked even while somebody edits its file.
+        if config is not None:
+            raise
+    return list(dict.fromkeys(places))

@@ -24,6 +24,10 @@ ENV_LISTEN_FD = "SEACOD_INTERNAL_LISTEN_FD"
 ENV_CONTROL_FD = "SEACOD_INTERNAL_CONTROL_FD"
 ENV_SUPERVISOR_PID = "SEACOD_INTERNAL_SUPERVISOR_PID"
 ENV_SETTINGS = "SEACOD_INTERNAL_SETTINGS"
+# Under which name the worker writes its metrics; see `seacod/metrics.py`.
+ENV_SLOT = "SEACOD_INTERNAL_SLOT"
+# Set for a spare.
+ENV_SPARE = "SEACOD_INTERNAL_SPARE"
 
 
 # -- worker to supervisor ---------------------------------------------------------------------
@@ -40,6 +44,13 @@ class Stage:
     TYPE: ClassVar[str] = "stage"
     text: str
     extend_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """A spare has imported everything and read the model into host memory; `promote` may come."""
+
+    TYPE: ClassVar[str] = "warm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,13 @@ class Drained:
 
 
 @dataclass(frozen=True, slots=True)
+class Promote:
+    """A spare is to become the worker: place the model on its device, answer `ready`."""
+
+    TYPE: ClassVar[str] = "promote"
+
+
+@dataclass(frozen=True, slots=True)
 class Serve:
     """Start accepting on the inherited socket; the supervisor has stopped to."""
 
@@ -129,8 +147,8 @@ class Reload:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-FromWorker = Union[Stage, Ready, Beat, Fault, Drained]
-FromSupervisor = Union[Serve, Drain, ReleaseGpuCache, ReopenLogs, Reload]
+FromWorker = Union[Stage, Warm, Ready, Beat, Fault, Drained]
+FromSupervisor = Union[Promote, Serve, Drain, ReleaseGpuCache, ReopenLogs, Reload]
 Message = Union[FromWorker, FromSupervisor]
 
 _BY_TYPE: dict[str, type[Any]] = {

@@ -20,8 +20,6 @@ from typing import Any
 import psutil
 
 from seacod import client
-from seacod.config import load_settings
-from seacod.errors import NotRunning
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -80,6 +78,8 @@ class Service:
                 "backoff_max_seconds": 0.2,
                 # Tests kill workers faster than any crash loop.
                 "crash_loop_failures": 1000,
+                # Most look at one worker after the other.
+                "spare": "off",
             },
             "log": {"format": "json"},
         }
@@ -106,8 +106,8 @@ class Service:
 
     def status(self) -> dict[str, Any] | None:
         try:
-            return client.status(load_settings(self.config, environment={}))
-        except NotRunning:
+            return client.status_at(self.directory / "run" / "status.sock")
+        except OSError:
             return None
 
     def wait_for_state(self, state: str) -> dict[str, Any]:

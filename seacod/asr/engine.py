@@ -53,32 +53,34 @@ class Recognised:
 class Engine:
     """A loaded model. Call everything from one thread.
 
+    It is read into host memory first, which a warm spare can do without touching the GPU; `place`
+    puts it where it is to work.
+
     Args:
         models: which models to load, all of them on this machine already.
-        device: auto, cpu, cuda or cuda:N.
         cpu_threads: threads of the model on the CPU; 0 for all cores.
 
     Raises:
-        ModelUnavailable: a model does not load, or the device is not there.
+        ModelUnavailable: a model does not load.
     """
 
-    def __init__(self, models: ModelSet, device: str, cpu_threads: int) -> None:
+    def __init__(self, models: ModelSet, cpu_threads: int) -> None:
         with _quiet():
             import torch
             from funasr import AutoModel
         logging.getLogger().addFilter(_is_worth_a_line)
         self._torch = torch
-        self.device = _resolve(device, torch)
+        self.device = "cpu"
         self.name = models.name
         threads = cpu_threads or os.cpu_count() or 1
         common = {
-            "device": self.device, "ncpu": threads, "disable_update": True,
+            "device": "cpu", "ncpu": threads, "disable_update": True,
             "disable_pbar": True, "disable_log": True, "log_level": "WARNING",
         }  # fmt: skip
         try:
             with _quiet():
                 self._model = AutoModel(model=str(models.asr), **common)
-                self._vad = AutoModel(model=str(models.vad), **{**common, "device": "cpu"})
+                self._vad = AutoModel(model=str(models.vad), **common)
                 self._punctuation = (
                     AutoModel(model=str(models.punctuation), **common)
                     if models.punctuation
@@ -94,6 +96,43 @@ class Engine:
             ) from error
         self._posteriors = _PosteriorTap(self._model.model)
         self.vocabulary = _vocabulary(self._model)
+
+    def needs_gpu(self, device: str) -> bool:
+        """Whether this setting means a GPU here; asks the driver's library, which takes no GPU
+        memory.
+
+        Raises:
+            ModelUnavailable: the device is not there.
+        """
+        return resolve_device(device, self._torch) != "cpu"
+
+    def place(self, device: str) -> None:
+        """Put the model on its device; voice activity stays on the CPU, which is quicker for it.
+
+        Args:
+            device: auto, cpu, cuda or cuda:N.
+
+        Raises:
+            ModelUnavailable: the device is not there, or has no room for the model.
+        """
+        resolved = resolve_device(device, self._torch)
+        if resolved == self.device:
+            return
+        try:
+            for auto_model in filter(None, (self._model, self._punctuation)):
+                auto_model.model.to(resolved)
+                # FunASR sends features to where its settings say, and takes these from a copy
+                # made at loading before each call (1.4.16, _reset_runtime_configs).
+                auto_model.kwargs["device"] = resolved
+                auto_model._store_base_configs()
+        except self._torch.OutOfMemoryError:
+            raise ModelUnavailable(
+                f"asr.device: the memory of {resolved} has no room for {self.name}; see nvidia-smi "
+                "for who uses it, or set asr.device to another one",
+                f"{resolved} 的显存放不下模型 {self.name}；请用 nvidia-smi 查看占用，或更换 "
+                "asr.device",
+            ) from None
+        self.device = resolved
 
     def find_speech(self, samples: Samples, max_segment_seconds: float) -> list[Span]:
         """Where somebody speaks, in samples; empty when nobody does."""
@@ -276,7 +315,7 @@ def _vocabulary(model: Any) -> frozenset[str] | None:
     return frozenset(tokens) if tokens else None
 
 
-def _resolve(device: str, torch: Any) -> str:
+def resolve_device(device: str, torch: Any) -> str:
     """The device that `auto` means here.
 
     Raises:

@@ -63,6 +63,14 @@ class Job:
         return self._given_up.is_set()
 
 
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """Something to do with the engine that is no recording."""
+
+    act: Callable[[Engine], None]
+    result: asyncio.Future[None]
+
+
 class _GivenUp(Exception):
     """The job's client went away while it was running."""
 
@@ -82,11 +90,12 @@ class Scheduler:
         self._load = load
         self._max_segment_seconds = max_segment_seconds
         self._batch_seconds = batch_seconds
-        self._jobs: queue.SimpleQueue[Job | Callable[[Engine], None] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | _Action | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[Engine] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="seacod-inference", daemon=True)
-        # When the engine last finished something; read by the beat.
+        # Read by the beat: whether the engine has work, and when it last finished something.
+        self.is_busy = False
         self.last_progress = time.monotonic()
 
     async def start(self) -> Engine:
@@ -104,9 +113,12 @@ class Scheduler:
         self._jobs.put(job)
         return job.result
 
-    def run_soon(self, action: Callable[[Engine], None]) -> None:
-        """Do something with the engine between two jobs (release its cache)."""
-        self._jobs.put(action)
+    def run_soon(self, action: Callable[[Engine], None]) -> asyncio.Future[None]:
+        """Do something with the engine between two jobs (release its cache); the future ends when
+        it is done, with the error it raised, if any."""
+        result: asyncio.Future[None] = self._loop.create_future()
+        self._jobs.put(_Action(action, result))
+        return result
 
     def stop(self) -> None:
         """End the thread after the job it is at."""
@@ -123,11 +135,12 @@ class Scheduler:
         self._tell(self._loaded, engine)
         while (job := self._jobs.get()) is not None:
             self.last_progress = time.monotonic()
+            self.is_busy = True
             if isinstance(job, Job):
                 self._work(engine, job)
             else:
-                job(engine)
-            self.last_progress = time.monotonic()
+                self._act(engine, job)
+            self.is_busy = False
 
     def _work(self, engine: Engine, job: Job) -> None:
         if job.is_given_up:
@@ -139,6 +152,14 @@ class Scheduler:
             log.info("job_given_up", seconds=round(len(job.samples) / SAMPLE_RATE, 1))
         except Exception as error:
             self._tell(job.result, error)
+
+    def _act(self, engine: Engine, action: _Action) -> None:
+        try:
+            action.act(engine)
+        except Exception as error:
+            self._tell(action.result, error)
+        else:
+            self._tell(action.result, None)
 
     def _transcribe(self, engine: Engine, job: Job) -> Heard:
         speech = engine.find_speech(job.samples, self._max_segment_seconds)

@@ -7,7 +7,6 @@ decoding has two named threads, the model has its own (`scheduler.py`).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,13 +79,22 @@ class TranscriptionService:
         self._admission = Admission(settings.limits.queue_length)
         self._decoders = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="seacod-decode")
         self._engine: Engine | None = None
-        self._is_empty = asyncio.Event()
+        # Said by /health/ready; requests that are inside, or come on an open connection, go on.
         self.is_draining = False
 
     async def start(self) -> Engine:
         """Load the model; raises the `SeacodError` that says why it cannot be."""
         self._engine = await self._scheduler.start()
         return self._engine
+
+    async def with_engine(self, action: Callable[[Engine], None]) -> None:
+        """Run `action` on the inference thread; what it raises is raised here."""
+        await self._scheduler.run_soon(action)
+
+    def apply(self, limits: LimitSettings) -> None:
+        """New limits, for the requests from now on."""
+        self.limits = limits
+        self._admission.queue_length = limits.queue_length
 
     @property
     def engine(self) -> Engine:
@@ -145,12 +153,6 @@ class TranscriptionService:
     async def _in_time(
         self, path: Path, words: str | Iterable[str] | None, on_progress: OnProgress
     ) -> Transcript:
-        if self.is_draining:
-            raise NotReady(
-                "the service is being restarted; try again in a few seconds",
-                "服务正在重启，请几秒后重试",
-                retry_after_seconds=5,
-            )
         ticket = self._admission.admit()
         self._gauge()
         limit = self.limits.request_timeout_seconds
@@ -245,7 +247,7 @@ class TranscriptionService:
             in_flight=self._admission.in_flight,
             queue_depth=self._admission.waiting,
             oldest_seconds=oldest,
-            progress_age_seconds=age if oldest > 0 else 0.0,
+            progress_age_seconds=age if self._scheduler.is_busy else 0.0,
         )
 
     def forgive_pause(self) -> None:
@@ -256,18 +258,6 @@ class TranscriptionService:
         """Between two jobs, give cached device memory back."""
         self._scheduler.run_soon(lambda engine: engine.release_cache())
 
-    async def drained(self, timeout_seconds: float) -> int:
-        """Take nothing new and wait for what runs.
-
-        Returns:
-            How many requests were left unfinished.
-        """
-        self.is_draining = True
-        self._gauge()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._is_empty.wait(), timeout_seconds)
-        return self._admission.in_flight
-
     def close(self) -> None:
         """End the threads; running work is not waited for."""
         self._scheduler.stop()
@@ -276,10 +266,6 @@ class TranscriptionService:
     def _gauge(self) -> None:
         self._metrics.in_flight.set(self._admission.in_flight)
         self._metrics.queue_depth.set(self._admission.waiting)
-        if self._admission.in_flight:
-            self._is_empty.clear()
-        else:
-            self._is_empty.set()
 
 
 def _reason(error: BaseException) -> str:

@@ -191,9 +191,26 @@ class WorkerSettings(_Section):
         le=300,
     )
 
+    canary_interval_seconds: float = _setting(
+        300.0,
+        "After this long without work, the model is given a short known recording, so that one "
+        "that got stuck is found before a user finds it; 0 for never",
+        "空闲多久后用一段已知录音检查模型（秒）；0 表示关闭",
+        ge=0,
+        le=86_400,
+    )
+
 
 class SupervisorSettings(_Section):
     """How a worker that went away, or hangs, comes back."""
+
+    spare: Literal["auto", "on", "off"] = _setting(
+        "auto",
+        "A second worker that has imported everything, holds no GPU memory and takes over in a "
+        "moment when the worker goes. auto: while host memory allows; it needs about as much of it "
+        "as the worker itself",
+        "热备进程：已完成导入、不占显存，主进程退出后立即接管。auto 表示内存充足时启用",
+    )
 
     backoff_initial_seconds: float = _setting(
         1.0, "Pause before the first restart, in seconds", "首次重启前的等待（秒）", ge=0, le=60

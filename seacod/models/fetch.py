@@ -201,7 +201,8 @@ def _verify(settings: AsrSettings, models_directory: Path) -> None:
         "from seacod.models import registry, warmup; from seacod.asr.engine import Engine; "
         "s = AsrSettings.model_validate_json(sys.argv[1]); "
         "m = registry.resolve(s, Path(sys.argv[2])); "
-        "warmup.warm_up(Engine(m, s.device, s.cpu_threads), m, s.max_segment_seconds)"
+        "e = Engine(m, s.cpu_threads); e.place(s.device); "
+        "warmup.warm_up(e, m, s.max_segment_seconds)"
     )
     result = subprocess.run(
         python("-c", code, settings.model_dump_json(), str(models_directory)),

@@ -19,21 +19,28 @@ import anyio
 import structlog
 
 from seacod import __version__, logs
+from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, ConfigError, SeacodError
 from seacod.metrics import SupervisorMetrics
 from seacod.paths import Paths
 from seacod.supervisor import lifecycle, status
-from seacod.supervisor.events import Probed, ReplaceRequested, StopRequested
-from seacod.supervisor.exits import End
+from seacod.supervisor.events import (
+    ApplyRequested,
+    Probed,
+    ReplaceRequested,
+    StopRequested,
+)
 from seacod.supervisor.frontdoor import FrontDoor
-from seacod.supervisor.lifecycle import Lifecycle
+from seacod.supervisor.lifecycle import Hooks, Lifecycle
 from seacod.supervisor.listener import Listener, acquire, bind
+from seacod.supervisor.memory import Room
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.notify import Notifier
 from seacod.supervisor.probe import probe_forever
 from seacod.supervisor.pulse import Pulses
-from seacod.supervisor.states import WorkerState
+from seacod.supervisor.reload import Reloads
+from seacod.supervisor.states import ServiceState, WorkerState
 from seacod.supervisor.worker_process import WORKER_COMMAND
 
 log = structlog.get_logger(__name__)
@@ -43,13 +50,13 @@ _WATCH_SECONDS = 1.0
 _EXTEND_START_SECONDS = 30.0
 
 _EXPLANATIONS = {
-    WorkerState.ABSENT: "no worker",
-    WorkerState.STARTING: "starting",
-    WorkerState.SERVING: "serving",
-    WorkerState.DRAINING: "finishing running requests",
-    WorkerState.STOPPING: "stopping the worker",
-    WorkerState.BACKING_OFF: "the worker ended; waiting to start it again",
-    WorkerState.CRASH_LOOPING: "CRASH LOOP: the worker keeps ending; trying again slowly",
+    ServiceState.ABSENT: "no worker",
+    ServiceState.STARTING: "starting",
+    ServiceState.SERVING: "serving",
+    ServiceState.DRAINING: "finishing running requests",
+    ServiceState.STOPPING: "stopping the worker",
+    ServiceState.BACKING_OFF: "the worker ended; waiting to start it again",
+    ServiceState.CRASH_LOOPING: "CRASH LOOP: the worker keeps ending; trying again slowly",
 }
 
 
@@ -61,6 +68,7 @@ class Supervisor:
         reload_settings: reads them anew (SIGHUP); raises `ConfigError` when they are wrong.
         announce: called once, when the model first answers, with this supervisor.
         worker_command: what a worker is; see `WorkerProcess`.
+        room: whether a second worker fits into memory.
     """
 
     def __init__(
@@ -69,15 +77,19 @@ class Supervisor:
         reload_settings: Callable[[], Settings],
         announce: Callable[[Supervisor], None],
         worker_command: Sequence[str] = WORKER_COMMAND,
+        room: Room | None = None,
     ) -> None:
         self.settings = settings
         self.started_at = time.time()
         self.notifier = Notifier()
+        self.reloads = Reloads()
         self._reload_settings = reload_settings
         self._announce = announce
         self._pulses = Pulses(time.monotonic)
         self._is_announced = False
+        self._before_reload = settings
         self._worker_command = worker_command
+        self._room = room or Room()
         self.paths = Paths.resolve(settings)
         self.listener: Listener
         self.lifecycle: Lifecycle
@@ -109,9 +121,14 @@ class Supervisor:
                 self.listener,
                 self._worker_settings(self.settings),
                 front_door,
-                on_change=lambda: self._on_change(metrics),
-                on_restart=lambda end: self._on_restart(metrics, end),
+                Hooks(
+                    changed=lambda: self._on_change(metrics),
+                    restarted=lambda end: metrics.restarts.labels(end.kind.value).inc(),
+                    gone=metrics.worker_gone,
+                    replaced=self._on_replaced,
+                ),
                 worker_command=self._worker_command,
+                room=self._room,
             )
             status_socket = status.StatusSocket(self.paths.status_socket, self.snapshot)
             self._pulses.expect("lifecycle", lifecycle.TICK_SECONDS)
@@ -120,8 +137,7 @@ class Supervisor:
             await status_socket.open()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, name="watch")
-                if self.settings.supervisor.probe_interval_seconds > 0:
-                    tasks.start_soon(self._probe, name="probe")
+                tasks.start_soon(self._probe, name="probe")
                 if metrics_server is not None:
                     tasks.start_soon(metrics_server.run, name="metrics")
                 await self.lifecycle.run(lambda: self._pulses.touch("lifecycle"))
@@ -141,6 +157,7 @@ class Supervisor:
             started_at=self.started_at,
             version=__version__,
             url=self.listener.local_url,
+            reloads=self.reloads,
         )
 
     # -- parts ------------------------------------------------------------------------------
@@ -189,20 +206,53 @@ class Supervisor:
         self.lifecycle.events.put(StopRequested(f"{number.name} received"))
 
     def _on_reload_signal(self) -> None:
-        self.notifier.reloading()
+        self.reloads.begin()
+        if self._is_announced:
+            self.notifier.reloading()
         try:
             fresh = self._reload_settings()
         except ConfigError as error:
             log.error("configuration_refused", error=error.message, hint="the old one goes on")
+            self._end_reload(error.message)
+            return
+        changed = changes.compare(self.settings, fresh)
+        if changed.restart:
+            log.warning(
+                "restart_needed",
+                keys=list(changed.restart),
+                hint="these take effect with: systemctl restart seacod",
+            )
+            fresh = changes.without(fresh, self.settings, changed.restart)
+        self.reloads.found(changed)
+        log.info(
+            "configuration_reloaded" if changed else "configuration_unchanged",
+            live=list(changed.live), replace=list(changed.replace),
+        )  # fmt: skip
+        self._before_reload, self.settings = self.settings, fresh
+        worker_settings = self._worker_settings(fresh)
+        if changed.live:
+            if any(key.startswith("log.") for key in changed.live):
+                logs.configure(fresh.log, "supervisor")
+            self.lifecycle.events.put(ApplyRequested(worker_settings, changed.live))
+        is_waiting = self.lifecycle.report.state in (
+            ServiceState.BACKING_OFF,
+            ServiceState.CRASH_LOOPING,
+        )
+        if changed.replace or is_waiting:
+            # While it waits for the next try, a reload is the operator's "try now".
+            self.lifecycle.events.put(ReplaceRequested(worker_settings, "new configuration"))
         else:
-            if fresh == self.settings:
-                log.info("configuration_unchanged")
-            else:
-                log.info("configuration_reloaded")
-                self.settings = fresh
-                worker_settings = self._worker_settings(fresh)
-                self.lifecycle.events.put(ReplaceRequested(worker_settings, "new configuration"))
-        self.notifier.ready()
+            self._end_reload(None)
+
+    def _on_replaced(self, problem: str | None) -> None:
+        if problem is not None:
+            self.settings = self._before_reload
+        self._end_reload(problem)
+
+    def _end_reload(self, problem: str | None) -> None:
+        self.reloads.end(problem)
+        if self._is_announced:
+            self.notifier.ready()
 
     def _on_reopen_signal(self) -> None:
         logs.reopen()
@@ -215,25 +265,27 @@ class Supervisor:
         report = self.lifecycle.report
         metrics.set_worker_state(report.state.value)
         metrics.set_away_seconds(report.total_away_seconds)
-        if report.state is WorkerState.SERVING and not self._is_announced:
+        if report.state is ServiceState.SERVING and not self._is_announced:
             self._is_announced = True
             self.notifier.ready()
             self._announce(self)
         self.notifier.status(self._status_text())
 
-    def _on_restart(self, metrics: SupervisorMetrics, end: End) -> None:
-        metrics.restarts.labels(end.kind.value).inc()
-        metrics.worker_gone("worker0")
-
     def _status_text(self) -> str:
         report = self.lifecycle.report
         parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
         parts.append(f"port {self.listener.port}")
-        if report.state is WorkerState.SERVING:
+        if report.state is ServiceState.SERVING:
             parts.append(f"model {report.model} on {report.device}")
             beat = report.beat
             parts.append(f"{beat.in_flight if beat else 0} in flight")
             parts.append(f"{beat.queue_depth if beat else 0} waiting")
+        if report.replacement is not None:
+            parts.append("a worker with new settings is loading")
+        elif report.spare is not None:
+            parts.append(
+                "spare ready" if report.spare.state is WorkerState.WARM else "spare loading"
+            )
         last = f" (last: {report.last_causes[-1]})" if report.last_causes else ""
         parts.append(f"{report.restarts} restarts{last}")
         return ", ".join(parts)
@@ -246,7 +298,7 @@ class Supervisor:
                 log.error("supervisor_task_late", **{k: round(v, 1) for k, v in late.items()})
             else:
                 self.notifier.watchdog()
-            starting = self.lifecycle.report.state is WorkerState.STARTING
+            starting = self.lifecycle.report.state is ServiceState.STARTING
             if starting and not self._is_announced:
                 remaining = self.lifecycle.seconds_until_deadline() or 0.0
                 self.notifier.extend_start(min(remaining, _EXTEND_START_SECONDS) + 1.0)
@@ -255,16 +307,12 @@ class Supervisor:
 
     async def _probe(self) -> None:
         """Ask the worker over HTTP, as a client would."""
-        supervisor = self.settings.supervisor
-        round_seconds = supervisor.probe_interval_seconds + supervisor.probe_timeout_seconds
-        self._pulses.expect("probe", round_seconds)
         await probe_forever(
             self.listener.local_url,
-            interval_seconds=supervisor.probe_interval_seconds,
-            timeout_seconds=supervisor.probe_timeout_seconds,
-            is_wanted=lambda: self.lifecycle.report.state is WorkerState.SERVING,
+            settings=lambda: self.settings.supervisor,
+            is_wanted=lambda: self.lifecycle.report.state is ServiceState.SERVING,
             tell=lambda problem: self.lifecycle.events.put(Probed(problem)),
-            touch=lambda: self._pulses.touch("probe"),
+            pulses=self._pulses,
         )
 
     def _end(self) -> int:

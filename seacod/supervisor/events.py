@@ -1,7 +1,7 @@
 """What can happen to a worker, as the lifecycle sees it: one queue, one reader.
 
-Produced by `worker_process.py` (messages, exits) and by the daemon (stop, replace); consumed by
-`lifecycle.py` only.
+Produced by `worker_process.py` (messages, exits) and by the daemon (stop, replace, apply);
+consumed by `lifecycle.py` only.
 """
 
 from __future__ import annotations
@@ -59,6 +59,14 @@ class ReplaceRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplyRequested:
+    """These settings differ from those in use only in `keys`, which take effect at once."""
+
+    settings: Settings
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Probed:
     """A request of ours through the front door was answered, or not (`problem` says how)."""
 
@@ -70,7 +78,9 @@ class Tick:
     """Nothing happened for a while: time to look at the deadlines."""
 
 
-Event = Union[Received, Garbled, Exited, StopRequested, ReplaceRequested, Probed, Tick]
+Event = Union[
+    Received, Garbled, Exited, StopRequested, ReplaceRequested, ApplyRequested, Probed, Tick
+]
 
 
 class EventQueue:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import enum
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 from seacod.errors import EX_CONFIG, EX_UNAVAILABLE
-
-_CGROUPS = Path("/sys/fs/cgroup")
+from seacod.supervisor.memory import Cgroup
 
 
 class ExitKind(enum.Enum):
@@ -68,36 +66,14 @@ def _signal_name(number: int) -> str:
 
 
 class MemoryKills:
-    """How many processes of our cgroup the kernel has killed for memory (cgroup v2,
-    memory.events, oom_kill). Without cgroup v2 nothing is counted and a kill looks like a signal.
-    """
+    """How many processes of our cgroup the kernel has killed for memory. Where it does not count,
+    a kill looks like a signal."""
 
-    def __init__(self, cgroup: Path | None = None) -> None:
-        self._file = (cgroup or _own_cgroup()) / "memory.events"
-        self._seen = self._count()
+    def __init__(self, cgroup: Cgroup | None = None) -> None:
+        self._cgroup = cgroup or Cgroup.own()
+        self._seen = self._cgroup.out_of_memory_kills()
 
     def happened(self) -> bool:
         """Whether there was one since the last call."""
-        before, self._seen = self._seen, self._count()
+        before, self._seen = self._seen, self._cgroup.out_of_memory_kills()
         return self._seen > before
-
-    def _count(self) -> int:
-        try:
-            for line in self._file.read_text("ascii").splitlines():
-                name, _, value = line.partition(" ")
-                if name == "oom_kill":
-                    return int(value)
-        except (OSError, ValueError):
-            pass
-        return 0
-
-
-def _own_cgroup() -> Path:
-    """The directory of our cgroup; `0::/path` is the line of version 2 (cgroups(7))."""
-    try:
-        for line in Path("/proc/self/cgroup").read_text("ascii").splitlines():
-            if line.startswith("0::"):
-                return _CGROUPS / line[3:].lstrip("/")
-    except OSError:
-        pass
-    return _CGROUPS

@@ -1,23 +1,26 @@
-"""The worker's life as a state machine: start, hand over, drain, stop, restart.
+"""The service's life: who serves, who takes over, when the next one starts.
 
 One loop takes one event at a time (`run`), gives it to the handler of its kind, and looks at the
-deadline of the state it is in. Handlers never wait. Called by `daemon.py`; the arithmetic of
-pauses is in `restart.py`, the process itself in `worker_process.py`.
+deadlines. Handlers never wait. At most one worker is *in front* (it serves, or is to serve); beside
+it there may be a warm spare (`spare.py`), a replacement that loads with new settings, and old ones
+that are leaving. Called by `daemon.py`; what a single worker can do is in `worker.py`, the
+arithmetic of pauses in `restart.py`.
 """
 
 from __future__ import annotations
 
 import random
-import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from seacod import protocol
+from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.events import (
+    ApplyRequested,
     Event,
     EventQueue,
     Exited,
@@ -30,55 +33,64 @@ from seacod.supervisor.events import (
 from seacod.supervisor.exits import End, ExitKind, MemoryKills, classify
 from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.listener import Listener
-from seacod.supervisor.liveness import Ailment, Limits, Seen, Vitals, judge
+from seacod.supervisor.liveness import Limits, own_pause
+from seacod.supervisor.memory import Room
+from seacod.supervisor.report import Beside, Report
 from seacod.supervisor.restart import Pause, RestartPolicy
-from seacod.supervisor.states import PAUSED, TRANSITIONS, WorkerState
+from seacod.supervisor.spare import SpareKeeper
+from seacod.supervisor.states import ServiceState, WorkerState, service_state
+from seacod.supervisor.worker import Worker
 from seacod.supervisor.worker_process import WORKER_COMMAND, WorkerProcess
 
 log = structlog.get_logger(__name__)
 
 # How often deadlines are looked at when nothing happens.
 TICK_SECONDS = 1.0
-# What a start takes when none has been measured yet: importing torch, funasr and gradio.
+# What a start takes when none has been measured yet: importing torch, funasr and gradio; and what
+# a spare takes to become the worker.
 _FIRST_START_ESTIMATE_SECONDS = 25.0
-# A drained worker has this long to end by itself after its own drain time-out.
-_DRAIN_GRACE_SECONDS = 2.0
+_FIRST_PROMOTION_ESTIMATE_SECONDS = 3.0
 # A start that ends so before anything was ever served ends the service, too: trying again changes
 # nothing (configuration), or is systemd's to do (model not to be had).
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
-# A hung worker has this long between its stack dump with TERM, and KILL.
-_HUNG_GRACE_SECONDS = 2.0
 
 
-@dataclass(slots=True)
-class Report:
-    """What is known about the worker now; read by status, metrics and sd_notify."""
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the daemon wants to hear.
 
-    state: WorkerState = WorkerState.ABSENT
-    since: float = field(default_factory=time.time)
-    pid: int | None = None
-    stage: str = ""
-    model: str = ""
-    device: str = ""
-    beat: protocol.Beat | None = None
-    restarts: int = 0
-    last_causes: list[str] = field(default_factory=list)
-    has_served: bool = False
-    is_crash_looping: bool = False
-    last_away_seconds: float | None = None
-    total_away_seconds: float = 0.0
+    Args:
+        changed: after each change of state or stage.
+        restarted: a worker ended that was not asked to.
+        gone: a worker's metrics slot is free again.
+        replaced: a replacement is over; None when the new settings are in use, else why not.
+    """
+
+    changed: Callable[[], None]
+    restarted: Callable[[End], None]
+    gone: Callable[[str], None]
+    replaced: Callable[[str | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Replacement:
+    """New settings on their way; `previous` come back when no worker gets ready with them."""
+
+    settings: Settings
+    previous: Settings
+    cause: str
 
 
 class Lifecycle:
-    """Owns the worker process; nobody else starts, signals or reaps it.
+    """Owns the worker processes; nobody else starts, signals or reaps them.
 
     Args:
         listener: the listening socket, handed on to each worker.
         settings: what the first worker uses.
         front_door: opened whenever no worker serves.
-        on_change: called after each change of state or stage.
-        on_restart: called each time a worker ended that was not asked to.
+        hooks: who hears what.
         worker_command: what a worker is; see `WorkerProcess`.
+        room: whether a second worker fits into memory.
     """
 
     def __init__(
@@ -86,10 +98,10 @@ class Lifecycle:
         listener: Listener,
         settings: Settings,
         front_door: FrontDoor,
+        hooks: Hooks,
         *,
-        on_change: Callable[[], None],
-        on_restart: Callable[[End], None],
         worker_command: Sequence[str] = WORKER_COMMAND,
+        room: Room | None = None,
         random_: random.Random | None = None,
     ) -> None:
         self.report = Report()
@@ -99,24 +111,26 @@ class Lifecycle:
         self._listener = listener
         self._settings = settings
         self._front_door = front_door
-        self._on_change = on_change
-        self._on_restart = on_restart
+        self._hooks = hooks
         self._worker_command = worker_command
         self._random = random_ or random.Random()
-        self._process: WorkerProcess | None = None
-        self._deadline: float | None = None
+        self._room = room or Room()
+        self._front: Worker | None = None
+        self._incoming: Worker | None = None
+        self._leaving: list[Worker] = []
+        self._spare = SpareKeeper(self._spawn_spare, self._room, self._random)
+        self._replacement: _Replacement | None = None
+        self._restart_at: float | None = None
         self._failures: tuple[float, ...] = ()
         self._memory_kills = MemoryKills()
-        self._vitals = Vitals(time.monotonic)
-        self._ready_at: float | None = None
+        self._own_pause = own_pause(time.monotonic)
         self._away_since: float | None = None
-        self._start_seconds = _FIRST_START_ESTIMATE_SECONDS
-        self._last_fault: protocol.Fault | None = None
+        # By whether a spare was promoted.
+        self._start_seconds = {
+            False: _FIRST_START_ESTIMATE_SECONDS,
+            True: _FIRST_PROMOTION_ESTIMATE_SECONDS,
+        }
         self._stop_cause: str | None = None
-        self._replace_cause: str | None = None
-        # Set when we end the worker ourselves: why.
-        self._our_end: End | None = None
-        self._was_killed = False
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -128,197 +142,259 @@ class Lifecycle:
         """
         try:
             self._start("service started")
-            while self.report.state is not WorkerState.ABSENT:
-                remaining = self.seconds_until_deadline()
-                wait = TICK_SECONDS if remaining is None else min(TICK_SECONDS, remaining)
-                event = await self.events.next(wait)
+            while not self._is_over():
+                event = await self.events.next(self._wait_seconds())
                 touch()
                 self._handle(event)
-                self._check_deadline()
+                self._check_deadlines()
                 self._check_liveness()
+                self._tend_spare()
         finally:
-            if self._process is not None:
-                self._process.kill()
-                self._process.close()
+            for worker in self._workers():
+                worker.process.kill()
+                worker.process.close()
+
+    def _is_over(self) -> bool:
+        is_ending = self._stop_cause is not None or self.fatal_exit_code is not None
+        return is_ending and not any(self._workers())
+
+    def _workers(self) -> Iterator[Worker]:
+        for worker in (self._front, self._incoming, self._spare.worker, *self._leaving):
+            if worker is not None:
+                yield worker
+
+    def _wait_seconds(self) -> float:
+        waits = [worker.seconds_until_deadline() for worker in self._workers()]
+        if self._restart_at is not None:
+            waits.append(max(0.0, self._restart_at - time.monotonic()))
+        return min([TICK_SECONDS, *(wait for wait in waits if wait is not None)])
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, (Received, Garbled, Exited)) and event.pid != self.report.pid:
-            return  # from a worker that is already forgotten
-        if isinstance(event, Received):
-            self._on_message(event.message)
-        elif isinstance(event, Exited):
-            self._on_exited(event.status)
-        elif isinstance(event, Garbled):
-            log.warning("worker_sent_garbage", worker_pid=event.pid, problem=event.problem)
+        if isinstance(event, (Received, Garbled, Exited)):
+            worker = next((one for one in self._workers() if one.pid == event.pid), None)
+            if worker is None:
+                return  # already forgotten
+            if isinstance(event, Received):
+                self._on_message(worker, event.message)
+            elif isinstance(event, Exited):
+                self._on_exited(worker, event.status)
+            else:
+                log.warning("worker_sent_garbage", worker_pid=event.pid, problem=event.problem)
         elif isinstance(event, StopRequested):
             self._on_stop(event.cause)
         elif isinstance(event, ReplaceRequested):
             self._on_replace(event.settings, event.cause)
-        elif isinstance(event, Probed) and self.report.state is WorkerState.SERVING:
-            self._vitals.probed(event.problem)
+        elif isinstance(event, ApplyRequested):
+            self._on_apply(event.settings, event.keys)
+        elif isinstance(event, Probed) and self._is_serving():
+            assert self._front is not None
+            self._front.vitals.probed(event.problem)
 
-    def _check_deadline(self) -> None:
-        if self._deadline is None or time.monotonic() < self._deadline:
-            return
-        state = self.report.state
-        if state in PAUSED:
+    def _check_deadlines(self) -> None:
+        for worker in list(self._workers()):
+            worker.check_deadline()
+        if self._restart_at is not None and time.monotonic() >= self._restart_at:
             self._start("back-off over")
-        elif state is WorkerState.STARTING:
-            late = "not ready within worker.startup_timeout_seconds"
-            self._terminate(End(ExitKind.NEVER_READY, late))
-        elif state is WorkerState.DRAINING:
-            self._terminate(End(ExitKind.STOPPED, "did not end after its drain time-out"))
-        elif state is WorkerState.STOPPING and self._process is not None:
-            log.warning("worker_killed", worker_pid=self._process.pid, cause="did not end on TERM")
-            self._was_killed = True
-            self._deadline = None
-            self._process.kill()
-
-    # -- liveness ---------------------------------------------------------------------------
 
     def _check_liveness(self) -> None:
-        self._vitals.notice_own_pause()
-        if self.report.state is not WorkerState.SERVING:
-            return
-        self._notice_stability(time.monotonic())
+        paused = self._own_pause()
         supervisor = self._settings.supervisor
         limits = Limits(
             supervisor.beat_timeout_seconds,
             supervisor.progress_timeout_seconds,
             supervisor.probe_failures,
         )
-        seen = self._vitals.seen()
-        ailment = judge(seen, limits)
-        if ailment is not None:
-            self._give_up_on(ailment, seen)
+        for worker in list(self._workers()):
+            if paused:
+                worker.vitals.begin()
+            elif (found := worker.ailment(limits)) is not None:
+                worker.give_up(*found)
+                self.report.notice("worker_hung", f"worker {worker.pid}: {found[0].value}")
+        self._notice_stability()
 
-    def _give_up_on(self, ailment: Ailment, seen: Seen) -> None:
-        """First the evidence, then TERM, then KILL."""
-        assert self._process is not None
-        log.error(
-            "worker_hung",
-            worker_pid=self._process.pid,
-            cause=ailment.value,
-            beat_age_seconds=round(seen.beat_age_seconds, 1),
-            progress_age_seconds=round(seen.progress_age_seconds, 1),
-            failed_probes=seen.failed_probes,
-            hint="the stacks of all its threads follow",
-        )
-        self._process.signal(signal.SIGUSR2)
-        self._terminate(End(ExitKind.HUNG, ailment.value), _HUNG_GRACE_SECONDS)
-
-    def _notice_stability(self, now: float) -> None:
+    def _notice_stability(self) -> None:
         """A worker that is ready for long enough leads out of a crash loop."""
-        if self._ready_at is None or not self._failures:
+        ready_for = self._front.ready_for_seconds if self._front is not None else None
+        if ready_for is None or ready_for < self._settings.supervisor.stable_seconds:
             return
-        if now - self._ready_at >= self._settings.supervisor.stable_seconds:
-            self._failures = ()
-            if self.report.is_crash_looping:
-                self.report.is_crash_looping = False
-                log.info("crash_loop_left", worker_pid=self.report.pid)
+        self._failures = ()
+        if self.report.is_crash_looping:
+            self.report.is_crash_looping = False
+            log.info("crash_loop_left", worker_pid=self.report.pid)
+            self.report.notice("crash_loop_left", "a worker has been stable; all is well again")
 
-    # -- what the worker says ---------------------------------------------------------------
+    def _is_serving(self) -> bool:
+        return self._front is not None and self._front.state is WorkerState.SERVING
 
-    def _on_message(self, message: protocol.FromWorker) -> None:
-        if isinstance(message, protocol.Beat):
-            self.report.beat = message
-            self._vitals.beat(message)
-        elif isinstance(message, protocol.Stage):
-            self._on_stage(message)
-        elif isinstance(message, protocol.Ready):
-            self._on_ready(message)
-        elif isinstance(message, protocol.Fault):
-            self._last_fault = message
-            log.error("worker_reported_fault", kind=message.kind, text=message.message)
-        elif isinstance(message, protocol.Drained):
-            log.info("worker_drained", finished=message.finished, abandoned=message.abandoned)
-
-    def _on_stage(self, message: protocol.Stage) -> None:
-        if self.report.state is not WorkerState.STARTING:
-            return
-        self.report.stage = message.text
-        if message.extend_seconds > 0 and self._deadline is not None:
-            self._deadline = max(self._deadline, time.monotonic() + message.extend_seconds)
-        self._on_change()
-
-    def _on_ready(self, message: protocol.Ready) -> None:
-        if self.report.state is not WorkerState.STARTING or self._process is None:
-            return
-        now = time.monotonic()
-        self._start_seconds = now - self._process.started_at
-        self.report.model, self.report.device = message.model, message.device
-        # Order matters: the supervisor lets go before the worker takes over. What arrives in
-        # between waits in the kernel's queue.
-        self._front_door.close()
-        self._process.send(protocol.Serve())
-        self._ready_at = now
-        self._vitals.begin()
-        away = now - self._away_since if self._away_since is not None else None
-        self._away_since = None
-        self.report.stage = ""
-        if away is not None:
-            self.report.last_away_seconds = away
-            self.report.total_away_seconds += away
-        self.report.has_served = True
-        self._deadline = None
-        self._move(
-            WorkerState.SERVING,
-            "the model answers",
-            start_seconds=round(self._start_seconds, 2),
-            away_seconds=None if away is None else round(away, 2),
+    def _tend_spare(self) -> None:
+        is_wanted = (
+            self._is_serving()
+            and self._replacement is None
+            and self._stop_cause is None
+            and not self._leaving
+            and not self.report.is_crash_looping
         )
+        self._leave(self._spare.tend(self._settings, is_wanted=is_wanted))
+
+    def _leave(self, worker: Worker | None) -> None:
+        if worker is not None:
+            self._leaving.append(worker)
+            self._changed()
+
+    # -- what a worker says -----------------------------------------------------------------
+
+    def _on_message(self, worker: Worker, message: protocol.FromWorker) -> None:
+        if isinstance(message, protocol.Beat):
+            worker.heard_beat(message)
+            if worker is self._front:
+                self.report.beat = message
+        elif isinstance(message, protocol.Stage):
+            worker.heard_stage(message)
+        elif isinstance(message, protocol.Warm):
+            worker.heard_warm()
+        elif isinstance(message, protocol.Ready):
+            self._on_ready(worker, message)
+        elif isinstance(message, protocol.Fault):
+            worker.fault = message
+            log.error(
+                "worker_reported_fault", worker_pid=worker.pid, kind=message.kind,
+                text=message.message,
+            )  # fmt: skip
+            self.report.notice("worker_reported_fault", message.message)
+        elif isinstance(message, protocol.Drained):
+            log.info(
+                "worker_drained", worker_pid=worker.pid, finished=message.finished,
+                abandoned=message.abandoned,
+            )  # fmt: skip
+
+    def _on_ready(self, worker: Worker, message: protocol.Ready) -> None:
+        if worker.state is not WorkerState.STARTING:
+            return
+        if worker is self._incoming:
+            old, self._front, self._incoming = self._front, worker, None
+            self._begin_serving(worker, message)
+            if old is not None:
+                self._leaving.append(old)
+                if old.state is WorkerState.SERVING:
+                    old.drain(self._replacement.cause if self._replacement else "replaced")
+        elif worker is self._front:
+            # Order matters: the supervisor lets go before the worker takes over. What arrives in
+            # between waits in the kernel's queue.
+            self._front_door.close()
+            self._begin_serving(worker, message)
+        if self._replacement is not None and worker is self._front:
+            self._replacement = None
+            self._hooks.replaced(None)
+        self._changed()
+
+    def _begin_serving(self, worker: Worker, message: protocol.Ready) -> None:
+        self.report.has_served = True
+        if self._away_since is not None:
+            away = time.monotonic() - self._away_since
+            self._away_since = None
+            self.report.came_back(away)
+            log.info("service_came_back", worker_pid=worker.pid, away_seconds=round(away, 2))
+        self._start_seconds[worker.was_spare] = worker.serve(message)
+        self._room.measured(worker.pid)
+        self._spare.serving()
 
     # -- ends -------------------------------------------------------------------------------
 
-    def _on_exited(self, status: int) -> None:
-        process = self._process
-        assert process is not None
-        state, fault = self.report.state, self._last_fault
-        ready_for = time.monotonic() - self._ready_at if self._ready_at is not None else None
-        process.close()
-        self._process = None
-        self.report.pid, self.report.beat, self.report.stage = None, None, ""
-        self._ready_at = None
-        asked_to_end = state in (WorkerState.DRAINING, WorkerState.STOPPING)
+    def _on_exited(self, worker: Worker, status: int) -> None:
         # Asked at every end, ours too: otherwise a kill now would be blamed on the next one.
         is_out_of_memory = self._memory_kills.happened()
-        end = self._our_end or classify(status, is_out_of_memory=is_out_of_memory)
-        self._our_end, self._last_fault = None, None
-        has_reason = self._stop_cause is not None or self._replace_cause is not None
-        self._log_exit(process, status, state, end, is_wanted=asked_to_end and has_reason)
+        end = worker.our_end or classify(status, is_out_of_memory=is_out_of_memory)
+        was_asked, ready_for = worker.was_asked_to_end, worker.ready_for_seconds
+        is_hung = end.kind in (ExitKind.HUNG, ExitKind.NEVER_READY)
+        worker.ended(end, status, is_wanted=was_asked and not is_hung)
+        self._hooks.gone(worker.process.slot)
+        if worker is self._spare.worker:
+            self._spare.ended(end)
+        elif worker is self._incoming:
+            self._incoming = None
+            self._give_up_replacement(worker, end)
+        elif worker is self._front:
+            self._front = None
+            self._on_front_ended(worker, end, status, ready_for, is_wanted=was_asked)
+        else:
+            self._leaving.remove(worker)
+        self._changed()
 
+    def _on_front_ended(
+        self, worker: Worker, end: End, status: int, ready_for: float | None, *, is_wanted: bool
+    ) -> None:
         if self._stop_cause is not None:
-            self._go_absent(self._stop_cause)
-        elif asked_to_end and self._replace_cause is not None:
-            self._start(self._replace_cause)
+            return
+        if self._away_since is None and self.report.has_served:
+            self._away_since = time.monotonic()
+        replacement = self._replacement
+        if self._incoming is not None:
+            # The old worker went before its replacement was ready: from now on that is the one.
+            self._front, self._incoming = self._incoming, None
+            self._front_door.open("replacing")
+            if end.kind is not ExitKind.STOPPED:
+                self._count(end)
+        elif replacement is not None and worker.settings != replacement.settings:
+            if is_wanted:
+                self._start(replacement.cause)
+            else:
+                self._fail(end, ready_for)
+        elif replacement is not None and ready_for is None:
+            self._give_up_replacement(worker, end)
+            self._start("back to the settings before")
         elif not self.report.has_served and end.kind in _FATAL_AT_FIRST_START:
             self.fatal_exit_code = status
-            self.fatal_message = fault.message if fault is not None else end.cause
-            self._go_absent(self.fatal_message)
+            self.fatal_message = worker.fault.message if worker.fault else end.cause
+            self._leave(self._spare.dismiss(self.fatal_message))
         else:
-            self._back_off(end, ready_for)
+            self._fail(end, ready_for)
 
-    def _back_off(self, end: End, ready_for: float | None) -> None:
+    def _give_up_replacement(self, worker: Worker, end: End) -> None:
+        """No worker gets ready with the new settings: those before stay."""
+        replacement, self._replacement = self._replacement, None
+        if replacement is None or self._stop_cause is not None:
+            return
+        self._settings = replacement.previous
+        problem = worker.fault.message if worker.fault is not None else end.cause
+        log.error(
+            "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem,
+            hint="the settings before stay in use",
+        )  # fmt: skip
+        self.report.notice("replacement_failed", problem)
+        self._hooks.replaced(problem)
+
+    def _count(self, end: End) -> None:
+        self.report.caused(end.cause)
+        self._hooks.restarted(end)
+
+    def _fail(self, end: End, ready_for: float | None) -> None:
+        """A worker ended that should not have: a spare takes over, or there is a pause."""
         now = time.monotonic()
-        if self._away_since is None and self.report.has_served:
-            self._away_since = now
-        self.report.restarts += 1
-        self.report.last_causes = [*self.report.last_causes, end.cause][-10:]
+        self._count(end)
         policy = self._restart_policy()
         self._failures = policy.remembered(self._failures, now, ready_for)
         pause = policy.pause(self._failures, self._random)
         if end.kind is ExitKind.CONFIGURATION:
             # Quick tries change nothing: only the operator does.
             pause = Pause(policy.crash_loop_pause_seconds, is_crash_loop=True)
-        self._deadline = now + pause.seconds
-        self._on_restart(end)
         if pause.is_crash_loop and not self.report.is_crash_looping:
             log.error("crash_loop_entered", failures=len(self._failures), cause=end.cause)
+            self.report.notice(
+                "crash_loop_entered",
+                f"{len(self._failures)} workers in a row have ended, the last one by {end.cause}; "
+                "tries go on slowly",
+            )
         self.report.is_crash_looping = pause.is_crash_loop
+        if self._spare.is_warm and not pause.is_crash_loop:
+            # A spare takes longer to make than any first pause: it cannot loop fast.
+            self._start(end.cause)
+            return
         self._front_door.open("crash_looping" if pause.is_crash_loop else "restarting")
-        self._move(
-            WorkerState.CRASH_LOOPING if pause.is_crash_loop else WorkerState.BACKING_OFF,
-            end.cause,
+        self._restart_at = now + pause.seconds
+        log.info(
+            "restart_due",
+            state=self._state().value,
+            cause=end.cause,
             pause_seconds=round(pause.seconds, 2),
             failures=len(self._failures),
         )
@@ -334,122 +410,147 @@ class Lifecycle:
             supervisor.crash_loop_pause_seconds,
         )
 
-    def _go_absent(self, cause: str) -> None:
-        self._deadline = None
-        self._move(WorkerState.ABSENT, cause)
-
-    def _log_exit(
-        self, process: WorkerProcess, status: int, state: WorkerState, end: End, is_wanted: bool
-    ) -> None:
-        if is_wanted and not self._was_killed:
-            log.info("worker_exited", worker_pid=process.pid, status=status, cause=end.cause)
-        else:
-            log.error(
-                "worker_exited",
-                worker_pid=process.pid,
-                status=status,
-                cause=end.cause,
-                kind=end.kind.value,
-                in_state=state.value,
-                last_lines=list(process.last_lines)[-20:],
-            )
-        self._was_killed = False
-
     # -- what the daemon asks ---------------------------------------------------------------
 
     def _on_stop(self, cause: str) -> None:
+        front = self._front
         if self._stop_cause is not None:
             # Asked twice: whoever asks does not want to wait for the drain.
-            if self._process is not None and self.report.state is not WorkerState.STOPPING:
-                self._terminate(End(ExitKind.STOPPED, f"{cause}, asked again"))
+            for worker in (front, *self._leaving):
+                if worker is not None:
+                    worker.terminate(End(ExitKind.STOPPED, f"{cause}, asked again"))
             return
         self._stop_cause = cause
-        state = self.report.state
-        if state is WorkerState.SERVING:
-            self._drain(cause)
-        elif state is WorkerState.STARTING:
-            self._terminate(End(ExitKind.STOPPED, cause))
-        elif state in PAUSED:
-            self._go_absent(cause)
-        # Draining and stopping go on; their exit ends the service now.
+        self._restart_at = None
+        self._leave(self._spare.dismiss(cause))
+        if self._incoming is not None:
+            self._incoming.dismiss(cause)
+            self._leaving.append(self._incoming)
+            self._incoming = None
+        if front is not None and front.state is WorkerState.SERVING:
+            front.drain(cause)
+        elif front is not None and front.state is WorkerState.STARTING:
+            front.terminate(End(ExitKind.STOPPED, cause))
+        # Draining and stopping go on; their end ends the service now.
         if self._listener.is_from_systemd:
             # systemd keeps the socket: what arrives now waits there for the next start.
             self._front_door.close()
         else:
             self._front_door.open("stopping")
+        self._changed()
 
     def _on_replace(self, settings: Settings, cause: str) -> None:
-        self._settings = settings
-        state = self.report.state
+        """A worker with other settings is to take over, without a failed request."""
         if self._stop_cause is not None:
             return
-        self._replace_cause = cause
-        if state is WorkerState.SERVING:
-            self._away_since = time.monotonic()
-            self._drain(cause)
-            self._front_door.open("replacing")
-        elif state is WorkerState.STARTING:
-            self._terminate(End(ExitKind.STOPPED, cause))
-        elif state in PAUSED:
+        previous = self._replacement.previous if self._replacement else self._settings
+        if self._incoming is not None:
+            # Newer settings still: the one that loads with the last ones is not needed.
+            self._incoming.dismiss(cause)
+            self._leaving.append(self._incoming)
+            self._incoming = None
+        self._leave(self._spare.dismiss(cause))
+        self._settings = settings
+        front = self._front
+        if front is None:
+            # Nothing works with the settings before: there is nothing to come back to.
+            self._replacement = None
             self._start(cause)
+            self._hooks.replaced(None)
+            return
+        self._replacement = _Replacement(settings, previous, cause)
+        if front.state is WorkerState.SERVING:
+            if self._room.for_one_more():
+                self._incoming = self._spawn(WorkerState.STARTING, settings, cause)
+            else:
+                log.info("replacing_one_after_the_other", cause="host memory does not allow two")
+                self._away_since = time.monotonic()
+                self._front_door.open("replacing")
+                front.drain(cause)
+        elif front.state is WorkerState.STARTING:
+            front.terminate(End(ExitKind.STOPPED, cause))
+        self._changed()
+
+    def _on_apply(self, settings: Settings, keys: tuple[str, ...]) -> None:
+        """Settings that take effect at once."""
+        self._settings = settings
+        changed = changes.values(settings, keys)
+        for worker in self._workers():
+            worker.apply(changed)
 
     # -- actions ----------------------------------------------------------------------------
 
     def _start(self, cause: str) -> None:
+        """A worker is to serve: the spare, or a new process."""
         self._front_door.open("restarting" if self.report.has_served else "starting")
-        self._replace_cause = None
-        self._process = WorkerProcess(
-            self._listener.socket, self._settings, self.events, self._worker_command
+        self._restart_at = None
+        spare = self._spare.take(self._settings)
+        if spare is not None:
+            self._front = spare
+            spare.promote(cause)
+        else:
+            self._front = self._spawn(WorkerState.STARTING, self._settings, cause)
+        self._changed()
+
+    def _spawn(self, state: WorkerState, settings: Settings, cause: str) -> Worker:
+        taken = {worker.process.slot for worker in self._workers()}
+        slot = next(name for n in range(64) if (name := f"worker{n}") not in taken)
+        process = WorkerProcess(
+            self._listener.socket,
+            settings,
+            self.events,
+            self._worker_command,
+            slot=slot,
+            is_spare=state is WorkerState.WARMING,
         )
-        self.report.pid = self._process.pid
-        self._deadline = time.monotonic() + self._settings.worker.startup_timeout_seconds
-        self._move(WorkerState.STARTING, cause)
+        return Worker(process, settings, state, cause, self._changed)
 
-    def _drain(self, cause: str) -> None:
-        assert self._process is not None
-        timeout = self._settings.worker.drain_timeout_seconds
-        self._process.send(protocol.Drain(timeout))
-        self._deadline = time.monotonic() + timeout + _DRAIN_GRACE_SECONDS
-        self._move(WorkerState.DRAINING, cause)
-
-    def _terminate(self, end: End, grace_seconds: float | None = None) -> None:
-        """TERM now, KILL after `grace_seconds` (worker.stop_timeout_seconds by default)."""
-        assert self._process is not None
-        if grace_seconds is None:
-            grace_seconds = self._settings.worker.stop_timeout_seconds
-        self._our_end = end
-        self._process.signal(signal.SIGTERM)
-        self._deadline = time.monotonic() + grace_seconds
-        self._move(WorkerState.STOPPING, end.cause)
+    def _spawn_spare(self, settings: Settings) -> Worker:
+        return self._spawn(WorkerState.WARMING, settings, "a spare is wanted")
 
     def reopen_logs(self) -> None:
-        """Tell the worker that its log file was moved away."""
-        if self._process is not None:
-            self._process.send(protocol.ReopenLogs())
+        """Tell the workers that their log file was moved away."""
+        for worker in self._workers():
+            worker.process.send(protocol.ReopenLogs())
 
     def seconds_until_deadline(self) -> float | None:
         """How long the present state may still last; None when it has no limit."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        if self._front is not None:
+            return self._front.seconds_until_deadline()
+        return None if self._restart_at is None else max(0.0, self._restart_at - time.monotonic())
 
     def retry_after_seconds(self) -> int:
         """When a client that is turned away now may find a worker: measured, not guessed."""
-        if self.report.state is WorkerState.STARTING and self._process is not None:
-            elapsed = time.monotonic() - self._process.started_at
-            return max(1, round(self._start_seconds - elapsed))
+        front = self._front
+        if front is not None and front.state is WorkerState.STARTING:
+            elapsed = time.monotonic() - front.asked_at
+            return max(1, round(self._start_seconds[front.was_spare] - elapsed))
         pause = self.seconds_until_deadline() or 0.0
-        return max(1, round(self._start_seconds + pause))
+        return max(1, round(self._start_seconds[False] + pause))
 
-    def _move(self, to: WorkerState, cause: str, **facts: object) -> None:
-        old = self.report.state
-        if to not in TRANSITIONS[old]:
-            raise AssertionError(f"worker state {old.value} cannot become {to.value} ({cause})")
-        self.report.state, self.report.since = to, time.time()
-        log.info(
-            "worker_state_changed",
-            old=old.value,
-            new=to.value,
-            cause=cause,
-            worker_pid=self.report.pid,
-            **facts,
-        )
-        self._on_change()
+    # -- telling ----------------------------------------------------------------------------
+
+    def _state(self) -> ServiceState:
+        front = self._front.state if self._front is not None else None
+        return service_state(front, self._restart_at is not None, self.report.is_crash_looping)
+
+    def _changed(self) -> None:
+        """Bring the report up to date, and tell."""
+        report, front = self.report, self._front
+        state = self._state()
+        pid = front.pid if front is not None else None
+        if (state, pid) != (report.state, report.pid):
+            report.state, report.pid, report.since = state, pid, time.time()
+            report.beat = None
+        report.stage = front.stage if front is not None else ""
+        report.was_spare = front is not None and front.was_spare
+        if front is not None and front.model:
+            report.model, report.device = front.model, front.device
+        report.spare = _beside(self._spare.worker)
+        report.replacement = _beside(self._incoming)
+        report.leaving = len(self._leaving)
+        self._hooks.changed()
+
+
+def _beside(worker: Worker | None) -> Beside | None:
+    return None if worker is None else Beside(worker.pid, worker.state, worker.since)

@@ -87,7 +87,6 @@ class Vitals:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._looked_at = clock()
         self.begin()
 
     def begin(self) -> None:
@@ -115,10 +114,18 @@ class Vitals:
         then = self._progress_age_then
         return Seen(age, then + age if then > 0 else 0.0, self._failed_probes)
 
-    def notice_own_pause(self) -> None:
-        """To be called each time round; forgives what fell into a pause of our own."""
-        now = self._clock()
-        paused, self._looked_at = now - self._looked_at, now
+
+def own_pause(clock: Callable[[], float]) -> Callable[[], bool]:
+    """A watch for pauses of our own, to be called each time round; true right after one, when
+    what was not seen of the workers has to be forgiven."""
+    looked_at = clock()
+
+    def happened() -> bool:
+        nonlocal looked_at
+        now = clock()
+        paused, looked_at = now - looked_at, now
         if paused > _OWN_PAUSE_SECONDS:
             log.warning("supervisor_stood_still", seconds=round(paused, 1))
-            self.begin()
+        return paused > _OWN_PAUSE_SECONDS
+
+    return happened

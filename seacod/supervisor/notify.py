@@ -6,6 +6,7 @@ A facade over sdnotify: the rest of the supervisor never asks whether systemd is
 from __future__ import annotations
 
 import os
+import time
 
 import sdnotify
 
@@ -40,14 +41,25 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        self._send("RELOADING=1")
+        """A reload begins; `ready` ends it. The time is what Type=notify-reload asks for."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={now}")
 
     def stopping(self) -> None:
         self._send("STOPPING=1")
 
-    def failed(self, exit_code: int, text: str) -> None:
-        """The last word before an exit that is a failure."""
-        self._send(f"STATUS={text.splitlines()[0] if text else ''}\nEXIT_STATUS={exit_code}")
+    def failed(self, exit_code: int, text: str, error_number: int | None = None) -> None:
+        """The last word before an exit that is a failure.
+
+        Args:
+            exit_code: what we are about to exit with.
+            text: why, in a sentence.
+            error_number: the system's error (errno(3)), where there is one.
+        """
+        lines = [f"STATUS={text.splitlines()[0] if text else ''}", f"EXIT_STATUS={exit_code}"]
+        if error_number is not None:
+            lines.append(f"ERRNO={error_number}")
+        self._send("\n".join(lines))
 
     def _send(self, state: str) -> None:
         if self._systemd is not None:

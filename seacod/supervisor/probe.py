@@ -10,38 +10,43 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from seacod import __version__
+from seacod.config.schema import SupervisorSettings
+from seacod.supervisor.pulse import Pulses
 
 PATH = "/health/live"
 _HEAD_LIMIT_BYTES = 16 * 1024
+# How often is looked whether probing has been switched on.
+_LOOK_SECONDS = 5.0
 
 
 async def probe_forever(
     url: str,
     *,
-    interval_seconds: float,
-    timeout_seconds: float,
+    settings: Callable[[], SupervisorSettings],
     is_wanted: Callable[[], bool],
     tell: Callable[[str | None], None],
-    touch: Callable[[], None],
+    pulses: Pulses,
 ) -> None:
     """Probe again and again.
 
     Args:
         url: of the front door.
-        interval_seconds: between two probes.
-        timeout_seconds: when one has failed.
-        is_wanted: whether a worker serves; otherwise nothing is asked.
+        settings: asked each time round, since a reload may change them; an interval of 0 means
+            that nothing is asked.
+        is_wanted: whether a worker serves; otherwise nothing is asked either.
         tell: gets None for an answer, else what was wrong.
-        touch: called each time round, as proof of life.
+        pulses: where proof of life is shown.
     """
     while True:
-        touch()
-        if is_wanted():
-            problem = await probe(url, timeout_seconds)
+        now = settings()
+        interval = now.probe_interval_seconds or _LOOK_SECONDS
+        pulses.expect("probe", interval + now.probe_timeout_seconds)
+        if now.probe_interval_seconds and is_wanted():
+            problem = await probe(url, now.probe_timeout_seconds)
             # The worker may have gone meanwhile; then this says nothing about the next one.
             if is_wanted():
                 tell(problem)
-        await asyncio.sleep(interval_seconds)
+        await asyncio.sleep(interval)
 
 
 async def probe(url: str, timeout_seconds: float) -> str | None:

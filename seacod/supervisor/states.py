@@ -1,4 +1,4 @@
-"""The worker's states and the only ways between them."""
+"""The states of a worker and of the service, and the only ways between them."""
 
 from __future__ import annotations
 
@@ -6,37 +6,62 @@ import enum
 
 
 class WorkerState(enum.Enum):
-    """Where the worker is in its life, seen from the supervisor."""
+    """Where one worker process is in its life, seen from the supervisor."""
 
-    ABSENT = "absent"
-    """No process, and none is due (before the first start, after the last stop)."""
+    WARMING = "warming"
+    """A spare that imports its libraries and reads the model into host memory."""
+    WARM = "warm"
+    """A spare that waits to be needed; it holds no GPU memory."""
     STARTING = "starting"
-    """A process exists and has not yet transcribed its warm-up recording."""
+    """It is to serve, and has not yet transcribed its warm-up recording."""
     SERVING = "serving"
     """It accepts on the listening socket."""
     DRAINING = "draining"
     """It finishes what it has and accepts nothing more."""
     STOPPING = "stopping"
     """It was told to end now (TERM, later KILL)."""
-    BACKING_OFF = "backing_off"
-    """It ended; the next start is due after a pause."""
-    CRASH_LOOPING = "crash_looping"
-    """It keeps ending; tries go on, slowly, until one is stable."""
+    ENDED = "ended"
+    """It was reaped."""
 
-
-# No process, and the next start is due at a known time.
-PAUSED = frozenset({WorkerState.BACKING_OFF, WorkerState.CRASH_LOOPING})
 
 TRANSITIONS: dict[WorkerState, frozenset[WorkerState]] = {
-    WorkerState.ABSENT: frozenset({WorkerState.STARTING}),
-    WorkerState.STARTING: frozenset(
-        {WorkerState.SERVING, WorkerState.STOPPING, *PAUSED, WorkerState.ABSENT}
+    WorkerState.WARMING: frozenset(
+        {WorkerState.WARM, WorkerState.STARTING, WorkerState.STOPPING, WorkerState.ENDED}
     ),
-    WorkerState.SERVING: frozenset({WorkerState.DRAINING, WorkerState.STOPPING, *PAUSED}),
-    WorkerState.DRAINING: frozenset(
-        {WorkerState.STOPPING, *PAUSED, WorkerState.STARTING, WorkerState.ABSENT}
-    ),
-    WorkerState.STOPPING: frozenset({*PAUSED, WorkerState.STARTING, WorkerState.ABSENT}),
-    WorkerState.BACKING_OFF: frozenset({WorkerState.STARTING, WorkerState.ABSENT}),
-    WorkerState.CRASH_LOOPING: frozenset({WorkerState.STARTING, WorkerState.ABSENT}),
+    WorkerState.WARM: frozenset({WorkerState.STARTING, WorkerState.STOPPING, WorkerState.ENDED}),
+    WorkerState.STARTING: frozenset({WorkerState.SERVING, WorkerState.STOPPING, WorkerState.ENDED}),
+    WorkerState.SERVING: frozenset({WorkerState.DRAINING, WorkerState.STOPPING, WorkerState.ENDED}),
+    WorkerState.DRAINING: frozenset({WorkerState.STOPPING, WorkerState.ENDED}),
+    WorkerState.STOPPING: frozenset({WorkerState.ENDED}),
+    WorkerState.ENDED: frozenset(),
 }
+
+
+class ServiceState(enum.Enum):
+    """What the service as a whole is doing: that of the worker in front, or of the pause."""
+
+    ABSENT = "absent"
+    """No worker, and none is due (before the first start, after the last stop)."""
+    STARTING = "starting"
+    SERVING = "serving"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    BACKING_OFF = "backing_off"
+    """The worker ended; the next start is due after a pause."""
+    CRASH_LOOPING = "crash_looping"
+    """Workers keep ending; tries go on, slowly, until one is stable."""
+
+
+def service_state(front: WorkerState | None, is_paused: bool, is_crash_loop: bool) -> ServiceState:
+    """The service's state, which is no state of its own: it follows from these.
+
+    Args:
+        front: the state of the worker that serves or is to serve; None without one.
+        is_paused: the next start is due at a known time.
+        is_crash_loop: and that time is a slow one.
+    """
+    if front is not None and front is not WorkerState.ENDED:
+        return ServiceState(front.value)
+    if is_paused:
+        return ServiceState.CRASH_LOOPING if is_crash_loop else ServiceState.BACKING_OFF
+    return ServiceState.ABSENT

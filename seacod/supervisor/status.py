@@ -6,16 +6,20 @@ Read-only. The client's side is in `seacod/client.py`.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seacod.supervisor.lifecycle import Report
+from seacod.supervisor.reload import Reloads
+from seacod.supervisor.report import Beside, Report
 
 
-def snapshot(report: Report, *, started_at: float, version: str, url: str) -> dict[str, Any]:
+def snapshot(
+    report: Report, *, started_at: float, version: str, url: str, reloads: Reloads
+) -> dict[str, Any]:
     """The state of the service as plain values. Times are Unix seconds."""
     beat = report.beat
     return {
@@ -31,15 +35,35 @@ def snapshot(report: Report, *, started_at: float, version: str, url: str) -> di
             "stage": report.stage,
             "model": report.model,
             "device": report.device,
+            "was_spare": report.was_spare,
         },
+        "spare": _beside(report.spare),
+        "replacement": _beside(report.replacement),
+        "leaving": report.leaving,
         "restarts": {
             "count": report.restarts,
             "last_causes": report.last_causes,
             "last_away_seconds": report.last_away_seconds,
+            "total_away_seconds": report.total_away_seconds,
         },
         "in_flight": beat.in_flight if beat else 0,
         "queue_depth": beat.queue_depth if beat else 0,
+        "reload": {
+            "number": reloads.number,
+            "state": reloads.state.value,
+            "problem": reloads.problem,
+            "live": list(reloads.changed.live),
+            "replaced": list(reloads.changed.replace),
+            "needs_restart": list(reloads.changed.restart),
+        },
+        "notices": [dataclasses.asdict(notice) for notice in report.notices],
     }
+
+
+def _beside(worker: Beside | None) -> dict[str, Any] | None:
+    if worker is None:
+        return None
+    return {"pid": worker.pid, "state": worker.state.value, "since": worker.since}
 
 
 class StatusSocket:

@@ -44,6 +44,8 @@ class WorkerProcess:
         settings: what the worker is to use; it reads no file of its own.
         events: where messages and the exit are reported.
         command: what to execute; tests put a quick stand-in here.
+        slot: the name under which it writes its metrics; no two live workers share one.
+        is_spare: it is to import everything and wait.
     """
 
     def __init__(
@@ -52,7 +54,11 @@ class WorkerProcess:
         settings: Settings,
         events: EventQueue,
         command: Sequence[str] = WORKER_COMMAND,
+        *,
+        slot: str = "worker0",
+        is_spare: bool = False,
     ) -> None:
+        self.slot = slot
         self._events = events
         self._loop = asyncio.get_running_loop()
         self.started_at = time.monotonic()
@@ -66,7 +72,11 @@ class WorkerProcess:
                 stdout=child_output,
                 stderr=child_output,
                 pass_fds=(listener.fileno(), theirs.fileno()),
-                env=_environment(listener.fileno(), theirs.fileno(), settings),
+                env={
+                    **_environment(listener.fileno(), theirs.fileno(), settings),
+                    protocol.ENV_SLOT: slot,
+                    protocol.ENV_SPARE: "1" if is_spare else "",
+                },
                 # A session of its own: Ctrl-C on the terminal is the supervisor's to handle.
                 start_new_session=True,
             )

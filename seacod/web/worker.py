@@ -18,11 +18,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from seacod import logs, metrics, protocol
+from seacod.config.changes import with_values
 from seacod.config.schema import Settings
 from seacod.errors import (
     EX_OK,
@@ -34,6 +35,8 @@ from seacod.errors import (
 )
 from seacod.paths import Paths
 from seacod.protocol import FromSupervisor, FromWorker
+from seacod.web.accepting import stop_accepting
+from seacod.web.traffic import Traffic
 
 if TYPE_CHECKING:
     import uvicorn
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-SLOT = "worker0"
 _BEAT_SECONDS = 1.0
 # A beat that comes this late means that the process stood still, not only its model.
 _OWN_PAUSE_SECONDS = 5.0
@@ -59,6 +61,8 @@ def run_worker() -> int:
         listen_fd = int(os.environ[protocol.ENV_LISTEN_FD])
         control_fd = int(os.environ[protocol.ENV_CONTROL_FD])
         supervisor_pid = int(os.environ[protocol.ENV_SUPERVISOR_PID])
+        slot = os.environ[protocol.ENV_SLOT]
+        is_spare = bool(os.environ.get(protocol.ENV_SPARE))
     except (KeyError, ValueError):
         print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)
         return EX_USAGE
@@ -68,10 +72,10 @@ def run_worker() -> int:
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     logs.configure(settings.log, "worker")
     paths = Paths.resolve(settings)
-    _prepare(settings, paths)
+    _prepare(settings, paths, slot)
     listener = socket.socket(fileno=listen_fd)
     control = socket.socket(fileno=control_fd)
-    worker = Worker(settings, paths, listener, control)
+    worker = Worker(settings, paths, listener, control, is_spare=is_spare)
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.
     logs.flush()
@@ -86,9 +90,9 @@ def _die_with(supervisor_pid: int) -> None:
         os._exit(EX_SOFTWARE)
 
 
-def _prepare(settings: Settings, paths: Paths) -> None:
+def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
     """What must be set before the libraries are imported."""
-    metrics.use_directory(paths.runtime, SLOT)
+    metrics.use_directory(paths.runtime, slot)
     # Uploads spool here, not in the system's /tmp.
     tempfile.tempdir = str(paths.temp)
     # Gradio's pydub looks for the ffmpeg program; we decode with PyAV and need none.
@@ -101,16 +105,27 @@ def _prepare(settings: Settings, paths: Paths) -> None:
         DO_NOT_TRACK="1",
         MODELSCOPE_CACHE=str(paths.models),
         TOKENIZERS_PARALLELISM="false",
+        # Otherwise asking whether there is a GPU would already take memory on it.
+        PYTORCH_NVML_BASED_CUDA_CHECK="1",
     )
     if settings.asr.cpu_threads:
         os.environ["OMP_NUM_THREADS"] = str(settings.asr.cpu_threads)
 
 
 class Worker:
-    """One worker's life, seen from inside."""
+    """One worker's life, seen from inside: warm, placed, ready, serving, draining.
+
+    A spare stops after the first step until it is promoted; any other goes straight on.
+    """
 
     def __init__(
-        self, settings: Settings, paths: Paths, listener: socket.socket, control: socket.socket
+        self,
+        settings: Settings,
+        paths: Paths,
+        listener: socket.socket,
+        control: socket.socket,
+        *,
+        is_spare: bool,
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -119,6 +134,10 @@ class Worker:
         self._began = time.monotonic()
         self._service: TranscriptionService | None = None
         self._server: uvicorn.Server | None = None
+        self._traffic = Traffic()
+        self._is_promoted = asyncio.Event()
+        if not is_spare:
+            self._is_promoted.set()
         self._may_serve = asyncio.Event()
         self._drain_seconds: float | None = None
         self._told_to_drain = asyncio.Event()
@@ -130,7 +149,7 @@ class Worker:
             sock=self._control, limit=protocol.MAX_LINE_BYTES
         )
         self._loop.add_signal_handler(
-            signal.SIGTERM, self._drain, self._settings.worker.drain_timeout_seconds
+            signal.SIGTERM, lambda: self._drain(self._settings.worker.drain_timeout_seconds)
         )
         listening = asyncio.ensure_future(self._listen(reader))
         beating = asyncio.ensure_future(self._beat())
@@ -150,38 +169,48 @@ class Worker:
             beating.cancel()
 
     async def _live(self) -> int:
-        await self._load()
-        if self._told_to_drain.is_set():
-            return EX_OK
-        self._server = self._web_server()
-        assert self._service is not None
-        engine = self._service.engine
+        service = await self._warm()
+        if not self._is_promoted.is_set():
+            self._send(protocol.Warm())
+            log.info("spare_warm", seconds=round(time.monotonic() - self._began, 2))
+            await self._is_promoted.wait()
+        await service.with_engine(self._place)
+        engine = service.engine
+        assert self._server is not None
         self._send(
             protocol.Ready(engine.name, engine.device, round(time.monotonic() - self._began, 2))
         )
         log.info("worker_ready", model=engine.name, device=engine.device)
         await _first(self._may_serve, self._told_to_drain)
+        if self._told_to_drain.is_set():
+            return EX_OK
         serving = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
         draining = asyncio.ensure_future(self._told_to_drain.wait())
+        singing = asyncio.ensure_future(self._sing(service))
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
+        singing.cancel()
         if serving.done():
             serving.result()
             log.error("web_server_ended", cause="it stopped serving without being told to")
             return EX_SOFTWARE
-        await self._finish(serving)
+        await self._finish(service, serving)
         return EX_OK
 
-    async def _load(self) -> None:
+    async def _warm(self) -> TranscriptionService:
+        """Everything that can be done without GPU memory."""
         from seacod.asr.service import TranscriptionService
         from seacod.metrics import WorkerMetrics
 
         self._paths.page_uploads.mkdir(parents=True, exist_ok=True)
-        self._service = TranscriptionService(self._settings, self._load_engine, WorkerMetrics())
-        await self._service.start()
+        service = TranscriptionService(self._settings, self._load_engine, WorkerMetrics())
+        await service.start()
+        self._service = service
+        self._server = self._web_server(service)
+        return service
 
     def _load_engine(self) -> Engine:
         """On the inference thread: importing and loading take many seconds."""
-        from seacod.models import fetch, registry, warmup
+        from seacod.models import fetch, registry
 
         asr = self._settings.asr
         for identifier in registry.missing(asr, self._paths.models):
@@ -196,25 +225,40 @@ class Worker:
         from seacod.asr.engine import Engine
 
         self._say(f"loading {models.name}")
-        engine = Engine(models, asr.device, asr.cpu_threads)
+        engine = Engine(models, asr.cpu_threads)
         self._say("importing the page")
         import gradio  # noqa: F401  (six seconds that must not be spent on the event loop)
 
         import seacod.web.app  # noqa: F401
 
-        self._say("transcribing a first recording")
-        warmup.warm_up(engine, models, asr.max_segment_seconds)
+        if not engine.needs_gpu(asr.device):
+            # Nothing changes for the model any more: a spare need not do this when it is needed.
+            self._first_recording(engine)
         return engine
 
-    def _web_server(self) -> uvicorn.Server:
+    def _place(self, engine: Engine) -> None:
+        """On the inference thread: the last step before the worker is ready."""
+        engine.place(self._settings.asr.device)
+        if engine.device != "cpu":
+            self._first_recording(engine)
+
+    def _first_recording(self, engine: Engine) -> None:
+        """On the inference thread."""
+        from seacod.models import registry, warmup
+
+        asr = self._settings.asr
+        self._say("transcribing a first recording")
+        models = registry.resolve(asr, self._paths.models)
+        warmup.warm_up(engine, models, asr.max_segment_seconds)
+
+    def _web_server(self, service: TranscriptionService) -> uvicorn.Server:
         import uvicorn
 
         from seacod.web.app import create_app
 
-        assert self._service is not None
-        app = create_app(self._service, self._settings, self._paths)
+        app = create_app(service, self._settings, self._paths)
         config = uvicorn.Config(
-            app,
+            self._traffic.around(app),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -232,23 +276,31 @@ class Worker:
 
         return Server(config)
 
-    async def _finish(self, serving: asyncio.Future[None]) -> None:
+    async def _finish(self, service: TranscriptionService, serving: asyncio.Future[None]) -> None:
         """Accept nothing more, let what runs finish, close."""
-        assert self._server is not None and self._service is not None
-        seconds = self._drain_seconds or 0.0
-        # This closes our descriptor only; the supervisor's front door answers on its own now.
-        for server in self._server.servers:
-            server.close()
-        before = self._service.load().in_flight
-        left = await self._service.drained(seconds)
+        assert self._server is not None
+        await stop_accepting(self._server.servers)
+        service.is_draining = True
+        before = self._traffic.active
+        left = await self._traffic.drained(self._drain_seconds or 0.0)
         self._server.should_exit = True
         if left:
             self._server.force_exit = True
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(serving), _CUT_OFF_SECONDS + 2.0)
-        self._send(protocol.Drained(before - left, left))
+        self._send(protocol.Drained(max(0, before - left), left))
         await self._flush()
-        self._service.close()
+        service.close()
+
+    async def _sing(self, service: TranscriptionService) -> None:
+        from seacod.asr import canary
+
+        await canary.sing(
+            service,
+            lambda: self._settings.worker.canary_interval_seconds,
+            self._first_recording,
+            lambda text: self._send(protocol.Fault("canary", text)),
+        )
 
     # -- the control channel ------------------------------------------------------------------
 
@@ -268,8 +320,12 @@ class Worker:
                 log.error("supervisor_sent_garbage", problem=error.message)
 
     def _obey(self, message: FromSupervisor | FromWorker) -> None:
-        if isinstance(message, protocol.Serve):
+        if isinstance(message, protocol.Promote):
+            self._is_promoted.set()
+        elif isinstance(message, protocol.Serve):
             self._may_serve.set()
+        elif isinstance(message, protocol.Reload):
+            self._apply(message.changes)
         elif isinstance(message, protocol.Drain):
             self._drain(message.timeout_seconds)
         elif isinstance(message, protocol.ReleaseGpuCache):
@@ -278,8 +334,17 @@ class Worker:
         elif isinstance(message, protocol.ReopenLogs):
             logs.reopen()
 
+    def _apply(self, changed: dict[str, Any]) -> None:
+        """Settings that take effect at once; the supervisor has checked them."""
+        self._settings = with_values(self._settings, changed)
+        if self._service is not None:
+            self._service.apply(self._settings.limits)
+        if any(key.startswith("log.") for key in changed):
+            logs.configure(self._settings.log, "worker")
+        log.info("settings_applied", keys=sorted(changed))
+
     def _drain(self, timeout_seconds: float) -> None:
-        if self._service is None or self._server is None:
+        if not self._may_serve.is_set():
             # Nothing was promised to anybody yet.
             os._exit(EX_OK)
         if not self._told_to_drain.is_set():
@@ -302,7 +367,10 @@ class Worker:
         while True:
             now = time.monotonic()
             paused, last = now - last, now
-            if self._service is not None:
+            if self._service is None:
+                # Importing: a spare that is promoted meanwhile owes nothing but readiness.
+                self._send(protocol.Beat(0, 0, 0.0, 0.0))
+            else:
                 if paused > _OWN_PAUSE_SECONDS:
                     # Frozen or stopped (SIGSTOP): the model could not get on meanwhile either.
                     log.warning("worker_stood_still", seconds=round(paused, 1))

@@ -2,8 +2,11 @@
 model. For tests of the supervisor's decisions only; tests/worker, tests/system and tests/browser
 use the real one.
 
+A spare (ENV_SPARE) says that it is warm and waits to be promoted.
+
 How it behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
-exit_at_start (code), never_ready, ignore_term, ignore_drain, garbage, answer_seconds; for hangs:
+exit_at_start (code), exit_with_cpu_threads (only with this setting, with 78), exit_on_promote,
+exit_on_serve, never_ready, ignore_term, ignore_drain, garbage, answer_seconds; for hangs:
 silent (beats stop), blocked (the event loop stands still in C), progress_age_seconds (of every
 beat), deaf (no HTTP answer). It answers every request 200 with its pid.
 """
@@ -21,6 +24,8 @@ import sys
 from pathlib import Path
 
 from seacod import protocol
+from seacod.config import Settings
+from seacod.web.accepting import stop_accepting
 
 
 def _plan() -> dict[str, object]:
@@ -37,11 +42,21 @@ async def _main() -> int:
     reader, writer = await asyncio.open_connection(sock=control)
     listener = socket.socket(fileno=int(os.environ[protocol.ENV_LISTEN_FD]))
 
+    async def told() -> protocol.Message | None:
+        line = await reader.readline()
+        return protocol.decode(line) if line else None
+
     print("stand-in worker says hello on stderr", file=sys.stderr, flush=True)
     if plan.get("ignore_term"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
+    settings = Settings.model_validate_json(os.environ[protocol.ENV_SETTINGS])
+    if "exit_with_cpu_threads" in plan:
+        if plan["exit_with_cpu_threads"] == settings.asr.cpu_threads:
+            plan["exit_at_start"] = 78
+        else:
+            plan.pop("fault", None)
     if plan.get("fault"):
         writer.write(protocol.encode(protocol.Fault("model", str(plan["fault"]), None)))
         await writer.drain()
@@ -52,6 +67,12 @@ async def _main() -> int:
     if plan.get("never_ready"):
         await asyncio.sleep(3600)
     writer.write(protocol.encode(protocol.Stage("pretending to load")))
+    if os.environ.get(protocol.ENV_SPARE):
+        writer.write(protocol.encode(protocol.Warm()))
+        while not isinstance(await told(), protocol.Promote):
+            writer.write(protocol.encode(protocol.Beat(0, 0, 0.0, 0.0)))
+        if "exit_on_promote" in plan:
+            return int(str(plan["exit_on_promote"]))
     writer.write(protocol.encode(protocol.Ready("stand-in", "cpu", 0.1)))
 
     server: asyncio.AbstractServer | None = None
@@ -86,16 +107,20 @@ async def _main() -> int:
             await asyncio.sleep(3600 if plan.get("silent") else 0.2)
 
     beating = asyncio.ensure_future(beat())
-    while line := await reader.readline():
-        message = protocol.decode(line)
+    while message := await told():
+        if isinstance(message, protocol.Reload):
+            for key, value in message.changes.items():
+                print(f"told the worker: {key}={value}", file=sys.stderr, flush=True)
         if isinstance(message, protocol.Serve):
+            if "exit_on_serve" in plan:
+                return int(str(plan["exit_on_serve"]))
             server = await asyncio.start_server(answer, sock=listener)
             if plan.get("blocked"):
                 # PyDLL keeps the interpreter lock during the call: nothing of Python runs.
                 ctypes.PyDLL(None).sleep(3600)
         elif isinstance(message, protocol.Drain) and not plan.get("ignore_drain"):
             if server is not None:
-                server.close()
+                await stop_accepting([server])
             if in_flight:
                 await asyncio.wait(in_flight, timeout=message.timeout_seconds)
             writer.write(protocol.encode(protocol.Drained(0, len(in_flight))))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from seacod.supervisor.exits import ExitKind, MemoryKills, classify
+from seacod.supervisor.memory import Cgroup
 
 
 @pytest.mark.parametrize(
@@ -37,12 +38,21 @@ def test_a_kill_for_memory_is_told_from_a_kill_by_somebody() -> None:
 def test_the_kernels_count_is_read_as_it_grows(tmp_path: Path) -> None:
     events = tmp_path / "memory.events"
     events.write_text("low 0\nhigh 3\nmax 1\noom 1\noom_kill 1\n")
-    kills = MemoryKills(tmp_path)
+    kills = MemoryKills(Cgroup(tmp_path, 2))
     assert not kills.happened()
     events.write_text("low 0\nhigh 3\nmax 1\noom 2\noom_kill 2\n")
     assert kills.happened()
     assert not kills.happened()
 
 
-def test_without_cgroup_2_nothing_is_counted(tmp_path: Path) -> None:
-    assert not MemoryKills(tmp_path / "none").happened()
+def test_version_1_counts_in_another_file(tmp_path: Path) -> None:
+    control = tmp_path / "memory.oom_control"
+    control.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
+    kills = MemoryKills(Cgroup(tmp_path, 1))
+    assert not kills.happened()
+    control.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n")
+    assert kills.happened()
+
+
+def test_without_a_memory_controller_nothing_is_counted(tmp_path: Path) -> None:
+    assert not MemoryKills(Cgroup(tmp_path / "none", 2)).happened()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seacod.protocol import Beat
-from seacod.supervisor.liveness import Ailment, Limits, Vitals, judge
+from seacod.supervisor.liveness import Ailment, Limits, Vitals, judge, own_pause
 
 LIMITS = Limits(beat_seconds=15, progress_seconds=300, probe_failures=3)
 
@@ -24,7 +24,6 @@ def pass_time(clock: Clock, vitals: Vitals, seconds: int, beat: Beat | None) -> 
     """Second by second, as the supervisor's loop goes; the beat's figures stay as they are."""
     for _ in range(seconds):
         clock.now += 1
-        vitals.notice_own_pause()
         if beat is not None:
             vitals.beat(beat)
 
@@ -70,10 +69,14 @@ def test_three_probes_in_a_row_not_two_and_one() -> None:
 
 def test_a_supervisor_that_stood_still_blames_nobody() -> None:
     clock, vitals = watched()
+    has_paused = own_pause(clock)
     vitals.probed("no answer")
     vitals.probed("no answer")
+    clock.now += 1
+    assert not has_paused()
     clock.now += 3600
-    vitals.notice_own_pause()
+    assert has_paused()
+    vitals.begin()
     assert judge(vitals.seen(), LIMITS) is None
     vitals.probed("no answer")
     assert judge(vitals.seen(), LIMITS) is None

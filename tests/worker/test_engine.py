@@ -23,7 +23,7 @@ WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     settings = AsrSettings()
-    yield Engine(registry.resolve(settings, registry.BUILTIN), "cpu", 0)
+    yield Engine(registry.resolve(settings, registry.BUILTIN), 0)
 
 
 def example(name: str) -> Samples:
@@ -124,11 +124,11 @@ def test_out_of_memory_halves_the_batch(engine: Engine, monkeypatch: pytest.Monk
         engine.recognise([speech], None)
 
 
-def test_a_gpu_that_is_not_there_is_one_sentence() -> None:
+def test_a_gpu_that_is_not_there_is_one_sentence(engine: Engine) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(ModelUnavailable, match="cuda:3 is not there"):
-        Engine(registry.resolve(AsrSettings(), registry.BUILTIN), "cuda:3", 0)
+        engine.place("cuda:3")
 
 
 def test_a_broken_model_is_one_sentence(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_broken_model_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(b"not a model")
     models = registry.resolve(AsrSettings(model=str(tmp_path)), tmp_path)
     with pytest.raises(ModelUnavailable, match="does not load"):
-        Engine(models, "cpu", 0)
+        Engine(models, 0)
 
 
 def test_a_directory_without_a_model_and_a_name_of_none(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""The canary: a short known recording for the model when nobody else has work for it.
+
+So that a model that got stuck in the night is found in the night. The recording goes the way of
+every other; one that never comes back is seen as work without progress, by the supervisor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from seacod.asr.engine import Engine
+from seacod.asr.service import TranscriptionService
+from seacod.errors import SeacodError
+
+log = structlog.get_logger(__name__)
+
+# How often the interval, which a reload may change, is looked at.
+_LOOK_SECONDS = 1.0
+
+
+async def sing(
+    service: TranscriptionService,
+    interval_seconds: Callable[[], float],
+    first_recording: Callable[[Engine], None],
+    complain: Callable[[str], None],
+) -> None:
+    """Transcribe the recording whenever the service has been idle for the interval.
+
+    Args:
+        service: whose model is asked.
+        interval_seconds: asked each time; 0 for never.
+        first_recording: transcribes it, on the inference thread; raises when it comes out wrong.
+        complain: told what was wrong, in a sentence.
+    """
+    idle_for = 0.0
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        idle_for = 0.0 if service.load().in_flight else idle_for + _LOOK_SECONDS
+        interval = interval_seconds()
+        if not interval or idle_for < interval:
+            continue
+        idle_for = 0.0
+        try:
+            await service.with_engine(first_recording)
+        except SeacodError as error:
+            log.error("canary_failed", text=error.message)
+            complain(error.message)
+        except Exception as error:
+            log.exception("canary_failed")
+            complain(f"the known recording was not transcribed: {error}")

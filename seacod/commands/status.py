@@ -1,0 +1,88 @@
+"""`seacod status`: the running service in words, once or again and again."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from seacod import client
+from seacod.errors import EX_OK, NotRunning
+
+# Cursor home, and clear from there to the end (ECMA-48).
+_CLEAR = "\x1b[H\x1b[2J"
+_SHOWN_NOTICES = 5
+
+
+def run(config: Path | None, *, as_json: bool, every_seconds: float | None) -> int:
+    """Print the status.
+
+    Args:
+        config: the configuration file, if one was named.
+        as_json: one JSON object (a line each time when watching).
+        every_seconds: again and again with this pause; None for once.
+
+    Raises:
+        NotRunning: no service answers (when watching, this is shown instead).
+    """
+    if every_seconds is None:
+        print(_text(client.status(config), as_json, indent=2))
+        return EX_OK
+    while True:
+        try:
+            text = _text(client.status(config), as_json, indent=None)
+        except NotRunning as error:
+            text = json.dumps({"state": "not_running"}) if as_json else error.message
+        is_screen = sys.stdout.isatty() and not as_json
+        print(f"{_CLEAR if is_screen else ''}{text}", flush=True)
+        time.sleep(max(0.1, every_seconds))
+
+
+def _text(status: dict[str, Any], as_json: bool, *, indent: int | None) -> str:
+    if as_json:
+        return json.dumps(status, ensure_ascii=False, indent=indent)
+    return "\n".join(lines(status))
+
+
+def lines(status: dict[str, Any]) -> list[str]:
+    """The snapshot for people."""
+    worker, restarts = status["worker"], status["restarts"]
+    causes = restarts["last_causes"]
+    device = f" on {worker['device']}" if worker["device"] else ""
+    text = [
+        f"seacod {status['version']}, pid {status['pid']}, up {ago(status['since'])}",
+        f"  state      {worker['state']} since {ago(worker['since'])} {worker['stage']}".rstrip(),
+        f"  address    {status['url']}",
+        f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}{device}",
+        f"  spare      {_beside(status['spare'])}",
+        f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting",
+        f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}",
+    ]
+    if status["replacement"]:
+        text.append(f"  replacing  {_beside(status['replacement'])}, with new settings")
+    if restarts["last_away_seconds"] is not None:
+        text.append(f"  away       {restarts['last_away_seconds']:.1f} s the last time")
+    for notice in status["notices"][-_SHOWN_NOTICES:]:
+        text.append(f"  notice     {ago(notice['at'])} ago: {notice['event']}: {notice['text']}")
+    return text
+
+
+def _beside(worker: dict[str, Any] | None) -> str:
+    if worker is None:
+        return "none"
+    return f"pid {worker['pid']}, {worker['state']} since {ago(worker['since'])}"
+
+
+def ago(since: float) -> str:
+    """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
+    seconds = max(0, int(time.time() - since))
+    for size, name, rest, rest_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
+    return f"{seconds} s"

@@ -1,0 +1,71 @@
+"""Counts the requests inside the worker, so that a drain ends when the last one has its answer.
+
+An ASGI application around ours. While draining, each answer closes its connection, so that a
+client which keeps connections open goes on with the next worker; what it sends meanwhile on an
+open one is still served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# The page keeps this request open for as long as it is (Gradio 6): nobody waits for its answer.
+_ENDLESS = "/gradio_api/heartbeat/"
+# The page's next step belongs to the worker that took the first one, so its connections stay.
+_OF_ONE_SESSION = "/gradio_api/"
+# How long no request may have come before the last connections are closed.
+_QUIET_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
+
+
+class Traffic:
+    """Requests that are being answered now."""
+
+    def __init__(self) -> None:
+        self.active = 0
+        self._is_draining = False
+        self._last_at = time.monotonic()
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """`app`, counted."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            path = str(scope.get("path", ""))
+            if scope["type"] != "http" or _ENDLESS in path:
+                await app(scope, receive, send)
+                return
+            self.active += 1
+            try:
+                await app(scope, receive, self._closing(send, path))
+            finally:
+                self.active -= 1
+                self._last_at = time.monotonic()
+
+        return counted
+
+    def _closing(self, send: Send, path: str) -> Send:
+        async def sent(message: Message) -> None:
+            is_start = message["type"] == "http.response.start"
+            if is_start and self._is_draining and _OF_ONE_SESSION not in path:
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        return sent
+
+    async def drained(self, timeout_seconds: float) -> int:
+        """Wait until every request has its answer and no new one comes on an open connection.
+
+        Returns:
+            How many requests are left unanswered when the time is over.
+        """
+        self._is_draining = True
+        begun = self._last_at = time.monotonic()
+        while (now := time.monotonic()) - begun < timeout_seconds:
+            if self.active == 0 and now - self._last_at >= _QUIET_SECONDS:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        return self.active
