@@ -96,6 +96,19 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("file", type=Path, nargs="?", help="default: the one the service uses")
     _command(config, "example", _config_example, "print the commented file with all defaults")
 
+    bench = _group(commands, "bench", "measure seacod on this machine, with a service of its own")
+    restart = _command(
+        bench, "restart", _bench_restart, "time to the first right text after a kill, spare or not"
+    )
+    restart.add_argument("--rounds", type=int, default=3, help="kills of each sort (3)")
+    cost = _command(
+        bench, "supervisor", _bench_supervisor, "memory and processor time of the supervisor"
+    )
+    cost.add_argument("--seconds", type=float, default=60.0, help="how long to look (60)")
+    for one in (restart, cost):
+        one.add_argument("--model", default="builtin", help="asr.model (builtin)")
+        one.add_argument("--json", action="store_true", help="as one JSON object")
+
     model = _group(commands, "model", "fetch models")
     fetch = _command(model, "fetch", _model_fetch, "download a model and verify it by loading")
     fetch.add_argument("name", help="paraformer-zh, or a ModelScope id such as iic/...")
@@ -225,6 +238,18 @@ def _config_example(options: argparse.Namespace) -> int:
 
     print(render.example(), end="")
     return EX_OK
+
+
+def _bench_restart(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.restart(options.model, max(1, options.rounds), as_json=options.json)
+
+
+def _bench_supervisor(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.supervisor(options.model, max(1.0, options.seconds), as_json=options.json)
 
 
 def _model_fetch(options: argparse.Namespace) -> int:
