@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import sys
 from collections.abc import Callable
@@ -154,7 +155,9 @@ def _run(options: argparse.Namespace) -> int:
     def read_settings() -> Settings:
         return load_settings(options.config, options=overrides, default_file=default_file)
 
-    settings = read_settings()
+    # systemd's watchdog ends a supervisor that hangs with SIGABRT: then the journal has the stack.
+    faulthandler.enable()
+    settings = _told_to_systemd(read_settings)
     try:
         logs.configure(settings.log, "supervisor")
     except OSError as error:
@@ -168,6 +171,17 @@ def _run(options: argparse.Namespace) -> int:
     if is_watched and supervisor.lifecycle.fatal_message:
         print(f"seacod: {supervisor.lifecycle.fatal_message}", file=sys.stderr)
     return code
+
+
+def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
+    """The settings; what is wrong with them is also in `systemctl status`."""
+    from seacod.supervisor.notify import Notifier
+
+    try:
+        return read_settings()
+    except SeacodError as error:
+        Notifier(keep=True).failed(error.exit_code, error.message)
+        raise
 
 
 def _announce(supervisor: Supervisor) -> None:

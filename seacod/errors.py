@@ -16,6 +16,7 @@ EX_USAGE = 64
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
 EX_OSERR = 71
+EX_CANTCREAT = 73
 EX_CONFIG = 78
 # What a shell reports for a program ended by SIGINT.
 EX_INTERRUPTED = 130
@@ -152,6 +153,20 @@ class OutOfMemory(SeacodError):
 
     code = "out_of_memory"
     http_status = 507
+
+
+class StorageFull(SeacodError):
+    """There is no room on the disk for an upload, or it cannot be written to."""
+
+    code = "storage_full"
+    http_status = 507
+
+
+class CannotWrite(SeacodError):
+    """A directory of ours cannot be written to; that may be mended, so trying again is right."""
+
+    code = "cannot_write"
+    exit_code = EX_CANTCREAT
 
 
 class InferenceFailed(SeacodError):

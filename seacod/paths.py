@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.config.schema import Settings
-from seacod.errors import ConfigError
+from seacod.errors import CannotWrite, ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Paths:
         """Create what is missing, readable by the service's user and group only.
 
         Raises:
+            CannotWrite: a directory is there and cannot be written to.
             ConfigError: a directory cannot be made, or the runtime directory is another user's.
         """
         for path in (self.state, self.runtime, self.temp, self.models):
@@ -57,6 +58,12 @@ class Paths:
                     f"{path}: this directory cannot be made: {error.strerror}; make it for the "
                     "user that runs seacod, or choose another under paths:"
                 ) from None
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise CannotWrite(
+                    f"{path}: cannot be written to; see whether its file system is read-only "
+                    "(findmnt -T) and whom it belongs to (ls -ld)",
+                    f"{path}：无法写入；请检查文件系统是否只读（findmnt -T）以及目录属主（ls -ld）",
+                )
         # The fallback lies in a directory everybody may write to: somebody may have been first.
         status = self.runtime.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():

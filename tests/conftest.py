@@ -1,10 +1,13 @@
-"""The fixture `live`: one real service, supervisor and worker, for all tests that talk HTTP."""
+"""The fixture `live`: one real service, supervisor and worker, for all tests that talk HTTP. And
+the page of the fault drills, written with --faults-page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from drills import FaultsPage
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
 
 
@@ -20,3 +23,24 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     yield service.start()
     service.kill()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--faults-page", type=Path, help="write what the fault drills saw to this file"
+    )
+
+
+_PAGE = FaultsPage()
+
+
+@pytest.fixture(scope="session")
+def faults_page() -> FaultsPage:
+    """Where the drills write what they saw."""
+    return _PAGE
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    file = session.config.getoption("--faults-page")
+    if file is not None and _PAGE.rows:
+        _PAGE.write(file)

@@ -1,35 +1,56 @@
-"""Clients that open connections without pause, and what became of each request."""
+"""Clients that never pause, and what became of each of their requests."""
 
 from __future__ import annotations
 
 import collections
 import socket
 import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from supervised import PATIENCE_SECONDS
 
 
-class Load:
-    """Runs as a context manager; afterwards `seen` counts the outcomes.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One request. Times are those of time.time().
 
-    200, 503, ...: the answer's status. cut: the connection broke before an answer (it was inside a
-    process that was killed). refused: nobody listened. hung: no answer at all.
+    `what`: the answer's status; cut (the connection broke before an answer: it was inside a process
+    that died); refused (nobody listened); hung (no answer at all).
+    """
+
+    began: float
+    ended: float
+    what: str
+
+
+class Load:
+    """Runs as a context manager; afterwards `outcomes` has every request.
 
     Args:
         port: of the service on this machine.
         clients: how many at once.
+        recording: posted to /transcribe; without one, `GET /`.
         requests_per_connection: more than one keeps the connection open in between.
+        pause_after_503_seconds: of a client that was turned away.
     """
 
     def __init__(
-        self, port: int, *, clients: int = 4, path: str = "/", requests_per_connection: int = 1
+        self,
+        port: int,
+        *,
+        clients: int = 4,
+        recording: Path | None = None,
+        requests_per_connection: int = 1,
+        pause_after_503_seconds: float = 0.0,
     ) -> None:
-        self.seen: collections.Counter[str] = collections.Counter()
+        self.outcomes: list[Outcome] = []
         self._port = port
         self._requests = requests_per_connection
-        self._path = path
-        self._lock = threading.Lock()
+        self._pause_seconds = pause_after_503_seconds
+        self._head, self._body = _request(recording)
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._client, name=f"client-{n}") for n in range(clients)
@@ -47,41 +68,45 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def answered(self, status: int = 200) -> int:
-        """How many requests were answered so so far."""
-        with self._lock:
-            return self.seen[str(status)]
+    @property
+    def seen(self) -> collections.Counter[str]:
+        """How many requests ended how."""
+        return collections.Counter(outcome.what for outcome in list(self.outcomes))
+
+    def first_answer_after(self, moment: float) -> Outcome | None:
+        """The first request that began after this time and was answered 200."""
+        good = [o for o in list(self.outcomes) if o.what == "200" and o.began > moment]
+        return min(good, key=lambda outcome: outcome.ended, default=None)
 
     def failed(self) -> dict[str, int]:
         """Outcomes other than 200."""
-        return {outcome: count for outcome, count in self.seen.items() if outcome != "200"}
+        return {what: count for what, count in self.seen.items() if what != "200"}
 
     def _client(self) -> None:
         while not self._over.is_set():
-            for outcome in self._connection():
-                with self._lock:
-                    self.seen[outcome] += 1
+            self._connection()
 
-    def _connection(self) -> list[str]:
-        """What became of each request of one connection."""
-        outcomes: list[str] = []
+    def _connection(self) -> None:
+        began = time.time()
         try:
             connection = socket.create_connection(("127.0.0.1", self._port), PATIENCE_SECONDS)
         except ConnectionRefusedError:
-            return ["refused"]
+            self.outcomes.append(Outcome(began, time.time(), "refused"))
+            return
         with connection:
             for number in range(self._requests):
-                is_last = number == self._requests - 1
-                outcome, stays_open = self._request(connection, is_last)
-                outcomes.append(outcome)
-                if not stays_open:
+                what, stays_open = self._one(connection, is_last=number == self._requests - 1)
+                self.outcomes.append(Outcome(began, time.time(), what))
+                if what == "503":
+                    self._over.wait(self._pause_seconds)
+                began = time.time()
+                if not stays_open or self._over.is_set():
                     break
-        return outcomes
 
-    def _request(self, connection: socket.socket, is_last: bool) -> tuple[str, bool]:
-        close = "Connection: close\r\n" if is_last else ""
+    def _one(self, connection: socket.socket, *, is_last: bool) -> tuple[str, bool]:
+        close = b"Connection: close\r\n" if is_last else b""
         try:
-            connection.sendall(f"GET {self._path} HTTP/1.1\r\nHost: x\r\n{close}\r\n".encode())
+            connection.sendall(self._head + close + b"\r\n" + self._body)
             answer = b""
             while b"\r\n\r\n" not in answer:
                 if not (chunk := connection.recv(65536)):
@@ -99,3 +124,20 @@ class Load:
         except ConnectionError:
             return "cut", False
         return answer[9:12].decode(), b"connection: close" not in lower
+
+
+def _request(recording: Path | None) -> tuple[bytes, bytes]:
+    """The head, without its last empty line, and the body."""
+    if recording is None:
+        return b"GET / HTTP/1.1\r\nHost: x\r\n", b""
+    body = (
+        b'--load\r\nContent-Disposition: form-data; name="file"; filename="recording"\r\n\r\n'
+        + recording.read_bytes()
+        + b"\r\n--load--\r\n"
+    )
+    head = (
+        "POST /transcribe HTTP/1.1\r\nHost: x\r\n"
+        "Content-Type: multipart/form-data; boundary=load\r\n"
+        f"Content-Length: {len(body)}\r\n"
+    )
+    return head.encode(), body

@@ -58,6 +58,7 @@ class Service:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        directory.mkdir(exist_ok=True)
         self.port, self.metrics_port = free_port(), free_port()
         self.config = directory / "seacod.yaml"
         self.log_file = directory / "log"
@@ -175,16 +176,44 @@ class StandIn(Service):
         super().__init__(directory)
         self.plan_file = directory / "plan.json"
         self.environment["STAND_IN_PLAN"] = str(self.plan_file)
+        self.environment["TEST_WORKER"] = str(HERE / "supervisor/stand_in_worker.py")
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, str(HERE / "supervisor/run_with_stand_in.py"), str(self.config)]
+        return [sys.executable, str(HERE / "run_supervisor.py"), str(self.config)]
 
     def plan(self, **plan: Any) -> None:
         """How workers behave from the next start on."""
         temporary = self.plan_file.with_suffix(".new")
         temporary.write_text(json.dumps(plan))
         temporary.rename(self.plan_file)
+
+
+class Faulty(Service):
+    """`seacod run` with the real worker, which fails when told to (tests/faults)."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.environment["SEACOD_TEST_FAULTS"] = str(directory)
+        self.environment["TEST_WORKER"] = str(HERE / "faults/faulty_worker.py")
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, str(HERE / "run_supervisor.py"), str(self.config)]
+
+    def fail(self, fault: str, pid: int | None = None) -> None:
+        """Make one worker fail: the one in front unless another is named."""
+        temporary = self.directory / "fault.new"
+        temporary.write_text(fault)
+        temporary.rename(self.directory / f"fault-{pid or self.worker_pid()}")
+
+    def fail_from_the_start(self, fault: str | None) -> None:
+        """How every worker from now on begins."""
+        file = self.directory / "start-fault"
+        if fault is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_text(fault)
 
 
 def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -102,8 +102,18 @@ class Supervisor:
             The exit code: 0 after an orderly stop, otherwise why the first start was given up.
 
         Raises:
-            ConfigError, AddressInUse: the service cannot begin.
+            SeacodError: the service cannot begin: the address is taken, a directory cannot be
+                written to, another service runs.
         """
+        try:
+            return await self._run()
+        except SeacodError as error:
+            cause = error.__context__
+            number = cause.errno if isinstance(cause, OSError) else None
+            self.notifier.failed(error.exit_code, error.message, number)
+            raise
+
+    async def _run(self) -> int:
         self.paths.make()
         lock = _take_lock(self.paths.runtime)
         try:

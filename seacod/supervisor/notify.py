@@ -12,12 +12,18 @@ import sdnotify
 
 
 class Notifier:
-    """Sends state changes; a text that has not changed is not sent again."""
+    """Sends state changes; a text that has not changed is not sent again.
 
-    def __init__(self) -> None:
+    Args:
+        keep: leave the variables to a later notifier; otherwise they are used up.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
         self._systemd = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
         self._status = ""
         self.watchdog_seconds = _watchdog_seconds()
+        if keep:
+            return
         # Children must not speak for us.
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             os.environ.pop(name, None)

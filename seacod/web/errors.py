@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 from typing import Any
@@ -17,11 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seacod.errors import SeacodError
+from seacod.errors import SeacodError, StorageFull
 
 log = structlog.get_logger(__name__)
 
 _GIVEN_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+# What the system says when a file cannot grow: full, over quota, gone read-only.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PLAIN = {
     404: ("not_found", "there is nothing at this address", "此地址没有内容"),
     405: ("method_not_allowed", "this address does not take that method", "此地址不支持该方法"),
@@ -54,6 +57,7 @@ class RequestIds:
 def install(app: FastAPI) -> None:
     """Turn everything a route may raise into the one shape."""
     app.add_middleware(RequestIds)
+    handle_storage(app)
 
     @app.exception_handler(SeacodError)
     async def known(request: Request, error: SeacodError) -> Response:
@@ -82,12 +86,33 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Response:
-        log.error("request_broke", path=request.url.path, exc_info=error)
-        return answer(
-            request, 500, "internal",
-            "something went wrong on our side; the log has it under this request id",
-            "服务内部出错，日志中可按请求编号查找",
-        )  # fmt: skip
+        return broke(request, error)
+
+
+def handle_storage(app: FastAPI) -> None:
+    """A full disk is said as such; also for the page's own application, which takes uploads."""
+
+    @app.exception_handler(OSError)
+    async def system(request: Request, error: OSError) -> Response:
+        if error.errno not in _NO_ROOM:
+            return broke(request, error)
+        log.error("storage_full", path=request.url.path, error=error.strerror)
+        full = StorageFull(
+            f"the server cannot keep the upload ({(error.strerror or '').lower()}); its operator "
+            "has to make room on the disk",
+            "服务器磁盘空间不足，无法保存上传的文件，请联系管理员",
+        )
+        return answer(request, full.http_status, full.code, full.message, full.chinese)
+
+
+def broke(request: Request, error: Exception) -> Response:
+    """The answer to what nobody foresaw."""
+    log.error("request_broke", path=request.url.path, exc_info=error)
+    return answer(
+        request, 500, "internal",
+        "something went wrong on our side; the log has it under this request id",
+        "服务内部出错，日志中可按请求编号查找",
+    )  # fmt: skip
 
 
 def answer(

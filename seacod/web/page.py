@@ -11,12 +11,13 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.routing import Mount
 
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.paths import Paths
-from seacod.web import texts
+from seacod.web import errors, texts
 from seacod.web.tabs import single
 
 
@@ -61,6 +62,9 @@ def mount_page(
     # Gradio checks where a file comes from only once a page was launched, which mounting never
     # does: without this line anyone could have /etc/passwd read (6.31, processing_utils).
     demo.has_launched = True
+    for route in mounted.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            errors.handle_storage(route.app)
     return mounted
 
 

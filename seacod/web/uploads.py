@@ -94,8 +94,15 @@ async def received(request: Request, directory: Path, max_bytes: int) -> AsyncGe
 
 def _keep(upload: UploadFile, directory: Path) -> Path:
     with tempfile.NamedTemporaryFile(prefix=PREFIX, dir=directory, delete=False) as file:
-        shutil.copyfileobj(upload.file, file, 1024 * 1024)
-        return Path(file.name)
+        path = Path(file.name)
+        try:
+            shutil.copyfileobj(upload.file, file, 1024 * 1024)
+            # Otherwise a full disk could still show itself at closing.
+            file.flush()
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return path
 
 
 async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:

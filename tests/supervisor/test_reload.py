@@ -74,11 +74,11 @@ def test_a_replacement_fails_no_request(service: StandIn, requests_per_connectio
     service.start()
     with Load(service.port, requests_per_connection=requests_per_connection) as load:
         for threads in (1, 2, 3):
-            first, answered = service.worker_pid(), load.answered()
+            first, answered = service.worker_pid(), load.seen["200"]
             service.configure(asr={"cpu_threads": threads})
             assert reload(service)["state"] == "done"
             assert service.worker_pid() != first
-            wait_until(lambda before=answered: load.answered() > before + 20, "more answers")
+            wait_until(lambda before=answered: load.seen["200"] > before + 20, "more answers")
             wait_until(lambda: (service.status() or {})["leaving"] == 0, "the old one gone")
     assert load.failed() == {}
     assert (service.status() or {})["restarts"]["count"] == 0

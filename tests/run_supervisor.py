@@ -1,12 +1,13 @@
-"""`seacod run` with the stand-in worker: the real supervisor process, quick to start.
+"""`seacod run` with a worker of the tests': the real supervisor process.
 
-The plan of the stand-in (STAND_IN_PLAN) may also say how much memory the supervisor believes to be
-available: available_bytes.
+The worker's script is named by TEST_WORKER. The plan of the stand-in (STAND_IN_PLAN) may also say
+how much memory the supervisor believes to be available: available_bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import os
 import sys
@@ -18,12 +19,10 @@ from seacod.config import Settings, load_settings
 from seacod.supervisor.daemon import Supervisor
 from seacod.supervisor.memory import Room, available_bytes
 
-COMMAND = (sys.executable, str(Path(__file__).with_name("stand_in_worker.py")))
-
 
 def _available() -> int:
     """The machine's memory, unless the plan has another figure."""
-    path = Path(os.environ["STAND_IN_PLAN"])
+    path = Path(os.environ.get("STAND_IN_PLAN", "/nowhere"))
     plan = json.loads(path.read_text()) if path.exists() else {}
     return int(plan.get("available_bytes", available_bytes()))
 
@@ -34,10 +33,15 @@ def main() -> int:
     def read() -> Settings:
         return load_settings(file)
 
+    faulthandler.enable()
     settings = read()
     logs.configure(settings.log, "supervisor")
     supervisor = Supervisor(
-        settings, read, lambda _: None, worker_command=COMMAND, room=Room(available=_available)
+        settings,
+        read,
+        lambda _: None,
+        worker_command=(sys.executable, os.environ["TEST_WORKER"]),
+        room=Room(available=_available),
     )
     return asyncio.run(supervisor.run())
 

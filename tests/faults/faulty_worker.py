@@ -1,0 +1,90 @@
+"""The real worker, real model and all, that can be made to fail in ways no signal can.
+
+A thread looks for a file `fault-PID` (or `fault-next`, taken by the next process that looks) in the
+directory SEACOD_TEST_FAULTS and does what it says. `start-fault` holds for every worker from its
+start on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+DIRECTORY = Path(os.environ["SEACOD_TEST_FAULTS"])
+FOREVER_SECONDS = 3600
+
+
+def main() -> int:
+    fault = _read(DIRECTORY / "start-fault")
+    if fault == "exit_at_start":
+        print("this worker was told to fail at its start", file=sys.stderr)
+        return 1
+
+    import seacod.web.worker as module
+
+    workers: list[module.Worker] = []
+    begin = module.Worker.__init__
+
+    def remembered(self: module.Worker, *arguments: Any, **options: Any) -> None:
+        begin(self, *arguments, **options)
+        workers.append(self)
+
+    module.Worker.__init__ = remembered  # type: ignore[method-assign]
+    if fault == "never_ready":
+
+        def load_for_ever(self: module.Worker) -> None:
+            time.sleep(FOREVER_SECONDS)
+
+        module.Worker._load_engine = load_for_ever  # type: ignore[assignment,method-assign]
+    threading.Thread(target=_watch, args=(workers,), name="saboteur", daemon=True).start()
+    return module.run_worker()
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _watch(workers: list[Any]) -> None:
+    mine = DIRECTORY / f"fault-{os.getpid()}"
+    while True:
+        if mine.exists():
+            fault = mine.read_text()
+            mine.unlink()
+            _fail(fault, workers[0])
+        time.sleep(0.01)
+
+
+def _fail(fault: str, worker: Any) -> None:
+    if fault == "hold_gil":
+        # PyDLL keeps the interpreter lock during the call: nothing of Python runs any more.
+        ctypes.PyDLL(None).sleep(FOREVER_SECONDS)
+    elif fault == "block_loop":
+        worker._loop.call_soon_threadsafe(time.sleep, FOREVER_SECONDS)
+    elif fault == "stuck":
+        worker._service.engine.recognise = lambda *_: time.sleep(FOREVER_SECONDS)
+    elif fault == "deaf":
+        for server in worker._server.servers:
+            for listening in server.sockets:
+                worker._loop.call_soon_threadsafe(worker._loop.remove_reader, listening.fileno())
+    elif fault == "eat_memory":
+        # In pieces, each touched, until somebody stops us.
+        eaten = []
+        while True:
+            eaten.append(b"x" * (16 << 20))
+    elif fault == "garbage":
+        worker._loop.call_soon_threadsafe(worker._writer.write, b'\x00\xff nonsense\n{"type":7}\n')
+    elif fault == "exit_0":
+        os._exit(0)
+    elif fault == "die_on_serve":
+        worker._may_serve.set = lambda: os._exit(3)
+    else:
+        raise AssertionError(f"no such fault: {fault}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
