@@ -57,6 +57,7 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"  address    {status['url']}",
         f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}{device}",
         f"  spare      {_beside(status['spare'])}",
+        *_gpus(status["gpu"]),
         f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting",
         f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}",
     ]
@@ -73,6 +74,18 @@ def _beside(worker: dict[str, Any] | None) -> str:
     if worker is None:
         return "none"
     return f"pid {worker['pid']}, {worker['state']} since {ago(worker['since'])}"
+
+
+def _gpus(gpu: dict[str, Any]) -> list[str]:
+    if gpu["state"] == "absent":
+        return ["  gpu        none (no NVIDIA driver)"]
+    if gpu["state"] == "unknown":
+        return ["  gpu        unknown: the driver does not answer"]
+    return [
+        f"  gpu {one['index']:<6} {one['name']}, {one['used_bytes'] >> 20} of "
+        f"{one['total_bytes'] >> 20} MiB used"
+        for one in gpu["gpus"]
+    ]
 
 
 def ago(since: float) -> str:

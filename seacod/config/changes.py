@@ -25,6 +25,7 @@ _APPLIED: dict[str, Applied] = {
     "limits.max_upload_bytes": "replace",
     "worker": "live",
     "supervisor": "live",
+    "gpu": "live",
     "paths": "restart",
     "log": "live",
 }

@@ -288,6 +288,14 @@ class SupervisorSettings(_Section):
     )
 
 
+class GpuSettings(_Section):
+    """The watch over GPU memory. Without an NVIDIA driver it is off, and says so once."""
+
+    interval_seconds: float = _setting(
+        15.0, "Seconds between two readings", "两次读取的间隔（秒）", ge=0.1, le=3_600
+    )
+
+
 class PathSettings(_Section):
     """Directories. Empty: what systemd gives the unit, else a place under the user's home."""
 
@@ -335,6 +343,7 @@ class Settings(_Section):
     limits: LimitSettings = LimitSettings()
     worker: WorkerSettings = WorkerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
+    gpu: GpuSettings = GpuSettings()
     paths: PathSettings = PathSettings()
     log: LogSettings = LogSettings()
 

@@ -32,6 +32,7 @@ from seacod.supervisor.events import (
     StopRequested,
 )
 from seacod.supervisor.frontdoor import FrontDoor
+from seacod.supervisor.gpu import Gpu, GpuSampler, visible
 from seacod.supervisor.lifecycle import Hooks, Lifecycle
 from seacod.supervisor.listener import Listener, acquire, bind
 from seacod.supervisor.memory import Room
@@ -83,9 +84,15 @@ class Supervisor:
         self.started_at = time.time()
         self.notifier = Notifier()
         self.reloads = Reloads()
+        self._pulses = Pulses(time.monotonic)
+        self.gpus = GpuSampler(
+            lambda: self.settings.gpu.interval_seconds,
+            on_sample=lambda gpus: None,
+            on_failure=lambda problem: self.lifecycle.report.notice("gpu_does_not_answer", problem),
+            pulses=self._pulses,
+        )
         self._reload_settings = reload_settings
         self._announce = announce
-        self._pulses = Pulses(time.monotonic)
         self._is_announced = False
         self._before_reload = settings
         self._worker_command = worker_command
@@ -148,6 +155,7 @@ class Supervisor:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, name="watch")
                 tasks.start_soon(self._probe, name="probe")
+                tasks.start_soon(self.gpus.run, name="gpu")
                 if metrics_server is not None:
                     tasks.start_soon(metrics_server.run, name="metrics")
                 await self.lifecycle.run(lambda: self._pulses.touch("lifecycle"))
@@ -168,6 +176,7 @@ class Supervisor:
             version=__version__,
             url=self.listener.local_url,
             reloads=self.reloads,
+            gpus=self.gpus,
         )
 
     # -- parts ------------------------------------------------------------------------------
@@ -290,6 +299,7 @@ class Supervisor:
             beat = report.beat
             parts.append(f"{beat.in_flight if beat else 0} in flight")
             parts.append(f"{beat.queue_depth if beat else 0} waiting")
+            parts += [_memory(gpu) for gpu in self._gpus_in_use()]
         if report.replacement is not None:
             parts.append("a worker with new settings is loading")
         elif report.spare is not None:
@@ -299,6 +309,11 @@ class Supervisor:
         last = f" (last: {report.last_causes[-1]})" if report.last_causes else ""
         parts.append(f"{report.restarts} restarts{last}")
         return ", ".join(parts)
+
+    def _gpus_in_use(self) -> list[Gpu]:
+        """The GPU the worker is on, if it is on one."""
+        gpu = visible(self.gpus.gpus, self.lifecycle.report.device)
+        return [] if gpu is None else [gpu]
 
     async def _watch(self) -> None:
         """Once a second: prove that the tasks live, keep systemd's picture fresh."""
@@ -333,6 +348,10 @@ class Supervisor:
         self.notifier.failed(code, self.lifecycle.fatal_message)
         log.error("supervisor_gave_up", exit_code=code, text=self.lifecycle.fatal_message)
         return code
+
+
+def _memory(gpu: Gpu) -> str:
+    return f"GPU {gpu.used_bytes >> 20} of {gpu.total_bytes >> 20} MiB"
 
 
 def _take_lock(runtime: Path) -> TextIO:

@@ -1,17 +1,15 @@
 """The service's life: who serves, who takes over, when the next one starts.
 
 One loop takes one event at a time (`run`), gives it to the handler of its kind, and looks at the
-deadlines. Handlers never wait. At most one worker is *in front* (it serves, or is to serve); beside
-it there may be a warm spare (`spare.py`), a replacement that loads with new settings, and old ones
-that are leaving. Called by `daemon.py`; what a single worker can do is in `worker.py`, the
-arithmetic of pauses in `restart.py`.
+deadlines. Handlers never wait. Called by `daemon.py`; who there is stands in `crew.py`, what a
+single worker can do in `worker.py`, the arithmetic of pauses in `restart.py`.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -19,6 +17,7 @@ import structlog
 from seacod import protocol
 from seacod.config import changes
 from seacod.config.schema import Settings
+from seacod.supervisor.crew import Crew
 from seacod.supervisor.events import (
     ApplyRequested,
     Event,
@@ -35,12 +34,11 @@ from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.listener import Listener
 from seacod.supervisor.liveness import Limits, own_pause
 from seacod.supervisor.memory import Room
-from seacod.supervisor.report import Beside, Report
+from seacod.supervisor.report import Report
 from seacod.supervisor.restart import Pause, RestartPolicy
-from seacod.supervisor.spare import SpareKeeper
 from seacod.supervisor.states import ServiceState, WorkerState, service_state
 from seacod.supervisor.worker import Worker
-from seacod.supervisor.worker_process import WORKER_COMMAND, WorkerProcess
+from seacod.supervisor.worker_process import WORKER_COMMAND
 
 log = structlog.get_logger(__name__)
 
@@ -112,13 +110,11 @@ class Lifecycle:
         self._settings = settings
         self._front_door = front_door
         self._hooks = hooks
-        self._worker_command = worker_command
         self._random = random_ or random.Random()
         self._room = room or Room()
-        self._front: Worker | None = None
-        self._incoming: Worker | None = None
-        self._leaving: list[Worker] = []
-        self._spare = SpareKeeper(self._spawn_spare, self._room, self._random)
+        self._crew = Crew(
+            listener, self.events, worker_command, self._room, self._random, self._changed
+        )
         self._replacement: _Replacement | None = None
         self._restart_at: float | None = None
         self._failures: tuple[float, ...] = ()
@@ -150,30 +146,23 @@ class Lifecycle:
                 self._check_liveness()
                 self._tend_spare()
         finally:
-            for worker in self._workers():
-                worker.process.kill()
-                worker.process.close()
+            self._crew.kill()
 
     def _is_over(self) -> bool:
         is_ending = self._stop_cause is not None or self.fatal_exit_code is not None
-        return is_ending and not any(self._workers())
-
-    def _workers(self) -> Iterator[Worker]:
-        for worker in (self._front, self._incoming, self._spare.worker, *self._leaving):
-            if worker is not None:
-                yield worker
+        return is_ending and not any(self._crew)
 
     def _wait_seconds(self) -> float:
-        waits = [worker.seconds_until_deadline() for worker in self._workers()]
+        waits = [worker.seconds_until_deadline() for worker in self._crew]
         if self._restart_at is not None:
             waits.append(max(0.0, self._restart_at - time.monotonic()))
         return min([TICK_SECONDS, *(wait for wait in waits if wait is not None)])
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, (Received, Garbled, Exited)):
-            worker = next((one for one in self._workers() if one.pid == event.pid), None)
+            worker = self._crew.find(event.pid)
             if worker is None:
-                return  # already forgotten
+                return
             if isinstance(event, Received):
                 self._on_message(worker, event.message)
             elif isinstance(event, Exited):
@@ -186,25 +175,20 @@ class Lifecycle:
             self._on_replace(event.settings, event.cause)
         elif isinstance(event, ApplyRequested):
             self._on_apply(event.settings, event.keys)
-        elif isinstance(event, Probed) and self._is_serving():
-            assert self._front is not None
-            self._front.vitals.probed(event.problem)
+        elif isinstance(event, Probed) and self._crew.is_serving:
+            assert self._crew.front is not None
+            self._crew.front.vitals.probed(event.problem)
 
     def _check_deadlines(self) -> None:
-        for worker in list(self._workers()):
+        for worker in list(self._crew):
             worker.check_deadline()
         if self._restart_at is not None and time.monotonic() >= self._restart_at:
             self._start("back-off over")
 
     def _check_liveness(self) -> None:
         paused = self._own_pause()
-        supervisor = self._settings.supervisor
-        limits = Limits(
-            supervisor.beat_timeout_seconds,
-            supervisor.progress_timeout_seconds,
-            supervisor.probe_failures,
-        )
-        for worker in list(self._workers()):
+        limits = Limits.of(self._settings.supervisor)
+        for worker in list(self._crew):
             if paused:
                 worker.vitals.begin()
             elif (found := worker.ailment(limits)) is not None:
@@ -214,7 +198,7 @@ class Lifecycle:
 
     def _notice_stability(self) -> None:
         """A worker that is ready for long enough leads out of a crash loop."""
-        ready_for = self._front.ready_for_seconds if self._front is not None else None
+        ready_for = self._crew.front.ready_for_seconds if self._crew.front is not None else None
         if ready_for is None or ready_for < self._settings.supervisor.stable_seconds:
             return
         self._failures = ()
@@ -223,30 +207,22 @@ class Lifecycle:
             log.info("crash_loop_left", worker_pid=self.report.pid)
             self.report.notice("crash_loop_left", "a worker has been stable; all is well again")
 
-    def _is_serving(self) -> bool:
-        return self._front is not None and self._front.state is WorkerState.SERVING
-
     def _tend_spare(self) -> None:
         is_wanted = (
-            self._is_serving()
+            self._crew.is_serving
             and self._replacement is None
             and self._stop_cause is None
-            and not self._leaving
+            and not self._crew.leaving
             and not self.report.is_crash_looping
         )
-        self._leave(self._spare.tend(self._settings, is_wanted=is_wanted))
-
-    def _leave(self, worker: Worker | None) -> None:
-        if worker is not None:
-            self._leaving.append(worker)
-            self._changed()
+        self._crew.leave(self._crew.spare.tend(self._settings, is_wanted=is_wanted))
 
     # -- what a worker says -----------------------------------------------------------------
 
     def _on_message(self, worker: Worker, message: protocol.FromWorker) -> None:
         if isinstance(message, protocol.Beat):
             worker.heard_beat(message)
-            if worker is self._front:
+            if worker is self._crew.front:
                 self.report.beat = message
         elif isinstance(message, protocol.Stage):
             worker.heard_stage(message)
@@ -270,19 +246,19 @@ class Lifecycle:
     def _on_ready(self, worker: Worker, message: protocol.Ready) -> None:
         if worker.state is not WorkerState.STARTING:
             return
-        if worker is self._incoming:
-            old, self._front, self._incoming = self._front, worker, None
+        if worker is self._crew.incoming:
+            old, self._crew.front, self._crew.incoming = self._crew.front, worker, None
             self._begin_serving(worker, message)
             if old is not None:
-                self._leaving.append(old)
+                self._crew.leaving.append(old)
                 if old.state is WorkerState.SERVING:
                     old.drain(self._replacement.cause if self._replacement else "replaced")
-        elif worker is self._front:
+        elif worker is self._crew.front:
             # Order matters: the supervisor lets go before the worker takes over. What arrives in
             # between waits in the kernel's queue.
             self._front_door.close()
             self._begin_serving(worker, message)
-        if self._replacement is not None and worker is self._front:
+        if self._replacement is not None and worker is self._crew.front:
             self._replacement = None
             self._hooks.replaced(None)
         self._changed()
@@ -296,7 +272,7 @@ class Lifecycle:
             log.info("service_came_back", worker_pid=worker.pid, away_seconds=round(away, 2))
         self._start_seconds[worker.was_spare] = worker.serve(message)
         self._room.measured(worker.pid)
-        self._spare.serving()
+        self._crew.spare.serving()
 
     # -- ends -------------------------------------------------------------------------------
 
@@ -308,16 +284,16 @@ class Lifecycle:
         is_hung = end.kind in (ExitKind.HUNG, ExitKind.NEVER_READY)
         worker.ended(end, status, is_wanted=was_asked and not is_hung)
         self._hooks.gone(worker.process.slot)
-        if worker is self._spare.worker:
-            self._spare.ended(end)
-        elif worker is self._incoming:
-            self._incoming = None
+        if worker is self._crew.spare.worker:
+            self._crew.spare.ended(end)
+        elif worker is self._crew.incoming:
+            self._crew.incoming = None
             self._give_up_replacement(worker, end)
-        elif worker is self._front:
-            self._front = None
+        elif worker is self._crew.front:
+            self._crew.front = None
             self._on_front_ended(worker, end, status, ready_for, is_wanted=was_asked)
         else:
-            self._leaving.remove(worker)
+            self._crew.leaving.remove(worker)
         self._changed()
 
     def _on_front_ended(
@@ -328,9 +304,9 @@ class Lifecycle:
         if self._away_since is None and self.report.has_served:
             self._away_since = time.monotonic()
         replacement = self._replacement
-        if self._incoming is not None:
+        if self._crew.incoming is not None:
             # The old worker went before its replacement was ready: from now on that is the one.
-            self._front, self._incoming = self._incoming, None
+            self._crew.front, self._crew.incoming = self._crew.incoming, None
             self._front_door.open("replacing")
             if end.kind is not ExitKind.STOPPED:
                 self._count(end)
@@ -345,7 +321,7 @@ class Lifecycle:
         elif not self.report.has_served and end.kind in _FATAL_AT_FIRST_START:
             self.fatal_exit_code = status
             self.fatal_message = worker.fault.message if worker.fault else end.cause
-            self._leave(self._spare.dismiss(self.fatal_message))
+            self._crew.leave(self._crew.spare.dismiss(self.fatal_message))
         else:
             self._fail(end, ready_for)
 
@@ -371,7 +347,7 @@ class Lifecycle:
         """A worker ended that should not have: a spare takes over, or there is a pause."""
         now = time.monotonic()
         self._count(end)
-        policy = self._restart_policy()
+        policy = RestartPolicy.of(self._settings.supervisor)
         self._failures = policy.remembered(self._failures, now, ready_for)
         pause = policy.pause(self._failures, self._random)
         if end.kind is ExitKind.CONFIGURATION:
@@ -385,7 +361,7 @@ class Lifecycle:
                 "tries go on slowly",
             )
         self.report.is_crash_looping = pause.is_crash_loop
-        if self._spare.is_warm and not pause.is_crash_loop:
+        if self._crew.spare.is_warm and not pause.is_crash_loop:
             # A spare takes longer to make than any first pause: it cannot loop fast.
             self._start(end.cause)
             return
@@ -399,34 +375,19 @@ class Lifecycle:
             failures=len(self._failures),
         )
 
-    def _restart_policy(self) -> RestartPolicy:
-        supervisor = self._settings.supervisor
-        return RestartPolicy(
-            supervisor.backoff_initial_seconds,
-            supervisor.backoff_max_seconds,
-            supervisor.stable_seconds,
-            supervisor.crash_loop_failures,
-            supervisor.crash_loop_window_seconds,
-            supervisor.crash_loop_pause_seconds,
-        )
-
     # -- what the daemon asks ---------------------------------------------------------------
 
     def _on_stop(self, cause: str) -> None:
-        front = self._front
+        front = self._crew.front
         if self._stop_cause is not None:
             # Asked twice: whoever asks does not want to wait for the drain.
-            for worker in (front, *self._leaving):
+            for worker in (front, *self._crew.leaving):
                 if worker is not None:
                     worker.terminate(End(ExitKind.STOPPED, f"{cause}, asked again"))
             return
         self._stop_cause = cause
         self._restart_at = None
-        self._leave(self._spare.dismiss(cause))
-        if self._incoming is not None:
-            self._incoming.dismiss(cause)
-            self._leaving.append(self._incoming)
-            self._incoming = None
+        self._crew.dismiss_others(cause)
         if front is not None and front.state is WorkerState.SERVING:
             front.drain(cause)
         elif front is not None and front.state is WorkerState.STARTING:
@@ -444,14 +405,10 @@ class Lifecycle:
         if self._stop_cause is not None:
             return
         previous = self._replacement.previous if self._replacement else self._settings
-        if self._incoming is not None:
-            # Newer settings still: the one that loads with the last ones is not needed.
-            self._incoming.dismiss(cause)
-            self._leaving.append(self._incoming)
-            self._incoming = None
-        self._leave(self._spare.dismiss(cause))
+        # Also one that loads with settings that were new a moment ago.
+        self._crew.dismiss_others(cause)
         self._settings = settings
-        front = self._front
+        front = self._crew.front
         if front is None:
             # Nothing works with the settings before: there is nothing to come back to.
             self._replacement = None
@@ -461,7 +418,7 @@ class Lifecycle:
         self._replacement = _Replacement(settings, previous, cause)
         if front.state is WorkerState.SERVING:
             if self._room.for_one_more():
-                self._incoming = self._spawn(WorkerState.STARTING, settings, cause)
+                self._crew.incoming = self._crew.spawn(WorkerState.STARTING, settings, cause)
             else:
                 log.info("replacing_one_after_the_other", cause="host memory does not allow two")
                 self._away_since = time.monotonic()
@@ -475,7 +432,7 @@ class Lifecycle:
         """Settings that take effect at once."""
         self._settings = settings
         changed = changes.values(settings, keys)
-        for worker in self._workers():
+        for worker in self._crew:
             worker.apply(changed)
 
     # -- actions ----------------------------------------------------------------------------
@@ -484,44 +441,28 @@ class Lifecycle:
         """A worker is to serve: the spare, or a new process."""
         self._front_door.open("restarting" if self.report.has_served else "starting")
         self._restart_at = None
-        spare = self._spare.take(self._settings)
+        spare = self._crew.spare.take(self._settings)
         if spare is not None:
-            self._front = spare
+            self._crew.front = spare
             spare.promote(cause)
         else:
-            self._front = self._spawn(WorkerState.STARTING, self._settings, cause)
+            self._crew.front = self._crew.spawn(WorkerState.STARTING, self._settings, cause)
         self._changed()
-
-    def _spawn(self, state: WorkerState, settings: Settings, cause: str) -> Worker:
-        taken = {worker.process.slot for worker in self._workers()}
-        slot = next(name for n in range(64) if (name := f"worker{n}") not in taken)
-        process = WorkerProcess(
-            self._listener.socket,
-            settings,
-            self.events,
-            self._worker_command,
-            slot=slot,
-            is_spare=state is WorkerState.WARMING,
-        )
-        return Worker(process, settings, state, cause, self._changed)
-
-    def _spawn_spare(self, settings: Settings) -> Worker:
-        return self._spawn(WorkerState.WARMING, settings, "a spare is wanted")
 
     def reopen_logs(self) -> None:
         """Tell the workers that their log file was moved away."""
-        for worker in self._workers():
+        for worker in self._crew:
             worker.process.send(protocol.ReopenLogs())
 
     def seconds_until_deadline(self) -> float | None:
         """How long the present state may still last; None when it has no limit."""
-        if self._front is not None:
-            return self._front.seconds_until_deadline()
+        if self._crew.front is not None:
+            return self._crew.front.seconds_until_deadline()
         return None if self._restart_at is None else max(0.0, self._restart_at - time.monotonic())
 
     def retry_after_seconds(self) -> int:
         """When a client that is turned away now may find a worker: measured, not guessed."""
-        front = self._front
+        front = self._crew.front
         if front is not None and front.state is WorkerState.STARTING:
             elapsed = time.monotonic() - front.asked_at
             return max(1, round(self._start_seconds[front.was_spare] - elapsed))
@@ -531,26 +472,16 @@ class Lifecycle:
     # -- telling ----------------------------------------------------------------------------
 
     def _state(self) -> ServiceState:
-        front = self._front.state if self._front is not None else None
+        front = self._crew.front.state if self._crew.front is not None else None
         return service_state(front, self._restart_at is not None, self.report.is_crash_looping)
 
     def _changed(self) -> None:
         """Bring the report up to date, and tell."""
-        report, front = self.report, self._front
+        report, front = self.report, self._crew.front
         state = self._state()
         pid = front.pid if front is not None else None
         if (state, pid) != (report.state, report.pid):
             report.state, report.pid, report.since = state, pid, time.time()
             report.beat = None
-        report.stage = front.stage if front is not None else ""
-        report.was_spare = front is not None and front.was_spare
-        if front is not None and front.model:
-            report.model, report.device = front.model, front.device
-        report.spare = _beside(self._spare.worker)
-        report.replacement = _beside(self._incoming)
-        report.leaving = len(self._leaving)
+        self._crew.describe(report)
         self._hooks.changed()
-
-
-def _beside(worker: Worker | None) -> Beside | None:
-    return None if worker is None else Beside(worker.pid, worker.state, worker.since)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from seacod.config.schema import SupervisorSettings
 from seacod.protocol import Beat
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,14 @@ class Limits:
     beat_seconds: float
     progress_seconds: float
     probe_failures: int
+
+    @classmethod
+    def of(cls, settings: SupervisorSettings) -> Limits:
+        return cls(
+            settings.beat_timeout_seconds,
+            settings.progress_timeout_seconds,
+            settings.probe_failures,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from seacod.config.schema import SupervisorSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -39,6 +41,17 @@ class RestartPolicy:
     crash_loop_failures: int
     crash_loop_window_seconds: float
     crash_loop_pause_seconds: float
+
+    @classmethod
+    def of(cls, settings: SupervisorSettings) -> RestartPolicy:
+        return cls(
+            settings.backoff_initial_seconds,
+            settings.backoff_max_seconds,
+            settings.stable_seconds,
+            settings.crash_loop_failures,
+            settings.crash_loop_window_seconds,
+            settings.crash_loop_pause_seconds,
+        )
 
     def remembered(
         self, failures: tuple[float, ...], now: float, ready_for_seconds: float | None

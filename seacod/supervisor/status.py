@@ -13,12 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seacod.supervisor.gpu import GpuSampler
 from seacod.supervisor.reload import Reloads
 from seacod.supervisor.report import Beside, Report
 
 
 def snapshot(
-    report: Report, *, started_at: float, version: str, url: str, reloads: Reloads
+    report: Report,
+    *,
+    started_at: float,
+    version: str,
+    url: str,
+    reloads: Reloads,
+    gpus: GpuSampler,
 ) -> dict[str, Any]:
     """The state of the service as plain values. Times are Unix seconds."""
     beat = report.beat
@@ -48,6 +55,11 @@ def snapshot(
         },
         "in_flight": beat.in_flight if beat else 0,
         "queue_depth": beat.queue_depth if beat else 0,
+        "gpu": {
+            "state": gpus.state.value,
+            "read_at": gpus.read_at or None,
+            "gpus": [dataclasses.asdict(gpu) for gpu in gpus.gpus],
+        },
         "reload": {
             "number": reloads.number,
             "state": reloads.state.value,

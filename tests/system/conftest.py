@@ -1,4 +1,5 @@
-"""The fixture `machine`: one container with a real systemd for all tests here."""
+"""The fixtures `machine`, one container with a real systemd for all tests here, and `service`, the
+same with seacod installed."""
 
 from __future__ import annotations
 
@@ -30,3 +31,11 @@ def machine() -> Iterator[Machine]:
         pytest.skip(obstacle)
     with Machine(CHECKOUT) as booted:
         yield booted
+
+
+@pytest.fixture(scope="session")
+def service(machine: Machine) -> Machine:
+    """The machine with seacod installed, once; the last tests remove it."""
+    outcome = machine.install("--model", "builtin")
+    assert "systemctl returns when the model answers" in outcome.stdout
+    return machine

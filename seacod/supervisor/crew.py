@@ -1,0 +1,114 @@
+"""Every worker process there is, and what each is for. Decides nothing.
+
+At most one is *in front*: it serves, or is to serve. Beside it there may be a warm spare, a
+replacement that loads with new settings, and old ones that are leaving.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+from seacod.config.schema import Settings
+from seacod.supervisor.events import EventQueue
+from seacod.supervisor.listener import Listener
+from seacod.supervisor.memory import Room
+from seacod.supervisor.report import Beside, Report
+from seacod.supervisor.spare import SpareKeeper
+from seacod.supervisor.states import WorkerState
+from seacod.supervisor.worker import Worker
+from seacod.supervisor.worker_process import WorkerProcess
+
+
+class Crew:
+    """The processes of one service.
+
+    Args:
+        listener: the listening socket, handed on to each worker.
+        events: where they report.
+        command: what a worker is; see `WorkerProcess`.
+        room: whether a second one fits into memory.
+        changed: called after each change of a worker's state or stage.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        events: EventQueue,
+        command: Sequence[str],
+        room: Room,
+        random_: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        self.front: Worker | None = None
+        self.incoming: Worker | None = None
+        self.leaving: list[Worker] = []
+        self.spare = SpareKeeper(self._spawn_spare, room, random_)
+        self._listener = listener
+        self._events = events
+        self._command = command
+        self._changed = changed
+
+    def __iter__(self) -> Iterator[Worker]:
+        workers = (self.front, self.incoming, self.spare.worker, *self.leaving)
+        return iter([worker for worker in workers if worker is not None])
+
+    def find(self, pid: int) -> Worker | None:
+        """The worker with this pid; None when it is already forgotten."""
+        return next((worker for worker in self if worker.pid == pid), None)
+
+    @property
+    def is_serving(self) -> bool:
+        return self.front is not None and self.front.state is WorkerState.SERVING
+
+    def spawn(self, state: WorkerState, settings: Settings, cause: str) -> Worker:
+        """A new process. Each writes its metrics under a name that no other live one has."""
+        taken = {worker.process.slot for worker in self}
+        slot = next(name for n in range(64) if (name := f"worker{n}") not in taken)
+        process = WorkerProcess(
+            self._listener.socket,
+            settings,
+            self._events,
+            self._command,
+            slot=slot,
+            is_spare=state is WorkerState.WARMING,
+        )
+        return Worker(process, settings, state, cause, self._changed)
+
+    def _spawn_spare(self, settings: Settings) -> Worker:
+        return self.spawn(WorkerState.WARMING, settings, "a spare is wanted")
+
+    def leave(self, worker: Worker | None) -> None:
+        """It is on its way out; kept until it was reaped."""
+        if worker is not None:
+            self.leaving.append(worker)
+            self._changed()
+
+    def dismiss_others(self, cause: str) -> None:
+        """Let go of all that promised nothing to anybody: the spare, and a replacement."""
+        self.leave(self.spare.dismiss(cause))
+        incoming, self.incoming = self.incoming, None
+        if incoming is not None:
+            incoming.dismiss(cause)
+            self.leave(incoming)
+
+    def kill(self) -> None:
+        """End everybody at once: the service itself ends."""
+        for worker in self:
+            worker.process.kill()
+            worker.process.close()
+
+    def describe(self, report: Report) -> None:
+        """Write down who there is."""
+        front = self.front
+        report.stage = front.stage if front is not None else ""
+        report.was_spare = front is not None and front.was_spare
+        if front is not None and front.model:
+            report.model, report.device = front.model, front.device
+        report.spare = _beside(self.spare.worker)
+        report.replacement = _beside(self.incoming)
+        report.leaving = len(self.leaving)
+
+
+def _beside(worker: Worker | None) -> Beside | None:
+    return None if worker is None else Beside(worker.pid, worker.state, worker.since)
