@@ -5,7 +5,9 @@ tests/system has the real systemd; here each message can be looked at.
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -98,7 +100,7 @@ def test_the_socket_of_systemd_is_used(service: StandIn) -> None:
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
-                "STAND_IN_PLAN": str(service.plan_file),
+                **service.environment,
             },
         )
         service.wait_for_state("serving")
@@ -108,3 +110,44 @@ def test_the_socket_of_systemd_is_used(service: StandIn) -> None:
         # The socket is systemd's: what connects now waits there for the next start.
         with socket.create_connection(("127.0.0.1", service.port)):
             pass
+
+
+def test_a_reload_is_told_from_beginning_to_end(service: StandIn, notify: NotifySocket) -> None:
+    service.environment["NOTIFY_SOCKET"] = str(notify.path)
+    service.start()
+    wait_until(lambda: "READY=1" in notify.read(), "ready")
+    notify.lines.clear()
+    service.configure(asr={"cpu_threads": 1})
+    service.signal(signal.SIGHUP)
+    wait_until(lambda: "READY=1" in notify.read(), "the end of the reload")
+    lines = notify.lines
+    assert lines.index("RELOADING=1") < lines.index("READY=1")
+    (moment,) = [line for line in lines if line.startswith("MONOTONIC_USEC=")]
+    assert int(moment.partition("=")[2]) > 0
+    assert any("a worker with new settings is loading" in line for line in lines)
+
+
+def test_a_reload_before_the_first_answer_is_no_readiness(
+    service: StandIn, notify: NotifySocket
+) -> None:
+    service.environment["NOTIFY_SOCKET"] = str(notify.path)
+    service.plan(never_ready=True)
+    service.start(wait=False)
+    service.wait_for_state("starting")
+    service.signal(signal.SIGHUP)
+    wait_until(lambda: service.events("configuration_unchanged"), "the reload")
+    assert "READY=1" not in notify.read()
+    assert "RELOADING=1" not in notify.read()
+
+
+def test_a_taken_port_is_told_with_its_error_number(service: StandIn, notify: NotifySocket) -> None:
+    service.environment["NOTIFY_SOCKET"] = str(notify.path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", service.port))
+        other.listen()
+        service.start(wait=False)
+        assert service.wait_for_exit() == 71
+    lines = notify.read()
+    assert f"ERRNO={errno.EADDRINUSE}" in lines
+    assert "EXIT_STATUS=71" in lines
+    assert any(f"{service.port} on 127.0.0.1 is taken" in line for line in lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import threading
 import time
 from typing import Any
@@ -109,7 +110,7 @@ def test_a_blocked_supervisor_is_found_by_the_watchdog_and_its_stack_is_in_the_j
         assert "Fatal Python error: Aborted" in said
         assert "blockable.py" in said
     finally:
-        service.run("rm", "-f", DROP_IN, "/opt/seacod/blockable.py")
+        service.run("rm", "-rf", DROP_IN.rpartition("/")[0], "/opt/seacod/blockable.py")
         service.run("systemctl", "daemon-reload")
         service.run("systemctl", "restart", "seacod")
     assert transcribe(service)["text"] == sounds.SPEECH_TEXT
@@ -130,16 +131,20 @@ def test_a_restart_drops_no_connection(service: Machine, faults_page: FaultsPage
     )  # fmt: skip
 
 
+def set_queue_length(machine: Machine, length: int) -> None:
+    edited(machine, lambda text: re.sub(r"  #?queue_length: .*", f"  queue_length: {length}", text))
+
+
 def test_reload_says_what_came_of_it(service: Machine) -> None:
     main, worker = main_pid(service), service_state(service)["worker"]["pid"]
-    edited(service, lambda text: text.replace("  #queue_length: 20\n", "  queue_length: 7\n"))
+    set_queue_length(service, 9)
     told = service.run("seacod", "reload").stdout
     assert told == "limits.queue_length: in use now\n"
-    assert health()["queue_length"] == 7
+    assert health()["queue_length"] == 9
     assert service_state(service)["worker"]["pid"] == worker
-    edited(service, lambda text: text.replace("  queue_length: 7\n", "  #queue_length: 20\n"))
+    set_queue_length(service, 11)
     service.run("systemctl", "reload", "seacod")
-    assert health()["queue_length"] == 20
+    assert health()["queue_length"] == 11
     assert main_pid(service) == main
 
 
