@@ -7,6 +7,7 @@ past (`worker_exited`); the facts are fields. No secret may be given to a logger
 
 from __future__ import annotations
 
+import collections
 import json
 import logging
 import os
@@ -93,6 +94,7 @@ class _Output:
 
     def __call__(self, logger: Any, name: str, event: structlog.typing.EventDict) -> str:
         level = str(event.get("level", name))
+        _recent.append(f"{str(event.get('timestamp', ''))[:19]} {level} {_message(event)}"[:2000])
         if self.file is not None:
             self.file.write(_json(event))
         if self._journal is not None:
@@ -110,6 +112,8 @@ class _Output:
 
 
 _output: _Output | None = None
+# The newest lines of this process, for the evidence of an alert.
+_recent: collections.deque[str] = collections.deque(maxlen=100)
 
 
 def configure(settings: LogSettings, component: Component) -> None:
@@ -150,6 +154,11 @@ def reopen() -> None:
     """Open the log file anew; nothing to do where there is none."""
     if _output is not None and _output.file is not None:
         _output.file.reopen()
+
+
+def recent(count: int) -> list[str]:
+    """The newest lines this process has logged, oldest first."""
+    return list(_recent)[-count:]
 
 
 def flush() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import prometheus_client.values
 from prometheus_client import (
@@ -22,6 +23,10 @@ from prometheus_client import (
     disable_created_metrics,
     multiprocess,
 )
+
+if TYPE_CHECKING:
+    from seacod.supervisor.gpu import Gpu
+    from seacod.supervisor.sweeper import Swept
 
 # The time a series was made says nothing here, and doubles the page.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -130,6 +135,25 @@ class SupervisorMetrics:
             "Requests the supervisor answered 503 for want of a worker",
             registry=self.registry,
         )
+        self.swept_files = Counter(
+            "seacod_temp_files_removed",
+            "Leftover uploads removed by the sweep",
+            registry=self.registry,
+        )
+        # Absent while unknown: the last value of a lost GPU is a lie.
+        self._gpu_used = Gauge(
+            "seacod_gpu_memory_used_bytes", "GPU memory in use, by anybody", ["gpu"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._gpu_total = Gauge(
+            "seacod_gpu_memory_bytes", "GPU memory there is", ["gpu"], registry=self.registry
+        )
+        self._gpu_used_mb = Gauge(
+            "gpu_memory_used_mb", "GPU memory in use, in MiB", ["gpu"], registry=self.registry
+        )
+        self._gpu_util = Gauge(
+            "gpu_util_percent", "GPU use, 0 to 100", ["gpu"], registry=self.registry
+        )
         self.build = Gauge(
             "seacod_build_info",
             "Always 1; the version is in the label",
@@ -140,6 +164,22 @@ class SupervisorMetrics:
         multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
             self.registry, path=str(self._directory)
         )
+
+    def set_gpus(self, gpus: list[Gpu]) -> None:
+        """The present figures of every GPU; of none when they are unknown."""
+        for gauge in (self._gpu_used, self._gpu_total, self._gpu_used_mb, self._gpu_util):
+            gauge.clear()
+        for gpu in gpus:
+            label = str(gpu.index)
+            self._gpu_used.labels(label).set(gpu.used_bytes)
+            self._gpu_total.labels(label).set(gpu.total_bytes)
+            self._gpu_used_mb.labels(label).set(gpu.used_bytes / 2**20)
+            if gpu.utilization_ratio is not None:
+                self._gpu_util.labels(label).set(gpu.utilization_ratio * 100)
+
+    def swept(self, done: Swept) -> None:
+        """A sweep has removed so many files."""
+        self.swept_files.inc(done.removed_files)
 
     def set_worker_state(self, state: str) -> None:
         """Exactly one state is 1."""

@@ -68,6 +68,9 @@ class Beat:
     """Sent every second by the worker's event loop.
 
     `progress_age_seconds`: time since the engine last finished a piece of work (0 when idle).
+    `answered`, `failed`: requests since the start that got a text, or failed on our side.
+    `gpu_reserved_bytes`: what PyTorch holds on the GPU, cache included.
+    `running`: the recording the model is at, in words.
     """
 
     TYPE: ClassVar[str] = "beat"
@@ -75,6 +78,10 @@ class Beat:
     queue_depth: int
     oldest_seconds: float
     progress_age_seconds: float
+    answered: int = 0
+    failed: int = 0
+    gpu_reserved_bytes: int = 0
+    running: str = ""
 
 
 @dataclass(frozen=True, slots=True)

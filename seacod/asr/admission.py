@@ -25,6 +25,8 @@ class Ticket:
     number: int
     admitted_at: float
     started_at: float | None = None
+    # The recording, for the log of a crash: its name and length.
+    label: str = ""
 
 
 @dataclass(slots=True)
@@ -94,6 +96,11 @@ class Admission:
         """How long the longest-running request has been with the model; 0 when idle."""
         started = [t.started_at for t in self._tickets.values() if t.started_at is not None]
         return self.clock() - min(started) if started else 0.0
+
+    @property
+    def running(self) -> str:
+        """The recordings that are with the model, in words."""
+        return "; ".join(t.label for t in self._tickets.values() if t.started_at is not None)
 
     def retry_after_seconds(self) -> int:
         """When half the queue should be gone: measured time per request, times half of them."""

@@ -199,6 +199,12 @@ class Engine:
             results = self._punctuation.generate(input=text, cache={})
         return str(results[0]["text"]) if results else text
 
+    def reserved_bytes(self) -> int:
+        """What PyTorch holds on the GPU, its cache included; 0 on the CPU. Any thread may ask."""
+        if not self.device.startswith("cuda"):
+            return 0
+        return int(self._torch.cuda.memory_reserved(self.device))
+
     def release_cache(self) -> None:
         """Give cached device memory back."""
         if self.device.startswith("cuda"):

@@ -7,8 +7,9 @@ decoding has two named threads, the model has its own (`scheduler.py`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Literal
 
 import structlog
 
+from seacod import inuse
 from seacod.asr import audio, hotwords
 from seacod.asr.admission import Admission, Ticket
 from seacod.asr.audio import SAMPLE_RATE, Samples
@@ -24,7 +26,14 @@ from seacod.asr.hotwords import Hotwords
 from seacod.asr.scheduler import Heard, Job, Scheduler
 from seacod.asr.transcript import Segment, Token, Transcript
 from seacod.config.schema import LimitSettings, Settings
-from seacod.errors import DeadlineExceeded, NotReady, SeacodError
+from seacod.errors import (
+    BadRequest,
+    DeadlineExceeded,
+    NotReady,
+    OutOfMemory,
+    QueueFull,
+    SeacodError,
+)
 from seacod.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
@@ -52,6 +61,10 @@ class Load:
     queue_depth: int
     oldest_seconds: float
     progress_age_seconds: float
+    answered: int
+    failed: int
+    gpu_reserved_bytes: int
+    running: str
 
 
 OnProgress = Callable[[Progress], None]
@@ -81,6 +94,9 @@ class TranscriptionService:
         self._engine: Engine | None = None
         # Said by /health/ready; requests that are inside, or come on an open connection, go on.
         self.is_draining = False
+        self._answered = 0
+        self._failed = 0
+        self.on_fault: Callable[[str, str], None] = _nobody_listens
 
     async def start(self) -> Engine:
         """Load the model; raises the `SeacodError` that says why it cannot be."""
@@ -113,6 +129,7 @@ class TranscriptionService:
         words: str | Iterable[str] | None = None,
         *,
         route: str,
+        name: str = "",
         on_progress: OnProgress | None = None,
     ) -> Transcript:
         """The text of one recording.
@@ -121,6 +138,7 @@ class TranscriptionService:
             upload_path: a private file of ours; it is read, never kept.
             words: hotwords as the user typed them.
             route: where the request came from, for the metrics: `/transcribe`, `page`.
+            name: what the user calls the recording; shown to the operator after a crash.
             on_progress: called on the event loop as things move.
 
         Raises:
@@ -129,13 +147,17 @@ class TranscriptionService:
         began = time.monotonic()
         self._metrics.requests.labels(route).inc()
         try:
-            transcript = await self._in_time(upload_path, words, on_progress or _ignore)
+            transcript = await self._in_time(upload_path, words, name, on_progress or _ignore)
         except BaseException as error:
+            self._failed += _is_our_fault(error)
+            if isinstance(error, OutOfMemory):
+                self.on_fault("out_of_memory", error.message)
             self._metrics.failed.labels(route, _reason(error)).inc()
             _tell_failed(route, error, time.monotonic() - began)
             raise
         finally:
             self._gauge()
+        self._answered += 1
         self._metrics.succeeded.labels(route).inc()
         self._metrics.files.inc()
         self._metrics.audio_seconds.inc(transcript.duration_seconds)
@@ -151,9 +173,24 @@ class TranscriptionService:
         return transcript
 
     async def _in_time(
-        self, path: Path, words: str | Iterable[str] | None, on_progress: OnProgress
+        self,
+        path: Path,
+        words: str | Iterable[str] | None,
+        name: str,
+        on_progress: OnProgress,
+    ) -> Transcript:
+        with _needed(path):
+            return await self._admitted(path, words, name, on_progress)
+
+    async def _admitted(
+        self,
+        path: Path,
+        words: str | Iterable[str] | None,
+        name: str,
+        on_progress: OnProgress,
     ) -> Transcript:
         ticket = self._admission.admit()
+        ticket.label = f"{name or path.name:.80}"
         self._gauge()
         limit = self.limits.request_timeout_seconds
         try:
@@ -179,6 +216,7 @@ class TranscriptionService:
         samples = await asyncio.get_running_loop().run_in_executor(
             self._decoders, self._decode, path
         )
+        ticket.label += f" ({len(samples) / SAMPLE_RATE:.1f} s)"
         job = Job(
             samples,
             clean,
@@ -248,6 +286,10 @@ class TranscriptionService:
             queue_depth=self._admission.waiting,
             oldest_seconds=oldest,
             progress_age_seconds=age if self._scheduler.is_busy else 0.0,
+            answered=self._answered,
+            failed=self._failed,
+            gpu_reserved_bytes=self._engine.reserved_bytes() if self._engine is not None else 0,
+            running=self._admission.running[:500],
         )
 
     def forgive_pause(self) -> None:
@@ -266,6 +308,35 @@ class TranscriptionService:
     def _gauge(self) -> None:
         self._metrics.in_flight.set(self._admission.in_flight)
         self._metrics.queue_depth.set(self._admission.waiting)
+
+
+@contextlib.contextmanager
+def _needed(path: Path) -> Iterator[None]:
+    """No sweep takes the recording away meanwhile.
+
+    Raises:
+        BadRequest: one has already: it lay there untouched for too long.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(inuse.held(path))
+        except FileNotFoundError:
+            raise BadRequest(
+                "this upload is not on the server any more; upload the recording again",
+                "上传的文件已被清理，请重新上传",
+            ) from None
+        yield
+
+
+def _is_our_fault(error: BaseException) -> bool:
+    """Whether a request failed for a reason that is neither the client's nor a full queue."""
+    if isinstance(error, SeacodError):
+        return error.http_status >= 500 and not isinstance(error, (QueueFull, NotReady))
+    return isinstance(error, Exception)
+
+
+def _nobody_listens(kind: str, text: str) -> None:
+    """Until the worker does."""
 
 
 def _reason(error: BaseException) -> str:

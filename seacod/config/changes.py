@@ -26,6 +26,8 @@ _APPLIED: dict[str, Applied] = {
     "worker": "live",
     "supervisor": "live",
     "gpu": "live",
+    "alerts": "live",
+    "storage": "live",
     "paths": "restart",
     "log": "live",
 }

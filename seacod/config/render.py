@@ -35,7 +35,8 @@ def example() -> str:
     parts = [_HEAD]
     for section, info in Settings.model_fields.items():
         model = typing.cast(type[BaseModel], info.annotation)
-        parts.append(f"\n# {(model.__doc__ or '').strip()}\n{section}:\n")
+        about = "".join(f"# {line}\n" for line in _wrap(" ".join((model.__doc__ or "").split())))
+        parts.append(f"\n{about}{section}:\n")
         for key, leaf in model.model_fields.items():
             parts.append(_example_key(key, leaf))
     return "".join(parts).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"

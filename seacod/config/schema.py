@@ -6,12 +6,21 @@ described once. Numbers carry their unit in the name. Unknown keys are errors.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MIB = 1024 * 1024
+_LINK = r"^(https?://\S+)?$"
+# What a mail server would refuse anyway; the full grammar of RFC 5322 is nobody's address.
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+def addresses(text: str) -> list[str]:
+    """The mail addresses of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _setting(default: Any, english: str, chinese: str, **limits: Any) -> Any:
@@ -191,6 +200,35 @@ class WorkerSettings(_Section):
         le=300,
     )
 
+    max_requests: int = _setting(
+        0,
+        "After about so many requests a new worker takes over, at a quiet moment; 0 for never",
+        "处理约多少个请求后在空闲时更换进程；0 表示不更换",
+        ge=0,
+        le=1_000_000_000,
+    )
+    max_age_seconds: float = _setting(
+        0.0,
+        "After about so long a new worker takes over, at a quiet moment; 0 for never",
+        "运行约多久后在空闲时更换进程（秒）；0 表示不更换",
+        ge=0,
+        le=31_536_000,
+    )
+    leak_bytes_per_request: int = _setting(
+        1 * MIB,
+        "Host or GPU memory that grows faster than this with each request, steadily, is a leak: a "
+        "new worker takes over at a quiet moment; 0 switches this off",
+        "内存或显存随请求持续增长超过该速度即视为泄漏，空闲时更换进程；0 表示关闭",
+        ge=0,
+        le=1024 * MIB,
+    )
+    leak_min_growth_bytes: int = _setting(
+        512 * MIB,
+        "Less growth than this in all is no leak yet",
+        "总增长低于该值时不视为泄漏",
+        ge=1 * MIB,
+        le=1024 * 1024 * MIB,
+    )
     canary_interval_seconds: float = _setting(
         300.0,
         "After this long without work, the model is given a short known recording, so that one "
@@ -294,6 +332,201 @@ class GpuSettings(_Section):
     interval_seconds: float = _setting(
         15.0, "Seconds between two readings", "两次读取的间隔（秒）", ge=0.1, le=3_600
     )
+    limit_ratio: float = _setting(
+        0.9,
+        "GPU memory in use above this share of all of it is too much",
+        "显存占用超过该比例即视为过高",
+        ge=0.05,
+        le=1,
+    )
+    limit_bytes: int = _setting(
+        0,
+        "And above so many bytes (12348030976 is 11.5 GiB of a 12 GiB card); 0 for the share alone",
+        "或超过该字节数即视为过高；0 表示只按比例",
+        ge=0,
+        le=1024 * 1024 * MIB,
+    )
+    clear_margin_ratio: float = _setting(
+        0.05,
+        "It is over when the use has fallen this share below the limit",
+        "低于上限该比例后才视为恢复（滞回）",
+        ge=0,
+        le=0.9,
+    )
+    readings: int = _setting(
+        3,
+        "So many readings in a row before anything is done, and before each further step: say it, "
+        "release the cache, replace the worker. Other people's memory is only said",
+        "连续多少次读数过高才采取下一步：告警、释放缓存、替换进程；他人占用的显存只告警",
+        ge=1,
+        le=1_000,
+    )
+
+
+class AlertSettings(_Section):
+    """Who is told when something needs an operator. Without a server or a robot nobody is: the log
+    has everything all the same."""
+
+    language: Literal["zh", "en"] = _setting(
+        "zh", "Language of the messages: zh or en", "消息语言：zh 或 en"
+    )
+    name: str = _setting(
+        "",
+        "What messages call this machine; empty: its host name",
+        "消息中本机的名称；留空表示主机名",
+        max_length=100,
+    )
+    page_link: str = _setting(
+        "", "Address of the page, put into messages", "写入消息的网页地址", pattern=_LINK
+    )
+    dashboard_link: str = _setting(
+        "", "Address of the dashboard, put into messages", "写入消息的监控面板地址", pattern=_LINK
+    )
+    mail_server: str = _setting(
+        "",
+        "Host name of the mail server; empty: no mail",
+        "邮件服务器主机名；留空表示不发邮件",
+        pattern=r"^[A-Za-z0-9._:-]*$",
+    )
+    mail_port: int = _setting(
+        0,
+        "Its port; 0: 587 for starttls, 465 for tls, 25 for none",
+        "端口；0 表示按加密方式取 587、465 或 25",
+        ge=0,
+        le=65535,
+    )
+    mail_security: Literal["starttls", "tls", "none"] = _setting(
+        "starttls",
+        "starttls (refused by the server: not sent), tls from the first byte, or none",
+        "starttls（服务器不支持则不发送）、tls 或 none（不加密）",
+    )
+    mail_ca_file: Path | None = _setting(
+        None,
+        "Certificate authority of the mail server, where it is not a public one",
+        "邮件服务器的私有 CA 证书",
+    )
+    mail_user: str = _setting(
+        "", "Login at the mail server; empty: none", "邮件服务器的登录名；留空表示不登录"
+    )
+    mail_password_file: Path | None = _setting(
+        None,
+        "File with the password; the systemd credential smtp-password comes first",
+        "密码文件；优先使用 systemd 凭据 smtp-password",
+    )
+    mail_from: str = _setting("", "Sender of the messages", "发件人地址")
+    mail_to: str = _setting("", "Receivers, separated by commas", "收件人地址，多个用逗号分隔")
+    dingtalk_url_file: Path | None = _setting(
+        None,
+        "File with the address of a DingTalk robot (it holds a token); the systemd credential "
+        "dingtalk-url comes first",
+        "钉钉机器人地址文件（含令牌）；优先使用 systemd 凭据 dingtalk-url",
+    )
+    dingtalk_secret_file: Path | None = _setting(
+        None,
+        "File with the robot's signing secret (SEC...); the systemd credential dingtalk-secret "
+        "comes first",
+        "钉钉机器人加签密钥文件；优先使用 systemd 凭据 dingtalk-secret",
+    )
+    webhook_url_file: Path | None = _setting(
+        None,
+        "File with the address of a webhook that takes JSON; the systemd credential webhook-url "
+        "comes first",
+        "通用 webhook 地址文件；优先使用 systemd 凭据 webhook-url",
+    )
+    cool_down_seconds: float = _setting(
+        900.0,
+        "The same alert again within this time is counted, not sent",
+        "同一告警在此时间内只计数、不重复发送（秒）",
+        ge=0,
+        le=86_400,
+    )
+    gather_seconds: float = _setting(
+        3.0,
+        "What comes within this time goes out as one message",
+        "在此时间内发生的告警合并为一条消息（秒）",
+        ge=0,
+        le=600,
+    )
+    retry_hours: float = _setting(
+        72.0,
+        "How long a message that cannot be delivered is tried again",
+        "无法送达时重试多久（小时）",
+        ge=0.01,
+        le=720,
+    )
+    muted: str = _setting(
+        "",
+        "Kinds of alerts that are not sent, separated by commas (seacod alerts --kinds lists them)",
+        "不发送的告警种类，用逗号分隔（seacod alerts --kinds 可列出）",
+    )
+    error_rate_ratio: float = _setting(
+        0.1,
+        "Share of requests failing on our side, within error_rate_window_seconds, that is an alert",
+        "服务端失败请求占比达到多少时告警",
+        ge=0.001,
+        le=1,
+    )
+    error_rate_window_seconds: float = _setting(
+        300.0, "See error_rate_ratio, in seconds", "失败率的统计窗口（秒）", ge=10, le=86_400
+    )
+    error_rate_min_requests: int = _setting(
+        20,
+        "With fewer requests in the window the ratio means nothing",
+        "窗口内请求少于该数时不计算失败率",
+        ge=1,
+        le=1_000_000,
+    )
+    queue_full_seconds: float = _setting(
+        60.0, "A queue full for so long is an alert", "队列持续占满多久告警（秒）", ge=1, le=86_400
+    )
+    stalled_seconds: float = _setting(
+        120.0,
+        "Work waiting and the model not getting on for so long is an alert. No requests is none",
+        "有任务等待而模型多久没有进展时告警（秒）；没有请求不算",
+        ge=1,
+        le=86_400,
+    )
+
+    @field_validator("mail_from", "mail_to")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for address in addresses(value):
+            if not _ADDRESS.fullmatch(address):
+                raise ValueError(f"{address!r} is no mail address")
+        return value
+
+
+class StorageSettings(_Section):
+    """Uploads on the disk: how long they stay, and when there is too little room for more."""
+
+    sweep_interval_seconds: float = _setting(
+        7200.0,
+        "Seconds between two sweeps of what was left of uploads",
+        "清理遗留上传文件的间隔（秒）",
+        ge=1,
+        le=604_800,
+    )
+    keep_seconds: float = _setting(
+        3600.0,
+        "What has not been touched for so long is removed, unless a request still needs it",
+        "多久未被访问的上传文件会被清理（秒）；正在使用的不会",
+        ge=1,
+        le=604_800,
+    )
+    free_warn_bytes: int = _setting(
+        2048 * MIB,
+        "Less free space than this is an alert, and the oldest leftovers go first; 0 for never",
+        "剩余空间低于该值时告警并提前清理；0 表示关闭",
+        ge=0,
+        le=1024 * 1024 * MIB,
+    )
+    free_refuse_bytes: int = _setting(
+        512 * MIB,
+        "An upload that would leave less than this free is answered 507; 0 for never",
+        "上传后剩余空间将低于该值时返回 507；0 表示关闭",
+        ge=0,
+        le=1024 * 1024 * MIB,
+    )
 
 
 class PathSettings(_Section):
@@ -344,6 +577,8 @@ class Settings(_Section):
     worker: WorkerSettings = WorkerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     gpu: GpuSettings = GpuSettings()
+    alerts: AlertSettings = AlertSettings()
+    storage: StorageSettings = StorageSettings()
     paths: PathSettings = PathSettings()
     log: LogSettings = LogSettings()
 
@@ -355,6 +590,12 @@ class Settings(_Section):
                 f"metrics.port: {self.metrics.port} is also server.port; give the metrics page a "
                 "port of its own, or 0 to switch it off"
             )
+        alerts = self.alerts
+        if alerts.mail_server and not (alerts.mail_to and alerts.mail_from):
+            missing = "mail_to" if not alerts.mail_to else "mail_from"
+            raise ValueError(f"alerts.mail_server: needs alerts.{missing}, too")
+        if len(addresses(alerts.mail_from)) > 1:
+            raise ValueError("alerts.mail_from: must be one address")
         if self.supervisor.backoff_max_seconds < self.supervisor.backoff_initial_seconds:
             raise ValueError(
                 "supervisor.backoff_max_seconds: must not be less than "

@@ -75,6 +75,14 @@ class Crew:
         )
         return Worker(process, settings, state, cause, self._changed)
 
+    def enlist(self, settings: Settings, cause: str) -> Worker:
+        """A worker that is to serve: the spare, if it has these settings, or a new process."""
+        spare = self.spare.take(settings)
+        if spare is not None:
+            spare.promote(cause)
+            return spare
+        return self.spawn(WorkerState.STARTING, settings, cause)
+
     def _spawn_spare(self, settings: Settings) -> Worker:
         return self.spawn(WorkerState.WARMING, settings, "a spare is wanted")
 
@@ -84,9 +92,12 @@ class Crew:
             self.leaving.append(worker)
             self._changed()
 
-    def dismiss_others(self, cause: str) -> None:
-        """Let go of all that promised nothing to anybody: the spare, and a replacement."""
-        self.leave(self.spare.dismiss(cause))
+    def dismiss_others(self, cause: str, keep_spare_for: Settings | None = None) -> None:
+        """Let go of all that promised nothing to anybody: the spare, unless it was made with the
+        settings named, and a replacement."""
+        spare = self.spare.worker
+        if spare is not None and spare.settings != keep_spare_for:
+            self.leave(self.spare.dismiss(cause))
         incoming, self.incoming = self.incoming, None
         if incoming is not None:
             incoming.dismiss(cause)

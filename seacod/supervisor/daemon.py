@@ -25,6 +25,7 @@ from seacod.errors import EX_OK, ConfigError, SeacodError
 from seacod.metrics import SupervisorMetrics
 from seacod.paths import Paths
 from seacod.supervisor import lifecycle, status
+from seacod.supervisor.crashes import Crash
 from seacod.supervisor.events import (
     ApplyRequested,
     Probed,
@@ -32,7 +33,7 @@ from seacod.supervisor.events import (
     StopRequested,
 )
 from seacod.supervisor.frontdoor import FrontDoor
-from seacod.supervisor.gpu import Gpu, GpuSampler, visible
+from seacod.supervisor.gpu import Gpu
 from seacod.supervisor.lifecycle import Hooks, Lifecycle
 from seacod.supervisor.listener import Listener, acquire, bind
 from seacod.supervisor.memory import Room
@@ -40,8 +41,9 @@ from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.notify import Notifier
 from seacod.supervisor.probe import probe_forever
 from seacod.supervisor.pulse import Pulses
-from seacod.supervisor.reload import Reloads
+from seacod.supervisor.reload import Reloads, ReloadState
 from seacod.supervisor.states import ServiceState, WorkerState
+from seacod.supervisor.watches import Watches
 from seacod.supervisor.worker_process import WORKER_COMMAND
 
 log = structlog.get_logger(__name__)
@@ -85,12 +87,6 @@ class Supervisor:
         self.notifier = Notifier()
         self.reloads = Reloads()
         self._pulses = Pulses(time.monotonic)
-        self.gpus = GpuSampler(
-            lambda: self.settings.gpu.interval_seconds,
-            on_sample=lambda gpus: None,
-            on_failure=lambda problem: self.lifecycle.report.notice("gpu_does_not_answer", problem),
-            pulses=self._pulses,
-        )
         self._reload_settings = reload_settings
         self._announce = announce
         self._is_announced = False
@@ -100,6 +96,7 @@ class Supervisor:
         self.paths = Paths.resolve(settings)
         self.listener: Listener
         self.lifecycle: Lifecycle
+        self.watches: Watches
         self.metrics_port: int | None = None
 
     async def run(self) -> int:
@@ -134,15 +131,27 @@ class Supervisor:
                 lambda: self.lifecycle.retry_after_seconds(),
                 metrics.front_door.inc,
             )
+            self.watches = Watches(
+                self.paths,
+                lambda: self.settings,
+                lambda: self.lifecycle,
+                self._replace_worker,
+                metrics,
+                self._pulses,
+                self.listener.local_url,
+            )
             self.lifecycle = Lifecycle(
                 self.listener,
                 self._worker_settings(self.settings),
                 front_door,
                 Hooks(
                     changed=lambda: self._on_change(metrics),
-                    restarted=lambda end: metrics.restarts.labels(end.kind.value).inc(),
+                    beat=self.watches.on_beat,
+                    crashed=lambda crash: self._on_crash(metrics, crash),
                     gone=metrics.worker_gone,
                     replaced=self._on_replaced,
+                    raised=self.watches.desk.raised,
+                    cleared=self.watches.desk.cleared,
                 ),
                 worker_command=self._worker_command,
                 room=self._room,
@@ -155,7 +164,7 @@ class Supervisor:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, name="watch")
                 tasks.start_soon(self._probe, name="probe")
-                tasks.start_soon(self.gpus.run, name="gpu")
+                self.watches.start(tasks)
                 if metrics_server is not None:
                     tasks.start_soon(metrics_server.run, name="metrics")
                 await self.lifecycle.run(lambda: self._pulses.touch("lifecycle"))
@@ -164,6 +173,7 @@ class Supervisor:
                 await status_socket.close()
                 await front_door.finish()
                 tasks.cancel_scope.cancel()
+            await self.watches.finish()
             return self._end()
         finally:
             lock.close()
@@ -176,7 +186,8 @@ class Supervisor:
             version=__version__,
             url=self.listener.local_url,
             reloads=self.reloads,
-            gpus=self.gpus,
+            gpus=self.watches.gpus,
+            alerts=self.watches.alerting.outbox,
         )
 
     # -- parts ------------------------------------------------------------------------------
@@ -232,6 +243,11 @@ class Supervisor:
             fresh = self._reload_settings()
         except ConfigError as error:
             log.error("configuration_refused", error=error.message, hint="the old one goes on")
+            self.watches.desk.raised(
+                "configuration",
+                f"The file was not taken over; the settings before stay in use: {error.message}",
+                f"新的配置未生效，继续使用之前的配置：{error.message}",
+            )
             self._end_reload(error.message)
             return
         changed = changes.compare(self.settings, fresh)
@@ -264,9 +280,20 @@ class Supervisor:
             self._end_reload(None)
 
     def _on_replaced(self, problem: str | None) -> None:
+        if self.reloads.state is not ReloadState.RUNNING:
+            return  # a replacement that no reload asked for
         if problem is not None:
             self.settings = self._before_reload
         self._end_reload(problem)
+
+    def _replace_worker(self, cause: str, may_overlap: bool) -> None:
+        """What a watch can ask for."""
+        settings = self._worker_settings(self.settings)
+        self.lifecycle.events.put(ReplaceRequested(settings, cause, may_overlap))
+
+    def _on_crash(self, metrics: SupervisorMetrics, crash: Crash) -> None:
+        metrics.restarts.labels(crash.kind).inc()
+        self.watches.on_crash(crash)
 
     def _end_reload(self, problem: str | None) -> None:
         self.reloads.end(problem)
@@ -299,7 +326,8 @@ class Supervisor:
             beat = report.beat
             parts.append(f"{beat.in_flight if beat else 0} in flight")
             parts.append(f"{beat.queue_depth if beat else 0} waiting")
-            parts += [_memory(gpu) for gpu in self._gpus_in_use()]
+            gpu = self.watches.gpu_in_use()
+            parts += [_memory(gpu)] if gpu is not None else []
         if report.replacement is not None:
             parts.append("a worker with new settings is loading")
         elif report.spare is not None:
@@ -309,11 +337,6 @@ class Supervisor:
         last = f" (last: {report.last_causes[-1]})" if report.last_causes else ""
         parts.append(f"{report.restarts} restarts{last}")
         return ", ".join(parts)
-
-    def _gpus_in_use(self) -> list[Gpu]:
-        """The GPU the worker is on, if it is on one."""
-        gpu = visible(self.gpus.gpus, self.lifecycle.report.device)
-        return [] if gpu is None else [gpu]
 
     async def _watch(self) -> None:
         """Once a second: prove that the tasks live, keep systemd's picture fresh."""

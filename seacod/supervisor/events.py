@@ -52,10 +52,14 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceRequested:
-    """A worker with these settings is to take over."""
+    """A worker with these settings is to take over.
+
+    `may_overlap`: the old one may serve until then, if host memory allows two.
+    """
 
     settings: Settings
     cause: str
+    may_overlap: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import structlog
 from seacod import protocol
 from seacod.config import changes
 from seacod.config.schema import Settings
+from seacod.supervisor.crashes import Crash
 from seacod.supervisor.crew import Crew
 from seacod.supervisor.events import (
     ApplyRequested,
@@ -59,15 +60,21 @@ class Hooks:
 
     Args:
         changed: after each change of state or stage.
-        restarted: a worker ended that was not asked to.
+        beat: the worker in front gave a sign of life: its pid, what it said.
+        crashed: a worker ended that was not asked to.
         gone: a worker's metrics slot is free again.
         replaced: a replacement is over; None when the new settings are in use, else why not.
+        raised: something an operator should hear: a kind of alert, English, Chinese.
+        cleared: it is over.
     """
 
     changed: Callable[[], None]
-    restarted: Callable[[End], None]
+    beat: Callable[[int, protocol.Beat], None]
+    crashed: Callable[[Crash], None]
     gone: Callable[[str], None]
     replaced: Callable[[str | None], None]
+    raised: Callable[[str, str, str], None]
+    cleared: Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,7 @@ class Lifecycle:
         elif isinstance(event, StopRequested):
             self._on_stop(event.cause)
         elif isinstance(event, ReplaceRequested):
-            self._on_replace(event.settings, event.cause)
+            self._on_replace(event.settings, event.cause, event.may_overlap)
         elif isinstance(event, ApplyRequested):
             self._on_apply(event.settings, event.keys)
         elif isinstance(event, Probed) and self._crew.is_serving:
@@ -193,7 +200,6 @@ class Lifecycle:
                 worker.vitals.begin()
             elif (found := worker.ailment(limits)) is not None:
                 worker.give_up(*found)
-                self.report.notice("worker_hung", f"worker {worker.pid}: {found[0].value}")
         self._notice_stability()
 
     def _notice_stability(self) -> None:
@@ -205,7 +211,7 @@ class Lifecycle:
         if self.report.is_crash_looping:
             self.report.is_crash_looping = False
             log.info("crash_loop_left", worker_pid=self.report.pid)
-            self.report.notice("crash_loop_left", "a worker has been stable; all is well again")
+            self._clear("crash_loop", "A worker has been stable.", "识别进程已稳定运行。")
 
     def _tend_spare(self) -> None:
         is_wanted = (
@@ -224,6 +230,8 @@ class Lifecycle:
             worker.heard_beat(message)
             if worker is self._crew.front:
                 self.report.beat = message
+                if worker.state is WorkerState.SERVING:
+                    self._hooks.beat(worker.pid, message)
         elif isinstance(message, protocol.Stage):
             worker.heard_stage(message)
         elif isinstance(message, protocol.Warm):
@@ -236,7 +244,8 @@ class Lifecycle:
                 "worker_reported_fault", worker_pid=worker.pid, kind=message.kind,
                 text=message.message,
             )  # fmt: skip
-            self.report.notice("worker_reported_fault", message.message)
+            if message.kind in ("out_of_memory", "canary"):
+                self._raise(message.kind, message.message, message.message)
         elif isinstance(message, protocol.Drained):
             log.info(
                 "worker_drained", worker_pid=worker.pid, finished=message.finished,
@@ -270,6 +279,11 @@ class Lifecycle:
             self._away_since = None
             self.report.came_back(away)
             log.info("service_came_back", worker_pid=worker.pid, away_seconds=round(away, 2))
+            self._clear(
+                "worker_crashed",
+                f"A worker serves again after {away:.1f} s.",
+                f"{away:.1f} 秒后已恢复服务。",
+            )
         self._start_seconds[worker.was_spare] = worker.serve(message)
         self._room.measured(worker.pid)
         self._crew.spare.serving()
@@ -309,12 +323,12 @@ class Lifecycle:
             self._crew.front, self._crew.incoming = self._crew.incoming, None
             self._front_door.open("replacing")
             if end.kind is not ExitKind.STOPPED:
-                self._count(end)
+                self._count(worker, end, status)
         elif replacement is not None and worker.settings != replacement.settings:
             if is_wanted:
                 self._start(replacement.cause)
             else:
-                self._fail(end, ready_for)
+                self._fail(worker, end, status, ready_for)
         elif replacement is not None and ready_for is None:
             self._give_up_replacement(worker, end)
             self._start("back to the settings before")
@@ -323,7 +337,7 @@ class Lifecycle:
             self.fatal_message = worker.fault.message if worker.fault else end.cause
             self._crew.leave(self._crew.spare.dismiss(self.fatal_message))
         else:
-            self._fail(end, ready_for)
+            self._fail(worker, end, status, ready_for)
 
     def _give_up_replacement(self, worker: Worker, end: End) -> None:
         """No worker gets ready with the new settings: those before stay."""
@@ -336,17 +350,44 @@ class Lifecycle:
             "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem,
             hint="the settings before stay in use",
         )  # fmt: skip
-        self.report.notice("replacement_failed", problem)
+        self._raise(
+            "configuration",
+            f"No worker gets ready with the new settings: {problem} Those before stay in use.",
+            f"识别进程无法以新的配置启动：{problem} 继续使用之前的配置。",
+        )
         self._hooks.replaced(problem)
 
-    def _count(self, end: End) -> None:
+    def _count(self, worker: Worker, end: End, status: int) -> None:
         self.report.caused(end.cause)
-        self._hooks.restarted(end)
+        beat = worker.beat
+        crash = Crash(
+            at=time.time(),
+            pid=worker.pid,
+            cause=end.cause,
+            kind=end.kind.value,
+            status=status,
+            in_state=worker.ended_in.value,
+            served_seconds=worker.ready_for_seconds,
+            in_flight=beat.in_flight if beat is not None else 0,
+            queue_depth=beat.queue_depth if beat is not None else 0,
+            running=beat.running if beat is not None else "",
+            last_lines=tuple(worker.process.last_lines),
+        )
+        self.report.notice("worker_crashed", f"pid {worker.pid}: {end.cause}")
+        self._hooks.crashed(crash)
 
-    def _fail(self, end: End, ready_for: float | None) -> None:
+    def _raise(self, kind: str, english: str, chinese: str) -> None:
+        self.report.notice(kind, english)
+        self._hooks.raised(kind, english, chinese)
+
+    def _clear(self, kind: str, english: str, chinese: str) -> None:
+        self.report.notice(f"{kind} over", english)
+        self._hooks.cleared(kind, english, chinese)
+
+    def _fail(self, worker: Worker, end: End, status: int, ready_for: float | None) -> None:
         """A worker ended that should not have: a spare takes over, or there is a pause."""
         now = time.monotonic()
-        self._count(end)
+        self._count(worker, end, status)
         policy = RestartPolicy.of(self._settings.supervisor)
         self._failures = policy.remembered(self._failures, now, ready_for)
         pause = policy.pause(self._failures, self._random)
@@ -355,10 +396,12 @@ class Lifecycle:
             pause = Pause(policy.crash_loop_pause_seconds, is_crash_loop=True)
         if pause.is_crash_loop and not self.report.is_crash_looping:
             log.error("crash_loop_entered", failures=len(self._failures), cause=end.cause)
-            self.report.notice(
-                "crash_loop_entered",
-                f"{len(self._failures)} workers in a row have ended, the last one by {end.cause}; "
-                "tries go on slowly",
+            self._raise(
+                "crash_loop",
+                f"{len(self._failures)} workers in a row have ended, the last one: {end.cause}. "
+                "Tries go on slowly.",
+                f"识别进程已连续退出 {len(self._failures)} 次，最近一次：{end.cause}。"
+                "将以较慢的节奏继续重试。",
             )
         self.report.is_crash_looping = pause.is_crash_loop
         if self._crew.spare.is_warm and not pause.is_crash_loop:
@@ -400,13 +443,14 @@ class Lifecycle:
             self._front_door.open("stopping")
         self._changed()
 
-    def _on_replace(self, settings: Settings, cause: str) -> None:
-        """A worker with other settings is to take over, without a failed request."""
+    def _on_replace(self, settings: Settings, cause: str, may_overlap: bool) -> None:
+        """Another worker is to take over, without a failed request."""
         if self._stop_cause is not None:
             return
         previous = self._replacement.previous if self._replacement else self._settings
-        # Also one that loads with settings that were new a moment ago.
-        self._crew.dismiss_others(cause)
+        # Also one that loads with settings that were new a moment ago; a spare that was made with
+        # the very same settings is just what is needed.
+        self._crew.dismiss_others(cause, keep_spare_for=settings)
         self._settings = settings
         front = self._crew.front
         if front is None:
@@ -417,10 +461,13 @@ class Lifecycle:
             return
         self._replacement = _Replacement(settings, previous, cause)
         if front.state is WorkerState.SERVING:
-            if self._room.for_one_more():
-                self._crew.incoming = self._crew.spawn(WorkerState.STARTING, settings, cause)
+            if may_overlap and (self._crew.spare.worker is not None or self._room.for_one_more()):
+                self._crew.incoming = self._crew.enlist(settings, cause)
             else:
-                log.info("replacing_one_after_the_other", cause="host memory does not allow two")
+                log.info(
+                    "replacing_one_after_the_other",
+                    cause="host memory does not allow two" if may_overlap else cause,
+                )
                 self._away_since = time.monotonic()
                 self._front_door.open("replacing")
                 front.drain(cause)
@@ -441,13 +488,17 @@ class Lifecycle:
         """A worker is to serve: the spare, or a new process."""
         self._front_door.open("restarting" if self.report.has_served else "starting")
         self._restart_at = None
-        spare = self._crew.spare.take(self._settings)
-        if spare is not None:
-            self._crew.front = spare
-            spare.promote(cause)
-        else:
-            self._crew.front = self._crew.spawn(WorkerState.STARTING, self._settings, cause)
+        self._crew.front = self._crew.enlist(self._settings, cause)
         self._changed()
+
+    def release_gpu_cache(self) -> None:
+        """Ask the worker in front to give cached GPU memory back."""
+        if self._crew.front is not None:
+            self._crew.front.process.send(protocol.ReleaseGpuCache())
+
+    def pids(self) -> frozenset[int]:
+        """Of all workers there are."""
+        return frozenset(worker.pid for worker in self._crew)
 
     def reopen_logs(self) -> None:
         """Tell the workers that their log file was moved away."""

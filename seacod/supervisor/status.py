@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seacod.alerts.kinds import KINDS
+from seacod.alerts.outbox import Outbox
 from seacod.supervisor.gpu import GpuSampler
 from seacod.supervisor.reload import Reloads
 from seacod.supervisor.report import Beside, Report
@@ -26,6 +28,7 @@ def snapshot(
     url: str,
     reloads: Reloads,
     gpus: GpuSampler,
+    alerts: Outbox,
 ) -> dict[str, Any]:
     """The state of the service as plain values. Times are Unix seconds."""
     beat = report.beat
@@ -67,6 +70,14 @@ def snapshot(
             "live": list(reloads.changed.live),
             "replaced": list(reloads.changed.replace),
             "needs_restart": list(reloads.changed.restart),
+        },
+        "alerts": {
+            "waiting": alerts.depth(),
+            "open": [
+                {"kind": kind, "key": key, "since": since}
+                for kind, key, since in alerts.open_alerts()
+                if kind in KINDS and KINDS[kind].has_recovery
+            ],
         },
         "notices": [dataclasses.asdict(notice) for notice in report.notices],
     }

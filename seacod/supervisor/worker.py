@@ -65,6 +65,7 @@ class Worker:
         self.asked_at = process.started_at
         self.our_end: End | None = None
         self.was_killed = False
+        self.ended_in = state
         self.vitals = Vitals(time.monotonic)
         self._on_change = on_change
         self._deadline: float | None = time.monotonic() + settings.worker.startup_timeout_seconds
@@ -204,7 +205,7 @@ class Worker:
 
     def ended(self, end: End, status: int, *, is_wanted: bool) -> None:
         """It was reaped: log how it ended, with its last words unless it was wanted."""
-        in_state = self.state
+        in_state = self.ended_in = self.state
         self._deadline = None
         self.process.close()
         if is_wanted and not self.was_killed:

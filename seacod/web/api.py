@@ -77,7 +77,10 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             transcript = await _unless_gone(
                 request,
                 service.transcribe(
-                    upload.path, upload.fields.get("hotwords", ""), route="/transcribe"
+                    upload.path,
+                    upload.fields.get("hotwords", ""),
+                    route="/transcribe",
+                    name=upload.given_name,
                 ),
             )
         return {**as_json(transcript), "request_id": request.state.request_id}

@@ -204,6 +204,7 @@ class Worker:
         self._paths.page_uploads.mkdir(parents=True, exist_ok=True)
         service = TranscriptionService(self._settings, self._load_engine, WorkerMetrics())
         await service.start()
+        service.on_fault = lambda kind, text: self._send(protocol.Fault(kind, text))
         self._service = service
         self._server = self._web_server(service)
         return service
@@ -382,6 +383,10 @@ class Worker:
                         load.queue_depth,
                         round(load.oldest_seconds, 3),
                         round(load.progress_age_seconds, 3),
+                        load.answered,
+                        load.failed,
+                        load.gpu_reserved_bytes,
+                        load.running,
                     )
                 )
             await asyncio.sleep(_BEAT_SECONDS)

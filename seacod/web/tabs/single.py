@@ -82,6 +82,7 @@ async def _run(
         task = asyncio.ensure_future(
             service.transcribe(
                 _checked(path, uploads, language), hotwords, route=ROUTE,
+                name=Path(path or "").name,
                 on_progress=news.put_nowait,
             )
         )  # fmt: skip

@@ -1,0 +1,159 @@
+"""Sends what waits in the outbox: one task a channel, one message at a time, again and again until
+it is taken or too old. Delivered at least once: a crash between sending and writing that down sends
+it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable
+
+import anyio
+import structlog
+
+from seacod.alerts.channels import Channel, Undelivered
+from seacod.alerts.compose import compose
+from seacod.alerts.dingtalk import DingTalk
+from seacod.alerts.mail import Mail
+from seacod.alerts.outbox import Message, Outbox, now
+from seacod.alerts.webhook import Webhook
+from seacod.config.schema import AlertSettings
+from seacod.config.secrets import find_secret
+
+log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS = 1.0
+_FIRST_RETRY_SECONDS = 10.0
+_MAX_RETRY_SECONDS = 300.0
+_SYNC_SECONDS = 5.0
+CHANNELS: dict[str, Callable[[AlertSettings], Channel]] = {
+    "mail": Mail, "dingtalk": DingTalk, "webhook": Webhook,
+}  # fmt: skip
+
+
+def configured(settings: AlertSettings) -> list[str]:
+    """The channels these settings name."""
+    names = []
+    if settings.mail_server:
+        names.append("mail")
+    if find_secret("dingtalk-url", settings.dingtalk_url_file) is not None:
+        names.append("dingtalk")
+    if find_secret("webhook-url", settings.webhook_url_file) is not None:
+        names.append("webhook")
+    return names
+
+
+class Delivery:
+    """Empties the outbox.
+
+    Args:
+        outbox: shared with the desk; all use is on the event loop.
+        settings: asked each time.
+        on_trouble: told when a channel needs an operator: its name and what was said; and None when
+            it works again.
+        touch: proof of life.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        settings: Callable[[], AlertSettings],
+        *,
+        on_trouble: Callable[[str, str | None], None],
+        touch: Callable[[], None],
+        random_: random.Random | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._settings = settings
+        self._on_trouble = on_trouble
+        self._touch = touch
+        self._random = random_ or random.Random()
+        self._wake = asyncio.Event()
+        self.delivered: dict[str, int] = dict.fromkeys(CHANNELS, 0)
+        self.failed: dict[str, int] = dict.fromkeys(CHANNELS, 0)
+
+    def wake(self) -> None:
+        """Something new waits."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            for name in CHANNELS:
+                tasks.start_soon(self._channel, name, name=f"deliver-{name}")
+            tasks.start_soon(self._sync, name="outbox-sync")
+
+    async def last_try(self, timeout_seconds: float) -> None:
+        """Before the service ends: send what can be sent within the time; the rest waits."""
+        with anyio.move_on_after(timeout_seconds):
+            async with anyio.create_task_group() as tasks:
+                for name in CHANNELS:
+                    tasks.start_soon(self._deliver, name, True)
+
+    async def _channel(self, name: str) -> None:
+        while True:
+            self._touch()
+            try:
+                await self._deliver(name, False)
+            except sqlite3.Error as error:
+                log.error("outbox_failed", channel=name, error=str(error))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _sync(self) -> None:
+        """Bring what was written to the disk itself, off the event loop."""
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), 60.0)
+                self._wake.clear()
+            except asyncio.TimeoutError:
+                continue
+            try:
+                await asyncio.to_thread(self._outbox.sync)
+            except sqlite3.Error as error:
+                log.warning("outbox_not_synced", error=str(error))
+            await asyncio.sleep(_SYNC_SECONDS)
+
+    async def _deliver(self, name: str, is_last: bool) -> None:
+        """Everything that waits for one channel, as one message."""
+        due = self._outbox.next_due(name)
+        if due is None or (due > now() and not is_last):
+            return
+        settings = self._settings()
+        messages = self._outbox.waiting(name)
+        ids = [message.id for message in messages]
+        if name not in configured(settings):
+            self._outbox.given_up(ids, now(), "the channel is not configured any more")
+            return
+        try:
+            answer = await CHANNELS[name](settings).send(compose(messages, settings), messages)
+        except Undelivered as error:
+            self._not_taken(name, messages, error)
+            return
+        self._outbox.delivered(ids, now(), answer)
+        self.delivered[name] += 1
+        log.info("alert_delivered", channel=name, alerts=len(messages), answer=answer)
+        self._on_trouble(name, None)
+
+    def _not_taken(self, name: str, messages: list[Message], error: Undelivered) -> None:
+        self.failed[name] += 1
+        oldest = min(message.made_at for message in messages)
+        retry_seconds = self._settings().retry_hours * 3600
+        # Also what is refused for good is kept for that long: an operator can mend an address.
+        old = [m.id for m in messages if now() - m.made_at > retry_seconds]
+        rest = [m.id for m in messages if m.id not in set(old)]
+        attempts = max(message.attempts for message in messages)
+        step = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(attempts, 20))
+        step = _MAX_RETRY_SECONDS if error.is_final else step
+        pause = step * self._random.uniform(0.5, 1.0)
+        log.warning(
+            "alert_not_delivered", channel=name, alerts=len(messages), answer=error.answer,
+            given_up=len(old), next_try_seconds=round(pause, 1) if rest else None,
+            waiting_seconds=round(now() - oldest, 1),
+        )  # fmt: skip
+        if old:
+            self._outbox.given_up(old, now(), error.answer)
+        self._outbox.put_off(rest, now() + pause, error.answer)
+        if error.is_ours:
+            self._on_trouble(name, error.answer)

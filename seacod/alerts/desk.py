@@ -1,0 +1,139 @@
+"""What becomes a message: not the same twice, a count instead of a storm, and word when it is over.
+
+Called on the supervisor's event loop by whoever noticed something. What is remembered lies in the
+outbox, so that a restart of the supervisor neither repeats an alert nor forgets that one is open.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from seacod.alerts.kinds import KINDS
+from seacod.alerts.outbox import Alert, Outbox, Told
+from seacod.config.schema import AlertSettings
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """Takes in what happened.
+
+    Args:
+        outbox: where messages are kept.
+        settings: asked each time; a reload may change them.
+        channels: names of those that are configured.
+        clock: Unix seconds.
+        evidence: figures and lines that go with every alert.
+        on_message: called when something new waits.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        settings: Callable[[], AlertSettings],
+        channels: Callable[[], list[str]],
+        *,
+        clock: Callable[[], float],
+        evidence: Callable[[], dict[str, Any]],
+        on_message: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._settings = settings
+        self._channels = channels
+        self._clock = clock
+        self._evidence = evidence
+        self._on_message = on_message
+
+    def raised(
+        self, kind: str, english: str, chinese: str, *, key: str = "", **evidence: Any
+    ) -> None:
+        """Something happened, or goes on.
+
+        Args:
+            kind: a name of `KINDS`.
+            english: what, in a sentence or two, with figures.
+            chinese: the same.
+            key: what it is about, where there may be several.
+            evidence: more figures and lines, for this alert alone.
+        """
+        now, settings = self._clock(), self._settings()
+        try:
+            told = self._outbox.told(kind, key)
+            was_open = told is not None and told.is_open
+            if told is not None and now - told.told_at < settings.cool_down_seconds:
+                self._count(kind, key, told, told.opened_at if was_open else now)
+                return
+            alert = Alert(
+                kind, key, {"en": english, "zh": chinese}, now,
+                repeated=told.untold if told is not None else 0,
+                evidence={**self._evidence(), **evidence},
+            )  # fmt: skip
+            opened = told.opened_at if told is not None and was_open else now
+            self._add(alert, Told(True, opened, now, 0), settings)
+        except sqlite3.Error as error:
+            log.error("alert_not_kept", kind=kind, text=english, error=str(error))
+
+    def cleared(self, kind: str, english: str, chinese: str, *, key: str = "") -> None:
+        """It is over; told only if its beginning was."""
+        now = self._clock()
+        try:
+            told = self._outbox.told(kind, key)
+            if told is None or not told.is_open:
+                return
+            closed = dataclasses.replace(told, is_open=False)
+            if told.opened_at > told.told_at:
+                # It came again within the cool-down and was only counted.
+                self._outbox.remember(kind, key, closed)
+                return
+            alert = Alert(
+                kind, key, {"en": english, "zh": chinese}, now, is_recovery=True,
+                repeated=told.untold, evidence={"lasted_seconds": round(now - told.opened_at, 1)},
+            )  # fmt: skip
+            self._add(alert, dataclasses.replace(closed, untold=0), self._settings())
+        except sqlite3.Error as error:
+            log.error("alert_not_kept", kind=kind, text=english, error=str(error))
+
+    def tick(self) -> None:
+        """Tell what was only counted, once its cool-down is over."""
+        settings, now = self._settings(), self._clock()
+        try:
+            for kind, key, told in self._outbox.counted(now - settings.cool_down_seconds):
+                if kind not in KINDS:
+                    continue
+                english = f"It happened {told.untold} more times since the last message."
+                chinese = f"自上次通知以来又发生了 {told.untold} 次。"
+                alert = Alert(
+                    kind, key, {"en": english, "zh": chinese}, now, repeated=told.untold,
+                    evidence=self._evidence(),
+                )  # fmt: skip
+                self._add(alert, dataclasses.replace(told, told_at=now, untold=0), settings)
+        except sqlite3.Error as error:
+            log.error("alerts_not_read", error=str(error))
+
+    def _count(self, kind: str, key: str, told: Told, opened_at: float) -> None:
+        """One more of what was told a short while ago: in the message that still waits, or else
+        kept for a later one."""
+        is_counted = self._outbox.counted_in_waiting(kind, key)
+        untold = told.untold + (not is_counted)
+        self._outbox.remember(kind, key, Told(True, opened_at, told.told_at, untold))
+
+    def is_open(self, kind: str, key: str = "") -> bool:
+        """Whether this alert was raised and is not over."""
+        told = self._outbox.told(kind, key)
+        return told is not None and told.is_open
+
+    def _add(self, alert: Alert, told: Told, settings: AlertSettings) -> None:
+        muted = {name.strip() for name in settings.muted.split(",")}
+        channels = [] if alert.kind in muted else self._channels()
+        self._outbox.add(alert, told, channels, alert.at + settings.gather_seconds)
+        log.info(
+            "alert_cleared" if alert.is_recovery else "alert_raised",
+            kind=alert.kind, key=alert.key, text=alert.text["en"], channels=channels,
+        )  # fmt: skip
+        if channels:
+            self._on_message()

@@ -1,0 +1,81 @@
+"""Every kind of alert: how bad it is and what it is called. The one place."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Severity(enum.Enum):
+    """How soon somebody should look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    def word(self, language: str) -> str:
+        """For subjects and headings."""
+        english, chinese = _WORDS[self]
+        return chinese if language == "zh" else english
+
+
+_WORDS = {
+    Severity.INFO: ("info", "信息"),
+    Severity.WARNING: ("warning", "警告"),
+    Severity.CRITICAL: ("CRITICAL", "严重"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of alert.
+
+    Args:
+        name: in logs, the configuration (alerts.muted) and webhooks.
+        severity: of an alert; its recovery is always INFO.
+        english: title.
+        chinese: title.
+        has_recovery: whether there is a moment when it is over, which is told, too.
+    """
+
+    name: str
+    severity: Severity
+    english: str
+    chinese: str
+    has_recovery: bool = False
+
+    def title(self, language: str) -> str:
+        return self.chinese if language == "zh" else self.english
+
+
+_W, _C, _I = Severity.WARNING, Severity.CRITICAL, Severity.INFO
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("worker_crashed", _W, "the recognition process ended", "识别进程异常退出", True),
+        Kind("worker_hung", _W, "the recognition process hung and was ended",
+             "识别进程卡死，已重启"),
+        Kind("crash_loop", _C, "the recognition process keeps ending", "识别进程反复崩溃", True),
+        Kind("gpu_memory", _W, "GPU memory is running out", "显存即将用尽", True),
+        Kind("gpu_foreign", _W, "GPU memory is taken by others", "显存被其他程序占用", True),
+        Kind("gpu_acted", _W, "the worker was replaced for its GPU memory",
+             "因显存过高替换了识别进程"),
+        Kind("gpu_lost", _C, "the GPU does not answer", "GPU 无响应", True),
+        Kind("out_of_memory", _W, "recordings did not fit into GPU memory",
+             "显存不足，部分录音无法处理"),
+        Kind("error_rate", _C, "many requests fail", "大量请求失败", True),
+        Kind("queue_full", _W, "the queue is full", "队列持续占满", True),
+        Kind("stalled", _C, "work is waiting and the model does not get on",
+             "有任务等待但模型没有进展", True),
+        Kind("disk_low", _W, "the disk is running full", "磁盘空间不足", True),
+        Kind("disk_full", _C, "uploads are refused for want of disk space",
+             "磁盘已满，拒绝上传", True),
+        Kind("leak", _W, "the worker's memory grows; it was replaced",
+             "识别进程内存持续增长，已替换"),
+        Kind("canary", _C, "the known recording is not recognised", "已知录音识别失败"),
+        Kind("configuration", _W, "the new configuration was refused", "新的配置被拒绝"),
+        Kind("delivery", _W, "messages cannot be delivered", "告警消息无法送达", True),
+        Kind("test", _I, "test message", "测试消息"),
+    )
+}  # fmt: skip

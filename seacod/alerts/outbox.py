@@ -1,0 +1,264 @@
+"""What still has to be told, on disk: SQLite in the state directory. No network, no decisions.
+
+Every write is one transaction. In WAL mode with synchronous=NORMAL a commit is a write to the page
+cache: quick enough for the event loop, and safe against SIGKILL at any moment; `sync` brings it to
+the disk itself and runs on a thread. https://www.sqlite.org/wal.html
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS message (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  channel TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  made_at REAL NOT NULL,
+  count INTEGER NOT NULL DEFAULT 1,
+  body TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'waiting',
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_at REAL NOT NULL,
+  done_at REAL,
+  answer TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS message_due ON message (state, channel, due_at);
+CREATE TABLE IF NOT EXISTS alert (
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  is_open INTEGER NOT NULL,
+  opened_at REAL NOT NULL,
+  told_at REAL NOT NULL,
+  untold INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (kind, key)
+);
+"""
+# Delivered and given-up messages are kept for `seacod alerts`.
+_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing to tell.
+
+    Args:
+        kind: a name of `kinds.KINDS`.
+        key: what it is about, so that the same is not told twice: a GPU, a directory.
+        text: {"en": ..., "zh": ...}, one or two sentences.
+        is_recovery: it is over.
+        at: Unix seconds.
+        repeated: how often it happened since it was last told.
+        evidence: lines and figures, shown below.
+    """
+
+    kind: str
+    key: str
+    text: dict[str, str]
+    at: float
+    is_recovery: bool = False
+    repeated: int = 0
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An alert on its way through one channel."""
+
+    id: int
+    channel: str
+    alert: Alert
+    count: int
+    state: str
+    attempts: int
+    made_at: float
+    due_at: float
+    done_at: float | None
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is remembered of an alert between two occurrences."""
+
+    is_open: bool
+    opened_at: float
+    told_at: float
+    untold: int
+
+
+class Outbox:
+    """The file. Used from one thread, save for `sync`.
+
+    Args:
+        path: made when it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        # Checkpoints wait for the disk: `sync` makes them, elsewhere.
+        self._db.execute("PRAGMA wal_autocheckpoint=0")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def sync(self) -> None:
+        """Bring everything to the disk. Blocking; may run on any thread."""
+        db = sqlite3.connect(self.path, timeout=5.0)
+        try:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            db.close()
+
+    # -- alerts -----------------------------------------------------------------------------
+
+    def told(self, kind: str, key: str) -> Told | None:
+        """What is remembered of this alert."""
+        row = self._db.execute(
+            "SELECT is_open, opened_at, told_at, untold FROM alert WHERE kind=? AND key=?",
+            (kind, key),
+        ).fetchone()
+        return None if row is None else Told(bool(row[0]), row[1], row[2], row[3])
+
+    def open_alerts(self) -> list[tuple[str, str, float]]:
+        """Kind, key and beginning of each alert that is not over."""
+        return self._db.execute(
+            "SELECT kind, key, opened_at FROM alert WHERE is_open ORDER BY opened_at"
+        ).fetchall()
+
+    def remember(self, kind: str, key: str, told: Told) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?, ?)",
+            (kind, key, told.is_open, told.opened_at, told.told_at, told.untold),
+        )
+
+    def counted(self, told_before: float) -> list[tuple[str, str, Told]]:
+        """Alerts that were only counted, and last told before this moment."""
+        rows = self._db.execute(
+            "SELECT kind, key, is_open, opened_at, told_at, untold FROM alert "
+            "WHERE untold > 0 AND told_at < ?",
+            (told_before,),
+        ).fetchall()
+        return [(row[0], row[1], Told(bool(row[2]), row[3], row[4], row[5])) for row in rows]
+
+    def counted_in_waiting(self, kind: str, key: str) -> bool:
+        """Count one more in the messages of this alert that still wait.
+
+        Returns:
+            Whether there were any.
+        """
+        changed = self._db.execute(
+            "UPDATE message SET count=count+1 WHERE id IN (SELECT max(id) FROM message "
+            "WHERE state='waiting' AND kind=? AND key=? GROUP BY channel)",
+            (kind, key),
+        )
+        return changed.rowcount > 0
+
+    # -- messages ---------------------------------------------------------------------------
+
+    def add(self, alert: Alert, told: Told, channels: Iterable[str], due_at: float) -> None:
+        """Keep an alert for each channel, and what is remembered of it, in one step."""
+        body = json.dumps(
+            {"text": alert.text, "is_recovery": alert.is_recovery, "at": alert.at,
+             "repeated": alert.repeated, "evidence": alert.evidence},
+            ensure_ascii=False, default=str,
+        )  # fmt: skip
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for channel in channels:
+                self._db.execute(
+                    "INSERT INTO message (channel, kind, key, made_at, body, due_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (channel, alert.kind, alert.key, alert.at, body, due_at),
+                )
+            self.remember(alert.kind, alert.key, told)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def next_due(self, channel: str) -> float | None:
+        """When something is to be sent through this channel; None with nothing waiting. What was
+        tried already decides: news wait with it, since they go out together."""
+        row = self._db.execute(
+            "SELECT coalesce(max(CASE WHEN attempts > 0 THEN due_at END), min(due_at)) "
+            "FROM message WHERE state='waiting' AND channel=?",
+            (channel,),
+        ).fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def waiting(self, channel: str) -> list[Message]:
+        """Everything that waits for this channel, oldest first: it goes out together, so that
+        nothing of one key overtakes another."""
+        return self._select("state='waiting' AND channel=? ORDER BY id", (channel,))
+
+    def recent(self, limit: int) -> list[Message]:
+        """The newest messages of all channels, newest first."""
+        return self._select("1 ORDER BY id DESC LIMIT ?", (limit,))
+
+    def depth(self) -> int:
+        """How many messages wait."""
+        row = self._db.execute("SELECT count(*) FROM message WHERE state='waiting'").fetchone()
+        return int(row[0])
+
+    def delivered(self, ids: Iterable[int], now: float, answer: str) -> None:
+        """The receiver has taken them."""
+        self._done(ids, "delivered", now, answer)
+
+    def given_up(self, ids: Iterable[int], now: float, answer: str) -> None:
+        """They were tried for as long as configured, or the receiver will never take them."""
+        self._done(ids, "given_up", now, answer)
+
+    def put_off(self, ids: Iterable[int], due_at: float, answer: str) -> None:
+        """They are tried again later."""
+        self._db.executemany(
+            "UPDATE message SET attempts=attempts+1, due_at=?, answer=? WHERE id=?",
+            [(due_at, answer, number) for number in ids],
+        )
+
+    def _done(self, ids: Iterable[int], state: str, now: float, answer: str) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany(
+            "UPDATE message SET state=?, attempts=attempts+1, done_at=?, answer=? WHERE id=?",
+            [(state, now, answer, number) for number in ids],
+        )
+        self._db.execute(
+            "DELETE FROM message WHERE state!='waiting' AND id <= "
+            "(SELECT max(id) FROM message) - ?",
+            (_KEPT,),
+        )
+        self._db.execute("COMMIT")
+
+    def _select(self, where: str, values: tuple[object, ...]) -> list[Message]:
+        rows = self._db.execute(
+            "SELECT id, channel, kind, key, count, body, state, attempts, made_at, due_at, "
+            f"done_at, answer FROM message WHERE {where}",
+            values,
+        ).fetchall()
+        return [
+            Message(
+                id=row[0], channel=row[1],
+                alert=Alert(kind=row[2], key=row[3], **json.loads(row[5])),
+                count=row[4], state=row[6], attempts=row[7], made_at=row[8], due_at=row[9],
+                done_at=row[10], answer=row[11],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+
+def now() -> float:
+    """Unix seconds: what is on disk must make sense to the next process."""
+    return time.time()

@@ -1,0 +1,114 @@
+"""What the worker's beats say about its requests that somebody should hear: arithmetic only.
+
+A condition is told when it begins and when it ends. No requests is no condition.
+"""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass
+
+from seacod.config.schema import AlertSettings
+from seacod.protocol import Beat
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition that has just begun or ended."""
+
+    kind: str
+    has_begun: bool
+    english: str
+    chinese: str
+
+
+class TrafficRules:
+    """Keeps what the beats of the worker in front said lately."""
+
+    def __init__(self) -> None:
+        self._pid: int | None = None
+        self._last = (0, 0)
+        # Times with what was answered and failed since the beat before.
+        self._window: collections.deque[tuple[float, int, int]] = collections.deque()
+        self._full_since: float | None = None
+        self._on: set[str] = set()
+
+    def beat(
+        self, now: float, pid: int, beat: Beat, queue_length: int, settings: AlertSettings
+    ) -> list[Finding]:
+        """One beat.
+
+        Args:
+            now: seconds, monotonic.
+            pid: of the worker; another one counts anew.
+            beat: what it said.
+            queue_length: limits.queue_length.
+            settings: the limits of the rules.
+        """
+        return [
+            finding
+            for finding in (
+                self._error_rate(now, pid, beat, settings),
+                self._queue_full(now, beat, queue_length, settings),
+                self._stalled(beat, settings),
+            )
+            if finding is not None
+        ]
+
+    def _error_rate(
+        self, now: float, pid: int, beat: Beat, settings: AlertSettings
+    ) -> Finding | None:
+        if pid != self._pid:
+            self._pid, self._last = pid, (0, 0)
+        answered, failed = beat.answered - self._last[0], beat.failed - self._last[1]
+        self._last = (beat.answered, beat.failed)
+        if answered or failed:
+            self._window.append((now, answered, failed))
+        while self._window and now - self._window[0][0] > settings.error_rate_window_seconds:
+            self._window.popleft()
+        bad = sum(entry[2] for entry in self._window)
+        total = bad + sum(entry[1] for entry in self._window)
+        ratio = bad / total if total >= settings.error_rate_min_requests else 0.0
+        minutes = settings.error_rate_window_seconds / 60
+        return self._edge(
+            "error_rate",
+            ratio > settings.error_rate_ratio,
+            f"{bad} of {total} requests within {minutes:g} min failed on our side ({ratio:.0%}).",
+            f"最近 {minutes:g} 分钟内 {total} 个请求中有 {bad} 个在服务端失败（{ratio:.0%}）。",
+        )
+
+    def _queue_full(
+        self, now: float, beat: Beat, queue_length: int, settings: AlertSettings
+    ) -> Finding | None:
+        if beat.queue_depth < queue_length:
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since = now
+        full_for = now - self._full_since if self._full_since is not None else 0.0
+        return self._edge(
+            "queue_full",
+            self._full_since is not None and full_for >= settings.queue_full_seconds,
+            f"{beat.queue_depth} requests have been waiting, which is the limit, for "
+            f"{full_for:.0f} s; more are answered 503.",
+            f"队列已有 {beat.queue_depth} 个请求（达到上限），持续 {full_for:.0f} 秒，"
+            "新请求返回 503。",
+        )
+
+    def _stalled(self, beat: Beat, settings: AlertSettings) -> Finding | None:
+        age = beat.progress_age_seconds
+        return self._edge(
+            "stalled",
+            beat.queue_depth > 0 and age >= settings.stalled_seconds,
+            f"{beat.queue_depth} requests are waiting and the model has finished nothing for "
+            f"{age:.0f} s.",
+            f"有 {beat.queue_depth} 个请求在等待，而模型已 {age:.0f} 秒没有完成任何片段。",
+        )
+
+    def _edge(self, kind: str, is_on: bool, english: str, chinese: str) -> Finding | None:
+        if is_on == (kind in self._on):
+            return None
+        if is_on:
+            self._on.add(kind)
+            return Finding(kind, True, english, chinese)
+        self._on.discard(kind)
+        return Finding(kind, False, "It is over.", "已恢复正常。")

@@ -1,0 +1,223 @@
+"""Everything that watches the service and tells: GPU, disk, beats, crashes, age and leaks, and the
+alerts they end in. Put together here; each has a file of its own. Owned by `daemon.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.abc
+import structlog
+
+from seacod.alerts.rules import TrafficRules
+from seacod.config.schema import Settings
+from seacod.metrics import SupervisorMetrics
+from seacod.paths import Paths
+from seacod.protocol import Beat
+from seacod.supervisor import crashes, curves, evidence
+from seacod.supervisor.alerting import Alerting
+from seacod.supervisor.crashes import Crash
+from seacod.supervisor.gpu import Gpu, GpuSampler, visible
+from seacod.supervisor.gpu_guard import GpuActions, GpuGuard, WorkerOnGpu
+from seacod.supervisor.housekeeping import Housekeeping
+from seacod.supervisor.lifecycle import Lifecycle
+from seacod.supervisor.memory import resident_bytes
+from seacod.supervisor.pulse import Pulses
+from seacod.supervisor.recycling import Point, Recycling
+from seacod.supervisor.states import ServiceState
+
+log = structlog.get_logger(__name__)
+
+# How long a replaced worker is waited for before the GPU may ask for another one.
+_REPLACE_PAUSE_SECONDS = 600.0
+
+
+class Watches:
+    """The watches of one service.
+
+    Args:
+        paths: where things lie.
+        settings: asked each time; a reload may change them.
+        lifecycle: asked each time; it is made after this.
+        replace: has a new worker take over: its cause, and whether the old one may stay until then.
+        metrics: where figures go.
+        pulses: where the tasks show that they live.
+        url: of the service.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        settings: Callable[[], Settings],
+        lifecycle: Callable[[], Lifecycle],
+        replace: Callable[[str, bool], None],
+        metrics: SupervisorMetrics,
+        pulses: Pulses,
+        url: str,
+    ) -> None:
+        self._paths = paths
+        self._settings = settings
+        self._lifecycle = lifecycle
+        self._replace = replace
+        self._metrics = metrics
+        self._pulses = pulses
+        self._url = url
+        self._rules = TrafficRules()
+        self._recycling = Recycling(random.Random())
+        self._curves = curves.Curves()
+        self._dossiers: asyncio.Queue[Crash] = asyncio.Queue()
+        self._replaced_at = -_REPLACE_PAUSE_SECONDS
+        self.alerting = Alerting(paths.state, lambda: settings().alerts, self._evidence, pulses)
+        self.desk = self.alerting.desk
+        guard = GpuGuard(
+            lambda: settings().gpu,
+            self._worker_on_gpu,
+            GpuActions(lambda: lifecycle().release_gpu_cache(), self._replace_for_gpu),
+            self.desk,
+        )
+        self.gpus = GpuSampler(
+            lambda: settings().gpu.interval_seconds,
+            on_sample=lambda gpus: self._on_gpus(gpus, guard),
+            on_failure=lambda problem: self._on_gpu_failure(problem, guard),
+            pulses=pulses,
+        )
+        self.housekeeping = Housekeeping(
+            paths.temp, lambda: settings().storage, self.desk, metrics.swept, pulses
+        )
+
+    def start(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Begin to watch; the tasks end with their group."""
+        tasks.start_soon(self.alerting.run, name="alerts")
+        tasks.start_soon(self.gpus.run, name="gpu")
+        tasks.start_soon(self.housekeeping.run, name="housekeeping")
+        tasks.start_soon(self._look, name="look")
+        tasks.start_soon(self._keep_dossiers, name="dossiers")
+
+    async def finish(self) -> None:
+        """The service ends: write and send what there is."""
+        while not self._dossiers.empty():
+            await self._keep(self._dossiers.get_nowait())
+        await self.alerting.finish()
+
+    # -- what the lifecycle tells -----------------------------------------------------------
+
+    def on_beat(self, pid: int, beat: Beat) -> None:
+        """The worker in front gave a sign of life."""
+        settings = self._settings()
+        for finding in self._rules.beat(
+            time.monotonic(), pid, beat, settings.limits.queue_length, settings.alerts
+        ):
+            log.warning("traffic_rule", kind=finding.kind, begun=finding.has_begun)
+            if finding.has_begun:
+                self.desk.raised(finding.kind, finding.english, finding.chinese)
+            else:
+                self.desk.cleared(finding.kind, finding.english, finding.chinese)
+
+    def on_crash(self, crash: Crash) -> None:
+        """A worker ended that should not have."""
+        self._dossiers.put_nowait(crash)
+        kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
+        lost = (
+            f"{crash.in_flight} requests were inside" if crash.in_flight else "no request was lost"
+        )
+        lost_zh = f"当时有 {crash.in_flight} 个请求在处理" if crash.in_flight else "没有请求丢失"
+        self.desk.raised(
+            kind,
+            f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced.",
+            f"识别进程（pid {crash.pid}）已退出：{crash.cause}；{lost_zh}。正在恢复。",
+            exit_status=crash.status,
+            last_recording=crash.running,
+            served_seconds=None if crash.served_seconds is None else round(crash.served_seconds),
+            dossier=str(crashes.directory_of(self._paths.state, crash)),
+            last_lines_of_the_worker=list(crash.last_lines),
+            _picture=str(crashes.directory_of(self._paths.state, crash) / crashes.PICTURE),
+        )
+
+    # -- GPU --------------------------------------------------------------------------------
+
+    def _worker_on_gpu(self) -> WorkerOnGpu:
+        lifecycle = self._lifecycle()
+        beat = lifecycle.report.beat
+        return WorkerOnGpu(
+            lifecycle.report.device, lifecycle.pids(), beat.gpu_reserved_bytes if beat else 0
+        )
+
+    def _on_gpus(self, gpus: list[Gpu], guard: GpuGuard) -> None:
+        self._metrics.set_gpus(gpus)
+        guard.sampled(gpus)
+
+    def _on_gpu_failure(self, problem: str, guard: GpuGuard) -> None:
+        self._metrics.set_gpus([])
+        guard.failed(problem)
+
+    def _replace_for_gpu(self, cause: str) -> None:
+        now = time.monotonic()
+        if now - self._replaced_at < _REPLACE_PAUSE_SECONDS:
+            # It did not help the last time either: a loop of restarts would only add to it.
+            log.warning("not_replaced_again", cause=cause)
+            return
+        self._replaced_at = now
+        # Two at once would not fit where one is too much already.
+        self._replace(cause, False)
+
+    def gpu_in_use(self) -> Gpu | None:
+        """That of the worker in front."""
+        return visible(self.gpus.gpus, self._lifecycle().report.device)
+
+    # -- tasks ------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Memory curves, age, leaks."""
+        while True:
+            self._pulses.expect("look", curves.INTERVAL_SECONDS)
+            self._look_once()
+            await asyncio.sleep(curves.INTERVAL_SECONDS)
+
+    def _look_once(self) -> None:
+        lifecycle = self._lifecycle()
+        report, beat = lifecycle.report, lifecycle.report.beat
+        host = resident_bytes(report.pid) if report.pid is not None else None
+        gpu = self.gpu_in_use()
+        own = gpu.used_by(lifecycle.pids()) if gpu is not None else None
+        self._curves.add(crashes.moment(host, gpu.used_bytes if gpu is not None else None, own))
+        if report.state is not ServiceState.SERVING or beat is None or report.pid is None:
+            return
+        if host is None or report.replacement is not None:
+            return
+        cause = self._recycling.look(
+            time.monotonic(),
+            report.pid,
+            time.time() - report.since,
+            Point(beat.answered + beat.failed, host, own or beat.gpu_reserved_bytes),
+            beat.in_flight == 0,
+            self._settings().worker,
+        )
+        if cause is None:
+            return
+        log.info("worker_is_recycled", worker_pid=report.pid, cause=cause)
+        if self._recycling.leak is not None:
+            self.desk.raised(
+                "leak",
+                f"The worker with pid {report.pid} is replaced: {cause}.",
+                f"正在更换识别进程（pid {report.pid}）：{cause}。",
+            )
+        self._replace(cause, True)
+
+    async def _keep_dossiers(self) -> None:
+        while True:
+            await self._keep(await self._dossiers.get())
+
+    async def _keep(self, crash: Crash) -> None:
+        await asyncio.to_thread(
+            crashes.keep, self._paths.state, crash, self._evidence(), self._curves.all()
+        )
+
+    def _evidence(self) -> dict[str, Any]:
+        return evidence.gather(
+            self._lifecycle().report, self.gpus, self.housekeeping.free_bytes, self._url
+        )
