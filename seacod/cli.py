@@ -90,6 +90,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     reload.add_argument("--config", type=Path, help="configuration file")
 
+    alerts = _command(commands, "alerts", _alerts, "what was sent to the operator, what waits")
+    alerts.add_argument("--kinds", action="store_true", help="every kind of alert there is")
+    test = _command(
+        commands, "test-alert", _test_alert, "send a test message; says what was answered"
+    )
+    for name in ("mail", "dingtalk", "webhook"):
+        test.add_argument(
+            f"--{name}", action="append_const", const=name, dest="channels", help="this channel"
+        )
+    past = _command(commands, "crashes", _crashes, "what is known of past crashes")
+    for one in (alerts, past):
+        one.add_argument("--json", action="store_true", help="as JSON")
+    for one in (alerts, test, past):
+        one.add_argument("--config", type=Path, help="configuration file")
+
     config = _group(commands, "config", "look at the configuration")
     check = _command(config, "check", _config_check, "check a configuration file; exit 78 if wrong")
     check.add_argument("file", type=Path, nargs="?", help="default: the one the service uses")
@@ -231,10 +246,29 @@ def _reload(options: argparse.Namespace) -> int:
     return EX_OK
 
 
+def _alerts(options: argparse.Namespace) -> int:
+    from seacod.commands import alerts
+
+    return alerts.kinds() if options.kinds else alerts.show(options.config, as_json=options.json)
+
+
+def _test_alert(options: argparse.Namespace) -> int:
+    from seacod.commands import alerts
+
+    return alerts.test(options.config, options.channels or [])
+
+
+def _crashes(options: argparse.Namespace) -> int:
+    from seacod.commands import alerts
+
+    return alerts.show_crashes(options.config, as_json=options.json)
+
+
 def _config_check(options: argparse.Namespace) -> int:
     from seacod.config.load import find_file
+    from seacod.config.reach import check
 
-    load_settings(options.file)
+    check(load_settings(options.file), options.file)
     file = find_file(options.file)
     print(f"{file or 'defaults (there is no configuration file)'}: good")
     return EX_OK

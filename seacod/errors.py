@@ -156,7 +156,7 @@ class OutOfMemory(SeacodError):
 
 
 class StorageFull(SeacodError):
-    """There is no room on the disk for an upload, or it cannot be written to."""
+    """There is no room on the disk for an upload, or too little would be left."""
 
     code = "storage_full"
     http_status = 507

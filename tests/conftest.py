@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from drills import FaultsPage
+from receivers import Robot
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
 
 
@@ -23,6 +24,14 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     yield service.start()
     service.kill()
+
+
+@pytest.fixture
+def robot() -> Iterator[Robot]:
+    """A receiver of webhooks."""
+    one = Robot()
+    yield one
+    one.stop()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -63,6 +63,8 @@ class Service:
         self.config = directory / "seacod.yaml"
         self.log_file = directory / "log"
         self.environment: dict[str, str] = {}
+        # The section alerts, for tests that change others beside it.
+        self.alerts: dict[str, Any] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.configure()
 

@@ -118,7 +118,7 @@ class Desk:
     def _count(self, kind: str, key: str, told: Told, opened_at: float) -> None:
         """One more of what was told a short while ago: in the message that still waits, or else
         kept for a later one."""
-        is_counted = self._outbox.counted_in_waiting(kind, key)
+        is_counted = self._outbox.counted_in_waiting(kind, key, self._channels())
         untold = told.untold + (not is_counted)
         self._outbox.remember(kind, key, Told(True, opened_at, told.told_at, untold))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import ssl
 from collections.abc import Sequence
 from email.message import EmailMessage
+from pathlib import Path
 
 import aiosmtplib
 
@@ -127,8 +129,25 @@ def build(composed: Composed, messages: Sequence[Message], settings: AlertSettin
     if composed.severity is Severity.CRITICAL:
         message["X-Priority"] = "1"
     message.set_content(composed.text)
-    message.add_alternative(composed.html, subtype="html")
+    images = _pictures(messages)
+    page = composed.html
+    for cid, _ in images:
+        page = page.replace("</body>", f'<p><img src="cid:{cid}" alt=""></p></body>')
+    message.add_alternative(page, subtype="html")
+    html_part = message.get_payload()[1]  # type: ignore[index]
+    for cid, data in images:
+        html_part.add_related(data, "image", "png", cid=f"<{cid}>")  # type: ignore[union-attr]
     return message
+
+
+def _pictures(messages: Sequence[Message]) -> list[tuple[str, bytes]]:
+    """The newest picture, if any: name and PNG. One that is gone is no reason not to send."""
+    for message in reversed(messages):
+        path = message.alert.evidence.get("_picture")
+        if path:
+            with contextlib.suppress(OSError):
+                return [(f"memory-{message.id}@seacod", Path(path).read_bytes())]
+    return []
 
 
 def _words(error: BaseException) -> str:

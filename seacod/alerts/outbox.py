@@ -154,18 +154,25 @@ class Outbox:
         ).fetchall()
         return [(row[0], row[1], Told(bool(row[2]), row[3], row[4], row[5])) for row in rows]
 
-    def counted_in_waiting(self, kind: str, key: str) -> bool:
-        """Count one more in the messages of this alert that still wait.
+    def counted_in_waiting(self, kind: str, key: str, channels: Iterable[str]) -> bool:
+        """Count one more in the messages of this alert that still wait, if one does for each of
+        the channels.
 
         Returns:
-            Whether there were any.
+            Whether it was counted.
         """
-        changed = self._db.execute(
-            "UPDATE message SET count=count+1 WHERE id IN (SELECT max(id) FROM message "
-            "WHERE state='waiting' AND kind=? AND key=? GROUP BY channel)",
+        rows = self._db.execute(
+            "SELECT max(id), channel FROM message WHERE state='waiting' AND kind=? AND key=? "
+            "GROUP BY channel",
             (kind, key),
+        ).fetchall()
+        wanted = set(channels)
+        if not wanted or wanted - {channel for _, channel in rows}:
+            return False
+        self._db.executemany(
+            "UPDATE message SET count=count+1 WHERE id=?", [(number,) for number, _ in rows]
         )
-        return changed.rowcount > 0
+        return True
 
     # -- messages ---------------------------------------------------------------------------
 

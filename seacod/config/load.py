@@ -83,6 +83,16 @@ def find_file(
     return default_file if default_file is not None and default_file.is_file() else None
 
 
+def origin_of(path: Path | None, key: str, section: str = "alerts") -> str:
+    """Where the value of a key comes from: file and line, or a variable."""
+    collected = _Collected()
+    file = find_file(path)
+    if file is not None:
+        _read_file(file, collected)
+    _read_environment(os.environ, collected)
+    return collected.where((section, key), str(file) if file else "defaults")
+
+
 def load_settings(
     path: Path | None = None,
     *,

@@ -12,6 +12,8 @@ from pathlib import Path
 from seacod.errors import ConfigError
 
 ENV_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+# Where systemd looks for LoadCredential=NAME:seacod.NAME (systemd.exec(5)).
+_CREDSTORE = Path("/etc/credstore")
 
 
 def find_secret(credential: str, file: Path | None) -> Path | None:
@@ -19,6 +21,11 @@ def find_secret(credential: str, file: Path | None) -> Path | None:
     directory = os.environ.get(ENV_CREDENTIALS)
     if directory and (Path(directory) / credential).is_file():
         return Path(directory) / credential
+    if file is None and not directory:
+        # A command of root's beside the service, which gets the same file from systemd.
+        stored = _CREDSTORE / f"seacod.{credential}"
+        if os.access(stored, os.R_OK):
+            return stored
     return file
 
 

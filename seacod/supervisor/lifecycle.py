@@ -79,11 +79,23 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class _Replacement:
-    """New settings on their way; `previous` come back when no worker gets ready with them."""
+    """Another worker is on its way.
+
+    Args:
+        settings: what it uses: new ones after a reload, the same when it only is to be a fresh one.
+        previous: come back when no worker gets ready with the new ones.
+        cause: in words.
+        old_pid: of the worker it takes over from.
+    """
 
     settings: Settings
     previous: Settings
     cause: str
+    old_pid: int
+
+    @property
+    def is_reload(self) -> bool:
+        return self.settings != self.previous
 
 
 class Lifecycle:
@@ -324,12 +336,12 @@ class Lifecycle:
             self._front_door.open("replacing")
             if end.kind is not ExitKind.STOPPED:
                 self._count(worker, end, status)
-        elif replacement is not None and worker.settings != replacement.settings:
+        elif replacement is not None and worker.pid == replacement.old_pid:
             if is_wanted:
                 self._start(replacement.cause)
             else:
                 self._fail(worker, end, status, ready_for)
-        elif replacement is not None and ready_for is None:
+        elif replacement is not None and ready_for is None and replacement.is_reload:
             self._give_up_replacement(worker, end)
             self._start("back to the settings before")
         elif not self.report.has_served and end.kind in _FATAL_AT_FIRST_START:
@@ -345,6 +357,10 @@ class Lifecycle:
         if replacement is None or self._stop_cause is not None:
             return
         self._settings = replacement.previous
+        if not replacement.is_reload:
+            log.warning("fresh_worker_failed", worker_pid=worker.pid, cause=end.cause)
+            self._hooks.replaced(end.cause)
+            return
         problem = worker.fault.message if worker.fault is not None else end.cause
         log.error(
             "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem,
@@ -459,7 +475,7 @@ class Lifecycle:
             self._start(cause)
             self._hooks.replaced(None)
             return
-        self._replacement = _Replacement(settings, previous, cause)
+        self._replacement = _Replacement(settings, previous, cause, front.pid)
         if front.state is WorkerState.SERVING:
             if may_overlap and (self._crew.spare.worker is not None or self._room.for_one_more()):
                 self._crew.incoming = self._crew.enlist(settings, cause)

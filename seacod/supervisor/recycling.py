@@ -21,6 +21,8 @@ _JITTER = 0.1
 # The quiet moment: no request inside for so long; after the longer time without one, any moment.
 QUIET_SECONDS = 3.0
 PATIENCE_SECONDS = 3600.0
+# Before the same worker is tried to be replaced again: the fresh one did not get ready.
+_AGAIN_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Recycling:
         self._leaks = LeakWatch()
         self._quiet_since: float | None = None
         self._due_since: float | None = None
+        self._not_before = 0.0
         self.leak: Leak | None = None
 
     def look(
@@ -125,19 +128,27 @@ class Recycling:
         if pid != self._pid:
             self._pid, self._leaks, self.leak = pid, LeakWatch(), None
             self._quiet_since = self._due_since = None
+            self._not_before = 0.0
             self._jitter = self._random.uniform(1 - _JITTER, 1 + _JITTER)
         if is_idle:
             self._leaks.add(point)
-        self._quiet_since = (self._quiet_since or now) if is_idle else None
+        if not is_idle:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = now
         cause = self._cause(age_seconds, point, settings)
         if cause is None:
             self._due_since = None
             return None
-        self._due_since = self._due_since or now
+        if self._due_since is None:
+            self._due_since = now
         is_quiet = self._quiet_since is not None and now - self._quiet_since >= QUIET_SECONDS
         if not is_quiet and now - self._due_since < PATIENCE_SECONDS:
             return None
+        if now < self._not_before:
+            return None
         self._due_since = None
+        self._not_before = now + _AGAIN_SECONDS
         return cause
 
     def _cause(self, age_seconds: float, point: Point, settings: WorkerSettings) -> str | None:

@@ -36,6 +36,7 @@ from seacod.errors import (
 from seacod.paths import Paths
 from seacod.protocol import FromSupervisor, FromWorker
 from seacod.web.accepting import stop_accepting
+from seacod.web.room import guarded
 from seacod.web.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -259,7 +260,13 @@ class Worker:
 
         app = create_app(service, self._settings, self._paths)
         config = uvicorn.Config(
-            self._traffic.around(app),
+            self._traffic.around(
+                guarded(
+                    app,
+                    self._paths.temp,
+                    lambda: self._settings.storage.free_refuse_bytes,
+                )
+            ),
             log_config=None,
             access_log=False,
             lifespan="on",

@@ -88,7 +88,8 @@ def test_the_state_directory_is_full(
 ) -> None:
     service = Service(tmp_path)
     service.configure(
-        paths={"state_directory": str(small_disk), "runtime_directory": str(tmp_path / "run")}
+        paths={"state_directory": str(small_disk), "runtime_directory": str(tmp_path / "run")},
+        storage={"free_refuse_bytes": 0, "free_warn_bytes": 0},
     )
     service.start()
     try:
@@ -106,6 +107,37 @@ def test_the_state_directory_is_full(
         (small_disk / "ballast").unlink()
         assert post(service)[0] == 200
         assert not list((small_disk / "uploads").glob("upload-*"))
+    finally:
+        service.kill()
+
+
+def test_uploads_are_refused_before_the_disk_is_full(tmp_path: Path, small_disk: Path) -> None:
+    service = Service(tmp_path)
+    service.configure(
+        paths={"state_directory": str(small_disk), "runtime_directory": str(tmp_path / "run")},
+        storage={"free_refuse_bytes": 4 * MIB, "free_warn_bytes": 8 * MIB},
+    )
+    service.start()
+    try:
+        leftover = small_disk / "uploads" / "page" / "old.wav"
+        leftover.write_bytes(b"\0" * MIB)
+        os.utime(leftover, (0, 0))
+        assert post(service)[0] == 200
+        (small_disk / "ballast").write_bytes(b"\0" * 13 * MIB)
+        for field, path in (("file", "/transcribe"), ("files", "/gradio_api/upload")):
+            status, body = post(service, field, path)
+            assert status == 507, body
+            assert "MiB left for uploads" in body
+
+        def kinds() -> set[str]:
+            return {alert["kind"] for alert in (service.status() or {})["alerts"]["open"]}
+
+        wait_until(lambda: {"disk_low", "disk_full"} <= kinds(), "both levels noticed")
+        # What nobody needs went first.
+        assert not leftover.exists()
+        (small_disk / "ballast").unlink()
+        assert post(service)[0] == 200
+        wait_until(lambda: not kinds(), "both levels over")
     finally:
         service.kill()
 

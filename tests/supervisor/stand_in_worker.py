@@ -6,9 +6,11 @@ A spare (ENV_SPARE) says that it is warm and waits to be promoted.
 
 How it behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
 exit_at_start (code), exit_with_cpu_threads (only with this setting, with 78), exit_on_promote,
-exit_on_serve, never_ready, ignore_term, ignore_drain, garbage, answer_seconds; for hangs:
-silent (beats stop), blocked (the event loop stands still in C), progress_age_seconds (of every
-beat), deaf (no HTTP answer). It answers every request 200 with its pid.
+exit_on_serve, never_ready, ignore_term, ignore_drain, garbage, answer_seconds; what it says of
+itself: device, running, gpu_reserved_bytes, beat (fields of every beat), beat_step (fields that
+grow with every beat), leak_bytes (kept, with every beat), tell_fault (kind, words);
+for hangs: silent (beats stop), blocked (the event loop stands still in C), progress_age_seconds (of
+every beat), deaf (no HTTP answer). It answers every request 200 with its pid.
 """
 
 from __future__ import annotations
@@ -73,7 +75,11 @@ async def _main() -> int:
             writer.write(protocol.encode(protocol.Beat(0, 0, 0.0, 0.0)))
         if "exit_on_promote" in plan:
             return int(str(plan["exit_on_promote"]))
-    writer.write(protocol.encode(protocol.Ready("stand-in", "cpu", 0.1)))
+    device = str(plan.get("device", "cpu"))
+    writer.write(protocol.encode(protocol.Ready("stand-in", device, 0.1)))
+    if "tell_fault" in plan:
+        kind, words = plan["tell_fault"]  # type: ignore[misc]
+        writer.write(protocol.encode(protocol.Fault(kind, words, None)))
 
     server: asyncio.AbstractServer | None = None
     in_flight: set[asyncio.Task[None]] = set()
@@ -100,14 +106,29 @@ async def _main() -> int:
             sink.close()
             in_flight.discard(task)
 
+    leaked: list[bytes] = []
+
     async def beat() -> None:
+        beats = 0
         while True:
+            beats += 1
+            leaked.append(b"x" * int(str(plan.get("leak_bytes", 0))))
+            steps: dict[str, int] = dict(plan.get("beat_step", {}))  # type: ignore[call-overload]
             age = float(str(plan.get("progress_age_seconds", 0)))
-            writer.write(protocol.encode(protocol.Beat(len(in_flight), 0, age, age)))
+            told_beat = {
+                "in_flight": len(in_flight), "queue_depth": 0, "oldest_seconds": age,
+                "progress_age_seconds": age, "running": str(plan.get("running", "")),
+                "gpu_reserved_bytes": int(str(plan.get("gpu_reserved_bytes", 0))),
+                **dict(plan.get("beat", {})),  # type: ignore[call-overload]
+                **{key: step * beats for key, step in steps.items()},
+            }  # fmt: skip
+            writer.write(protocol.encode(protocol.Beat(**told_beat)))
             await asyncio.sleep(3600 if plan.get("silent") else 0.2)
 
     beating = asyncio.ensure_future(beat())
     while message := await told():
+        if isinstance(message, protocol.ReleaseGpuCache):
+            print("told the worker: release_gpu_cache", file=sys.stderr, flush=True)
         if isinstance(message, protocol.Reload):
             for key, value in message.changes.items():
                 print(f"told the worker: {key}={value}", file=sys.stderr, flush=True)

@@ -1,0 +1,56 @@
+"""What `seacod config check` looks at beyond the file itself: names that must exist, files that
+must be readable. Not done at a start: a name server that is down must not keep the service from
+serving.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from seacod.alerts.kinds import KINDS
+from seacod.config.load import origin_of
+from seacod.config.schema import Settings
+from seacod.config.secrets import read_secret
+from seacod.errors import ConfigError
+
+
+def check(settings: Settings, file: Path | None) -> None:
+    """Raise what is wrong, all of it.
+
+    Args:
+        settings: as loaded.
+        file: where from; None for the usual place.
+
+    Raises:
+        ConfigError: with one line for each thing, each with file and line.
+    """
+    alerts, problems = settings.alerts, []
+
+    def wrong(key: str, problem: str) -> None:
+        problems.append(f"{origin_of(file, key)}: alerts.{key}: {problem}")
+
+    if alerts.mail_server:
+        try:
+            socket.getaddrinfo(alerts.mail_server, alerts.mail_port or 25)
+        except OSError:
+            wrong("mail_server", f"{alerts.mail_server!r}: there is no such host")
+    for key in ("mail_ca_file",):
+        path = getattr(alerts, key)
+        if path is not None and not path.is_file():
+            wrong(key, f"{path}: there is no such file")
+    for credential, key in (
+        ("smtp-password", "mail_password_file"),
+        ("dingtalk-url", "dingtalk_url_file"),
+        ("dingtalk-secret", "dingtalk_secret_file"),
+        ("webhook-url", "webhook_url_file"),
+    ):
+        try:
+            read_secret(credential, getattr(alerts, key))
+        except ConfigError as error:
+            wrong(key, error.message)
+    for name in filter(None, (part.strip() for part in alerts.muted.split(","))):
+        if name not in KINDS:
+            wrong("muted", f"{name!r} is no kind of alert; they are: {', '.join(KINDS)}")
+    if problems:
+        raise ConfigError("\n".join(problems))

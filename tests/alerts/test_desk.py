@@ -1,0 +1,166 @@
+"""What becomes a message: not twice, a count for a storm, a word when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seacod.alerts.desk import Desk
+from seacod.alerts.outbox import Message, Outbox
+from seacod.config.schema import AlertSettings
+
+
+class World:
+    """A desk with an outbox in memory and a clock that only tests move."""
+
+    def __init__(self, path: Path | str = ":memory:", **settings: Any) -> None:
+        self.now = 1_000_000.0
+        self.outbox = Outbox(Path(path))
+        self.settings = AlertSettings(cool_down_seconds=900, gather_seconds=3, **settings)
+        self.desk = Desk(
+            self.outbox, lambda: self.settings, lambda: ["mail", "webhook"],
+            clock=lambda: self.now, evidence=lambda: {"state": "serving"},
+            on_message=lambda: None,
+        )  # fmt: skip
+
+    def crash(self) -> None:
+        self.desk.raised("worker_crashed", "It ended.", "已退出。")
+
+    def send(self) -> None:
+        for channel in ("mail", "webhook"):
+            ids = [message.id for message in self.outbox.waiting(channel)]
+            self.outbox.delivered(ids, self.now, "ok")
+
+    def waiting(self) -> list[Message]:
+        return self.outbox.waiting("mail")
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    yield World()
+
+
+def test_an_alert_waits_for_every_channel(world: World) -> None:
+    world.crash()
+    (one,) = world.waiting()
+    assert one.alert.text == {"en": "It ended.", "zh": "已退出。"}
+    assert one.alert.evidence["state"] == "serving"
+    assert len(world.outbox.waiting("webhook")) == 1
+    assert world.outbox.depth() == 2
+
+
+def test_a_storm_is_one_message_with_a_count(world: World) -> None:
+    for _ in range(1000):
+        world.crash()
+    (one,) = world.waiting()
+    assert one.count == 1000
+
+
+def test_what_comes_after_it_was_sent_is_counted_and_told_once_the_cool_down_is_over(
+    world: World,
+) -> None:
+    world.crash()
+    world.send()
+    for _ in range(7):
+        world.now += 10
+        world.crash()
+    assert not world.waiting()
+    world.desk.tick()
+    assert not world.waiting()
+    world.now += 900
+    world.desk.tick()
+    (one,) = world.waiting()
+    assert one.alert.repeated == 7
+    world.desk.tick()
+    assert len(world.waiting()) == 1
+
+
+def test_the_end_is_told_once_and_only_if_the_beginning_was(world: World) -> None:
+    world.desk.cleared("gpu_memory", "over", "恢复", key="GPU 0")
+    assert not world.waiting()
+    world.desk.raised("gpu_memory", "full", "满", key="GPU 0")
+    world.now += 60
+    world.desk.cleared("gpu_memory", "over", "恢复", key="GPU 0")
+    world.desk.cleared("gpu_memory", "over", "恢复", key="GPU 0")
+    beginning, end = world.waiting()
+    assert not beginning.alert.is_recovery
+    assert end.alert.is_recovery
+    assert end.alert.evidence["lasted_seconds"] == 60
+
+
+def test_a_condition_that_flaps_is_not_a_storm(world: World) -> None:
+    for _ in range(20):
+        world.desk.raised("queue_full", "full", "满")
+        world.now += 5
+        world.desk.cleared("queue_full", "over", "恢复")
+        world.now += 5
+    assert len(world.waiting()) == 2
+
+
+def test_keys_are_apart(world: World) -> None:
+    for gpu in range(3):
+        world.desk.raised("gpu_memory", "full", "满", key=f"GPU {gpu}")
+    assert len(world.waiting()) == 3
+
+
+def test_a_muted_kind_is_remembered_and_not_sent() -> None:
+    world = World(muted="worker_crashed, leak")
+    world.crash()
+    world.desk.raised("crash_loop", "again", "又")
+    assert [m.alert.kind for m in world.waiting()] == ["crash_loop"]
+
+
+def test_another_process_goes_on_where_this_one_ended(tmp_path: Path) -> None:
+    first = World(tmp_path / "outbox")
+    first.desk.raised("crash_loop", "it loops", "循环")
+    first.crash()
+    # No goodbye: as after SIGKILL.
+    second = World(tmp_path / "outbox")
+    assert [m.alert.kind for m in second.waiting()] == ["crash_loop", "worker_crashed"]
+    second.crash()
+    assert [m.count for m in second.waiting()] == [1, 2]
+    second.desk.cleared("crash_loop", "over", "恢复")
+    assert second.waiting()[-1].alert.is_recovery
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["raise", "clear", "send", "tick"]), st.floats(0, 2000)),
+        max_size=40,
+    )
+)
+def test_nothing_that_happened_is_ever_forgotten(steps: list[tuple[str, float]]) -> None:
+    """Every occurrence is in a message that was sent or waits, or still counted for one."""
+    world = World()
+    happened = told = 0
+    for step, pause in steps:
+        world.now += pause
+        if step == "raise":
+            world.desk.raised("queue_full", "full", "满")
+            happened += 1
+        elif step == "clear":
+            world.desk.cleared("queue_full", "over", "恢复")
+        elif step == "tick":
+            world.desk.tick()
+        else:
+            told += _occurrences(world.waiting())
+            world.send()
+    kept = world.outbox.told("queue_full", "")
+    told += _occurrences(world.waiting()) + (kept.untold if kept else 0)
+    assert told == happened
+
+
+def _occurrences(messages: list[Message]) -> int:
+    """How many times it happened, by these messages."""
+    total = 0
+    for message in messages:
+        words = message.alert.text["en"]
+        is_summary = words.startswith("It happened")
+        total += message.count - 1 + message.alert.repeated
+        total += not is_summary and not message.alert.is_recovery
+    return total

@@ -1,0 +1,18 @@
+"""The real driver, where there is one."""
+
+from __future__ import annotations
+
+import pytest
+
+from seacod.supervisor.gpu import Nvml, NvmlAbsent
+
+
+def test_a_real_card_is_read() -> None:
+    try:
+        gpus = Nvml().read()
+    except NvmlAbsent as error:
+        pytest.skip(f"no NVIDIA driver here: {error}")
+    assert gpus
+    for gpu in gpus:
+        assert 0 <= gpu.used_bytes <= gpu.total_bytes
+        assert gpu.uuid.startswith(("GPU-", "MIG-"))

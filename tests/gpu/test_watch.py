@@ -1,0 +1,95 @@
+"""The watch over GPU memory as arithmetic."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seacod.config.schema import GpuSettings
+from seacod.supervisor.gpu import Gpu
+from seacod.supervisor.gpu_watch import STEPS, GpuStep, GpuWatch, limit_bytes
+
+MIB = 1 << 20
+TOTAL = 12_288 * MIB
+
+
+def gpu(used_mib: int, *, is_mig: bool = False) -> Gpu:
+    return Gpu(0, "GPU-0", "Fake", used_mib * MIB, TOTAL, None, None, None, is_mig, None)
+
+
+def steps(watch: GpuWatch, *readings: tuple[int, int | None]) -> list[str]:
+    """The moves that these readings (used, own; MiB) lead to."""
+    moves = []
+    for used, own in readings:
+        verdict = watch.look(gpu(used), None if own is None else own * MIB)
+        if verdict is not None:
+            moves.append(verdict.step.value)
+    return moves
+
+
+def test_three_readings_in_a_row_not_two_and_one() -> None:
+    watch = GpuWatch(GpuSettings())
+    high, low = (11_500, 11_000), (5_000, 4_500)
+    assert steps(watch, high, high, low, high, high) == []
+    assert steps(watch, high) == ["released"]
+
+
+def test_first_the_cache_then_the_worker_then_no_more_until_again() -> None:
+    watch = GpuWatch(GpuSettings())
+    high = (11_500, 11_000)
+    assert steps(watch, *[high] * 3) == ["released"]
+    assert steps(watch, *[high] * 3) == ["replaced"]
+    assert steps(watch, *[(3_000, 2_500)] * 3) == ["calm"]
+
+
+def test_the_absolute_limit_of_the_original_practice() -> None:
+    """11.5 GB of 12, 22 GB of 24, whichever is tighter."""
+    settings = GpuSettings(limit_bytes=11_000 * MIB, limit_ratio=0.9)
+    assert limit_bytes(gpu(0), settings) == 11_000 * MIB
+    assert limit_bytes(gpu(0), GpuSettings()) == int(TOTAL * 0.9)
+
+
+def test_hysteresis() -> None:
+    watch = GpuWatch(GpuSettings(limit_bytes=10_000 * MIB, clear_margin_ratio=0.1))
+    assert steps(watch, *[(10_500, 10_000)] * 3) == ["released"]
+    # Below the limit, but not by the margin: neither worse nor over.
+    assert steps(watch, *[(9_500, 9_000)] * 10) == []
+    assert steps(watch, *[(8_900, 8_500)] * 3) == ["calm"]
+
+
+def test_other_peoples_memory_is_only_said() -> None:
+    watch = GpuWatch(GpuSettings())
+    assert steps(watch, *[(11_500, 1_500)] * 30) == ["foreign"]
+    assert steps(watch, *[(2_000, 1_500)] * 3) == ["calm"]
+
+
+def test_without_knowing_whose_it_is_nothing_of_ours_is_touched() -> None:
+    watch = GpuWatch(GpuSettings())
+    assert steps(watch, *[(11_500, None)] * 30) == ["foreign"]
+
+
+def test_mig_is_left_alone() -> None:
+    watch = GpuWatch(GpuSettings(readings=1))
+    assert watch.look(gpu(12_000, is_mig=True), 12_000 * MIB) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12_288), st.one_of(st.none(), st.integers(0, 12_288))),
+        max_size=200,
+    )
+)
+def test_whatever_is_read_only_moves_of_the_table_and_never_for_a_neighbour(
+    readings: list[tuple[int, int | None]],
+) -> None:
+    watch = GpuWatch(GpuSettings(readings=2))
+    before = watch.step
+    for used, own in readings:
+        held = None if own is None else min(own, used) * MIB
+        verdict = watch.look(gpu(used), held)
+        if verdict is not None:
+            assert verdict.step in STEPS[before]
+            before = verdict.step
+            if verdict.step is GpuStep.REPLACED:
+                assert held is not None
+                assert held * 2 >= used * MIB
