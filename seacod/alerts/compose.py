@@ -28,14 +28,38 @@ _T = {
     "before": ("{n} more since the last message", "自上次通知以来另有 {n} 次"),
     "page": ("page", "网页"),
     "dashboard": ("dashboard", "监控面板"),
-    "evidence": ("evidence", "现场信息"),
     "foot": (
         "Sent by seacod on {name}. 'seacod alerts' lists what was sent; alerts.muted in the "
         "configuration switches a kind off.",
         "由 {name} 上的 seacod 发送。用 seacod alerts 查看历史；"
         "可在配置 alerts.muted 中关闭某类告警。",
     ),
-    "lasted": ("lasted", "持续"),
+    "picture": (
+        "memory of the last ten minutes: the worker's (teal), the GPU's (amber), each against its "
+        "own greatest value",
+        "最近十分钟内存：识别进程（青色）、显存（琥珀色），各自按最大值缩放",
+    ),
+}
+
+
+# The names of evidence in Chinese; in English the keys themselves are words.
+_LABELS = {
+    "state": "状态",
+    "address": "地址",
+    "model": "模型",
+    "requests": "请求",
+    "restarts": "重启次数",
+    "last_causes": "最近的原因",
+    "host_memory_free_mib": "可用内存 (MiB)",
+    "disk_free_mib": "可用磁盘 (MiB)",
+    "exit_status": "退出状态",
+    "last_recording": "最后的录音",
+    "served_seconds": "已服务 (秒)",
+    "lasted_seconds": "持续 (秒)",
+    "memory_of_the_last_ten_minutes": "最近十分钟内存",
+    "dossier": "崩溃档案",
+    "last_log_lines": "最近日志",
+    "last_lines_of_the_worker": "识别进程最后输出",
 }
 
 
@@ -90,7 +114,7 @@ def compose(messages: Sequence[Message], settings: AlertSettings) -> Composed:
             f'<p style="margin:0;color:#667">{when}</p>'
             f'<p style="margin:4px 0">{html.escape(words)}</p>'
         )
-        figures, lines = _split(message.alert.evidence)
+        figures, lines = _split(message.alert.evidence, language)
         if figures:
             text += [f"  {key}: {value}" for key, value in figures]
             mark += [f"- {key}: {value}" for key, value in figures[:8]] + [""]
@@ -137,6 +161,11 @@ def compose(messages: Sequence[Message], settings: AlertSettings) -> Composed:
 _COLORS = {Severity.INFO: "#0f766e", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
 
 
+def caption(language: str) -> str:
+    """What the picture shows."""
+    return _say("picture", language)
+
+
 def severity_of(message: Message) -> Severity:
     if message.alert.is_recovery:
         return Severity.INFO
@@ -159,16 +188,21 @@ def _head(message: Message, language: str) -> str:
     return " ".join(words)
 
 
-def _split(evidence: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, list[str]]]]:
-    """Figures, and blocks of lines."""
+def _split(
+    evidence: dict[str, Any], language: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, list[str]]]]:
+    """Figures, and blocks of lines, with names for people."""
     figures, blocks = [], []
     for key, value in evidence.items():
         if key.startswith("_") or value in (None, "", [], {}):
             continue
+        name = key.replace("_", " ")
+        if language == "zh":
+            name = _LABELS.get(key, name)
         if isinstance(value, list):
-            blocks.append((key.replace("_", " "), [str(line) for line in value][-_SHOWN_LINES:]))
+            blocks.append((name, [str(line) for line in value][-_SHOWN_LINES:]))
         else:
-            figures.append((key.replace("_", " "), str(value)))
+            figures.append((name, str(value)))
     return figures, blocks
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiosmtplib
 
 from seacod.alerts.channels import Undelivered
-from seacod.alerts.compose import Composed
+from seacod.alerts.compose import Composed, caption
 from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
 from seacod.config.schema import AlertSettings, addresses
@@ -132,7 +132,12 @@ def build(composed: Composed, messages: Sequence[Message], settings: AlertSettin
     images = _pictures(messages)
     page = composed.html
     for cid, _ in images:
-        page = page.replace("</body>", f'<p><img src="cid:{cid}" alt=""></p></body>')
+        words = caption(settings.language)
+        page = page.replace(
+            "</body>",
+            f'<p style="color:#667;font-size:12px">{words}<br>'
+            f'<img src="cid:{cid}" alt=""></p></body>',
+        )
     message.add_alternative(page, subtype="html")
     html_part = message.get_payload()[1]  # type: ignore[index]
     for cid, data in images:

@@ -30,6 +30,18 @@ class Curves:
     def add(self, moment: Moment) -> None:
         self._moments.append(moment)
 
+    def in_words(self) -> str:
+        """The worker's memory and the GPU's: at first, at last, at most; MiB."""
+        parts = []
+        for name, values in (
+            ("worker", [m.worker_bytes for m in self._moments if m.worker_bytes is not None]),
+            ("GPU", [m.gpu_used_bytes for m in self._moments if m.gpu_used_bytes is not None]),
+        ):
+            if values:
+                mib = [value >> 20 for value in values]
+                parts.append(f"{name} {mib[0]} → {mib[-1]} MiB, at most {max(mib)}")
+        return "; ".join(parts)
+
     def all(self) -> list[Moment]:
         """Oldest first."""
         return list(self._moments)

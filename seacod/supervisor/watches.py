@@ -133,6 +133,7 @@ class Watches:
             exit_status=crash.status,
             last_recording=crash.running,
             served_seconds=None if crash.served_seconds is None else round(crash.served_seconds),
+            memory_of_the_last_ten_minutes=self._curves.in_words(),
             dossier=str(crashes.directory_of(self._paths.state, crash)),
             last_lines_of_the_worker=list(crash.last_lines),
             _picture=str(crashes.directory_of(self._paths.state, crash) / crashes.PICTURE),
