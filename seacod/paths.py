@@ -73,6 +73,15 @@ class Paths:
             )
 
 
+def free_bytes(directory: Path) -> int | None:
+    """What our user may still write there; None when nobody can tell."""
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return None
+    return status.f_bavail * status.f_frsize
+
+
 def _state_default() -> Path:
     systemd = os.environ.get("STATE_DIRECTORY")
     if systemd:

@@ -71,11 +71,15 @@ class Delivery:
         self._touch = touch
         self._random = random_ or random.Random()
         self._wake = asyncio.Event()
+        # Channels for which something may wait; asking the file each second would cost more than
+        # everything else an idle supervisor does.
+        self._busy = set(CHANNELS)
         self.delivered: dict[str, int] = dict.fromkeys(CHANNELS, 0)
         self.failed: dict[str, int] = dict.fromkeys(CHANNELS, 0)
 
     def wake(self) -> None:
         """Something new waits."""
+        self._busy = set(CHANNELS)
         self._wake.set()
 
     async def run(self) -> None:
@@ -96,7 +100,8 @@ class Delivery:
         while True:
             self._touch()
             try:
-                await self._deliver(name, False)
+                if name in self._busy:
+                    await self._deliver(name, False)
             except sqlite3.Error as error:
                 log.error("outbox_failed", channel=name, error=str(error))
             await asyncio.sleep(_LOOK_SECONDS)
@@ -118,7 +123,10 @@ class Delivery:
     async def _deliver(self, name: str, is_last: bool) -> None:
         """Everything that waits for one channel, as one message."""
         due = self._outbox.next_due(name)
-        if due is None or (due > now() and not is_last):
+        if due is None:
+            self._busy.discard(name)
+            return
+        if due > now() and not is_last:
             return
         settings = self._settings()
         messages = self._outbox.waiting(name)

@@ -74,6 +74,8 @@ KINDS = {
         Kind("leak", _W, "the worker's memory grows; it was replaced",
              "识别进程内存持续增长，已替换"),
         Kind("canary", _C, "the known recording is not recognised", "已知录音识别失败"),
+        Kind("poison", _C, "a recording ends the recognition process",
+             "有录音反复导致识别进程退出"),
         Kind("configuration", _W, "the new configuration was refused", "新的配置被拒绝"),
         Kind("delivery", _W, "messages cannot be delivered", "告警消息无法送达", True),
         Kind("test", _I, "test message", "测试消息"),

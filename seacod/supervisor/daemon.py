@@ -265,18 +265,17 @@ class Supervisor:
         )  # fmt: skip
         self._before_reload, self.settings = self.settings, fresh
         worker_settings = self._worker_settings(fresh)
-        if changed.live:
-            if any(key.startswith("log.") for key in changed.live):
-                logs.configure(fresh.log, "supervisor")
-            self.lifecycle.events.put(ApplyRequested(worker_settings, changed.live))
         is_waiting = self.lifecycle.report.state in (
             ServiceState.BACKING_OFF,
             ServiceState.CRASH_LOOPING,
         )
         if changed.replace or is_waiting:
             # While it waits for the next try, a reload is the operator's "try now".
+            # The new worker brings the live ones along, so that a refusal leaves nothing behind.
             self.lifecycle.events.put(ReplaceRequested(worker_settings, "new configuration"))
         else:
+            if changed.live:
+                self.lifecycle.events.put(ApplyRequested(worker_settings, changed.live))
             self._end_reload(None)
 
     def _on_replaced(self, problem: str | None) -> None:
@@ -296,6 +295,8 @@ class Supervisor:
         self.watches.on_crash(crash)
 
     def _end_reload(self, problem: str | None) -> None:
+        if problem is None and any(key.startswith("log.") for key in self.reloads.changed.live):
+            logs.configure(self.settings.log, "supervisor")
         self.reloads.end(problem)
         if self._is_announced:
             self.notifier.ready()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import structlog
 
 from seacod.alerts.desk import Desk
 from seacod.config.schema import StorageSettings
+from seacod.paths import free_bytes
 from seacod.supervisor import sweeper
 from seacod.supervisor.pulse import Pulses
 from seacod.supervisor.sweeper import Swept
@@ -75,7 +75,7 @@ class Housekeeping:
             )  # fmt: skip
 
     async def _look_at_free_space(self, settings: StorageSettings) -> None:
-        free = await asyncio.to_thread(_free_bytes, self._directory)
+        free = await asyncio.to_thread(free_bytes, self._directory)
         if free is None:
             return
         if settings.free_warn_bytes and free < settings.free_warn_bytes:
@@ -84,7 +84,7 @@ class Housekeeping:
                     sweeper.make_room, self._directory, settings.free_warn_bytes - free
                 )
             )
-            free = await asyncio.to_thread(_free_bytes, self._directory) or free
+            free = await asyncio.to_thread(free_bytes, self._directory) or free
         self.free_bytes = free
         self._level("disk_low", free, settings.free_warn_bytes)
         self._level("disk_full", free, settings.free_refuse_bytes)
@@ -103,12 +103,3 @@ class Housekeeping:
         elif not limit or free > limit * (1 + _CLEAR_MARGIN):
             english, chinese = f"{mib} MiB are free again.", f"剩余空间已恢复到 {mib} MiB。"
             self._desk.cleared(kind, english, chinese, key=key)
-
-
-def _free_bytes(directory: Path) -> int | None:
-    """What our user may still write there."""
-    try:
-        status = os.statvfs(directory)
-    except OSError:
-        return None
-    return status.f_bavail * status.f_frsize

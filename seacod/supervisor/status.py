@@ -58,6 +58,7 @@ def snapshot(
         },
         "in_flight": beat.in_flight if beat else 0,
         "queue_depth": beat.queue_depth if beat else 0,
+        "running": beat.running if beat else "",
         "gpu": {
             "state": gpus.state.value,
             "read_at": gpus.read_at or None,

@@ -35,6 +35,10 @@ log = structlog.get_logger(__name__)
 
 # How long a replaced worker is waited for before the GPU may ask for another one.
 _REPLACE_PAUSE_SECONDS = 600.0
+# So many crashes with the same recording within a day, and it is named.
+_POISON_CRASHES = 2
+_SUSPECT_SECONDS = 86_400.0
+_MAX_SUSPECTS = 200
 
 
 class Watches:
@@ -71,6 +75,8 @@ class Watches:
         self._recycling = Recycling(random.Random())
         self._curves = curves.Curves()
         self._dossiers: asyncio.Queue[Crash] = asyncio.Queue()
+        # Recordings that were with the model when a worker crashed, with the times.
+        self._suspects: dict[str, list[float]] = {}
         self._replaced_at = -_REPLACE_PAUSE_SECONDS
         self.alerting = Alerting(paths.state, lambda: settings().alerts, self._evidence, pulses)
         self.desk = self.alerting.desk
@@ -138,6 +144,30 @@ class Watches:
             last_lines_of_the_worker=list(crash.last_lines),
             _picture=str(crashes.directory_of(self._paths.state, crash) / crashes.PICTURE),
         )
+
+        self._look_for_poison(crash)
+
+    def _look_for_poison(self, crash: Crash) -> None:
+        """A recording that was with the model in more than one crash is probably their cause."""
+        for recording in filter(None, crash.running.split("; ")):
+            times = [
+                t for t in self._suspects.get(recording, []) if crash.at - t < _SUSPECT_SECONDS
+            ]
+            self._suspects[recording] = [*times, crash.at]
+            if len(times) + 1 < _POISON_CRASHES:
+                continue
+            count = len(times) + 1
+            log.error("poison_suspected", recording=recording, crashes=count)
+            self.desk.raised(
+                "poison",
+                f"The recording {recording} was with the model in {count} crashes within a day; "
+                "ask who sends it to stop, and keep it for a report.",
+                f"录音 {recording} 在一天内的 {count} 次崩溃中都正在被识别；"
+                "请让发送者停止提交，并保留该文件以便排查。",
+                key=recording,
+            )
+        while len(self._suspects) > _MAX_SUSPECTS:
+            self._suspects.pop(next(iter(self._suspects)))
 
     # -- GPU --------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ without saying how much is refused only when the level is reached already.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import StorageFull
+from seacod.paths import free_bytes
 from seacod.web.errors import answer
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]
             return
         declared = Headers(scope=scope).get("content-length", "0")
         wanted = _COPIES * int(declared) if declared.isdigit() else 0
-        free = _free_bytes(directory)
+        free = free_bytes(directory)
         if free is None or free - wanted >= limit:
             await app(scope, receive, send)
             return
@@ -59,11 +59,3 @@ def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]
         await response(scope, receive, send)
 
     return guard
-
-
-def _free_bytes(directory: Path) -> int | None:
-    try:
-        status = os.statvfs(directory)
-    except OSError:
-        return None
-    return status.f_bavail * status.f_frsize

@@ -203,6 +203,17 @@ def test_a_connection_that_breaks_in_the_data(
     assert "taken" in send(settings)
 
 
+def test_a_slow_server_is_waited_for_and_not_for_ever(
+    settings: dict[str, Any], mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_server.slow_seconds = 1.0
+    assert "taken" in send(settings)
+    monkeypatch.setattr("seacod.alerts.mail._TIMEOUT_SECONDS", 0.5)
+    mail_server.slow_seconds = 3.0
+    error = refusal(settings)
+    assert not error.is_final
+
+
 def test_greeting_sends_nothing(settings: dict[str, Any], mail_server: MailServer) -> None:
     assert asyncio.run(Mail(AlertSettings(**settings)).greet())
     assert not mail_server.mails

@@ -61,7 +61,7 @@ def test_a_crash_is_in_the_inbox_with_all_that_is_known(
     service.plan(running="meeting.wav (61.0 s)", answer_seconds=0.1)
     service.start()
     pid = service.worker_pid()
-    wait_until(lambda: (service.status() or {})["restarts"]["count"] == 0, "a beat")
+    wait_until(lambda: (service.status() or {})["running"], "a beat")
     os.kill(pid, signal.SIGSEGV)
     mail = mail_about(mail_server, "SIGSEGV")
     assert mail["Subject"].startswith("[seacod@gpu-box] warning: the recognition process ended")
@@ -83,6 +83,26 @@ def test_a_crash_is_in_the_inbox_with_all_that_is_known(
     assert (kept["status"], kept["last_recording"]) == (-11, "meeting.wav (61.0 s)")
     assert (dossier / "memory.png").read_bytes().startswith(b"\x89PNG")
     assert str(dossier) in said
+
+
+def test_a_recording_that_ends_two_workers_is_named(
+    service: StandIn, mail_server: MailServer
+) -> None:
+    service.plan(running="odd.wav (3.0 s)")
+    service.start()
+    for crash in (1, 2):
+        first = service.worker_pid()
+        wait_until(lambda: _has_beaten(service), "a beat")
+        os.kill(first, signal.SIGSEGV)
+        wait_until(
+            lambda dead=first: service.status_of("serving", other_than=dead), f"another, {crash}"
+        )
+    mail = mail_about(mail_server, "odd.wav (3.0 s) was with the model in 2 crashes")
+    assert "CRITICAL" in mail["Subject"]
+
+
+def _has_beaten(service: StandIn) -> bool:
+    return (service.status() or {}).get("running") == "odd.wav (3.0 s)"
 
 
 def test_a_crash_loop_is_a_few_mails_not_many(service: StandIn, mail_server: MailServer) -> None:
