@@ -37,6 +37,13 @@ class Row:
     turned_away: int = 0
     remark: str = ""
 
+    @property
+    def is_bare(self) -> bool:
+        """A fault that takes no service away: only the remark tells."""
+        return (self.detected_seconds, self.serving_seconds, self.lost) == (None, None, 0) and bool(
+            self.remark
+        )
+
 
 @dataclass(slots=True)
 class FaultsPage:
@@ -54,8 +61,8 @@ class FaultsPage:
             cells = [
                 row.fault,
                 row.worker,
-                _seconds(row.detected_seconds),
-                _seconds(row.serving_seconds),
+                "" if row.is_bare else _seconds(row.detected_seconds),
+                "" if row.is_bare else _seconds(row.serving_seconds),
                 str(row.lost),
                 str(row.turned_away),
                 row.remark,
@@ -65,7 +72,7 @@ class FaultsPage:
 
 
 def _seconds(value: float | None) -> str:
-    return "at once, none away" if value is None else f"{value:.1f} s"
+    return "never away" if value is None else f"{value:.1f} s"
 
 
 class Drill:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import sounds
-from drills import Drill, FaultsPage
+from drills import Drill, FaultsPage, Row
 from supervised import PATIENCE_SECONDS, Faulty, Service, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -107,6 +107,9 @@ def test_the_state_directory_is_full(
         (small_disk / "ballast").unlink()
         assert post(service)[0] == 200
         assert not list((small_disk / "uploads").glob("upload-*"))
+        faults_page.rows.append(
+            Row("state directory full", "real", remark="uploads are answered 507, nothing restarts")
+        )
     finally:
         service.kill()
 
@@ -142,7 +145,9 @@ def test_uploads_are_refused_before_the_disk_is_full(tmp_path: Path, small_disk:
         service.kill()
 
 
-def test_the_state_directory_is_read_only(tmp_path: Path, small_disk: Path) -> None:
+def test_the_state_directory_is_read_only(
+    tmp_path: Path, small_disk: Path, faults_page: FaultsPage
+) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     service = Service(tmp_path)
     service.configure(
@@ -153,6 +158,10 @@ def test_the_state_directory_is_read_only(tmp_path: Path, small_disk: Path) -> N
     assert service.wait_for_exit() == 73
     assert "Traceback" not in service.log_text()
     assert str(small_disk) in service.log_text()
+    faults_page.rows.append(
+        Row("state directory read-only at start", "real", remark="one sentence, exit code 73; "
+            "systemd tries again")
+    )  # fmt: skip
 
 
 def post(service: Service, field: str = "file", path: str = "/transcribe") -> tuple[int, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drills import Drill, FaultsPage
+from drills import Drill, FaultsPage, Row
 from supervised import Faulty, StandIn, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -102,3 +102,7 @@ def test_the_port_is_taken(stand_in: StandIn, faults_page: FaultsPage) -> None:
     assert second.wait_for_exit() == 71
     assert f"server.port: {second.port} on 127.0.0.1 is taken" in second.log_text()
     assert stand_in.get()[0] == 200
+    faults_page.rows.append(
+        Row("port taken at start", "stand-in", remark="one sentence, exit code 71; systemd tries "
+            "again")
+    )  # fmt: skip
