@@ -135,6 +135,12 @@ class SupervisorMetrics:
             "Requests the supervisor answered 503 for want of a worker",
             registry=self.registry,
         )
+        self.watch_failures = Counter(
+            "seacod_watch_failures",
+            "Watches of the supervisor that broke and were begun anew",
+            ["watch"],
+            registry=self.registry,
+        )
         self.swept_files = Counter(
             "seacod_temp_files_removed",
             "Leftover uploads removed by the sweep",

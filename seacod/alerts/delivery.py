@@ -94,17 +94,20 @@ class Delivery:
         with anyio.move_on_after(timeout_seconds):
             async with anyio.create_task_group() as tasks:
                 for name in CHANNELS:
-                    tasks.start_soon(self._deliver, name, True)
+                    tasks.start_soon(self._try, name, True)
 
     async def _channel(self, name: str) -> None:
         while True:
             self._touch()
-            try:
-                if name in self._busy:
-                    await self._deliver(name, False)
-            except sqlite3.Error as error:
-                log.error("outbox_failed", channel=name, error=str(error))
+            if name in self._busy:
+                await self._try(name, False)
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _try(self, name: str, is_last: bool) -> None:
+        try:
+            await self._deliver(name, is_last)
+        except sqlite3.Error as error:
+            log.error("outbox_failed", channel=name, error=str(error))
 
     async def _sync(self) -> None:
         """Bring what was written to the disk itself, off the event loop."""

@@ -6,6 +6,7 @@ outbox, so that a restart of the supervisor neither repeats an alert nor forgets
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import sqlite3
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from seacod.alerts.outbox import Alert, Outbox, Told
 from seacod.config.schema import AlertSettings
 
 log = structlog.get_logger(__name__)
+
+# So many alerts are held in memory while the outbox cannot be written to.
+_UNKEPT = 200
 
 
 class Desk:
@@ -48,6 +52,8 @@ class Desk:
         self._clock = clock
         self._evidence = evidence
         self._on_message = on_message
+        # What the outbox would not take (a full disk); tried again at each tick.
+        self._unkept: collections.deque[Callable[[], None]] = collections.deque(maxlen=_UNKEPT)
 
     def raised(
         self, kind: str, english: str, chinese: str, *, key: str = "", **evidence: Any
@@ -77,6 +83,7 @@ class Desk:
             self._add(alert, Told(True, opened, now, 0), settings)
         except sqlite3.Error as error:
             log.error("alert_not_kept", kind=kind, text=english, error=str(error))
+            self._unkept.append(lambda: self.raised(kind, english, chinese, key=key, **evidence))
 
     def cleared(self, kind: str, english: str, chinese: str, *, key: str = "") -> None:
         """It is over; told only if its beginning was."""
@@ -97,10 +104,13 @@ class Desk:
             self._add(alert, dataclasses.replace(closed, untold=0), self._settings())
         except sqlite3.Error as error:
             log.error("alert_not_kept", kind=kind, text=english, error=str(error))
+            self._unkept.append(lambda: self.cleared(kind, english, chinese, key=key))
 
     def tick(self) -> None:
-        """Tell what was only counted, once its cool-down is over."""
+        """Tell what was only counted, once its cool-down is over; keep what could not be kept."""
         settings, now = self._settings(), self._clock()
+        for _ in range(len(self._unkept)):
+            self._unkept.popleft()()
         try:
             for kind, key, told in self._outbox.counted(now - settings.cool_down_seconds):
                 if kind not in KINDS:
@@ -124,7 +134,11 @@ class Desk:
 
     def is_open(self, kind: str, key: str = "") -> bool:
         """Whether this alert was raised and is not over."""
-        told = self._outbox.told(kind, key)
+        try:
+            told = self._outbox.told(kind, key)
+        except sqlite3.Error as error:
+            log.error("alerts_not_read", error=str(error))
+            return False
         return told is not None and told.is_open
 
     def _add(self, alert: Alert, told: Told, settings: AlertSettings) -> None:

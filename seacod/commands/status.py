@@ -65,6 +65,10 @@ def lines(status: dict[str, Any]) -> list[str]:
         text.append(f"  replacing  {_beside(status['replacement'])}, with new settings")
     if restarts["last_away_seconds"] is not None:
         text.append(f"  away       {restarts['last_away_seconds']:.1f} s the last time")
+    for alert in (status["alerts"] or {"open": []})["open"]:
+        text.append(
+            f"  alert      open since {ago(alert['since'])}: {alert['kind']} {alert['key']}"
+        )
     for notice in status["notices"][-_SHOWN_NOTICES:]:
         text.append(f"  notice     {ago(notice['at'])} ago: {notice['event']}: {notice['text']}")
     return text

@@ -92,8 +92,9 @@ class Housekeeping:
     def _level(self, kind: str, free: int, limit: int) -> None:
         key, mib = str(self._directory), free >> 20
         if limit and free < limit:
-            if not self._desk.is_open(kind, key):
-                log.warning(kind, directory=key, free_mib=mib, limit_mib=limit >> 20)
+            if self._desk.is_open(kind, key):
+                return  # told; no more of it until it is over
+            log.warning(kind, directory=key, free_mib=mib, limit_mib=limit >> 20)
             self._desk.raised(
                 kind,
                 f"{mib} MiB are free for uploads, the limit is {limit >> 20} MiB.",

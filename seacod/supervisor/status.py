@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,16 +73,24 @@ def snapshot(
             "replaced": list(reloads.changed.replace),
             "needs_restart": list(reloads.changed.restart),
         },
-        "alerts": {
-            "waiting": alerts.depth(),
-            "open": [
-                {"kind": kind, "key": key, "since": since}
-                for kind, key, since in alerts.open_alerts()
-                if kind in KINDS and KINDS[kind].has_recovery
-            ],
-        },
+        "alerts": _alerts(alerts),
         "notices": [dataclasses.asdict(notice) for notice in report.notices],
     }
+
+
+def _alerts(outbox: Outbox) -> dict[str, Any] | None:
+    """What waits and what is not over; None when the outbox cannot be read."""
+    try:
+        return {
+            "waiting": outbox.depth(),
+            "open": [
+                {"kind": kind, "key": key, "since": since}
+                for kind, key, since in outbox.open_alerts()
+                if kind in KINDS and KINDS[kind].has_recovery
+            ],
+        }
+    except sqlite3.Error:
+        return None
 
 
 def _beside(worker: Beside | None) -> dict[str, Any] | None:

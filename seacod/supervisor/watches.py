@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 # How long a replaced worker is waited for before the GPU may ask for another one.
 _REPLACE_PAUSE_SECONDS = 600.0
+# Before a watch that broke is begun anew.
+_BROKEN_PAUSE_SECONDS = 5.0
 # So many crashes with the same recording within a day, and it is named.
 _POISON_CRASHES = 2
 _SUSPECT_SECONDS = 86_400.0
@@ -98,11 +100,27 @@ class Watches:
 
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
         """Begin to watch; the tasks end with their group."""
-        tasks.start_soon(self.alerting.run, name="alerts")
-        tasks.start_soon(self.gpus.run, name="gpu")
-        tasks.start_soon(self.housekeeping.run, name="housekeeping")
-        tasks.start_soon(self._look, name="look")
-        tasks.start_soon(self._keep_dossiers, name="dossiers")
+        for name, run in (
+            ("alerts", self.alerting.run),
+            ("gpu", self.gpus.run),
+            ("housekeeping", self.housekeeping.run),
+            ("look", self._look),
+            ("dossiers", self._keep_dossiers),
+        ):
+            tasks.start_soon(self._kept_going, name, run, name=name)
+
+    async def _kept_going(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """A watch that breaks is begun anew: none is worth the service. One that keeps breaking
+        shows no pulse, and the supervisor as a whole is begun anew by systemd's watchdog."""
+        while True:
+            try:
+                await run()
+            except Exception:
+                log.exception("watch_broke", watch=name)
+                self._metrics.watch_failures.labels(name).inc()
+                await asyncio.sleep(_BROKEN_PAUSE_SECONDS)
+            else:
+                return
 
     async def finish(self) -> None:
         """The service ends: write and send what there is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,22 @@ def test_a_muted_kind_is_remembered_and_not_sent() -> None:
     world.crash()
     world.desk.raised("crash_loop", "again", "又")
     assert [m.alert.kind for m in world.waiting()] == ["crash_loop"]
+
+
+def test_what_cannot_be_kept_now_is_kept_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.outbox, "add", full)
+        world.desk.raised("disk_full", "full", "满", key="/x")
+        world.desk.tick()
+        assert not world.waiting()
+    world.desk.tick()
+    (one,) = world.waiting()
+    assert one.alert.kind == "disk_full"
 
 
 def test_another_process_goes_on_where_this_one_ended(tmp_path: Path) -> None:

@@ -181,6 +181,23 @@ def test_out_of_memory_and_the_canary_are_told(service: StandIn, mail_server: Ma
     mail_about(mail_server, "a stretch of 20 s does not fit")
 
 
+def test_an_outbox_destroyed_under_the_service_costs_alerts_and_nothing_else(
+    service: StandIn,
+) -> None:
+    service.start()
+    first = service.worker_pid()
+    for file in (service.directory / "state").glob("alerts.sqlite3*"):
+        file.write_bytes(b"this was a database " * 1000)
+    os.kill(first, signal.SIGKILL)
+    status = wait_until(lambda: service.status_of("serving", other_than=first), "another worker")
+    assert status["restarts"]["count"] == 1
+    assert service.get()[0] == 200
+    assert service.stop() == 0
+    # The next start puts the broken file aside.
+    service.start()
+    assert service.get()[0] == 200
+
+
 def test_stopping_sends_what_waits(service: StandIn, mail_server: MailServer) -> None:
     service.configure(alerts={**service.alerts, "gather_seconds": 60})
     service.start()
