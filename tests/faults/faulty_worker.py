@@ -36,6 +36,7 @@ def main() -> int:
 
     module.Worker.__init__ = remembered  # type: ignore[method-assign]
     if fault == "never_ready":
+        print("this worker was told never to be ready", file=sys.stderr, flush=True)
 
         def load_for_ever(self: module.Worker) -> None:
             time.sleep(FOREVER_SECONDS)
