@@ -35,6 +35,7 @@ from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.listener import Listener
 from seacod.supervisor.liveness import Limits, own_pause
 from seacod.supervisor.memory import Room
+from seacod.supervisor.replacing import Replacing
 from seacod.supervisor.report import Report
 from seacod.supervisor.restart import Pause, RestartPolicy
 from seacod.supervisor.states import ServiceState, WorkerState, service_state
@@ -77,27 +78,6 @@ class Hooks:
     cleared: Callable[[str, str, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Replacement:
-    """Another worker is on its way.
-
-    Args:
-        settings: what it uses: new ones after a reload, the same when it only is to be a fresh one.
-        previous: come back when no worker gets ready with the new ones.
-        cause: in words.
-        old_pid: of the worker it takes over from.
-    """
-
-    settings: Settings
-    previous: Settings
-    cause: str
-    old_pid: int
-
-    @property
-    def is_reload(self) -> bool:
-        return self.settings != self.previous
-
-
 class Lifecycle:
     """Owns the worker processes; nobody else starts, signals or reaps them.
 
@@ -134,7 +114,7 @@ class Lifecycle:
         self._crew = Crew(
             listener, self.events, worker_command, self._room, self._random, self._changed
         )
-        self._replacement: _Replacement | None = None
+        self._replacing = Replacing(self._crew, self._room, front_door, hooks.replaced, self._raise)
         self._restart_at: float | None = None
         self._failures: tuple[float, ...] = ()
         self._memory_kills = MemoryKills()
@@ -228,7 +208,7 @@ class Lifecycle:
     def _tend_spare(self) -> None:
         is_wanted = (
             self._crew.is_serving
-            and self._replacement is None
+            and self._replacing.current is None
             and self._stop_cause is None
             and not self._crew.leaving
             and not self.report.is_crash_looping
@@ -268,20 +248,17 @@ class Lifecycle:
         if worker.state is not WorkerState.STARTING:
             return
         if worker is self._crew.incoming:
-            old, self._crew.front, self._crew.incoming = self._crew.front, worker, None
+            old = self._replacing.take_over(worker)
             self._begin_serving(worker, message)
-            if old is not None:
-                self._crew.leaving.append(old)
-                if old.state is WorkerState.SERVING:
-                    old.drain(self._replacement.cause if self._replacement else "replaced")
+            if old is not None and old.state is WorkerState.SERVING:
+                old.drain("another worker serves")
         elif worker is self._crew.front:
             # Order matters: the supervisor lets go before the worker takes over. What arrives in
             # between waits in the kernel's queue.
             self._front_door.close()
             self._begin_serving(worker, message)
-        if self._replacement is not None and worker is self._crew.front:
-            self._replacement = None
-            self._hooks.replaced(None)
+        if worker is self._crew.front:
+            self._replacing.done()
         self._changed()
 
     def _begin_serving(self, worker: Worker, message: protocol.Ready) -> None:
@@ -314,7 +291,8 @@ class Lifecycle:
             self._crew.spare.ended(end)
         elif worker is self._crew.incoming:
             self._crew.incoming = None
-            self._give_up_replacement(worker, end)
+            if self._stop_cause is None:
+                self._give_up_replacement(worker, end)
         elif worker is self._crew.front:
             self._crew.front = None
             self._on_front_ended(worker, end, status, ready_for, is_wanted=was_asked)
@@ -329,19 +307,18 @@ class Lifecycle:
             return
         if self._away_since is None and self.report.has_served:
             self._away_since = time.monotonic()
-        replacement = self._replacement
         if self._crew.incoming is not None:
             # The old worker went before its replacement was ready: from now on that is the one.
             self._crew.front, self._crew.incoming = self._crew.incoming, None
             self._front_door.open("replacing")
             if end.kind is not ExitKind.STOPPED:
                 self._count(worker, end, status)
-        elif replacement is not None and worker.pid == replacement.old_pid:
+        elif self._replacing.is_after(worker):
             if is_wanted:
-                self._start(replacement.cause)
+                self._start("the old worker has ended")
             else:
                 self._fail(worker, end, status, ready_for)
-        elif replacement is not None and ready_for is None and replacement.is_reload:
+        elif self._replacing.has_failed(worker):
             self._give_up_replacement(worker, end)
             self._start("back to the settings before")
         elif not self.report.has_served and end.kind in _FATAL_AT_FIRST_START:
@@ -352,26 +329,9 @@ class Lifecycle:
             self._fail(worker, end, status, ready_for)
 
     def _give_up_replacement(self, worker: Worker, end: End) -> None:
-        """No worker gets ready with the new settings: those before stay."""
-        replacement, self._replacement = self._replacement, None
-        if replacement is None or self._stop_cause is not None:
-            return
-        self._settings = replacement.previous
-        if not replacement.is_reload:
-            log.warning("fresh_worker_failed", worker_pid=worker.pid, cause=end.cause)
-            self._hooks.replaced(end.cause)
-            return
-        problem = worker.fault.message if worker.fault is not None else end.cause
-        log.error(
-            "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem,
-            hint="the settings before stay in use",
-        )  # fmt: skip
-        self._raise(
-            "configuration",
-            f"No worker gets ready with the new settings: {problem} Those before stay in use.",
-            f"识别进程无法以新的配置启动：{problem} 继续使用之前的配置。",
-        )
-        self._hooks.replaced(problem)
+        settings = self._replacing.give_up(worker, end)
+        if settings is not None:
+            self._settings = settings
 
     def _count(self, worker: Worker, end: End, status: int) -> None:
         self.report.caused(end.cause)
@@ -463,37 +423,21 @@ class Lifecycle:
         """Another worker is to take over, without a failed request."""
         if self._stop_cause is not None:
             return
-        previous = self._replacement.previous if self._replacement else self._settings
         # Also one that loads with settings that were new a moment ago; a spare that was made with
         # the very same settings is just what is needed.
         self._crew.dismiss_others(cause, keep_spare_for=settings)
-        self._settings = settings
-        front = self._crew.front
+        front, in_use, self._settings = self._crew.front, self._settings, settings
         if front is None:
-            # Nothing works with the settings before: there is nothing to come back to.
-            self._replacement = None
             self._start(cause)
-            self._hooks.replaced(None)
-            return
-        self._replacement = _Replacement(settings, previous, cause, front.pid)
-        if front.state is WorkerState.SERVING:
-            if may_overlap and (self._crew.spare.worker is not None or self._room.for_one_more()):
-                self._crew.incoming = self._crew.enlist(settings, cause)
-            else:
-                log.info(
-                    "replacing_one_after_the_other",
-                    cause="host memory does not allow two" if may_overlap else cause,
-                )
-                self._away_since = time.monotonic()
-                self._front_door.open("replacing")
-                front.drain(cause)
-        elif front.state is WorkerState.STARTING:
-            front.terminate(End(ExitKind.STOPPED, cause))
+            self._replacing.forget()
+        elif self._replacing.begin(front, settings, in_use, cause, may_overlap=may_overlap):
+            self._away_since = time.monotonic()
         self._changed()
 
     def _on_apply(self, settings: Settings, keys: tuple[str, ...]) -> None:
         """Settings that take effect at once."""
         self._settings = settings
+        self._replacing.applied(settings)
         changed = changes.values(settings, keys)
         for worker in self._crew:
             worker.apply(changed)
