@@ -144,6 +144,9 @@ class Desk:
     def _add(self, alert: Alert, told: Told, settings: AlertSettings) -> None:
         muted = {name.strip() for name in settings.muted.split(",")}
         channels = [] if alert.kind in muted else self._channels()
+        if not channels:
+            # Told to nobody: whoever is configured later hears of the next one at once.
+            told = dataclasses.replace(told, told_at=0.0)
         self._outbox.add(alert, told, channels, alert.at + settings.gather_seconds)
         log.info(
             "alert_cleared" if alert.is_recovery else "alert_raised",

@@ -19,12 +19,14 @@ from seacod.config.schema import AlertSettings
 class World:
     """A desk with an outbox in memory and a clock that only tests move."""
 
+    channels = ("mail", "webhook")
+
     def __init__(self, path: Path | str = ":memory:", **settings: Any) -> None:
         self.now = 1_000_000.0
         self.outbox = Outbox(Path(path))
         self.settings = AlertSettings(cool_down_seconds=900, gather_seconds=3, **settings)
         self.desk = Desk(
-            self.outbox, lambda: self.settings, lambda: ["mail", "webhook"],
+            self.outbox, lambda: self.settings, lambda: list(self.channels),
             clock=lambda: self.now, evidence=lambda: {"state": "serving"},
             on_message=lambda: None,
         )  # fmt: skip
@@ -130,6 +132,19 @@ def test_what_cannot_be_kept_now_is_kept_later(
     world.desk.tick()
     (one,) = world.waiting()
     assert one.alert.kind == "disk_full"
+
+
+def test_what_nobody_was_told_is_no_reason_to_keep_quiet(world: World) -> None:
+    world.channels = ()
+    world.crash()
+    world.desk.cleared("worker_crashed", "over", "恢复")
+    world.channels = ("mail",)
+    world.desk.cleared("worker_crashed", "over", "恢复")
+    assert not world.waiting()
+    world.now += 10
+    world.crash()
+    (one,) = world.waiting()
+    assert not one.alert.is_recovery
 
 
 def test_another_process_goes_on_where_this_one_ended(tmp_path: Path) -> None:
