@@ -146,10 +146,11 @@ class Watches:
         """A worker ended that should not have."""
         self._dossiers.put_nowait(crash)
         kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
-        lost = (
-            f"{crash.in_flight} requests were inside" if crash.in_flight else "no request was lost"
+        count = crash.in_flight
+        lost = f"by its last beat, {count} requests were inside" if count else "it was idle"
+        lost_zh = (
+            f"最后一次心跳时有 {count} 个请求在处理" if count else "最后一次心跳时没有请求在处理"
         )
-        lost_zh = f"当时有 {crash.in_flight} 个请求在处理" if crash.in_flight else "没有请求丢失"
         self.desk.raised(
             kind,
             f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced.",

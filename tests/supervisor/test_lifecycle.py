@@ -95,7 +95,7 @@ def test_failing_starts_back_off(service: StandIn) -> None:
     service.configure(supervisor={"backoff_initial_seconds": 0.1, "backoff_max_seconds": 0.4})
     service.plan(exit_at_start=1)
     service.start(wait=False)
-    wait_until(lambda: len(service.events("worker_exited")) >= 4, "four failed starts")
+    wait_until(lambda: len(service.events("restart_due")) >= 4, "four failed starts")
     pauses = [event["pause_seconds"] for event in service.events("restart_due")]
     assert pauses[0] <= 0.1 < pauses[3]
     service.plan()

@@ -21,6 +21,9 @@ class SteeredEngine:
 
     name, device = "steered", "cpu"
 
+    def reserved_bytes(self) -> int:
+        return 0
+
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
