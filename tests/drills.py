@@ -61,7 +61,7 @@ class FaultsPage:
             cells = [
                 row.fault,
                 row.worker,
-                "" if row.is_bare else _seconds(row.detected_seconds),
+                "" if row.detected_seconds is None else f"{row.detected_seconds:.1f} s",
                 "" if row.is_bare else _seconds(row.serving_seconds),
                 str(row.lost),
                 str(row.turned_away),
