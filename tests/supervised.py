@@ -123,6 +123,15 @@ class Service:
             return None
         return None if other_than and status["worker"]["pid"] == other_than else status
 
+    def warm_spare(self, other_than: int | None = None) -> int:
+        """The pid of the spare, once it is warm."""
+
+        def look() -> Any:
+            spare = (self.status() or {}).get("spare") or {}
+            return spare.get("state") == "warm" and spare["pid"] != other_than and spare["pid"]
+
+        return int(wait_until(look, f"a warm spare; log:\n{self.log_text()[-4000:]}"))
+
     def wait_for_exit(self) -> int:
         assert self.process is not None
         return self.process.wait(PATIENCE_SECONDS)

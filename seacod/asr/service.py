@@ -147,7 +147,8 @@ class TranscriptionService:
         began = time.monotonic()
         self._metrics.requests.labels(route).inc()
         try:
-            transcript = await self._in_time(upload_path, words, name, on_progress or _ignore)
+            with _needed(upload_path):
+                transcript = await self._in_time(upload_path, words, name, on_progress or _ignore)
         except BaseException as error:
             self._failed += _is_our_fault(error)
             if isinstance(error, OutOfMemory):
@@ -173,16 +174,6 @@ class TranscriptionService:
         return transcript
 
     async def _in_time(
-        self,
-        path: Path,
-        words: str | Iterable[str] | None,
-        name: str,
-        on_progress: OnProgress,
-    ) -> Transcript:
-        with _needed(path):
-            return await self._admitted(path, words, name, on_progress)
-
-    async def _admitted(
         self,
         path: Path,
         words: str | Iterable[str] | None,

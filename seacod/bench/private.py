@@ -56,6 +56,12 @@ class PrivateService:
         log = (self.directory / "log").read_text("utf-8", "replace")[-2000:]
         raise SeacodError(f"the bench's own service never had {what}; its log ends:\n{log}")
 
+    def wait_for_spare(self) -> None:
+        """Until a warm spare stands by."""
+        self.wait_until(
+            lambda: (self.status().get("spare") or {}).get("state") == "warm", "a warm spare"
+        )
+
     def transcribe(self, recording: Path) -> str | None:
         """The text of a recording; None when the service could not take it now."""
         boundary = "seacod-bench"

@@ -54,9 +54,7 @@ def measure(model: str, rounds: int, recording: Path, text: str | None) -> Resta
 
 def _one_round(service: PrivateService, spare: str, recording: Path, text: str | None) -> float:
     if spare == "on":
-        service.wait_until(
-            lambda: (service.status().get("spare") or {}).get("state") == "warm", "a warm spare"
-        )
+        service.wait_for_spare()
     if service.transcribe(recording) is None:
         raise SeacodError("the bench's own service does not transcribe")
     pid = service.status()["worker"]["pid"]

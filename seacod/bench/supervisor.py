@@ -24,9 +24,7 @@ class SupervisorFigures:
 def measure(model: str, seconds: float) -> SupervisorFigures:
     """Let a service idle for so long and read the kernel's figures of its supervisor."""
     with private_service(model, spare="on") as service:
-        service.wait_until(
-            lambda: (service.status().get("spare") or {}).get("state") == "warm", "a warm spare"
-        )
+        service.wait_for_spare()
         process = psutil.Process(service.process.pid)
         before, begun = process.cpu_times(), time.monotonic()
         time.sleep(seconds)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,8 +114,3 @@ def kept(state: Path) -> list[dict[str, Any]]:
             continue
         found.append({**dossier, "directory": str(directory)})
     return found
-
-
-def moment(worker_bytes: int | None, gpu_used: int | None, gpu_own: int | None) -> Moment:
-    """A reading of now."""
-    return Moment(time.time(), worker_bytes, gpu_used, gpu_own)

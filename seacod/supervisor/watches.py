@@ -169,13 +169,12 @@ class Watches:
     def _look_for_poison(self, crash: Crash) -> None:
         """A recording that was with the model in more than one crash is probably their cause."""
         for recording in filter(None, crash.running.split("; ")):
-            times = [
-                t for t in self._suspects.get(recording, []) if crash.at - t < _SUSPECT_SECONDS
-            ]
-            self._suspects[recording] = [*times, crash.at]
-            if len(times) + 1 < _POISON_CRASHES:
+            since = crash.at - _SUSPECT_SECONDS
+            times = [t for t in self._suspects.get(recording, []) if t > since] + [crash.at]
+            self._suspects[recording] = times
+            count = len(times)
+            if count < _POISON_CRASHES:
                 continue
-            count = len(times) + 1
             log.error("poison_suspected", recording=recording, crashes=count)
             self.desk.raised(
                 "poison",
@@ -234,7 +233,8 @@ class Watches:
         host = resident_bytes(report.pid) if report.pid is not None else None
         gpu = self.gpu_in_use()
         own = gpu.used_by(lifecycle.pids()) if gpu is not None else None
-        self._curves.add(crashes.moment(host, gpu.used_bytes if gpu is not None else None, own))
+        used = gpu.used_bytes if gpu is not None else None
+        self._curves.add(curves.Moment(time.time(), host, used, own))
         if report.state is not ServiceState.SERVING or beat is None or report.pid is None:
             return
         if host is None or report.replacement is not None:

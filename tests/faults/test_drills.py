@@ -41,16 +41,8 @@ def service(running: Faulty) -> Faulty:
     """Serving, with a warm spare."""
     running.fail_from_the_start(None)
     running.wait_for_state("serving")
-    warm(running)
+    running.warm_spare()
     return running
-
-
-def warm(service: Faulty, other_than: int | None = None) -> int:
-    def look() -> Any:
-        spare = (service.status() or {}).get("spare") or {}
-        return spare.get("state") == "warm" and spare["pid"] != other_than and spare["pid"]
-
-    return int(wait_until(look, f"a warm spare; log:\n{service.log_text()[-4000:]}"))
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGSTOP"])
@@ -101,17 +93,17 @@ def test_garbage_on_the_control_channel(service: Faulty, faults_page: FaultsPage
 
 
 def test_the_spare_dies(service: Faulty, faults_page: FaultsPage) -> None:
-    spare, worker = warm(service), service.worker_pid()
+    spare, worker = service.warm_spare(), service.worker_pid()
     with Drill(faults_page, service, "warm spare SIGKILL") as drill:
         drill.inject(lambda: os.kill(spare, signal.SIGKILL))
         drill.detected_by("spare_lost")
         drill.nothing_lost()
     assert service.worker_pid() == worker
-    warm(service, other_than=spare)
+    service.warm_spare(other_than=spare)
 
 
 def test_the_spare_dies_while_it_is_promoted(service: Faulty, faults_page: FaultsPage) -> None:
-    spare, worker = warm(service), service.worker_pid()
+    spare, worker = service.warm_spare(), service.worker_pid()
     os.kill(spare, signal.SIGSTOP)  # so that the promotion lasts long enough to be hit
     with Drill(faults_page, service, "worker dies, then its spare during the promotion") as drill:
         drill.inject(lambda: os.kill(worker, signal.SIGKILL))
@@ -123,7 +115,7 @@ def test_the_spare_dies_while_it_is_promoted(service: Faulty, faults_page: Fault
 
 
 def test_the_worker_dies_during_the_hand_over(service: Faulty, faults_page: FaultsPage) -> None:
-    spare, worker = warm(service), service.worker_pid()
+    spare, worker = service.warm_spare(), service.worker_pid()
     service.fail("die_on_serve", pid=spare)
     wait_until(lambda: not (service.directory / f"fault-{spare}").exists(), "the spare prepared")
     with Drill(faults_page, service, "worker dies, its spare when told to serve") as drill:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any
 
 import pytest
 from supervised import StandIn, wait_until
@@ -17,18 +16,8 @@ def spared(service: StandIn) -> StandIn:
     return service
 
 
-def warm(service: StandIn, other_than: int | None = None) -> int:
-    """The pid of the spare, once it is warm."""
-
-    def look() -> Any:
-        spare = (service.status() or {}).get("spare") or {}
-        return spare.get("state") == "warm" and spare["pid"] != other_than and spare["pid"]
-
-    return int(wait_until(look, f"a warm spare; log:\n{service.log_text()}"))
-
-
 def test_the_spare_takes_over_and_a_new_one_is_made(spared: StandIn) -> None:
-    spare, first = warm(spared), spared.worker_pid()
+    spare, first = spared.warm_spare(), spared.worker_pid()
     os.kill(first, signal.SIGKILL)
     status = wait_until(lambda: spared.status_of("serving", other_than=first), "the spare serving")
     assert status["worker"]["pid"] == spare
@@ -36,12 +25,12 @@ def test_the_spare_takes_over_and_a_new_one_is_made(spared: StandIn) -> None:
     assert status["restarts"]["count"] == 1
     assert spared.get()[0] == 200
     assert not spared.events("restart_due"), "no pause where there is a spare"
-    assert warm(spared, other_than=spare) != spare
+    assert spared.warm_spare(other_than=spare) != spare
 
 
 def test_counters_and_gauges_of_worker_and_spare_do_not_mix(spared: StandIn) -> None:
     """No two live workers write into the same files."""
-    first, second = spared.descendants()[:1], warm(spared)
+    first, second = spared.descendants()[:1], spared.warm_spare()
     slots = set()
     for process in [*first, *[p for p in spared.descendants() if p.pid == second]]:
         slots.add(process.environ()["SEACOD_INTERNAL_SLOT"])
@@ -49,9 +38,9 @@ def test_counters_and_gauges_of_worker_and_spare_do_not_mix(spared: StandIn) -> 
 
 
 def test_a_spare_that_dies_is_made_again_and_nobody_notices(spared: StandIn) -> None:
-    spare, worker = warm(spared), spared.worker_pid()
+    spare, worker = spared.warm_spare(), spared.worker_pid()
     os.kill(spare, signal.SIGKILL)
-    warm(spared, other_than=spare)
+    spared.warm_spare(other_than=spare)
     status = spared.status()
     assert status is not None
     assert status["worker"]["pid"] == worker
@@ -62,18 +51,18 @@ def test_a_spare_that_dies_is_made_again_and_nobody_notices(spared: StandIn) -> 
 def test_a_spare_that_stands_still_is_replaced(service: StandIn) -> None:
     service.configure(supervisor={"spare": "on", "beat_timeout_seconds": 2})
     service.start()
-    spare = warm(service)
+    spare = service.warm_spare()
     os.kill(spare, signal.SIGSTOP)
-    warm(service, other_than=spare)
+    service.warm_spare(other_than=spare)
     assert service.events("worker_hung")[0]["worker_pid"] == spare
     assert (service.status() or {})["restarts"]["count"] == 0
 
 
 def test_a_spare_that_dies_when_promoted_costs_one_more_start(spared: StandIn) -> None:
     spared.plan(exit_on_promote=1)
-    spare, first = warm(spared), spared.worker_pid()
+    spare, first = spared.warm_spare(), spared.worker_pid()
     os.kill(spare, signal.SIGKILL)  # made before the plan
-    spare = warm(spared, other_than=spare)
+    spare = spared.warm_spare(other_than=spare)
     spared.plan()
     os.kill(first, signal.SIGKILL)
     status = wait_until(
@@ -90,7 +79,7 @@ def test_a_stopped_spare_that_is_promoted_is_given_up_in_time(service: StandIn) 
         worker={"startup_timeout_seconds": 5, "stop_timeout_seconds": 0.5},
     )
     service.start()
-    spare, first = warm(service), service.worker_pid()
+    spare, first = service.warm_spare(), service.worker_pid()
     os.kill(spare, signal.SIGSTOP)
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: service.status_of("starting", other_than=first), "the promotion")
@@ -115,7 +104,7 @@ def test_auto_makes_no_spare_where_memory_is_short(service: StandIn) -> None:
 def test_auto_gives_the_spare_up_when_memory_becomes_short(service: StandIn) -> None:
     service.configure(supervisor={"spare": "auto"})
     service.start()
-    spare, worker = warm(service), service.worker_pid()
+    spare, worker = service.warm_spare(), service.worker_pid()
     service.plan(available_bytes=1)
     wait_until(lambda: (service.status() or {})["spare"] is None, "the spare given up")
     wait_until(lambda: not _exists(spare), "its process gone")
@@ -125,19 +114,19 @@ def test_auto_gives_the_spare_up_when_memory_becomes_short(service: StandIn) -> 
 
 
 def test_stopping_ends_the_spare_too(spared: StandIn) -> None:
-    spare = warm(spared)
+    spare = spared.warm_spare()
     assert spared.stop() == 0
     assert not _exists(spare)
 
 
 def test_switching_it_off_and_on_by_reload(spared: StandIn) -> None:
-    worker, spare = spared.worker_pid(), warm(spared)
+    worker, spare = spared.worker_pid(), spared.warm_spare()
     spared.configure(supervisor={"spare": "off"})
     spared.signal(signal.SIGHUP)
     wait_until(lambda: not _exists(spare), "the spare gone")
     spared.configure(supervisor={"spare": "on"})
     spared.signal(signal.SIGHUP)
-    warm(spared)
+    spared.warm_spare()
     assert spared.worker_pid() == worker
 
 
