@@ -92,6 +92,36 @@ class WorkerMetrics:
             "asr_audio_duration_seconds", "Seconds of audio transcribed", registry=registry
         )
         self.files = Counter("asr_processed_files", "Recordings transcribed", registry=registry)
+        self.batches = Counter("asr_batches", "Batches the model was given", registry=registry)
+        self.batch_pieces = Counter(
+            "asr_batch_segments", "Segments of speech in these batches", registry=registry
+        )
+        self.batch_audio_seconds = Counter(
+            "asr_batch_audio_seconds", "Seconds of speech in these batches", registry=registry
+        )
+        self.batch_padded_seconds = Counter(
+            "asr_batch_padded_seconds",
+            "Seconds these batches occupied: the longest segment times their number",
+            registry=registry,
+        )
+        self.inference_seconds = Counter(
+            "asr_inference_seconds", "Seconds the model worked", registry=registry
+        )
+        self.out_of_memory = Counter(
+            "asr_out_of_memory",
+            "Batches that did not fit into the memory of the device and were halved",
+            registry=registry,
+        )
+        self.retried = Counter(
+            "asr_segments_retried",
+            "Segments recognised a second time because nothing came back",
+            registry=registry,
+        )
+        self.unheard = Counter(
+            "asr_segments_unheard",
+            "Segments with speech for which the model wrote nothing, even alone",
+            registry=registry,
+        )
         self.in_flight = Gauge(
             "asr_requests_in_flight",
             "Requests being worked on now",

@@ -1,95 +1,182 @@
-"""The queue in front of the model: who may wait, how long, and who is turned away at once.
+"""Who may come in, who is next, and who is turned away at once.
 
+Two limits stand in front of the model: how many requests may wait, and how many padded seconds of
+audio, which is what really keeps it busy. Inside, a few requests run at a time; clients take turns.
 Lives on the event loop; no locks. `service.py` admits each request before anything costly.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from seacod.errors import QueueFull
 
-# Before anything was measured: a CPU with the built-in model is faster, a big model slower.
-_FIRST_GUESS_SECONDS = 5.0
-# Weight of the newest request in the measured time.
-_SMOOTHING = 0.2
+# Padded seconds per second of audio before anything was measured: pauses shorten it, padding
+# lengthens it.
+_FIRST_RATIO = 1.0
+# Weight of the newest request in what was measured.
+_SMOOTHING = 0.1
+_LONGEST_RETRY_SECONDS = 3600
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One request's place."""
+    """One request's place.
+
+    `work_seconds` is what it is expected to cost in padded seconds of audio, `done_seconds` how
+    much of that is done.
+    """
 
     number: int
+    client: str
+    is_bulk: bool
     admitted_at: float
+    audio_seconds: float = 0.0
+    work_seconds: float = 0.0
+    done_seconds: float = 0.0
+    has_turn: bool = False
     started_at: float | None = None
     # The recording, for the log of a crash: its name and length.
     label: str = ""
+    _turn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def left_seconds(self) -> float:
+        """Work that is still to be done."""
+        return max(0.0, self.work_seconds - self.done_seconds)
 
 
 @dataclass(slots=True)
 class Admission:
-    """At most `queue_length` requests wait while one is being worked on.
+    """At most `queue_length` requests wait while `concurrent` are being worked on.
+
+    A client of whom nobody waits yet finds some further places, a quarter of the queue, so that
+    one who sends hundreds at once does not shut the others out.
 
     Args:
         queue_length: how many may wait.
+        concurrent: how many are worked on at once.
+        queue_seconds: padded seconds of audio that may wait in all; one request alone may be more.
+        speed: padded seconds the model does in a second, as measured.
         clock: seconds, monotonic.
     """
 
     queue_length: int
+    concurrent: int
+    queue_seconds: float
+    speed: Callable[[], float]
     clock: Callable[[], float] = time.monotonic
     _tickets: dict[int, Ticket] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    _seconds_each: float = _FIRST_GUESS_SECONDS
+    _ratio: float = _FIRST_RATIO
 
-    def admit(self) -> Ticket:
+    def check_room(self, client: str) -> None:
+        """Whether one more of this client's may wait; asked before an upload is read, too.
+
+        Raises:
+            QueueFull: with the time after which a place should be free.
+        """
+        inside = [t for t in self._tickets.values() if not t.is_bulk]
+        is_new = all(t.client != client for t in inside)
+        room = self.queue_length + (max(1, self.queue_length // 4) if is_new else 0)
+        waiting = len(inside) - self.concurrent
+        if waiting < room:
+            return
+        # A place is free when one of those inside is done; half of what waits is a fair guess of
+        # when coming back is worth it.
+        retry = self._retry_after(self.outstanding_seconds / 2)
+        raise QueueFull(
+            f"{waiting} requests are waiting already, which is the limit; try again in {retry} s",
+            f"已有 {waiting} 个请求在排队，达到上限；请在 {retry} 秒后重试",
+            retry_after_seconds=retry,
+        )
+
+    def admit(self, client: str) -> Ticket:
         """A place in the queue.
 
         Raises:
             QueueFull: with the time after which a place should be free.
         """
-        if self.waiting >= self.queue_length:
-            retry = self.retry_after_seconds()
-            raise QueueFull(
-                f"{self.waiting} requests are waiting already, which is the limit; try again in "
-                f"{retry} s",
-                f"已有 {self.waiting} 个请求在排队，达到上限；请在 {retry} 秒后重试",
-                retry_after_seconds=retry,
-            )
-        ticket = Ticket(next(self._numbers), self.clock())
-        self._tickets[ticket.number] = ticket
+        self.check_room(client)
+        return self._enter(client, is_bulk=False)
+
+    def admit_bulk(self, client: str) -> Ticket:
+        """A place beside the queue: jobs wait on the disk, and know themselves how many at once."""
+        ticket = self._enter(client, is_bulk=True)
+        ticket.has_turn = True
         return ticket
+
+    def weigh(self, ticket: Ticket, audio_seconds: float) -> None:
+        """The header was read: so much audio comes.
+
+        Raises:
+            QueueFull: the work that waits already is the limit.
+        """
+        work = audio_seconds * self._ratio
+        others = self.outstanding_seconds - ticket.left_seconds
+        ticket.audio_seconds, ticket.work_seconds = audio_seconds, work
+        if ticket.is_bulk or not others or others + work <= self.queue_seconds:
+            return
+        retry = self._retry_after(others + work - self.queue_seconds)
+        raise QueueFull(
+            f"{others / 60:.0f} minutes of audio are waiting already; {work / 60:.0f} more would "
+            f"pass the limit of {self.queue_seconds / 60:.0f}; try again in {retry} s",
+            f"已有 {others / 60:.0f} 分钟的音频在排队，再加 {work / 60:.0f} 分钟将超过 "
+            f"{self.queue_seconds / 60:.0f} 分钟的上限；请在 {retry} 秒后重试",
+            retry_after_seconds=retry,
+        )
+
+    async def turn(self, ticket: Ticket) -> None:
+        """Wait until this request may be worked on."""
+        self._call_next()
+        await ticket._turn.wait() if not ticket.has_turn else None
 
     def start(self, ticket: Ticket) -> None:
         """The model has begun with this request."""
         ticket.started_at = self.clock()
 
-    def leave(self, ticket: Ticket) -> None:
-        """The request is over, whatever its end."""
+    def progressed(self, ticket: Ticket, padded_seconds: float) -> None:
+        """A part of its work is done."""
+        ticket.done_seconds += padded_seconds
+
+    def leave(self, ticket: Ticket, *, is_done: bool = False) -> None:
+        """The request is over, whatever its end; `is_done` when all of it was recognised."""
         self._tickets.pop(ticket.number, None)
-        if ticket.started_at is not None:
-            took = self.clock() - ticket.started_at
-            self._seconds_each += _SMOOTHING * (took - self._seconds_each)
+        if is_done and ticket.audio_seconds > 0:
+            ratio = ticket.done_seconds / ticket.audio_seconds
+            self._ratio += _SMOOTHING * (ratio - self._ratio)
+        self._call_next()
 
     def position(self, ticket: Ticket) -> int:
-        """How many are before this one; 0 when it is being worked on."""
-        if ticket.started_at is not None:
+        """How many have their turn before this one, itself included; 0 when it is worked on."""
+        if ticket.has_turn:
             return 0
-        return 1 + sum(
-            other.started_at is None and other.number < ticket.number
-            for other in self._tickets.values()
-        )
+        mine = self._rank(ticket)
+        return sum(self._rank(other) <= mine for other in self._waiting())
 
     @property
     def waiting(self) -> int:
-        return sum(ticket.started_at is None for ticket in self._tickets.values())
+        return len(self._waiting())
+
+    @property
+    def running(self) -> int:
+        """Requests, jobs not counted, that are being worked on."""
+        return sum(t.has_turn and not t.is_bulk for t in self._tickets.values())
 
     @property
     def in_flight(self) -> int:
         """Admitted and not over: waiting ones and running ones."""
         return len(self._tickets)
+
+    @property
+    def outstanding_seconds(self) -> float:
+        """Padded seconds of audio in front of the model, jobs not counted."""
+        return sum(t.left_seconds for t in self._tickets.values() if not t.is_bulk)
 
     @property
     def oldest_seconds(self) -> float:
@@ -98,10 +185,38 @@ class Admission:
         return self.clock() - min(started) if started else 0.0
 
     @property
-    def running(self) -> str:
+    def with_the_model(self) -> str:
         """The recordings that are with the model, in words."""
         return "; ".join(t.label for t in self._tickets.values() if t.started_at is not None)
 
-    def retry_after_seconds(self) -> int:
-        """When half the queue should be gone: measured time per request, times half of them."""
-        return max(1, round(self._seconds_each * max(1, self.waiting) / 2))
+    def wait_seconds(self) -> float:
+        """How long somebody who comes now would wait, by what was measured."""
+        return self.outstanding_seconds / self.speed() if self.waiting else 0.0
+
+    def _enter(self, client: str, *, is_bulk: bool) -> Ticket:
+        ticket = Ticket(next(self._numbers), client, is_bulk, self.clock())
+        self._tickets[ticket.number] = ticket
+        return ticket
+
+    def _waiting(self) -> list[Ticket]:
+        return [t for t in self._tickets.values() if not t.has_turn]
+
+    def _rank(self, ticket: Ticket) -> tuple[int, int]:
+        """Who has more running already, or more waiting in front of this one, comes later."""
+        ahead = sum(
+            other.client == ticket.client
+            and not other.is_bulk
+            and (other.has_turn or other.number < ticket.number)
+            for other in self._tickets.values()
+        )
+        return (ahead, ticket.number)
+
+    def _call_next(self) -> None:
+        while self.running < self.concurrent and (waiting := self._waiting()):
+            ticket = min(waiting, key=self._rank)
+            ticket.has_turn = True
+            ticket._turn.set()
+
+    def _retry_after(self, work_seconds: float) -> int:
+        """When so much work should be done."""
+        return min(_LONGEST_RETRY_SECONDS, max(1, math.ceil(work_seconds / self.speed())))

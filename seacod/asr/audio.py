@@ -1,17 +1,17 @@
 """Uploads to samples: what a file is (before decoding), and its sound as 16 kHz mono.
 
-PyAV brings ffmpeg's decoders along, so no program is needed. Called from the decoding threads
-of `service.py`; never on an event loop. File names are never looked at, only contents.
+PyAV brings ffmpeg's decoders along, so no program is needed. Runs in the decoding processes
+(`decoder/`), never on an event loop. File names are never looked at, only contents.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import av.error
@@ -49,23 +49,23 @@ class AudioInfo:
     container: str
 
 
-def inspect(path: Path, *, max_seconds: float, max_bytes: int) -> AudioInfo:
+def inspect(source: Path | BinaryIO, *, max_seconds: float, max_bytes: int) -> AudioInfo:
     """Read the header and refuse at once what is too long, too big, empty or not audio.
 
     Args:
-        path: a private file of ours.
+        source: a private file of ours, or one that is open at its beginning.
         max_seconds: longest recording, in seconds.
         max_bytes: biggest file, in bytes.
 
     Raises:
         EmptyAudio, TooBig, TooLong, BadAudio: with a sentence naming the limit.
     """
-    size = path.stat().st_size
+    size = source.stat().st_size if isinstance(source, Path) else os.fstat(source.fileno()).st_size
     if size == 0:
         raise EmptyAudio("the file is empty (0 bytes)", "文件为空（0 字节）")
     if size > max_bytes:
         raise too_big(max_bytes)
-    with _opened(path) as container:
+    with _opened(source) as container:
         stream = container.streams.audio[0]
         info = AudioInfo(
             size_bytes=size,
@@ -80,42 +80,59 @@ def inspect(path: Path, *, max_seconds: float, max_bytes: int) -> AudioInfo:
     return info
 
 
-def decode(path: Path, *, max_seconds: float) -> Samples:
-    """The sound of the first audio stream.
+def decoded(source: Path | BinaryIO, *, max_seconds: float) -> Iterator[Samples]:
+    """The sound of the first audio stream, block by block as the decoder gives it.
 
     Stops as soon as more than `max_seconds` came out, so a file that lies about its length costs
     no more than an honest one.
 
     Args:
-        path: a file that `inspect` has let through.
+        source: a file that `inspect` has let through, at its beginning.
         max_seconds: longest recording, in seconds.
 
-    Returns:
+    Yields:
         float32, mono, 16 kHz, -1 to 1, shape (samples,).
+
+    Raises:
+        BadAudio, TooLong.
+    """
+    limit = int(max_seconds * SAMPLE_RATE) + SAMPLE_RATE // 10
+    total = 0
+    with _opened(source) as container:
+        for block in _blocks(container):
+            total += len(block)
+            if total > limit:
+                raise too_long(max_seconds, None)
+            # A decoder may hand out NaN or infinity for broken float files; the model would fall
+            # over.
+            if not np.isfinite(block).all():
+                block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+            yield np.clip(block, -1.0, 1.0)
+
+
+def decode(source: Path | BinaryIO, *, max_seconds: float) -> Samples:
+    """All of `decoded` at once.
 
     Raises:
         BadAudio, EmptyAudio, TooLong.
     """
-    limit = int(max_seconds * SAMPLE_RATE) + SAMPLE_RATE // 10
-    blocks: list[Samples] = []
-    total = 0
-    with _opened(path) as container:
-        for block in _blocks(container):
-            blocks.append(block)
-            total += len(block)
-            if total > limit:
-                raise too_long(max_seconds, None)
-    if total < MIN_SECONDS * SAMPLE_RATE:
+    blocks = list(decoded(source, max_seconds=max_seconds))
+    check_enough(sum(map(len, blocks)))
+    return np.concatenate(blocks)
+
+
+def check_enough(samples: int) -> None:
+    """Whether a decoded recording has anything to hear in it.
+
+    Raises:
+        EmptyAudio: it has not.
+    """
+    if samples < MIN_SECONDS * SAMPLE_RATE:
         raise EmptyAudio(
-            f"the recording holds {total / SAMPLE_RATE:.2f} s of sound; at least {MIN_SECONDS} s "
+            f"the recording holds {samples / SAMPLE_RATE:.2f} s of sound; at least {MIN_SECONDS} s "
             "is needed",
-            f"录音只有 {total / SAMPLE_RATE:.2f} 秒，至少需要 {MIN_SECONDS} 秒",
+            f"录音只有 {samples / SAMPLE_RATE:.2f} 秒，至少需要 {MIN_SECONDS} 秒",
         )
-    samples = np.concatenate(blocks)
-    # A decoder may hand out NaN or infinity for broken float files; the model would fall over.
-    if not np.isfinite(samples).all():
-        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(samples, -1.0, 1.0)
 
 
 def too_long(max_seconds: float, found_seconds: float | None) -> TooLong:
@@ -139,11 +156,11 @@ def too_big(max_bytes: int) -> TooBig:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(source: Path | BinaryIO) -> Iterator[Any]:
     """The open container, its errors turned into ours."""
     try:
         # A descriptor instead of a name: nothing in the name can mean anything to ffmpeg.
-        with path.open("rb") as file:
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
             with av.open(file, mode="r", options=_OPEN_OPTIONS, metadata_errors="ignore") as opened:
                 if opened.format.name in _LISTS:
                     raise _not_audio()

@@ -8,31 +8,27 @@ the hotword list on the model. `scheduler.py` owns the one thread that may call 
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import structlog
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.segments import Span
+from seacod.asr.quiet import quiet
 from seacod.asr.transcript import Token
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
-
-if TYPE_CHECKING:
-    from seacod.models.registry import ModelSet
+from seacod.models.registry import SILERO, ModelSet
 
 log = structlog.get_logger(__name__)
 
 # FunASR dies without an exception on an empty array and on one of a single sample (1.4.16).
 _MIN_SAMPLES = 1600
-# Silence that ends a stretch of speech, in ms.
-_VAD_SILENCE_MS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +61,25 @@ class Engine:
     """
 
     def __init__(self, models: ModelSet, cpu_threads: int) -> None:
-        with _quiet():
+        with quiet():
             import torch
             from funasr import AutoModel
         logging.getLogger().addFilter(_is_worth_a_line)
         self._torch = torch
         self.device = "cpu"
         self.name = models.name
-        threads = cpu_threads or os.cpu_count() or 1
+        threads = cpu_threads or len(os.sched_getaffinity(0))
         common = {
             "device": "cpu", "ncpu": threads, "disable_update": True,
             "disable_pbar": True, "disable_log": True, "log_level": "WARNING",
         }  # fmt: skip
         try:
-            with _quiet():
+            with quiet():
                 self._model = AutoModel(model=str(models.asr), **common)
-                self._vad = AutoModel(model=str(models.vad), **common)
+                # silero-vad runs in the decoding processes.
+                self.vad = (
+                    AutoModel(model=str(models.vad), **common) if models.vad != SILERO else None
+                )
                 self._punctuation = (
                     AutoModel(model=str(models.punctuation), **common)
                     if models.punctuation
@@ -94,6 +93,7 @@ class Engine:
                 f"模型 {models.name} 无法加载（{type(error).__name__}）；请用 seacod model fetch "
                 "重新下载，或更换 asr.model",
             ) from error
+        torch.set_num_threads(threads)
         self._posteriors = _PosteriorTap(self._model.model)
         self.vocabulary = _vocabulary(self._model)
 
@@ -134,58 +134,36 @@ class Engine:
             ) from None
         self.device = resolved
 
-    def find_speech(self, samples: Samples, max_segment_seconds: float) -> list[Span]:
-        """Where somebody speaks, in samples; empty when nobody does."""
-        if len(samples) < _MIN_SAMPLES:
-            return []
-        with _quiet():
-            results = self._vad.generate(
-                input=samples,
-                cache={},
-                silero_min_silence_duration_ms=_VAD_SILENCE_MS,
-                max_single_segment_time=int(max_segment_seconds * 1000 * 4),
-            )
-        found = results[0]["value"] if results else []
-        per_ms = SAMPLE_RATE // 1000
-        spans = [(int(a) * per_ms, min(int(b) * per_ms, len(samples))) for a, b in found]
-        return [span for span in spans if span[1] - span[0] >= _MIN_SAMPLES // 4]
-
     def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
         """The text of each piece, in the order given.
 
-        Pieces go through the model together. What does not fit into memory is tried again in
-        halves; what came back empty, or not at all, is tried again alone, since FunASR drops
-        whole batches in silence when one of their pieces has no token.
+        Pieces go through the model together. What came back empty, or not at all, is tried again
+        alone, since FunASR drops whole batches in silence when one of their pieces has no token.
 
         Args:
             pieces: float32 at 16 kHz, each at least a tenth of a second.
             hotwords: cleaned words separated by blanks (`hotwords.py`), or None.
 
         Raises:
-            OutOfMemory: a single piece does not fit.
+            OutOfMemory: they do not fit into the memory of the device together.
             InferenceFailed: the model raised something else.
         """
         try:
             together = self._generate(pieces, hotwords)
+            if together is None:
+                return [self._alone(piece, hotwords) for piece in pieces]
+            return [
+                heard if heard.text or len(pieces) == 1 else self._alone(piece, hotwords)
+                for heard, piece in zip(together, pieces, strict=True)
+            ]
         except self._torch.OutOfMemoryError:
-            self.release_cache()
-            if len(pieces) == 1:
-                seconds = len(pieces[0]) / SAMPLE_RATE
-                raise OutOfMemory(
-                    f"a stretch of {seconds:.0f} s does not fit into the memory of {self.device}; "
-                    "lower asr.max_segment_seconds or use a larger device",
-                    f"一段 {seconds:.0f} 秒的语音放不进 {self.device} 的显存；请调小 "
-                    "asr.max_segment_seconds",
-                ) from None
-            log.warning("batch_halved", pieces=len(pieces), cause="out of memory")
-            half = len(pieces) // 2
-            return self.recognise(pieces[:half], hotwords) + self.recognise(pieces[half:], hotwords)
-        if together is None:
-            return [self._alone(piece, hotwords) for piece in pieces]
-        return [
-            heard if heard.text or len(pieces) == 1 else self._alone(piece, hotwords)
-            for heard, piece in zip(together, pieces, strict=True)
-        ]
+            seconds = max(map(len, pieces)) / SAMPLE_RATE
+            raise OutOfMemory(
+                f"a stretch of {seconds:.0f} s does not fit into the memory of {self.device}; "
+                "lower asr.max_segment_seconds or use a larger device",
+                f"一段 {seconds:.0f} 秒的语音放不进 {self.device} 的显存；请调小 "
+                "asr.max_segment_seconds",
+            ) from None
 
     @property
     def has_punctuation(self) -> bool:
@@ -195,9 +173,16 @@ class Engine:
         """The text with punctuation, if a model for it is configured."""
         if self._punctuation is None or not text:
             return text
-        with _quiet():
+        with quiet():
             results = self._punctuation.generate(input=text, cache={})
         return str(results[0]["text"]) if results else text
+
+    @property
+    def hardware(self) -> str:
+        """What the model runs on, in words that differ where its speed does."""
+        if self.device.startswith("cuda"):
+            return str(self._torch.cuda.get_device_name(self.device))
+        return f"{platform.machine()} CPU, {self._torch.get_num_threads()} threads"
 
     def reserved_bytes(self) -> int:
         """What PyTorch holds on the GPU, its cache included; 0 on the CPU. Any thread may ask."""
@@ -220,7 +205,7 @@ class Engine:
         inputs = [_long_enough(piece) for piece in pieces]
         self._posteriors.forget()
         try:
-            with _quiet(), self._torch.inference_mode():
+            with quiet(), self._torch.inference_mode():
                 results = self._model.generate(
                     input=inputs, batch_size=len(inputs), hotword=hotwords, cache={}
                 )
@@ -345,15 +330,3 @@ def resolve_device(device: str, torch: Any) -> str:
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
     """FunASR warns on the root logger at every load that remote code is *not* trusted."""
     return "trust_remote_code" not in str(record.msg)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """FunASR prints to stdout; what it printed goes to the log at debug level."""
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed):
-            yield
-    finally:
-        if text := printed.getvalue().strip():
-            log.debug("library_printed", text=text[:2000])

@@ -1,99 +1,159 @@
-"""The one thread that owns the model, and the work it is given.
+"""The one thread that owns the model, and the pieces of speech that wait for it.
 
-`Scheduler` starts the thread `seacod-inference`, loads the engine in it and runs jobs one after
-the other; the event loop only waits for results. A job that was given up is dropped before its
-next batch.
+`Scheduler` starts the thread `seacod-inference`, loads the engine in it and runs batch after batch;
+the event loop only waits for results. `batching.py` decides what goes together. When the device
+runs out of memory the budget is halved and the batch planned anew; a piece that does not fit alone
+fails, and only it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
+import itertools
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from seacod.asr import segments
+from seacod.asr import batching
 from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.asr.batching import Budget
 from seacod.asr.engine import Engine, Recognised
-from seacod.asr.hotwords import Hotwords
-from seacod.asr.segments import Span
+from seacod.asr.tuning import Tuning
+from seacod.errors import OutOfMemory
 
 log = structlog.get_logger(__name__)
+
+# Weight of the newest batch in the measured speed.
+_SMOOTHING = 0.1
+# What one batch adds to the measured speed is only as good as its length.
+_SHORTEST_MEASURED_SECONDS = 0.002
+
+
+@dataclass(eq=False)
+class Order:
+    """One recording's stay at the model: who wants its pieces heard, and how.
+
+    Args:
+        client: who asked; clients take turns.
+        hotwords: cleaned words separated by blanks, or None.
+        is_bulk: nobody sits in front of it.
+        on_start: called on the event loop when the model begins with its first piece.
+    """
+
+    client: str
+    hotwords: str | None
+    is_bulk: bool = False
+    on_start: Callable[[], None] = lambda: None
+    has_started: bool = False
+    is_given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the model made of one recording: its spans in order, each with what was heard."""
+    """What became of a piece."""
 
-    spans: tuple[Span, ...]
-    pieces: tuple[Recognised, ...]
-    punctuated: tuple[str, ...]
+    recognised: Recognised
+    written: str
+    inference_seconds: float
 
 
-@dataclass(eq=False)
-class Job:
-    """One recording on its way through the model.
-
-    Args:
-        samples: the whole recording.
-        hotwords: cleaned.
-        on_start: called on the event loop when the model begins with it.
-        on_progress: called on the event loop with segments done and segments in all.
-    """
-
+@dataclass(eq=False, slots=True)
+class _Piece:
+    order: Order
     samples: Samples
-    hotwords: Hotwords
-    on_start: Callable[[], None]
-    on_progress: Callable[[int, int], None]
-    result: asyncio.Future[Heard] = field(init=False)
-    _given_up: threading.Event = field(default_factory=threading.Event)
-
-    def give_up(self) -> None:
-        """Nobody waits for the result any more."""
-        self._given_up.set()
+    number: int
+    since: float
+    result: asyncio.Future[Heard]
 
     @property
-    def is_given_up(self) -> bool:
-        return self._given_up.is_set()
+    def seconds(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def group(self) -> str | None:
+        return self.order.hotwords
+
+    @property
+    def client(self) -> str:
+        return self.order.client
+
+    @property
+    def is_bulk(self) -> bool:
+        return self.order.is_bulk
 
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """Something to do with the engine that is no recording."""
+    """Something to do with the engine that is no speech."""
 
     act: Callable[[Engine], None]
     result: asyncio.Future[None]
 
 
-class _GivenUp(Exception):
-    """The job's client went away while it was running."""
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A batch that went through the model, for who counts."""
+
+    pieces: int
+    audio_seconds: float
+    padded_seconds: float
+    budget_seconds: float
+    inference_seconds: float
+    retried: int
+
+
+@dataclass(slots=True)
+class Watchers:
+    """Who is told, on the inference thread; must be quick."""
+
+    on_batch: Callable[[BatchDone], None] = lambda done: None
+    on_out_of_memory: Callable[[float], None] = lambda padded: None
 
 
 class Scheduler:
-    """Runs jobs on the inference thread.
+    """Runs pieces on the inference thread.
 
     Args:
         load: makes the engine; called on the inference thread.
-        max_segment_seconds: longest span given to the model.
-        batch_seconds: padded seconds of audio per batch.
+        batch_seconds: padded seconds of audio per batch at most.
+        gathering_seconds: how long a batch that is not full waits for pieces that are known to
+            come.
+        watchers: told what happens.
     """
 
     def __init__(
-        self, load: Callable[[], Engine], *, max_segment_seconds: float, batch_seconds: float
+        self,
+        load: Callable[[], Engine],
+        *,
+        batch_seconds: float,
+        gathering_seconds: float = 0.0,
+        watchers: Watchers | None = None,
     ) -> None:
         self._load = load
-        self._max_segment_seconds = max_segment_seconds
-        self._batch_seconds = batch_seconds
-        self._jobs: queue.SimpleQueue[Job | _Action | None] = queue.SimpleQueue()
+        self._gathering_seconds = gathering_seconds
+        self._watchers = watchers or Watchers()
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[Engine] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="seacod-inference", daemon=True)
+        self._numbers = itertools.count()
+        # Shared with the thread, under the condition.
+        self._changed = threading.Condition()
+        self._line: list[_Piece] = []
+        self._actions: list[_Action] = []
+        self._is_stopped = False
+        # Only the thread changes these.
+        self._served: dict[str, float] = {}
+        self._budget = Budget(batch_seconds)
+        self._tuning = Tuning.unknown(batch_seconds)
+        # Padded seconds per second of work, smoothed.
+        self.speed = self._tuning.speed
+        # Recordings that will bring pieces soon; a short wait for them fills a batch.
+        self.expected = 0
         # Read by the beat: whether the engine has work, and when it last finished something.
         self.is_busy = False
         self.last_progress = time.monotonic()
@@ -107,22 +167,48 @@ class Scheduler:
         self._thread.start()
         return await self._loaded
 
-    def submit(self, job: Job) -> asyncio.Future[Heard]:
-        """Hand a job over; the future gets its result or its error."""
-        job.result = self._loop.create_future()
-        self._jobs.put(job)
-        return job.result
+    def tune(self, tuning: Tuning) -> None:
+        """Use what was measured. Any thread may say so."""
+        self._tuning = tuning
+        self._budget.ceiling_seconds = min(self._budget.ceiling_seconds, tuning.useful_seconds)
+        self._budget.seconds = min(self._budget.seconds, self._budget.ceiling_seconds)
+        self.speed = tuning.speed
+
+    @property
+    def budget_seconds(self) -> float:
+        """Padded seconds a batch may have at present."""
+        return self._budget.seconds
+
+    def submit(self, order: Order, samples: Samples) -> asyncio.Future[Heard]:
+        """A piece of speech to be heard; the future gets what it says, or the error."""
+        piece = _Piece(
+            order, samples, next(self._numbers), time.monotonic(), self._loop.create_future()
+        )
+        with self._changed:
+            self._line.append(piece)
+            self._changed.notify()
+        return piece.result
+
+    def give_up(self, order: Order) -> None:
+        """Nobody waits for this recording any more: its pieces leave the line."""
+        order.is_given_up = True
+        with self._changed:
+            self._line = [piece for piece in self._line if piece.order is not order]
 
     def run_soon(self, action: Callable[[Engine], None]) -> asyncio.Future[None]:
-        """Do something with the engine between two jobs (release its cache); the future ends when
-        it is done, with the error it raised, if any."""
+        """Do something with the engine between two batches (release its cache); the future ends
+        when it is done, with the error it raised, if any."""
         result: asyncio.Future[None] = self._loop.create_future()
-        self._jobs.put(_Action(action, result))
+        with self._changed:
+            self._actions.append(_Action(action, result))
+            self._changed.notify()
         return result
 
     def stop(self) -> None:
-        """End the thread after the job it is at."""
-        self._jobs.put(None)
+        """End the thread after the batch it is at."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify()
 
     # -- on the inference thread --------------------------------------------------------------
 
@@ -130,66 +216,149 @@ class Scheduler:
         try:
             engine = self._load()
         except BaseException as error:
-            self._tell(self._loaded, error)
+            self._tell([(self._loaded, error)])
             return
-        self._tell(self._loaded, engine)
-        while (job := self._jobs.get()) is not None:
+        self._tell([(self._loaded, engine)])
+        while (work := self._next()) is not None:
             self.last_progress = time.monotonic()
             self.is_busy = True
-            if isinstance(job, Job):
-                self._work(engine, job)
+            if isinstance(work, _Action):
+                self._act(engine, work)
             else:
-                self._act(engine, job)
+                self._hear(engine, work)
             self.is_busy = False
 
-    def _work(self, engine: Engine, job: Job) -> None:
-        if job.is_given_up:
+    def _next(self) -> _Action | list[_Piece] | None:
+        """What to do now; waits until there is something. None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._line or self._actions or self._is_stopped)
+            if self._is_stopped:
+                return None
+            if self._actions:
+                return self._actions.pop(0)
+            self._gather()
+            return self._take()
+
+    def _gather(self) -> None:
+        """Let a batch that is far from full wait a moment for what is on its way."""
+        deadline = time.monotonic() + self._gathering_seconds
+        while self.expected and self._line and not (self._actions or self._is_stopped):
+            left = deadline - time.monotonic()
+            if left <= 0 or sum(p.seconds for p in self._line) >= self._budget.seconds / 2:
+                return
+            self._changed.wait(left)
+
+    def _take(self) -> list[_Piece]:
+        if not self._line:
+            return []
+        chosen = batching.choose(
+            self._line,
+            self._served,
+            budget_seconds=self._budget.seconds,
+            overhead_seconds=self._tuning.overhead_seconds,
+            now=time.monotonic(),
+        )
+        taken = [self._line[i] for i in chosen]
+        left = set(chosen)
+        self._line = [piece for i, piece in enumerate(self._line) if i not in left]
+        self._serve(taken)
+        return taken
+
+    def _serve(self, taken: Sequence[_Piece]) -> None:
+        """Note who was given what. Whoever comes anew starts level with the least served."""
+        present = {piece.client for piece in self._line} | {piece.client for piece in taken}
+        level = min((self._served[c] for c in present if c in self._served), default=0.0)
+        self._served = {client: self._served.get(client, level) for client in present}
+        for piece in taken:
+            self._served[piece.client] += piece.seconds
+
+    def _hear(self, engine: Engine, batch: list[_Piece]) -> None:
+        batch = [piece for piece in batch if not piece.order.is_given_up]
+        if not batch:
             return
+        self._tell_started(batch)
+        began = time.monotonic()
+        padded = batching.padded_seconds(batch)
         try:
-            self._loop.call_soon_threadsafe(job.on_start)
-            self._tell(job.result, self._transcribe(engine, job))
-        except _GivenUp:
-            log.info("job_given_up", seconds=round(len(job.samples) / SAMPLE_RATE, 1))
+            heard = engine.recognise([piece.samples for piece in batch], batch[0].group)
+        except OutOfMemory as error:
+            self._out_of_memory(engine, batch, padded, error)
+            return
         except Exception as error:
-            self._tell(job.result, error)
+            self._blame(engine, batch, error)
+            return
+        took = time.monotonic() - began
+        self.last_progress = time.monotonic()
+        self._budget.went_well()
+        if took > _SHORTEST_MEASURED_SECONDS:
+            self.speed += _SMOOTHING * (padded / took - self.speed)
+        self._watchers.on_batch(
+            BatchDone(
+                len(batch), sum(p.seconds for p in batch), padded, self._budget.seconds, took,
+                sum(r.was_retried for r in heard),
+            )
+        )  # fmt: skip
+        self._tell(
+            (piece.result, Heard(said, engine.punctuate(said.text), took / len(batch)))
+            for piece, said in zip(batch, heard, strict=True)
+        )
+
+    def _out_of_memory(
+        self, engine: Engine, batch: list[_Piece], padded: float, error: OutOfMemory
+    ) -> None:
+        """Halve what a batch may have and plan these anew; one that is alone has failed."""
+        engine.release_cache()
+        self._watchers.on_out_of_memory(padded)
+        self.last_progress = time.monotonic()
+        if len(batch) == 1:
+            self._tell([(batch[0].result, error)])
+            return
+        self._budget.exceeded(padded)
+        log.warning(
+            "batch_halved", cause="out of memory", pieces=len(batch),
+            padded_seconds=round(padded, 1), budget_seconds=round(self._budget.seconds, 1),
+        )  # fmt: skip
+        with self._changed:
+            self._line = [*batch, *self._line]
+
+    def _blame(self, engine: Engine, batch: list[_Piece], error: Exception) -> None:
+        """A batch failed: each piece alone, so that one request's trouble stays its own."""
+        if len(batch) == 1:
+            self._tell([(batch[0].result, error)])
+            return
+        log.warning("batch_failed", pieces=len(batch), cause=str(error))
+        for piece in batch:
+            self._hear(engine, [piece])
 
     def _act(self, engine: Engine, action: _Action) -> None:
         try:
             action.act(engine)
         except Exception as error:
-            self._tell(action.result, error)
+            self._tell([(action.result, error)])
         else:
-            self._tell(action.result, None)
+            self._tell([(action.result, None)])
 
-    def _transcribe(self, engine: Engine, job: Job) -> Heard:
-        speech = engine.find_speech(job.samples, self._max_segment_seconds)
-        spans = segments.refine(speech, job.samples, self._max_segment_seconds)
-        heard: list[Recognised | None] = [None] * len(spans)
-        done = 0
-        self._loop.call_soon_threadsafe(job.on_progress, 0, len(spans))
-        for batch in segments.batches([b - a for a, b in spans], self._batch_seconds):
-            if job.is_given_up:
-                raise _GivenUp
-            pieces = [job.samples[spans[i][0] : spans[i][1]] for i in batch]
-            results = engine.recognise(pieces, job.hotwords.prompt)
-            for index, result in zip(batch, results, strict=True):
-                heard[index] = result
-            done += len(batch)
-            self.last_progress = time.monotonic()
-            self._loop.call_soon_threadsafe(job.on_progress, done, len(spans))
-        pieces_heard = tuple(piece for piece in heard if piece is not None)
-        return Heard(
-            tuple(spans), pieces_heard, tuple(engine.punctuate(p.text) for p in pieces_heard)
-        )
+    def _tell_started(self, batch: list[_Piece]) -> None:
+        for order in {id(piece.order): piece.order for piece in batch}.values():
+            if not order.has_started:
+                order.has_started = True
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(order.on_start)
 
-    def _tell(self, future: asyncio.Future[Any], outcome: object) -> None:
+    def _tell(self, outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
+        """All results of a batch in one call to the loop."""
+        told = list(outcomes)
+
         def deliver() -> None:
-            if future.done():
-                return
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            for future, outcome in told:
+                if future.done():
+                    continue
+                if isinstance(outcome, BaseException):
+                    future.set_exception(outcome)
+                    # Several pieces of a request may fail; the first is raised, no other warns.
+                    future.exception()
+                else:
+                    future.set_result(outcome)
 
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
             self._loop.call_soon_threadsafe(deliver)

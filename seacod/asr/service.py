@@ -1,7 +1,7 @@
-"""The one entrance to recognition, used by API and page alike.
+"""The one entrance to recognition, used by API, page and jobs alike.
 
-Admits, decodes, runs the model, puts the answer together, counts. Lives on the event loop;
-decoding has two named threads, the model has its own (`scheduler.py`).
+Admits, listens, puts the answer together, counts. Lives on the event loop; decoding has processes
+of its own (`decoder/`), the model its thread (`scheduler.py`), reading files two named threads.
 """
 
 from __future__ import annotations
@@ -18,13 +18,21 @@ from typing import Literal
 import structlog
 
 from seacod import inuse
-from seacod.asr import audio, hotwords
+from seacod.asr import hotwords
 from seacod.asr.admission import Admission, Ticket
-from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.asr.assembly import Assembly
+from seacod.asr.audio import SAMPLE_RATE, too_long
+from seacod.asr.cache import CutCache
+from seacod.asr.decoder.pool import Decoders
+from seacod.asr.decoder.wire import Task
 from seacod.asr.engine import Engine
+from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.scheduler import Heard, Job, Scheduler
-from seacod.asr.transcript import Segment, Token, Transcript
+from seacod.asr.listening import Figures, Listener, Memory
+from seacod.asr.scheduler import BatchDone, Order, Scheduler, Watchers
+from seacod.asr.transcript import Segment, Transcript
+from seacod.asr.tuning import Tuning
+from seacod.asr.writing import Writer
 from seacod.config.schema import LimitSettings, Settings
 from seacod.errors import (
     BadRequest,
@@ -38,19 +46,29 @@ from seacod.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
-_DECODING_THREADS = 2
-NO_SPEECH = "no speech was found in the recording"
-RETRIED = "a part of the recording had to be recognised a second time"
+_FILE_THREADS = 2
+_DECODERS_KEPT = 2
+# Beside those that work for minutes: some that read a header in a moment.
+_DECODERS_SPARE = 2
+# Of one recording this much sound waits for the model at most; the rest waits to be decoded.
+_AHEAD_SECONDS = 300
+_BYTES_A_SECOND = 4 * SAMPLE_RATE
+# A recording whose header does not say how long it is: compressed speech at 32 kbit/s.
+_BYTES_A_SECOND_COMPRESSED = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a request is. `queue_position` counts from 1 while it waits."""
+    """How far a request is. `queue_position` counts from 1 while it waits.
+
+    `share` is how much of the recording has been heard, 0 to 1; None when nobody knows its length.
+    """
 
     stage: Literal["queued", "decoding", "recognising"]
     segments_done: int = 0
     segments_total: int = 0
     queue_position: int = 0
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +83,12 @@ class Load:
     failed: int
     gpu_reserved_bytes: int
     running: str
+    outstanding_seconds: float = 0.0
+    speed: float = 0.0
 
 
 OnProgress = Callable[[Progress], None]
+OnSegments = Callable[[list[Segment]], None]
 
 
 class TranscriptionService:
@@ -82,15 +103,36 @@ class TranscriptionService:
     def __init__(
         self, settings: Settings, load: Callable[[], Engine], metrics: WorkerMetrics
     ) -> None:
-        self.limits: LimitSettings = settings.limits
+        limits = settings.limits
+        self.limits: LimitSettings = limits
+        self._asr = settings.asr
         self._metrics = metrics
         self._scheduler = Scheduler(
             load,
-            max_segment_seconds=settings.asr.max_segment_seconds,
             batch_seconds=settings.asr.batch_seconds,
+            gathering_seconds=settings.asr.gathering_seconds,
+            watchers=Watchers(self._batch_done, self._out_of_memory),
         )
-        self._admission = Admission(settings.limits.queue_length)
-        self._decoders = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="seacod-decode")
+        self._admission = Admission(
+            limits.queue_length,
+            limits.concurrent_requests,
+            limits.queue_audio_seconds,
+            lambda: self._scheduler.speed,
+        )
+        self._threads = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="seacod-files")
+        self._voice_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-voice")
+        self._decoders = Decoders(
+            _DECODERS_KEPT,
+            limits.concurrent_requests + limits.concurrent_job_files + _DECODERS_SPARE,
+        )
+        self._listener = Listener(
+            self._decoders,
+            self._scheduler,
+            CutCache(limits.decoded_cache_bytes),
+            Memory(limits.decoded_audio_bytes, _AHEAD_SECONDS * _BYTES_A_SECOND),
+            self._threads,
+        )
+        self._writer = Writer(settings.asr.inverse_text_normalisation == "on")
         self._engine: Engine | None = None
         # Said by /health/ready; requests that are inside, or come on an open connection, go on.
         self.is_draining = False
@@ -100,17 +142,34 @@ class TranscriptionService:
 
     async def start(self) -> Engine:
         """Load the model; raises the `SeacodError` that says why it cannot be."""
-        self._engine = await self._scheduler.start()
-        return self._engine
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._writer.load)
+        self._engine = engine = await self._scheduler.start()
+        if engine.vad is not None:
+            longest = self._asr.max_segment_seconds
+            self._listener.voice = lambda: FunasrVoice(engine.vad, longest)
+            self._listener.voice_thread = self._voice_thread
+        return engine
+
+    async def open(self) -> None:
+        """Have the decoding processes ready: recordings come from now on."""
+        await self._decoders.start()
 
     async def with_engine(self, action: Callable[[Engine], None]) -> None:
         """Run `action` on the inference thread; what it raises is raised here."""
         await self._scheduler.run_soon(action)
 
+    def tune(self, tuning: Tuning) -> None:
+        """Use what was measured on this machine. Any thread may say so."""
+        self._scheduler.tune(tuning)
+
     def apply(self, limits: LimitSettings) -> None:
         """New limits, for the requests from now on."""
         self.limits = limits
         self._admission.queue_length = limits.queue_length
+        self._admission.concurrent = limits.concurrent_requests
+        self._admission.queue_seconds = limits.queue_audio_seconds
+        self._listener.memory.all_bytes = limits.decoded_audio_bytes
+        self._listener.cache.budget_bytes = limits.decoded_cache_bytes
 
     @property
     def engine(self) -> Engine:
@@ -123,6 +182,19 @@ class TranscriptionService:
             raise NotReady("the model is still loading; try again shortly", "模型仍在加载，请稍候")
         return self._engine
 
+    def check_room(self, client: str, route: str) -> None:
+        """Whether a request may come in; asked before its upload is read.
+
+        Raises:
+            QueueFull: with the time after which to come back.
+        """
+        try:
+            self._admission.check_room(client)
+        except QueueFull as error:
+            self._metrics.requests.labels(route).inc()
+            self._count_failure(route, error, 0.0)
+            raise
+
     async def transcribe(
         self,
         upload_path: Path,
@@ -130,7 +202,10 @@ class TranscriptionService:
         *,
         route: str,
         name: str = "",
+        client: str = "",
+        is_bulk: bool = False,
         on_progress: OnProgress | None = None,
+        on_segments: OnSegments | None = None,
     ) -> Transcript:
         """The text of one recording.
 
@@ -139,133 +214,168 @@ class TranscriptionService:
             words: hotwords as the user typed them.
             route: where the request came from, for the metrics: `/transcribe`, `page`.
             name: what the user calls the recording; shown to the operator after a crash.
+            client: who asks; clients take turns.
+            is_bulk: nobody sits in front of it: no place in the queue, no deadline, and behind
+                those that have both.
             on_progress: called on the event loop as things move.
+            on_segments: called there with sentences as they are recognised, in order.
 
         Raises:
             SeacodError: why there is no text; see `seacod/errors.py` for the kinds.
         """
         began = time.monotonic()
         self._metrics.requests.labels(route).inc()
+        request = _Request(
+            upload_path, words, name, client, is_bulk, on_progress or _ignore,
+            on_segments or _ignore_segments,
+        )  # fmt: skip
         try:
             with _needed(upload_path):
-                transcript = await self._in_time(upload_path, words, name, on_progress or _ignore)
+                transcript = await self._admitted(request)
         except BaseException as error:
-            self._failed += _is_our_fault(error)
-            if isinstance(error, OutOfMemory):
-                self.on_fault("out_of_memory", error.message)
-            self._metrics.failed.labels(route, _reason(error)).inc()
-            _tell_failed(route, error, time.monotonic() - began)
+            self._count_failure(route, error, time.monotonic() - began)
             raise
         finally:
             self._gauge()
-        self._answered += 1
-        self._metrics.succeeded.labels(route).inc()
-        self._metrics.files.inc()
-        self._metrics.audio_seconds.inc(transcript.duration_seconds)
-        self._metrics.processing_seconds.labels(route).observe(time.monotonic() - began)
-        log.info(
-            "transcribed",
-            route=route,
-            audio_seconds=round(transcript.duration_seconds, 2),
-            processing_seconds=round(transcript.processing_seconds, 3),
-            queue_seconds=round(transcript.queue_seconds, 3),
-            segments=len(transcript.segments),
-        )
+        self._count_success(route, transcript, time.monotonic() - began)
         return transcript
 
-    async def _in_time(
-        self,
-        path: Path,
-        words: str | Iterable[str] | None,
-        name: str,
-        on_progress: OnProgress,
-    ) -> Transcript:
-        ticket = self._admission.admit()
-        ticket.label = f"{name or path.name:.80}"
+    async def _admitted(self, request: _Request) -> Transcript:
+        admission = self._admission
+        admit = admission.admit_bulk if request.is_bulk else admission.admit
+        ticket = admit(request.client)
+        ticket.label = f"{request.name or request.path.name:.80}"
         self._gauge()
-        limit = self.limits.request_timeout_seconds
+        is_done = False
         try:
-            return await asyncio.wait_for(self._transcribe(ticket, path, words, on_progress), limit)
+            transcript = await self._in_time(ticket, request)
+            is_done = True
+            return transcript
+        finally:
+            admission.leave(ticket, is_done=is_done)
+
+    async def _in_time(self, ticket: Ticket, request: _Request) -> Transcript:
+        """From the header on there is a deadline; longer recordings have a later one."""
+        clean = hotwords.parse(request.words, self.limits.max_hotwords)
+        limits = self.limits
+        request.on_progress(Progress("decoding"))
+        strict = limits.long_audio == "reject"
+        longest = limits.direct_audio_seconds if strict else limits.max_audio_seconds
+        task = Task("inspect", longest, limits.max_upload_bytes, self._asr.max_segment_seconds)
+        info = await self._listener.inspect(request.path, task)
+        known = info.duration_seconds
+        if known is not None and known > longest:
+            raise too_long(longest, known)
+        length = known or min(longest, info.size_bytes / _BYTES_A_SECOND_COMPRESSED)
+        self._admission.weigh(ticket, length)
+        ticket.label += f" ({length:.1f} s)"
+        limit = limits.request_timeout_seconds * max(1.0, length / limits.direct_audio_seconds)
+        work = self._recognise(ticket, request, task, clean, known)
+        if request.is_bulk:
+            return await work
+        try:
+            return await asyncio.wait_for(work, limit)
         except asyncio.TimeoutError:
             raise DeadlineExceeded(
                 f"the recording was not finished within {limit:g} s; try again when there is less "
                 "load, or cut it into shorter pieces",
                 f"未能在 {limit:g} 秒内完成识别；请稍后重试，或切成较短的片段",
             ) from None
-        finally:
-            self._admission.leave(ticket)
 
-    async def _transcribe(
+    async def _recognise(
         self,
         ticket: Ticket,
-        path: Path,
-        words: str | Iterable[str] | None,
-        on_progress: OnProgress,
+        request: _Request,
+        task: Task,
+        clean: Hotwords,
+        known_seconds: float | None,
     ) -> Transcript:
-        clean = hotwords.parse(words, self.limits.max_hotwords)
-        on_progress(Progress("decoding", queue_position=self._admission.position(ticket)))
-        samples = await asyncio.get_running_loop().run_in_executor(
-            self._decoders, self._decode, path
-        )
-        ticket.label += f" ({len(samples) / SAMPLE_RATE:.1f} s)"
-        job = Job(
-            samples,
-            clean,
+        await self._wait_for_turn(ticket, request)
+        turn_at = time.monotonic()
+        order = Order(
+            ticket.client,
+            clean.prompt,
+            ticket.is_bulk,
             on_start=lambda: self._admission.start(ticket),
-            on_progress=lambda done, total: on_progress(Progress("recognising", done, total)),
         )
-        future = self._scheduler.submit(job)
-        try:
-            while not future.done():
-                if ticket.started_at is None:
-                    position = self._admission.position(ticket)
-                    on_progress(Progress("queued", queue_position=position))
-                await asyncio.wait([future], timeout=1.0)
-            heard = future.result()
-        finally:
-            job.give_up()
-        return self._put_together(ticket, samples, clean, heard)
-
-    def _decode(self, path: Path) -> Samples:
-        """On a decoding thread."""
-        limits = self.limits
-        audio.inspect(path, max_seconds=limits.max_audio_seconds, max_bytes=limits.max_upload_bytes)
-        return audio.decode(path, max_seconds=limits.max_audio_seconds)
-
-    def _put_together(
-        self, ticket: Ticket, samples: Samples, clean: Hotwords, heard: Heard
-    ) -> Transcript:
+        want: Literal["samples", "pieces"] = "samples" if self._listener.voice else "pieces"
+        task = Task(want, task.max_seconds, task.max_bytes, task.max_piece_seconds)
+        figures = Figures()
+        assembly = Assembly()
+        request.on_progress(Progress("recognising", share=0.0 if known_seconds else None))
+        stream = self._listener.hear(request.path, task, order, figures)
+        async with contextlib.aclosing(stream) as heard:
+            async for piece, what in heard:
+                self._admission.progressed(ticket, len(piece.samples) / SAMPLE_RATE)
+                written = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._writer.write, what.written
+                ) if self._writer.is_on else what.written  # fmt: skip
+                fresh = assembly.add(piece, what.recognised, written)
+                if fresh:
+                    request.on_segments(fresh)
+                share = min(1.0, piece.end / SAMPLE_RATE / known_seconds) if known_seconds else None
+                request.on_progress(
+                    Progress("recognising", assembly.pieces, figures.pieces_found, share=share)
+                )
         now = time.monotonic()
-        segments = []
-        for span, piece, text in zip(heard.spans, heard.pieces, heard.punctuated, strict=True):
-            if not piece.text:
-                continue
-            start, end = span[0] / SAMPLE_RATE, span[1] / SAMPLE_RATE
-            tokens = tuple(
-                Token(t.text, start + t.start_seconds, start + t.end_seconds, t.confidence)
-                for t in piece.tokens
-            )
-            segments.append(Segment(start, end, text, piece.confidence, tokens))
-        plain = "".join(segment.text for segment in segments)
-        known = [t.confidence for s in segments for t in s.tokens if t.confidence is not None]
-        warnings = []
-        if not segments:
-            warnings.append(NO_SPEECH)
-        if any(piece.was_retried for piece in heard.pieces):
-            warnings.append(RETRIED)
-        started = ticket.started_at or now
-        return Transcript(
-            # Without a punctuation model a blank marks each pause; commas would be invented.
-            text=plain if self.engine.has_punctuation else " ".join(s.text for s in segments),
-            segments=tuple(segments),
-            duration_seconds=len(samples) / SAMPLE_RATE,
-            processing_seconds=now - started,
-            queue_seconds=started - ticket.admitted_at,
-            confidence=sum(known) / len(known) if known else None,
-            model=self.engine.name,
-            device=self.engine.device,
-            hotwords=hotwords.report(clean, plain, self.engine.vocabulary),
-            warnings=tuple(warnings),
+        self._metrics.unheard.inc(len(assembly.unheard))
+        return assembly.transcript(
+            figures,
+            clean,
+            self.engine,
+            processing_seconds=now - turn_at,
+            queue_seconds=turn_at - ticket.admitted_at,
+        )
+
+    async def _wait_for_turn(self, ticket: Ticket, request: _Request) -> None:
+        turn = asyncio.ensure_future(self._admission.turn(ticket))
+        try:
+            while not turn.done():
+                await asyncio.wait({turn}, timeout=0 if ticket.has_turn else 1.0)
+                if not ticket.has_turn:
+                    position = self._admission.position(ticket)
+                    request.on_progress(Progress("queued", queue_position=position))
+        finally:
+            turn.cancel()
+
+    # -- counting -----------------------------------------------------------------------------
+
+    def _batch_done(self, done: BatchDone) -> None:
+        """On the inference thread; prometheus_client's values have locks of their own."""
+        self._metrics.batches.inc()
+        self._metrics.batch_pieces.inc(done.pieces)
+        self._metrics.batch_audio_seconds.inc(done.audio_seconds)
+        self._metrics.batch_padded_seconds.inc(done.padded_seconds)
+        self._metrics.inference_seconds.inc(done.inference_seconds)
+        self._metrics.retried.inc(done.retried)
+
+    def _out_of_memory(self, padded: float) -> None:
+        self._metrics.out_of_memory.inc()
+
+    def _count_failure(self, route: str, error: BaseException, seconds: float) -> None:
+        self._failed += _is_our_fault(error)
+        if isinstance(error, OutOfMemory):
+            self.on_fault("out_of_memory", error.message)
+        self._metrics.failed.labels(route, _reason(error)).inc()
+        _tell_failed(route, error, seconds)
+
+    def _count_success(self, route: str, transcript: Transcript, seconds: float) -> None:
+        self._answered += 1
+        self._metrics.succeeded.labels(route).inc()
+        self._metrics.files.inc()
+        self._metrics.audio_seconds.inc(transcript.duration_seconds)
+        self._metrics.processing_seconds.labels(route).observe(seconds)
+        log.info(
+            "transcribed",
+            route=route,
+            audio_seconds=round(transcript.duration_seconds, 2),
+            speech_seconds=round(transcript.speech_seconds, 2),
+            processing_seconds=round(transcript.processing_seconds, 3),
+            queue_seconds=round(transcript.queue_seconds, 3),
+            decoding_seconds=round(transcript.decoding_seconds, 3),
+            inference_seconds=round(transcript.inference_seconds, 3),
+            segments=len(transcript.segments),
+            hotwords=len(transcript.hotwords),
         )
 
     def load(self) -> Load:
@@ -280,7 +390,9 @@ class TranscriptionService:
             answered=self._answered,
             failed=self._failed,
             gpu_reserved_bytes=self._engine.reserved_bytes() if self._engine is not None else 0,
-            running=self._admission.running[:500],
+            running=self._admission.with_the_model[:500],
+            outstanding_seconds=self._admission.outstanding_seconds,
+            speed=self._scheduler.speed,
         )
 
     def forgive_pause(self) -> None:
@@ -291,14 +403,27 @@ class TranscriptionService:
         """Between two jobs, give cached device memory back."""
         self._scheduler.run_soon(lambda engine: engine.release_cache())
 
-    def close(self) -> None:
-        """End the threads; running work is not waited for."""
+    async def close(self) -> None:
+        """End threads and processes; running work is not waited for."""
         self._scheduler.stop()
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        await self._decoders.close()
+        for threads in (self._threads, self._voice_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _gauge(self) -> None:
         self._metrics.in_flight.set(self._admission.in_flight)
         self._metrics.queue_depth.set(self._admission.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    path: Path
+    words: str | Iterable[str] | None
+    name: str
+    client: str
+    is_bulk: bool
+    on_progress: OnProgress
+    on_segments: OnSegments
 
 
 @contextlib.contextmanager
@@ -348,3 +473,7 @@ def _tell_failed(route: str, error: BaseException, seconds: float) -> None:
 
 def _ignore(progress: Progress) -> None:
     """Nobody watches."""
+
+
+def _ignore_segments(segments: list[Segment]) -> None:
+    """Nobody reads along."""

@@ -61,6 +61,12 @@ class Transcript:
     warnings: tuple[str, ...] = ()
     confidence_kind: Literal["uncalibrated", "calibrated"] = "uncalibrated"
     language: str = field(default="zh")
+    speech_seconds: float = 0.0
+    decoding_seconds: float = 0.0
+    inference_seconds: float = 0.0
+    # Stretches where somebody seems to speak and the model wrote nothing, even alone.
+    unheard: tuple[tuple[float, float], ...] = ()
+    was_cached: bool = False
 
     @property
     def real_time_factor(self) -> float | None:

@@ -23,6 +23,8 @@ _APPLIED: dict[str, Applied] = {
     # The page says them, and Gradio is told one, when it is built.
     "limits.max_audio_seconds": "replace",
     "limits.max_upload_bytes": "replace",
+    "limits.long_audio": "replace",
+    "limits.direct_audio_seconds": "replace",
     "worker": "live",
     "supervisor": "live",
     "gpu": "live",

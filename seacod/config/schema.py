@@ -85,10 +85,9 @@ class AsrSettings(_Section):
     )
     vad_model: str = _setting(
         "auto",
-        "Voice activity detection: auto (fsmn-vad with paraformer-zh, otherwise silero-vad, which "
-        "needs no download), silero-vad, fsmn-vad, a hub id or a directory",
-        "语音端点检测：auto（正式模型用 fsmn-vad，否则用无需下载的 silero-vad）、silero-vad、"
-        "fsmn-vad、模型名或目录",
+        "Voice activity detection: auto and silero-vad (needs no download, runs beside the decoder "
+        "on cores of its own), fsmn-vad, a hub id or a directory",
+        "语音端点检测：auto 与 silero-vad（无需下载，与解码一起并行运行）、fsmn-vad、模型名或目录",
         min_length=1,
     )
     punctuation_model: str = _setting(
@@ -137,26 +136,95 @@ class AsrSettings(_Section):
         le=3_600,
     )
 
+    gathering_seconds: float = _setting(
+        0.01,
+        "How long a batch that is not full waits for speech that is on its way, in seconds",
+        "未满的批次等待后续语音的时间（秒）",
+        ge=0,
+        le=1,
+    )
+    tune: Literal["auto", "off"] = _setting(
+        "auto",
+        "auto: the first start on a machine measures which batch sizes are worth while and later "
+        "ones remember; off: batch_seconds alone decides",
+        "auto：首次启动时测量合适的批大小并记住；off：只按 batch_seconds",
+    )
+    inverse_text_normalisation: Literal["off", "on"] = _setting(
+        "off",
+        "Write numbers, dates and units in digits; needs pip install seacod[itn]",
+        "将数字、日期、单位写成阿拉伯数字形式；需要安装 seacod[itn]",
+    )
+
 
 class LimitSettings(_Section):
     """What a request may ask for. Refused before decoding, with a sentence naming the limit."""
 
     max_audio_seconds: float = _setting(
-        300.0, "Longest recording in seconds", "单个录音的最长时长（秒）", ge=1, le=14_400
+        14_400.0, "Longest recording in seconds", "单个录音的最长时长（秒）", ge=1, le=86_400
+    )
+    long_audio: Literal["stream", "reject"] = _setting(
+        "stream",
+        "Recordings longer than direct_audio_seconds: stream (recognised as they are decoded, in "
+        "little memory) or reject",
+        "超过 direct_audio_seconds 的录音：stream（边解码边识别，占用内存很少）或 reject（拒绝）",
+    )
+    direct_audio_seconds: float = _setting(
+        300.0,
+        "What counts as long, in seconds; the deadline of longer recordings grows with them",
+        "多长算长录音（秒）；更长录音的期限按比例延长",
+        ge=1,
+        le=86_400,
     )
     max_upload_bytes: int = _setting(
-        200 * MIB,
-        "Biggest upload in bytes (209715200 is 200 MiB)",
+        1024 * MIB,
+        "Biggest upload in bytes (1073741824 is 1 GiB)",
         "上传文件的最大字节数",
         ge=1024,
         le=16 * 1024 * MIB,
     )
     queue_length: int = _setting(
         20,
-        "Requests that may wait for the model; one more is answered 503",
-        "等待队列长度，超出时返回 503",
+        "Requests that may wait; one more is answered 503. A client of whom none waits finds a "
+        "quarter more places",
+        "等待队列长度，超出时返回 503；没有请求在排队的客户端可多用四分之一的位置",
         ge=1,
         le=10_000,
+    )
+    queue_audio_seconds: float = _setting(
+        14_400.0,
+        "Seconds of audio that may wait in all, padding included; more is answered 503. One "
+        "recording alone may be longer",
+        "等待识别的音频总时长（秒，含补齐），超出时返回 503；单个录音不受此限",
+        ge=1,
+        le=10_000_000,
+    )
+    concurrent_requests: int = _setting(
+        8,
+        "Requests that are worked on at once; their speech goes through the model together",
+        "同时处理的请求数；它们的语音合并成批送入模型",
+        ge=1,
+        le=1_000,
+    )
+    concurrent_job_files: int = _setting(
+        2,
+        "Files of batch jobs that are worked on at once, behind everything else",
+        "批量任务中同时处理的文件数，优先级最低",
+        ge=1,
+        le=1_000,
+    )
+    decoded_audio_bytes: int = _setting(
+        256 * MIB,
+        "Decoded sound that may wait in memory, of all requests together",
+        "内存中等待识别的解码音频总量（字节）",
+        ge=16 * MIB,
+        le=64 * 1024 * MIB,
+    )
+    decoded_cache_bytes: int = _setting(
+        64 * MIB,
+        "Decoded recordings kept in case the same file comes again; 0 for none",
+        "缓存已解码录音的内存（字节），相同文件再次上传时跳过解码；0 表示不缓存",
+        ge=0,
+        le=64 * 1024 * MIB,
     )
     request_timeout_seconds: float = _setting(
         300.0,

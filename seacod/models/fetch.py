@@ -202,7 +202,7 @@ def _verify(settings: AsrSettings, models_directory: Path) -> None:
         "s = AsrSettings.model_validate_json(sys.argv[1]); "
         "m = registry.resolve(s, Path(sys.argv[2])); "
         "e = Engine(m, s.cpu_threads); e.place(s.device); "
-        "warmup.warm_up(e, m, s.max_segment_seconds)"
+        "warmup.warm_up(e, m)"
     )
     result = subprocess.run(
         python("-c", code, settings.model_dump_json(), str(models_directory)),

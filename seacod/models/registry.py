@@ -39,7 +39,7 @@ def companions(settings: AsrSettings) -> tuple[str, str | None]:
     is_real = settings.model in ("paraformer-zh", HUB_IDS["paraformer-zh"])
     vad = settings.vad_model
     if vad == "auto":
-        vad = "fsmn-vad" if is_real else SILERO
+        vad = SILERO
     punctuation: str | None = settings.punctuation_model
     if punctuation == "auto":
         punctuation = "ct-punc" if is_real else None

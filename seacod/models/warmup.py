@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import structlog
 
-from seacod.asr import audio, segments
+from seacod.asr import audio
+from seacod.asr.audio import Samples
 from seacod.asr.engine import Engine
 from seacod.errors import ModelUnavailable
 from seacod.models.registry import BUILTIN, ModelSet
@@ -25,7 +25,12 @@ def examples() -> list[dict[str, str]]:
     return loaded
 
 
-def warm_up(engine: Engine, models: ModelSet, max_segment_seconds: float) -> None:
+def first_recording() -> Samples:
+    """The first of them, decoded."""
+    return audio.decode(EXAMPLES / examples()[0]["file"], max_seconds=60)
+
+
+def warm_up(engine: Engine, models: ModelSet) -> None:
     """Transcribe a shipped recording.
 
     The built-in model must get it right. Of another model only an answer is asked: the voice is
@@ -35,11 +40,8 @@ def warm_up(engine: Engine, models: ModelSet, max_segment_seconds: float) -> Non
         ModelUnavailable: the built-in model writes something else.
     """
     example = examples()[0]
-    samples = audio.decode(EXAMPLES / example["file"], max_seconds=60)
-    speech = engine.find_speech(samples, max_segment_seconds)
-    spans = segments.refine(speech, samples, max_segment_seconds) or [(0, len(samples))]
-    heard = engine.recognise([np.array(samples[a:b]) for a, b in spans], None)
-    text = "".join(piece.text for piece in heard)
+    (heard,) = engine.recognise([first_recording()], None)
+    text = heard.text
     if Path(models.asr) == BUILTIN and text != example["text"]:
         raise ModelUnavailable(
             f"asr.model: the built-in model writes {text!r} instead of {example['text']!r}; its "

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 
-from seacod.asr import service
+from seacod.asr import assembly
 from seacod.asr.service import Progress
 from seacod.asr.transcript import Transcript
 from seacod.web.texts import text
 
-_WARNINGS = {service.NO_SPEECH: "warning_no_speech", service.RETRIED: "warning_retried"}
+_WARNINGS = {
+    assembly.NO_SPEECH: "warning_no_speech",
+    assembly.RETRIED: "warning_retried",
+    assembly.UNHEARD: "warning_unheard",
+}
 
 
 def progress(language: str, now: Progress | None) -> str:
@@ -21,7 +25,7 @@ def progress(language: str, now: Progress | None) -> str:
     if now.stage == "decoding":
         return _status(text(language, "state_decoding"), None)
     done, total = now.segments_done, now.segments_total
-    share = done / total if total else 0.0
+    share = now.share if now.share is not None else done / total if total else 0.0
     return _status(text(language, "state_recognising", done=done, total=total), share)
 
 

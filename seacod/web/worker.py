@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from seacod.asr.engine import Engine
     from seacod.asr.service import TranscriptionService
+    from seacod.asr.tuning import Tuning
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +137,7 @@ class Worker:
         self._service: TranscriptionService | None = None
         self._server: uvicorn.Server | None = None
         self._traffic = Traffic()
+        self._tuning: Tuning | None = None
         self._is_promoted = asyncio.Event()
         if not is_spare:
             self._is_promoted.set()
@@ -176,6 +178,9 @@ class Worker:
             log.info("spare_warm", seconds=round(time.monotonic() - self._began, 2))
             await self._is_promoted.wait()
         await service.with_engine(self._place)
+        if self._tuning is not None:
+            service.tune(self._tuning)
+        await service.open()
         engine = service.engine
         assert self._server is not None
         self._send(
@@ -236,6 +241,7 @@ class Worker:
         if not engine.needs_gpu(asr.device):
             # Nothing changes for the model any more: a spare need not do this when it is needed.
             self._first_recording(engine)
+            self._tune(engine)
         return engine
 
     def _place(self, engine: Engine) -> None:
@@ -243,6 +249,31 @@ class Worker:
         engine.place(self._settings.asr.device)
         if engine.device != "cpu":
             self._first_recording(engine)
+            self._tune(engine)
+
+    def _tune(self, engine: Engine) -> None:
+        """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""
+        if self._settings.asr.tune == "off":
+            return
+        from seacod.asr import tuning
+        from seacod.models import warmup
+
+        file = self._paths.state / "tuning.json"
+        ceiling = self._settings.asr.batch_seconds
+        name = tuning.key(model=engine.name, device=engine.hardware, ceiling_seconds=ceiling)
+        self._tuning = tuning.remembered(file, name)
+        if self._tuning is None:
+            self._say("measuring batch sizes")
+            speech = warmup.first_recording()
+            self._tuning = tuning.measure(
+                lambda batch: engine.recognise(batch, None), speech, ceiling
+            )
+            tuning.remember(file, name, self._tuning)
+            log.info(
+                "batch_sizes_measured",
+                useful_seconds=self._tuning.useful_seconds,
+                speed=round(self._tuning.speed, 1),
+            )
 
     def _first_recording(self, engine: Engine) -> None:
         """On the inference thread."""
@@ -251,7 +282,7 @@ class Worker:
         asr = self._settings.asr
         self._say("transcribing a first recording")
         models = registry.resolve(asr, self._paths.models)
-        warmup.warm_up(engine, models, asr.max_segment_seconds)
+        warmup.warm_up(engine, models)
 
     def _web_server(self, service: TranscriptionService) -> uvicorn.Server:
         import uvicorn
@@ -298,7 +329,7 @@ class Worker:
             await asyncio.wait_for(asyncio.shield(serving), _CUT_OFF_SECONDS + 2.0)
         self._send(protocol.Drained(max(0, before - left), left))
         await self._flush()
-        service.close()
+        await service.close()
 
     async def _sing(self, service: TranscriptionService) -> None:
         from seacod.asr import canary

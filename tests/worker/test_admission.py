@@ -1,10 +1,12 @@
-"""The queue: bounded, in order, and its Retry-After follows what was measured."""
+"""The queue: bounded in requests and in work, in turns, and its Retry-After is computed."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from seacod.asr.admission import Admission
+from seacod.asr.admission import Admission, Ticket
 from seacod.errors import QueueFull
 
 
@@ -15,59 +17,119 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def queue(length: int = 3, concurrent: int = 1, seconds: float = 10_000.0) -> Admission:
+    """The model does ten seconds of audio a second."""
+    return Admission(length, concurrent, seconds, lambda: 10.0, Clock())
 
 
-def test_the_queue_is_full_when_it_is_full_and_says_for_how_long(clock: Clock) -> None:
-    queue = Admission(3, clock)
-    running = queue.admit()
-    queue.start(running)
-    waiting = [queue.admit() for _ in range(3)]
+def enter(queue: Admission, client: str = "a", seconds: float = 100.0) -> Ticket:
+    ticket = queue.admit(client)
+    queue.weigh(ticket, seconds)
+    queue._call_next()
+    return ticket
+
+
+def test_the_queue_is_full_when_it_is_full_and_says_for_how_long() -> None:
+    full = queue(length=3)
+    inside = [enter(full) for _ in range(4)]
+    assert [t.has_turn for t in inside] == [True, False, False, False]
+    assert (full.waiting, full.in_flight) == (3, 4)
     with pytest.raises(QueueFull) as refusal:
-        queue.admit()
+        full.admit("a")
     assert refusal.value.http_status == 503
-    assert refusal.value.retry_after_seconds is not None
-    assert refusal.value.retry_after_seconds >= 1
-    assert str(refusal.value.retry_after_seconds) in refusal.value.message
-    queue.leave(waiting[1])
-    queue.admit()
+    # Half of 400 seconds, at ten a second.
+    assert refusal.value.retry_after_seconds == 20
+    assert "20" in refusal.value.message
+    full.leave(inside[1])
+    full.admit("a")
 
 
-def test_positions_count_those_in_front(clock: Clock) -> None:
-    queue = Admission(5, clock)
-    first, second, third = (queue.admit() for _ in range(3))
-    assert [queue.position(t) for t in (first, second, third)] == [1, 2, 3]
-    queue.start(first)
-    assert [queue.position(t) for t in (first, second, third)] == [0, 1, 2]
-    queue.leave(second)
-    assert queue.position(third) == 1
-    assert (queue.waiting, queue.in_flight) == (1, 2)
+def test_a_burst_is_counted_before_anybody_has_a_turn() -> None:
+    full = queue(length=3, concurrent=2)
+    for _ in range(5):
+        full.admit("a")
+    with pytest.raises(QueueFull):
+        full.admit("a")
 
 
-def test_retry_after_learns_from_what_requests_took(clock: Clock) -> None:
-    queue = Admission(4, clock)
-    guessed = queue.retry_after_seconds()
-    for _ in range(50):
-        ticket = queue.admit()
-        queue.start(ticket)
-        clock.now += 60.0
-        queue.leave(ticket)
-    for _ in range(4):
-        queue.admit()
-    assert queue.retry_after_seconds() == pytest.approx(4 * 60 / 2, rel=0.1)
-    assert queue.retry_after_seconds() > guessed
+def test_somebody_new_gets_in_where_one_has_taken_all_places() -> None:
+    full = queue(length=8)
+    for _ in range(9):
+        enter(full, "greedy")
+    with pytest.raises(QueueFull):
+        full.admit("greedy")
+    enter(full, "person")
+    enter(full, "another")
+    with pytest.raises(QueueFull):
+        full.admit("third")
 
 
-def test_the_oldest_is_the_longest_running_not_the_longest_waiting(clock: Clock) -> None:
-    queue = Admission(4, clock)
-    first, second = queue.admit(), queue.admit()
-    assert queue.oldest_seconds == 0.0
+def test_clients_take_turns() -> None:
+    shared = queue(length=20, concurrent=2)
+    greedy = [enter(shared, "greedy") for _ in range(10)]
+    person = enter(shared, "person")
+    assert shared.position(person) == 1
+    assert shared.position(greedy[2]) == 2
+    shared.leave(greedy[0])
+    assert person.has_turn
+    assert not greedy[2].has_turn
+
+
+def test_work_is_bounded_too_but_one_alone_may_be_longer() -> None:
+    small = queue(length=20, concurrent=1, seconds=300)
+    first = enter(small, seconds=5000)
+    second = small.admit("b")
+    with pytest.raises(QueueFull) as refusal:
+        small.weigh(second, 100)
+    # 4800 seconds must go first, at ten a second.
+    assert refusal.value.retry_after_seconds == 480
+    small.progressed(first, 4900)
+    small.weigh(second, 100)
+
+
+def test_jobs_wait_elsewhere() -> None:
+    shared = queue(length=1, concurrent=1)
+    jobs = [shared.admit_bulk("job") for _ in range(5)]
+    assert all(job.has_turn for job in jobs)
+    for job in jobs:
+        shared.weigh(job, 100_000)
+    person = enter(shared)
+    assert person.has_turn
+    assert shared.outstanding_seconds == 100.0
+    assert shared.in_flight == 6
+
+
+def test_what_a_second_of_audio_costs_is_learnt() -> None:
+    learning = queue()
+    for _ in range(100):
+        ticket = enter(learning, seconds=100)
+        learning.progressed(ticket, 40)
+        learning.leave(ticket, is_done=True)
+    assert enter(learning, seconds=100).work_seconds == pytest.approx(40, rel=0.01)
+
+
+def test_a_turn_comes_when_one_leaves() -> None:
+    async def run() -> None:
+        shared = queue()
+        first, second = enter(shared), shared.admit("b")
+        waiting = asyncio.ensure_future(shared.turn(second))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        shared.leave(first)
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(run())
+
+
+def test_the_oldest_is_the_longest_running_not_the_longest_waiting() -> None:
+    clock = Clock()
+    shared = Admission(4, 2, 1000.0, lambda: 10.0, clock)
+    first, second = shared.admit("a"), shared.admit("b")
+    assert shared.oldest_seconds == 0.0
     clock.now += 10
-    queue.start(first)
+    shared.start(first)
     clock.now += 5
-    queue.start(second)
-    assert queue.oldest_seconds == 5.0
-    queue.leave(first)
-    assert queue.oldest_seconds == 0.0
+    shared.start(second)
+    assert shared.oldest_seconds == 5.0
+    shared.leave(first)
+    assert shared.oldest_seconds == 0.0

@@ -19,7 +19,7 @@ from seacod.metrics import WorkerMetrics
 class SteeredEngine:
     """Stands in for the model: the canary's timing is looked at, not its hearing."""
 
-    name, device = "steered", "cpu"
+    name, device, vad = "steered", "cpu", None
 
     def reserved_bytes(self) -> int:
         return 0
@@ -40,7 +40,7 @@ async def listened(sing: Any, interval: float, seconds: float) -> list[str]:
     load = service.load()
     complaints.append(f"progress {load.progress_age_seconds > 0}")
     task.cancel()
-    service.close()
+    await service.close()
     return complaints
 
 

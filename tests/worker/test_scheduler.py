@@ -1,4 +1,4 @@
-"""The inference thread: order, progress, giving up, errors that stay with their job.
+"""The inference thread: order, hotwords, giving up, memory, errors that stay with their request.
 
 The engine here is a stand-in that is as slow as the test wants; the real one is in test_engine.py.
 """
@@ -15,14 +15,12 @@ import pytest
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.engine import Engine, Recognised
-from seacod.asr.hotwords import Hotwords
-from seacod.asr.scheduler import Job, Scheduler
-from seacod.asr.segments import Span
-from seacod.errors import InferenceFailed, ModelUnavailable
+from seacod.asr.scheduler import Heard, Order, Scheduler
+from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 
 
 class SteeredEngine:
-    """Finds a span every two seconds; the text of a span is its length in samples."""
+    """The text of a piece is its length in samples."""
 
     def __init__(self) -> None:
         self.threads: set[str] = set()
@@ -31,11 +29,10 @@ class SteeredEngine:
         self.may_go_on.set()
         self.is_in = threading.Event()
         self.error: Exception | None = None
+        self.fits = 1000
+        self.hates = -1
+        self.releases = 0
         self.released = threading.Event()
-
-    def find_speech(self, samples: Samples, longest: float) -> list[Span]:
-        two = 2 * SAMPLE_RATE
-        return [(i + 4000, i + two - 4000) for i in range(0, len(samples) - two + 1, two)]
 
     def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
         self.threads.add(threading.current_thread().name)
@@ -44,12 +41,17 @@ class SteeredEngine:
         assert self.may_go_on.wait(30)
         if self.error is not None:
             raise self.error
+        if len(pieces) > self.fits:
+            raise OutOfMemory("it does not fit")
+        if any(len(piece) == self.hates for piece in pieces):
+            raise InferenceFailed("this one never")
         return [Recognised(str(len(piece)), ()) for piece in pieces]
 
     def punctuate(self, text: str) -> str:
-        return text
+        return f"{text}。"
 
     def release_cache(self) -> None:
+        self.releases += 1
         self.released.set()
 
 
@@ -59,11 +61,17 @@ def engine() -> SteeredEngine:
 
 
 def scheduled(
-    engine: SteeredEngine, test: Callable[[Scheduler], Coroutine[Any, Any, None]]
+    engine: SteeredEngine,
+    test: Callable[[Scheduler], Coroutine[Any, Any, None]],
+    batch_seconds: float = 4,
+    gathering_seconds: float = 0.0,
 ) -> None:
     async def run() -> None:
-        # Four seconds a batch: two spans.
-        scheduler = Scheduler(lambda: cast(Engine, engine), max_segment_seconds=30, batch_seconds=4)
+        scheduler = Scheduler(
+            lambda: cast(Engine, engine),
+            batch_seconds=batch_seconds,
+            gathering_seconds=gathering_seconds,
+        )
         await scheduler.start()
         try:
             await test(scheduler)
@@ -74,78 +82,176 @@ def scheduled(
     asyncio.run(run())
 
 
-def job(seconds: float, words: str = "", log: list[Any] | None = None) -> Job:
-    seen: list[Any] = [] if log is None else log
-    return Job(
-        np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32),
-        Hotwords(tuple(words.split())),
-        on_start=lambda: seen.append("start"),
-        on_progress=lambda done, total: seen.append((done, total)),
-    )
+def sound(seconds: float) -> Samples:
+    return np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
 
 
-def test_one_thread_does_it_all_and_progress_is_told(engine: SteeredEngine) -> None:
-    seen: list[Any] = []
+def order(words: str | None = None, client: str = "someone", **more: Any) -> Order:
+    return Order(client, words, **more)
+
+
+async def busy(scheduler: Scheduler, engine: SteeredEngine) -> asyncio.Future[Heard]:
+    """Keep the thread at a first batch until `may_go_on`."""
+    engine.may_go_on.clear()
+    first = scheduler.submit(order(client="first"), sound(1))
+    await asyncio.to_thread(engine.is_in.wait, 30)
+    return first
+
+
+def test_one_thread_does_it_all_and_each_gets_its_own(engine: SteeredEngine) -> None:
+    started: list[str] = []
 
     async def test(scheduler: Scheduler) -> None:
-        heard = await scheduler.submit(job(12, "一 二", seen))
-        assert len(heard.pieces) == len(heard.spans) == 6
-        # In the order of the recording, whatever the order of the batches was.
-        assert [int(p.text) for p in heard.pieces] == [b - a for a, b in heard.spans]
+        await busy(scheduler, engine)
+        mine = order(on_start=lambda: started.append("start"))
+        lengths = [2.0, 1.0, 1.5, 0.5]
+        results = [scheduler.submit(mine, sound(length)) for length in lengths]
+        engine.may_go_on.set()
+        heard = await asyncio.gather(*results)
+        assert [h.recognised.text for h in heard] == [str(int(s * SAMPLE_RATE)) for s in lengths]
+        assert heard[0].written == "32000。"
 
     scheduled(engine, test)
-    assert seen == ["start", (0, 6), (2, 6), (4, 6), (6, 6)]
+    assert started == ["start"]
     assert engine.threads == {"seacod-inference"}
-    assert engine.batches == [(2, "一 二")] * 3
+
+
+def test_pieces_of_different_requests_share_a_batch(engine: SteeredEngine) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        await busy(scheduler, engine)
+        results = [scheduler.submit(order(client=str(i)), sound(1)) for i in range(4)]
+        engine.may_go_on.set()
+        await asyncio.gather(*results)
+
+    scheduled(engine, test)
+    assert engine.batches == [(1, None), (4, None)]
 
 
 def test_hotwords_of_one_never_reach_another(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
-        await asyncio.gather(*(scheduler.submit(job(4, word)) for word in ("甲", "乙", "")))
-
-    scheduled(engine, test)
-    assert engine.batches == [(2, "甲"), (2, "乙"), (2, None)]
-
-
-def test_a_job_that_was_given_up_stops_before_its_next_batch(engine: SteeredEngine) -> None:
-    engine.may_go_on.clear()
-
-    async def test(scheduler: Scheduler) -> None:
-        running, waiting = job(12), job(12)
-        scheduler.submit(running)
-        scheduler.submit(waiting)
-        await asyncio.to_thread(engine.is_in.wait, 30)
-        running.give_up()
-        waiting.give_up()
+        await busy(scheduler, engine)
+        results = [
+            scheduler.submit(order(word, client=word or ""), sound(1))
+            for word in ("甲", "乙", None, "甲", "乙", None)
+        ]
         engine.may_go_on.set()
-        await scheduler.submit(job(4))
+        await asyncio.gather(*results)
 
     scheduled(engine, test)
-    # One batch of the first, none of the second, all of the third.
+    assert engine.batches == [(1, None), (2, "甲"), (2, "乙"), (2, None)]
+
+
+def test_a_short_wait_fills_a_batch_when_more_is_known_to_come(engine: SteeredEngine) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        scheduler.expected = 1
+        first = scheduler.submit(order(client="a"), sound(1.0))
+        await asyncio.sleep(0.05)
+        second = scheduler.submit(order(client="b"), sound(1.0))
+        third = scheduler.submit(order(client="c"), sound(1.0))
+        await asyncio.gather(first, second, third)
+        scheduler.expected = 0
+        await scheduler.submit(order(), sound(0.4))
+
+    scheduled(engine, test, batch_seconds=6, gathering_seconds=30.0)
+    assert engine.batches[0][0] == 3
+
+
+def test_what_was_given_up_leaves_the_line(engine: SteeredEngine) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        await busy(scheduler, engine)
+        gone = order(client="gone")
+        for _ in range(8):
+            scheduler.submit(gone, sound(2))
+        scheduler.give_up(gone)
+        engine.may_go_on.set()
+        await scheduler.submit(order(), sound(1))
+
+    scheduled(engine, test)
     assert len(engine.batches) == 2
 
 
-def test_an_error_stays_with_its_job(engine: SteeredEngine) -> None:
+def test_out_of_memory_halves_the_batch_and_everybody_gets_an_answer(
+    engine: SteeredEngine,
+) -> None:
     async def test(scheduler: Scheduler) -> None:
-        engine.error = InferenceFailed("no")
+        await busy(scheduler, engine)
+        results = [scheduler.submit(order(client=str(i)), sound(1)) for i in range(8)]
+        engine.fits = 2
+        engine.may_go_on.set()
+        heard = await asyncio.gather(*results)
+        assert [h.recognised.text for h in heard] == ["16000"] * 8
+        assert scheduler.budget_seconds == 2.0
+
+    scheduled(engine, test, batch_seconds=8)
+    assert [count for count, _ in engine.batches] == [1, 8, 4, 2, 2, 2, 2]
+    assert engine.releases == 2
+
+
+def test_a_piece_that_does_not_fit_alone_fails_alone(engine: SteeredEngine) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        engine.fits = 0
+        with pytest.raises(OutOfMemory):
+            await scheduler.submit(order(), sound(1))
+        engine.fits = 5
+        await scheduler.submit(order(), sound(1))
+
+    scheduled(engine, test)
+    assert engine.releases == 1
+
+
+def test_an_error_stays_with_its_request(engine: SteeredEngine) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        await busy(scheduler, engine)
+        engine.hates = 8000
+        good = [scheduler.submit(order(client=c), sound(1)) for c in "ab"]
+        bad = scheduler.submit(order(client="c"), sound(0.5))
+        engine.may_go_on.set()
+        heard = await asyncio.gather(*good)
+        assert [h.recognised.text for h in heard] == ["16000"] * 2
         with pytest.raises(InferenceFailed):
-            await scheduler.submit(job(4))
-        engine.error = None
-        assert (await scheduler.submit(job(4))).pieces
+            await bad
 
     scheduled(engine, test)
+    assert [count for count, _ in engine.batches] == [1, 3, 1, 1, 1]
 
 
-def test_a_recording_without_speech_is_no_error(engine: SteeredEngine) -> None:
+def test_a_person_is_served_between_the_pieces_of_a_job(engine: SteeredEngine) -> None:
+    done: list[str] = []
+
     async def test(scheduler: Scheduler) -> None:
-        heard = await scheduler.submit(job(1))
-        assert (heard.spans, heard.pieces) == ((), ())
+        await busy(scheduler, engine)
+        job, person = order(client="job", is_bulk=True), order(client="person")
+        pieces = [scheduler.submit(job, sound(4)) for _ in range(6)]
+        mine = scheduler.submit(person, sound(4))
+        for piece in pieces:
+            piece.add_done_callback(lambda _: done.append("job"))
+        mine.add_done_callback(lambda _: done.append("person"))
+        engine.may_go_on.set()
+        await asyncio.gather(mine, *pieces)
 
     scheduled(engine, test)
-    assert engine.batches == []
+    assert done[0] == "person"
 
 
-def test_the_cache_is_released_between_jobs(engine: SteeredEngine) -> None:
+def test_one_clients_hundred_do_not_starve_another(engine: SteeredEngine) -> None:
+    done: list[str] = []
+
+    async def test(scheduler: Scheduler) -> None:
+        await busy(scheduler, engine)
+        hundred = order(client="greedy")
+        greedy = [scheduler.submit(hundred, sound(4)) for _ in range(100)]
+        mine = scheduler.submit(order(client="person"), sound(4))
+        for piece in greedy:
+            piece.add_done_callback(lambda _: done.append("greedy"))
+        mine.add_done_callback(lambda _: done.append("person"))
+        engine.may_go_on.set()
+        await asyncio.gather(mine, *greedy)
+
+    scheduled(engine, test)
+    assert "person" in done[:3]
+
+
+def test_the_cache_is_released_between_batches(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         scheduler.run_soon(lambda e: e.release_cache())
         assert await asyncio.to_thread(engine.released.wait, 30)
@@ -158,7 +264,7 @@ def test_a_model_that_does_not_load_is_told_to_who_waits_for_it() -> None:
         raise ModelUnavailable("there is none")
 
     async def run() -> None:
-        scheduler = Scheduler(load, max_segment_seconds=30, batch_seconds=4)
+        scheduler = Scheduler(load, batch_seconds=4)
         with pytest.raises(ModelUnavailable):
             await scheduler.start()
 

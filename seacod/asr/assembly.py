@@ -1,0 +1,94 @@
+"""A transcript put together from pieces as they are heard, in the order of the recording."""
+
+from __future__ import annotations
+
+from seacod.asr import hotwords
+from seacod.asr.audio import SAMPLE_RATE
+from seacod.asr.decoder.cutting import Piece
+from seacod.asr.engine import Engine, Recognised
+from seacod.asr.hotwords import Hotwords
+from seacod.asr.listening import Figures
+from seacod.asr.sentences import sentences
+from seacod.asr.transcript import Segment, Token, Transcript
+
+NO_SPEECH = "no speech was found in the recording"
+RETRIED = "a part of the recording had to be recognised a second time"
+UNHEARD = "somebody seems to speak where the model wrote nothing; see unheard"
+
+
+class Assembly:
+    """Collects what was heard."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+        self.segments: list[Segment] = []
+        self.unheard: list[tuple[float, float]] = []
+        self._plain: list[str] = []
+        self._was_retried = False
+
+    def add(self, piece: Piece, heard: Recognised, written: str) -> list[Segment]:
+        """One more piece.
+
+        Args:
+            piece: where it lies.
+            heard: what the model made of it.
+            written: its text as it is to be shown, punctuated and so on.
+
+        Returns:
+            The sentences in it.
+        """
+        self.pieces += 1
+        self._was_retried |= heard.was_retried
+        start, end = piece.start / SAMPLE_RATE, piece.end / SAMPLE_RATE
+        if not heard.text:
+            self.unheard.append((start, end))
+            return []
+        self._plain.append(heard.text)
+        tokens = [
+            Token(t.text, start + t.start_seconds, start + t.end_seconds, t.confidence)
+            for t in heard.tokens
+        ]
+        fresh = list(sentences(written, tokens, start, end))
+        self.segments += fresh
+        return fresh
+
+    def transcript(
+        self,
+        figures: Figures,
+        clean: Hotwords,
+        engine: Engine,
+        *,
+        processing_seconds: float,
+        queue_seconds: float,
+    ) -> Transcript:
+        """All of it."""
+        known = [t.confidence for s in self.segments for t in s.tokens if t.confidence is not None]
+        # Without a punctuation model a blank marks each pause; commas would be invented.
+        between = "" if engine.has_punctuation else " "
+        return Transcript(
+            text=between.join(segment.text for segment in self.segments),
+            segments=tuple(self.segments),
+            duration_seconds=figures.decoded_seconds,
+            processing_seconds=processing_seconds,
+            queue_seconds=queue_seconds,
+            confidence=sum(known) / len(known) if known else None,
+            model=engine.name,
+            device=engine.device,
+            hotwords=hotwords.report(clean, "".join(self._plain), engine.vocabulary),
+            warnings=tuple(self._warnings()),
+            speech_seconds=figures.speech_seconds,
+            decoding_seconds=figures.decoding_seconds,
+            inference_seconds=figures.inference_seconds,
+            unheard=tuple(self.unheard),
+            was_cached=figures.was_cached,
+        )
+
+    def _warnings(self) -> list[str]:
+        warnings = []
+        if not self.pieces:
+            warnings.append(NO_SPEECH)
+        if self._was_retried:
+            warnings.append(RETRIED)
+        if self.unheard:
+            warnings.append(UNHEARD)
+        return warnings

@@ -1,0 +1,122 @@
+"""Which pieces of speech go through the model together. Arithmetic only; `scheduler.py` acts.
+
+What a batch occupies is its longest piece times their number: *padded seconds*. FunASR's own
+`batch_size_s` does not bound that (1.4.16: segments are sorted, and the one that crosses the limit
+is included, padding all of the batch to its length), and on the CPU it runs one segment at a time;
+so each batch here is one call of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+# Work nobody sits in front of goes behind; after waiting so long it goes like any other.
+_BULK_PATIENCE_SECONDS = 30.0
+
+
+class Waiting(Protocol):
+    """A piece in the line."""
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+
+    @property
+    def group(self) -> str | None:
+        """The hotwords it must be heard with. FunASR keeps one list on the model."""
+
+    @property
+    def client(self) -> str:
+        """Who asked; clients take turns."""
+
+    @property
+    def is_bulk(self) -> bool: ...
+
+    @property
+    def since(self) -> float:
+        """When it came, in seconds of the clock that gives `now`."""
+
+    @property
+    def number(self) -> int:
+        """Its place by arrival."""
+
+
+def choose(
+    line: Sequence[Waiting],
+    served: Mapping[str, float],
+    *,
+    budget_seconds: float,
+    overhead_seconds: float,
+    now: float,
+) -> list[int]:
+    """The next batch.
+
+    The piece whose turn it is leads: interactive work first, then the client that got least so
+    far, then the oldest. Pieces with the same hotwords join it, those of like length first, as
+    long as running them along costs less than another call would: a call costs `overhead_seconds`
+    and its padded seconds.
+
+    Args:
+        line: everything that waits, in any order; not empty.
+        served: seconds each client was given so far.
+        budget_seconds: padded seconds a batch may occupy; a single piece may exceed it.
+        overhead_seconds: cost of one call, in seconds of audio it could have processed.
+        now: the time.
+
+    Returns:
+        Indices into `line`, the leading piece first.
+    """
+
+    def turn(index: int) -> tuple[bool, float, int]:
+        piece = line[index]
+        is_behind = piece.is_bulk and now - piece.since < _BULK_PATIENCE_SECONDS
+        return (is_behind, served.get(piece.client, 0.0), piece.number)
+
+    leader = min(range(len(line)), key=turn)
+    lead = line[leader]
+    others = [i for i, piece in enumerate(line) if i != leader and piece.group == lead.group]
+    others.sort(key=lambda i: (turn(i)[0], abs(line[i].seconds - lead.seconds)))
+    batch, longest = [leader], lead.seconds
+    for index in others:
+        length = line[index].seconds
+        stretched = max(longest, length)
+        padded = stretched * (len(batch) + 1)
+        more = padded - longest * len(batch)
+        if padded <= budget_seconds and more <= length + overhead_seconds:
+            batch.append(index)
+            longest = stretched
+    return batch
+
+
+def padded_seconds(pieces: Sequence[Waiting]) -> float:
+    """What they occupy together."""
+    return max(piece.seconds for piece in pieces) * len(pieces)
+
+
+class Budget:
+    """Padded seconds a batch may have: halved when the device ran out of memory, grown back slowly.
+
+    Args:
+        ceiling_seconds: what is allowed when all is well.
+    """
+
+    # After so many batches without trouble it grows by this factor.
+    _PATIENCE, _GROWTH = 50, 1.25
+
+    def __init__(self, ceiling_seconds: float) -> None:
+        self.ceiling_seconds = ceiling_seconds
+        self.seconds = ceiling_seconds
+        self._well = 0
+
+    def exceeded(self, padded: float) -> None:
+        """A batch of so many padded seconds did not fit."""
+        self.seconds = min(self.seconds, padded) / 2
+        self._well = 0
+
+    def went_well(self) -> None:
+        """A batch fitted."""
+        self._well += 1
+        if self._well >= self._PATIENCE and self.seconds < self.ceiling_seconds:
+            self.seconds = min(self.ceiling_seconds, self.seconds * self._GROWTH)
+            self._well = 0

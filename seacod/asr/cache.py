@@ -1,0 +1,65 @@
+"""Recordings that were decoded and cut already, by their content; the least used go first.
+
+A second upload of the same file (another list of hotwords, a retry after a 504) skips decoding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from seacod.asr.decoder.cutting import Piece
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A recording as the decoder left it: lengths in samples."""
+
+    pieces: tuple[Piece, ...]
+    samples: int
+    speech: int
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(piece.samples.nbytes for piece in self.pieces)
+
+
+class CutCache:
+    """Keeps cut recordings within a budget of bytes."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        self.budget_bytes = budget_bytes
+        self._kept: OrderedDict[str, Cut] = OrderedDict()
+        self._bytes = 0
+        self.hits = 0
+
+    def get(self, key: str) -> Cut | None:
+        """The recording with this content, if it is still here."""
+        cut = self._kept.get(key)
+        if cut is not None:
+            self._kept.move_to_end(key)
+            self.hits += 1
+        return cut
+
+    def put(self, key: str, cut: Cut) -> None:
+        """Keep it, if it is small enough to leave room for others."""
+        if cut.size_bytes > self.budget_bytes // 4 or key in self._kept:
+            return
+        self._kept[key] = cut
+        self._bytes += cut.size_bytes
+        while self._bytes > self.budget_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size_bytes
+
+
+def content_key(path: Path) -> str:
+    """SHA-256 of a file. Blocking; not for the event loop."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

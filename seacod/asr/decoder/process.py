@@ -1,0 +1,147 @@
+"""The decoding process: takes open recordings, sends back pieces of speech. One at a time.
+
+Started by `pool.py`. It may not write files, not grow without bound, and dies with its worker; a
+recording that makes a decoder crash costs this process and the one request.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import BinaryIO
+
+import numpy as np
+
+from seacod.asr import audio
+from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.asr.decoder import wire
+from seacod.asr.decoder.cutting import Cutter
+from seacod.asr.decoder.voice import Voice
+from seacod.asr.decoder.wire import Task
+from seacod.errors import SeacodError
+
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+# Above what the libraries have mapped already: a frame of sound is small, whatever is claimed.
+_MORE_MEMORY_BYTES = 768 << 20
+_MAX_OPEN_FILES = 64
+# What the cutter is given at a time.
+_BLOCK = 8 * SAMPLE_RATE
+
+
+def main() -> None:
+    """Serve until the worker closes the other end."""
+    tasks = socket.socket(fileno=int(sys.argv[1]))
+    answers = socket.socket(fileno=int(sys.argv[2]))
+    _die_with(int(sys.argv[3]))
+    # Ctrl-C in a terminal reaches the whole group; ending is the worker's to decide.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    voice = Voice()
+    _limit()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(tasks, wire.MAX_TASK_BYTES, 1)
+        if not message:
+            return
+        with os.fdopen(descriptors[0], "rb") as file:
+            _serve(Task.decode(message), file, voice, answers)
+
+
+def _serve(task: Task, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
+    try:
+        _work(task, file, voice, answers)
+    except SeacodError as error:
+        told = {"code": error.code, "message": error.message, "chinese": error.chinese}
+        answers.sendall(wire.frame("error", told))
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except MemoryError:
+        answers.sendall(wire.frame("error", {"code": "too_big_inside"}))
+    except Exception:
+        # Nothing of this kind is known; the log gets it, the client hears that it is no audio.
+        told = {"code": "unknown", "message": traceback.format_exc()}
+        answers.sendall(wire.frame("error", told))
+
+
+def _work(task: Task, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
+    info = audio.inspect(file, max_seconds=task.max_seconds, max_bytes=task.max_bytes)
+    answers.sendall(wire.frame("info", asdict(info)))
+    if task.want == "inspect":
+        answers.sendall(wire.frame("done", {}))
+        return
+    file.seek(0)
+    began, waited, listened = time.monotonic(), 0.0, 0.0
+    cutter = Cutter(task.max_piece_seconds)
+    voice.begin()
+    total = 0
+    for block in _grouped(file, task.max_seconds):
+        total += len(block)
+        before = time.monotonic()
+        if task.want == "samples":
+            _send(answers, "block", total - len(block), block)
+            waited += time.monotonic() - before
+            continue
+        pieces = cutter.feed(block, voice.hear(block))
+        listened += time.monotonic() - before
+        before = time.monotonic()
+        for piece in pieces:
+            _send(answers, "piece", piece.start, piece.samples)
+        answers.sendall(wire.frame("at", position=total))
+        waited += time.monotonic() - before
+    audio.check_enough(total)
+    for piece in cutter.feed(np.zeros(0, np.float32), voice.end()) + cutter.finish():
+        _send(answers, "piece", piece.start, piece.samples)
+    took = time.monotonic() - began - waited - listened
+    done = {"samples": total, "speech": cutter.speech, "decode": took, "listen": listened}
+    answers.sendall(wire.frame("done", done))
+
+
+def _grouped(file: BinaryIO, max_seconds: float) -> Iterator[Samples]:
+    """Blocks of some seconds: decoders give some milliseconds at a time."""
+    gathered: list[Samples] = []
+    length = 0
+    for block in audio.decoded(file, max_seconds=max_seconds):
+        gathered.append(block)
+        length += len(block)
+        if length >= _BLOCK:
+            yield np.concatenate(gathered)
+            gathered, length = [], 0
+    if gathered:
+        yield np.concatenate(gathered)
+
+
+def _send(answers: socket.socket, kind: wire.Kind, position: int, samples: Samples) -> None:
+    body = np.ascontiguousarray(samples, dtype="<f4").tobytes()
+    answers.sendall(wire.head(kind, len(body), position) + body)
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to be killed when the worker ends (prctl(2)); nothing gains rights by exec."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def _limit() -> None:
+    """What a hostile recording cannot do here: write files, leave a core, eat the memory."""
+    with open("/proc/self/statm") as statm:
+        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    for what, limit in (
+        (resource.RLIMIT_AS, mapped + _MORE_MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
+    ):
+        resource.setrlimit(what, (limit, limit))
+
+
+if __name__ == "__main__":
+    main()

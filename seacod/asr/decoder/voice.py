@@ -1,0 +1,82 @@
+"""Where somebody speaks: silero-vad over a stream, as many frames a call as there are.
+
+The network is the one FunASR runs for `silero-vad`, frame by frame through Python; its package
+brings the same network for whole sequences (silero_vad/data/silero_vad_16k_sequence.onnx), whose
+recurrent state we carry from call to call. So what comes out does not depend on how the stream was
+cut. A test compares both.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from seacod.asr.audio import Samples
+
+# A frame, and what the network wants to see of the one before: 32 ms and 4 ms at 16 kHz.
+FRAME = 512
+_CONTEXT = 64
+# About 16 s a call: long enough that Python does not matter, short enough for the cache.
+_FRAMES_A_CALL = 512
+_STATE = (1, 1, 128)
+
+Probabilities = npt.NDArray[np.float32]
+
+
+class Voice:
+    """Speech probability of each frame of a recording, given piece by piece."""
+
+    def __init__(self) -> None:
+        options = onnxruntime.SessionOptions()
+        # One process of ours is one core; more of them are the parallelism.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            str(_network()), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the recording before."""
+        self._hidden = np.zeros(_STATE, dtype=np.float32)
+        self._cell = np.zeros(_STATE, dtype=np.float32)
+        self._context = np.zeros(_CONTEXT, dtype=np.float32)
+        self._rest: Samples = np.zeros(0, dtype=np.float32)
+
+    def hear(self, samples: Samples) -> Probabilities:
+        """The next samples (float32, 16 kHz); the probabilities of the frames they complete."""
+        joined = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        whole = len(joined) // FRAME * FRAME
+        self._rest = joined[whole:].copy()
+        return self._run(joined[:whole].reshape(-1, FRAME))
+
+    def end(self) -> Probabilities:
+        """The recording is over; the probability of what was left, filled up with silence."""
+        if not len(self._rest):
+            return np.zeros(0, dtype=np.float32)
+        frame = np.zeros((1, FRAME), dtype=np.float32)
+        frame[0, : len(self._rest)] = self._rest
+        return self._run(frame)
+
+    def _run(self, frames: npt.NDArray[np.float32]) -> Probabilities:
+        found = []
+        for at in range(0, len(frames), _FRAMES_A_CALL):
+            block = frames[at : at + _FRAMES_A_CALL]
+            contexts = np.vstack((self._context, block[:-1, -_CONTEXT:]))
+            self._context = block[-1, -_CONTEXT:].copy()
+            probabilities, self._hidden, self._cell = self._session.run(
+                ["speech_probs", "hn", "cn"],
+                {"input": np.hstack((contexts, block)), "h": self._hidden, "c": self._cell},
+            )
+            found.append(probabilities.reshape(-1))
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+
+
+def _network() -> Path:
+    """The file inside the package, which is not imported: it would bring PyTorch along."""
+    spec = importlib.util.find_spec("silero_vad")
+    assert spec is not None and spec.origin is not None, "silero-vad is a dependency of ours"
+    return Path(spec.origin).parent / "data" / "silero_vad_16k_sequence.onnx"

@@ -1,0 +1,67 @@
+"""Heard pieces as sentences: where the punctuation model ended one, or where somebody paused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from seacod.asr.engine import join
+from seacod.asr.transcript import Segment, Token
+
+_ENDS = frozenset("。！？!?；;…")
+
+
+def sentences(
+    written: str, tokens: Sequence[Token], start_seconds: float, end_seconds: float
+) -> Iterator[Segment]:
+    """One piece as its sentences.
+
+    Args:
+        written: its text, punctuated or not.
+        tokens: its tokens, times from the start of the file; they are the text without punctuation.
+        start_seconds, end_seconds: where it lies, for the outer edges and where tokens have no
+            times.
+    """
+    parts = _split(written)
+    groups = _share(parts, tokens) if len(parts) > 1 else None
+    if groups is None:
+        yield Segment(start_seconds, end_seconds, written, _mean(tokens), tuple(tokens))
+        return
+    for index, (part, group) in enumerate(zip(parts, groups, strict=True)):
+        start = start_seconds if index == 0 else group[0].start_seconds
+        end = end_seconds if index == len(parts) - 1 else group[-1].end_seconds
+        yield Segment(start, end, part, _mean(group), tuple(group))
+
+
+def _split(text: str) -> list[str]:
+    """Texts that end with a sentence's end, except perhaps the last."""
+    parts = [""]
+    for index, character in enumerate(text):
+        parts[-1] += character
+        is_last_mark = index + 1 == len(text) or text[index + 1] not in _ENDS
+        if character in _ENDS and is_last_mark and index + 1 < len(text):
+            parts.append("")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _share(parts: list[str], tokens: Sequence[Token]) -> list[list[Token]] | None:
+    """The tokens of each part, by counting letters; None where they do not add up."""
+    groups: list[list[Token]] = []
+    rest = list(tokens)
+    for part in parts:
+        wanted = _letters(part)
+        group: list[Token] = []
+        while rest and len(_letters(join([t.text for t in group]))) < len(wanted):
+            group.append(rest.pop(0))
+        if not group or _letters(join([t.text for t in group])) != wanted:
+            return None
+        groups.append(group)
+    return None if rest else groups
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def _mean(tokens: Sequence[Token]) -> float | None:
+    known = [t.confidence for t in tokens if t.confidence is not None]
+    return sum(known) / len(known) if known else None
