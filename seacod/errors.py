@@ -91,6 +91,27 @@ class BadRequest(SeacodError):
     http_status = 400
 
 
+class Unauthorized(SeacodError):
+    """No key or login, or not the right one."""
+
+    code = "unauthorized"
+    http_status = 401
+
+
+class NotFound(SeacodError):
+    """There is no such job, model or result."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class Conflict(SeacodError):
+    """What was asked for is not possible in the present state."""
+
+    code = "conflict"
+    http_status = 409
+
+
 class BadAudio(SeacodError):
     """The upload is not audio that can be decoded."""
 

@@ -39,6 +39,11 @@ class Paths:
         return self.temp / "page"
 
     @property
+    def jobs(self) -> Path:
+        """Batches: what was accepted and what came of it."""
+        return self.state / "jobs"
+
+    @property
     def status_socket(self) -> Path:
         """Where `seacod status` finds the supervisor."""
         return self.runtime / "status.sock"

@@ -119,9 +119,14 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Start accepting on the inherited socket; the supervisor has stopped to."""
+    """Start accepting on the inherited socket; the supervisor has stopped to.
+
+    `blamed_pids`: workers before this one that ended by their own fault, newest last. What they
+    were working on is suspect.
+    """
 
     TYPE: ClassVar[str] = "serve"
+    blamed_pids: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +215,7 @@ def _fits(value: object, hint: Any) -> bool:
         return any(_fits(value, part) for part in typing.get_args(hint))
     if typing.get_origin(hint) is dict:
         return isinstance(value, dict)
+    if typing.get_origin(hint) is list:
+        (item,) = typing.get_args(hint)
+        return isinstance(value, list) and all(_fits(one, item) for one in value)
     return isinstance(value, hint)

@@ -25,6 +25,8 @@ _APPLIED: dict[str, Applied] = {
     "limits.max_upload_bytes": "replace",
     "limits.long_audio": "replace",
     "limits.direct_audio_seconds": "replace",
+    "results": "live",
+    "access": "replace",
     "worker": "live",
     "supervisor": "live",
     "gpu": "live",

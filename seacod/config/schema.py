@@ -18,6 +18,10 @@ _LINK = r"^(https?://\S+)?$"
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
+# A name and the hash of a secret, as web/access.py makes it.
+_ENTRY = re.compile(r"[A-Za-z0-9._@-]{1,64}:(sha256|scrypt)\$[A-Za-z0-9+/=$]{20,200}")
+
+
 def addresses(text: str) -> list[str]:
     """The mail addresses of a list with commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -105,8 +109,8 @@ class AsrSettings(_Section):
     )
     cpu_threads: int = _setting(
         0,
-        "Threads of the model on the CPU; 0 takes all cores",
-        "CPU 推理线程数；0 表示全部核心",
+        "Threads of the model on the CPU; 0 takes all cores but one, which decodes",
+        "CPU 推理线程数；0 表示除一个用于解码外的全部核心",
         ge=0,
         le=1024,
     )
@@ -240,6 +244,56 @@ class LimitSettings(_Section):
         ge=1,
         le=50,
     )
+
+
+class ResultSettings(_Section):
+    """Batch jobs: accepted ones are finished across crashes and restarts."""
+
+    keep_days: float = _setting(
+        7.0,
+        "Days the results of a finished batch are kept",
+        "批量任务的结果保留天数",
+        ge=0.01,
+        le=3_650,
+    )
+    max_files: int = _setting(
+        1_000, "Files in one batch", "单个批量任务的文件数上限", ge=1, le=100_000
+    )
+
+
+class AccessSettings(_Section):
+    """Who may use page and API. Empty: everybody who reaches the port."""
+
+    api_keys: str = _setting(
+        "",
+        "Hashed keys of programs, NAME:HASH separated by blanks; 'seacod access key NAME' makes "
+        "one. The keys themselves never stand here",
+        "程序使用的密钥（哈希值），格式 名称:哈希，以空格分隔；由 seacod access key 名称 生成",
+    )
+    users: str = _setting(
+        "",
+        "People who may log in at the page and the API, NAME:HASH separated by blanks; 'seacod "
+        "access user NAME' makes one",
+        "可登录网页与 API 的用户，格式 名称:哈希，以空格分隔；由 seacod access user 名称 生成",
+    )
+    cors_origins: str = _setting(
+        "",
+        "Web pages of other origins that may call the API, such as https://example.com, separated "
+        "by blanks; empty: none",
+        "允许跨域调用 API 的来源，例如 https://example.com，以空格分隔；留空表示不允许",
+        pattern=r"^(\*|(https?://\S+\s*)*)$",
+    )
+
+    @field_validator("api_keys", "users")
+    @classmethod
+    def _entries(cls, value: str) -> str:
+        for entry in value.split():
+            if not _ENTRY.fullmatch(entry):
+                raise ValueError(
+                    f"{entry.partition(':')[0]!r} is not followed by a hash; make an entry with "
+                    "'seacod access key NAME' or 'seacod access user NAME'"
+                )
+        return value
 
 
 class WorkerSettings(_Section):
@@ -642,6 +696,8 @@ class Settings(_Section):
     metrics: MetricsSettings = MetricsSettings()
     asr: AsrSettings = AsrSettings()
     limits: LimitSettings = LimitSettings()
+    results: ResultSettings = ResultSettings()
+    access: AccessSettings = AccessSettings()
     worker: WorkerSettings = WorkerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     gpu: GpuSettings = GpuSettings()

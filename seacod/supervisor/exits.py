@@ -37,6 +37,23 @@ class End:
     cause: str
 
 
+# Signals that somebody else sends; the others come from what the process itself did.
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_OWN_FAULT = (ExitKind.OUT_OF_MEMORY, ExitKind.HUNG, ExitKind.FAILED)
+
+
+def is_own_fault(end: End, status: int) -> bool:
+    """Whether what the worker was working on may be what ended it.
+
+    Args:
+        end: what it was taken for.
+        status: exit code, or the negated signal number.
+    """
+    if end.kind is ExitKind.SIGNAL:
+        return -status not in _FROM_OUTSIDE
+    return end.kind in _OWN_FAULT
+
+
 def classify(status: int, *, is_out_of_memory: bool) -> End:
     """An end that nobody asked for.
 

@@ -30,7 +30,7 @@ from seacod.supervisor.events import (
     ReplaceRequested,
     StopRequested,
 )
-from seacod.supervisor.exits import End, ExitKind, MemoryKills, classify
+from seacod.supervisor.exits import End, ExitKind, MemoryKills, classify, is_own_fault
 from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.listener import Listener
 from seacod.supervisor.liveness import Limits, own_pause
@@ -53,6 +53,8 @@ _FIRST_PROMOTION_ESTIMATE_SECONDS = 3.0
 # A start that ends so before anything was ever served ends the service, too: trying again changes
 # nothing (configuration), or is systemd's to do (model not to be had).
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
+# A worker is told of so many of those before it that ended by their own fault.
+_BLAMED_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Lifecycle:
         self._memory_kills = MemoryKills()
         self._own_pause = own_pause(time.monotonic)
         self._away_since: float | None = None
+        self._blamed_pids: list[int] = []
         # By whether a spare was promoted.
         self._start_seconds = {
             False: _FIRST_START_ESTIMATE_SECONDS,
@@ -273,7 +276,7 @@ class Lifecycle:
                 f"A worker serves again after {away:.1f} s.",
                 f"{away:.1f} 秒后已恢复服务。",
             )
-        self._start_seconds[worker.was_spare] = worker.serve(message)
+        self._start_seconds[worker.was_spare] = worker.serve(message, self._blamed_pids)
         self._room.measured(worker.pid)
         self._crew.spare.serving()
 
@@ -283,6 +286,8 @@ class Lifecycle:
         # Asked at every end, ours too: otherwise a kill now would be blamed on the next one.
         is_out_of_memory = self._memory_kills.happened()
         end = worker.our_end or classify(status, is_out_of_memory=is_out_of_memory)
+        if is_own_fault(end, status):
+            self._blamed_pids = [*self._blamed_pids, worker.pid][-_BLAMED_KEPT:]
         was_asked, ready_for = worker.was_asked_to_end, worker.ready_for_seconds
         is_hung = end.kind in (ExitKind.HUNG, ExitKind.NEVER_READY)
         worker.ended(end, status, is_wanted=was_asked and not is_hung)

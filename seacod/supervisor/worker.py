@@ -121,15 +121,19 @@ class Worker:
         self._move(WorkerState.STARTING, cause)
         self.process.send(protocol.Promote())
 
-    def serve(self, message: protocol.Ready) -> float:
+    def serve(self, message: protocol.Ready, blamed_pids: list[int]) -> float:
         """Its warm-up recording is transcribed: it may accept.
+
+        Args:
+            message: what it said of itself.
+            blamed_pids: workers before it that ended by their own fault.
 
         Returns:
             Seconds since it was asked to serve.
         """
         now = time.monotonic()
         self.model, self.device = message.model, message.device
-        self.process.send(protocol.Serve())
+        self.process.send(protocol.Serve(blamed_pids))
         self.ready_at = now
         self.vitals.begin()
         self.stage = ""

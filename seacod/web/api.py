@@ -1,163 +1,147 @@
-"""The HTTP API: health and transcription. Recognition itself is `seacod.asr.service`."""
+"""The HTTP API for one recording. Recognition itself is `seacod.asr.service`."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from dataclasses import asdict
+import contextlib
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from seacod import __version__
-from seacod.asr.service import TranscriptionService
+from seacod.asr import formats
+from seacod.asr.formats import FORMATS, Format
+from seacod.asr.service import OnProgress, OnSegments, Progress, TranscriptionService
 from seacod.asr.transcript import Transcript
-from seacod.errors import ClientGone
+from seacod.errors import BadRequest
 from seacod.paths import Paths
-from seacod.web.uploads import received
+from seacod.web import openapi, streaming
+from seacod.web.access import client_of
+from seacod.web.presence import unless_gone
+from seacod.web.streaming import Event, Failed
+from seacod.web.uploads import Upload, received
 
+ROUTE = "/transcribe"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary",
-                                 "description": "The recording; any format ffmpeg knows"},
-                        "hotwords": {"type": "string",
-                                     "description": "Words separated by blanks or commas"},
-                    },
-                }
-            }
-        },
-    }
-}  # fmt: skip
+_FORM = openapi.form(
+    ("file",),
+    file=openapi.file("The recording; any format ffmpeg knows"),
+    hotwords=openapi.text("Words separated by blanks or commas"),
+    format=openapi.text("What to answer with; also as a query parameter", *FORMATS),
+    stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
+)
 
 
 def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     """The routes of one worker."""
-    routes = APIRouter()
-    started = time.monotonic()
+    routes = APIRouter(tags=["transcription"], responses=openapi.REFUSALS)
 
-    @routes.get("/health", summary="Whether recordings are transcribed, and how busy it is")
-    async def health() -> Response:
-        load = service.load()
-        is_ready = not service.is_draining
-        body = {
-            "status": "ok" if is_ready else "draining",
-            "model": service.engine.name,
-            "device": service.engine.device,
-            "in_flight": load.in_flight,
-            "queue_depth": load.queue_depth,
-            "queue_length": service.limits.queue_length,
-            "uptime_seconds": round(time.monotonic() - started, 1),
-            "version": __version__,
-        }
-        return JSONResponse(body, 200 if is_ready else 503)
+    @routes.post(ROUTE, summary="The text of a recording", openapi_extra=_FORM)
+    async def transcribe(
+        request: Request, format: str | None = None, stream: str | None = None
+    ) -> Response:
+        client = client_of(request)
+        service.check_room(client, ROUTE)
+        async with contextlib.AsyncExitStack() as stack:
+            upload = await stack.enter_async_context(
+                received(request, paths.temp, service.limits.max_upload_bytes)
+            )
+            wanted = _format(format or upload.fields.get("format"))
+            wants_stream = is_true("stream", stream or upload.fields.get("stream"))
 
-    @routes.get("/health/live", summary="Whether the process answers")
-    async def live() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @routes.get("/health/ready", summary="Whether new work is taken")
-    async def ready() -> Response:
-        if service.is_draining:
-            return JSONResponse({"status": "draining"}, 503, {"Retry-After": "5"})
-        return JSONResponse({"status": "ok"})
-
-    @routes.post("/transcribe", summary="The text of a recording", openapi_extra=_FORM)
-    async def transcribe(request: Request) -> dict[str, Any]:
-        async with received(request, paths.temp, service.limits.max_upload_bytes) as upload:
-            transcript = await _unless_gone(
-                request,
-                service.transcribe(
+            async def work(
+                on_progress: OnProgress | None = None, on_segments: OnSegments | None = None
+            ) -> Transcript:
+                return await service.transcribe(
                     upload.path,
                     upload.fields.get("hotwords", ""),
-                    route="/transcribe",
+                    route=ROUTE,
                     name=upload.given_name,
-                ),
-            )
-        return {**as_json(transcript), "request_id": request.state.request_id}
+                    client=client,
+                    on_progress=on_progress,
+                    on_segments=on_segments,
+                )
 
-    for path in ("/transcribe", "/health", "/health/live", "/health/ready"):
-        # The page behind us takes every address, so nobody else would say this.
-        routes.add_api_route(path, wrong_method, methods=list(_METHODS), include_in_schema=False)
+            if wants_stream:
+                # From here on the answer owns the upload.
+                owned = stack.pop_all()
+                request_id = str(request.state.request_id)
+                return await streaming.answer(
+                    streaming.events(request, work),
+                    lambda event: _written(event, wanted, request_id),
+                    owned,
+                )
+            return _answer(request, upload, await unless_gone(request, work()), wanted)
+
     return routes
 
 
-async def wrong_method(request: Request) -> None:
-    """The address is right, the method is not (routes are tried in order, so none fitted)."""
-    raise HTTPException(405)
+def _answer(request: Request, upload: Upload, transcript: Transcript, wanted: Format) -> Response:
+    body = _body(transcript, wanted)
+    if isinstance(body, str):
+        return Response(body, media_type=formats.MEDIA_TYPES[wanted])
+    return JSONResponse({**body, "request_id": request.state.request_id})
 
 
-async def _unless_gone(request: Request, work: Any) -> Any:
-    """The result of `work`, which is given up when the client goes away.
+def _body(transcript: Transcript, wanted: Format) -> dict[str, Any] | str:
+    if wanted == "json":
+        return formats.as_json(transcript)
+    if wanted == "verbose_json":
+        return formats.as_verbose_json(transcript, ("segment", "word"))
+    return formats.as_text(transcript, wanted)
+
+
+def _written(event: Event | Failed, wanted: Format, request_id: str) -> str:
+    """Events `progress`, `segments`, and at the end `done` or `error`."""
+    if isinstance(event, Progress):
+        return streaming.sent(streaming.progress_json(event), "progress")
+    if isinstance(event, list):
+        segments = [formats.segment_json(segment) for segment in event]
+        return streaming.sent({"segments": segments}, "segments")
+    if isinstance(event, Failed):
+        error = event.error
+        said = {"code": error.code, "message": error.message, "message_zh": error.chinese}
+        return streaming.sent({"error": {**said, "request_id": request_id}}, "error")
+    body = _body(event, wanted)
+    shown = {"body": body} if isinstance(body, str) else body
+    return streaming.sent({**shown, "request_id": request_id}, "done")
+
+
+def _format(given: str | None) -> Format:
+    if not given:
+        return "json"
+    for known in FORMATS:
+        if given == known:
+            return known
+    raise BadRequest(
+        f"format: there is no {given[:40]!r}; use one of {', '.join(FORMATS)}",
+        f"format：不支持 {given[:40]}，可用：{'、'.join(FORMATS)}",
+    )
+
+
+def is_true(name: str, given: str | None) -> bool:
+    """A switch as people and programs write it.
 
     Raises:
-        ClientGone: it did.
+        BadRequest: neither yes nor no.
     """
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return await task
-        task.cancel()
-        # The place in the queue is free when this returns.
-        await asyncio.wait({task})
-        raise ClientGone("the client went away", "客户端已断开连接")
-    finally:
-        gone.cancel()
-        task.cancel()
+    value = (given or "false").lower()
+    if value in ("true", "1", "yes", "on"):
+        return True
+    if value in ("false", "0", "no", "off"):
+        return False
+    raise BadRequest(f"{name}: use true or false", f"{name}：请使用 true 或 false")
 
 
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+def refuse_other_methods(routes: APIRouter) -> None:
+    """The page behind us takes every address, so nobody else would say that a method is wrong.
+
+    Call it when `routes` has all of its own (they are tried in order).
+    """
+    paths = {str(getattr(route, "path", "")) for route in routes.routes}
+    for path in sorted(paths):
+        routes.add_api_route(path, _wrong_method, methods=list(_METHODS), include_in_schema=False)
 
 
-def as_json(transcript: Transcript) -> dict[str, Any]:
-    """A transcript as the API shows it; times in seconds."""
-    factor = transcript.real_time_factor
-    return {
-        "text": transcript.text,
-        "segments": [
-            {
-                "start": round(segment.start_seconds, 3),
-                "end": round(segment.end_seconds, 3),
-                "text": segment.text,
-                "confidence": _rounded(segment.confidence),
-                "tokens": [
-                    {
-                        "text": token.text,
-                        "start": round(token.start_seconds, 3),
-                        "end": round(token.end_seconds, 3),
-                        "confidence": _rounded(token.confidence),
-                    }
-                    for token in segment.tokens
-                ],
-            }
-            for segment in transcript.segments
-        ],
-        "confidence": _rounded(transcript.confidence),
-        "confidence_kind": transcript.confidence_kind,
-        "language": transcript.language,
-        "duration": round(transcript.duration_seconds, 3),
-        "processing_time": round(transcript.processing_seconds, 3),
-        "queue_time": round(transcript.queue_seconds, 3),
-        "real_time_factor": _rounded(factor),
-        "hotwords": [asdict(report) for report in transcript.hotwords],
-        "warnings": list(transcript.warnings),
-        "model": transcript.model,
-        "device": transcript.device,
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+async def _wrong_method(request: Request) -> None:
+    raise HTTPException(405)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.paths import Paths
-from seacod.web import api, errors
+from seacod.web import api, errors, health, jobs_api, openai_api
+from seacod.web.access import Access
+from seacod.web.jobs_api import JobDesk
 
 
-def create_app(service: TranscriptionService, settings: Settings, paths: Paths) -> FastAPI:
+def create_app(
+    service: TranscriptionService, settings: Settings, paths: Paths, desk: JobDesk
+) -> FastAPI:
     """Everything a worker serves.
 
     FastAPI's own documentation pages load scripts from the internet, so they are off;
@@ -27,7 +32,25 @@ def create_app(service: TranscriptionService, settings: Settings, paths: Paths) 
         redoc_url=None,
         root_path=settings.server.root_path,
     )
+    # The last one added is the outermost.
+    app.add_middleware(Access, settings=settings.access)
+    if origins := settings.access.cors_origins.split():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
     errors.install(app)
-    app.include_router(api.router(service, paths))
+    routers = (
+        health.router(service, paths),
+        api.router(service, paths),
+        openai_api.router(service, paths),
+        jobs_api.router(service, desk, paths),
+    )
+    for routes in routers:
+        api.refuse_other_methods(routes)
+        app.include_router(routes)
     # Last, because it takes every address that is left.
     return mount_page(app, service, settings, paths)

@@ -122,6 +122,8 @@ def answer(
     """An error in the one shape."""
     body: dict[str, Any] = {
         "code": code,
+        # What OpenAI's clients look for.
+        "type": "server_error" if status >= 500 else "invalid_request_error",
         "message": message,
         "message_zh": chinese,
         "request_id": getattr(request.state, "request_id", ""),

@@ -20,9 +20,12 @@ from seacod.web.errors import answer
 
 log = structlog.get_logger(__name__)
 
-_UPLOADS = ("/transcribe", "/gradio_api/upload")
-# An upload is spooled and then kept: for a moment it is there twice.
-_COPIES = 2
+_UPLOADS = (
+    "/transcribe",
+    "/batch_transcribe",
+    "/v1/audio/transcriptions",
+    "/gradio_api/upload",
+)
 
 
 def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]) -> ASGIApp:
@@ -40,7 +43,7 @@ def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]
             await app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")
-        wanted = _COPIES * int(declared) if declared.isdigit() else 0
+        wanted = int(declared) if declared.isdigit() else 0
         free = free_bytes(directory)
         if free is None or free - wanted >= limit:
             await app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Uploads on their way in: read as they come, bounded, into a private file of ours.
+"""Uploads on their way in: read as they come, bounded, into private files of ours.
 
 The names people give are never used for a path. Files are removed when the request is over; the
 supervisor sweeps what a killed worker left.
@@ -6,24 +6,22 @@ supervisor sweeps what a killed worker left.
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
+import contextlib
+import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone, TooBig
+from seacod.web.forms import Body, Form, read_form
 
 PREFIX = "upload-"
-# The form around the file: boundaries, names, hotwords.
+# The form around the files: boundaries, names, hotwords.
 _FORM_BYTES = 256 * 1024
 # A client that goes on sending after it was refused is heard out for this long; closing the
 # connection on it would lose the answer.
@@ -32,11 +30,15 @@ _HEAR_OUT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a form brought: the file on our disk, the name it was given, the other fields."""
+    """What a form brought: the file on our disk, the name it was given, the other fields.
+
+    `lists` has every value of a field that came more than once.
+    """
 
     path: Path
     given_name: str
     fields: dict[str, str]
+    lists: dict[str, list[str]]
 
 
 @asynccontextmanager
@@ -52,74 +54,51 @@ async def received(request: Request, directory: Path, max_bytes: int) -> AsyncGe
         BadRequest: no multipart form, or no file in it.
         TooBig: declared or found.
     """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise BadRequest(
-            "send the recording as a multipart form with a field 'file', such as: "
-            "curl -F file=@recording.wav",
-            "请以 multipart 表单上传录音，字段名为 file，例如 curl -F file=@recording.wav",
-        )
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes + _FORM_BYTES:
-        await _hear_out(request)
-        raise too_big(max_bytes)
-    parser = MultiPartParser(
-        request.headers, _counted(request, max_bytes), max_files=1, max_fields=8
-    )
+    path = directory / f"{PREFIX}{secrets.token_hex(8)}"
     try:
-        form = await parser.parse()
-    except TooBig:
-        await _hear_out(request)
-        raise
-    except ClientDisconnect:
-        raise ClientGone("the client went away while uploading", "客户端在上传时断开") from None
-    except MultiPartException as error:
-        raise BadRequest(
-            f"the form cannot be read: {error.message}", "无法解析上传的表单"
-        ) from None
-    try:
-        upload = form.get("file")
-        if not isinstance(upload, UploadFile):
+        form = await heard_out(request, lambda number: path, max_file_bytes=max_bytes, max_files=1)
+        if not form.files or form.files[0].field_name != "file":
             raise BadRequest(
                 "the form has no file in its field 'file'", "表单中缺少 file 字段的文件"
             )
-        fields = {key: value for key, value in form.items() if isinstance(value, str)}
-        path = await asyncio.to_thread(_keep, upload, directory)
-    finally:
-        await form.close()
-    try:
-        yield Upload(path, upload.filename or "", fields)
+        yield Upload(path, form.files[0].given_name, form.fields, form.lists)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _keep(upload: UploadFile, directory: Path) -> Path:
-    with tempfile.NamedTemporaryFile(prefix=PREFIX, dir=directory, delete=False) as file:
-        path = Path(file.name)
-        try:
-            shutil.copyfileobj(upload.file, file, 1024 * 1024)
-            # Otherwise a full disk could still show itself at closing.
-            file.flush()
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    return path
+async def heard_out(
+    request: Request, place: Callable[[int], Path], *, max_file_bytes: int, max_files: int
+) -> Form:
+    """The form; a client that sends too much still hears why. See `read_form`.
+
+    Raises:
+        TooBig: declared or found.
+    """
+    declared = request.headers.get("content-length", "")
+    most = (max_file_bytes + _FORM_BYTES) * max_files
+    body = Body(request)
+    if declared.isdigit() and int(declared) > most:
+        await _hear_out(request, body)
+        raise too_big(max_file_bytes)
+    try:
+        return await read_form(
+            request.headers.get("content-type", ""),
+            body,
+            place,
+            max_file_bytes=max_file_bytes,
+            max_files=max_files,
+        )
+    except (TooBig, BadRequest, OSError):
+        await _hear_out(request, body)
+        raise
 
 
-async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > max_bytes + _FORM_BYTES:
-            raise too_big(max_bytes)
-        yield chunk
-
-
-async def _hear_out(request: Request) -> None:
+async def _hear_out(request: Request, body: Body) -> None:
     """Read and forget what still comes. A client that waits for our word (Expect) sends nothing."""
     if request.headers.get("expect", "").lower() == "100-continue":
         return
     deadline = time.monotonic() + _HEAR_OUT_SECONDS
-    while time.monotonic() < deadline:
-        message = await request.receive()
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return
+    with contextlib.suppress(ClientGone):
+        async for _ in body.chunks():
+            if time.monotonic() > deadline:
+                return

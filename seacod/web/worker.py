@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from seacod.asr.engine import Engine
     from seacod.asr.service import TranscriptionService
     from seacod.asr.tuning import Tuning
+    from seacod.jobs.runner import Jobs
+    from seacod.web.jobs_api import JobDesk
 
 log = structlog.get_logger(__name__)
 
@@ -138,6 +140,8 @@ class Worker:
         self._server: uvicorn.Server | None = None
         self._traffic = Traffic()
         self._tuning: Tuning | None = None
+        self._desk: JobDesk | None = None
+        self._blamed_pids: list[int] = []
         self._is_promoted = asyncio.Event()
         if not is_spare:
             self._is_promoted.set()
@@ -190,6 +194,7 @@ class Worker:
         await _first(self._may_serve, self._told_to_drain)
         if self._told_to_drain.is_set():
             return EX_OK
+        jobs = await self._take_up_jobs(service)
         serving = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
         draining = asyncio.ensure_future(self._told_to_drain.wait())
         singing = asyncio.ensure_future(self._sing(service))
@@ -199,7 +204,7 @@ class Worker:
             serving.result()
             log.error("web_server_ended", cause="it stopped serving without being told to")
             return EX_SOFTWARE
-        await self._finish(service, serving)
+        await self._finish(service, jobs, serving)
         return EX_OK
 
     async def _warm(self) -> TranscriptionService:
@@ -288,8 +293,10 @@ class Worker:
         import uvicorn
 
         from seacod.web.app import create_app
+        from seacod.web.jobs_api import JobDesk
 
-        app = create_app(service, self._settings, self._paths)
+        self._desk = JobDesk(lambda: self._settings.results)
+        app = create_app(service, self._settings, self._paths, self._desk)
         config = uvicorn.Config(
             self._traffic.around(
                 guarded(
@@ -315,18 +322,31 @@ class Worker:
 
         return Server(config)
 
-    async def _finish(self, service: TranscriptionService, serving: asyncio.Future[None]) -> None:
+    async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
+        from seacod.jobs.runner import Jobs
+
+        assert self._desk is not None
+        jobs = Jobs(self._paths.jobs, service, lambda: self._settings.results.keep_days)
+        await jobs.start(self._blamed_pids)
+        self._desk.jobs = jobs
+        return jobs
+
+    async def _finish(
+        self, service: TranscriptionService, jobs: Jobs, serving: asyncio.Future[None]
+    ) -> None:
         """Accept nothing more, let what runs finish, close."""
         assert self._server is not None
         await stop_accepting(self._server.servers)
         service.is_draining = True
         before = self._traffic.active
-        left = await self._traffic.drained(self._drain_seconds or 0.0)
+        seconds = self._drain_seconds or 0.0
+        left, _ = await asyncio.gather(self._traffic.drained(seconds), jobs.finish(seconds))
         self._server.should_exit = True
         if left:
             self._server.force_exit = True
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(serving), _CUT_OFF_SECONDS + 2.0)
+        await jobs.close()
         self._send(protocol.Drained(max(0, before - left), left))
         await self._flush()
         await service.close()
@@ -362,6 +382,7 @@ class Worker:
         if isinstance(message, protocol.Promote):
             self._is_promoted.set()
         elif isinstance(message, protocol.Serve):
+            self._blamed_pids = message.blamed_pids
             self._may_serve.set()
         elif isinstance(message, protocol.Reload):
             self._apply(message.changes)

@@ -1,0 +1,86 @@
+"""What a job and its files are, and how a file gets from one state to the next."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class FileState(enum.Enum):
+    """Where a file of a job is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    POISON = "poison"
+    """It ended the worker twice; it is not tried again."""
+    CANCELED = "canceled"
+
+    @property
+    def is_over(self) -> bool:
+        return not TRANSITIONS[self]
+
+
+# From each state to those that may follow it.
+TRANSITIONS: dict[FileState, frozenset[FileState]] = {
+    FileState.WAITING: frozenset({FileState.RUNNING, FileState.CANCELED, FileState.POISON}),
+    FileState.RUNNING: frozenset(
+        {
+            FileState.DONE,
+            FileState.FAILED,
+            FileState.WAITING,
+            FileState.POISON,
+            FileState.CANCELED,
+        }
+    ),
+    FileState.DONE: frozenset(),
+    FileState.FAILED: frozenset(),
+    FileState.POISON: frozenset(),
+    FileState.CANCELED: frozenset(),
+}
+
+# A file that was with the worker in so many of its crashes is poison.
+CRASHES_ARE_POISON = 2
+# And one that was interrupted so often by what is nobody's fault (power, kill -9).
+INTERRUPTIONS_ARE_POISON = 10
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """One recording of a job; times are Unix seconds."""
+
+    job: str
+    number: int
+    name: str
+    size_bytes: int
+    state: FileState
+    crashes: int
+    interruptions: int
+    started: float | None
+    finished: float | None
+    audio_seconds: float | None
+    error_code: str | None
+    error: str | None
+    error_zh: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An accepted batch."""
+
+    id: str
+    client: str
+    hotwords: str
+    created: float
+    finished: float | None
+    is_canceled: bool
+
+    def state(self, files: list[JobFile]) -> str:
+        """waiting, running, done or canceled: what its files make of it."""
+        if self.is_canceled:
+            return "canceled"
+        if all(file.state.is_over for file in files):
+            return "done"
+        has_begun = any(file.state is not FileState.WAITING for file in files)
+        return "running" if has_begun else "waiting"

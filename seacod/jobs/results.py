@@ -1,0 +1,77 @@
+"""The results of a job as one zip: each recording in every format, and a summary of all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from seacod.asr.formats import ENDINGS, Format, as_text
+from seacod.asr.transcript import Segment, Token, Transcript
+from seacod.jobs.model import FileState, JobFile
+from seacod.jobs.store import JobStore
+
+_TEXTS: tuple[Format, ...] = ("text", "srt")
+_COLUMNS = ("number", "name", "state", "audio_seconds", "error", "error_zh", "result")
+
+
+def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
+    """Everything that is finished. Blocking.
+
+    Args:
+        target: open for writing, at its beginning.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        rows: list[dict[str, Any]] = []
+        for file in files:
+            row = {column: getattr(file, column, "") for column in _COLUMNS[:-1]}
+            row.update(state=file.state.value, result="")
+            if file.state is FileState.DONE:
+                row["result"] = _add(archive, file, store.result(file))
+            rows.append(row)
+        archive.writestr("summary.json", json.dumps(rows, ensure_ascii=False, indent=1))
+        table = io.StringIO()
+        writer = csv.DictWriter(table, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+        # With a mark at its beginning, without which spreadsheets take it for another encoding.
+        archive.writestr("summary.csv", "﻿" + table.getvalue())
+
+
+def _add(archive: zipfile.ZipFile, file: JobFile, path: Path) -> str:
+    body = json.loads(path.read_text("utf-8"))
+    transcript = _transcript(body)
+    stem = f"{file.number:04}-{safe_name(file.name)}"
+    archive.writestr(f"{stem}.json", json.dumps(body, ensure_ascii=False))
+    for wanted in _TEXTS:
+        archive.writestr(f"{stem}{ENDINGS[wanted]}", as_text(transcript, wanted))
+    return f"{stem}.json"
+
+
+def safe_name(name: str) -> str:
+    """The last part of a name people gave, without what any system would take for a path."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    kept = "".join(c if c.isalnum() or c in "._- （）()" else "_" for c in last)
+    stem = kept.rsplit(".", 1)[0] if "." in kept[1:] else kept
+    return stem.strip(". ")[:80] or "recording"
+
+
+def _transcript(body: dict[str, Any]) -> Transcript:
+    """A kept result as it was."""
+    segments = tuple(
+        Segment(
+            s["start"],
+            s["end"],
+            s["text"],
+            s["confidence"],
+            tuple(Token(t["text"], t["start"], t["end"], t["confidence"]) for t in s["tokens"]),
+        )
+        for s in body["segments"]
+    )
+    return Transcript(
+        body["text"], segments, body["duration"], body["processing_time"], body["queue_time"],
+        body["confidence"], body["model"], body["device"],
+    )  # fmt: skip

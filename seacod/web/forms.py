@@ -1,0 +1,226 @@
+"""Multipart forms read as they come, each file straight into a file of ours.
+
+Starlette's parser keeps every file of a form open, and small ones in memory; a batch may have a
+thousand. The parsing itself is python-multipart's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from seacod.asr.audio import too_big
+from seacod.errors import BadRequest, ClientGone
+
+# Written to the disk in pieces of this size, on a thread.
+_BUFFER_BYTES = 1 << 20
+_MAX_FIELDS = 64
+_MAX_FIELD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """A file of a form: the field it came in, the name people gave it, where it lies."""
+
+    field_name: str
+    given_name: str
+    path: Path
+    size_bytes: int
+
+
+@dataclass(slots=True)
+class Form:
+    """What a form brought."""
+
+    files: list[FormFile] = field(default_factory=list)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The last value of each field."""
+        return {name: values[-1] for name, values in self.lists.items()}
+
+
+class Body:
+    """The body of a request as it comes, and whether all of it came."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.is_over = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Raises:
+            ClientGone: it ended in the middle.
+        """
+        while not self.is_over:
+            message = await self._request.receive()
+            if message["type"] != "http.request":
+                raise ClientGone("the client went away while uploading", "客户端在上传时断开")
+            self.is_over = not message.get("more_body", False)
+            yield message.get("body", b"")
+
+
+async def read_form(
+    content_type: str,
+    body: Body,
+    place: Callable[[int], Path],
+    *,
+    max_file_bytes: int,
+    max_files: int,
+) -> Form:
+    """Read the whole form.
+
+    Args:
+        content_type: the header of the request.
+        body: nothing of it was read yet.
+        place: where the n-th file (from 1) is to be written; must not exist.
+        max_file_bytes: biggest file.
+        max_files: most files.
+
+    Raises:
+        BadRequest: no multipart form, or a broken one.
+        TooBig: a file; what was written stays and is the caller's to remove.
+        ClientGone: it never ended.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise BadRequest(
+            "send the recording as a multipart form with a field 'file', such as: "
+            "curl -F file=@recording.wav",
+            "请以 multipart 表单上传录音，字段名为 file，例如 curl -F file=@recording.wav",
+        )
+    reading = _Reading(place, max_file_bytes, max_files)
+    parser = MultipartParser(
+        boundary,
+        {
+            "on_part_begin": reading.part_begins,
+            "on_part_data": reading.data,
+            "on_part_end": reading.part_ends,
+            "on_header_field": reading.header_name,
+            "on_header_value": reading.header_value,
+            "on_header_end": reading.header_ends,
+            "on_headers_finished": reading.headers_end,
+        },
+    )
+    try:
+        async for chunk in body.chunks():
+            parser.write(chunk)
+            if reading.buffered >= _BUFFER_BYTES:
+                await asyncio.to_thread(reading.write)
+        parser.finalize()
+        await asyncio.to_thread(reading.write)
+    except (FormParserError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the form cannot be read: {error}", "无法解析上传的表单") from None
+    finally:
+        reading.close()
+    return reading.form
+
+
+class _Reading:
+    """One form on its way in: the parser's callbacks on the loop, `write` on a thread between."""
+
+    def __init__(self, place: Callable[[int], Path], max_file_bytes: int, max_files: int) -> None:
+        self.form = Form()
+        self.buffered = 0
+        self._place = place
+        self._max_file_bytes = max_file_bytes
+        self._max_files = max_files
+        self._headers: dict[bytes, bytes] = {}
+        self._header = (b"", b"")
+        self._name = ""
+        self._given: str | None = None
+        self._size = 0
+        self._files = 0
+        self._value = bytearray()
+        # What is to be written: data, or a file that begins or ends.
+        self._pending: list[bytes | Path | FormFile] = []
+        self._open: BinaryIO | None = None
+
+    # -- callbacks ----------------------------------------------------------------------------
+
+    def part_begins(self) -> None:
+        self._headers, self._value, self._size = {}, bytearray(), 0
+        self._name, self._given = "", None
+
+    def header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0] + data[start:end], self._header[1])
+
+    def header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0], self._header[1] + data[start:end])
+
+    def header_ends(self) -> None:
+        self._headers[self._header[0].lower()] = self._header[1]
+        self._header = (b"", b"")
+
+    def headers_end(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        if b"name" not in options:
+            raise FormParserError("a part has no name")
+        self._name = options[b"name"].decode("utf-8", "replace")
+        if b"filename" not in options:
+            return
+        self._given = options[b"filename"].decode("utf-8", "replace")
+        self._files += 1
+        if self._files > self._max_files:
+            raise BadRequest(
+                f"the form has more than {self._max_files} files, which is the limit",
+                f"表单中的文件超过 {self._max_files} 个的上限",
+            )
+        self._pending.append(self._place(self._files))
+
+    def data(self, data: bytes, start: int, end: int) -> None:
+        length = end - start
+        if self._given is None:
+            if len(self._value) + length > _MAX_FIELD_BYTES or len(self.form.lists) > _MAX_FIELDS:
+                raise BadRequest(
+                    f"the form has too many fields, or one over {_MAX_FIELD_BYTES // 1024} KiB",
+                    "表单字段过多或过长",
+                )
+            self._value += data[start:end]
+            return
+        self._size += length
+        if self._size > self._max_file_bytes:
+            raise too_big(self._max_file_bytes)
+        self._pending.append(data[start:end])
+        self.buffered += length
+
+    def part_ends(self) -> None:
+        if self._given is None:
+            text = self._value.decode("utf-8", "replace")
+            self.form.lists.setdefault(self._name, []).append(text)
+            return
+        self._pending.append(
+            FormFile(self._name, self._given, self._place(self._files), self._size)
+        )
+
+    # -- on a thread --------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Bring what was gathered to the disk."""
+        pending, self._pending, self.buffered = self._pending, [], 0
+        for item in pending:
+            if isinstance(item, Path):
+                self._open = item.open("xb")
+            elif isinstance(item, FormFile):
+                self.close()
+                self.form.files.append(item)
+            elif self._open is not None:
+                self._open.write(item)
+
+    def close(self) -> None:
+        """A full disk may show itself only here; what has failed already fails no more."""
+        file, self._open = self._open, None
+        if file is not None:
+            with contextlib.ExitStack() as stack:
+                stack.callback(file.close)
+                file.flush()

@@ -1,0 +1,63 @@
+"""Forms and answers described for /openapi.json; requests themselves are read by hand, as they
+stream (`uploads.py`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TEXT = {"type": "string"}
+
+
+def form(required: tuple[str, ...], **fields: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` of a route that takes a multipart form."""
+    schema = {"type": "object", "required": list(required), "properties": fields}
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    }
+
+
+def file(description: str) -> dict[str, Any]:
+    return {"type": "string", "format": "binary", "description": description}
+
+
+def files(description: str) -> dict[str, Any]:
+    return {"type": "array", "items": file(description), "description": description}
+
+
+def text(description: str, *allowed: str) -> dict[str, Any]:
+    return {**_TEXT, "description": description, **({"enum": list(allowed)} if allowed else {})}
+
+
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "code": _TEXT,
+                "type": _TEXT,
+                "message": _TEXT,
+                "message_zh": _TEXT,
+                "request_id": _TEXT,
+                "retry_after_seconds": {"type": "integer"},
+            },
+        }
+    },
+}
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ERROR}}}
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: _refusal("Something in the request cannot be used; the message says what"),
+    401: _refusal("A key or login is asked for (only where the operator configured that)"),
+    413: _refusal("Too big or too long; the message names the limit"),
+    415: _refusal("Not audio that can be decoded"),
+    503: _refusal(
+        "The queue is full, or the model is not ready; Retry-After says when to come back"
+    ),
+    504: _refusal("Not finished within the deadline"),
+    507: _refusal("No room: on the disk, or for this recording in the memory of the GPU"),
+}

@@ -1,0 +1,117 @@
+"""Batches over HTTP: accepted, worked off, shown, fetched, canceled."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import httpx
+import pytest
+import sounds
+from supervised import PATIENCE_SECONDS, Service, wait_until
+
+
+@pytest.fixture(scope="module")
+def client(live: Service) -> httpx.Client:
+    return httpx.Client(base_url=live.url, timeout=PATIENCE_SECONDS, trust_env=False)
+
+
+def submit(client: httpx.Client, *files: tuple[str, bytes], hotwords: str = "") -> dict[str, Any]:
+    answer = client.post(
+        "/batch_transcribe",
+        files=[("files", file) for file in files],
+        data={"hotwords": hotwords} if hotwords else {},
+    )
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == answer.json()["status_url"]
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def finished(client: httpx.Client, job: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        body: dict[str, Any] = client.get(f"/jobs/{job}").json()
+        return body if body["state"] in ("done", "canceled") else None
+
+    return wait_until(look, "a finished job")
+
+
+def test_a_batch_is_worked_off_and_its_failures_are_named(client: httpx.Client) -> None:
+    speech = sounds.SPEECH.read_bytes()
+    job = submit(
+        client,
+        ("会议 一.flac", speech),
+        ("../../etc/passwd", b"no sound at all"),
+        ("empty.wav", b""),
+        ("b.wav", speech),
+    )
+    assert job["files"] == 4
+    body = finished(client, job["job"])
+    assert body["progress"] == 1.0
+    assert body["counts"] == {"done": 2, "failed": 2}
+    assert [file["state"] for file in body["files"]] == ["done", "failed", "failed", "done"]
+    assert body["files"][0]["audio_seconds"] == pytest.approx(2.8, abs=0.1)
+    assert [file["error"]["code"] for file in body["files"][1:3]] == ["bad_audio", "empty_audio"]
+
+    answer = client.get(job["results_url"])
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        names = archive.namelist()
+        assert "0001-会议 一.txt" in names
+        assert not any(name.startswith("/") or ".." in name for name in names)
+        assert archive.read("0001-会议 一.txt").decode() == sounds.SPEECH_TEXT + "\n"
+        assert sounds.SPEECH_TEXT in archive.read("0004-b.srt").decode()
+        assert json.loads(archive.read("0004-b.json"))["text"] == sounds.SPEECH_TEXT
+        summary = json.loads(archive.read("summary.json"))
+        assert [row["state"] for row in summary] == ["done", "failed", "failed", "done"]
+        assert summary[1]["error_code"] if "error_code" in summary[1] else summary[1]["error"]
+        assert archive.read("summary.csv").decode("utf-8-sig").count("\n") == 5
+
+
+def test_uploads_of_a_finished_batch_are_gone_results_stay(
+    client: httpx.Client, live: Service
+) -> None:
+    job = submit(client, ("a.wav", sounds.SPEECH.read_bytes()))["job"]
+    finished(client, job)
+    directory = live.directory / "state" / "jobs" / job
+    wait_until(lambda: not list((directory / "in").iterdir()), "no recording left")
+    assert [path.name for path in (directory / "out").iterdir()] == ["0001.json"]
+
+
+def test_a_batch_can_be_canceled(client: httpx.Client) -> None:
+    long = sounds.wav(sounds.tone(18).astype("<f4").tobytes(), kind=3, bits=32)
+    job = submit(client, *((f"{i}.wav", long) for i in range(30)))["job"]
+    answer = client.delete(f"/jobs/{job}")
+    assert answer.status_code == 200
+    assert answer.json()["state"] == "canceled"
+    assert "waiting" not in answer.json()["counts"]
+    again = client.delete(f"/jobs/{job}")
+    assert again.status_code == 409
+    assert again.json()["error"]["code"] == "conflict"
+
+
+def test_what_is_no_batch_is_refused(client: httpx.Client, live: Service) -> None:
+    def jobs_on_disk() -> set[str]:
+        return {p.name for p in (live.directory / "state" / "jobs").iterdir() if p.is_dir()}
+
+    before = jobs_on_disk()
+    assert client.post("/batch_transcribe", data={"hotwords": "x"}).status_code == 400
+    empty = client.post("/batch_transcribe", files={"other": (None, "x")})
+    assert empty.status_code == 400
+    assert "curl -F files=" in empty.json()["error"]["message"]
+    assert jobs_on_disk() == before
+    for method, path in (
+        ("GET", "/jobs/nothing"),
+        ("DELETE", "/jobs/nothing"),
+        ("GET", "/jobs/nothing/results"),
+    ):
+        assert client.request(method, path).status_code == 404
+
+
+def test_results_before_anything_is_finished_are_a_conflict(client: httpx.Client) -> None:
+    long = sounds.wav(sounds.tone(18).astype("<f4").tobytes(), kind=3, bits=32)
+    job = submit(client, *((f"{i}.wav", long) for i in range(20)))["job"]
+    assert client.get(f"/jobs/{job}/results").status_code in (200, 409)
+    client.delete(f"/jobs/{job}")
