@@ -112,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("file", type=Path, nargs="?", help="default: the one the service uses")
     _command(config, "example", _config_example, "print the commented file with all defaults")
 
+    access = _group(commands, "access", "keys and logins for page and API")
+    for name, call, text in (
+        ("key", _access_key, "make a key for a program"),
+        ("user", _access_user, "make a login for a person"),
+    ):
+        _command(access, name, call, text).add_argument("name", help="who it is for")
+
     bench = _group(commands, "bench", "measure seacod on this machine, with a service of its own")
     restart = _command(
         bench, "restart", _bench_restart, "time to the first right text after a kill, spare or not"
@@ -286,6 +293,18 @@ def _config_example(options: argparse.Namespace) -> int:
 
     print(render.example(), end="")
     return EX_OK
+
+
+def _access_key(options: argparse.Namespace) -> int:
+    from seacod.commands import access
+
+    return access.key(options.name)
+
+
+def _access_user(options: argparse.Namespace) -> int:
+    from seacod.commands import access
+
+    return access.user(options.name)
 
 
 def _bench_restart(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ _LINK = r"^(https?://\S+)?$"
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
-# A name and the hash of a secret, as web/access.py makes it.
+# A name and the hash of a secret, as seacod/credentials.py makes it.
 _ENTRY = re.compile(r"[A-Za-z0-9._@-]{1,64}:(sha256|scrypt)\$[A-Za-z0-9+/=$]{20,200}")
 
 

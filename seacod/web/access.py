@@ -1,10 +1,8 @@
 """Who may come in: API keys of programs, logins of people. Off unless configured.
 
 An ASGI application around ours, so that nothing behind it (page, API, uploads, Gradio's own routes)
-can be forgotten. Health stays open: load balancers have no keys.
-
-Keys are random and long, so one round of SHA-256 is enough; passwords are not, so they get scrypt
-(RFC 7914, n=2^14, r=8, p=1), on a thread, and what was right once is remembered for a while.
+can be forgotten. Health stays open: load balancers have no keys. Passwords are checked on a thread,
+and what was right once is remembered for a while (`seacod/credentials.py` says what it costs).
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import secrets
 import time
 from collections import OrderedDict
 
@@ -24,31 +21,16 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.schema import AccessSettings
+from seacod.credentials import hash_key, hash_password, is_password
 from seacod.errors import Unauthorized
 from seacod.web.errors import answer
 
 log = structlog.get_logger(__name__)
 
 _OPEN = ("/health", "/health/live", "/health/ready", "/favicon.ico")
-_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 _REMEMBERED = 256
 _REMEMBERED_SECONDS = 600.0
-KEY_PREFIX = "sk-seacod-"
-
-
-def new_key() -> str:
-    """256 bits, in a form the openai client and people take for a key."""
-    return KEY_PREFIX + secrets.token_urlsafe(32)
-
-
-def hash_key(key: str) -> str:
-    return f"sha256${hashlib.sha256(key.encode()).hexdigest()}"
-
-
-def hash_password(password: str, salt: bytes | None = None) -> str:
-    salt = salt if salt is not None else secrets.token_bytes(16)
-    derived = hashlib.scrypt(password.encode(), salt=salt, **_SCRYPT)
-    return f"scrypt${base64.b64encode(salt).decode()}${base64.b64encode(derived).decode()}"
+_NOBODY = hash_password("", b"nobody")
 
 
 class Access:
@@ -108,10 +90,8 @@ class Access:
         if known is not None and self._right.get(mark, 0.0) > time.monotonic():
             return f"user:{name}"
         # Somebody unknown costs the same time as a wrong password.
-        compared = known or hash_password("", b"nobody")
-        salt = base64.b64decode(compared.split("$")[1])
-        derived = await asyncio.to_thread(hash_password, password, salt)
-        if known is None or not hmac.compare_digest(derived, known):
+        is_right = await asyncio.to_thread(is_password, password, known or _NOBODY)
+        if known is None or not is_right:
             return None
         self._right[mark] = time.monotonic() + _REMEMBERED_SECONDS
         while len(self._right) > _REMEMBERED:

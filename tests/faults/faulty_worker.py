@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -35,6 +36,8 @@ def main() -> int:
         workers.append(self)
 
     module.Worker.__init__ = remembered  # type: ignore[method-assign]
+    if fault == "poison":
+        _die_of_poison()
     if fault == "never_ready":
         print("this worker was told never to be ready", file=sys.stderr, flush=True)
 
@@ -44,6 +47,20 @@ def main() -> int:
         module.Worker._load_engine = load_for_ever  # type: ignore[assignment,method-assign]
     threading.Thread(target=_watch, args=(workers,), name="saboteur", daemon=True).start()
     return module.run_worker()
+
+
+def _die_of_poison() -> None:
+    """A recording named poison ends the worker, as a crash inside a library would."""
+    from seacod.asr.service import TranscriptionService
+
+    real = TranscriptionService.transcribe
+
+    async def transcribe(self: TranscriptionService, *arguments: Any, **options: Any) -> Any:
+        if options["name"].startswith("poison"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return await real(self, *arguments, **options)
+
+    TranscriptionService.transcribe = transcribe  # type: ignore[method-assign]
 
 
 def _read(path: Path) -> str:

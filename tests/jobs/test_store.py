@@ -1,0 +1,148 @@
+"""What becomes of files: turns, suspects, poison, cancellation, expiry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seacod.errors import Conflict, NotFound
+from seacod.jobs.model import FileState, JobFile
+from seacod.jobs.results import safe_name
+from seacod.jobs.store import JobStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[JobStore]:
+    one = JobStore(tmp_path / "jobs")
+    yield one
+    one.close()
+
+
+def accepted(store: JobStore, job: str, files: int) -> None:
+    store.incoming(job).mkdir(parents=True)
+    for number in range(1, files + 1):
+        (store.incoming(job) / f"{number:04}").write_text("sound")
+    store.accept(job, "someone", "", [(f"{n}.wav", 5) for n in range(1, files + 1)])
+
+
+def dead(store: JobStore, owner: str, running: int) -> list[JobFile]:
+    """Files claimed by an owner that is gone."""
+    store.own(owner)
+    claimed = [store.claim(owner, count) for count in range(running)]
+    store.release(owner)
+    return [one.file for one in claimed if one is not None]
+
+
+def states(store: JobStore, job: str) -> list[str]:
+    return [file.state.value for file in store.get(job)[1]]
+
+
+def test_jobs_take_turns(store: JobStore) -> None:
+    accepted(store, "big", 10)
+    accepted(store, "small", 2)
+    store.own("1-a")
+    order = [claimed.file.job for _ in range(4) if (claimed := store.claim("1-a", 0)) is not None]
+    assert order == ["big", "small", "big", "small"]
+
+
+def test_what_was_there_at_a_crash_runs_alone(store: JobStore) -> None:
+    accepted(store, "job", 4)
+    assert len(dead(store, "77-a", 2)) == 2
+    assert store.recover([77]) == 2
+    store.own("78-b")
+    first = store.claim("78-b", 0)
+    assert first is not None
+    assert (first.file.number, first.file.crashes) == (1, 1)
+    assert store.claim("78-b", 1) is None
+    store.finish("78-b", first.file, FileState.DONE)
+    # The other suspect is next, again alone; then the rest.
+    assert store.claim("78-b", 1) is None
+    second = store.claim("78-b", 0)
+    assert second is not None
+    assert second.file.number == 2
+    store.finish("78-b", second.file, FileState.DONE)
+    assert [store.claim("78-b", n) is not None for n in range(3)] == [True, True, False]
+
+
+def test_a_second_crash_alone_is_poison_and_the_rest_goes_on(store: JobStore) -> None:
+    accepted(store, "job", 3)
+    dead(store, "1-a", 2)
+    store.recover([1])
+    dead(store, "2-b", 1)
+    store.recover([1, 2])
+    assert states(store, "job") == ["poison", "waiting", "waiting"]
+    _, files = store.get("job")
+    assert files[0].error_code == "poison"
+    assert files[0].error is not None
+    assert "2 times" in files[0].error
+    assert (files[1].crashes, files[2].crashes) == (1, 0)
+
+
+def test_kills_from_outside_blame_nobody(store: JobStore) -> None:
+    accepted(store, "job", 1)
+    for number in range(9):
+        dead(store, f"{number}-a", 1)
+        store.recover([])
+    assert states(store, "job") == ["waiting"]
+    dead(store, "10-a", 1)
+    store.recover([])
+    assert states(store, "job") == ["poison"]
+    assert store.get("job")[0].finished is not None
+
+
+def test_the_files_of_a_living_owner_are_left_alone(store: JobStore, tmp_path: Path) -> None:
+    accepted(store, "job", 2)
+    other = JobStore(tmp_path / "jobs")
+    other.own("1-old")
+    claimed = other.claim("1-old", 0)
+    assert claimed is not None
+    assert store.recover([1]) == 0
+    other.put_back("1-old", claimed.file)
+    assert states(store, "job") == ["waiting", "waiting"]
+    other.close()
+
+
+def test_a_result_that_comes_after_the_cancellation_counts_no_more(store: JobStore) -> None:
+    accepted(store, "job", 2)
+    store.own("1-a")
+    claimed = store.claim("1-a", 0)
+    assert claimed is not None
+    assert [file.number for file in store.cancel("job")] == [1]
+    assert not store.finish("1-a", claimed.file, FileState.DONE)
+    assert states(store, "job") == ["canceled", "canceled"]
+    assert not store.incoming("job").exists()
+    with pytest.raises(Conflict):
+        store.cancel("job")
+
+
+def test_finished_jobs_expire_others_never(store: JobStore) -> None:
+    accepted(store, "old", 1)
+    accepted(store, "open", 1)
+    store.own("1-a")
+    claimed = store.claim("1-a", 0)
+    assert claimed is not None
+    store.finish("1-a", claimed.file, FileState.DONE)
+    assert store.delete_expired(3600) == 0
+    assert store.delete_expired(-1) == 1
+    with pytest.raises(NotFound):
+        store.get("old")
+    assert not (store.directory / "old").exists()
+    assert states(store, "open") == ["waiting"]
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"),
+    [
+        ("会议.mp3", "会议"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\a b.wav", "a b"),
+        (".hidden", "hidden"),
+        ("...", "recording"),
+        ("", "recording"),
+        ("a\x00b\n.wav", "a_b_"),
+    ],
+)
+def test_names_in_the_zip_are_no_paths(given: str, safe: str) -> None:
+    assert safe_name(given) == safe

@@ -1,0 +1,110 @@
+"""Works off the jobs in a directory and kills itself by SIGKILL at the N-th point: for
+test_durability.
+
+Arguments: directory, N (0 for never), "accept" or "work". A point lies before and after each
+statement of SQLite, each rename and each removal. Recognition is a stand-in: the text is the
+content of the file, after a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seacod import logs
+from seacod.asr.transcript import Transcript
+from seacod.config.schema import LimitSettings, LogSettings
+from seacod.jobs import model, runner, store
+from seacod.jobs.runner import Jobs
+
+FILES = 50
+
+
+class Points:
+    """Counts the points passed, over all threads, and dies at the one named."""
+
+    def __init__(self, deadly: int) -> None:
+        self.left = deadly
+
+    def passed(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self.passed()
+            result = call(*arguments, **options)
+            self.passed()
+            return result
+
+        return counted
+
+
+class Database:
+    """SQLite's connection, with points around its statements."""
+
+    def __init__(self, real: Any, points: Points) -> None:
+        self._real = real
+        self.execute = points.around(real.execute)
+        self.executemany = points.around(real.executemany)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class StandIn:
+    limits = LimitSettings(concurrent_job_files=3)
+
+    async def transcribe(self, path: Path, words: str, **options: Any) -> Transcript:
+        await asyncio.sleep(0.001)
+        return Transcript(path.read_text(), (), 1.0, 0.1, 0.0, None, "stand-in", "cpu")
+
+
+def accept(directory: Path, points: Points) -> None:
+    jobs = opened(directory, points)
+    incoming = jobs.incoming("job")
+    incoming.mkdir(parents=True, exist_ok=True)
+    for number in range(1, FILES + 1):
+        (incoming / f"{number:04}").write_text(f"file {number}")
+    jobs.accept("job", "someone", "", [(f"{n}.wav", 6) for n in range(1, FILES + 1)])
+    jobs.close()
+
+
+def opened(directory: Path, points: Points) -> store.JobStore:
+    one = store.JobStore(directory)
+    one._database = Database(one._database, points)  # type: ignore[assignment]
+    return one
+
+
+async def work(directory: Path, points: Points) -> None:
+    jobs = Jobs(directory, StandIn(), lambda: 7.0)  # type: ignore[arg-type]
+    runner.JobStore = lambda path: opened(path, points)  # type: ignore[assignment,misc]
+    await jobs.start([])
+    while (await jobs.get("job"))[0].finished is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    await jobs.finish(1.0)
+    await jobs.close()
+
+
+def main() -> None:
+    directory, deadly, what = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    logs.configure(LogSettings(level="error"), "worker")
+    # A machine whose power fails dozens of times at the same recording is not what is tried here.
+    store.INTERRUPTIONS_ARE_POISON = model.INTERRUPTIONS_ARE_POISON = 10_000
+    points = Points(deadly)
+    os.replace = points.around(os.replace)  # type: ignore[assignment]
+    Path.unlink = points.around(Path.unlink)  # type: ignore[method-assign]
+    if what == "accept":
+        accept(directory, points)
+    else:
+        asyncio.run(work(directory, points))
+
+
+if __name__ == "__main__":
+    main()
