@@ -263,9 +263,11 @@ def _describe(item: Any, collected: _Collected, fallback: str) -> str:
         message = message.removeprefix("Value error, ")
         key = tuple(message.partition(":")[0].split("."))
         return f"{collected.where(key, fallback)}: {message}"
+    where = f"{collected.where(path, fallback)}: {'.'.join(path)}"
+    if item["type"] == "value_error":
+        # A check of ours, which says it all; the value may be a secret put in the wrong place.
+        return f"{where}: {message.removeprefix('Value error, ')}"
     message = _MUST_BE.get(item["type"]) or message.replace("Input should be ", "", 1)
     given = item.get("input")
     shown = "empty" if given is None else repr(given)
-    return (
-        f"{collected.where(path, fallback)}: {'.'.join(path)}: is {shown:.80}; it must be {message}"
-    )
+    return f"{where}: is {shown:.80}; it must be {message}"

@@ -1,0 +1,201 @@
+"""Decoding in processes of its own: what breaks one costs one request; long ones wait in little
+memory; ten thousand mutated files are heard or refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import sounds
+
+from seacod.asr.decoder import pool
+from seacod.asr.decoder.pool import Decoders
+from seacod.asr.decoder.wire import Task
+from seacod.errors import BadAudio, SeacodError
+
+MUTATIONS = 10_000
+
+
+def task(want: str = "pieces", seconds: float = 300.0) -> Task:
+    return Task(want, seconds, 1 << 30, 20.0)  # type: ignore[arg-type]
+
+
+def with_decoders(test: Callable[[Decoders], Coroutine[Any, Any, None]], most: int = 4) -> None:
+    async def run() -> None:
+        decoders = Decoders(1, most)
+        await decoders.start()
+        try:
+            await test(decoders)
+        finally:
+            await decoders.close()
+
+    asyncio.run(run())
+    assert not processes()
+
+
+def processes() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children()
+        if "seacod.asr.decoder.process" in child.cmdline()
+    ]
+
+
+async def kinds(decoders: Decoders, path: Path, what: Task | None = None) -> list[str]:
+    return [frame.kind async for frame in decoders.run(path, what or task())]
+
+
+def test_a_decoder_that_dies_costs_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(decoders: Decoders) -> None:
+        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+        for number in (signal.SIGSEGV, signal.SIGKILL):
+            (child,) = processes()
+            os.kill(child.pid, number)
+            with pytest.raises(BadAudio, match="decoder broke"):
+                await kinds(decoders, sounds.SPEECH)
+            assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+        assert decoders.broken == 2
+
+    with_decoders(test)
+
+
+def test_a_decoder_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_SILENT_SECONDS", 0.5)
+
+    async def test(decoders: Decoders) -> None:
+        await kinds(decoders, sounds.SPEECH)
+        (child,) = processes()
+        os.kill(child.pid, signal.SIGSTOP)
+        with pytest.raises(BadAudio, match="decoder broke"):
+            await kinds(decoders, sounds.SPEECH)
+        monkeypatch.setattr(pool, "_SILENT_SECONDS", 60.0)
+        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+
+    with_decoders(test)
+
+
+def test_it_cannot_write_files_nor_grow_without_bound() -> None:
+    async def test(decoders: Decoders) -> None:
+        await kinds(decoders, sounds.SPEECH)
+        (child,) = processes()
+        limits = Path(f"/proc/{child.pid}/limits").read_text()
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        assert "Max file size             0 " in limits
+        assert "Max core file size        0 " in limits
+        assert "Max address space         unlimited" not in limits
+        assert "NoNewPrivs:\t1" in status
+
+    with_decoders(test)
+
+
+def test_decoders_die_with_their_worker(tmp_path: Path) -> None:
+    """Killed with -9, a worker leaves none behind (asked of the kernel by prctl)."""
+    import subprocess
+    import sys
+
+    code = (
+        "import asyncio\nfrom seacod.asr.decoder.pool import Decoders\n"
+        "async def main():\n d = Decoders(3, 3)\n await d.start()\n print('on', flush=True)\n"
+        " await asyncio.sleep(600)\nasyncio.run(main())"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"on\n"
+    children = psutil.Process(parent.pid).children()
+    assert len(children) == 3
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+
+
+def test_a_long_recording_stands_still_until_it_is_taken(tmp_path: Path) -> None:
+    """The decoder fills the pipe and waits; meanwhile others are decoded."""
+    path = tmp_path / "long.wav"
+    path.write_bytes(sounds.wav((sounds.tone(200) * 20_000).astype("<i2").tobytes()))
+
+    async def test(decoders: Decoders) -> None:
+        stream = decoders.run(path, task("samples"))
+        frames = [await anext(stream) for _ in range(3)]
+        assert frames[1].kind == "block"
+        await asyncio.sleep(0.2)
+        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+        # Given up in the middle: the process goes, the next recording has another.
+        await stream.aclose()
+        assert (await kinds(decoders, path, task("samples")))[-1] == "done"
+
+    with_decoders(test)
+
+
+def test_more_decoders_come_when_all_are_busy_and_never_too_many() -> None:
+    async def test(decoders: Decoders) -> None:
+        await asyncio.gather(*(kinds(decoders, sounds.SPEECH) for _ in range(12)))
+        assert 1 <= len(processes()) <= 3
+
+    with_decoders(test, most=3)
+
+
+@pytest.mark.timeout(600)
+def test_ten_thousand_mutated_files_are_heard_or_refused(tmp_path: Path) -> None:
+    """Every container we know, cut, flipped, spliced: a result or one of our errors each time."""
+    chance = random.Random(20_240_601)
+    sources = []
+    for name in ("a.wav", "a.flac", "a.mp3", "a.m4a", "a.webm", "a.ogg", "a.aac", "a.wma"):
+        container, codec, rate, layout = sounds.FORMATS[name]
+        made = sounds.encode(
+            tmp_path / name, 0.4, container=container, codec=codec, rate=rate, layout=layout
+        )
+        sources.append(made.read_bytes())
+    outcomes: dict[str, int] = {}
+
+    async def one(decoders: Decoders, path: Path) -> None:
+        path.write_bytes(mutated(chance, sources))
+        try:
+            outcome = (await kinds(decoders, path, task(seconds=30.0)))[-1]
+        except SeacodError as error:
+            assert error.http_status in (400, 413, 415)
+            outcome = error.code
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+
+    async def test(decoders: Decoders) -> None:
+        async def worker(number: int) -> None:
+            for _ in range(MUTATIONS // 4):
+                await one(decoders, tmp_path / f"mutated-{number}")
+
+        await asyncio.gather(*(worker(number) for number in range(4)))
+        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+        assert decoders.broken == 0
+
+    with_decoders(test)
+    assert sum(outcomes.values()) == MUTATIONS
+    # Neither did all of them still work, nor none.
+    assert outcomes["done"] > MUTATIONS // 20
+    assert outcomes["bad_audio"] > MUTATIONS // 20
+
+
+def mutated(chance: random.Random, sources: list[bytes]) -> bytes:
+    data = bytearray(chance.choice(sources))
+    for _ in range(chance.choice((1, 1, 2, 4, 16))):
+        where = chance.randrange(len(data)) if chance.random() < 0.5 else chance.randrange(128)
+        where = min(where, len(data) - 1)
+        kind = chance.randrange(5)
+        if kind == 0:
+            data[where] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            data[where : where + 4] = chance.choice((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"))
+        elif kind == 2 and len(data) > 64:
+            del data[where : where + chance.randrange(1, 64)]
+        elif kind == 3:
+            other = chance.choice(sources)
+            at = chance.randrange(len(other))
+            data[where:where] = other[at : at + 64]
+        else:
+            del data[max(16, where) :]
+    return bytes(data)
