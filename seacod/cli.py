@@ -128,7 +128,24 @@ def _parser() -> argparse.ArgumentParser:
         bench, "supervisor", _bench_supervisor, "memory and processor time of the supervisor"
     )
     cost.add_argument("--seconds", type=float, default=60.0, help="how long to look (60)")
-    for one in (restart, cost):
+    through = _command(
+        bench,
+        "throughput",
+        _bench_throughput,
+        "audio a second, beside a Gradio app and funasr-server",
+    )
+    through.add_argument("--clients", type=int, nargs="+", default=[1, 4, 8, 16], help="(1 4 8 16)")
+    through.add_argument("--seconds", type=float, default=15.0, help="length of one run (15)")
+    through.add_argument("--device", default="auto", help="asr.device (auto)")
+    through.add_argument("--output", type=Path, help="directory for throughput.json and .svg")
+    hours = _command(bench, "long-audio", _bench_long_audio, "memory for a recording of hours")
+    hours.add_argument("--hours", type=float, default=3.0, help="how long it is (3)")
+    engine = _command(bench, "engine", _bench_engine, "what batches of each size cost here")
+    engine.add_argument("--tune", action="store_true", help="print limits for the configuration")
+    engine.add_argument("--config", type=Path, help="configuration file")
+    engine.add_argument("--model", help="model name, id or directory (asr.model)")
+    engine.add_argument("--json", action="store_true", help="as one JSON object")
+    for one in (restart, cost, through, hours):
         one.add_argument("--model", default="builtin", help="asr.model (builtin)")
         one.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -317,6 +334,27 @@ def _bench_supervisor(options: argparse.Namespace) -> int:
     from seacod.commands import bench
 
     return bench.supervisor(options.model, max(1.0, options.seconds), as_json=options.json)
+
+
+def _bench_throughput(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.throughput(
+        options.model, options.device, options.clients, max(1.0, options.seconds), options.output,
+        as_json=options.json,
+    )  # fmt: skip
+
+
+def _bench_long_audio(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.long_audio(options.model, max(0.1, options.hours), as_json=options.json)
+
+
+def _bench_engine(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.engine(options.config, options.model, tune=options.tune, as_json=options.json)
 
 
 def _model_fetch(options: argparse.Namespace) -> int:

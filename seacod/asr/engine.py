@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from seacod.asr import features
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.quiet import quiet
 from seacod.asr.transcript import Token
@@ -95,6 +96,7 @@ class Engine:
                 "重新下载，或更换 asr.model",
             ) from error
         torch.set_num_threads(threads)
+        features.speed_up(self._model)
         self._posteriors = _PosteriorTap(self._model.model)
         self.vocabulary = _vocabulary(self._model)
 

@@ -64,6 +64,8 @@ class Figures:
     inference_seconds: float = 0.0
     pieces_found: int = 0
     was_cached: bool = False
+    # Whether the recording is one that keeps a decoder for minutes; known beforehand.
+    is_long: bool = False
 
 
 @dataclass(slots=True)
@@ -168,7 +170,9 @@ class Listener:
         self, path: Path, task: Task, figures: Figures
     ) -> AsyncGenerator[Piece, None]:
         """Cut in the decoding process."""
-        async with contextlib.aclosing(self.decoders.run(path, task)) as frames:
+        async with contextlib.aclosing(
+            self.decoders.run(path, task, is_long=figures.is_long)
+        ) as frames:
             async for frame in frames:
                 if frame.samples is not None:
                     yield Piece(frame.position, frame.samples)
@@ -185,7 +189,9 @@ class Listener:
         assert self.voice is not None
         voice = self.voice()
         loop = asyncio.get_running_loop()
-        async with contextlib.aclosing(self.decoders.run(path, task)) as frames:
+        async with contextlib.aclosing(
+            self.decoders.run(path, task, is_long=figures.is_long)
+        ) as frames:
             async for frame in frames:
                 if frame.samples is not None:
                     figures.decoded_seconds = (frame.position + len(frame.samples)) / SAMPLE_RATE

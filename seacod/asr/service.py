@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,8 +49,6 @@ log = structlog.get_logger(__name__)
 
 _FILE_THREADS = 2
 _DECODERS_KEPT = 2
-# Beside those that work for minutes: some that read a header in a moment.
-_DECODERS_SPARE = 2
 # Of one recording this much sound waits for the model at most; the rest waits to be decoded.
 _AHEAD_SECONDS = 300
 _BYTES_A_SECOND = 4 * SAMPLE_RATE
@@ -122,8 +121,8 @@ class TranscriptionService:
         self._threads = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="seacod-files")
         self._voice_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-voice")
         self._decoders = Decoders(
-            _DECODERS_KEPT,
-            limits.concurrent_requests + limits.concurrent_job_files + _DECODERS_SPARE,
+            max(_DECODERS_KEPT, len(os.sched_getaffinity(0)) // 2),
+            limits.concurrent_requests + limits.concurrent_job_files,
         )
         self._listener = Listener(
             self._decoders,
@@ -300,7 +299,7 @@ class TranscriptionService:
         )
         want: Literal["samples", "pieces"] = "samples" if self._listener.voice else "pieces"
         task = Task(want, task.max_seconds, task.max_bytes, task.max_piece_seconds)
-        figures = Figures()
+        figures = Figures(is_long=ticket.audio_seconds > self.limits.direct_audio_seconds)
         assembly = Assembly()
         request.on_progress(Progress("recognising", share=0.0 if known_seconds else None))
         stream = self._listener.hear(request.path, task, order, figures)

@@ -83,28 +83,29 @@ class PrivateService:
 
 
 @contextlib.contextmanager
-def private_service(model: str, **supervisor: object) -> Iterator[PrivateService]:
+def private_service(model: str, **sections: dict[str, object]) -> Iterator[PrivateService]:
     """Start a service, wait until it serves, stop it afterwards whatever happened.
 
     Args:
         model: asr.model.
-        supervisor: settings of the section supervisor.
+        sections: further settings, by section.
     """
     with tempfile.TemporaryDirectory(prefix="seacod-bench-") as scratch:
         directory = Path(scratch)
-        port = _free_port()
+        asr = sections.pop("asr", {})
+        port = free_port()
         config = directory / "seacod.yaml"
         config.write_text(
             json.dumps(
                 {
                     "server": {"host": "127.0.0.1", "port": port},
-                    "metrics": {"port": _free_port()},
-                    "asr": {"model": model},
+                    "metrics": {"port": free_port()},
+                    "asr": {"model": model, **asr},
                     "paths": {
                         "state_directory": str(directory / "state"),
                         "runtime_directory": str(directory / "run"),
                     },
-                    "supervisor": supervisor,
+                    **sections,
                     "log": {"format": "json"},
                 }
             ),
@@ -127,7 +128,8 @@ def private_service(model: str, **supervisor: object) -> Iterator[PrivateService
                 process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

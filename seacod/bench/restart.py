@@ -43,9 +43,10 @@ def measure(model: str, rounds: int, recording: Path, text: str | None) -> Resta
     """
     figures: dict[str, tuple[float, ...]] = {}
     for spare in ("off", "on"):
-        with private_service(
-            model, spare=spare, backoff_initial_seconds=0, crash_loop_failures=1000
-        ) as service:
+        supervisor: dict[str, object] = {
+            "spare": spare, "backoff_initial_seconds": 0, "crash_loop_failures": 1000,
+        }  # fmt: skip
+        with private_service(model, supervisor=supervisor) as service:
             figures[spare] = tuple(
                 _one_round(service, spare, recording, text) for _ in range(rounds)
             )

@@ -23,7 +23,7 @@ class SupervisorFigures:
 
 def measure(model: str, seconds: float) -> SupervisorFigures:
     """Let a service idle for so long and read the kernel's figures of its supervisor."""
-    with private_service(model, spare="on") as service:
+    with private_service(model, supervisor={"spare": "on"}) as service:
         service.wait_for_spare()
         process = psutil.Process(service.process.pid)
         before, begun = process.cpu_times(), time.monotonic()

@@ -43,6 +43,106 @@ def supervisor(model: str, seconds: float, *, as_json: bool) -> int:
     return EX_OK
 
 
+def throughput(
+    model: str, device: str, clients: list[int], seconds: float, output: Path | None, *,
+    as_json: bool,
+) -> int:  # fmt: skip
+    """Ours beside the plain Gradio app and FunASR's own server."""
+    from seacod.bench import peers
+    from seacod.bench import throughput as bench
+    from seacod.config.schema import Settings
+    from seacod.models import registry
+    from seacod.paths import Paths
+
+    settings = Settings.model_validate({"asr": {"model": model, "device": device}})
+    directory = registry.resolve(settings.asr, Paths.resolve(settings).models).asr
+    theirs = "cuda:0" if device.startswith("cuda") else "cpu"
+
+    def tell(f: bench.Figures) -> None:
+        if not as_json:
+            print(
+                f"{f.peer:17} {f.clients:7} {f.audio_per_second:11.1f} {f.p50:8.2f} {f.p95:8.2f} "
+                f"{f.p99:8.2f} {f.errors:7} {f.health_p99 * 1000:10.1f}",
+                flush=True,
+            )
+
+    if not as_json:
+        print(f"{bench.RECORDING_SECONDS:g} s recordings, {seconds:g} s a run, model {model}")
+        print("peer              clients audio s / s    p50 s    p95 s    p99 s  errors  health ms")
+    figures = bench.measure(
+        [
+            lambda: peers.seacod(model, device),
+            lambda: peers.plain_gradio(directory, theirs),
+            lambda: peers.funasr_server(directory, theirs),
+        ],
+        clients,
+        seconds,
+        tell,
+    )
+    ratios = bench.ratios(figures)
+    found = {
+        "model": model,
+        "recording_seconds": bench.RECORDING_SECONDS,
+        "run_seconds": seconds,
+        "figures": [dataclasses.asdict(one) for one in figures],
+        "ratios": ratios,
+    }
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "throughput.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        (output / "throughput.svg").write_text(bench.chart(figures), "utf-8")
+    if as_json:
+        print(json.dumps(found))
+        return EX_OK
+    for count, by_peer in ratios.items():
+        words = ", ".join(f"{ratio:.2f} x {peer}" for peer, ratio in by_peer.items())
+        print(f"{count:3} clients: {words}")
+    return EX_OK
+
+
+def engine(config: Path | None, model: str | None, *, tune: bool, as_json: bool) -> int:
+    """What each batch size costs; with `tune`, what to configure."""
+    from seacod.bench import engine as bench
+    from seacod.config import load_settings
+
+    settings = load_settings(config, options={"asr.model": model})
+    found = bench.measure(settings)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(found)))
+        return EX_OK
+    if not tune:
+        print("padded seconds   seconds taken   audio s / s")
+        for padded, taken in found.measured:
+            print(f"{padded:14.0f} {taken:15.3f} {padded / taken:13.1f}")
+        print(f"nothing is gained beyond {found.useful_seconds:g} padded seconds")
+        return EX_OK
+    # Comments, so that all of it can go into a configuration file.
+    for padded, taken in found.measured:
+        print(f"# {padded:5.0f} padded seconds: {taken:.3f} s, {padded / taken:.1f} audio s / s")
+    print(bench.recommended(found, settings), end="")
+    return EX_OK
+
+
+def long_audio(model: str, hours: float, *, as_json: bool) -> int:
+    """The worker's peak memory for a long recording beside a short one."""
+    from seacod.bench import long_audio as bench
+
+    figures = bench.measure(model, hours)
+    if as_json:
+        print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
+        return EX_OK
+    print("resident memory of the worker, at its peak")
+    print(f"  {figures.short_seconds / 60:5.0f} min   {figures.short_peak_bytes / 1e6:6.0f} MB")
+    print(f"  {figures.long_seconds / 60:5.0f} min   {figures.long_peak_bytes / 1e6:6.0f} MB")
+    print(f"  ratio       {figures.ratio:.3f}")
+    print(
+        f"  the long one took {figures.long_took_seconds:.0f} s "
+        f"({figures.long_seconds / figures.long_took_seconds:.0f} audio s / s), "
+        f"{figures.long_characters} characters"
+    )
+    return EX_OK
+
+
 def _recording() -> tuple[Path, str]:
     """A shipped recording and what it says."""
     examples = Path(str(resources.files("seacod").joinpath(_EXAMPLES)))

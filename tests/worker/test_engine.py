@@ -48,6 +48,12 @@ def test_confidence_falls_when_the_recording_is_bad(engine: Engine) -> None:
     assert (bad.confidence or 0.0) < good.confidence
 
 
+def test_our_filter_banks_are_what_funasr_uses(engine: Engine) -> None:
+    """It copies its settings before each call; a copy of the old front end would be slow only."""
+    engine.recognise([example(sounds.EXAMPLES[0]["file"])], None)
+    assert type(engine._model.kwargs["frontend"].forward).__name__ == "_Forward"
+
+
 def test_pieces_together_give_what_they_give_alone(engine: Engine) -> None:
     names = [e["file"] for e in sounds.EXAMPLES if not e["hotwords"] and e["seconds"] < 10]
     pieces = [example(name) for name in names]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import json
 import os
 import signal
@@ -56,6 +57,14 @@ class Frame:
     samples: Samples | None
 
 
+class _Sort(enum.Enum):
+    """Recordings that wait for a decoder wait behind their like only."""
+
+    HEADER = enum.auto()
+    ORDINARY = enum.auto()
+    LONG = enum.auto()
+
+
 class _Broken(Exception):
     """The process ended, or fell silent, in the middle of a recording."""
 
@@ -64,13 +73,18 @@ class Decoders:
     """Decoding processes, made when they are needed.
 
     Args:
-        kept: so many stay, idle or not.
-        at_most: so many live at once; further recordings wait.
+        kept: so many stay, idle or not; so many recordings of ordinary length are decoded at once.
+            More would only share the cores: the first one done is what the model waits for.
+        at_most: so many long recordings, which keep a decoder for minutes, besides.
     """
 
     def __init__(self, kept: int, at_most: int) -> None:
         self._kept = kept
-        self._places = asyncio.Semaphore(at_most)
+        self._places = {
+            _Sort.HEADER: asyncio.Semaphore(kept),
+            _Sort.ORDINARY: asyncio.Semaphore(kept),
+            _Sort.LONG: asyncio.Semaphore(at_most),
+        }
         self._idle: list[_Decoder] = []
         self._alive: set[_Decoder] = set()
         self.broken = 0
@@ -91,15 +105,23 @@ class Decoders:
                     return AudioInfo(**frame.body)
         raise BadAudio("the file cannot be decoded", "无法解码该文件")
 
-    async def run(self, path: Path, task: Task) -> AsyncGenerator[Frame, None]:
+    async def run(
+        self, path: Path, task: Task, *, is_long: bool = False
+    ) -> AsyncGenerator[Frame, None]:
         """Everything a decoder says of a recording, the last frame being `done`.
 
         The decoder gets on only as fast as the frames are taken.
 
+        Args:
+            path: the recording.
+            task: what to do with it.
+            is_long: it will take minutes; ordinary ones do not wait behind it.
+
         Raises:
             SeacodError: the recording cannot be used.
         """
-        async with self._places:
+        sort = _Sort.LONG if is_long else _Sort.ORDINARY
+        async with self._places[_Sort.HEADER if task.want == "inspect" else sort]:
             decoder = self._idle.pop() if self._idle else await self._begin()
             try:
                 decoder.give(path, task)

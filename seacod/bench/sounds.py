@@ -1,0 +1,38 @@
+"""Recordings for a bench: shipped speech, put together to a length, each a little different."""
+
+from __future__ import annotations
+
+import json
+import struct
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from seacod.asr import audio
+from seacod.asr.audio import SAMPLE_RATE, Samples
+
+_EXAMPLES = "models/builtin/examples"
+_PAUSE_SECONDS = 0.4
+
+
+def speech(seconds: float) -> Samples:
+    """Shipped sentences one after the other, as often as it takes."""
+    directory = Path(str(resources.files("seacod").joinpath(_EXAMPLES)))
+    listing = json.loads((directory / "examples.json").read_text("utf-8"))
+    pause = np.zeros(int(_PAUSE_SECONDS * SAMPLE_RATE), dtype=np.float32)
+    parts = []
+    for example in listing:
+        parts += [audio.decode(directory / example["file"], max_seconds=600), pause]
+    return np.resize(np.concatenate(parts), int(seconds * SAMPLE_RATE))
+
+
+def wav(samples: Samples, number: int = 0) -> bytes:
+    """16 bits, mono; `number` makes its content its own, so that no cache knows it."""
+    data = bytearray((samples * 32767).astype("<i2").tobytes())
+    data[-8:] = struct.pack("<q", number)
+    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+    return (
+        b"RIFF" + struct.pack("<I", len(data) + 36) + b"WAVEfmt "
+        + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + bytes(data)
+    )  # fmt: skip
