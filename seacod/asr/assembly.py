@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from seacod.asr import hotwords
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.decoder.cutting import Piece
@@ -17,22 +20,27 @@ UNHEARD = "somebody seems to speak where the model wrote nothing; see unheard"
 
 
 class Assembly:
-    """Collects what was heard."""
+    """Collects what was heard.
 
-    def __init__(self) -> None:
+    Args:
+        write: from a punctuated sentence to how it is to be written.
+    """
+
+    def __init__(self, write: Callable[[str], str]) -> None:
+        self._write = write
         self.pieces = 0
         self.segments: list[Segment] = []
         self.unheard: list[tuple[float, float]] = []
         self._plain: list[str] = []
         self._was_retried = False
 
-    def add(self, piece: Piece, heard: Recognised, written: str) -> list[Segment]:
+    def add(self, piece: Piece, heard: Recognised, punctuated: str) -> list[Segment]:
         """One more piece.
 
         Args:
             piece: where it lies.
             heard: what the model made of it.
-            written: its text as it is to be shown, punctuated and so on.
+            punctuated: its text with punctuation, if there is a model for that.
 
         Returns:
             The sentences in it.
@@ -48,7 +56,10 @@ class Assembly:
             Token(t.text, start + t.start_seconds, start + t.end_seconds, t.confidence)
             for t in heard.tokens
         ]
-        fresh = list(sentences(written, tokens, start, end))
+        fresh = [
+            replace(sentence, text=self._write(sentence.text))
+            for sentence in sentences(punctuated, tokens, start, end)
+        ]
         self.segments += fresh
         return fresh
 

@@ -58,7 +58,7 @@ class Heard:
     """What became of a piece."""
 
     recognised: Recognised
-    written: str
+    punctuated: str
     inference_seconds: float
 
 

@@ -24,13 +24,14 @@ from seacod.asr.admission import Admission, Ticket
 from seacod.asr.assembly import Assembly
 from seacod.asr.audio import SAMPLE_RATE, too_long
 from seacod.asr.cache import CutCache
+from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import Task
 from seacod.asr.engine import Engine
 from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.listening import Figures, Listener, Memory
-from seacod.asr.scheduler import BatchDone, Order, Scheduler, Watchers
+from seacod.asr.scheduler import BatchDone, Heard, Order, Scheduler, Watchers
 from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
 from seacod.asr.writing import Writer
@@ -300,16 +301,13 @@ class TranscriptionService:
         want: Literal["samples", "pieces"] = "samples" if self._listener.voice else "pieces"
         task = Task(want, task.max_seconds, task.max_bytes, task.max_piece_seconds)
         figures = Figures(is_long=ticket.audio_seconds > self.limits.direct_audio_seconds)
-        assembly = Assembly()
+        assembly = Assembly(self._writer.write)
         request.on_progress(Progress("recognising", share=0.0 if known_seconds else None))
         stream = self._listener.hear(request.path, task, order, figures)
         async with contextlib.aclosing(stream) as heard:
             async for piece, what in heard:
                 self._admission.progressed(ticket, len(piece.samples) / SAMPLE_RATE)
-                written = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._writer.write, what.written
-                ) if self._writer.is_on else what.written  # fmt: skip
-                fresh = assembly.add(piece, what.recognised, written)
+                fresh = await self._add(assembly, piece, what)
                 if fresh:
                     request.on_segments(fresh)
                 share = min(1.0, piece.end / SAMPLE_RATE / known_seconds) if known_seconds else None
@@ -324,6 +322,14 @@ class TranscriptionService:
             self.engine,
             processing_seconds=now - turn_at,
             queue_seconds=turn_at - ticket.admitted_at,
+        )
+
+    async def _add(self, assembly: Assembly, piece: Piece, what: Heard) -> list[Segment]:
+        """Grammars take their time, so they run on a thread."""
+        if not self._writer.is_on:
+            return assembly.add(piece, what.recognised, what.punctuated)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, assembly.add, piece, what.recognised, what.punctuated
         )
 
     async def _wait_for_turn(self, ticket: Ticket, request: _Request) -> None:

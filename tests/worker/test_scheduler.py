@@ -109,7 +109,7 @@ def test_one_thread_does_it_all_and_each_gets_its_own(engine: SteeredEngine) -> 
         engine.may_go_on.set()
         heard = await asyncio.gather(*results)
         assert [h.recognised.text for h in heard] == [str(int(s * SAMPLE_RATE)) for s in lengths]
-        assert heard[0].written == "32000。"
+        assert heard[0].punctuated == "32000。"
 
     scheduled(engine, test)
     assert started == ["start"]

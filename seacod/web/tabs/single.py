@@ -63,7 +63,8 @@ def build(service: TranscriptionService, uploads: Path, label: Callable[[str], A
     ) -> AsyncIterator[tuple[str, str, str]]:
         language = preferred(request.headers.get("accept-language", ""))
         yield "", render.progress(language, None), ""
-        async for update in _run(service, uploads, path, hotwords, language):
+        client = f"page:{request.session_hash}"
+        async for update in _run(service, uploads, path, hotwords, language, client):
             yield update
 
     button.click(
@@ -73,7 +74,12 @@ def build(service: TranscriptionService, uploads: Path, label: Callable[[str], A
 
 
 async def _run(
-    service: TranscriptionService, uploads: Path, path: str | None, hotwords: str, language: str
+    service: TranscriptionService,
+    uploads: Path,
+    path: str | None,
+    hotwords: str,
+    language: str,
+    client: str,
 ) -> AsyncIterator[tuple[str, str, str]]:
     """Updates of (text, status, details) until the request is over."""
     news: asyncio.Queue[Progress | None] = asyncio.Queue()
@@ -83,6 +89,7 @@ async def _run(
             service.transcribe(
                 _checked(path, uploads, language), hotwords, route=ROUTE,
                 name=Path(path or "").name,
+                client=client,
                 on_progress=news.put_nowait,
             )
         )  # fmt: skip
