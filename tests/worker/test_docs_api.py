@@ -1,0 +1,78 @@
+"""Every command and program of docs/api.md is run, against the real service."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sounds
+from supervised import ROOT, Service
+
+PAGE = (ROOT / "docs/api.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    for name in ("recording.wav", "another.wav"):
+        shutil.copy(sounds.SPEECH, tmp_path / name)
+    # `seacod` as an installed one is called.
+    command = tmp_path / "seacod"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m seacod "$@"\n')
+    command.chmod(0o755)
+    return tmp_path
+
+
+def adapted(text: str, live: Service) -> str:
+    return text.replace("http://127.0.0.1:7860", live.url)
+
+
+def environment(here: Path) -> dict[str, str]:
+    path = f"{here}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1"}
+
+
+def test_the_shell_examples_work(live: Service, here: Path) -> None:
+    script = adapted("\n".join(blocks("sh")), live)
+    # -f: an error status fails the script, but for the last: the job may be over by then.
+    cancel = script.index("curl -X DELETE")
+    script = script[:cancel].replace("curl ", "curl -sSf ") + script[cancel:]
+    result = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script],
+        cwd=here, env=environment(here), capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count(sounds.SPEECH_TEXT) >= 4
+    assert "00:00:00," in result.stdout
+    assert "event: done" in result.stdout
+    assert "robot:sha256$" in result.stdout
+    assert "anna:scrypt$" in result.stdout
+    assert (here / "results.zip").stat().st_size > 500
+
+
+def test_the_program_works(live: Service, here: Path) -> None:
+    (program,) = blocks("python")
+    result = subprocess.run(
+        [sys.executable, "-c", adapted(program, live)],
+        cwd=here, env=environment(here), capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == sounds.SPEECH_TEXT
+
+
+def test_the_error_has_the_shape_described(live: Service) -> None:
+    import httpx
+
+    (described,) = blocks("json")
+    answer = httpx.post(f"{live.url}/transcribe", files={"file": b""}, trust_env=False).json()
+    shape = re.sub(r"\.\.\.|…", "", described)
+    assert set(json.loads(shape)["error"]) == set(answer["error"])
