@@ -63,6 +63,22 @@ def _die_of_poison() -> None:
     TranscriptionService.transcribe = transcribe  # type: ignore[method-assign]
 
 
+def _fail_recognising(fault: str, engine: Any) -> None:
+    from seacod.errors import OutOfMemory
+
+    engine.__dict__.pop("recognise", None)
+    real = engine.recognise
+
+    def recognise(pieces: Any, hotwords: Any) -> Any:
+        if fault == "slow":
+            time.sleep(2.0)
+        elif fault == "no_room_at_all" or len(pieces) > 1:
+            raise OutOfMemory("this does not fit, says a test", "测试")
+        return real(pieces, hotwords)
+
+    engine.recognise = recognise
+
+
 def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
@@ -85,6 +101,10 @@ def _fail(fault: str, worker: Any) -> None:
         worker._loop.call_soon_threadsafe(time.sleep, FOREVER_SECONDS)
     elif fault == "stuck":
         worker._service.engine.recognise = lambda *_: time.sleep(FOREVER_SECONDS)
+    elif fault in ("no_room_for_two", "no_room_at_all", "slow"):
+        _fail_recognising(fault, worker._service.engine)
+    elif fault == "room_again":
+        del worker._service.engine.recognise
     elif fault == "deaf":
         for server in worker._server.servers:
             for listening in server.sockets:

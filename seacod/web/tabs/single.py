@@ -13,6 +13,7 @@ import gradio as gr
 import structlog
 
 from seacod.asr.service import Progress, TranscriptionService
+from seacod.config.schema import LimitSettings
 from seacod.errors import BadRequest, SeacodError
 from seacod.models import warmup
 from seacod.web import render
@@ -39,10 +40,7 @@ def build(service: TranscriptionService, uploads: Path, label: Callable[[str], A
                 sources=["upload", "microphone"], type="filepath", label=label("recording"),
                 elem_id="sc-recording", buttons=[],
             )  # fmt: skip
-            mebibytes = f"{limits.max_upload_bytes / 1048576:g}"
-            seconds = f"{limits.max_audio_seconds:g}"
-            hint = both("limits", seconds=seconds, mebibytes=mebibytes)
-            gr.HTML(f'<p class="sc-hint">{hint}</p>')
+            gr.HTML(f'<p class="sc-hint">{_limits(limits)}</p>')
             words = gr.Textbox(
                 label=label("hotwords"), placeholder=label("hotwords_placeholder"),
                 info=label("hotwords_info"), lines=1, max_lines=3, elem_id="sc-hotwords",
@@ -71,6 +69,18 @@ def build(service: TranscriptionService, uploads: Path, label: Callable[[str], A
         single, [recording, words], [result, status, details], api_name="single",
         concurrency_limit=None, show_progress="hidden", trigger_mode="once",
     )  # fmt: skip
+
+
+def _limits(limits: LimitSettings) -> str:
+    """How long and how big a recording may be, in a unit people think in."""
+    mebibytes = f"{limits.max_upload_bytes / 1048576:g}"
+    strict = limits.long_audio == "reject"
+    seconds = limits.direct_audio_seconds if strict else limits.max_audio_seconds
+    if seconds >= 7200 and seconds % 1800 == 0:
+        return both("limits_hours", hours=f"{seconds / 3600:g}", mebibytes=mebibytes)
+    if seconds >= 300 and seconds % 60 == 0:
+        return both("limits_minutes", minutes=f"{seconds / 60:g}", mebibytes=mebibytes)
+    return both("limits", seconds=f"{seconds:g}", mebibytes=mebibytes)
 
 
 async def _run(
