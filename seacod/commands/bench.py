@@ -102,10 +102,13 @@ def throughput(
 
 def engine(config: Path | None, model: str | None, *, tune: bool, as_json: bool) -> int:
     """What each batch size costs; with `tune`, what to configure."""
+    from seacod import logs
     from seacod.bench import engine as bench
     from seacod.config import load_settings
 
     settings = load_settings(config, options={"asr.model": model})
+    # To standard error: what is printed here may go into a configuration file.
+    logs.configure(settings.log.model_copy(update={"file": None}), "client")
     found = bench.measure(settings)
     if as_json:
         print(json.dumps(dataclasses.asdict(found)))

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,7 @@ class Jobs:
         self._news = asyncio.Event()
         self._is_stopping = False
         self._looking: asyncio.Task[None] | None = None
+        self._blamed_pids: Sequence[int] = ()
 
     async def start(self, blamed_pids: Sequence[int]) -> None:
         """Take up what the workers before have left, and work from now on.
@@ -69,11 +71,20 @@ class Jobs:
         Args:
             blamed_pids: workers that crashed by themselves.
         """
-        await self._call(self._open)
-        taken = await self._call(lambda: self.store.recover(blamed_pids))
-        if taken:
-            log.info("files_taken_back", files=taken)
+        self._blamed_pids = blamed_pids
+        with contextlib.suppress(OSError, sqlite3.Error):
+            await self._take_up()
         self._looking = asyncio.ensure_future(self._look())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store can be used; requests go on without a disk to write to."""
+        return self._store is not None
+
+    async def _take_up(self) -> None:
+        await self._call(self._open)
+        if taken := await self._call(lambda: self.store.recover(self._blamed_pids)):
+            log.info("files_taken_back", files=taken)
 
     async def finish(self, timeout_seconds: float) -> None:
         """Begin nothing more; finish what there is time for; put the rest back."""
@@ -90,7 +101,8 @@ class Jobs:
 
     async def close(self) -> None:
         """Own nothing any more."""
-        await self._call(self.store.close)
+        if self._store is not None:
+            await self._call(self._store.close)
         self._thread.shutdown(wait=False)
 
     @property
@@ -130,6 +142,8 @@ class Jobs:
         expire_at = time.monotonic()
         while True:
             try:
+                if self._store is None:
+                    await self._take_up()
                 await self._call(self.store.recover)
                 while not self._is_stopping and await self._begin_one():
                     pass
@@ -215,8 +229,9 @@ class Jobs:
         await self._call(lambda: self.store.finish(self._owner, file, state, **more))
 
     def _open(self) -> None:
-        self._store = JobStore(self._directory)
-        self._store.own(self._owner)
+        store = JobStore.open(self._directory)
+        store.own(self._owner)
+        self._store = store
 
     async def _call(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)

@@ -90,6 +90,25 @@ class JobStore:
         self._database.executescript(_SCHEMA)
         self._locks: dict[str, int] = {}
 
+    @classmethod
+    def open(cls, directory: Path) -> JobStore:
+        """The store; one whose database is damaged is set aside and begun anew.
+
+        Raises:
+            OSError, sqlite3.Error: the directory cannot be written to.
+        """
+        try:
+            return cls(directory)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            aside = f"jobs.db.damaged-{int(time.time())}"
+            log.error("jobs_set_aside", error=str(error), kept_as=aside)
+            os.replace(directory / "jobs.db", directory / aside)
+            for suffix in ("-wal", "-shm"):
+                (directory / f"jobs.db{suffix}").unlink(missing_ok=True)
+            return cls(directory)
+
     def close(self) -> None:
         self._database.close()
         for owner in tuple(self._locks):

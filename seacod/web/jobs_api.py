@@ -50,8 +50,12 @@ class JobDesk:
         Raises:
             NotReady: not yet, or no more.
         """
-        if self.jobs is None:
-            raise NotReady("batches are taken when the model is loaded", "模型加载完成后才能提交")
+        if self.jobs is None or not self.jobs.is_open:
+            raise NotReady(
+                "batches cannot be kept at present: the worker has just begun, or its operator has "
+                "to make room on the disk (the log says which)",
+                "暂时无法受理批量任务：服务刚启动或磁盘不可写，详见日志",
+            )
         return self.jobs
 
 

@@ -146,3 +146,14 @@ def test_finished_jobs_expire_others_never(store: JobStore) -> None:
 )
 def test_names_in_the_zip_are_no_paths(given: str, safe: str) -> None:
     assert safe_name(given) == safe
+
+
+def test_a_damaged_database_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
+    directory = tmp_path / "jobs"
+    directory.mkdir()
+    (directory / "jobs.db").write_bytes(b"this is no database at all " * 100)
+    store = JobStore.open(directory)
+    accepted(store, "job", 1)
+    assert states(store, "job") == ["waiting"]
+    assert [p.name for p in directory.glob("jobs.db.damaged-*")]
+    store.close()

@@ -19,7 +19,7 @@ from typing import Any
 from seacod import logs
 from seacod.asr.transcript import Transcript
 from seacod.config.schema import LimitSettings, LogSettings
-from seacod.jobs import model, runner, store
+from seacod.jobs import model, store
 from seacod.jobs.runner import Jobs
 
 FILES = 50
@@ -84,7 +84,9 @@ def opened(directory: Path, points: Points) -> store.JobStore:
 
 async def work(directory: Path, points: Points) -> None:
     jobs = Jobs(directory, StandIn(), lambda: 7.0)  # type: ignore[arg-type]
-    runner.JobStore = lambda path: opened(path, points)  # type: ignore[assignment,misc]
+    store.JobStore.open = staticmethod(  # type: ignore[method-assign,assignment]
+        lambda path: opened(path, points)
+    )
     await jobs.start([])
     while (await jobs.get("job"))[0].finished is None:  # noqa: ASYNC110
         await asyncio.sleep(0.005)

@@ -122,7 +122,7 @@ def test_a_long_recording_stands_still_until_it_is_taken(tmp_path: Path) -> None
     path.write_bytes(sounds.wav((sounds.tone(200) * 20_000).astype("<i2").tobytes()))
 
     async def test(decoders: Decoders) -> None:
-        stream = decoders.run(path, task("samples"))
+        stream = decoders.run(path, task("samples"), is_long=True)
         frames = [await anext(stream) for _ in range(3)]
         assert frames[1].kind == "block"
         await asyncio.sleep(0.2)

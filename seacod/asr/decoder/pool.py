@@ -1,7 +1,7 @@
 """The worker's side of decoding: a few processes, used in turn, replaced when one breaks.
 
 Lives on the event loop and owns the processes. A decoder works on one recording at a time; more of
-them start while all are busy, up to a limit, and those that stay idle for a while end.
+them start while all are busy, up to a limit, and end when they are idle.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _BUFFER_BYTES = 1 << 20
 _SILENT_SECONDS = 60.0
 # A cancelled recording that is as good as decoded is heard out; a new process costs more.
 _HEAR_OUT_SECONDS = 0.3
-_IDLE_SECONDS = 60.0
+# While some decode, others read headers.
+_IDLE_FOR_EACH = 2
 _LOOK_SECONDS = 0.005
 # Killed, a process ends at once; one that waits for a dead disk is left to the kernel.
 _LONGEST_END_SECONDS = 5.0
@@ -158,11 +159,11 @@ class Decoders:
         if not await decoder.comes_to_rest():
             await self._end(decoder)
             return
-        decoder.idle_since = time.monotonic()
-        self._idle.append(decoder)
-        longest = self._idle[0]
-        if len(self._alive) > self._kept and time.monotonic() - longest.idle_since > _IDLE_SECONDS:
-            await self._end(self._idle.pop(0))
+        # Those that long recordings brought go with them; the next ones cost a third of a second.
+        if len(self._idle) >= _IDLE_FOR_EACH * self._kept:
+            await self._end(decoder)
+        else:
+            self._idle.append(decoder)
 
     async def _end(self, decoder: _Decoder) -> None:
         self._alive.discard(decoder)
@@ -186,7 +187,6 @@ class _Decoder:
         self._is_working = False
         # A head whose body was still to come when the reading was cancelled.
         self._head: tuple[Kind, int, int] | None = None
-        self.idle_since = time.monotonic()
 
     @classmethod
     async def start(cls) -> _Decoder:
