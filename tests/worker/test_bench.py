@@ -1,0 +1,60 @@
+"""The benches run, and what they print is what they say it is. No figure is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from supervised import ROOT
+
+from seacod.bench import throughput
+from seacod.bench.throughput import Figures
+from seacod.config.schema import Settings
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def bench(*arguments: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", "seacod", "bench", *arguments],
+        capture_output=True, text=True, cwd=ROOT, timeout=280, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_recommended_limits_are_a_configuration() -> None:
+    printed = bench("engine", "--tune")
+    settings = Settings.model_validate(yaml.safe_load(printed))
+    assert settings.limits.queue_length >= 4
+    assert settings.asr.batch_seconds >= 5
+
+
+def test_all_three_servers_transcribe_under_the_bench(tmp_path: Path) -> None:
+    printed = bench(
+        "throughput", "--clients", "2", "--seconds", "1", "--json", "--output", str(tmp_path)
+    )
+    found = json.loads(printed)
+    assert [f["peer"] for f in found["figures"]] == ["seacod", "plain Gradio app", "funasr-server"]
+    for figures in found["figures"]:
+        assert figures["answered"] > 0
+        assert figures["errors"] == 0
+    assert set(found["ratios"]["2"]) == {"plain Gradio app", "funasr-server"}
+    assert json.loads((tmp_path / "throughput.json").read_text()) == found
+    assert (tmp_path / "throughput.svg").read_text().startswith("<svg ")
+
+
+def test_ratios_are_ours_over_theirs() -> None:
+    def figures(peer: str, clients: int, audio: float) -> Figures:
+        return Figures(peer, clients, audio, 0.1, 0.2, 0.3, 10, 0, 0.01)
+
+    found = throughput.ratios(
+        [figures("ours", 1, 30), figures("ours", 8, 80), figures("x", 1, 20), figures("x", 8, 20)]
+    )
+    assert found == {1: {"x": 1.5}, 8: {"x": 4.0}}
+    assert throughput.quantile([3, 1, 2], 0.5) == 2
+    assert throughput.quantile([], 0.99) == 0
