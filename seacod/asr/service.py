@@ -24,6 +24,7 @@ from seacod.asr.admission import Admission, Ticket
 from seacod.asr.assembly import Assembly
 from seacod.asr.audio import SAMPLE_RATE, too_long
 from seacod.asr.cache import CutCache
+from seacod.asr.counting import Counts
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import Task
@@ -31,7 +32,7 @@ from seacod.asr.engine import Engine
 from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.listening import Figures, Listener, Memory
-from seacod.asr.scheduler import BatchDone, Heard, Order, Scheduler, Watchers
+from seacod.asr.scheduler import Heard, Order, Scheduler, Watchers
 from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
 from seacod.asr.writing import Writer
@@ -42,7 +43,6 @@ from seacod.errors import (
     NotReady,
     OutOfMemory,
     QueueFull,
-    SeacodError,
 )
 from seacod.metrics import WorkerMetrics
 
@@ -106,12 +106,12 @@ class TranscriptionService:
         limits = settings.limits
         self.limits: LimitSettings = limits
         self._asr = settings.asr
-        self._metrics = metrics
+        self._counts = Counts(metrics)
         self._scheduler = Scheduler(
             load,
             batch_seconds=settings.asr.batch_seconds,
             gathering_seconds=settings.asr.gathering_seconds,
-            watchers=Watchers(self._batch_done, self._out_of_memory),
+            watchers=Watchers(self._counts.batch, self._counts.out_of_memory),
         )
         self._admission = Admission(
             limits.queue_length,
@@ -136,8 +136,6 @@ class TranscriptionService:
         self._engine: Engine | None = None
         # Said by /health/ready; requests that are inside, or come on an open connection, go on.
         self.is_draining = False
-        self._answered = 0
-        self._failed = 0
         self.on_fault: Callable[[str, str], None] = _nobody_listens
 
     async def start(self) -> Engine:
@@ -191,8 +189,8 @@ class TranscriptionService:
         try:
             self._admission.check_room(client)
         except QueueFull as error:
-            self._metrics.requests.labels(route).inc()
-            self._count_failure(route, error, 0.0)
+            self._counts.request(route)
+            self._counts.failure(route, error, 0.0)
             raise
 
     async def transcribe(
@@ -224,7 +222,7 @@ class TranscriptionService:
             SeacodError: why there is no text; see `seacod/errors.py` for the kinds.
         """
         began = time.monotonic()
-        self._metrics.requests.labels(route).inc()
+        self._counts.request(route)
         request = _Request(
             upload_path, words, name, client, is_bulk, on_progress or _ignore,
             on_segments or _ignore_segments,
@@ -233,11 +231,13 @@ class TranscriptionService:
             with _needed(upload_path):
                 transcript = await self._admitted(request)
         except BaseException as error:
-            self._count_failure(route, error, time.monotonic() - began)
+            self._counts.failure(route, error, time.monotonic() - began)
+            if isinstance(error, OutOfMemory):
+                self.on_fault("out_of_memory", error.message)
             raise
         finally:
             self._gauge()
-        self._count_success(route, transcript, time.monotonic() - began)
+        self._counts.success(route, transcript, time.monotonic() - began)
         return transcript
 
     async def _admitted(self, request: _Request) -> Transcript:
@@ -315,7 +315,7 @@ class TranscriptionService:
                     Progress("recognising", assembly.pieces, figures.pieces_found, share=share)
                 )
         now = time.monotonic()
-        self._metrics.unheard.inc(len(assembly.unheard))
+        self._counts.unheard(len(assembly.unheard))
         return assembly.transcript(
             figures,
             clean,
@@ -343,46 +343,6 @@ class TranscriptionService:
         finally:
             turn.cancel()
 
-    # -- counting -----------------------------------------------------------------------------
-
-    def _batch_done(self, done: BatchDone) -> None:
-        """On the inference thread; prometheus_client's values have locks of their own."""
-        self._metrics.batches.inc()
-        self._metrics.batch_pieces.inc(done.pieces)
-        self._metrics.batch_audio_seconds.inc(done.audio_seconds)
-        self._metrics.batch_padded_seconds.inc(done.padded_seconds)
-        self._metrics.inference_seconds.inc(done.inference_seconds)
-        self._metrics.retried.inc(done.retried)
-
-    def _out_of_memory(self, padded: float) -> None:
-        self._metrics.out_of_memory.inc()
-
-    def _count_failure(self, route: str, error: BaseException, seconds: float) -> None:
-        self._failed += _is_our_fault(error)
-        if isinstance(error, OutOfMemory):
-            self.on_fault("out_of_memory", error.message)
-        self._metrics.failed.labels(route, _reason(error)).inc()
-        _tell_failed(route, error, seconds)
-
-    def _count_success(self, route: str, transcript: Transcript, seconds: float) -> None:
-        self._answered += 1
-        self._metrics.succeeded.labels(route).inc()
-        self._metrics.files.inc()
-        self._metrics.audio_seconds.inc(transcript.duration_seconds)
-        self._metrics.processing_seconds.labels(route).observe(seconds)
-        log.info(
-            "transcribed",
-            route=route,
-            audio_seconds=round(transcript.duration_seconds, 2),
-            speech_seconds=round(transcript.speech_seconds, 2),
-            processing_seconds=round(transcript.processing_seconds, 3),
-            queue_seconds=round(transcript.queue_seconds, 3),
-            decoding_seconds=round(transcript.decoding_seconds, 3),
-            inference_seconds=round(transcript.inference_seconds, 3),
-            segments=len(transcript.segments),
-            hotwords=len(transcript.hotwords),
-        )
-
     def load(self) -> Load:
         """What goes on now."""
         oldest = self._admission.oldest_seconds
@@ -392,8 +352,8 @@ class TranscriptionService:
             queue_depth=self._admission.waiting,
             oldest_seconds=oldest,
             progress_age_seconds=age if self._scheduler.is_busy else 0.0,
-            answered=self._answered,
-            failed=self._failed,
+            answered=self._counts.answered,
+            failed=self._counts.failed,
             gpu_reserved_bytes=self._engine.reserved_bytes() if self._engine is not None else 0,
             running=self._admission.with_the_model[:500],
             outstanding_seconds=self._admission.outstanding_seconds,
@@ -416,8 +376,7 @@ class TranscriptionService:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _gauge(self) -> None:
-        self._metrics.in_flight.set(self._admission.in_flight)
-        self._metrics.queue_depth.set(self._admission.waiting)
+        self._counts.present(self._admission.in_flight, self._admission.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,31 +408,8 @@ def _needed(path: Path) -> Iterator[None]:
         yield
 
 
-def _is_our_fault(error: BaseException) -> bool:
-    """Whether a request failed for a reason that is neither the client's nor a full queue."""
-    if isinstance(error, SeacodError):
-        return error.http_status >= 500 and not isinstance(error, (QueueFull, NotReady))
-    return isinstance(error, Exception)
-
-
 def _nobody_listens(kind: str, text: str) -> None:
     """Until the worker does."""
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, SeacodError):
-        return error.code
-    return "canceled" if isinstance(error, asyncio.CancelledError) else "internal"
-
-
-def _tell_failed(route: str, error: BaseException, seconds: float) -> None:
-    """One line for the operator; a client's mistake is no warning."""
-    is_ours = isinstance(error, SeacodError) and error.http_status >= 500
-    tell = log.warning if is_ours else log.info
-    said = error.message if isinstance(error, SeacodError) else None
-    tell(
-        "not_transcribed", route=route, reason=_reason(error), said=said, seconds=round(seconds, 3)
-    )
 
 
 def _ignore(progress: Progress) -> None:

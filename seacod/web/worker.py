@@ -36,15 +36,14 @@ from seacod.errors import (
 from seacod.paths import Paths
 from seacod.protocol import FromSupervisor, FromWorker
 from seacod.web.accepting import stop_accepting
+from seacod.web.preparing import Preparation
 from seacod.web.room import guarded
 from seacod.web.traffic import Traffic
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from seacod.asr.engine import Engine
     from seacod.asr.service import TranscriptionService
-    from seacod.asr.tuning import Tuning
     from seacod.jobs.runner import Jobs
     from seacod.web.jobs_api import JobDesk
 
@@ -139,7 +138,7 @@ class Worker:
         self._service: TranscriptionService | None = None
         self._server: uvicorn.Server | None = None
         self._traffic = Traffic()
-        self._tuning: Tuning | None = None
+        self._preparation = Preparation(settings, paths, self._say)
         self._desk: JobDesk | None = None
         self._blamed_pids: list[int] = []
         self._is_promoted = asyncio.Event()
@@ -181,9 +180,9 @@ class Worker:
             self._send(protocol.Warm())
             log.info("spare_warm", seconds=round(time.monotonic() - self._began, 2))
             await self._is_promoted.wait()
-        await service.with_engine(self._place)
-        if self._tuning is not None:
-            service.tune(self._tuning)
+        await service.with_engine(self._preparation.place)
+        if self._preparation.tuning is not None:
+            service.tune(self._preparation.tuning)
         await service.open()
         engine = service.engine
         assert self._server is not None
@@ -213,96 +212,30 @@ class Worker:
         from seacod.metrics import WorkerMetrics
 
         self._paths.page_uploads.mkdir(parents=True, exist_ok=True)
-        service = TranscriptionService(self._settings, self._load_engine, WorkerMetrics())
+        service = TranscriptionService(self._settings, self._preparation.load, WorkerMetrics())
         await service.start()
         service.on_fault = lambda kind, text: self._send(protocol.Fault(kind, text))
         self._service = service
         self._server = self._web_server(service)
         return service
 
-    def _load_engine(self) -> Engine:
-        """On the inference thread: importing and loading take many seconds."""
-        from seacod.models import fetch, registry
-
-        asr = self._settings.asr
-        for identifier in registry.missing(asr, self._paths.models):
-            fetch.fetch(
-                identifier,
-                self._paths.models,
-                fetch.token(asr),
-                lambda text: self._say(f"downloading {text}", extend_seconds=120.0),
-            )
-        models = registry.resolve(asr, self._paths.models)
-        self._say("importing torch and funasr")
-        from seacod.asr.engine import Engine
-
-        self._say(f"loading {models.name}")
-        engine = Engine(models, asr.cpu_threads)
-        self._say("importing the page")
-        import gradio  # noqa: F401  (six seconds that must not be spent on the event loop)
-
-        import seacod.web.app  # noqa: F401
-
-        if not engine.needs_gpu(asr.device):
-            # Nothing changes for the model any more: a spare need not do this when it is needed.
-            self._first_recording(engine)
-            self._tune(engine)
-        return engine
-
-    def _place(self, engine: Engine) -> None:
-        """On the inference thread: the last step before the worker is ready."""
-        engine.place(self._settings.asr.device)
-        if engine.device != "cpu":
-            self._first_recording(engine)
-            self._tune(engine)
-
-    def _tune(self, engine: Engine) -> None:
-        """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""
-        if self._settings.asr.tune == "off":
-            return
-        from seacod.asr import tuning
-        from seacod.models import warmup
-
-        file = self._paths.state / "tuning.json"
-        ceiling = self._settings.asr.batch_seconds
-        name = tuning.key(model=engine.name, device=engine.hardware, ceiling_seconds=ceiling)
-        self._tuning = tuning.remembered(file, name)
-        if self._tuning is None:
-            self._say("measuring batch sizes")
-            speech = warmup.first_recording()
-            self._tuning = tuning.measure(
-                lambda batch: engine.recognise(batch, None), speech, ceiling
-            )
-            tuning.remember(file, name, self._tuning)
-            log.info(
-                "batch_sizes_measured",
-                useful_seconds=self._tuning.useful_seconds,
-                speed=round(self._tuning.speed, 1),
-            )
-
-    def _first_recording(self, engine: Engine) -> None:
-        """On the inference thread."""
-        from seacod.models import registry, warmup
-
-        asr = self._settings.asr
-        self._say("transcribing a first recording")
-        models = registry.resolve(asr, self._paths.models)
-        warmup.warm_up(engine, models)
-
     def _web_server(self, service: TranscriptionService) -> uvicorn.Server:
         import uvicorn
 
         from seacod.web.app import create_app
+        from seacod.web.errors import RequestIds
         from seacod.web.jobs_api import JobDesk
 
         self._desk = JobDesk(lambda: self._settings.results)
         app = create_app(service, self._settings, self._paths, self._desk)
         config = uvicorn.Config(
             self._traffic.around(
-                guarded(
-                    app,
-                    self._paths.temp,
-                    lambda: self._settings.storage.free_refuse_bytes,
+                RequestIds(
+                    guarded(
+                        app,
+                        self._paths.temp,
+                        lambda: self._settings.storage.free_refuse_bytes,
+                    )
                 )
             ),
             log_config=None,
@@ -357,7 +290,7 @@ class Worker:
         await canary.sing(
             service,
             lambda: self._settings.worker.canary_interval_seconds,
-            self._first_recording,
+            self._preparation.first_recording,
             lambda text: self._send(protocol.Fault("canary", text)),
         )
 

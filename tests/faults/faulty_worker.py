@@ -41,10 +41,10 @@ def main() -> int:
     if fault == "never_ready":
         print("this worker was told never to be ready", file=sys.stderr, flush=True)
 
-        def load_for_ever(self: module.Worker) -> None:
+        def load_for_ever(self: module.Preparation) -> None:
             time.sleep(FOREVER_SECONDS)
 
-        module.Worker._load_engine = load_for_ever  # type: ignore[assignment,method-assign]
+        module.Preparation.load = load_for_ever  # type: ignore[assignment,method-assign]
     threading.Thread(target=_watch, args=(workers,), name="saboteur", daemon=True).start()
     return module.run_worker()
 

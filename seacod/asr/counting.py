@@ -1,0 +1,97 @@
+"""Counts what becomes of requests and batches: metrics, one line of the log for each request."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from seacod.asr.scheduler import BatchDone
+from seacod.asr.transcript import Transcript
+from seacod.errors import NotReady, QueueFull, SeacodError
+from seacod.metrics import WorkerMetrics
+
+log = structlog.get_logger(__name__)
+
+
+class Counts:
+    """The counters of one worker. `answered` and `failed` are those since its start; the second
+    has only what failed on our side.
+    """
+
+    def __init__(self, metrics: WorkerMetrics) -> None:
+        self._metrics = metrics
+        self.answered = 0
+        self.failed = 0
+
+    def request(self, route: str) -> None:
+        """One came."""
+        self._metrics.requests.labels(route).inc()
+
+    def unheard(self, pieces: int) -> None:
+        """Stretches of speech for which nothing was written."""
+        self._metrics.unheard.inc(pieces)
+
+    def present(self, in_flight: int, waiting: int) -> None:
+        """How many there are now."""
+        self._metrics.in_flight.set(in_flight)
+        self._metrics.queue_depth.set(waiting)
+
+    def batch(self, done: BatchDone) -> None:
+        """On the inference thread; prometheus_client's values have locks of their own."""
+        self._metrics.batches.inc()
+        self._metrics.batch_pieces.inc(done.pieces)
+        self._metrics.batch_audio_seconds.inc(done.audio_seconds)
+        self._metrics.batch_padded_seconds.inc(done.padded_seconds)
+        self._metrics.inference_seconds.inc(done.inference_seconds)
+        self._metrics.retried.inc(done.retried)
+
+    def out_of_memory(self, padded: float) -> None:
+        self._metrics.out_of_memory.inc()
+
+    def failure(self, route: str, error: BaseException, seconds: float) -> None:
+        self.failed += _is_our_fault(error)
+        self._metrics.failed.labels(route, _reason(error)).inc()
+        _tell_failed(route, error, seconds)
+
+    def success(self, route: str, transcript: Transcript, seconds: float) -> None:
+        self.answered += 1
+        self._metrics.succeeded.labels(route).inc()
+        self._metrics.files.inc()
+        self._metrics.audio_seconds.inc(transcript.duration_seconds)
+        self._metrics.processing_seconds.labels(route).observe(seconds)
+        log.info(
+            "transcribed",
+            route=route,
+            audio_seconds=round(transcript.duration_seconds, 2),
+            speech_seconds=round(transcript.speech_seconds, 2),
+            processing_seconds=round(transcript.processing_seconds, 3),
+            queue_seconds=round(transcript.queue_seconds, 3),
+            decoding_seconds=round(transcript.decoding_seconds, 3),
+            inference_seconds=round(transcript.inference_seconds, 3),
+            segments=len(transcript.segments),
+            hotwords=len(transcript.hotwords),
+        )
+
+
+def _is_our_fault(error: BaseException) -> bool:
+    """Whether a request failed for a reason that is neither the client's nor a full queue."""
+    if isinstance(error, SeacodError):
+        return error.http_status >= 500 and not isinstance(error, (QueueFull, NotReady))
+    return isinstance(error, Exception)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SeacodError):
+        return error.code
+    return "canceled" if isinstance(error, asyncio.CancelledError) else "internal"
+
+
+def _tell_failed(route: str, error: BaseException, seconds: float) -> None:
+    """One line for the operator; a client's mistake is no warning."""
+    is_ours = isinstance(error, SeacodError) and error.http_status >= 500
+    tell = log.warning if is_ours else log.info
+    said = error.message if isinstance(error, SeacodError) else None
+    tell(
+        "not_transcribed", route=route, reason=_reason(error), said=said, seconds=round(seconds, 3)
+    )
