@@ -36,6 +36,8 @@ _EXPIRY_SECONDS = 600.0
 # The disk may be full for a while; a result is not thrown away for that.
 _STORE_AGAIN_SECONDS = 5.0
 _PUT_BACK_SECONDS = 2.0
+# Nobody waits for a file; what would take longer is begun again by the next worker.
+_FINISH_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -93,7 +95,8 @@ class Jobs:
             self._looking.cancel()
             await asyncio.wait({self._looking})
         if self._running:
-            await asyncio.wait(set(self._running.values()), timeout=timeout_seconds)
+            seconds = min(timeout_seconds, _FINISH_SECONDS)
+            await asyncio.wait(set(self._running.values()), timeout=seconds)
         for task in tuple(self._running.values()):
             task.cancel()
         if self._running:

@@ -183,7 +183,6 @@ class Worker:
         await service.with_engine(self._preparation.place)
         if self._preparation.tuning is not None:
             service.tune(self._preparation.tuning)
-        await service.open()
         engine = service.engine
         assert self._server is not None
         self._send(
@@ -214,6 +213,7 @@ class Worker:
         self._paths.page_uploads.mkdir(parents=True, exist_ok=True)
         service = TranscriptionService(self._settings, self._preparation.load, WorkerMetrics())
         await service.start()
+        await service.open()
         service.on_fault = lambda kind, text: self._send(protocol.Fault(kind, text))
         self._service = service
         self._server = self._web_server(service)

@@ -18,7 +18,7 @@ import sounds
 from seacod.asr.decoder import pool
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import Task
-from seacod.errors import BadAudio, SeacodError
+from seacod.errors import BadAudio, NotReady, SeacodError
 
 MUTATIONS = 10_000
 
@@ -102,18 +102,33 @@ def test_decoders_die_with_their_worker(tmp_path: Path) -> None:
 
     code = (
         "import asyncio\nfrom seacod.asr.decoder.pool import Decoders\n"
-        "async def main():\n d = Decoders(3, 3)\n await d.start()\n print('on', flush=True)\n"
+        "async def main():\n d = Decoders(2, 2)\n await d.start()\n print('on', flush=True)\n"
         " await asyncio.sleep(600)\nasyncio.run(main())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"on\n"
     children = psutil.Process(parent.pid).children()
-    assert len(children) == 3
+    assert len(children) == 2
     parent.kill()
     parent.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+def test_decoders_that_cannot_start_are_our_fault_not_the_recordings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> None:
+        decoders = Decoders(1, 1)
+        with pytest.raises(NotReady, match="exit code 3"):
+            await decoders.start()
+        monkeypatch.undo()
+        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+        await decoders.close()
+
+    monkeypatch.setattr(pool, "python", lambda *_: ["/bin/sh", "-c", "exit 3"])
+    asyncio.run(run())
 
 
 def test_a_long_recording_stands_still_until_it_is_taken(tmp_path: Path) -> None:

@@ -27,13 +27,15 @@ from seacod import errors
 from seacod.asr.audio import AudioInfo, Samples
 from seacod.asr.decoder import wire
 from seacod.asr.decoder.wire import Kind, Task
-from seacod.errors import BadAudio, EmptyAudio, SeacodError, TooBig, TooLong
+from seacod.errors import BadAudio, EmptyAudio, NotReady, SeacodError, TooBig, TooLong
 from seacod.interpreter import python
 
 log = structlog.get_logger(__name__)
 
 # How much decoded sound waits in the pipe for us; the decoder stands still when it is full.
 _BUFFER_BYTES = 1 << 20
+# So many are started beforehand, in a spare, too.
+_STARTED = 2
 # Without a word for so long a decoder is taken for stuck; it says something every 8 s of sound.
 _SILENT_SECONDS = 60.0
 # A cancelled recording that is as good as decoded is heard out; a new process costs more.
@@ -91,8 +93,13 @@ class Decoders:
         self.broken = 0
 
     async def start(self) -> None:
-        """Have those that stay ready before the first recording."""
-        self._idle = [await self._begin() for _ in range(self._kept)]
+        """Have some ready before the first recording; the others come when they are needed.
+
+        Raises:
+            NotReady: they cannot be started.
+        """
+        count = min(self._kept, _STARTED)
+        self._idle = list(await asyncio.gather(*(self._begin() for _ in range(count))))
 
     async def inspect(self, path: Path, task: Task) -> AudioInfo:
         """What the header says.
@@ -150,8 +157,26 @@ class Decoders:
             await self._end(decoder)
 
     async def _begin(self) -> _Decoder:
+        """A new one.
+
+        Raises:
+            NotReady: it does not start; the log says why.
+        """
         decoder = await _Decoder.start()
         self._alive.add(decoder)
+        try:
+            await decoder.hear()
+        except _Broken as error:
+            await self._end(decoder)
+            log.error("decoder_did_not_start", cause=str(error))
+            raise NotReady(
+                f"the process that decodes recordings does not start ({error}); the log of the "
+                "service has the details",
+                "解码进程无法启动，详见服务日志",
+            ) from None
+        except BaseException:
+            await self._end(decoder)
+            raise
         return decoder
 
     async def _give_back(self, decoder: _Decoder) -> None:

@@ -45,6 +45,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     voice = Voice()
     _limit()
+    answers.sendall(wire.frame("ready"))
     while True:
         message, descriptors, _, _ = socket.recv_fds(tasks, wire.MAX_TASK_BYTES, 1)
         if not message:

@@ -11,8 +11,8 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Kind = Literal["info", "piece", "block", "at", "done", "error"]
-_KINDS: tuple[Kind, ...] = ("info", "piece", "block", "at", "done", "error")
+Kind = Literal["ready", "info", "piece", "block", "at", "done", "error"]
+_KINDS: tuple[Kind, ...] = ("ready", "info", "piece", "block", "at", "done", "error")
 # kind, bytes of the body, a position in samples
 HEAD = struct.Struct("<BIq")
 MAX_TASK_BYTES = 4096
