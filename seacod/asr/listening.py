@@ -141,6 +141,13 @@ class Listener:
     async def _pieces(
         self, path: Path, task: Task, figures: Figures
     ) -> AsyncGenerator[Piece, None]:
+        cut_here = self._decoded if self.voice is None else self._heard_by_funasr
+        if figures.is_long:
+            # Nothing that would be kept, and a long time to read for nothing.
+            async with contextlib.aclosing(cut_here(path, task, figures)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
         loop = asyncio.get_running_loop()
         key = await loop.run_in_executor(self.threads, content_key, path)
         key += f"/{task.max_piece_seconds:g}"
@@ -152,19 +159,14 @@ class Listener:
             for piece in cut.pieces:
                 yield piece
             return
-        kept: list[Piece] | None = []
-        cut_here = self._decoded if self.voice is None else self._heard_by_funasr
+        kept: list[Piece] = []
         async with contextlib.aclosing(cut_here(path, task, figures)) as pieces:
             async for piece in pieces:
-                if kept is not None:
-                    kept.append(piece)
-                    if sum(p.samples.nbytes for p in kept) > self.cache.budget_bytes // 4:
-                        kept = None
+                kept.append(piece)
                 yield piece
-        if kept is not None:
-            samples = round(figures.decoded_seconds * SAMPLE_RATE)
-            speech = round(figures.speech_seconds * SAMPLE_RATE)
-            self.cache.put(key, Cut(tuple(kept), samples, speech))
+        samples = round(figures.decoded_seconds * SAMPLE_RATE)
+        speech = round(figures.speech_seconds * SAMPLE_RATE)
+        self.cache.put(key, Cut(tuple(kept), samples, speech))
 
     async def _decoded(
         self, path: Path, task: Task, figures: Figures

@@ -53,7 +53,7 @@ _FILE = (
 )
 _JOB = "id, client, hotwords, created, finished, is_canceled"
 # An upload that was never accepted (the worker died on the way) is an orphan after so long.
-_ORPHAN_SECONDS = 3600.0
+_ORPHAN_SECONDS = 86_400.0
 _LOCK_SECONDS = 30.0
 
 

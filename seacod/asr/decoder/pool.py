@@ -149,7 +149,8 @@ class Decoders:
                     "解码器处理该文件时出错，请转换格式后重试",
                 ) from None
             finally:
-                await self._give_back(decoder)
+                # To its end, even if whoever waits is cancelled once more meanwhile.
+                await asyncio.shield(asyncio.ensure_future(self._give_back(decoder)))
 
     async def close(self) -> None:
         """End all of them."""
