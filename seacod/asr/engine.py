@@ -173,11 +173,20 @@ class Engine:
         return self._punctuation is not None
 
     def punctuate(self, text: str) -> str:
-        """The text with punctuation, if a model for it is configured."""
+        """The text with punctuation, if a model for it is configured.
+
+        The one thing that another thread than the owner of the model may call (one at a time): it
+        touches a FunASR model of its own. Without room on the device the text stays as it is.
+        """
         if self._punctuation is None or not text:
             return text
-        with quiet():
-            results = self._punctuation.generate(input=text, cache={})
+        try:
+            with quiet(), self._torch.inference_mode():
+                results = self._punctuation.generate(input=text, cache={})
+        except self._torch.OutOfMemoryError:
+            log.warning("not_punctuated", cause="out of memory", characters=len(text))
+            self.release_cache()
+            return text
         return str(results[0]["text"]) if results else text
 
     @property

@@ -58,7 +58,6 @@ class Heard:
     """What became of a piece."""
 
     recognised: Recognised
-    punctuated: str
     inference_seconds: float
 
 
@@ -299,7 +298,7 @@ class Scheduler:
             )
         )  # fmt: skip
         self._tell(
-            (piece.result, Heard(said, engine.punctuate(said.text), took / len(batch)))
+            (piece.result, Heard(said, took / len(batch)))
             for piece, said in zip(batch, heard, strict=True)
         )
 

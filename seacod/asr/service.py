@@ -121,6 +121,7 @@ class TranscriptionService:
         )
         self._threads = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="seacod-files")
         self._voice_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-voice")
+        self._text_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-text")
         self._decoders = Decoders(
             max(_DECODERS_KEPT, len(os.sched_getaffinity(0)) // 2),
             limits.concurrent_requests + limits.concurrent_job_files,
@@ -140,7 +141,7 @@ class TranscriptionService:
 
     async def start(self) -> Engine:
         """Load the model; raises the `SeacodError` that says why it cannot be."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._writer.load)
+        await asyncio.get_running_loop().run_in_executor(self._text_thread, self._writer.load)
         self._engine = engine = await self._scheduler.start()
         if engine.vad is not None:
             longest = self._asr.max_segment_seconds
@@ -325,12 +326,15 @@ class TranscriptionService:
         )
 
     async def _add(self, assembly: Assembly, piece: Piece, what: Heard) -> list[Segment]:
-        """Grammars take their time, so they run on a thread."""
-        if not self._writer.is_on:
-            return assembly.add(piece, what.recognised, what.punctuated)
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, assembly.add, piece, what.recognised, what.punctuated
-        )
+        """Punctuation and grammars take their time, so they have a thread; the model goes on."""
+        if not (self._writer.is_on or self.engine.has_punctuation):
+            return assembly.add(piece, what.recognised, what.recognised.text)
+
+        def write() -> list[Segment]:
+            punctuated = self.engine.punctuate(what.recognised.text)
+            return assembly.add(piece, what.recognised, punctuated)
+
+        return await asyncio.get_running_loop().run_in_executor(self._text_thread, write)
 
     async def _wait_for_turn(self, ticket: Ticket, request: _Request) -> None:
         turn = asyncio.ensure_future(self._admission.turn(ticket))
@@ -372,7 +376,7 @@ class TranscriptionService:
         """End threads and processes; running work is not waited for."""
         self._scheduler.stop()
         await self._decoders.close()
-        for threads in (self._threads, self._voice_thread):
+        for threads in (self._threads, self._voice_thread, self._text_thread):
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _gauge(self) -> None:

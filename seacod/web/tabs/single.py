@@ -13,6 +13,7 @@ import gradio as gr
 import structlog
 
 from seacod.asr.service import Progress, TranscriptionService
+from seacod.asr.transcript import Segment
 from seacod.config.schema import LimitSettings
 from seacod.errors import BadRequest, SeacodError
 from seacod.models import warmup
@@ -92,7 +93,9 @@ async def _run(
     client: str,
 ) -> AsyncIterator[tuple[str, str, str]]:
     """Updates of (text, status, details) until the request is over."""
-    news: asyncio.Queue[Progress | None] = asyncio.Queue()
+    news: asyncio.Queue[Progress | list[Segment] | None] = asyncio.Queue()
+    heard = ""
+    between = "" if service.engine.has_punctuation else " "
     task: asyncio.Task[Any] | None = None
     try:
         task = asyncio.ensure_future(
@@ -101,22 +104,31 @@ async def _run(
                 name=Path(path or "").name,
                 client=client,
                 on_progress=news.put_nowait,
+                on_segments=news.put_nowait,
             )
         )  # fmt: skip
         task.add_done_callback(lambda _: news.put_nowait(None))
         while (now := await news.get()) is not None:
-            yield "", render.progress(language, now), ""
+            if isinstance(now, list):
+                heard = between.join(filter(None, (heard, *(segment.text for segment in now))))
+            elif not _is_followed(news):
+                yield heard, render.progress(language, now), ""
         transcript = task.result()
         yield transcript.text, render.done(language), render.details(language, transcript)
     except SeacodError as error:
-        yield "", render.problem(language, error.sentence(language)), ""
+        yield heard, render.problem(language, error.sentence(language)), ""
     except Exception:
         log.exception("page_request_broke")
-        yield "", render.problem(language, text(language, "unexpected")), ""
+        yield heard, render.problem(language, text(language, "unexpected")), ""
     finally:
         # The person closed the page: nobody waits for the text any more.
         if task is not None:
             task.cancel()
+
+
+def _is_followed(news: asyncio.Queue[Any]) -> bool:
+    """Whether there is newer news already: a browser need not draw every step."""
+    return not news.empty()
 
 
 def _checked(path: str | None, uploads: Path, language: str) -> Path:
