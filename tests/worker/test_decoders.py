@@ -7,6 +7,9 @@ import asyncio
 import os
 import random
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 import sounds
+from supervised import ROOT
 
 from seacod.asr.decoder import pool
 from seacod.asr.decoder.pool import Decoders
@@ -95,11 +99,41 @@ def test_it_cannot_write_files_nor_grow_without_bound() -> None:
     with_decoders(test)
 
 
+def test_it_sees_its_libraries_and_nothing_else(tmp_path: Path) -> None:
+    """Somebody who takes a decoder over by a recording finds no secrets and no way out."""
+    (tmp_path / "secret").write_text("x")
+    code = (
+        "import socket, sys\n"
+        "from seacod.asr.decoder import sandbox\n"
+        "print(sandbox.enter())\n"
+        "def tried(act):\n"
+        " try: act()\n"
+        " except PermissionError: return 'denied'\n"
+        " except Exception as error: return repr(error)\n"
+        " return 'done'\n"
+        "print(tried(lambda: open(sys.argv[1] + '/secret').read()))\n"
+        "print(tried(lambda: open('/etc/passwd').read()))\n"
+        "print(tried(lambda: open(sys.argv[1] + '/new', 'w')))\n"
+        "print(tried(lambda: socket.create_connection(('127.0.0.1', int(sys.argv[2])))))\n"
+        "import wave\n"
+        "print(wave.__name__)\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        result = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), str(port)],
+            capture_output=True, text=True, timeout=60, check=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    is_locked, *tries, imported = result.stdout.split("\n")[:-1]
+    if is_locked == "False":
+        pytest.skip("this kernel has no Landlock")
+    assert tries == ["denied"] * 4
+    assert imported == "wave"
+
+
 def test_decoders_die_with_their_worker(tmp_path: Path) -> None:
     """Killed with -9, a worker leaves none behind (asked of the kernel by prctl)."""
-    import subprocess
-    import sys
-
     code = (
         "import asyncio\nfrom seacod.asr.decoder.pool import Decoders\n"
         "async def main():\n d = Decoders(2, 2)\n await d.start()\n print('on', flush=True)\n"

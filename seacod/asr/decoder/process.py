@@ -1,6 +1,6 @@
 """The decoding process: takes open recordings, sends back pieces of speech. One at a time.
 
-Started by `pool.py`. It may not write files, not grow without bound, and dies with its worker; a
+Started by `pool.py`. It gives up what it does not need (`sandbox.py`) and dies with its worker; a
 recording that makes a decoder crash costs this process and the one request.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import socket
 import sys
@@ -22,16 +21,13 @@ import numpy as np
 
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.decoder import wire
+from seacod.asr.decoder import sandbox, wire
 from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.voice import Voice
 from seacod.asr.decoder.wire import Task
 from seacod.errors import SeacodError
 
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-# Above what the libraries have mapped already: a frame of sound is small, whatever is claimed.
-_MORE_MEMORY_BYTES = 768 << 20
-_MAX_OPEN_FILES = 64
+_PR_SET_PDEATHSIG = 1
 # What the cutter is given at a time.
 _BLOCK = 8 * SAMPLE_RATE
 
@@ -44,7 +40,7 @@ def main() -> None:
     # Ctrl-C in a terminal reaches the whole group; ending is the worker's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     voice = Voice()
-    _limit()
+    sandbox.enter()
     answers.sendall(wire.frame("ready"))
     while True:
         message, descriptors, _, _ = socket.recv_fds(tasks, wire.MAX_TASK_BYTES, 1)
@@ -123,25 +119,10 @@ def _send(answers: socket.socket, kind: wire.Kind, position: int, samples: Sampl
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel to be killed when the worker ends (prctl(2)); nothing gains rights by exec."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    """Ask the kernel to be killed when the worker ends (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(0)
-
-
-def _limit() -> None:
-    """What a hostile recording cannot do here: write files, leave a core, eat the memory."""
-    with open("/proc/self/statm") as statm:
-        mapped = int(statm.read().split()[0]) * resource.getpagesize()
-    for what, limit in (
-        (resource.RLIMIT_AS, mapped + _MORE_MEMORY_BYTES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
-    ):
-        resource.setrlimit(what, (limit, limit))
 
 
 if __name__ == "__main__":
