@@ -6,6 +6,7 @@ tests/browser try every one.
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.paths import Paths
 from seacod.web import errors, texts
-from seacod.web.tabs import single
+from seacod.web.tabs import batch, single, system
 
 
 def mount_page(
@@ -35,8 +36,13 @@ def mount_page(
         delete_cache=(3600, 3600),
     ) as demo:
         gr.HTML(_header(service))
-        with gr.Tab(i18n("tab_single")):
-            single.build(service, uploads, i18n)
+        with gr.Tabs(elem_id="sc-tabs"):
+            with gr.Tab(i18n("tab_single"), id="single"):
+                single.build(service, uploads, i18n)
+            with gr.Tab(i18n("tab_batch"), id="batch"):
+                batch.build()
+            with gr.Tab(i18n("tab_system"), id="system"):
+                system.build()
         gr.HTML(_footer(settings))
     # Admission is ours (`asr/admission.py`); Gradio's queue only carries the updates. api_open:
     # otherwise /gradio_api/run would go round the queue.
@@ -57,7 +63,7 @@ def mount_page(
         i18n=i18n,
         theme=_theme(),
         css=_static("page.css").read_text("utf-8"),
-        head=f"<script>{_static('page.js').read_text('utf-8')}</script>",
+        head=_scripts(settings),
     )
     # Gradio checks where a file comes from only once a page was launched, which mounting never
     # does: without this line anyone could have /etc/passwd read (6.31, processing_utils).
@@ -66,6 +72,19 @@ def mount_page(
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
             errors.handle_storage(route.app)
     return mounted
+
+
+def _scripts(settings: Settings) -> str:
+    """What runs in the browser, with its texts; no file of it is fetched from anywhere."""
+    setup = {
+        "texts": {language: texts.all_labels()[language] for language in texts.LANGUAGES},
+        "root": settings.server.root_path,
+    }
+    # "</" would end the script.
+    given = json.dumps(setup, ensure_ascii=False).replace("</", "<\\/")
+    parts = [f"window.seacodSetup = {given};"]
+    parts += [_static(name).read_text("utf-8") for name in ("page.js", "batch.js", "system.js")]
+    return "".join(f"<script>{part}</script>" for part in parts)
 
 
 def _theme() -> gr.themes.Base:
