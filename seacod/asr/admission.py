@@ -134,7 +134,8 @@ class Admission:
     async def turn(self, ticket: Ticket) -> None:
         """Wait until this request may be worked on."""
         self._call_next()
-        await ticket._turn.wait() if not ticket.has_turn else None
+        if not ticket.has_turn:
+            await ticket._turn.wait()
 
     def start(self, ticket: Ticket) -> None:
         """The model has begun with this request."""
@@ -188,10 +189,6 @@ class Admission:
     def with_the_model(self) -> str:
         """The recordings that are with the model, in words."""
         return "; ".join(t.label for t in self._tickets.values() if t.started_at is not None)
-
-    def wait_seconds(self) -> float:
-        """How long somebody who comes now would wait, by what was measured."""
-        return self.outstanding_seconds / self.speed() if self.waiting else 0.0
 
     def _enter(self, client: str, *, is_bulk: bool) -> Ticket:
         ticket = Ticket(next(self._numbers), client, is_bulk, self.clock())

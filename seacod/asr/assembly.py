@@ -12,7 +12,7 @@ from seacod.asr.engine import Engine, Recognised
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.listening import Figures
 from seacod.asr.sentences import sentences
-from seacod.asr.transcript import Segment, Token, Transcript
+from seacod.asr.transcript import Segment, Token, Transcript, mean_confidence
 
 NO_SPEECH = "no speech was found in the recording"
 RETRIED = "a part of the recording had to be recognised a second time"
@@ -73,16 +73,13 @@ class Assembly:
         queue_seconds: float,
     ) -> Transcript:
         """All of it."""
-        known = [t.confidence for s in self.segments for t in s.tokens if t.confidence is not None]
-        # Without a punctuation model a blank marks each pause; commas would be invented.
-        between = "" if engine.has_punctuation else " "
         return Transcript(
-            text=between.join(segment.text for segment in self.segments),
+            text=engine.sentence_gap.join(segment.text for segment in self.segments),
             segments=tuple(self.segments),
             duration_seconds=figures.decoded_seconds,
             processing_seconds=processing_seconds,
             queue_seconds=queue_seconds,
-            confidence=sum(known) / len(known) if known else None,
+            confidence=mean_confidence(t for s in self.segments for t in s.tokens),
             model=engine.name,
             device=engine.device,
             hotwords=hotwords.report(clean, "".join(self._plain), engine.vocabulary),
@@ -91,7 +88,6 @@ class Assembly:
             decoding_seconds=figures.decoding_seconds,
             inference_seconds=figures.inference_seconds,
             unheard=tuple(self.unheard),
-            was_cached=figures.was_cached,
         )
 
     def _warnings(self) -> list[str]:

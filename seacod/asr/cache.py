@@ -35,14 +35,12 @@ class CutCache:
         self.budget_bytes = budget_bytes
         self._kept: OrderedDict[str, Cut] = OrderedDict()
         self._bytes = 0
-        self.hits = 0
 
     def get(self, key: str) -> Cut | None:
         """The recording with this content, if it is still here."""
         cut = self._kept.get(key)
         if cut is not None:
             self._kept.move_to_end(key)
-            self.hits += 1
         return cut
 
     def put(self, key: str, cut: Cut) -> None:

@@ -1,4 +1,4 @@
-"""FunASR behind one class: voice activity, recognition, punctuation, confidence.
+"""FunASR behind one class: recognition, punctuation, confidence.
 
 The only file that imports funasr, and only when a model is loaded. Not thread-safe, because
 FunASR is not: `AutoModel.generate` rebuilds settings on shared objects and SeacoParaformer keeps
@@ -22,7 +22,7 @@ import structlog
 from seacod.asr import features
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.quiet import quiet
-from seacod.asr.transcript import Token
+from seacod.asr.transcript import Token, mean_confidence
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 from seacod.models.registry import SILERO, ModelSet
 
@@ -43,8 +43,7 @@ class Recognised:
     @property
     def confidence(self) -> float | None:
         """Mean posterior of the tokens; None without any."""
-        known = [t.confidence for t in self.tokens if t.confidence is not None]
-        return sum(known) / len(known) if known else None
+        return mean_confidence(self.tokens)
 
 
 class Engine:
@@ -55,7 +54,7 @@ class Engine:
 
     Args:
         models: which models to load, all of them on this machine already.
-        cpu_threads: threads of the model on the CPU; 0 for all cores.
+        cpu_threads: threads of the model on the CPU; 0 for all cores but one.
 
     Raises:
         ModelUnavailable: a model does not load.
@@ -171,6 +170,12 @@ class Engine:
     @property
     def has_punctuation(self) -> bool:
         return self._punctuation is not None
+
+    @property
+    def sentence_gap(self) -> str:
+        """What stands between two sentences: without a punctuation model a blank marks each pause;
+        commas would be invented."""
+        return "" if self.has_punctuation else " "
 
     def punctuate(self, text: str) -> str:
         """The text with punctuation, if a model for it is configured.

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
-from seacod.asr.audio import SAMPLE_RATE, AudioInfo
+from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import Cut, CutCache, content_key
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
@@ -60,10 +60,8 @@ class Figures:
     decoded_seconds: float = 0.0
     speech_seconds: float = 0.0
     decoding_seconds: float = 0.0
-    listening_seconds: float = 0.0
     inference_seconds: float = 0.0
     pieces_found: int = 0
-    was_cached: bool = False
     # Whether the recording is one that keeps a decoder for minutes; known beforehand.
     is_long: bool = False
 
@@ -88,10 +86,6 @@ class Listener:
     threads: Executor
     voice: Callable[[], FunasrVoice] | None = None
     voice_thread: Executor | None = None
-
-    async def inspect(self, path: Path, task: Task) -> AudioInfo:
-        """The header; see `Decoders.inspect`."""
-        return await self.decoders.inspect(path, task)
 
     async def hear(
         self, path: Path, task: Task, order: Order, figures: Figures
@@ -153,7 +147,6 @@ class Listener:
         key += f"/{task.max_piece_seconds:g}"
         cut = self.cache.get(key)
         if cut is not None and cut.samples <= task.max_seconds * SAMPLE_RATE:
-            figures.was_cached = True
             figures.decoded_seconds = cut.samples / SAMPLE_RATE
             figures.speech_seconds = cut.speech / SAMPLE_RATE
             for piece in cut.pieces:
@@ -212,4 +205,3 @@ class Listener:
 def _note(figures: Figures, done: dict[str, float]) -> None:
     figures.decoded_seconds = done["samples"] / SAMPLE_RATE
     figures.decoding_seconds = done["decode"]
-    figures.listening_seconds = done["listen"]

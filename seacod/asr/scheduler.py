@@ -101,7 +101,6 @@ class BatchDone:
     pieces: int
     audio_seconds: float
     padded_seconds: float
-    budget_seconds: float
     inference_seconds: float
     retried: int
 
@@ -293,7 +292,7 @@ class Scheduler:
             self.speed += _SMOOTHING * (padded / took - self.speed)
         self._watchers.on_batch(
             BatchDone(
-                len(batch), sum(p.seconds for p in batch), padded, self._budget.seconds, took,
+                len(batch), sum(p.seconds for p in batch), padded, took,
                 sum(r.was_retried for r in heard),
             )
         )  # fmt: skip

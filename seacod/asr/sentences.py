@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seacod.asr.engine import join
-from seacod.asr.transcript import Segment, Token
+from seacod.asr.transcript import Segment, Token, mean_confidence
 
 _ENDS = frozenset("。！？!?；;…")
 
@@ -24,12 +24,12 @@ def sentences(
     parts = _split(written)
     groups = _share(parts, tokens) if len(parts) > 1 else None
     if groups is None:
-        yield Segment(start_seconds, end_seconds, written, _mean(tokens), tuple(tokens))
+        yield Segment(start_seconds, end_seconds, written, mean_confidence(tokens), tuple(tokens))
         return
     for index, (part, group) in enumerate(zip(parts, groups, strict=True)):
         start = start_seconds if index == 0 else group[0].start_seconds
         end = end_seconds if index == len(parts) - 1 else group[-1].end_seconds
-        yield Segment(start, end, part, _mean(group), tuple(group))
+        yield Segment(start, end, part, mean_confidence(group), tuple(group))
 
 
 def _split(text: str) -> list[str]:
@@ -60,8 +60,3 @@ def _share(parts: list[str], tokens: Sequence[Token]) -> list[list[Token]] | Non
 
 def _letters(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalnum())
-
-
-def _mean(tokens: Sequence[Token]) -> float | None:
-    known = [t.confidence for t in tokens if t.confidence is not None]
-    return sum(known) / len(known) if known else None

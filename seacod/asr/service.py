@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ from seacod import inuse
 from seacod.asr import hotwords
 from seacod.asr.admission import Admission, Ticket
 from seacod.asr.assembly import Assembly
-from seacod.asr.audio import SAMPLE_RATE, too_long
+from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import CutCache
 from seacod.asr.counting import Counts
 from seacod.asr.decoder.cutting import Piece
@@ -263,10 +263,8 @@ class TranscriptionService:
         strict = limits.long_audio == "reject"
         longest = limits.direct_audio_seconds if strict else limits.max_audio_seconds
         task = Task("inspect", longest, limits.max_upload_bytes, self._asr.max_segment_seconds)
-        info = await self._listener.inspect(request.path, task)
+        info = await self._decoders.inspect(request.path, task)
         known = info.duration_seconds
-        if known is not None and known > longest:
-            raise too_long(longest, known)
         length = known or min(longest, info.size_bytes / _BYTES_A_SECOND_COMPRESSED)
         self._admission.weigh(ticket, length)
         ticket.label += f" ({length:.1f} s)"
@@ -299,8 +297,7 @@ class TranscriptionService:
             ticket.is_bulk,
             on_start=lambda: self._admission.start(ticket),
         )
-        want: Literal["samples", "pieces"] = "samples" if self._listener.voice else "pieces"
-        task = Task(want, task.max_seconds, task.max_bytes, task.max_piece_seconds)
+        task = replace(task, want="samples" if self._listener.voice else "pieces")
         figures = Figures(is_long=ticket.audio_seconds > self.limits.direct_audio_seconds)
         assembly = Assembly(self._writer.write)
         request.on_progress(Progress("recognising", share=0.0 if known_seconds else None))

@@ -7,6 +7,7 @@ and None where the engine could not read it. It is never invented.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,6 +20,12 @@ class Token:
     start_seconds: float
     end_seconds: float
     confidence: float | None = None
+
+
+def mean_confidence(tokens: Iterable[Token]) -> float | None:
+    """Mean posterior of those tokens that have one; None when none has."""
+    known = [token.confidence for token in tokens if token.confidence is not None]
+    return sum(known) / len(known) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,6 @@ class Transcript:
     inference_seconds: float = 0.0
     # Stretches where somebody seems to speak and the model wrote nothing, even alone.
     unheard: tuple[tuple[float, float], ...] = ()
-    was_cached: bool = False
 
     @property
     def real_time_factor(self) -> float | None:

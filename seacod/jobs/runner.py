@@ -135,10 +135,6 @@ class Jobs:
                 task.cancel()
         log.info("job_canceled", job=job)
 
-    async def in_thread(self, act: Callable[[JobStore], T]) -> T:
-        """Anything else with the store."""
-        return await self._call(lambda: act(self.store))
-
     # -- working ------------------------------------------------------------------------------
 
     async def _look(self) -> None:

@@ -317,11 +317,6 @@ class JobStore:
             ).fetchall()
         return found, [_file(row) for row in rows]
 
-    def waiting(self) -> int:
-        """Files that wait, of all jobs."""
-        row = self._database.execute("SELECT count(*) FROM files WHERE state = 'waiting'")
-        return int(row.fetchone()[0])
-
     def cancel(self, job: str) -> list[JobFile]:
         """What has not finished is not begun any more.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,15 +12,15 @@ from starlette.responses import JSONResponse, Response
 
 from seacod.asr import formats
 from seacod.asr.formats import FORMATS, Format
-from seacod.asr.service import OnProgress, OnSegments, Progress, TranscriptionService
+from seacod.asr.service import Progress, TranscriptionService
 from seacod.asr.transcript import Transcript
-from seacod.errors import BadRequest
 from seacod.paths import Paths
 from seacod.web import openapi, streaming
 from seacod.web.access import client_of
+from seacod.web.fields import chosen_format, is_true
 from seacod.web.presence import unless_gone
 from seacod.web.streaming import Event, Failed
-from seacod.web.uploads import Upload, received
+from seacod.web.uploads import received
 
 ROUTE = "/transcribe"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -46,22 +47,16 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             upload = await stack.enter_async_context(
                 received(request, paths.temp, service.limits.max_upload_bytes)
             )
-            wanted = _format(format or upload.fields.get("format"))
+            wanted = chosen_format("format", format or upload.fields.get("format"), FORMATS)
             wants_stream = is_true("stream", stream or upload.fields.get("stream"))
-
-            async def work(
-                on_progress: OnProgress | None = None, on_segments: OnSegments | None = None
-            ) -> Transcript:
-                return await service.transcribe(
-                    upload.path,
-                    upload.fields.get("hotwords", ""),
-                    route=ROUTE,
-                    name=upload.given_name,
-                    client=client,
-                    on_progress=on_progress,
-                    on_segments=on_segments,
-                )
-
+            work = partial(
+                service.transcribe,
+                upload.path,
+                upload.fields.get("hotwords", ""),
+                route=ROUTE,
+                name=upload.given_name,
+                client=client,
+            )
             if wants_stream:
                 # From here on the answer owns the upload.
                 owned = stack.pop_all()
@@ -71,12 +66,12 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                     lambda event: _written(event, wanted, request_id),
                     owned,
                 )
-            return _answer(request, upload, await unless_gone(request, work()), wanted)
+            return _answer(request, await unless_gone(request, work()), wanted)
 
     return routes
 
 
-def _answer(request: Request, upload: Upload, transcript: Transcript, wanted: Format) -> Response:
+def _answer(request: Request, transcript: Transcript, wanted: Format) -> Response:
     body = _body(transcript, wanted)
     if isinstance(body, str):
         return Response(body, media_type=formats.MEDIA_TYPES[wanted])
@@ -105,32 +100,6 @@ def _written(event: Event | Failed, wanted: Format, request_id: str) -> str:
     body = _body(event, wanted)
     shown = {"body": body} if isinstance(body, str) else body
     return streaming.sent({**shown, "request_id": request_id}, "done")
-
-
-def _format(given: str | None) -> Format:
-    if not given:
-        return "json"
-    for known in FORMATS:
-        if given == known:
-            return known
-    raise BadRequest(
-        f"format: there is no {given[:40]!r}; use one of {', '.join(FORMATS)}",
-        f"format：不支持 {given[:40]}，可用：{'、'.join(FORMATS)}",
-    )
-
-
-def is_true(name: str, given: str | None) -> bool:
-    """A switch as people and programs write it.
-
-    Raises:
-        BadRequest: neither yes nor no.
-    """
-    value = (given or "false").lower()
-    if value in ("true", "1", "yes", "on"):
-        return True
-    if value in ("false", "0", "no", "off"):
-        return False
-    raise BadRequest(f"{name}: use true or false", f"{name}：请使用 true 或 false")
 
 
 def refuse_other_methods(routes: APIRouter) -> None:

@@ -22,6 +22,7 @@ from seacod.errors import BadRequest, Conflict, NotReady
 from seacod.jobs.model import Job, JobFile
 from seacod.jobs.results import write_zip
 from seacod.jobs.runner import ROUTE, Jobs
+from seacod.jobs.store import JobStore
 from seacod.paths import Paths
 from seacod.web import openapi
 from seacod.web.access import client_of
@@ -112,7 +113,8 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
             raise Conflict(
                 f"nothing of job {job} is finished yet; ask GET /jobs/{job}", f"任务 {job} 尚无结果"
             )
-        path = await jobs.in_thread(lambda store: _zipped(paths.temp, store, files))
+        # Not on the thread of the store, where files are claimed and finished meanwhile.
+        path = await asyncio.to_thread(_zipped, paths.temp, jobs.store, files)
         return FileResponse(
             path,
             media_type="application/zip",
@@ -130,7 +132,7 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
     return routes
 
 
-def _zipped(directory: Path, store: Any, files: list[JobFile]) -> str:
+def _zipped(directory: Path, store: JobStore, files: list[JobFile]) -> str:
     descriptor, path = tempfile.mkstemp(prefix="results-", suffix=".zip", dir=directory)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,13 +16,12 @@ from starlette.responses import JSONResponse, Response
 
 from seacod.asr import formats
 from seacod.asr.formats import Format
-from seacod.asr.service import OnProgress, OnSegments, Progress, TranscriptionService
-from seacod.asr.transcript import Transcript
+from seacod.asr.service import Progress, TranscriptionService
 from seacod.errors import BadRequest, NotFound
 from seacod.paths import Paths
 from seacod.web import openapi, streaming
 from seacod.web.access import client_of
-from seacod.web.api import is_true
+from seacod.web.fields import chosen_format, is_true
 from seacod.web.presence import unless_gone
 from seacod.web.streaming import Event, Failed
 from seacod.web.uploads import received
@@ -87,27 +87,21 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             fields = upload.fields
             check_model(fields.get("model") or "whisper-1")
             _check_language(fields.get("language", ""))
-            wanted = _format(fields.get("response_format") or "json")
+            wanted = chosen_format("response_format", fields.get("response_format"), _FORMATS)
             granularities = upload.lists.get("timestamp_granularities[]", ["segment"])
             wants_stream = is_true("stream", fields.get("stream"))
-
-            async def work(
-                on_progress: OnProgress | None = None, on_segments: OnSegments | None = None
-            ) -> Transcript:
-                return await service.transcribe(
-                    upload.path,
-                    " ".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
-                    route=ROUTE,
-                    name=upload.given_name,
-                    client=client,
-                    on_progress=on_progress,
-                    on_segments=on_segments,
-                )
-
+            work = partial(
+                service.transcribe,
+                upload.path,
+                " ".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
+                route=ROUTE,
+                name=upload.given_name,
+                client=client,
+            )
             if wants_stream:
                 owned = stack.pop_all()
                 return await streaming.answer(
-                    streaming.events(request, work), _Deltas(service.engine.has_punctuation), owned
+                    streaming.events(request, work), _Deltas(service.engine.sentence_gap), owned
                 )
             transcript = await unless_gone(request, work())
         if wanted == "json":
@@ -122,8 +116,8 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 class _Deltas:
     """Events as OpenAI streams them: text that was added, and all of it at the end."""
 
-    def __init__(self, has_punctuation: bool) -> None:
-        self._between = "" if has_punctuation else " "
+    def __init__(self, sentence_gap: str) -> None:
+        self._between = sentence_gap
         self._has_any = False
 
     def __call__(self, event: Event | Failed) -> str:
@@ -139,16 +133,6 @@ class _Deltas:
             return streaming.sent({"type": "error", "error": error})
         done = {"type": "transcript.text.done", "text": event.text}
         return streaming.sent(done) + "data: [DONE]\n\n"
-
-
-def _format(given: str) -> Format:
-    for known in _FORMATS:
-        if given == known:
-            return known
-    raise BadRequest(
-        f"response_format: there is no {given[:40]!r}; use one of {', '.join(_FORMATS)}",
-        f"response_format：不支持 {given[:40]}，可用：{'、'.join(_FORMATS)}",
-    )
 
 
 def _check_language(given: str) -> None:

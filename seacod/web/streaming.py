@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
@@ -25,7 +25,14 @@ from seacod.web.presence import disconnected
 _KEEP_ALIVE_SECONDS = 15.0
 
 Event = Progress | list[Segment] | Transcript
-Work = Callable[[OnProgress, OnSegments], Coroutine[Any, Any, Transcript]]
+
+
+class Work(Protocol):
+    """`TranscriptionService.transcribe` with all but who watches given."""
+
+    def __call__(
+        self, *, on_progress: OnProgress, on_segments: OnSegments
+    ) -> Coroutine[Any, Any, Transcript]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ async def events(request: Request, work: Work) -> AsyncGenerator[Event | Failed 
         ClientGone: nobody listens any more.
     """
     news: asyncio.Queue[Event | None] = asyncio.Queue()
-    task = asyncio.ensure_future(work(news.put_nowait, news.put_nowait))
+    task = asyncio.ensure_future(work(on_progress=news.put_nowait, on_segments=news.put_nowait))
     task.add_done_callback(lambda _: news.put_nowait(None))
     gone = asyncio.ensure_future(disconnected(request))
     gone.add_done_callback(lambda _: news.put_nowait(None))

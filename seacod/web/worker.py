@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import faulthandler
 import os
 import signal
@@ -33,6 +32,7 @@ from seacod.errors import (
     ProtocolError,
     SeacodError,
 )
+from seacod.lifeline import die_with
 from seacod.paths import Paths
 from seacod.protocol import FromSupervisor, FromWorker
 from seacod.web.accepting import stop_accepting
@@ -52,7 +52,6 @@ log = structlog.get_logger(__name__)
 _BEAT_SECONDS = 1.0
 # A beat that comes this late means that the process stood still, not only its model.
 _OWN_PAUSE_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
 # A request that is being answered when the drain's time is over gets this long to be cut off.
 _CUT_OFF_SECONDS = 1.0
 
@@ -69,7 +68,8 @@ def run_worker() -> int:
     except (KeyError, ValueError):
         print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)
         return EX_USAGE
-    _die_with(supervisor_pid)
+    if not die_with(supervisor_pid):
+        os._exit(EX_SOFTWARE)
     # Ctrl-C is the supervisor's to handle; it tells us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.register(signal.SIGUSR2, all_threads=True)
@@ -83,14 +83,6 @@ def run_worker() -> int:
     # The inference thread may sit in a call that never ends; it does not keep the process.
     logs.flush()
     os._exit(code)
-
-
-def _die_with(supervisor_pid: int) -> None:
-    """Ask the kernel to be killed when the supervisor ends, however it ends (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor_pid:
-        # It ended before we asked.
-        os._exit(EX_SOFTWARE)
 
 
 def _prepare(settings: Settings, paths: Paths, slot: str) -> None:

@@ -22,6 +22,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     one.kill()
 
 
+def inject(service: Faulty, fault: str) -> None:
+    """Make the worker fail so, from now on."""
+    service.fail(fault)
+    wait_until(lambda: not list(service.directory.glob("fault-*")), "the fault taken up")
+
+
 def post(service: Faulty, content: bytes) -> httpx.Response:
     return httpx.post(
         f"{service.url}/transcribe", files={"file": content}, timeout=PATIENCE_SECONDS,
@@ -31,8 +37,7 @@ def post(service: Faulty, content: bytes) -> httpx.Response:
 
 def test_batches_that_do_not_fit_are_halved_and_everybody_is_answered(service: Faulty) -> None:
     worker = service.worker_pid()
-    service.fail("no_room_for_two")
-    wait_until(lambda: not list(service.directory.glob("fault-*")), "the fault taken up")
+    inject(service, "no_room_for_two")
     speech = sounds.SPEECH.read_bytes()
     with ThreadPoolExecutor(6) as clients:
         answers = list(clients.map(lambda _: post(service, speech), range(24)))
@@ -44,21 +49,18 @@ def test_batches_that_do_not_fit_are_halved_and_everybody_is_answered(service: F
 
 def test_a_stretch_that_does_not_fit_alone_is_507(service: Faulty) -> None:
     worker = service.worker_pid()
-    service.fail("no_room_at_all")
-    wait_until(lambda: not list(service.directory.glob("fault-*")), "the fault taken up")
+    inject(service, "no_room_at_all")
     answer = post(service, sounds.SPEECH.read_bytes())
     assert answer.status_code == 507
     assert answer.json()["error"]["code"] == "out_of_memory"
     assert "does not fit" in answer.json()["error"]["message"]
-    service.fail("room_again")
-    wait_until(lambda: not list(service.directory.glob("fault-*")), "the fault taken up")
+    inject(service, "room_again")
     assert post(service, sounds.SPEECH.read_bytes()).json()["text"] == sounds.SPEECH_TEXT
     assert service.worker_pid() == worker
 
 
 def test_what_is_not_done_in_time_is_504_and_its_place_is_free(service: Faulty) -> None:
-    service.fail("slow")
-    wait_until(lambda: not list(service.directory.glob("fault-*")), "the fault taken up")
+    inject(service, "slow")
     answer = post(service, sounds.SPEECH.read_bytes())
     assert answer.status_code == 504
     assert answer.json()["error"]["code"] == "deadline_exceeded"

@@ -6,7 +6,6 @@ recording that makes a decoder crash costs this process and the one request.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -26,8 +25,8 @@ from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.voice import Voice
 from seacod.asr.decoder.wire import Task
 from seacod.errors import SeacodError
+from seacod.lifeline import die_with
 
-_PR_SET_PDEATHSIG = 1
 # What the cutter is given at a time.
 _BLOCK = 8 * SAMPLE_RATE
 
@@ -36,7 +35,8 @@ def main() -> None:
     """Serve until the worker closes the other end."""
     tasks = socket.socket(fileno=int(sys.argv[1]))
     answers = socket.socket(fileno=int(sys.argv[2]))
-    _die_with(int(sys.argv[3]))
+    if not die_with(int(sys.argv[3])):
+        return
     # Ctrl-C in a terminal reaches the whole group; ending is the worker's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     voice = Voice()
@@ -95,7 +95,7 @@ def _work(task: Task, file: BinaryIO, voice: Voice, answers: socket.socket) -> N
     for piece in cutter.feed(np.zeros(0, np.float32), voice.end()) + cutter.finish():
         _send(answers, "piece", piece.start, piece.samples)
     took = time.monotonic() - began - waited - listened
-    done = {"samples": total, "speech": cutter.speech, "decode": took, "listen": listened}
+    done = {"samples": total, "speech": cutter.speech, "decode": took}
     answers.sendall(wire.frame("done", done))
 
 
@@ -116,13 +116,6 @@ def _grouped(file: BinaryIO, max_seconds: float) -> Iterator[Samples]:
 def _send(answers: socket.socket, kind: wire.Kind, position: int, samples: Samples) -> None:
     body = np.ascontiguousarray(samples, dtype="<f4").tobytes()
     answers.sendall(wire.head(kind, len(body), position) + body)
-
-
-def _die_with(parent: int) -> None:
-    """Ask the kernel to be killed when the worker ends (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ async def _run(
     """Updates of (text, status, details) until the request is over."""
     news: asyncio.Queue[Progress | list[Segment] | None] = asyncio.Queue()
     heard = ""
-    between = "" if service.engine.has_punctuation else " "
+    gap = service.engine.sentence_gap
     task: asyncio.Task[Any] | None = None
     try:
         task = asyncio.ensure_future(
@@ -110,8 +110,8 @@ async def _run(
         task.add_done_callback(lambda _: news.put_nowait(None))
         while (now := await news.get()) is not None:
             if isinstance(now, list):
-                heard = between.join(filter(None, (heard, *(segment.text for segment in now))))
-            elif not _is_followed(news):
+                heard = gap.join(filter(None, (heard, *(segment.text for segment in now))))
+            elif news.empty():  # a browser need not draw what is old already
                 yield heard, render.progress(language, now), ""
         transcript = task.result()
         yield transcript.text, render.done(language), render.details(language, transcript)
@@ -124,11 +124,6 @@ async def _run(
         # The person closed the page: nobody waits for the text any more.
         if task is not None:
             task.cancel()
-
-
-def _is_followed(news: asyncio.Queue[Any]) -> bool:
-    """Whether there is newer news already: a browser need not draw every step."""
-    return not news.empty()
 
 
 def _checked(path: str | None, uploads: Path, language: str) -> Path:
