@@ -34,9 +34,9 @@ class Paths:
         )
 
     @property
-    def page_uploads(self) -> Path:
-        """Where Gradio keeps what people upload; the worker sets GRADIO_TEMP_DIR to it."""
-        return self.temp / "page"
+    def gradio(self) -> Path:
+        """Where Gradio would keep uploads; it gets none (`web/gradio_door.py`)."""
+        return self.temp / "gradio"
 
     @property
     def jobs(self) -> Path:
@@ -47,6 +47,11 @@ class Paths:
     def status_socket(self) -> Path:
         """Where `seacod status` finds the supervisor."""
         return self.runtime / "status.sock"
+
+    @property
+    def page_socket(self) -> Path:
+        """Where the worker finds what the supervisor knows, for the page's system tab."""
+        return self.runtime / "page.sock"
 
     def make(self) -> None:
         """Create what is missing, readable by the service's user and group only.

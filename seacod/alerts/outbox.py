@@ -139,6 +139,14 @@ class Outbox:
             "SELECT kind, key, opened_at FROM alert WHERE is_open ORDER BY opened_at"
         ).fetchall()
 
+    def recent_alerts(self, limit: int) -> list[tuple[str, str, float, bool]]:
+        """Kind, key, when it was last told, whether it goes on; newest first. Also what was told to
+        nobody, because no channel is configured."""
+        rows = self._db.execute(
+            "SELECT kind, key, told_at, is_open FROM alert ORDER BY told_at DESC LIMIT ?", (limit,)
+        )
+        return [(kind, key, told_at, bool(is_open)) for kind, key, told_at, is_open in rows]
+
     def remember(self, kind: str, key: str, told: Told) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?, ?)",

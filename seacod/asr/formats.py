@@ -13,7 +13,8 @@ from typing import Any, Literal
 from seacod.asr.transcript import Segment, Transcript
 
 Format = Literal["json", "verbose_json", "text", "srt", "vtt", "tsv"]
-FORMATS: tuple[Format, ...] = ("json", "verbose_json", "text", "srt", "vtt", "tsv")
+TEXT_FORMATS: tuple[Format, ...] = ("text", "srt", "vtt", "tsv")
+FORMATS: tuple[Format, ...] = ("json", "verbose_json", *TEXT_FORMATS)
 MEDIA_TYPES: dict[Format, str] = {
     "json": "application/json",
     "verbose_json": "application/json",

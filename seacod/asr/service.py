@@ -32,6 +32,7 @@ from seacod.asr.engine import Engine
 from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.listening import Figures, Listener, Memory
+from seacod.asr.live import LiveDesk
 from seacod.asr.scheduler import Heard, Order, Scheduler, Watchers
 from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
@@ -134,6 +135,15 @@ class TranscriptionService:
             self._threads,
         )
         self._writer = Writer(settings.asr.inverse_text_normalisation == "on")
+        self.live = LiveDesk(
+            settings,
+            lambda: self.limits,
+            self._scheduler,
+            lambda: Assembly(self._writer.write),
+            self._add,
+            lambda: not self._admission.waiting,
+            self._counts,
+        )
         self._engine: Engine | None = None
         # Said by /health/ready; requests that are inside, or come on an open connection, go on.
         self.is_draining = False
@@ -372,6 +382,7 @@ class TranscriptionService:
     async def close(self) -> None:
         """End threads and processes; running work is not waited for."""
         self._scheduler.stop()
+        self.live.close()
         await self._decoders.close()
         for threads in (self._threads, self._voice_thread, self._text_thread):
             threads.shutdown(wait=False, cancel_futures=True)

@@ -118,6 +118,13 @@ class LimitSettings(Section):
         ge=1024,
         le=16 * 1024 * MIB,
     )
+    max_unpacked_bytes: int = setting(
+        8 * 1024 * MIB,
+        "Most bytes that the zip archives of one batch may hold, unpacked (8589934592 is 8 GiB)",
+        "一个批量任务中所有 zip 压缩包解压后的最大总字节数",
+        ge=1024,
+        le=1024 * 1024 * MIB,
+    )
     queue_length: int = setting(
         20,
         "Requests that may wait; one more is answered 503. A client of whom none waits finds a "
@@ -140,6 +147,13 @@ class LimitSettings(Section):
         "同时处理的请求数；它们的语音合并成批送入模型",
         ge=1,
         le=1_000,
+    )
+    live_sessions: int = setting(
+        8,
+        "Microphones that may be open at once on the page's live tab",
+        "“实时录音”页面允许同时进行的路数",
+        ge=0,
+        le=256,
     )
     concurrent_job_files: int = setting(
         2,

@@ -14,12 +14,13 @@ class FileState(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     POISON = "poison"
-    """It ended the worker twice; it is not tried again."""
+    """It ended the worker twice; it is not tried again by itself."""
     CANCELED = "canceled"
 
     @property
     def is_over(self) -> bool:
-        return not TRANSITIONS[self]
+        """Whether nothing more becomes of it, unless somebody asks for another try."""
+        return self not in (FileState.WAITING, FileState.RUNNING)
 
 
 # From each state to those that may follow it.
@@ -35,8 +36,9 @@ TRANSITIONS: dict[FileState, frozenset[FileState]] = {
         }
     ),
     FileState.DONE: frozenset(),
-    FileState.FAILED: frozenset(),
-    FileState.POISON: frozenset(),
+    # When somebody asks for another try.
+    FileState.FAILED: frozenset({FileState.WAITING}),
+    FileState.POISON: frozenset({FileState.WAITING}),
     FileState.CANCELED: frozenset(),
 }
 

@@ -135,6 +135,12 @@ class Jobs:
                 task.cancel()
         log.info("job_canceled", job=job)
 
+    async def retry(self, job: str) -> None:
+        """See `JobStore.retry`; the work begins at once."""
+        count = await self._call(lambda: self.store.retry(job))
+        log.info("job_retried", job=job, files=count)
+        self._news.set()
+
     # -- working ------------------------------------------------------------------------------
 
     async def _look(self) -> None:

@@ -240,7 +240,9 @@ class JobStore:
                 audio_seconds=audio_seconds, error_code=code, error=english, error_zh=chinese,
             )  # fmt: skip
             self._finish_job(database, file.job)
-        self.recording(file).unlink(missing_ok=True)
+        if state is FileState.DONE:
+            # Others are kept as long as their job, for another try.
+            self.recording(file).unlink(missing_ok=True)
         return True
 
     def put_back(self, owner: str, file: JobFile) -> None:
@@ -347,6 +349,39 @@ class JobStore:
             )
         shutil.rmtree(self.incoming(job), ignore_errors=True)
         return running
+
+    def retry(self, job: str) -> int:
+        """Another try for what has failed. What had ended the worker runs alone, and is set aside
+        at once when it does so again.
+
+        Returns:
+            How many files.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: nothing of it has failed, or it was canceled.
+        """
+        with self._transaction() as database:
+            found = self._job(database, job)
+            rows = database.execute(
+                f"SELECT {_FILE} FROM files WHERE job = ? AND state IN ('failed', 'poison')",
+                (job,),
+            ).fetchall()
+            files = [file for file in map(_file, rows) if self.recording(file).exists()]
+            if found.is_canceled or not files:
+                raise Conflict(
+                    f"nothing of job {job} can be tried again: nothing has failed, or it was "
+                    "canceled",
+                    f"任务 {job} 没有可重试的文件",
+                )
+            for file in files:
+                crashes = CRASHES_ARE_POISON - 1 if file.crashes else 0
+                self._move(
+                    database, file, FileState.WAITING, crashes=crashes, interruptions=0,
+                    finished=None, error_code=None, error=None, error_zh=None,
+                )  # fmt: skip
+            database.execute("UPDATE jobs SET finished = NULL WHERE id = ?", (job,))
+        return len(files)
 
     def delete_expired(self, keep_seconds: float) -> int:
         """Forget jobs that ended so long ago, and uploads that were never accepted."""

@@ -156,11 +156,15 @@ class Supervisor:
                 worker_command=self._worker_command,
                 room=self._room,
             )
-            status_socket = status.StatusSocket(self.paths.status_socket, self.snapshot)
+            sockets = (
+                status.StatusSocket(self.paths.status_socket, self.snapshot),
+                status.StatusSocket(self.paths.page_socket, self._snapshot_for_page),
+            )
             self._pulses.expect("lifecycle", lifecycle.TICK_SECONDS)
             self._catch_signals()
             log.info("supervisor_started", version=__version__, url=self.listener.local_url)
-            await status_socket.open()
+            for status_socket in sockets:
+                await status_socket.open()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, name="watch")
                 tasks.start_soon(self._probe, name="probe")
@@ -170,7 +174,8 @@ class Supervisor:
                 await self.lifecycle.run(lambda: self._pulses.touch("lifecycle"))
                 if metrics_server is not None:
                     metrics_server.stop()
-                await status_socket.close()
+                for status_socket in sockets:
+                    await status_socket.close()
                 await front_door.finish()
                 tasks.cancel_scope.cancel()
             await self.watches.finish()
@@ -188,6 +193,15 @@ class Supervisor:
             reloads=self.reloads,
             gpus=self.watches.gpus,
             alerts=self.watches.alerting.outbox,
+        )
+
+    def _snapshot_for_page(self) -> dict[str, object]:
+        return status.for_page(
+            self.lifecycle.report,
+            started_at=self.started_at,
+            gpu=self.watches.gpu_in_use(),
+            alerts=self.watches.alerting.outbox,
+            history=self.watches.history.as_lists(),
         )
 
     # -- parts ------------------------------------------------------------------------------

@@ -29,6 +29,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """One that nobody asked for. `at` is Unix seconds."""
+
+    at: float
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Beside:
     """A worker beside the one in front: a spare, or a replacement that loads."""
 
@@ -54,7 +62,7 @@ class Report:
     replacement: Beside | None = None
     leaving: int = 0
     restarts: int = 0
-    last_causes: list[str] = field(default_factory=list)
+    last_restarts: list[Restart] = field(default_factory=list)
     has_served: bool = False
     is_crash_looping: bool = False
     last_away_seconds: float | None = None
@@ -64,7 +72,12 @@ class Report:
     def caused(self, cause: str) -> None:
         """A restart that nobody asked for."""
         self.restarts += 1
-        self.last_causes = [*self.last_causes, cause][-_KEPT_CAUSES:]
+        self.last_restarts = [*self.last_restarts, Restart(time.time(), cause)][-_KEPT_CAUSES:]
+
+    @property
+    def last_causes(self) -> list[str]:
+        """Of those restarts, the newest last."""
+        return [restart.cause for restart in self.last_restarts]
 
     def notice(self, event: str, text: str) -> None:
         self.notices = [*self.notices, Notice(time.time(), event, text)][-_KEPT_NOTICES:]

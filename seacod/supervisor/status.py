@@ -1,6 +1,7 @@
-"""What `seacod status` shows: one JSON object, written to whoever connects to the unix socket.
+"""What `seacod status` shows, and what the page's system tab does: one JSON object each, written to
+whoever connects to its unix socket.
 
-Read-only. The client's side is in `seacod/client.py`.
+Read-only. The clients' sides are in `seacod/client.py` and `seacod/web/beside.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any
 
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
-from seacod.supervisor.gpu import GpuSampler
+from seacod.supervisor.gpu import Gpu, GpuSampler
 from seacod.supervisor.reload import Reloads
 from seacod.supervisor.report import Beside, Report
+
+_SHOWN_ALERTS = 10
 
 
 def snapshot(
@@ -76,6 +79,55 @@ def snapshot(
         "alerts": _alerts(alerts),
         "notices": [dataclasses.asdict(notice) for notice in report.notices],
     }
+
+
+def for_page(
+    report: Report,
+    *,
+    started_at: float,
+    gpu: Gpu | None,
+    alerts: Outbox,
+    history: dict[str, list[Any]],
+) -> dict[str, Any]:
+    """What only the supervisor knows and people at the page may see. Times are Unix seconds."""
+    ratio = gpu.utilization_ratio if gpu is not None else None
+    return {
+        "since": started_at,
+        "state": report.state.value,
+        "restarts": {
+            "count": report.restarts,
+            "last": [dataclasses.asdict(restart) for restart in report.last_restarts],
+            "total_away_seconds": report.total_away_seconds,
+        },
+        "spare": report.spare.state.value if report.spare is not None else None,
+        "gpu": None
+        if gpu is None
+        else {
+            "name": gpu.name,
+            "used_bytes": gpu.used_bytes,
+            "total_bytes": gpu.total_bytes,
+            "utilisation_percent": None if ratio is None else round(100 * ratio),
+        },
+        "alerts": _last_alerts(alerts),
+        "history": history,
+    }
+
+
+def _last_alerts(outbox: Outbox) -> list[dict[str, Any]]:
+    try:
+        return [
+            {
+                "at": told_at,
+                "kind": kind,
+                "title": KINDS[kind].english,
+                "title_zh": KINDS[kind].chinese,
+                "is_open": is_open and KINDS[kind].has_recovery,
+            }
+            for kind, _, told_at, is_open in outbox.recent_alerts(_SHOWN_ALERTS)
+            if kind in KINDS
+        ]
+    except sqlite3.Error:
+        return []
 
 
 def _alerts(outbox: Outbox) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from seacod.supervisor.alerting import Alerting
 from seacod.supervisor.crashes import Crash
 from seacod.supervisor.gpu import Gpu, GpuSampler, visible
 from seacod.supervisor.gpu_guard import GpuActions, GpuGuard, WorkerOnGpu
+from seacod.supervisor.history import History
 from seacod.supervisor.housekeeping import Housekeeping
 from seacod.supervisor.lifecycle import Lifecycle
 from seacod.supervisor.memory import resident_bytes
@@ -76,6 +77,7 @@ class Watches:
         self._rules = TrafficRules()
         self._recycling = Recycling(random.Random())
         self._curves = curves.Curves()
+        self.history = History()
         self._dossiers: asyncio.Queue[Crash] = asyncio.Queue()
         # Recordings that were with the model when a worker crashed, with the times.
         self._suspects: dict[str, list[float]] = {}
@@ -235,7 +237,9 @@ class Watches:
         own = gpu.used_by(lifecycle.pids()) if gpu is not None else None
         used = gpu.used_bytes if gpu is not None else None
         self._curves.add(curves.Moment(time.time(), host, used, own))
-        if report.state is not ServiceState.SERVING or beat is None or report.pid is None:
+        is_serving = report.state is ServiceState.SERVING
+        self.history.look(report.pid, beat if is_serving else None, host, gpu)
+        if not is_serving or beat is None or report.pid is None:
             return
         if host is None or report.replacement is not None:
             return

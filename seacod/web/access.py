@@ -17,7 +17,7 @@ from collections import OrderedDict
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.schema import AccessSettings
@@ -116,7 +116,7 @@ class Access:
         await response(scope, receive, send)
 
 
-def client_of(request: Request) -> str:
+def client_of(request: HTTPConnection) -> str:
     """Who asks, for taking turns: the name behind a key or login, else the address."""
     named = getattr(request.state, "client", None)
     if named:

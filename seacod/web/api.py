@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from seacod.asr import formats
-from seacod.asr.formats import FORMATS, Format
+from seacod.asr.formats import FORMATS, TEXT_FORMATS, Format
 from seacod.asr.service import Progress, TranscriptionService
 from seacod.asr.transcript import Transcript
 from seacod.paths import Paths
-from seacod.web import openapi, streaming
+from seacod.web import errors, openapi, streaming
 from seacod.web.access import client_of
-from seacod.web.fields import chosen_format, is_true
+from seacod.web.fields import chosen_format, chosen_formats, is_true
 from seacod.web.presence import unless_gone
 from seacod.web.streaming import Event, Failed
 from seacod.web.uploads import received
@@ -30,6 +30,7 @@ _FORM = openapi.form(
     hotwords=openapi.text("Words separated by blanks or commas"),
     format=openapi.text("What to answer with; also as a query parameter", *FORMATS),
     stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
+    also=openapi.text("With json: these formats, too, in a field 'also', such as text,srt,vtt"),
 )
 
 
@@ -49,6 +50,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             )
             wanted = chosen_format("format", format or upload.fields.get("format"), FORMATS)
             wants_stream = is_true("stream", stream or upload.fields.get("stream"))
+            also = chosen_formats("also", upload.fields.get("also"), TEXT_FORMATS)
             work = partial(
                 service.transcribe,
                 upload.path,
@@ -62,31 +64,36 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 owned = stack.pop_all()
                 request_id = str(request.state.request_id)
                 return await streaming.answer(
-                    streaming.events(request, work),
-                    lambda event: _written(event, wanted, request_id),
+                    streaming.events(request, work, shows_queue=True),
+                    lambda event: _written(event, wanted, also, request_id),
                     owned,
                 )
-            return _answer(request, await unless_gone(request, work()), wanted)
+            return _answer(request, await unless_gone(request, work()), wanted, also)
 
     return routes
 
 
-def _answer(request: Request, transcript: Transcript, wanted: Format) -> Response:
-    body = _body(transcript, wanted)
+def _answer(
+    request: Request, transcript: Transcript, wanted: Format, also: list[Format]
+) -> Response:
+    body = _body(transcript, wanted, also)
     if isinstance(body, str):
         return Response(body, media_type=formats.MEDIA_TYPES[wanted])
     return JSONResponse({**body, "request_id": request.state.request_id})
 
 
-def _body(transcript: Transcript, wanted: Format) -> dict[str, Any] | str:
+def _body(transcript: Transcript, wanted: Format, also: list[Format]) -> dict[str, Any] | str:
     if wanted == "json":
-        return formats.as_json(transcript)
+        body = formats.as_json(transcript)
+        if also:
+            body["also"] = {name: formats.as_text(transcript, name) for name in also}
+        return body
     if wanted == "verbose_json":
         return formats.as_verbose_json(transcript, ("segment", "word"))
     return formats.as_text(transcript, wanted)
 
 
-def _written(event: Event | Failed, wanted: Format, request_id: str) -> str:
+def _written(event: Event | Failed, wanted: Format, also: list[Format], request_id: str) -> str:
     """Events `progress`, `segments`, and at the end `done` or `error`."""
     if isinstance(event, Progress):
         return streaming.sent(streaming.progress_json(event), "progress")
@@ -94,10 +101,8 @@ def _written(event: Event | Failed, wanted: Format, request_id: str) -> str:
         segments = [formats.segment_json(segment) for segment in event]
         return streaming.sent({"segments": segments}, "segments")
     if isinstance(event, Failed):
-        error = event.error
-        said = {"code": error.code, "message": error.message, "message_zh": error.chinese}
-        return streaming.sent({"error": {**said, "request_id": request_id}}, "error")
-    body = _body(event, wanted)
+        return streaming.sent(errors.said(event.error, request_id), "error")
+    body = _body(event, wanted, also)
     shown = {"body": body} if isinstance(body, str) else body
     return streaming.sent({**shown, "request_id": request_id}, "done")
 

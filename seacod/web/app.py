@@ -9,7 +9,7 @@ from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.paths import Paths
-from seacod.web import api, errors, health, jobs_api, openai_api
+from seacod.web import api, errors, health, jobs_api, live_api, openai_api
 from seacod.web.access import Access
 from seacod.web.jobs_api import JobDesk
 
@@ -52,5 +52,6 @@ def create_app(
     for routes in routers:
         api.refuse_other_methods(routes)
         app.include_router(routes)
+    app.include_router(live_api.router(service, settings.access))
     # Last, because it takes every address that is left.
-    return mount_page(app, service, settings, paths)
+    return mount_page(app, service, settings)

@@ -124,16 +124,39 @@ def answer(
     *, retry_after_seconds: int | None = None,
 ) -> JSONResponse:  # fmt: skip
     """An error in the one shape."""
+    request_id = getattr(request.state, "request_id", "")
+    body = _body(status, code, message, chinese, request_id, retry_after_seconds)
+    headers = {}
+    if status == 503:
+        headers["Retry-After"] = str(body["retry_after_seconds"])
+    return JSONResponse({"error": body}, status, headers)
+
+
+def said(error: SeacodError, request_id: str) -> dict[str, Any]:
+    """An error inside an answer that has begun with 200, in the same shape, with its status."""
+    body = _body(
+        error.http_status, error.code, error.message, error.chinese, request_id,
+        error.retry_after_seconds,
+    )  # fmt: skip
+    return {"error": {**body, "status": error.http_status}}
+
+
+def _body(
+    status: int,
+    code: str,
+    message: str,
+    chinese: str,
+    request_id: str,
+    retry_after_seconds: int | None,
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "code": code,
         # What OpenAI's clients look for.
         "type": "server_error" if status >= 500 else "invalid_request_error",
         "message": message,
         "message_zh": chinese,
-        "request_id": getattr(request.state, "request_id", ""),
+        "request_id": request_id,
     }
-    headers = {}
     if status == 503:
         body["retry_after_seconds"] = retry_after_seconds or 5
-        headers["Retry-After"] = str(body["retry_after_seconds"])
-    return JSONResponse({"error": body}, status, headers)
+    return body

@@ -34,3 +34,13 @@ def chosen_format(name: str, given: str | None, allowed: tuple[Format, ...]) -> 
         f"{name}: there is no {shown!r}; use one of {', '.join(allowed)}",
         f"{name}：不支持 {shown}，可用：{'、'.join(allowed)}",
     )
+
+
+def chosen_formats(name: str, given: str | None, allowed: tuple[Format, ...]) -> list[Format]:
+    """Several of them, separated by commas; none when nothing is given.
+
+    Raises:
+        BadRequest: one is none of them.
+    """
+    parts = [part.strip() for part in (given or "").split(",")]
+    return [chosen_format(name, part, allowed) for part in parts if part]

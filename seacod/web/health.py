@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.paths import Paths, free_bytes
+from seacod.web import beside
 
 _SHOWN_VERSIONS = ("torch", "funasr", "gradio")
 
@@ -64,6 +65,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             "speed": round(load.speed, 1),
             "answered": load.answered,
             "failed": load.failed,
+            "live_sessions": service.live.sessions,
             "gpu_reserved_bytes": load.gpu_reserved_bytes,
             "cpu_percent": psutil.cpu_percent(),
             "memory_used_bytes": memory.total - memory.available,
@@ -73,6 +75,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             "uptime_seconds": round(time.monotonic() - started, 1),
             "limits": service.limits.model_dump(mode="json"),
             "versions": versions,
+            "service": await beside.ask(paths.page_socket),
         }
 
     return routes

@@ -23,6 +23,7 @@ from seacod.jobs.model import Job, JobFile
 from seacod.jobs.results import write_zip
 from seacod.jobs.runner import ROUTE, Jobs
 from seacod.jobs.store import JobStore
+from seacod.jobs.unpacking import Bounds, unpack
 from seacod.paths import Paths
 from seacod.web import openapi
 from seacod.web.access import client_of
@@ -30,7 +31,9 @@ from seacod.web.uploads import heard_out
 
 _FORM = openapi.form(
     ("files",),
-    files=openapi.files("The recordings; the field may come as often as you like"),
+    files=openapi.files(
+        "The recordings, or zip archives of them; the field may come as often as you like"
+    ),
     hotwords=openapi.text("Words separated by blanks or commas, for all of them"),
 )
 
@@ -40,10 +43,14 @@ class JobDesk:
 
     Args:
         results: the present settings.
+        free_refuse_bytes: the present level of the disk under which nothing more is taken.
     """
 
-    def __init__(self, results: Callable[[], ResultSettings]) -> None:
+    def __init__(
+        self, results: Callable[[], ResultSettings], free_refuse_bytes: Callable[[], int]
+    ) -> None:
         self.results = results
+        self.free_refuse_bytes = free_refuse_bytes
         self.jobs: Jobs | None = None
 
     def open(self) -> Jobs:
@@ -75,7 +82,7 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
         try:
             form = await heard_out(
                 request,
-                lambda number: directory / f"{number:04}",
+                lambda number: directory / f"upload-{number:04}",
                 max_file_bytes=service.limits.max_upload_bytes,
                 max_files=desk.results().max_files,
             )
@@ -85,7 +92,14 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
                     "curl -F files=@one.wav -F files=@two.wav",
                     "表单中没有文件；请用 files 字段上传，例如 curl -F files=@one.wav",
                 )
-            named = [(file.given_name[:255], file.size_bytes) for file in form.files]
+            bounds = Bounds(
+                desk.results().max_files,
+                service.limits.max_upload_bytes,
+                service.limits.max_unpacked_bytes,
+                desk.free_refuse_bytes(),
+            )
+            uploads = [(file.given_name[:255], file.path) for file in form.files]
+            named = await asyncio.to_thread(_unpacked, directory, uploads, bounds)
             hotwords = form.fields.get("hotwords", "")
             await jobs.accept(job, client_of(request), hotwords, named)
             is_accepted = True
@@ -129,7 +143,24 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
         found, files, shares = await jobs.get(job)
         return _shown(found, files, shares)
 
+    @routes.post("/jobs/{job}/retry", summary="Try what has failed once more")
+    async def retry(request: Request, job: str) -> dict[str, Any]:
+        jobs = desk.open()
+        await jobs.retry(job)
+        found, files, shares = await jobs.get(job)
+        return _shown(found, files, shares)
+
     return routes
+
+
+def _unpacked(
+    directory: Path, uploads: list[tuple[str, Path]], bounds: Bounds
+) -> list[tuple[str, int]]:
+    """Name and size of each recording."""
+    names = unpack(directory, uploads, bounds)
+    return [
+        (name, (directory / f"{number:04}").stat().st_size) for number, name in enumerate(names, 1)
+    ]
 
 
 def _zipped(directory: Path, store: JobStore, files: list[JobFile]) -> str:

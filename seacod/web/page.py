@@ -1,90 +1,92 @@
-"""The web page: Gradio, mounted into our application, closed where Gradio leaves doors open.
+"""The web page: Gradio draws tabs and theme, our scripts do the work through the API.
 
-One file per tab in `tabs/`. What is closed, and why, is written beside each line; the tests in
-tests/browser try every one.
+One file per tab in `tabs/`, its script beside the others in `static/`. No function of Gradio's is
+used, so that nothing between browser and recognition is hidden in it: uploads are ours, an answer
+comes on the connection that asked, and a page outlives the worker that drew it.
 """
 
 from __future__ import annotations
 
 import json
-from importlib import resources
-from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
 from starlette.routing import Mount
 
 from seacod import __version__
+from seacod.asr import assembly
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
-from seacod.paths import Paths
-from seacod.web import errors, texts
-from seacod.web.tabs import batch, single, system
+from seacod.web import assets, texts
+from seacod.web.gradio_door import GradioDoor
+from seacod.web.tabs import batch, live, single, system
+
+# What the service remarks on a result, and how the page says it.
+_WARNINGS = {
+    assembly.NO_SPEECH: "warning_no_speech",
+    assembly.RETRIED: "warning_retried",
+    assembly.UNHEARD: "warning_unheard",
+}
+_TABS = {"single": single, "batch": batch, "live": live, "system": system}
 
 
-def mount_page(
-    app: FastAPI, service: TranscriptionService, settings: Settings, paths: Paths
-) -> FastAPI:
+def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) -> FastAPI:
     """Put the page at `/` of an application that has its own routes already."""
-    uploads = paths.page_uploads
-    translations = texts.all_labels()
-    i18n = gr.I18n(**translations)
-    with gr.Blocks(
-        analytics_enabled=False,
-        title="seacod 语音识别",
-        fill_width=False,
-        delete_cache=(3600, 3600),
-    ) as demo:
+    assets.mount(app)
+    i18n = gr.I18n(**texts.all_labels())
+    with gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo:
         gr.HTML(_header(service))
         with gr.Tabs(elem_id="sc-tabs"):
-            with gr.Tab(i18n("tab_single"), id="single"):
-                single.build(service, uploads, i18n)
-            with gr.Tab(i18n("tab_batch"), id="batch"):
-                batch.build()
-            with gr.Tab(i18n("tab_system"), id="system"):
-                system.build()
+            for name, tab in _TABS.items():
+                with gr.Tab(i18n(f"tab_{name}"), id=name):
+                    # The mark at the end: the browser has all of it (static/main.js).
+                    gr.HTML(
+                        tab.html(service) + "<i data-end hidden></i>", elem_id=f"sc-tab-{name}"
+                    )
         gr.HTML(_footer(settings))
-    # Admission is ours (`asr/admission.py`); Gradio's queue only carries the updates. api_open:
-    # otherwise /gradio_api/run would go round the queue.
-    demo.queue(api_open=False, max_size=None, default_concurrency_limit=None)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         demo,
         path="/",
         allowed_paths=[],
-        max_file_size=settings.limits.max_upload_bytes,
         show_error=False,
         ssr_mode=False,
         enable_monitoring=False,
         run_history=False,
         footer_links=[],
-        favicon_path=str(_static("favicon.svg")),
+        favicon_path=str(assets.directory() / "favicon.svg"),
         root_path=settings.server.root_path or None,
         i18n=i18n,
         theme=_theme(),
-        css=_static("page.css").read_text("utf-8"),
-        head=_scripts(settings),
+        head=_head(settings),
     )
     # Gradio checks where a file comes from only once a page was launched, which mounting never
-    # does: without this line anyone could have /etc/passwd read (6.31, processing_utils).
+    # does (6.31, processing_utils). The door keeps everybody from there anyway.
     demo.has_launched = True
     for route in mounted.routes:
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
-            errors.handle_storage(route.app)
+            route.app = GradioDoor(route.app)
     return mounted
 
 
-def _scripts(settings: Settings) -> str:
-    """What runs in the browser, with its texts; no file of it is fetched from anywhere."""
+def _head(settings: Settings) -> str:
+    """Styles and scripts of ours, and what they need to know; nothing is fetched from elsewhere."""
+    root = settings.server.root_path
+    ours = f"{root}/ui/{assets.mark()}"
     setup = {
         "texts": {language: texts.all_labels()[language] for language in texts.LANGUAGES},
-        "root": settings.server.root_path,
+        "root": root,
+        "ui": ours,
+        "warnings": _WARNINGS,
     }
     # "</" would end the script.
     given = json.dumps(setup, ensure_ascii=False).replace("</", "<\\/")
-    parts = [f"window.seacodSetup = {given};"]
-    parts += [_static(name).read_text("utf-8") for name in ("page.js", "batch.js", "system.js")]
-    return "".join(f"<script>{part}</script>" for part in parts)
+    return (
+        f'<link rel="stylesheet" href="{ours}/page.css">'
+        f"<script>window.seacodSetup = {given};</script>"
+        f'<script src="{ours}/early.js"></script>'
+        f'<script type="module" src="{ours}/main.js"></script>'
+    )
 
 
 def _theme() -> gr.themes.Base:
@@ -102,21 +104,23 @@ def _header(service: TranscriptionService) -> str:
     if service.engine.name == "builtin":
         known = [t for t in service.engine.vocabulary or () if not t.startswith("<")]
         text = texts.both("banner_builtin", characters=len(known))
-        banner = f'<div class="sc-banner" role="note">{text}</div>'
+        banner = f'<div class="sc-note" role="note">{text}</div>'
     return (
-        f'<header class="sc-header"><h1>{texts.both("title")}</h1>'
-        f"<p>{texts.both('subtitle')}</p></header>{banner}"
+        '<div id="sc-connection" class="sc-connection" role="status" aria-live="polite" hidden>'
+        "</div>"
+        '<header class="sc-header">'
+        f"<div><h1>{texts.both('title')}</h1><p>{texts.both('subtitle')}</p></div>"
+        '<div class="sc-switches">'
+        '<button type="button" id="sc-language" data-label="switch_language">中 / EN</button>'
+        '<button type="button" id="sc-colours" data-label="switch_colours">◐</button>'
+        f"</div></header>{banner}"
     )
 
 
 def _footer(settings: Settings) -> str:
-    link = f"{settings.server.root_path}/openapi.json"
+    root = settings.server.root_path
     return (
         f'<footer class="sc-footer">seacod {__version__} · '
-        f'<a href="{link}">{texts.both("footer_api")}</a></footer>'
+        f'<a href="{root}/ui/{assets.mark()}/help.html">{texts.both("footer_help")}</a> · '
+        f'<a href="{root}/openapi.json">{texts.both("footer_api")}</a></footer>'
     )
-
-
-def _static(name: str) -> Path:
-    with resources.as_file(resources.files("seacod.web").joinpath(f"static/{name}")) as path:
-        return path

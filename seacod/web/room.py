@@ -24,7 +24,6 @@ _UPLOADS = (
     "/transcribe",
     "/batch_transcribe",
     "/v1/audio/transcriptions",
-    "/gradio_api/upload",
 )
 
 

@@ -1,7 +1,8 @@
 """Partial results while a recording is heard, as server-sent events.
 
 What is refused is refused with its status: the answer begins only when the recording was found fit
-and has its turn. An error after that is an event of its own.
+and has its turn, or, for those who want to see the queue, its place in it. An error after that is
+an event of its own.
 """
 
 from __future__ import annotations
@@ -42,8 +43,15 @@ class Failed:
     error: SeacodError
 
 
-async def events(request: Request, work: Work) -> AsyncGenerator[Event | Failed | None, None]:
+async def events(
+    request: Request, work: Work, *, shows_queue: bool = False
+) -> AsyncGenerator[Event | Failed | None, None]:
     """What happens, the transcript being last; None when nothing happened for a while.
+
+    Args:
+        request: whose client is to be there still.
+        work: what to do.
+        shows_queue: begin when the recording waits for its turn, not when it has it.
 
     Raises:
         SeacodError: refused before anything was heard.
@@ -55,6 +63,7 @@ async def events(request: Request, work: Work) -> AsyncGenerator[Event | Failed 
     gone = asyncio.ensure_future(disconnected(request))
     gone.add_done_callback(lambda _: news.put_nowait(None))
     has_begun = False
+    begins_with = ("queued", "recognising") if shows_queue else ("recognising",)
     try:
         while True:
             try:
@@ -63,8 +72,7 @@ async def events(request: Request, work: Work) -> AsyncGenerator[Event | Failed 
                 yield None
                 continue
             if event is not None:
-                is_heard = not isinstance(event, Progress) or event.stage == "recognising"
-                if is_heard or has_begun:
+                if has_begun or not isinstance(event, Progress) or event.stage in begins_with:
                     has_begun = True
                     yield event
             elif task.done():

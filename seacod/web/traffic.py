@@ -1,6 +1,7 @@
 """Counts the requests inside the worker, so that a drain ends when the last one has its answer.
 
-An ASGI application around ours. While draining, each answer closes its connection, so that a
+An ASGI application around ours. Microphones (WebSockets) are not waited for: they go to the next
+worker by themselves (`live_api.py`). While draining, each answer closes its connection, so that a
 client which keeps connections open goes on with the next worker; what it sends meanwhile on an
 open one is still served.
 """
@@ -13,10 +14,6 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# The page keeps this request open for as long as it is (Gradio 6): nobody waits for its answer.
-_ENDLESS = "/gradio_api/heartbeat/"
-# The page's next step belongs to the worker that took the first one, so its connections stay.
-_OF_ONE_SESSION = "/gradio_api/"
 # How long no request may have come before the last connections are closed.
 _QUIET_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
@@ -34,23 +31,22 @@ class Traffic:
         """`app`, counted."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            path = str(scope.get("path", ""))
-            if scope["type"] != "http" or _ENDLESS in path:
+            if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
             self.active += 1
             try:
-                await app(scope, receive, self._closing(send, path))
+                await app(scope, receive, self._closing(send))
             finally:
                 self.active -= 1
                 self._last_at = time.monotonic()
 
         return counted
 
-    def _closing(self, send: Send, path: str) -> Send:
+    def _closing(self, send: Send) -> Send:
         async def sent(message: Message) -> None:
             is_start = message["type"] == "http.response.start"
-            if is_start and self._is_draining and _OF_ONE_SESSION not in path:
+            if is_start and self._is_draining:
                 MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 

@@ -52,6 +52,8 @@ log = structlog.get_logger(__name__)
 _BEAT_SECONDS = 1.0
 # A beat that comes this late means that the process stood still, not only its model.
 _OWN_PAUSE_SECONDS = 5.0
+# The sentences of a recording of some hours, sent along when a microphone comes back.
+_MAX_WEBSOCKET_MESSAGE_BYTES = 8 << 20
 # A request that is being answered when the drain's time is over gets this long to be cut off.
 _CUT_OFF_SECONDS = 1.0
 
@@ -94,7 +96,7 @@ def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
     warnings.filterwarnings("ignore", message=".*ffmpeg.*", category=RuntimeWarning)
     os.environ.update(
         GRADIO_ANALYTICS_ENABLED="False",
-        GRADIO_TEMP_DIR=str(paths.page_uploads),
+        GRADIO_TEMP_DIR=str(paths.gradio),
         HF_HUB_OFFLINE="1",
         HF_HUB_DISABLE_TELEMETRY="1",
         DO_NOT_TRACK="1",
@@ -202,7 +204,6 @@ class Worker:
         from seacod.asr.service import TranscriptionService
         from seacod.metrics import WorkerMetrics
 
-        self._paths.page_uploads.mkdir(parents=True, exist_ok=True)
         service = TranscriptionService(self._settings, self._preparation.load, WorkerMetrics())
         await service.start()
         await service.open()
@@ -218,7 +219,9 @@ class Worker:
         from seacod.web.errors import RequestIds
         from seacod.web.jobs_api import JobDesk
 
-        self._desk = JobDesk(lambda: self._settings.results)
+        self._desk = JobDesk(
+            lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
+        )
         app = create_app(service, self._settings, self._paths, self._desk)
         config = uvicorn.Config(
             self._traffic.around(
@@ -236,6 +239,9 @@ class Worker:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=1,
             server_header=False,
+            # Sound does not get smaller by it.
+            ws_per_message_deflate=False,
+            ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
         )
 
         class Server(uvicorn.Server):

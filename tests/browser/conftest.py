@@ -1,46 +1,69 @@
-"""A real Chromium, headless; `visit` opens the page and watches what it loads and complains of."""
+"""A real Chromium, headless and cut off from every network but this machine; `visit` opens the page
+and watches what it loads and complains of."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import sounds
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
 from supervised import Service
 
-# What keeps a fresh Chromium from talking to its makers, so that only the page's requests count.
+# What keeps a fresh Chromium from talking to its makers, so that only the page's requests count;
+# and no name but these leads anywhere.
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-ui-for-media-stream "
-    "--use-fake-device-for-media-stream"
+    "--disable-component-update --disable-sync --autoplay-policy=no-user-gesture-required"
 ).split()
+_NETWORK = "--host-resolver-rules=MAP plain.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+TABS = ("single", "batch", "live", "system")
+
+
+def launch(playwright: Playwright, *more: str) -> Browser:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is missing: apt-get install chromium")
+    return playwright.chromium.launch(
+        executable_path=program, args=[*ARGUMENTS, _NETWORK, *more]
+    )
 
 
 # Per module: while Playwright is open it keeps an event loop in the main thread, and tests that
 # come after it could run none of their own.
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is missing: apt-get install chromium")
-    # What the browser's microphone hears: a sentence, again and again.
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    # What the browser's microphone hears: a sentence and a pause, again and again.
     from seacod.asr import audio
 
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
     heard = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    sounds.encode(heard, 0, samples=speech, rate=48_000)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=program,
-            args=[*ARGUMENTS, f"--use-file-for-fake-audio-capture={heard}"],
-        )
-        yield launched
-        launched.close()
+    pause = np.zeros(24_000, dtype=np.float32)
+    sounds.encode(heard, 0, samples=np.concatenate([speech, pause]), rate=48_000)
+    launched = launch(playwright, *_MICROPHONE, f"--use-file-for-fake-audio-capture={heard}")
+    yield launched
+    launched.close()
+
+
+@pytest.fixture(scope="module")
+def deaf_browser(playwright: Playwright) -> Iterator[Browser]:
+    """One without any microphone."""
+    launched = launch(playwright, "--use-fake-ui-for-media-stream")
+    yield launched
+    launched.close()
 
 
 @dataclass
@@ -50,64 +73,81 @@ class Visit:
     page: Page
     complaints: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
 
-    def upload(self, path: Path) -> None:
-        """Choose a file and wait until the page has it."""
-        with self.uploading():
-            self.page.locator("#sc-recording input[type=file]").set_input_files(path)
+    def open_tab(self, name: str) -> None:
+        self.page.locator("#sc-tabs [role=tab]").nth(TABS.index(name)).click()
+        self.page.wait_for_selector(f"#sc-tab-{name}[data-seacod=ready]")
 
-    @contextmanager
-    def uploading(self) -> Iterator[None]:
-        """Wait until what the block gives the page is with the service and can be played."""
-        with self.page.expect_response(lambda answer: "/upload" in answer.url):
-            yield
-        self.page.wait_for_selector("#sc-recording .play-pause-button")
+    def choose(self, path: Path) -> None:
+        """Choose a recording, and wait until its length is known and its wave drawn."""
+        self.page.set_input_files("#sc-file", path)
+        self.page.wait_for_function("!document.querySelector('#sc-play').disabled")
 
     def recognise(self) -> None:
         self.page.click("#sc-recognise")
 
     @property
     def text(self) -> str:
-        return self.page.locator("#sc-text textarea").input_value()
+        return "".join(self.sentences)
+
+    @property
+    def sentences(self) -> list[str]:
+        return self.page.locator("#sc-text p").all_text_contents()
 
     def wait_for_text(self) -> str:
-        self.page.wait_for_selector(".sc-facts")
+        self.page.wait_for_selector("#sc-details .sc-facts")
         return self.text
 
-    def wait_for_problem(self) -> str:
-        return self.page.wait_for_selector(".sc-problem").inner_text()
+    def wait_for_problem(self, tab: str = "sc") -> str:
+        return self.page.wait_for_selector(f"#{tab}-problem:not([hidden])").inner_text()
 
 
 Visitor = Callable[..., Visit]
+
+
+def watched(context: BrowserContext, url: str) -> Visit:
+    """A fresh page in `context` that is at the service's."""
+    seen = Visit(context.new_page())
+
+    def watch(request: Request) -> None:
+        if not request.url.startswith((url, "data:", "blob:")):
+            seen.outside.append(request.url)
+        if request.method == "POST":
+            seen.sent.append(request.url)
+
+    seen.page.on("request", watch)
+    seen.page.on(
+        "console", lambda m: seen.complaints.append(m.text) if m.type == "error" else None
+    )
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.page.goto(url)
+    seen.page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    return seen
 
 
 @pytest.fixture
 def visit(browser: Browser, live: Service) -> Iterator[Visitor]:
     contexts = []
 
-    def open_page(locale: str = "zh-CN", width: int = 1200, scheme: str = "light") -> Visit:
-        context = browser.new_context(
+    def open_page(
+        locale: str = "zh-CN",
+        width: int = 1200,
+        scheme: str = "light",
+        *,
+        url: str = "",
+        at: Browser | None = None,
+        **options: Any,
+    ) -> Visit:
+        context = (at or browser).new_context(
             locale=locale,
             viewport={"width": width, "height": 850},
             color_scheme=scheme,  # type: ignore[arg-type]
-            permissions=["microphone"],
+            **{"permissions": ["microphone"], **options},
         )
         contexts.append(context)
         context.set_default_timeout(60_000)
-        seen = Visit(context.new_page())
-
-        def watch(request: Request) -> None:
-            if not request.url.startswith((live.url, "data:", "blob:")):
-                seen.outside.append(request.url)
-
-        seen.page.on("request", watch)
-        seen.page.on(
-            "console", lambda m: seen.complaints.append(m.text) if m.type == "error" else None
-        )
-        seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        seen.page.goto(live.url)
-        seen.page.wait_for_selector("#sc-recognise")
-        return seen
+        return watched(context, url or live.url)
 
     yield open_page
     for context in contexts:

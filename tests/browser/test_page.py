@@ -1,4 +1,5 @@
-"""The page as people use it, in a real browser, on the real service with the built-in model."""
+"""The page and its single tab as people use them, in a real browser, on the real service with the
+built-in model."""
 
 from __future__ import annotations
 
@@ -7,18 +8,31 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
+import numpy as np
 import pytest
 import sounds
-from supervised import MAX_AUDIO_SECONDS, PATIENCE_SECONDS, Service
+from seacod.asr import audio
+from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, Service
 
 WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 CHINESE = re.compile(r"[一-鿿]")
+IMAGE_TRICK = "<img/src=x/onerror=document.title='owned'>"
+
+
+def long_recording(path: Path, sentences: int = 6) -> Path:
+    """The same sentence again and again, with pauses."""
+    speech = audio.decode(sounds.SPEECH, max_seconds=60)
+    pause = np.zeros(16_000, dtype=np.float32)
+    samples = np.concatenate([part for _ in range(sentences) for part in (speech, pause)])
+    path.write_bytes(sounds.wav((samples * 32767).astype("<i2").tobytes()))
+    return path
 
 
 def test_a_recording_becomes_the_same_text_as_with_curl(visit, live: Service) -> None:
     seen = visit()
-    seen.upload(sounds.SPEECH)
+    seen.choose(sounds.SPEECH)
+    assert "0:03" in seen.page.inner_text("#sc-chosen-facts")
+    assert seen.sent == []
     seen.recognise()
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
     curl = subprocess.run(
@@ -26,42 +40,146 @@ def test_a_recording_becomes_the_same_text_as_with_curl(visit, live: Service) ->
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(curl.stdout)["text"] == seen.text
-    facts = seen.page.locator(".sc-facts").inner_text()
-    for fact in ("置信度", "音频时长", "处理耗时", "实时率", "builtin"):
+    facts = seen.page.locator("#sc-details .sc-facts").inner_text()
+    for fact in ("置信度", "音频时长", "处理耗时", "实时率", "排队时间", "builtin"):
         assert fact in facts
-    assert sounds.SPEECH_TEXT in seen.page.locator(".sc-segments").inner_text()
     assert seen.complaints == []
     assert seen.outside == []
 
 
-def test_hotwords_change_the_text(visit) -> None:
+def test_the_text_can_be_taken_away(visit) -> None:
+    seen = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = seen.page
+    seen.choose(sounds.SPEECH)
+    seen.recognise()
+    seen.wait_for_text()
+    page.click("#sc-take [data-do=copy]")
+    page.wait_for_function("document.querySelector('#sc-take [data-done]').innerText !== ''")
+    assert page.evaluate("navigator.clipboard.readText()") == sounds.SPEECH_TEXT
+    taken = {}
+    for name in ("text", "srt", "vtt", "json"):
+        with page.expect_download() as download:
+            page.click(f"#sc-take [data-do={name}]")
+        taken[download.value.suggested_filename] = Path(download.value.path()).read_text("utf-8")
+    stem = sounds.SPEECH.stem
+    assert taken[f"{stem}.txt"].strip() == sounds.SPEECH_TEXT
+    assert taken[f"{stem}.srt"].startswith("1\n00:00:00,")
+    assert taken[f"{stem}.vtt"].startswith("WEBVTT\n")
+    assert json.loads(taken[f"{stem}.json"])["text"] == sounds.SPEECH_TEXT
+    assert seen.complaints == []
+
+
+def test_progress_moves_and_the_text_grows(visit, tmp_path: Path) -> None:
     seen = visit()
-    seen.upload(sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"])
-    seen.page.fill("#sc-hotwords textarea, #sc-hotwords input", WITH_HOTWORDS["hotwords"])
+    page = seen.page
+    page.evaluate(
+        """() => { window.seen = [];
+          new MutationObserver(() => window.seen.push([
+              document.querySelector('#sc-state span').textContent,
+              document.querySelectorAll('#sc-text p').length])
+          ).observe(document.querySelector('#sc-tab-single'),
+                    {subtree: true, childList: true, characterData: true}); }"""
+    )
+    seen.choose(long_recording(tmp_path / "long.wav", sentences=14))
+    seen.recognise()
+    assert seen.wait_for_text() == 14 * sounds.SPEECH_TEXT
+    steps = page.evaluate("window.seen")
+    said = [line for line, _ in steps]
+    done = [int(m[1]) for line in said if (m := re.search(r"已完成 (\d+) /", line))]
+    assert any("正在上传" in line for line in said)
+    assert done == sorted(done)
+    assert len(set(done)) >= 3, said
+    counts = [count for line, count in steps if "正在识别" in line]
+    assert any(0 < count < 14 for count in counts), counts
+    assert said[-1] == "识别完成。"
+
+
+def test_a_sentence_leads_to_its_place_in_the_recording(visit, tmp_path: Path) -> None:
+    seen = visit()
+    page = seen.page
+    seen.choose(long_recording(tmp_path / "long.wav"))
+    page.wait_for_function(
+        """() => { const canvas = [...document.querySelector('#sc-wave').children]
+             .flatMap(box => [...(box.shadowRoot?.querySelectorAll('canvas') ?? [])]);
+           return canvas.some(one => one.getContext('2d')
+             .getImageData(0, 0, one.width, one.height).data.some(value => value)); }"""
+    )
+    seen.recognise()
+    seen.wait_for_text()
+    third = page.locator("#sc-text p").nth(2)
+    start = float(third.get_attribute("data-start"))
+    third.click()
+    page.wait_for_selector("#sc-text p.sc-now:nth-child(3)")
+    minutes, seconds = page.inner_text("#sc-clock").split(":")
+    assert abs(int(minutes) * 60 + int(seconds) - start) <= 2
+    page.click("#sc-play")
+    # With the keyboard, too.
+    page.locator("#sc-text p").nth(4).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#sc-text p.sc-now:nth-child(5)")
+
+
+def test_doubtful_words_are_shaded(visit) -> None:
+    seen = visit()
+    seen.choose(sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"])
+    seen.recognise()
+    seen.wait_for_text()
+    words = seen.page.locator("#sc-text p span")
+    shares = [int(title.split()[0]) for title in words.evaluate_all("all => all.map(w => w.title)")]
+    classes = words.evaluate_all("all => all.map(w => w.className)")
+    assert len(shares) == len(seen.text)
+    for share, kind in zip(shares, classes, strict=True):
+        if share not in (60, 90):  # rounded
+            assert kind == ("" if share > 90 else "sc-doubt" if share > 60 else "sc-unsure")
+    seen.page.uncheck("#sc-shade")
+    assert not seen.page.locator("#sc-text.sc-shaded").count()
+
+
+def test_hotwords_change_the_text_and_lists_are_kept(visit) -> None:
+    seen = visit()
+    page = seen.page
+    seen.choose(sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"])
+    page.fill("#sc-hotwords", WITH_HOTWORDS["hotwords"])
     seen.recognise()
     assert seen.wait_for_text() == WITH_HOTWORDS["text_with_hotwords"]
-    assert "已识别到" in seen.page.locator(".sc-hotwords").inner_text()
+    assert "已识别到" in page.locator(".sc-hotwords").inner_text()
+    words = page.locator("#sc-tab-single .sc-words")
+    words.locator("[data-do=save]").click()
+    words.locator(".sc-naming input").fill("同事")
+    page.keyboard.press("Enter")
+    page.fill("#sc-hotwords", "别的")
+
+    page.reload()
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    assert page.input_value("#sc-hotwords") == "别的"
+    words.locator("select").select_option("同事")
+    assert page.input_value("#sc-hotwords") == WITH_HOTWORDS["hotwords"]
+    # The other tabs have it, too.
+    seen.open_tab("batch")
+    assert "同事" in page.locator("#sc-tab-batch select").inner_text()
+    seen.open_tab("single")
+    words.locator("[data-do=delete]").click()
+    assert words.locator("select").is_hidden()
+    assert page.input_value("#sc-hotwords") == WITH_HOTWORDS["hotwords"]
 
 
 def test_an_example_is_one_click(visit) -> None:
     seen = visit()
     seen.page.click(".sc-examples button >> nth=0")
-    seen.page.wait_for_selector("#sc-recording .play-pause-button")
+    seen.page.wait_for_function("!document.querySelector('#sc-play').disabled")
     seen.recognise()
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
 
 
-def test_the_microphone_is_heard(visit) -> None:
+def test_a_recording_is_made_with_the_microphone(visit) -> None:
     """Chromium plays a file as its microphone; it begins anywhere, so only parts are sure."""
     seen = visit()
     page = seen.page
-    page.click("#sc-recording button[aria-label='Record audio'], "
-               "#sc-recording button[aria-label*='icrophone'], "
-               "#sc-recording .source-selection button >> nth=-1")  # fmt: skip
-    page.click("#sc-recording button.record-button")
-    page.wait_for_timeout(7_000)
-    with seen.uploading():
-        page.click("#sc-recording button.stop-button")
+    page.click("#sc-record")
+    page.wait_for_function("/0:0[7-9]/.test(document.querySelector('#sc-record').innerText)")
+    page.click("#sc-record")
+    page.wait_for_function("!document.querySelector('#sc-play').disabled")
+    assert re.search(r"0:0[5-9]", page.inner_text("#sc-chosen-facts"))
     seen.recognise()
     text = seen.wait_for_text()
     assert len(set(text) & set(sounds.SPEECH_TEXT)) >= 3, text
@@ -78,68 +196,116 @@ def test_the_microphone_is_heard(visit) -> None:
 )
 def test_the_page_speaks_the_browsers_language(visit, locale: str, word: str, absent: str) -> None:
     seen = visit(locale=locale)
+    for tab, name in (("single", "单文件识别"), ("batch", "批量处理"), ("live", "实时录音"),
+                      ("system", "系统信息")):  # fmt: skip
+        seen.open_tab(tab)
+        shown = seen.page.inner_text("body")
+        assert (name in shown) == (locale == "zh-CN")
+        if locale != "zh-CN":
+            assert not CHINESE.search(shown.replace("中 / EN", "").replace("欣悦 宏宇", "")) or (
+                tab == "single"  # the captions of the examples
+            )
+    seen.open_tab("single")
     shown = seen.page.inner_text("body")
     assert word in shown
     assert absent not in shown
     assert ("仅供试用" in shown) == (locale == "zh-CN")
     assert ("not for real" in shown.lower()) == (locale != "zh-CN")
     assert seen.page.get_attribute("html", "lang") == locale
+    assert seen.complaints == []
+
+
+def test_language_and_colours_are_switched_without_losing_anything(visit) -> None:
+    seen = visit()
+    page = seen.page
+    seen.choose(sounds.SPEECH)
+    seen.recognise()
+    seen.wait_for_text()
+    page.click("#sc-language")
+    shown = page.inner_text("body")
+    for word in ("Recognise", "Confidence", "Single file", "Live recording", "Done."):
+        assert word in shown
+    assert "开始识别" not in shown
+    assert seen.text == sounds.SPEECH_TEXT
+    page.click("#sc-colours")
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.reload()
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    assert "Live recording" in page.inner_text("#sc-tabs")
+    page.wait_for_function("document.body.classList.contains('dark')")
+    page.click("#sc-language")
+    assert "实时录音" in page.inner_text("#sc-tabs")
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
 def test_mistakes_get_one_sentence_and_the_page_goes_on(visit, tmp_path: Path, locale: str) -> None:
     seen = visit(locale=locale)
+    page = seen.page
     is_chinese = locale == "zh-CN"
 
     seen.recognise()
-    sentence = seen.wait_for_problem()
-    assert bool(CHINESE.search(sentence)) == is_chinese
+    assert bool(CHINESE.search(seen.wait_for_problem())) == is_chinese
 
     odd = tmp_path / "odd.wav"
     odd.write_bytes(b"I am not a sound. " * 100)
-    seen.page.locator("#sc-recording input[type=file]").set_input_files(odd)
-    seen.page.wait_for_selector("#sc-recording input[type=file]", state="detached")
+    page.set_input_files("#sc-file", odd)
+    page.wait_for_selector("#sc-problem", state="hidden")
+    page.wait_for_function("document.querySelector('#sc-chosen-name').innerText === 'odd.wav'")
+    page.wait_for_timeout(300)
     seen.recognise()
-    seen.page.wait_for_function(
-        "old => document.querySelector('.sc-problem')?.innerText !== old"
-        " && document.querySelector('.sc-problem')",
-        arg=sentence,
-    )
     sentence = seen.wait_for_problem()
     assert ("无法解码" if is_chinese else "not audio") in sentence
-    assert "Traceback" not in seen.page.content()
+    assert page.locator("#sc-problem button").is_hidden()
 
-    seen = visit(locale=locale)
+    # Before anything is sent.
+    seen.sent.clear()
     long = tmp_path / "long.wav"
     long.write_bytes(sounds.silence(MAX_AUDIO_SECONDS + 30))
-    seen.upload(long)
-    seen.recognise()
+    page.set_input_files("#sc-file", long)
     sentence = seen.wait_for_problem()
+    assert ("时长为 1:30" if is_chinese else "lasts 1:30") in sentence
     assert str(MAX_AUDIO_SECONDS) in sentence
-    assert ("上限" if is_chinese else "limit") in sentence
 
-    seen = visit(locale=locale)
-    seen.upload(sounds.SPEECH)
+    big = tmp_path / "big.wav"
+    big.write_bytes(sounds.silence(20, rate=96_000) + bytes(MAX_UPLOAD_BYTES))
+    page.set_input_files("#sc-file", big)
+    page.wait_for_function(
+        "document.querySelector('#sc-problem').innerText.includes('3 MiB') && "
+        "!document.querySelector('#sc-problem').hidden"
+    )
+    seen.recognise()
+    page.wait_for_timeout(300)
+    assert seen.sent == []
+
+    seen.choose(sounds.SPEECH)
     seen.recognise()
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    assert "Traceback" not in page.content()
 
 
-def test_what_people_type_is_shown_and_not_run(visit) -> None:
+def test_what_people_type_is_shown_and_not_run(visit, tmp_path: Path) -> None:
     seen = visit()
-    seen.upload(sounds.SPEECH)
-    trick = "<img/src=x/onerror=document.title='owned'>"
-    seen.page.fill("#sc-hotwords textarea, #sc-hotwords input", trick)
+    recording = tmp_path / "<img src=x onerror=document.title='owned'>.flac"
+    recording.write_bytes(sounds.SPEECH.read_bytes())
+    seen.choose(recording)
+    seen.page.fill("#sc-hotwords", IMAGE_TRICK)
+    words = seen.page.locator("#sc-tab-single .sc-words")
+    words.locator("[data-do=save]").click()
+    words.locator(".sc-naming input").fill(IMAGE_TRICK[:40])
+    seen.page.keyboard.press("Enter")
     seen.recognise()
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
     assert "<img" in seen.page.locator(".sc-hotwords").inner_text()
+    assert "<img" in seen.page.inner_text("#sc-chosen-name")
     assert seen.page.title() != "owned"
-    assert seen.page.locator(".sc-hotwords img").count() == 0
+    assert seen.page.locator("#sc-tab-single img").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_on_a_phone(visit, scheme: str) -> None:
     seen = visit(width=390, scheme=scheme)
-    seen.upload(sounds.SPEECH)
+    assert seen.page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+    seen.choose(sounds.SPEECH)
     seen.recognise()
     seen.wait_for_text()
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -148,70 +314,28 @@ def test_it_fits_on_a_phone(visit, scheme: str) -> None:
 
 def test_controls_have_names_for_screen_readers(visit) -> None:
     seen = visit()
-    nameless = seen.page.evaluate(
-        """() => [...document.querySelectorAll('button, textarea, input')]
-            .filter(e => e.offsetParent !== null && e.type !== 'file')
-            .filter(e => !(e.innerText || e.ariaLabel || e.title || e.placeholder
-                           || e.labels?.length || e.closest('label')))
-            .map(e => e.outerHTML.slice(0, 200))"""
-    )
-    assert nameless == []
-    seen.upload(sounds.SPEECH)
+    for tab in ("single", "batch", "live", "system"):
+        seen.open_tab(tab)
+        nameless = seen.page.evaluate(
+            """() => [...document.querySelectorAll('button, textarea, input, select, meter, a')]
+                .filter(e => e.offsetParent !== null)
+                .filter(e => !(e.innerText || e.ariaLabel || e.title || e.placeholder
+                               || e.labels?.length || e.closest('label')))
+                .map(e => e.outerHTML.slice(0, 200))"""
+        )
+        assert nameless == []
+    seen.open_tab("single")
+    seen.choose(sounds.SPEECH)
     seen.page.focus("#sc-recognise")
     seen.page.keyboard.press("Enter")
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
 
 
-class TestClosed:
-    """Doors a mounted Gradio leaves open, tried by hand as somebody with bad intentions would."""
-
-    @pytest.fixture
-    def client(self, live: Service) -> httpx.Client:
-        return httpx.Client(base_url=live.url, timeout=PATIENCE_SECONDS, trust_env=False)
-
-    @staticmethod
-    def call(client: httpx.Client, path: str) -> str:
-        """Everything the service says when it is asked to transcribe a file of its own disk."""
-        given = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        answer = client.post("/gradio_api/call/single", json={"data": [given, ""]})
-        if answer.status_code != 200:
-            return answer.text
-        with client.stream("GET", f"/gradio_api/call/single/{answer.json()['event_id']}") as events:
-            return answer.text + "".join(events.iter_text())
-
-    def test_files_of_the_server_are_not_read(
-        self, client: httpx.Client, tmp_path: Path, live: Service
-    ) -> None:
-        foreign = tmp_path / "speech.flac"
-        foreign.write_bytes(sounds.SPEECH.read_bytes())
-        link = live.directory / "state" / "uploads" / "page" / "link.flac"
-        link.symlink_to(foreign)
-        for path in (foreign, "/etc/passwd", live.config, link, f"{link.parent}/../../{link.name}"):
-            said = self.call(client, str(path))
-            assert sounds.SPEECH_TEXT not in said
-            assert json.dumps(sounds.SPEECH_TEXT)[1:-1] not in said
-            assert "root:" not in said
-
-    @pytest.mark.parametrize(
-        "address",
-        ["/gradio_api/file=/etc/passwd", "/gradio_api/file=../../etc/passwd", "/file=/etc/passwd",
-         "/gradio_api/file=/proc/self/environ", "/static/../../etc/passwd",
-         "/gradio_api/file=http://127.0.0.1:1/"],
-    )  # fmt: skip
-    def test_nothing_is_served_from_the_disk(self, client: httpx.Client, address: str) -> None:
-        answer = client.get(address)
-        assert answer.status_code in (400, 403, 404), answer.text[:200]
-        assert "root:" not in answer.text
-
-    def test_the_settings_file_is_not_served(self, client: httpx.Client, live: Service) -> None:
-        assert client.get(f"/gradio_api/file={live.config}").status_code in (403, 404)
-
-    @pytest.mark.parametrize("address", ["/gradio_api/run/single", "/gradio_api/api/single"])
-    def test_there_is_no_way_round_the_queue(self, client: httpx.Client, address: str) -> None:
-        answer = client.post(address, json={"data": [None, ""]})
-        assert answer.status_code in (401, 403, 404, 405), answer.text[:200]
-
-    def test_nothing_is_loaded_from_elsewhere(self, client: httpx.Client) -> None:
-        page = client.get("/").text
-        hosts = set(re.findall(r"""(?:src|href)=["']https?://([^/"']+)""", page))
-        assert hosts == set()
+def test_help_and_version_are_in_the_footer(visit, live: Service) -> None:
+    seen = visit()
+    footer = seen.page.locator(".sc-footer")
+    assert re.search(r"seacod \d+\.\d+", footer.inner_text())
+    for link in footer.locator("a").evaluate_all("all => all.map(a => a.href)"):
+        status, _, body = live.get(link.removeprefix(live.url))
+        assert status == 200
+        assert body

@@ -32,9 +32,24 @@ def test_each_is_in_its_language() -> None:
 
 def test_no_text_is_left_over() -> None:
     package = Path(seacod.__file__).parent
-    sources = [*package.rglob("*.py"), *package.rglob("static/*.js")]
+    sources = [
+        *package.rglob("web/*.py"),
+        *package.rglob("tabs/*.py"),
+        *package.rglob("static/*.js"),
+    ]
     code = "".join(path.read_text("utf-8") for path in sources)
     # Put together from a prefix and a state.
-    dynamic = ("hotword_", "file_", "job_")
+    dynamic = ("hotword_", "file_", "job_", "tab_", "spare_")
     for key in TABLES["en"]:
         assert re.search(f"[\"']{key}[\"']", code) or key.startswith(dynamic), key
+
+
+def test_scripts_ask_for_texts_that_are_there() -> None:
+    scripts = Path(seacod.__file__).parent.glob("web/static/*.js")
+    asked = set()
+    for path in scripts:
+        code = path.read_text("utf-8")
+        asked |= set(re.findall(r'\b(?:text|say|NoMicrophone)\("([a-z_]+)"', code))
+        asked |= set(re.findall(r'\bput\([^;"]*"([a-z_]+)"', code))
+    assert {"file_too_long", "plot_none", "mic_insecure", "copied"} <= asked
+    assert asked <= TABLES["en"].keys()

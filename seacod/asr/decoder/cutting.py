@@ -94,6 +94,25 @@ class Cutter:
             self._held = None
         return self._taken()
 
+    @property
+    def open_speech(self) -> Samples:
+        """What is being said now: speech that is in no finished piece yet, up to the last sample;
+        empty when nobody speaks."""
+        if self._held is not None:
+            start = self._held.start
+        elif self._open is not None:
+            start = self._open
+        else:
+            return np.zeros(0, dtype=np.float32)
+        first = max(self._last_end, start - int(_PAD_SECONDS * SAMPLE_RATE))
+        speech: Samples = self._sound[max(0, first - self._origin) :].copy()
+        return speech
+
+    @property
+    def needed_from(self) -> int:
+        """No piece that is still to come begins before this sample."""
+        return self._origin
+
     def _step(self, at: int, probability: float) -> None:
         if probability >= _BEGINS:
             self._silent_since = None

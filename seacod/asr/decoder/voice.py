@@ -27,16 +27,25 @@ _STATE = (1, 1, 128)
 Probabilities = npt.NDArray[np.float32]
 
 
-class Voice:
-    """Speech probability of each frame of a recording, given piece by piece."""
+def network() -> onnxruntime.InferenceSession:
+    """The network. Several streams may share it: what it remembers of one is with the `Voice`."""
+    options = onnxruntime.SessionOptions()
+    # One process of ours is one core; more of them are the parallelism.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        str(_file()), sess_options=options, providers=["CPUExecutionProvider"]
+    )
 
-    def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        # One process of ours is one core; more of them are the parallelism.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(_network()), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+
+class Voice:
+    """Speech probability of each frame of a recording, given piece by piece.
+
+    Args:
+        session: of `network`; one of its own when there is none.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession | None = None) -> None:
+        self._session = session or network()
         self.begin()
 
     def begin(self) -> None:
@@ -75,7 +84,7 @@ class Voice:
         return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
 
 
-def _network() -> Path:
+def _file() -> Path:
     """The file inside the package, which is not imported: it would bring PyTorch along."""
     spec = importlib.util.find_spec("silero_vad")
     assert spec is not None and spec.origin is not None, "silero-vad is a dependency of ours"

@@ -1,58 +1,86 @@
-// The system tab: asks the worker how it is while somebody looks.
-(() => {
-  const EVERY_MS = 2000;
-  const { text, address } = window.seacod;
-  const at = (id) => document.getElementById(id);
-  const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+// The system tab: asks the worker how it and the service are, while somebody looks.
+import { at, el } from "./dom.js";
+import { clock, language, onSwitch, put, text } from "./language.js";
+import { draw } from "./plots.js";
+import { ask } from "./service.js";
 
-  function facts(s) {
-    const hours = Math.floor(s.uptime_seconds / 3600);
-    const minutes = Math.floor(s.uptime_seconds / 60) % 60;
-    return [
-      ["model", `${s.model} · ${s.device}`],
-      ["system_hardware", s.hardware],
-      ["system_queue", `${s.queue_depth} / ${s.limits.queue_length}`],
-      ["system_in_flight", s.in_flight],
-      ["system_speed", text("system_speed_value", { value: s.speed.toFixed(0) })],
-      ["system_answered", s.answered],
-      ["system_failed", s.failed],
-      ["system_cpu", `${s.cpu_percent.toFixed(0)} %`],
-      ["system_memory", `${gib(s.memory_used_bytes)} / ${gib(s.memory_bytes)}`],
-      ["system_worker_memory", gib(s.worker_memory_bytes)],
-      ["system_gpu_memory", s.gpu_reserved_bytes ? gib(s.gpu_reserved_bytes) : "—"],
-      ["system_disk", s.disk_free_bytes === null ? "—" : gib(s.disk_free_bytes)],
-      ["system_uptime", `${hours} h ${minutes} min`],
-      ["system_versions", Object.entries(s.versions).map((pair) => pair.join(" ")).join(", ")],
-    ];
-  }
+const EVERY_MS = 2000;
+const SPARES = ["warming", "warm"];
+let last = null;
 
-  async function refresh() {
-    const list = at("sc-system");
-    if (!list) return;
-    try {
-      const answer = await fetch(address("/system"));
-      if (!answer.ok) throw new Error(answer.status);
-      const shown = facts(await answer.json()).map(([key, value]) => {
-        const box = document.createElement("div");
-        const name = document.createElement("dt");
-        const figure = document.createElement("dd");
-        name.textContent = text(key);
-        figure.textContent = value;
-        box.append(name, figure);
-        return box;
-      });
-      list.replaceChildren(...shown);
-      at("sc-system-message").textContent = "";
-    } catch {
-      at("sc-system-message").textContent = text("reconnecting");
-    }
-  }
+const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+const when = (seconds) => new Date(seconds * 1000).toLocaleString(document.documentElement.lang);
 
-  document.addEventListener("click", (event) => {
-    if (event.target.closest("#sc-system-refresh")) refresh();
+function gpu(s) {
+  const one = s.service?.gpu;
+  if (!one) return [["system_gpu_memory", s.gpu_reserved_bytes ? gib(s.gpu_reserved_bytes) : "—"]];
+  return [
+    ["system_gpu_memory", `${gib(one.used_bytes)} / ${gib(one.total_bytes)}`],
+    ["system_gpu_use", one.utilisation_percent === null ? "—" : `${one.utilisation_percent} %`],
+  ];
+}
+
+function facts(s) {
+  const service = s.service;
+  return [
+    ["model", s.model],
+    ["system_device", `${s.device} · ${s.hardware}`],
+    ["system_queue", `${s.queue_depth} / ${s.limits.queue_length}`],
+    ["system_in_flight", s.in_flight],
+    ["system_live", `${s.live_sessions} / ${s.limits.live_sessions}`],
+    ["system_speed", text("system_speed_value", { value: s.speed.toFixed(0) })],
+    ["system_answered", s.answered],
+    ["system_failed", s.failed],
+    ["system_cpu", `${s.cpu_percent.toFixed(0)} %`],
+    ["system_memory", `${gib(s.memory_used_bytes)} / ${gib(s.memory_bytes)}`],
+    ["system_worker_memory", gib(s.worker_memory_bytes)],
+    ...gpu(s),
+    ["system_disk", s.disk_free_bytes === null ? "—" : gib(s.disk_free_bytes)],
+    ["system_uptime", clock(s.uptime_seconds)],
+    ...(service ? [
+      ["system_service_uptime", clock(Date.now() / 1000 - service.since)],
+      ["system_restart_count", service.restarts.count],
+      ["system_spare", SPARES.includes(service.spare) ? text(`spare_${service.spare}`) : "—"],
+    ] : []),
+    ["system_versions", Object.entries(s.versions).map((pair) => pair.join(" ")).join(", ")],
+  ];
+}
+
+function show(s) {
+  last = s;
+  at("sc-system").replaceChildren(...facts(s).map(([key, value]) =>
+    el("div", {}, el("dt", {}, text(key)),
+      el("dd", key === "system_versions" ? { class: "sc-long" } : {}, String(value))),
+  ));
+  draw(at("sc-plots"), s.service?.history ?? null);
+  const restarts = (s.service?.restarts.last ?? []).map((one) => `${when(one.at)} · ${one.cause}`);
+  list("sc-restarts", restarts.reverse(), "system_no_restarts");
+  const alerts = (s.service?.alerts ?? []).map((one) => {
+    const title = language() === "zh" ? one.title_zh : one.title;
+    return `${when(one.at)} · ${title}${one.is_open ? ` · ${text("system_alert_open")}` : ""}`;
   });
-  setInterval(() => {
-    const list = at("sc-system");
-    if (list && list.offsetParent !== null && !document.hidden) refresh();
-  }, EVERY_MS);
-})();
+  list("sc-alerts", alerts, "system_no_alerts");
+}
+
+function list(id, lines, none) {
+  const items = lines.length ? lines : [text(none)];
+  at(id).replaceChildren(...items.map((line) => el("li", {}, line)));
+}
+
+async function refresh() {
+  try {
+    show(await ask("/system"));
+    put(at("sc-system-message"), null);
+  } catch {
+    put(at("sc-system-message"), "reconnecting");
+  }
+}
+
+export function start() {
+  at("sc-system-refresh").addEventListener("click", refresh);
+  onSwitch(() => last && show(last));
+  const isSeen = () => at("sc-system").offsetParent !== null && !document.hidden;
+  setInterval(() => isSeen() && refresh(), EVERY_MS);
+  // At once when the tab is opened, not two seconds later.
+  new IntersectionObserver(() => isSeen() && refresh()).observe(at("sc-plots"));
+}

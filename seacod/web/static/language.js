@@ -1,0 +1,85 @@
+// Texts in the reader's language. What is shown remembers its key (data-text), so that a switch of
+// the language finds and changes it; sentences of the server bring both languages along.
+const { texts } = window.seacodSetup;
+const listeners = [];
+
+export const language = () =>
+  document.documentElement.lang.toLowerCase().startsWith("zh") ? "zh" : "en";
+
+export const text = (key, values = {}) =>
+  texts[language()][key].replace(/{(\w+)}/g, (whole, name) => values[name] ?? whole);
+
+// Show a text of ours in an element; a value may itself be a function that makes a text.
+export function put(element, key, values = {}) {
+  element.seacodText = key ? () => text(key, made(values)) : null;
+  refresh(element);
+}
+
+// Show a sentence that the server gave in both languages.
+export function putSentence(element, sentence) {
+  element.seacodText = () => (language() === "zh" ? sentence.zh : sentence.en);
+  refresh(element);
+}
+
+const made = (values) =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, typeof value === "function" ? value() : value]),
+  );
+
+function refresh(element) {
+  element.toggleAttribute("data-text", Boolean(element.seacodText));
+  element.textContent = element.seacodText ? element.seacodText() : "";
+}
+
+export const onSwitch = (act) => listeners.push(act);
+
+export function switchTo(chosen) {
+  try {
+    localStorage.setItem("seacod.language", chosen);
+  } catch {
+    // Storage is off: it lasts as long as the page.
+  }
+  document.documentElement.lang = chosen === "zh" ? "zh-CN" : "en-US";
+  fill(document);
+  for (const act of listeners) act();
+}
+
+// Attributes, and everything that `put` has shown.
+export function fill(root) {
+  for (const box of root.querySelectorAll("[data-label]")) {
+    box.setAttribute("aria-label", text(box.dataset.label));
+    if (box.tagName === "BUTTON") box.title = text(box.dataset.label);
+  }
+  for (const box of root.querySelectorAll("[data-placeholder]")) {
+    box.placeholder = text(box.dataset.placeholder);
+  }
+  for (const box of root.querySelectorAll("[data-empty]")) {
+    box.dataset.emptyText = text(box.dataset.empty);
+  }
+  for (const box of root.querySelectorAll("[data-text]")) refresh(box);
+}
+
+export const seconds = (value) => () => text("seconds", { value: value.toFixed(2) });
+
+// 3:07, or 1:02:05.
+export function clock(value) {
+  const whole = Math.max(0, Math.round(value));
+  const parts = [Math.floor(whole / 60) % 60, whole % 60];
+  const hours = Math.floor(whole / 3600);
+  if (hours) parts.unshift(hours);
+  return parts.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+// 4 小时, 90 分钟, 45 秒: whole units where there are any.
+export function inWords(value) {
+  if (value >= 7200 && value % 1800 === 0) return text("hours", { value: value / 3600 });
+  if (value >= 120 && value % 60 === 0) return text("minutes", { value: value / 60 });
+  return text("seconds", { value });
+}
+
+const UNITS = ["B", "KiB", "MiB", "GiB"];
+export function size(bytes) {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const value = bytes / 2 ** (10 * power);
+  return `${Number(value.toPrecision(value < 10 ? 2 : 3))} ${UNITS[power]}`;
+}

@@ -1,0 +1,241 @@
+// The single tab: choose or record, see its length and wave, recognise, read, take away.
+import { at, el, onFiles } from "./dom.js";
+import { clock, inWords, onSwitch, put, seconds, size, text } from "./language.js";
+import { Player, lengthOf } from "./player.js";
+import { Problem } from "./problem.js";
+import { NoMicrophone, Recording } from "./recording.js";
+import { Result } from "./result.js";
+import { GivenUp, Lost, Refusal, address, limits, longest, send, untilReady } from "./service.js";
+import { State, TimeLeft } from "./state.js";
+import { hotwords, setHotwords } from "./words.js";
+
+const FORMATS = "text,srt,vtt";
+// A worker that goes away under the same recording so often will do so again.
+const TRIES = 3;
+const WARNINGS = window.seacodSetup.warnings;
+
+let chosen = null;
+let recording = null;
+let running = null;
+let result, player, problem, state;
+// What the details show, so that they can be shown in the other language.
+let finished = null;
+
+// -- choosing -------------------------------------------------------------------------------------
+
+async function take(file) {
+  problem.hide();
+  state.hide();
+  running?.abort();
+  chosen = null;
+  const measuring = (take.latest = {});
+  at("sc-chosen").hidden = false;
+  at("sc-chosen-name").textContent = file.name;
+  at("sc-chosen-facts").textContent = size(file.size);
+  player.clear();
+  const length = await lengthOf(file);
+  if (measuring !== take.latest) return;
+  if (length !== null) at("sc-chosen-facts").textContent = `${clock(length)} · ${size(file.size)}`;
+  if (!(await isAllowed(file, length)) || measuring !== take.latest) return;
+  chosen = { file, length };
+  if (length !== null) await player.show(file, length);
+}
+
+async function isAllowed(file, length) {
+  let known;
+  try {
+    known = await limits();
+  } catch {
+    // The service will say it.
+    return true;
+  }
+  if (file.size > known.max_upload_bytes) {
+    problem.say("file_too_big", {
+      size: size(file.size),
+      limit: size(known.max_upload_bytes),
+    });
+    return false;
+  }
+  if (length !== null && length > longest(known)) {
+    problem.say("file_too_long", {
+      length: clock(length),
+      limit: () => inWords(longest(known)),
+    });
+    return false;
+  }
+  return true;
+}
+
+async function record() {
+  const button = at("sc-record");
+  if (recording) {
+    const ended = recording;
+    recording = null;
+    clearInterval(ended.ticking);
+    button.classList.remove("sc-recording");
+    put(button, "record");
+    take(await ended.stop());
+    return;
+  }
+  try {
+    recording = await Recording.begin();
+  } catch (error) {
+    problem.say(error instanceof NoMicrophone ? error.key : "mic_busy");
+    return;
+  }
+  problem.hide();
+  button.classList.add("sc-recording");
+  const tick = () => put(button, "record_stop", { time: clock(recording.seconds) });
+  recording.ticking = setInterval(tick, 500);
+  tick();
+}
+
+// -- recognising ----------------------------------------------------------------------------------
+
+async function recognise() {
+  if (running) return;
+  problem.hide();
+  if (!chosen) {
+    problem.say("no_recording");
+    return;
+  }
+  const stop = (running = new AbortController());
+  busy(true);
+  result.clear();
+  details(null);
+  try {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await once(chosen, stop.signal);
+        break;
+      } catch (error) {
+        if (!(error instanceof Lost) || tries === TRIES || stop.signal.aborted) throw error;
+        // The recording is still here, so nobody has to do anything.
+        state.say("state_interrupted");
+        await untilReady();
+        if (stop.signal.aborted) throw new GivenUp();
+        result.clear();
+      }
+    }
+  } catch (error) {
+    state.hide();
+    if (!(error instanceof GivenUp)) problem.tell(error);
+  } finally {
+    if (running === stop) {
+      running = null;
+      busy(false);
+    }
+  }
+}
+
+// One upload and its answer; throws why there is none.
+async function once({ file }, signal) {
+  const form = new FormData();
+  form.append("hotwords", hotwords("sc"));
+  form.append("also", FORMATS);
+  form.append("file", file, file.name);
+  const left = new TimeLeft();
+  let ended = null;
+  let failed = null;
+  state.say("state_uploading", { percent: 0 }, 0);
+  await send("/transcribe?stream=true", form, {
+    signal,
+    onUpload: (share) => {
+      if (share < 1) state.say("state_uploading", { percent: Math.floor(100 * share) }, share);
+      else state.say("state_decoding");
+    },
+    onEvent: (name, data) => {
+      if (name === "progress") progress(data, left);
+      else if (name === "segments") result.add(data.segments);
+      else if (name === "done") ended = data;
+      else if (name === "error") failed = data;
+    },
+  });
+  if (failed) throw new Refusal(failed.error.status, failed);
+  // The stream ended in the middle: the worker is gone.
+  if (!ended) throw new Lost();
+  state.say("state_done", {}, 1);
+  result.finish(ended, file.name);
+  details(ended);
+}
+
+function progress(now, left) {
+  if (now.stage === "queued") {
+    state.say("state_queued", { position: Math.max(1, now.queue_position) });
+    return;
+  }
+  const values = { done: now.segments_done, total: now.segments_total };
+  if (now.share === undefined) {
+    state.say("state_recognising", values);
+    return;
+  }
+  const remaining = left.in(now.share);
+  state.say("state_recognising_left", { ...values, left: remaining }, now.share);
+}
+
+function busy(isBusy) {
+  at("sc-recognise").disabled = isBusy;
+  at("sc-cancel").hidden = !isBusy;
+}
+
+// -- what came out --------------------------------------------------------------------------------
+
+function details(body) {
+  finished = body;
+  const box = at("sc-details");
+  box.replaceChildren();
+  if (!body) return;
+  const factor = body.real_time_factor;
+  const facts = [
+    ["confidence", body.confidence === null ? "—" : `${Math.round(100 * body.confidence)} %`],
+    ["audio_length", seconds(body.duration)()],
+    ["processing_time", seconds(body.processing_time)()],
+    ["real_time_factor", factor === null ? "—" : factor.toFixed(3)],
+    ["queue_time", seconds(body.queue_time)()],
+    ["model", `${body.model} · ${body.device}`],
+  ];
+  const cells = facts.map(([key, value]) =>
+    el("div", { id: `sc-${key}` }, el("dt", {}, text(key)), el("dd", {}, value)),
+  );
+  cells[0].title = text("confidence_hint");
+  box.append(el("dl", { class: "sc-facts" }, ...cells));
+  for (const warning of body.warnings) {
+    if (WARNINGS[warning]) box.append(el("p", { class: "sc-warning" }, text(WARNINGS[warning])));
+  }
+  if (body.hotwords.length) {
+    const words = body.hotwords.map((report) =>
+      el("li", { class: `sc-${report.status}` },
+        el("b", {}, report.word), ` ${text(`hotword_${report.status}`)}`),
+    );
+    box.append(el("ul", { class: "sc-hotwords", "aria-label": text("hotwords") }, ...words));
+  }
+}
+
+async function showLimits() {
+  const known = await limits();
+  put(at("sc-limits"), "limits", {
+    length: () => inWords(longest(known)),
+    size: size(known.max_upload_bytes),
+  });
+}
+
+export function start() {
+  player = new Player((now) => result.follow(now));
+  result = new Result("sc", (from) => player.seek(from));
+  problem = new Problem("sc", recognise);
+  state = new State("sc");
+  onFiles(at("sc-drop"), at("sc-file"), ([file]) => take(file));
+  at("sc-record").addEventListener("click", record);
+  at("sc-recognise").addEventListener("click", recognise);
+  at("sc-cancel").addEventListener("click", () => running?.abort());
+  for (const button of document.querySelectorAll("[data-example]")) {
+    button.addEventListener("click", async () => {
+      const name = button.dataset.example;
+      const answer = await fetch(address(`/examples/${name}`));
+      await take(new File([await answer.blob()], name, { type: "audio/flac" }));
+      setHotwords("sc", button.dataset.words);
+    });
+  }
+  onSwitch(() => details(finished));
+  showLimits().catch(() => {});
+}
