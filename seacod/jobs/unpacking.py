@@ -6,14 +6,14 @@ and what it holds is bounded before and while it is written. Blocking: call on a
 
 from __future__ import annotations
 
+import errno
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from seacod.asr.audio import too_big
-from seacod.errors import BadRequest, StorageFull, TooBig
+from seacod.errors import BadRequest, SeacodError, StorageFull, TooBig
 from seacod.paths import free_bytes
 
 # How a zip file with something in it begins (APPNOTE.TXT 4.3.7); no recording does.
@@ -24,6 +24,8 @@ _CHUNK_BYTES = 1 << 20
 # What systems put beside the files somebody packed.
 _LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _NAME_LENGTH = 255
+# What is no fault of an archive's.
+_OUR_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,12 @@ class _Unpacking:
                         )
                     self._copy(archive, entry, before + len(names) + 1)
                     names.append(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except SeacodError:
+            raise
+        except Exception as error:
+            # zipfile, zlib, lzma, bz2 and codecs each raise what they like, even OSError.
+            if isinstance(error, OSError) and error.errno in _OUR_DISK:
+                raise
             raise BadRequest(
                 f"{archive_name}: the archive cannot be read ({error}); pack it again as zip",
                 f"{archive_name}：压缩包无法读取，请重新打包为 zip",
@@ -157,7 +164,8 @@ class _Unpacking:
 def _recordings(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
     for entry in archive.infolist():
         parts = PurePosixPath(_name(entry)).parts
-        is_litter = any(part in _LITTER or part.startswith(".") for part in parts)
+        hidden = [part for part in parts if part.startswith(".") and part not in (".", "..")]
+        is_litter = bool(hidden) or any(part in _LITTER for part in parts)
         if not entry.is_dir() and not is_litter:
             yield entry
 

@@ -31,9 +31,7 @@ def launch(playwright: Playwright, *more: str) -> Browser:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is missing: apt-get install chromium")
-    return playwright.chromium.launch(
-        executable_path=program, args=[*ARGUMENTS, _NETWORK, *more]
-    )
+    return playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, _NETWORK, *more])
 
 
 # Per module: while Playwright is open it keeps an event loop in the main thread, and tests that
@@ -62,6 +60,14 @@ def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) ->
 def deaf_browser(playwright: Playwright) -> Iterator[Browser]:
     """One without any microphone."""
     launched = launch(playwright, "--use-fake-ui-for-media-stream")
+    yield launched
+    launched.close()
+
+
+@pytest.fixture(scope="module")
+def refusing_browser(playwright: Playwright) -> Iterator[Browser]:
+    """One whose user refuses the microphone."""
+    launched = launch(playwright, "--use-fake-device-for-media-stream", "--deny-permission-prompts")
     yield launched
     launched.close()
 
@@ -117,9 +123,7 @@ def watched(context: BrowserContext, url: str) -> Visit:
             seen.sent.append(request.url)
 
     seen.page.on("request", watch)
-    seen.page.on(
-        "console", lambda m: seen.complaints.append(m.text) if m.type == "error" else None
-    )
+    seen.page.on("console", lambda m: seen.complaints.append(m.text) if m.type == "error" else None)
     seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     seen.page.goto(url)
     seen.page.wait_for_selector("#sc-tab-single[data-seacod=ready]")

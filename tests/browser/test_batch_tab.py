@@ -1,4 +1,4 @@
-"""The batch and system tabs as people use them."""
+"""The batch tab as people use it: files and archives in, a table that moves, results out."""
 
 from __future__ import annotations
 
@@ -9,64 +9,128 @@ import zipfile
 from pathlib import Path
 
 import sounds
-from supervised import Service
+from supervised import MAX_UPLOAD_BYTES, Service
 
-BATCH = "role=tab >> text=/批量处理|Batch/"
-SYSTEM = "role=tab >> text=/系统信息|System/"
+TRICK = "<img src=x onerror=document.title='owned'>.wav"
 
 
-def submit(page, tmp_path: Path, *names: str) -> None:
-    files = []
+def write(directory: Path, *names: str) -> list[Path]:
+    paths = []
     for name in names:
-        path = tmp_path / name
+        path = directory / name
         path.write_bytes(b"no sound" if "broken" in name else sounds.SPEECH.read_bytes())
-        files.append(path)
-    page.click(BATCH)
-    page.set_input_files("#sc-batch input[type=file]", files)
-    page.click("#sc-batch button[type=submit]")
+        paths.append(path)
+    return paths
+
+
+def submit(seen, *paths: Path) -> None:
+    seen.open_tab("batch")
+    seen.page.set_input_files("#sc-batch-files", paths)
+    seen.page.click("#sc-batch button[type=submit]")
+
+
+def wait_for_summary(page, word: str) -> None:
+    page.wait_for_function(
+        f"document.querySelector('#sc-job-summary')?.innerText.includes('{word}')"
+    )
+
+
+def rows(page) -> list[str]:
+    return page.locator("#sc-job tbody tr").all_inner_texts()
 
 
 def test_a_batch_is_sent_shown_and_fetched(visit, tmp_path: Path) -> None:
     seen = visit()
     page = seen.page
-    trick = "<img src=x onerror=document.title='owned'>.wav"
-    submit(page, tmp_path, "会议.flac", "broken.wav", trick)
-    page.wait_for_function(
-        "document.querySelector('#sc-job-summary')?.innerText.includes('已完成')"
-    )
-    rows = page.locator("#sc-job tbody tr").all_inner_texts()
-    assert len(rows) == 3
-    assert "会议.flac" in rows[0]
-    assert "完成" in rows[0]
-    assert "失败" in rows[1]
-    assert "无法解码" in rows[1]
-    assert "<img" in rows[2]
+    submit(seen, *write(tmp_path, "会议.flac", "broken.wav", TRICK))
+    wait_for_summary(page, "已完成")
+    assert len(rows(page)) == 3
+    assert "会议.flac" in rows(page)[0]
+    assert "完成" in rows(page)[0]
+    assert "失败" in rows(page)[1]
+    assert "无法解码" in rows(page)[1]
+    assert "<img" in rows(page)[2]
     assert page.title() != "owned"
     with page.expect_download() as download:
         page.click("#sc-job-results")
     with zipfile.ZipFile(download.value.path()) as archive:
         assert archive.read("0001-会议.txt").decode().strip() == sounds.SPEECH_TEXT
     assert page.locator("#sc-job-cancel").is_hidden()
+    page.click("#sc-language")
+    assert "failed" in rows(page)[1]
+    assert "not audio" in rows(page)[1]
     assert seen.complaints == []
     assert seen.outside == []
 
 
+def test_an_archive_becomes_its_recordings(visit, tmp_path: Path) -> None:
+    seen = visit()
+    packed = tmp_path / "全部.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("一月/甲.flac", "乙.flac", "__MACOSX/._乙.flac", ".DS_Store"):
+            archive.writestr(name, sounds.SPEECH.read_bytes())
+    submit(seen, packed, *write(tmp_path, "丙.flac"))
+    wait_for_summary(seen.page, "已完成")
+    shown = "".join(rows(seen.page))
+    assert [name in shown for name in ("一月/甲.flac", "乙.flac", "丙.flac")] == [True] * 3
+    assert len(rows(seen.page)) == 3
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(packed.read_bytes()[:-100])
+    seen.page.set_input_files("#sc-batch-files", damaged)
+    seen.page.click("#sc-batch button[type=submit]")
+    assert "压缩包无法读取" in seen.wait_for_problem("sc-batch")
+
+
+def test_what_has_failed_is_tried_again(visit, tmp_path: Path) -> None:
+    seen = visit()
+    page = seen.page
+    submit(seen, *write(tmp_path, "a.flac", "broken.wav"))
+    wait_for_summary(page, "已完成")
+    with page.expect_response(lambda answer: answer.url.endswith("/retry")) as answer:
+        page.click("#sc-job-retry")
+    assert answer.value.ok
+    wait_for_summary(page, "已完成")
+    assert "失败" in rows(page)[1]
+    submit(seen, *write(tmp_path, "b.flac"))
+    page.wait_for_function("document.querySelectorAll('#sc-job tbody tr').length === 1")
+    wait_for_summary(page, "已完成")
+    assert page.locator("#sc-job-retry").is_hidden()
+
+
 def test_the_address_comes_back_to_the_batch(visit, tmp_path: Path) -> None:
     seen = visit()
-    submit(seen.page, tmp_path, "a.flac")
-    seen.page.wait_for_url(re.compile(r"\?job=[0-9a-f]{32}"))
-    address = seen.page.url
-    again = visit(locale="en-US")
-    again.page.goto(address)
-    again.page.click(BATCH)
-    again.page.wait_for_function(
-        "document.querySelector('#sc-job-summary')?.innerText.includes('Done')"
-    )
-    again.page.goto(re.sub(r"job=.*", "job=nothing", address))
-    again.page.click(BATCH)
-    again.page.wait_for_function(
-        "document.querySelector('#sc-batch-message')?.innerText.includes('no job')"
-    )
+    page = seen.page
+    submit(seen, *write(tmp_path, "a.flac"))
+    page.wait_for_url(re.compile(r"\?job=[0-9a-f]{32}"))
+    address = page.url
+    # In another browser, which opens the right tab by itself.
+    again = visit(locale="en-US").page
+    again.goto(address)
+    wait_for_summary(again, "Done")
+    again.goto(re.sub(r"job=.*", "job=nothing", address))
+    again.wait_for_selector("#sc-batch-problem:not([hidden])")
+    assert "no job" in again.inner_text("#sc-batch-problem")
+    # And in this one without the address.
+    page.goto(address.partition("?")[0])
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    seen.open_tab("batch")
+    page.click("#sc-jobs a >> nth=0")
+    wait_for_summary(page, "已完成")
+    assert page.url == address
+
+
+def test_mistakes_are_named_before_anything_is_sent(visit, tmp_path: Path) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("batch")
+    page.click("#sc-batch button[type=submit]")
+    assert "请先选择" in seen.wait_for_problem("sc-batch")
+    big = tmp_path / "big.wav"
+    big.write_bytes(bytes(MAX_UPLOAD_BYTES + 1))
+    page.set_input_files("#sc-batch-files", [*write(tmp_path, "a.flac"), big])
+    page.wait_for_function("document.querySelector('#sc-batch-problem').innerText.includes('big')")
+    assert "3 MiB" in page.inner_text("#sc-batch-problem")
+    assert seen.sent == []
 
 
 def test_an_open_page_reconnects_when_the_worker_is_killed(
@@ -74,23 +138,19 @@ def test_an_open_page_reconnects_when_the_worker_is_killed(
 ) -> None:
     seen = visit()
     page = seen.page
-    submit(page, tmp_path, *(f"{n}.flac" for n in range(40)))
+    submit(seen, *write(tmp_path, *(f"{n}.flac" for n in range(40))))
     page.wait_for_function("document.querySelectorAll('#sc-job tbody tr').length === 40")
-    worker = live.worker_pid()
-    os.kill(worker, signal.SIGKILL)
-    page.wait_for_function(
-        "document.querySelector('#sc-job-summary')?.innerText.includes('已完成')", timeout=60_000
-    )
-    assert all("完成" in row for row in page.locator("#sc-job tbody tr").all_inner_texts())
+    os.kill(live.worker_pid(), signal.SIGKILL)
+    page.wait_for_selector("#sc-connection.sc-back")
+    wait_for_summary(page, "已完成")
+    assert all("完成" in row for row in rows(page))
 
 
-def test_the_system_tab_is_live(visit) -> None:
+def test_a_batch_is_canceled(visit, tmp_path: Path) -> None:
     seen = visit()
     page = seen.page
-    page.click(SYSTEM)
-    page.wait_for_selector("#sc-system dd")
-    shown = page.inner_text("#sc-system")
-    for word in ("builtin", "实测速度", "torch", "GiB"):
-        assert word in shown
-    page.click("#sc-system-refresh")
-    assert seen.complaints == []
+    submit(seen, *write(tmp_path, *(f"{n}.flac" for n in range(60))))
+    page.wait_for_selector("#sc-job:not([hidden])")
+    page.click("#sc-job-cancel")
+    wait_for_summary(page, "已取消")
+    assert page.locator("#sc-job-retry").is_hidden()

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sounds
-from seacod.asr import audio
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, Service
+
+from seacod.asr import audio
 
 WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 CHINESE = re.compile(r"[一-鿿]")

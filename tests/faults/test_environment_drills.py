@@ -97,7 +97,7 @@ def test_the_state_directory_is_full(
         assert post(service)[0] == 200
         with contextlib.suppress(OSError):
             (small_disk / "ballast").write_bytes(b"\0" * 32 * MIB)
-        for field, path in (("file", "/transcribe"), ("files", "/gradio_api/upload")):
+        for field, path in (("file", "/transcribe"), ("files", "/batch_transcribe")):
             status, body = post(service, field, path)
             assert status == 507, body
             assert "storage_full" in body
@@ -122,12 +122,12 @@ def test_uploads_are_refused_before_the_disk_is_full(tmp_path: Path, small_disk:
     )
     service.start()
     try:
-        leftover = small_disk / "uploads" / "page" / "old.wav"
+        leftover = small_disk / "uploads" / "old.wav"
         leftover.write_bytes(b"\0" * MIB)
         os.utime(leftover, (0, 0))
         assert post(service)[0] == 200
         (small_disk / "ballast").write_bytes(b"\0" * 13 * MIB)
-        for field, path in (("file", "/transcribe"), ("files", "/gradio_api/upload")):
+        for field, path in (("file", "/transcribe"), ("files", "/batch_transcribe")):
             status, body = post(service, field, path)
             assert status == 507, body
             assert "MiB left for uploads" in body

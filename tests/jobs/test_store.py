@@ -157,3 +157,53 @@ def test_a_damaged_database_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
     assert states(store, "job") == ["waiting"]
     assert [p.name for p in directory.glob("jobs.db.damaged-*")]
     store.close()
+
+
+def test_what_has_failed_gets_another_try(store: JobStore) -> None:
+    accepted(store, "job", 3)
+    store.own("1-a")
+    files = [claimed.file for _ in range(3) if (claimed := store.claim("1-a", 0)) is not None]
+    store.finish("1-a", files[0], FileState.DONE)
+    store.finish("1-a", files[1], FileState.FAILED, error=("bad_audio", "no", "不"))
+    store.finish("1-a", files[2], FileState.FAILED, error=("bad_audio", "no", "不"))
+    assert not store.recording(files[0]).exists()
+    assert store.get("job")[0].finished is not None
+    # Somebody made room by hand: what is not there cannot be tried.
+    store.recording(files[2]).unlink()
+    assert store.retry("job") == 1
+    assert states(store, "job") == ["done", "waiting", "failed"]
+    job, after = store.get("job")
+    assert job.finished is None
+    assert after[1].error is None
+    again = store.claim("1-a", 0)
+    assert again is not None
+    store.finish("1-a", again.file, FileState.DONE)
+    with pytest.raises(Conflict):
+        store.retry("job")
+    with pytest.raises(NotFound):
+        store.retry("none")
+
+
+def test_poison_that_is_tried_again_runs_alone_and_once(store: JobStore) -> None:
+    accepted(store, "job", 3)
+    dead(store, "77-a", 1)
+    store.recover([77])
+    dead(store, "78-a", 1)
+    store.recover([78])
+    assert states(store, "job") == ["poison", "waiting", "waiting"]
+    store.retry("job")
+    store.own("79-a")
+    claimed = store.claim("79-a", 0)
+    assert claimed is not None
+    assert claimed.file.number == 1
+    assert store.claim("79-a", 1) is None
+    store.release("79-a")
+    store.recover([79])
+    assert states(store, "job") == ["poison", "waiting", "waiting"]
+
+
+def test_a_canceled_job_is_not_tried_again(store: JobStore) -> None:
+    accepted(store, "job", 2)
+    store.cancel("job")
+    with pytest.raises(Conflict):
+        store.retry("job")

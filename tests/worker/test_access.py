@@ -52,7 +52,8 @@ def client(closed: Service) -> httpx.Client:
         ("GET", "/openapi.json"),
         ("GET", "/config"),
         ("POST", "/gradio_api/upload"),
-        ("GET", "/gradio_api/info"),
+        ("GET", "/theme.css"),
+        ("GET", "/ui/x/main.js"),
         ("POST", "/gradio_api/queue/join"),
     ],
 )

@@ -1,0 +1,44 @@
+"""The system tab: the worker's figures, and what only the supervisor knows."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from supervised import Service, wait_until
+
+
+def test_it_is_live(visit) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("system")
+    page.wait_for_selector("#sc-system dd")
+    shown = page.inner_text("#sc-system")
+    for word in ("builtin", "cpu", "实测速度", "torch", "GiB", "显存", "服务运行时间", "剩余磁盘"):
+        assert word in shown
+    before = page.inner_text("#sc-system")
+    page.wait_for_function(
+        "old => document.querySelector('#sc-system').innerText !== old", arg=before
+    )
+    with page.expect_response("**/system"):
+        page.click("#sc-system-refresh")
+    assert seen.complaints == []
+
+
+def test_restarts_alerts_and_the_last_hour_are_there(visit, live: Service) -> None:
+    worker = live.worker_pid()
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: live.status_of("serving", other_than=worker), "another worker")
+    seen = visit()
+    page = seen.page
+    seen.open_tab("system")
+    page.wait_for_function("document.querySelector('#sc-restarts').innerText.includes('SIGKILL')")
+    page.wait_for_function("document.querySelector('#sc-alerts li').innerText.includes('·')")
+    # The supervisor takes a figure every 15 s; two of them make a line.
+    page.wait_for_selector("#sc-plots svg path[d*=L]", state="attached")
+    names = page.locator("#sc-plots figcaption").all_inner_texts()
+    assert any("处理器" in name for name in names)
+    assert any("识别进程内存" in name for name in names)
+    page.click("#sc-language")
+    assert "Worker memory" in page.inner_text("#sc-plots")
+    assert seen.complaints == []

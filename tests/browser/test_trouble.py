@@ -1,0 +1,139 @@
+"""The page in trouble: a full queue, a worker that goes away under it, a service that asks who you
+are. The model is made slow (tests/faults/faulty_worker.py), so that there is time to look."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sounds
+from supervised import Faulty, Service, wait_until
+
+from seacod.credentials import hash_password
+
+PASSWORD = "long enough for a test"
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One recording at a time, each for two seconds; one more may wait."""
+    service = Faulty(tmp_path_factory.mktemp("slow"))
+    service.configure(limits={"queue_length": 1, "concurrent_requests": 1})
+    service.start()
+    service.fail("slow")
+    yield service
+    service.kill()
+
+
+def send(service: Service, count: int) -> list[threading.Thread]:
+    """Recordings from elsewhere."""
+    command = ["curl", "-sS", "-F", f"file=@{sounds.SPEECH}", f"{service.url}/transcribe"]
+    threads = [
+        threading.Thread(target=lambda: subprocess.run(command, capture_output=True, check=False))
+        for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_the_place_in_the_queue_is_shown(visit, slow: Service) -> None:
+    seen = visit(url=slow.url)
+    seen.choose(sounds.SPEECH)
+    others = send(slow, 1)
+    wait_until(lambda: (slow.status() or {})["in_flight"], "another's recording")
+    seen.recognise()
+    seen.page.wait_for_function(
+        "document.querySelector('#sc-state').innerText.includes('正在排队，位置 1')"
+    )
+    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    for thread in others:
+        thread.join()
+
+
+def test_a_full_queue_says_so_and_can_be_tried_again(visit, slow: Service) -> None:
+    seen = visit(url=slow.url)
+    page = seen.page
+    seen.choose(sounds.SPEECH)
+    others = send(slow, 2)
+    wait_until(lambda: (slow.status() or {})["queue_depth"] >= 1, "a queue")
+    seen.recognise()
+    sentence = seen.wait_for_problem()
+    assert "排队" in sentence
+    assert "秒后重试" in sentence
+    assert "重试" in page.inner_text("#sc-problem button")
+    assert page.locator("#sc-state").is_hidden()
+    for thread in others:
+        thread.join()
+    page.click("#sc-problem button")
+    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    # 503 is in the console as every answer of that kind; nothing else is.
+    assert all("503" in line for line in seen.complaints)
+
+
+def test_a_worker_killed_under_a_recording_costs_nobody_anything(visit, slow: Service) -> None:
+    seen = visit(url=slow.url)
+    page = seen.page
+    page.fill("#sc-hotwords", "海鸟")
+    seen.choose(sounds.SPEECH)
+    page.evaluate(
+        """() => { window.said = [];
+          const state = document.querySelector('#sc-state');
+          new MutationObserver(() => window.said.push(state.innerText))
+            .observe(state, {subtree: true, childList: true}); }"""
+    )
+    seen.recognise()
+    page.wait_for_function("window.said.some(line => line.includes('正在识别'))")
+    os.kill(slow.worker_pid(), signal.SIGKILL)
+    page.wait_for_selector("#sc-connection:not([hidden]):not(.sc-back)")
+    assert "服务中断" in page.inner_text("#sc-state")
+    # Nobody touches anything.
+    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    assert page.input_value("#sc-hotwords") == "海鸟"
+    assert page.inner_text("#sc-chosen-name") == sounds.SPEECH.name
+    page.wait_for_selector("#sc-connection", state="hidden")
+    slow.fail("slow")
+
+
+def test_recognition_can_be_given_up(visit, slow: Service) -> None:
+    seen = visit(url=slow.url)
+    seen.choose(sounds.SPEECH)
+    seen.recognise()
+    seen.page.wait_for_function(
+        "document.querySelector('#sc-state').innerText.includes('正在识别')"
+    )
+    seen.page.click("#sc-cancel")
+    seen.page.wait_for_selector("#sc-state", state="hidden")
+    assert seen.page.locator("#sc-problem").is_hidden()
+    wait_until(lambda: (slow.status() or {})["in_flight"] == 0, "a free place")
+    seen.recognise()
+    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+
+
+def test_a_login_covers_page_and_api_and_microphone(visit, tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.configure(access={"users": f"anna:{hash_password(PASSWORD)}"})
+    service.start()
+    try:
+        for path in ("/", "/system", "/openapi.json", "/theme.css"):
+            assert service.get(path)[0] == 401
+        login = {"username": "anna", "password": PASSWORD}
+        seen = visit(url=service.url, http_credentials=login)
+        seen.choose(sounds.SPEECH)
+        seen.recognise()
+        assert seen.wait_for_text() == sounds.SPEECH_TEXT
+        seen.open_tab("live")
+        seen.page.click("#sc-live-start")
+        seen.page.wait_for_selector("#sc-live-text p:not(.sc-partial)")
+        seen.page.click("#sc-live-stop")
+        seen.page.wait_for_selector("#sc-live-recording:not([hidden])")
+        seen.open_tab("system")
+        seen.page.wait_for_selector("#sc-system dd")
+        assert seen.complaints == []
+    finally:
+        service.kill()
