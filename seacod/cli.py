@@ -140,12 +140,16 @@ def _parser() -> argparse.ArgumentParser:
     through.add_argument("--output", type=Path, help="directory for throughput.json and .svg")
     hours = _command(bench, "long-audio", _bench_long_audio, "memory for a recording of hours")
     hours.add_argument("--hours", type=float, default=3.0, help="how long it is (3)")
+    live = _command(bench, "live", _bench_live, "how long people at microphones wait")
+    live.add_argument("--microphones", type=int, nargs="+", default=[1, 4, 8], help="(1 4 8)")
+    live.add_argument("--rounds", type=int, default=2, help="times all sentences are said (2)")
+    live.add_argument("--device", default="auto", help="asr.device (auto)")
     engine = _command(bench, "engine", _bench_engine, "what batches of each size cost here")
     engine.add_argument("--tune", action="store_true", help="print limits for the configuration")
     engine.add_argument("--config", type=Path, help="configuration file")
     engine.add_argument("--model", help="model name, id or directory (asr.model)")
     engine.add_argument("--json", action="store_true", help="as one JSON object")
-    for one in (restart, cost, through, hours):
+    for one in (restart, cost, through, hours, live):
         one.add_argument("--model", default="builtin", help="asr.model (builtin)")
         one.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -349,6 +353,15 @@ def _bench_long_audio(options: argparse.Namespace) -> int:
     from seacod.commands import bench
 
     return bench.long_audio(options.model, max(0.1, options.hours), as_json=options.json)
+
+
+def _bench_live(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.live(
+        options.model, options.device, options.microphones, max(1, options.rounds),
+        as_json=options.json,
+    )  # fmt: skip
 
 
 def _bench_engine(options: argparse.Namespace) -> int:

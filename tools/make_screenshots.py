@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Pictures of the page for docs/images, from a running service with the built-in model.
+"""Pictures of every tab of the page for docs/images.
 
-    ./install.sh --try --port 7860 &
-    .venv/bin/python tools/make_screenshots.py http://127.0.0.1:7860
+    .venv/bin/python tools/make_screenshots.py
 
+A real Chromium against a service of its own with the built-in model, or one at the address given.
 Needs Chromium and a Chinese font (Debian: chromium fonts-wqy-microhei).
 """
 
@@ -12,61 +12,137 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from seacod.bench import sounds
+from seacod.bench.private import private_service
+
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "seacod/models/builtin/examples"
-ARGUMENTS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking".split()
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
+).split()
 
-# name of the picture → language, width, colours
+# name of the picture → tab, language, width, colours
 PICTURES = {
-    "page-zh": ("zh-CN", 1100, "light"),
-    "page-en": ("en-US", 1100, "light"),
-    "page-dark": ("zh-CN", 1100, "dark"),
-    "page-phone": ("zh-CN", 390, "light"),
+    "page-zh": ("single", "zh-CN", 1150, "light"),
+    "page-en": ("single", "en-US", 1150, "light"),
+    "page-dark": ("single", "zh-CN", 1150, "dark"),
+    "page-phone": ("single", "zh-CN", 390, "light"),
+    "batch-zh": ("batch", "zh-CN", 1150, "light"),
+    "batch-en": ("batch", "en-US", 1150, "light"),
+    "live-zh": ("live", "zh-CN", 1150, "light"),
+    "live-en": ("live", "en-US", 1150, "light"),
+    "system-zh": ("system", "zh-CN", 1150, "light"),
+    "system-en": ("system", "en-US", 1150, "dark"),
 }
+TABS = ("single", "batch", "live", "system")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("url")
+    parser.add_argument("url", nargs="?", help="of a running service; otherwise one is started")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/images")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    examples = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
-    example = next(one for one in examples if one["hotwords"])
-    with sync_playwright() as playwright:
+    if options.url:
+        take(options.url, options.out)
+        return
+    with private_service("builtin") as service:
+        service.wait_for_spare()
+        take(service.url, options.out)
+
+
+def take(url: str, out: Path) -> None:
+    """All of them."""
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=ARGUMENTS
+            executable_path=shutil.which("chromium"),
+            args=[*ARGUMENTS, f"--use-file-for-fake-audio-capture={_speech(Path(scratch))}"],
         )
-        for name, (locale, width, scheme) in PICTURES.items():
-            page = browser.new_page(
+        for name, (tab, locale, width, scheme) in PICTURES.items():
+            context = browser.new_context(
                 locale=locale,
                 viewport={"width": width, "height": 800},
                 color_scheme=scheme,  # type: ignore[arg-type]
+                permissions=["microphone"],
             )
-            page.goto(options.url)
-            _transcribe(page, example)
-            path = options.out / f"{name}.png"
+            page = context.new_page()
+            page.goto(url)
+            page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+            page.locator("#sc-tabs [role=tab]").nth(TABS.index(tab)).click()
+            page.wait_for_selector(f"#sc-tab-{tab}[data-seacod=ready]")
+            {"single": _single, "batch": _batch, "live": _live, "system": _system}[tab](page)
+            path = out / f"{name}.png"
             page.screenshot(path=path, full_page=True)
             print(f"{path}: {path.stat().st_size // 1024} KiB")
-            page.close()
+            context.close()
         browser.close()
 
 
-def _transcribe(page: Page, example: dict[str, Any]) -> None:
-    page.wait_for_selector("#sc-recognise")
-    page.locator("#sc-recording input[type=file]").set_input_files(EXAMPLES / example["file"])
-    page.wait_for_selector("#sc-recording #waveform, #sc-recording audio", state="attached")
-    page.fill("#sc-hotwords textarea, #sc-hotwords input", example["hotwords"])
+def _speech(directory: Path) -> Path:
+    """All shipped sentences, for the microphone."""
+    path = directory / "speech.wav"
+    path.write_bytes(sounds.wav(sounds.speech(30.0)))
+    return path
+
+
+def _single(page: Page) -> None:
+    """A recording of several sentences, played to its second one."""
+    recording = sounds.wav(sounds.speech(18.0))
+    page.set_input_files(
+        "#sc-file", {"name": "meeting.wav", "mimeType": "audio/wav", "buffer": recording}
+    )
+    page.wait_for_function("!document.querySelector('#sc-play').disabled")
+    example = next(one for one in _examples() if one["hotwords"])
+    page.fill("#sc-hotwords", example["hotwords"])
     page.click("#sc-recognise")
-    page.wait_for_selector(".sc-facts")
-    page.wait_for_timeout(800)  # the wave is drawn, the bar has faded
+    page.wait_for_selector("#sc-details .sc-facts")
+    page.locator("#sc-text p").nth(1).click()
+    page.wait_for_timeout(800)
+    page.click("#sc-play")
+    page.wait_for_timeout(400)
+
+
+def _batch(page: Page) -> None:
+    files = [EXAMPLES / one["file"] for one in _examples()]
+    broken = {"name": "notes.wav", "mimeType": "audio/wav", "buffer": b"no sound"}
+    page.set_input_files(
+        "#sc-batch-files",
+        [
+            *({"name": path.name, "mimeType": "audio/flac", "buffer": path.read_bytes()}
+              for path in files),
+            broken,
+        ],
+    )  # fmt: skip
+    page.click("#sc-batch button[type=submit]")
+    page.wait_for_selector("#sc-job-retry:not([hidden])")
+    page.wait_for_timeout(1500)
+
+
+def _live(page: Page) -> None:
+    page.click("#sc-live-start")
+    page.wait_for_function(
+        "document.querySelectorAll('#sc-live-text p:not(.sc-partial)').length >= 3"
+    )
+    page.wait_for_selector("#sc-live-text .sc-partial")
+
+
+def _system(page: Page) -> None:
+    page.wait_for_selector("#sc-system dd")
+    page.wait_for_timeout(500)
+
+
+def _examples() -> list[dict[str, Any]]:
+    listing: list[dict[str, Any]] = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
+    return listing
 
 
 if __name__ == "__main__":

@@ -18,13 +18,16 @@ _PAUSE_SECONDS = 0.4
 
 def speech(seconds: float) -> Samples:
     """Shipped sentences one after the other, as often as it takes."""
+    pause = np.zeros(int(_PAUSE_SECONDS * SAMPLE_RATE), dtype=np.float32)
+    parts = [part for sentence in sentences() for part in (sentence, pause)]
+    return np.resize(np.concatenate(parts), int(seconds * SAMPLE_RATE))
+
+
+def sentences() -> list[Samples]:
+    """Those that are shipped."""
     directory = Path(str(resources.files("seacod").joinpath(_EXAMPLES)))
     listing = json.loads((directory / "examples.json").read_text("utf-8"))
-    pause = np.zeros(int(_PAUSE_SECONDS * SAMPLE_RATE), dtype=np.float32)
-    parts = []
-    for example in listing:
-        parts += [audio.decode(directory / example["file"], max_seconds=600), pause]
-    return np.resize(np.concatenate(parts), int(seconds * SAMPLE_RATE))
+    return [audio.decode(directory / example["file"], max_seconds=600) for example in listing]
 
 
 def wav(samples: Samples, number: int = 0) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -143,6 +144,24 @@ def long_audio(model: str, hours: float, *, as_json: bool) -> int:
         f"({figures.long_seconds / figures.long_took_seconds:.0f} audio s / s), "
         f"{figures.long_characters} characters"
     )
+    return EX_OK
+
+
+def live(model: str, device: str, microphones: Sequence[int], rounds: int, *, as_json: bool) -> int:
+    """How long people at microphones wait for their words."""
+    from seacod.bench import live as bench
+
+    found = bench.measure(model, device, microphones, rounds)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(figures) for figures in found]))
+        return EX_OK
+    print("seconds, over all sentences           first guess        after the last sound")
+    print("microphones  sentences  missing       p50    p95         p50    p95    max")
+    for f in found:
+        print(
+            f"{f.microphones:11} {f.sentences:10} {f.missing:8}    {f.guess_p50:6.2f} "
+            f"{f.guess_p95:6.2f}      {f.final_p50:6.2f} {f.final_p95:6.2f} {f.final_max:6.2f}"
+        )
     return EX_OK
 
 

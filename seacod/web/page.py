@@ -40,9 +40,7 @@ def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) 
             for name, tab in _TABS.items():
                 with gr.Tab(i18n(f"tab_{name}"), id=name):
                     # The mark at the end: the browser has all of it (static/main.js).
-                    gr.HTML(
-                        tab.html(service) + "<i data-end hidden></i>", elem_id=f"sc-tab-{name}"
-                    )
+                    gr.HTML(tab.html(service) + "<i data-end hidden></i>", elem_id=f"sc-tab-{name}")
         gr.HTML(_footer(settings))
     mounted: FastAPI = gr.mount_gradio_app(
         app,

@@ -14,6 +14,8 @@ import pytest
 import sounds
 from supervised import ROOT, Service
 
+from seacod.asr import audio
+
 PAGE = (ROOT / "docs/api.md").read_text("utf-8")
 
 
@@ -33,7 +35,9 @@ def here(tmp_path: Path) -> Path:
 
 
 def adapted(text: str, live: Service) -> str:
-    return text.replace("http://127.0.0.1:7860", live.url)
+    return text.replace("http://127.0.0.1:7860", live.url).replace(
+        "ws://127.0.0.1:7860", live.url.replace("http", "ws", 1)
+    )
 
 
 def environment(here: Path) -> dict[str, str]:
@@ -59,8 +63,12 @@ def test_the_shell_examples_work(live: Service, here: Path) -> None:
     assert (here / "results.zip").stat().st_size > 500
 
 
-def test_the_program_works(live: Service, here: Path) -> None:
-    (program,) = blocks("python")
+@pytest.mark.parametrize("number", range(2))
+def test_the_programs_work(live: Service, here: Path, number: int) -> None:
+    program = blocks("python")[number]
+    assert len(blocks("python")) == 2
+    speech = audio.decode(sounds.SPEECH, max_seconds=60)
+    (here / "speech-16k.wav").write_bytes(sounds.wav((speech * 32767).astype("<i2").tobytes()))
     result = subprocess.run(
         [sys.executable, "-c", adapted(program, live)],
         cwd=here, env=environment(here), capture_output=True, text=True, timeout=90, check=False,

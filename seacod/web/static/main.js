@@ -3,7 +3,7 @@
 import { start as startBatch } from "./batch.js";
 import { start as startConnection } from "./connection.js";
 import { whenDrawn } from "./dom.js";
-import { fill } from "./language.js";
+import { fill, onSwitch, text } from "./language.js";
 import { start as startLive } from "./live.js";
 import { start as startSingle } from "./single.js";
 import { openTab, start as startSwitches } from "./switches.js";
@@ -24,6 +24,9 @@ async function startTab(name, start) {
 for (const [name, start] of Object.entries(TABS)) startTab(name, start);
 await whenDrawn("#sc-connection", "#sc-tabs [role=tab]");
 fill(document);
+const name = () => (document.title = `${text("title")} · seacod`);
+name();
+onSwitch(name);
 startSwitches();
 startConnection();
 // An address that comes back to a batch.
