@@ -86,6 +86,7 @@ class Assembly:
             warnings=tuple(self._warnings()),
             speech_seconds=figures.speech_seconds,
             decoding_seconds=figures.decoding_seconds,
+            voice_seconds=figures.voice_seconds,
             inference_seconds=figures.inference_seconds,
             unheard=tuple(self.unheard),
         )

@@ -9,7 +9,7 @@ import structlog
 from seacod.asr.scheduler import BatchDone
 from seacod.asr.transcript import Transcript
 from seacod.errors import NotReady, QueueFull, SeacodError
-from seacod.metrics import WorkerMetrics
+from seacod.metrics.worker import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +37,15 @@ class Counts:
         self._metrics.in_flight.set(in_flight)
         self._metrics.queue_depth.set(waiting)
 
+    def microphones(self, count: int) -> None:
+        """How many are open now."""
+        self._metrics.live_sessions.set(count)
+
     def batch(self, done: BatchDone) -> None:
         """On the inference thread; prometheus_client's values have locks of their own."""
         self._metrics.batches.inc()
+        self._metrics.batch_size.observe(done.pieces)
+        self._metrics.batch_fill.observe(done.audio_seconds / max(done.padded_seconds, 1e-9))
         self._metrics.batch_pieces.inc(done.pieces)
         self._metrics.batch_audio_seconds.inc(done.audio_seconds)
         self._metrics.batch_padded_seconds.inc(done.padded_seconds)
@@ -56,19 +62,22 @@ class Counts:
 
     def success(self, route: str, transcript: Transcript, seconds: float) -> None:
         self.answered += 1
-        self._metrics.succeeded.labels(route).inc()
-        self._metrics.files.inc()
-        self._metrics.audio_seconds.inc(transcript.duration_seconds)
-        self._metrics.processing_seconds.labels(route).observe(seconds)
+        self._metrics.transcribed(route, transcript, seconds)
+        factor, duration = transcript.real_time_factor, transcript.duration_seconds
         log.info(
             "transcribed",
             route=route,
-            audio_seconds=round(transcript.duration_seconds, 2),
+            outcome="text",
+            seconds=round(seconds, 3),
+            audio_seconds=round(duration, 2),
             speech_seconds=round(transcript.speech_seconds, 2),
+            speech_share=round(transcript.speech_seconds / duration, 3) if duration else None,
             processing_seconds=round(transcript.processing_seconds, 3),
             queue_seconds=round(transcript.queue_seconds, 3),
             decoding_seconds=round(transcript.decoding_seconds, 3),
+            voice_seconds=round(transcript.voice_seconds, 3),
             inference_seconds=round(transcript.inference_seconds, 3),
+            real_time_factor=None if factor is None else round(factor, 4),
             segments=len(transcript.segments),
             hotwords=len(transcript.hotwords),
         )
@@ -93,5 +102,6 @@ def _tell_failed(route: str, error: BaseException, seconds: float) -> None:
     tell = log.warning if is_ours else log.info
     said = error.message if isinstance(error, SeacodError) else None
     tell(
-        "not_transcribed", route=route, reason=_reason(error), said=said, seconds=round(seconds, 3)
-    )
+        "not_transcribed", route=route, outcome=_reason(error), reason=_reason(error), said=said,
+        seconds=round(seconds, 3),
+    )  # fmt: skip

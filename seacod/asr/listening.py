@@ -60,6 +60,7 @@ class Figures:
     decoded_seconds: float = 0.0
     speech_seconds: float = 0.0
     decoding_seconds: float = 0.0
+    voice_seconds: float = 0.0
     inference_seconds: float = 0.0
     pieces_found: int = 0
     # Whether the recording is one that keeps a decoder for minutes; known beforehand.
@@ -205,3 +206,4 @@ class Listener:
 def _note(figures: Figures, done: dict[str, float]) -> None:
     figures.decoded_seconds = done["samples"] / SAMPLE_RATE
     figures.decoding_seconds = done["decode"]
+    figures.voice_seconds = done["listen"]

@@ -136,10 +136,13 @@ class LiveDesk:
             longest = self._longest_piece_seconds
             session = LiveSession(self, client, clean, rate, longest, before, offset_seconds)
             async with session:
+                self._counts.microphones(self.sessions)
                 yield session
         except BaseException as error:
             self._counts.failure(ROUTE, error, time.monotonic() - began)
             raise
+        finally:
+            self._counts.microphones(self.sessions)
         if session.transcript is not None:
             self._counts.success(ROUTE, session.transcript, session.transcript.processing_seconds)
 

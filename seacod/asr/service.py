@@ -45,7 +45,7 @@ from seacod.errors import (
     OutOfMemory,
     QueueFull,
 )
-from seacod.metrics import WorkerMetrics
+from seacod.metrics.worker import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 

@@ -70,9 +70,23 @@ class Transcript:
     language: str = field(default="zh")
     speech_seconds: float = 0.0
     decoding_seconds: float = 0.0
+    voice_seconds: float = 0.0
     inference_seconds: float = 0.0
     # Stretches where somebody seems to speak and the model wrote nothing, even alone.
     unheard: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Seconds in each stage. Decoding goes on while the model works, so what is left over for
+        `other` (waiting for the model, putting together) may be none."""
+        known = {
+            "queue": self.queue_seconds,
+            "decode": self.decoding_seconds,
+            "vad": self.voice_seconds,
+            "inference": self.inference_seconds,
+        }
+        spent = self.decoding_seconds + self.voice_seconds + self.inference_seconds
+        return {**known, "other": max(0.0, self.processing_seconds - spent)}
 
     @property
     def real_time_factor(self) -> float | None:

@@ -22,9 +22,9 @@ from seacod import __version__, logs
 from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, ConfigError, SeacodError
-from seacod.metrics import SupervisorMetrics
+from seacod.metrics import Present, SupervisorMetrics
 from seacod.paths import Paths
-from seacod.supervisor import lifecycle, status
+from seacod.supervisor import lifecycle, present, status
 from seacod.supervisor.crashes import Crash
 from seacod.supervisor.events import (
     ApplyRequested,
@@ -211,7 +211,17 @@ class Supervisor:
             return None
         listening = bind(self.settings.metrics.host, self.settings.metrics.port, "metrics")
         self.metrics_port = listening.getsockname()[1]
-        return MetricsServer(listening, metrics)
+        return MetricsServer(listening, metrics, lambda: metrics.set_present(self._present()))
+
+    def _present(self) -> Present:
+        """For a scrape."""
+        return present.look(
+            self.settings,
+            self.paths,
+            self.lifecycle.report,
+            self.watches,
+            watchdog_at=self.notifier.watchdog_at,
+        )
 
     def _worker_settings(self, settings: Settings) -> Settings:
         """The settings with the directories filled in, so that both sides use the same."""

@@ -224,7 +224,7 @@ class Lifecycle:
         if isinstance(message, protocol.Beat):
             worker.heard_beat(message)
             if worker is self._crew.front:
-                self.report.beat = message
+                self.report.beat, self.report.beat_at = message, time.monotonic()
                 if worker.state is WorkerState.SERVING:
                     self._hooks.beat(worker.pid, message)
         elif isinstance(message, protocol.Stage):
@@ -498,6 +498,6 @@ class Lifecycle:
         pid = front.pid if front is not None else None
         if (state, pid) != (report.state, report.pid):
             report.state, report.pid, report.since = state, pid, time.time()
-            report.beat = None
+            report.beat = report.beat_at = None
         self._crew.describe(report)
         self._hooks.changed()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
@@ -42,9 +42,18 @@ class _Server(uvicorn.Server):
 
 
 class MetricsServer:
-    """The metrics page on a socket of its own."""
+    """The metrics page on a socket of its own.
 
-    def __init__(self, listening: socket.socket, metrics: SupervisorMetrics) -> None:
+    Args:
+        listening: where it is served.
+        metrics: what is shown.
+        look: sets what is true at the moment; called on the event loop before each scrape.
+    """
+
+    def __init__(
+        self, listening: socket.socket, metrics: SupervisorMetrics, look: Callable[[], None]
+    ) -> None:
+        self._look = look
         self._socket = listening
         self._metrics = metrics
         # Reading the worker's files blocks; one named thread does it, one scrape at a time.
@@ -67,6 +76,7 @@ class MetricsServer:
         self._server.stop()
 
     async def _scrape(self, request: Request) -> Response:
+        self._look()
         text = await asyncio.get_running_loop().run_in_executor(self._reader, self._collect)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -21,6 +21,8 @@ class Notifier:
     def __init__(self, *, keep: bool = False) -> None:
         self._systemd = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
         self._status = ""
+        # When systemd was last told that we live; None without a watchdog.
+        self.watchdog_at: float | None = None
         self.watchdog_seconds = _watchdog_seconds()
         if keep:
             return
@@ -44,6 +46,8 @@ class Notifier:
 
     def watchdog(self) -> None:
         """Alive; to be called only by who has just made sure of it."""
+        if self.watchdog_seconds is not None:
+            self.watchdog_at = time.monotonic()
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:

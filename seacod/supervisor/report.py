@@ -56,6 +56,8 @@ class Report:
     model: str = ""
     device: str = ""
     beat: protocol.Beat | None = None
+    # When it came, on the monotonic clock.
+    beat_at: float | None = None
     # Whether the worker in front had been a spare.
     was_spare: bool = False
     spare: Beside | None = None

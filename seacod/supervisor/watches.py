@@ -199,7 +199,7 @@ class Watches:
         )
 
     def _on_gpus(self, gpus: list[Gpu], guard: GpuGuard) -> None:
-        self._metrics.set_gpus(gpus)
+        self._metrics.set_gpus(gpus, self._lifecycle().pids())
         guard.sampled(gpus)
 
     def _on_gpu_failure(self, problem: str, guard: GpuGuard) -> None:

@@ -202,7 +202,7 @@ class Worker:
     async def _warm(self) -> TranscriptionService:
         """Everything that can be done without GPU memory."""
         from seacod.asr.service import TranscriptionService
-        from seacod.metrics import WorkerMetrics
+        from seacod.metrics.worker import WorkerMetrics
 
         service = TranscriptionService(self._settings, self._preparation.load, WorkerMetrics())
         await service.start()

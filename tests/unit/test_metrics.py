@@ -14,7 +14,8 @@ WORKER = """
 import os, pathlib, sys
 from seacod import metrics
 metrics.use_directory(pathlib.Path(sys.argv[1]), "worker0")
-m = metrics.WorkerMetrics()
+from seacod.metrics.worker import WorkerMetrics
+m = WorkerMetrics()
 m.requests.labels("/transcribe").inc()
 m.in_flight.inc()
 os.kill(os.getpid(), 9)

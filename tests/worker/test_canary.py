@@ -13,7 +13,7 @@ from seacod.asr import canary
 from seacod.asr.service import TranscriptionService
 from seacod.config import Settings
 from seacod.errors import ModelUnavailable
-from seacod.metrics import WorkerMetrics
+from seacod.metrics.worker import WorkerMetrics
 
 
 class SteeredEngine:

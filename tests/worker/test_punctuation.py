@@ -17,7 +17,7 @@ from seacod.asr.engine import Engine
 from seacod.asr.service import TranscriptionService
 from seacod.asr.transcript import Transcript
 from seacod.config import Settings
-from seacod.metrics import WorkerMetrics
+from seacod.metrics.worker import WorkerMetrics
 from seacod.models import registry
 
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))

@@ -95,7 +95,7 @@ def _work(task: Task, file: BinaryIO, voice: Voice, answers: socket.socket) -> N
     for piece in cutter.feed(np.zeros(0, np.float32), voice.end()) + cutter.finish():
         _send(answers, "piece", piece.start, piece.samples)
     took = time.monotonic() - began - waited - listened
-    done = {"samples": total, "speech": cutter.speech, "decode": took}
+    done = {"samples": total, "speech": cutter.speech, "decode": took, "listen": listened}
     answers.sendall(wire.frame("done", done))
 
 

@@ -1,0 +1,263 @@
+"""What the supervisor knows, and its reading of the worker's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, multiprocess
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from seacod.metrics.files import directory
+
+if TYPE_CHECKING:
+    from seacod.supervisor.gpu import Gpu
+    from seacod.supervisor.sweeper import Swept
+
+WORKER_STATES = (
+    "absent", "starting", "serving", "draining", "stopping", "backing_off", "crash_looping",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What is true at the moment of a scrape. None and missing: nobody knows.
+
+    `memory_bytes`: by role, supervisor, worker or spare. `deliveries`: so far, by channel and
+    outcome.
+    """
+
+    cpu_percent: float
+    memory_percent: float
+    memory_bytes: dict[str, int]
+    disk_free_bytes: int | None
+    spare_is_warm: bool
+    beat_age_seconds: float | None
+    oldest_request_seconds: float | None
+    watchdog_age_seconds: float | None
+    outbox_messages: int | None
+    queue_length: int
+    deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+# name, help, label if any, and where the value is.
+_PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
+    ("system_cpu_usage_percent", "Use of all processors, 0 to 100", None, lambda p: p.cpu_percent),
+    (
+        "system_memory_usage_percent", "Memory that is not available, 0 to 100", None,
+        lambda p: p.memory_percent,
+    ),
+    (
+        "seacod_process_memory_bytes",
+        "Resident memory of our processes: supervisor, worker, spare",
+        "process",
+        lambda p: p.memory_bytes,
+    ),
+    (
+        "seacod_disk_free_bytes", "Free space where uploads go", None,
+        lambda p: p.disk_free_bytes,
+    ),
+    ("seacod_spare_ready", "1 while a warm spare waits", None, lambda p: int(p.spare_is_warm)),
+    (
+        "seacod_worker_beat_age_seconds", "Since the worker's last sign of life", None,
+        lambda p: p.beat_age_seconds,
+    ),
+    (
+        "seacod_oldest_request_seconds",
+        "How long the oldest request in the worker has been there",
+        None,
+        lambda p: p.oldest_request_seconds,
+    ),
+    (
+        "seacod_watchdog_age_seconds", "Since systemd was last told that we live", None,
+        lambda p: p.watchdog_age_seconds,
+    ),
+    (
+        "seacod_alert_outbox_messages", "Alert messages that wait for delivery", None,
+        lambda p: p.outbox_messages,
+    ),
+    (
+        "seacod_queue_length", "Requests that may wait (limits.queue_length)", None,
+        lambda p: p.queue_length,
+    ),
+)  # fmt: skip
+
+
+class _PresentFigures(Collector):
+    """Figures of the moment; what nobody knows has no series."""
+
+    def __init__(self) -> None:
+        self.now: Present | None = None
+
+    def describe(self) -> Iterable[Metric]:
+        for name, text, label, _ in _PRESENT:
+            yield GaugeMetricFamily(name, text, labels=[label] if label else None)
+
+    def collect(self) -> Iterable[Metric]:
+        for name, text, label, value_of in _PRESENT:
+            family = GaugeMetricFamily(name, text, labels=[label] if label else None)
+            value = value_of(self.now) if self.now is not None else None
+            if label is None:
+                if value is not None:
+                    family.add_metric([], value)
+            else:
+                for key, one in (value or {}).items():
+                    family.add_metric([key], one)
+            yield family
+
+
+class SupervisorMetrics:
+    """What the supervisor knows, and its reading of the worker's files."""
+
+    def __init__(self, runtime_directory: Path) -> None:
+        self._directory = directory(runtime_directory)
+        self.registry = CollectorRegistry(support_collectors_without_names=True)
+        self.worker_state = Gauge(
+            "seacod_worker_state",
+            "1 for the state the worker is in",
+            ["state"],
+            registry=self.registry,
+        )
+        self.restarts = Counter(
+            "seacod_worker_restarts",
+            "Workers that ended without being asked to, by cause",
+            ["cause"],
+            registry=self.registry,
+        )
+        self._away_seconds = Counter(
+            "seacod_worker_away_seconds",
+            "Time without a serving worker after a first one served",
+            registry=self.registry,
+        )
+        self._away_seen = 0.0
+        self.front_door = Counter(
+            "seacod_front_door_answers",
+            "Requests the supervisor answered 503 for want of a worker",
+            registry=self.registry,
+        )
+        self.watch_failures = Counter(
+            "seacod_watch_failures",
+            "Watches of the supervisor that broke and were begun anew",
+            ["watch"],
+            registry=self.registry,
+        )
+        self.swept_files = Counter(
+            "seacod_temp_files_removed",
+            "Leftover uploads removed by the sweep",
+            registry=self.registry,
+        )
+        # Absent while unknown: the last value of a lost GPU is a lie.
+        self._gpu_used = Gauge(
+            "seacod_gpu_memory_used_bytes", "GPU memory in use, by anybody", ["gpu"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._gpu_total = Gauge(
+            "seacod_gpu_memory_bytes", "GPU memory there is", ["gpu"], registry=self.registry
+        )
+        self._gpu_used_mb = Gauge(
+            "gpu_memory_used_mb", "GPU memory in use, in MiB", ["gpu"], registry=self.registry
+        )
+        self._gpu_util = Gauge(
+            "gpu_util_percent", "GPU use, 0 to 100", ["gpu"], registry=self.registry
+        )
+        self._gpu_gauges = {
+            name: self._gauge(name, text, labels)
+            for name, text, labels in (
+                ("seacod_gpu_temperature_celsius", "Temperature of the GPU", ["gpu"]),
+                ("seacod_gpu_power_watts", "Power the GPU draws", ["gpu"]),
+                (
+                    "seacod_gpu_process_memory_bytes",
+                    "GPU memory by whose it is: own (this service's processes) or other",
+                    ["gpu", "owner"],
+                ),
+            )
+        }
+        self._present = _PresentFigures()
+        self.registry.register(self._present)
+        self._deliveries = Counter(
+            "seacod_alert_deliveries",
+            "Tries to deliver alert messages, by channel and outcome (delivered, failed)",
+            ["channel", "outcome"],
+            registry=self.registry,
+        )
+        self._delivered: dict[tuple[str, str], int] = {}
+        self.build = Gauge(
+            "seacod_build_info",
+            "Always 1; the version is in the label",
+            ["version"],
+            registry=self.registry,
+        )
+        self._directory.mkdir(parents=True, exist_ok=True)
+        multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
+            self.registry, path=str(self._directory)
+        )
+
+    def _gauge(self, name: str, text: str, labels: Sequence[str]) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def set_gpus(self, gpus: list[Gpu], own_pids: frozenset[int] = frozenset()) -> None:
+        """The present figures of every GPU; of none when they are unknown.
+
+        Args:
+            gpus: as read just now.
+            own_pids: of this service's processes.
+        """
+        for gauge in (self._gpu_used, self._gpu_total, self._gpu_used_mb, self._gpu_util):
+            gauge.clear()
+        for gauge in self._gpu_gauges.values():
+            gauge.clear()
+        for gpu in gpus:
+            label = str(gpu.index)
+            self._gpu_used.labels(label).set(gpu.used_bytes)
+            self._gpu_total.labels(label).set(gpu.total_bytes)
+            self._gpu_used_mb.labels(label).set(gpu.used_bytes / 2**20)
+            if gpu.utilization_ratio is not None:
+                self._gpu_util.labels(label).set(gpu.utilization_ratio * 100)
+            self._set_gpu_details(label, gpu, own_pids)
+
+    def _set_gpu_details(self, label: str, gpu: Gpu, own_pids: frozenset[int]) -> None:
+        gauges = self._gpu_gauges
+        if gpu.temperature_celsius is not None:
+            gauges["seacod_gpu_temperature_celsius"].labels(label).set(gpu.temperature_celsius)
+        if gpu.power_watts is not None:
+            gauges["seacod_gpu_power_watts"].labels(label).set(gpu.power_watts)
+        own = gpu.used_by(own_pids)
+        if own is not None:
+            by_owner = gauges["seacod_gpu_process_memory_bytes"]
+            by_owner.labels(label, "own").set(own)
+            by_owner.labels(label, "other").set(max(0, gpu.used_bytes - own))
+
+    def set_present(self, now: Present) -> None:
+        """Just before a scrape. What nobody knows has no series."""
+        self._present.now = now
+        for key, count in now.deliveries.items():
+            self._deliveries.labels(*key).inc(max(0, count - self._delivered.get(key, 0)))
+            self._delivered[key] = count
+
+    def swept(self, done: Swept) -> None:
+        """A sweep has removed so many files."""
+        self.swept_files.inc(done.removed_files)
+
+    def set_worker_state(self, state: str) -> None:
+        """Exactly one state is 1."""
+        for name in WORKER_STATES:
+            self.worker_state.labels(name).set(1.0 if name == state else 0.0)
+
+    def set_away_seconds(self, total: float) -> None:
+        """Bring the counter up to the time measured so far."""
+        self._away_seconds.inc(max(0.0, total - self._away_seen))
+        self._away_seen = max(total, self._away_seen)
+
+    def worker_gone(self, slot: str) -> None:
+        """A dead worker's live gauges go away; its counters stay."""
+        for path in self._directory.glob(f"gauge_live*_{slot}.db"):
+            path.unlink(missing_ok=True)
+
+    def remove_torn_files(self) -> None:
+        """A file cut off at birth (0 bytes) would make every scrape raise struct.error."""
+        for path in self._directory.glob("*.db"):
+            if path.stat().st_size == 0:
+                path.unlink(missing_ok=True)
