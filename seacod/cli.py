@@ -105,6 +105,14 @@ def _parser() -> argparse.ArgumentParser:
     for one in (alerts, test, past):
         one.add_argument("--config", type=Path, help="configuration file")
 
+    told = _command(commands, "report", _report, "the slowest requests, and where their time went")
+    told.add_argument("--since", default="1h", help="how far back: 30m, 1h, 2d (1h)")
+    told.add_argument("--log", type=Path, help="log file; default: log.file, else the journal")
+    told.add_argument("--count", type=int, default=10, help="how many (10)")
+    told.add_argument("--json", action="store_true", help="as one JSON object")
+    told.add_argument("--config", type=Path, help="configuration file")
+    _command(commands, "dashboard", _dashboard, "print the Grafana dashboard, to be imported")
+
     config = _group(commands, "config", "look at the configuration")
     check = _command(config, "check", _config_check, "check a configuration file; exit 78 if wrong")
     check.add_argument("file", type=Path, nargs="?", help="default: the one the service uses")
@@ -290,6 +298,21 @@ def _crashes(options: argparse.Namespace) -> int:
     from seacod.commands import alerts
 
     return alerts.show_crashes(options.config, as_json=options.json)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from seacod.commands import report
+
+    log_file = options.log or load_settings(options.config).log.file
+    return report.report(options.since, log_file, max(1, options.count), as_json=options.json)
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from importlib import resources
+
+    made = resources.files("seacod.observability").joinpath("seacod.json")
+    print(made.read_text("utf-8"), end="")
+    return EX_OK
 
 
 def _config_check(options: argparse.Namespace) -> int:

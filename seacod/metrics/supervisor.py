@@ -44,7 +44,7 @@ class Present:
 
 
 # name, help, label if any, and where the value is.
-_PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
+PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
     ("system_cpu_usage_percent", "Use of all processors, 0 to 100", None, lambda p: p.cpu_percent),
     (
         "system_memory_usage_percent", "Memory that is not available, 0 to 100", None,
@@ -93,11 +93,11 @@ class _PresentFigures(Collector):
         self.now: Present | None = None
 
     def describe(self) -> Iterable[Metric]:
-        for name, text, label, _ in _PRESENT:
+        for name, text, label, _ in PRESENT:
             yield GaugeMetricFamily(name, text, labels=[label] if label else None)
 
     def collect(self) -> Iterable[Metric]:
-        for name, text, label, value_of in _PRESENT:
+        for name, text, label, value_of in PRESENT:
             family = GaugeMetricFamily(name, text, labels=[label] if label else None)
             value = value_of(self.now) if self.now is not None else None
             if label is None:

@@ -1,0 +1,1 @@
+"""Makes dashboard and catalogue; see ../make_observability.py."""
