@@ -21,6 +21,8 @@ from observability import catalogue, dashboard  # noqa: E402
 
 FILES = {
     ROOT / "seacod/observability/seacod.json": dashboard.make,
+    # What Grafana provisions from a checkout (etc/observability/compose.yaml).
+    ROOT / "etc/grafana/dashboards/seacod.json": dashboard.make,
     ROOT / "docs/metrics.md": catalogue.page,
 }
 

@@ -32,6 +32,7 @@ from seacod.supervisor.events import (
     ReplaceRequested,
     StopRequested,
 )
+from seacod.supervisor.exits import ExitKind
 from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.gpu import Gpu
 from seacod.supervisor.lifecycle import Hooks, Lifecycle
@@ -125,6 +126,9 @@ class Supervisor:
             self._warn_of_ignored_address()
             metrics = SupervisorMetrics(self.paths.runtime)
             metrics.build.labels(__version__).set(1)
+            for kind in ExitKind:
+                # A series that began with its first restart would show no increase of it.
+                metrics.restarts.labels(kind.value)
             metrics_server = self._metrics_server(metrics)
             front_door = FrontDoor(
                 self.listener.socket,

@@ -109,6 +109,8 @@ class Watches:
             ("look", self._look),
             ("dossiers", self._keep_dossiers),
         ):
+            # None so far is a figure, too.
+            self._metrics.watch_failures.labels(name)
             tasks.start_soon(self._kept_going, name, run, name=name)
 
     async def _kept_going(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
