@@ -199,7 +199,8 @@ class Engine:
         """What the model runs on, in words that differ where its speed does."""
         if self.device.startswith("cuda"):
             return str(self._torch.cuda.get_device_name(self.device))
-        return f"{platform.machine()} CPU, {self._torch.get_num_threads()} threads"
+        threads = self._torch.get_num_threads()
+        return f"{platform.machine()} CPU, {threads} thread{'' if threads == 1 else 's'}"
 
     def reserved_bytes(self) -> int:
         """What PyTorch holds on the GPU, its cache included; 0 on the CPU. Any thread may ask."""
