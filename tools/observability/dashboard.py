@@ -22,6 +22,7 @@ from grafana_foundation_sdk.models import heatmap as heatmap_models
 from observability.views import RESTARTS, ROWS, View, filled
 
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+MARK = {"titleFormat": "{{cause}}", "textFormat": "{{instance}}", "tagKeys": "cause"}
 _HEIGHT = 7
 _ROW_WIDTH = 24
 _BUILDERS: dict[str, Any] = {
@@ -73,7 +74,10 @@ def make() -> str:
             made.with_panel(_panel(view).id(number).grid_pos(place))
             number, x = number + 1, x + view.width
         y += _HEIGHT
-    return json.dumps(made.build(), cls=JSONEncoder, indent=1, ensure_ascii=False) + "\n"
+    body = json.loads(json.dumps(made.build(), cls=JSONEncoder))
+    # The SDK has no words for how a mark is labelled.
+    body["annotations"]["list"][0] |= MARK
+    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
 
 
 def _variable(name: str, label: str, query: str) -> build.QueryVariable:

@@ -1,0 +1,81 @@
+"""`seacod report` reads the log file and the journal alike."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seacod.commands import report
+from seacod.errors import BadRequest
+
+SLOW = {
+    "event": "transcribed", "route": "/transcribe", "outcome": "text", "seconds": 20.0,
+    "audio_seconds": 1800.0, "queue_seconds": 12.0, "decoding_seconds": 2.0, "voice_seconds": 1.0,
+    "inference_seconds": 4.0, "real_time_factor": 0.0044, "request_id": "00e5",
+}  # fmt: skip
+FAST = {**SLOW, "seconds": 0.5, "queue_seconds": 0.0, "inference_seconds": 0.4, "request_id": "b"}
+FAILED = {
+    "event": "not_transcribed", "outcome": "bad_audio", "said": "not audio", "seconds": 0.01,
+}  # fmt: skip
+
+
+def line(fields: dict[str, object], at: float) -> str:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at))
+    return json.dumps({**fields, "timestamp": stamp})
+
+
+def journal(fields: dict[str, object], at: float) -> str:
+    """As journalctl -o json writes it: text only, names of its own."""
+    entry = {
+        f"SEACOD_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in fields.items()
+    }
+    return json.dumps({"MESSAGE": "x", "__REALTIME_TIMESTAMP": str(int(at * 1e6)), **entry})
+
+
+@pytest.mark.parametrize("written", [line, journal])
+def test_requests_are_read_with_where_their_time_went(written) -> None:
+    now = time.time()
+    lines = [
+        written(FAST, now - 10), "Traceback (most recent call last):", "[1]",
+        written({"event": "worker_ready"}, now), written(SLOW, now - 5),
+        written(SLOW, now - 5000), written(FAILED, now - 1),
+    ]  # fmt: skip
+    found = list(report.requests(lines, now - 3600))
+    assert [one.seconds for one in found] == [0.5, 20.0, 0.01]
+    fast, slow, failed = found
+    assert slow.fields["request_id"] == "00e5"
+    assert slow.stages()["other"] == pytest.approx(1.0)
+    assert slow.why() == "60% waiting in the queue (12.00 s)"
+    assert failed.why() == "not audio"
+    assert fast.outcome == "text"
+
+
+def test_a_length_of_time_is_a_number_and_a_unit() -> None:
+    assert [report.seconds_of(text) for text in ("30s", "1.5m", "2h", "1d")] == [
+        30, 90, 7200, 86_400,
+    ]  # fmt: skip
+    for text in ("", "h", "1", "1w", "-1h", "1 h"):
+        with pytest.raises(BadRequest, match="such as 1h"):
+            report.seconds_of(text)
+
+
+def test_what_logrotate_put_aside_is_read_too(tmp_path: Path) -> None:
+    now = time.time()
+    (tmp_path / "seacod.log.1").write_text(line(SLOW, now - 60) + "\n")
+    (tmp_path / "seacod.log").write_text(line(FAST, now) + "\n")
+    command = [sys.executable, "-m", "seacod", "report", "--log", str(tmp_path / "seacod.log")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "2 requests in the last 1h: 2 answered (P50" in printed
+    assert printed.index("20.00s") < printed.index("0.50s")
+    missing = subprocess.run(
+        [*command[:-1], str(tmp_path / "none.log")], capture_output=True, text=True, check=False
+    )
+    assert missing.returncode == 69
+    assert "there is no such log" in missing.stderr
+    assert "Traceback" not in missing.stderr
