@@ -302,33 +302,37 @@ class LiveSession:
         self._pieces.put_nowait((piece, result))
 
     async def _hear(self) -> None:
-        """What the model made of the pieces, in their order."""
-        while (pair := await self._pieces.get()) is not None:
-            piece, result = pair
-            try:
-                heard = await result
-                self._figures.inference_seconds += heard.inference_seconds
-                offset = round(self._offset_seconds * SAMPLE_RATE)
-                placed = Piece(piece.start + offset, piece.samples)
-                segments = await self._desk.write(self._assembly, placed, heard)
-            except SeacodError as error:
-                self.news.put_nowait(error)
-                return
-            except Exception:
-                log.exception("live_piece_broke")
-                self.news.put_nowait(
-                    InferenceFailed(
-                        "something went wrong on our side; the log of the service has the details",
-                        "服务内部出错，详情见服务日志",
-                    )
+        """What the model made of the pieces, in their order, until one fails or none comes."""
+        try:
+            while (pair := await self._pieces.get()) is not None:
+                self.news.put_nowait(await self._write_down(*pair))
+        except SeacodError as error:
+            self.news.put_nowait(error)
+        except Exception:
+            log.exception("live_piece_broke")
+            self.news.put_nowait(
+                InferenceFailed(
+                    "something went wrong on our side; the log of the service has the details",
+                    "服务内部出错，详情见服务日志",
                 )
-                return
-            finally:
-                self._waiting_samples -= len(piece.samples)
-                if self._waiting_samples <= _WAITING_SECONDS * SAMPLE_RATE / 2:
-                    self._has_room.set()
-            self._settled = piece.end
-            self.news.put_nowait(Settled(segments, piece.end / SAMPLE_RATE))
+            )
+        finally:
+            # Nobody waits for room that never comes.
+            self._has_room.set()
+
+    async def _write_down(self, piece: Piece, result: asyncio.Future[Heard]) -> Settled:
+        try:
+            heard = await result
+        finally:
+            self._waiting_samples -= len(piece.samples)
+            if self._waiting_samples <= _WAITING_SECONDS * SAMPLE_RATE / 2:
+                self._has_room.set()
+        self._figures.inference_seconds += heard.inference_seconds
+        offset = round(self._offset_seconds * SAMPLE_RATE)
+        placed = Piece(piece.start + offset, piece.samples)
+        segments = await self._desk.write(self._assembly, placed, heard)
+        self._settled = piece.end
+        return Settled(segments, piece.end / SAMPLE_RATE)
 
     def _settle_silence(self) -> None:
         needed = self._cutter.needed_from

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 import sounds
-from supervised import MAX_AUDIO_SECONDS, PATIENCE_SECONDS, Service, wait_until
+from supervised import MAX_AUDIO_SECONDS, PATIENCE_SECONDS, Faulty, Service, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -238,5 +238,26 @@ def test_a_drain_hands_microphones_on(tmp_path: Path, speech) -> None:
             done = mic.stop()
         assert done["text"] == sounds.SPEECH_TEXT
         assert service.stop() == 0
+    finally:
+        service.kill()
+
+
+def test_a_model_that_cannot_says_so_and_the_next_one_works(tmp_path: Path, speech) -> None:
+    service = Faulty(tmp_path)
+    service.start()
+    try:
+        service.fail("no_room_at_all")
+        with microphone(service) as mic:
+            mic.start()
+            # More than may wait: whoever speaks on must not hang for room that never comes.
+            with contextlib.suppress(ConnectionClosed):
+                mic.say(np.concatenate([speech, PAUSE] * 40), block=16_000)
+            assert mic.wait_for("error", "done")["error"]["status"] == 507
+        service.fail("room_again")
+        wait_until(lambda: not list(tmp_path.glob("fault-*")), "an obedient worker")
+        with microphone(service) as mic:
+            mic.start()
+            mic.say(speech)
+            assert mic.stop()["text"] == sounds.SPEECH_TEXT
     finally:
         service.kill()
