@@ -116,8 +116,7 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
 
     @routes.get("/jobs/{job}", summary="How far a batch is, file by file")
     async def status(request: Request, job: str) -> dict[str, Any]:
-        found, files, shares = await desk.open().get(job)
-        return _shown(found, files, shares)
+        return await _state(desk.open(), job)
 
     @routes.get("/jobs/{job}/results", summary="What is finished, as one zip")
     async def results_zip(request: Request, job: str) -> Response:
@@ -140,17 +139,20 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
     async def cancel(request: Request, job: str) -> dict[str, Any]:
         jobs = desk.open()
         await jobs.cancel(job)
-        found, files, shares = await jobs.get(job)
-        return _shown(found, files, shares)
+        return await _state(jobs, job)
 
     @routes.post("/jobs/{job}/retry", summary="Try what has failed once more")
     async def retry(request: Request, job: str) -> dict[str, Any]:
         jobs = desk.open()
         await jobs.retry(job)
-        found, files, shares = await jobs.get(job)
-        return _shown(found, files, shares)
+        return await _state(jobs, job)
 
     return routes
+
+
+async def _state(jobs: Jobs, job: str) -> dict[str, Any]:
+    """How far a job is."""
+    return _shown(*await jobs.get(job))
 
 
 def _unpacked(
