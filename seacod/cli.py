@@ -105,6 +105,20 @@ def _parser() -> argparse.ArgumentParser:
     for one in (alerts, test, past):
         one.add_argument("--config", type=Path, help="configuration file")
 
+    heard = _command(commands, "transcribe", _transcribe, "texts of recordings")
+    heard.add_argument("files", nargs="+", help="recordings, directories, wildcards")
+    heard.add_argument("-o", "--output", type=Path, help="directory for the texts (else printed)")
+    heard.add_argument(
+        "--format", default="text", help="text, srt, vtt, tsv, json or verbose_json (text)"
+    )
+    heard.add_argument("--hotwords", default="", help="words separated by blanks or commas")
+    heard.add_argument("--url", help="of the service; default: the one that runs here")
+    heard.add_argument("--key", help="API key; default: the environment's SEACOD_API_KEY")
+    heard.add_argument("--local", action="store_true", help="with an engine of its own")
+    heard.add_argument("--model", default="builtin", help="asr.model of that engine (builtin)")
+    heard.add_argument("--again", action="store_true", help="also what is done already")
+    heard.add_argument("--config", type=Path, help="configuration file")
+
     told = _command(commands, "report", _report, "the slowest requests, and where their time went")
     told.add_argument("--since", default="1h", help="how far back: 30m, 1h, 2d (1h)")
     told.add_argument("--log", type=Path, help="log file; default: log.file, else the journal")
@@ -298,6 +312,18 @@ def _crashes(options: argparse.Namespace) -> int:
     from seacod.commands import alerts
 
     return alerts.show_crashes(options.config, as_json=options.json)
+
+
+def _transcribe(options: argparse.Namespace) -> int:
+    from seacod.commands.transcribing.command import Wishes, transcribe
+
+    return transcribe(
+        Wishes(
+            options.files, options.output, options.format, options.hotwords, options.url,
+            options.key or os.environ.get("SEACOD_API_KEY"), options.local, options.model,
+            options.config, options.again,
+        )
+    )  # fmt: skip
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -57,11 +57,13 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 def metric(live: Service, name: str, **labels: str) -> float:
-    """The value of one sample; 0.0 if there is none yet."""
-    for line in live.metrics().splitlines():
-        if line.startswith(name) and all(f'{k}="{v}"' in line for k, v in labels.items()):
-            return float(line.rsplit(" ", 1)[1])
-    return 0.0
+    """The sum of the samples with these labels; tests before may have made some on other routes."""
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in live.metrics().splitlines()
+        if line.startswith((f"{name}{{", f"{name} "))
+        and all(f'{k}="{v}"' in line for k, v in labels.items())
+    )
 
 
 def test_a_recording_becomes_text(client: httpx.Client) -> None:

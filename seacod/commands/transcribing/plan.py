@@ -1,0 +1,86 @@
+"""Which recordings, and where their texts go. No network here."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seacod.asr.formats import ENDINGS, Format
+from seacod.errors import BadRequest
+
+# In a directory, what has one of these endings is a recording; a file that is named always is.
+_ENDINGS = frozenset(
+    ".aac .ac3 .aif .aiff .amr .ape .au .avi .caf .flac .flv .m4a .m4b .mka .mkv .mov .mp2 .mp3 "
+    ".mp4 .mpeg .mpg .oga .ogg .opus .ts .wav .webm .wma .wmv .wv".split()
+)
+_WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One recording; `target` is None when its text goes to standard output."""
+
+    source: Path
+    target: Path | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its text is there, and not older than the recording."""
+        if self.target is None or not self.target.exists():
+            return False
+        return self.target.stat().st_mtime >= self.source.stat().st_mtime
+
+
+def tasks(given: Sequence[str], output: Path | None, wanted: Format) -> list[Task]:
+    """All of them, each once, in the order given.
+
+    Args:
+        given: files, directories and wildcards.
+        output: directory for the texts; below it, recordings of a directory keep their place.
+        wanted: decides the ending.
+
+    Raises:
+        BadRequest: something is not there, holds no recording, or two would be written to one file.
+    """
+    found: dict[Path, Task] = {}
+    for text in given:
+        for source, place in _recordings(text):
+            target = None
+            if output is not None:
+                target = output / place.with_suffix(ENDINGS[wanted])
+            found.setdefault(source.resolve(), Task(source, target))
+    made = list(found.values())
+    _check_apart(made)
+    return made
+
+
+def _recordings(text: str) -> Iterator[tuple[Path, Path]]:
+    """Each recording that `text` means, and its place below the output directory."""
+    path = Path(text)
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _ENDINGS and p.is_file())
+        if not inside:
+            raise BadRequest(f"{text}: there is no recording in this directory")
+        yield from ((one, one.relative_to(path)) for one in inside)
+    elif path.exists():
+        yield path, Path(path.name)
+    elif _WILD & set(text) and (matches := sorted(glob.glob(text, recursive=True))):
+        for match in matches:
+            yield from _recordings(match)
+    else:
+        raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件")
+
+
+def _check_apart(made: list[Task]) -> None:
+    taken: dict[Path, Path] = {}
+    for task in made:
+        if task.target is None:
+            continue
+        other = taken.setdefault(task.target, task.source)
+        if other != task.source:
+            raise BadRequest(
+                f"{other} and {task.source} would both be written to {task.target}; give them "
+                "different directories with -o, one after the other"
+            )

@@ -1,0 +1,113 @@
+"""`seacod transcribe`, as somebody at a terminal uses it, against the running service."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sounds
+from supervised import ROOT, Service, free_port
+
+from seacod.commands.transcribing import plan
+from seacod.errors import BadRequest
+
+WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "seacod", "transcribe", *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C", **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """a.flac, deep/b.flac, deep/broken.wav and something that is no recording."""
+    (tmp_path / "in/deep").mkdir(parents=True)
+    for name in ("in/a.flac", "in/deep/b.flac"):
+        shutil.copy(sounds.SPEECH, tmp_path / name)
+    (tmp_path / "in/notes.txt").write_text("no sound")
+    (tmp_path / "in/deep/broken.wav").write_text("no sound")
+    return tmp_path
+
+
+def test_one_recording_is_printed(live: Service, recordings: Path) -> None:
+    done = run(recordings / "in/a.flac", "--url", live.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{sounds.SPEECH_TEXT}\n", "")
+    file = sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"]
+    done = run(file, "--url", live.url, "--hotwords", WITH_HOTWORDS["hotwords"])
+    assert done.stdout.strip() == WITH_HOTWORDS["text_with_hotwords"]
+    # The service of this configuration is found by itself.
+    done = run(recordings / "in/a.flac", "--config", live.config, "--format", "json")
+    assert json.loads(done.stdout)["text"] == sounds.SPEECH_TEXT
+
+
+def test_a_directory_goes_to_another_and_is_taken_up_again(live: Service, recordings: Path) -> None:
+    out = recordings / "out"
+    command = (recordings / "in", "-o", out, "--format", "srt", "--url", live.url)
+    done = run(*command)
+    assert done.returncode == 1
+    assert "broken.wav: the file is not audio" in done.stderr
+    assert "Traceback" not in done.stderr
+    written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert written == {"a.srt", "deep/b.srt"}
+    assert sounds.SPEECH_TEXT in (out / "deep/b.srt").read_text("utf-8")
+
+    (out / "a.srt").write_text("changed by hand")
+    (out / "deep/b.srt").unlink()
+    done = run(*command)
+    assert "1 done before" in done.stderr
+    assert (out / "a.srt").read_text() == "changed by hand"
+    assert (out / "deep/b.srt").exists()
+    # Newer than its text: again.
+    os.utime(recordings / "in/a.flac")
+    run(*command)
+    assert sounds.SPEECH_TEXT in (out / "a.srt").read_text("utf-8")
+    (out / "a.srt").write_text("changed by hand")
+    run(*command, "--again")
+    assert sounds.SPEECH_TEXT in (out / "a.srt").read_text("utf-8")
+
+
+def test_what_is_wrong_is_said_in_a_sentence(live: Service, recordings: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    a = recordings / "in/a.flac"
+    for arguments, code, words in (
+        (["nofile.wav", "--url", live.url], 1, "no such file"),
+        (["*.nothing", "--url", live.url], 1, "no such file"),
+        ([recordings / "in/notes.txt", "--url", live.url], 1, "not audio"),
+        ([recordings / "out", "--url", live.url], 1, "no such file"),
+        ([a, "--url", nowhere], 69, "no seacod answers"),
+        ([a, "--format", "docx", "--url", live.url], 1, "use one of json"),
+        ([a, "-o", "/proc/nowhere", "--url", live.url], 73, "cannot be written"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == code, done.stderr
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_engine_of_its_own(recordings: Path) -> None:
+    done = run(recordings / "in/a.flac", "--local")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == sounds.SPEECH_TEXT
+
+
+def test_wildcards_are_understood_and_nothing_is_taken_twice(recordings: Path) -> None:
+    pattern = str(recordings / "in/**/*.flac")
+    found = plan.tasks([pattern, str(recordings / "in/a.flac")], None, "text")
+    assert [task.source.name for task in found] == ["a.flac", "b.flac"]
+
+
+def test_two_recordings_do_not_share_a_text(recordings: Path) -> None:
+    shutil.copy(sounds.SPEECH, recordings / "a.flac")
+    given = [str(recordings / "a.flac"), str(recordings / "in/a.flac")]
+    with pytest.raises(BadRequest, match="would both be written"):
+        plan.tasks(given, recordings / "out", "text")
