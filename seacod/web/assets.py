@@ -12,37 +12,41 @@ from importlib import resources
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from seacod.models import warmup
 
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-class _Kept(StaticFiles):
-    """Files that never change under their address."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        _, _, rest = path.partition("/")
-        answer = await super().get_response(rest, scope)
-        answer.headers.update(_KEPT)
-        # The page draws what people typed as text; should that ever fail, it runs nothing.
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
-
-
 def mount(app: FastAPI) -> None:
-    """Serve them below /ui/MARK/, the examples below /examples/."""
-    app.mount("/ui", _Kept(directory=directory()))
-    names = {example["file"] for example in warmup.examples()}
+    """Serve them below /ui/MARK/, the examples below /examples/.
 
-    @app.get("/examples/{name}", include_in_schema=False)
+    Routes over the names that there are, not a directory: nothing else can be asked for, and a path
+    prefix of a proxy does not get in the way.
+    """
+    ours = {str(path.relative_to(directory())): path for path in _files()}
+    examples = {one["file"]: warmup.EXAMPLES / one["file"] for one in warmup.examples()}
+
+    @app.api_route("/ui/{mark}/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def file(mark: str, name: str) -> Response:
+        return _answer(ours.get(name), _KEPT)
+
+    @app.api_route("/examples/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def example(name: str) -> Response:
-        if name not in names:
-            return Response(status_code=404)
-        return FileResponse(warmup.EXAMPLES / name)
+        return _answer(examples.get(name), {})
+
+
+def _answer(path: Path | None, headers: dict[str, str]) -> Response:
+    if path is None:
+        raise HTTPException(404)
+    # The page draws what people typed as text; should that ever fail, it runs nothing.
+    return FileResponse(path, headers={**headers, "X-Content-Type-Options": "nosniff"})
+
+
+def _files() -> list[Path]:
+    return sorted(path for path in directory().rglob("*") if path.is_file())
 
 
 def directory() -> Path:
@@ -55,7 +59,6 @@ def directory() -> Path:
 def mark() -> str:
     """Of the content of all of them."""
     digest = hashlib.sha256()
-    for path in sorted(directory().rglob("*")):
-        if path.is_file():
-            digest.update(str(path.relative_to(directory())).encode() + b"\0" + path.read_bytes())
+    for path in _files():
+        digest.update(str(path.relative_to(directory())).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -81,6 +81,8 @@ def _head(settings: Settings) -> str:
     given = json.dumps(setup, ensure_ascii=False).replace("</", "<\\/")
     return (
         f'<link rel="stylesheet" href="{ours}/page.css">'
+        # Gradio's own link does not know of a path prefix.
+        f'<link rel="icon" href="{ours}/favicon.svg">'
         f"<script>window.seacodSetup = {given};</script>"
         f'<script src="{ours}/early.js"></script>'
         f'<script type="module" src="{ours}/main.js"></script>'

@@ -73,6 +73,15 @@ def nginx(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
 def use_everything(visit: Callable[..., object], url: str) -> None:
     seen = visit(url=f"{url}/", ignore_https_errors=True)
+    failed: list[str] = []
+    seen.page.on("pageerror", lambda error: failed.append(str(error)))
+    # Gradio asks for /manifest.json at the root of the host, prefix or not; that is not ours.
+    seen.page.on(
+        "response",
+        lambda a: failed.append(a.url) if a.status >= 400 and a.url.startswith(url) else None,
+    )
+    seen.page.reload()
+    seen.page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
     seen.choose(sounds.SPEECH)
     seen.recognise()
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
@@ -94,7 +103,7 @@ def use_everything(visit: Callable[..., object], url: str) -> None:
     seen.page.wait_for_selector("#sc-system dd")
     for link in seen.page.locator(".sc-footer a").evaluate_all("all => all.map(a => a.href)"):
         assert httpx.get(link, verify=False, trust_env=False).status_code == 200
-    assert seen.complaints == []
+    assert failed == []
     assert seen.outside == []
 
 
