@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seacod import __version__
+from seacod import __version__, terminal
 from seacod.config import DEFAULT_FILE, Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, SeacodError
 
@@ -46,12 +46,9 @@ def at_the_edge(call: Callable[[], int]) -> int:
 
 def _complain(error: SeacodError) -> None:
     """An error for a person: English and, where the locale is Chinese, Chinese."""
-    language = (
-        os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")
-    )
     # journald takes the priority from this prefix; on a terminal it would only be noise.
     prefix = "<3>" if os.environ.get("JOURNAL_STREAM") else ""
-    for line in error.sentence(language).splitlines():
+    for line in error.sentence(terminal.language()).splitlines():
         print(f"{prefix}seacod: {line}", file=sys.stderr)
 
 

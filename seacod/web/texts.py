@@ -17,11 +17,6 @@ def _table(language: str) -> dict[str, str]:
     return table
 
 
-def preferred(accept_language: str) -> str:
-    """The language of a browser: Chinese when it asks for it first, else English."""
-    return "zh" if accept_language.strip().lower().startswith("zh") else "en"
-
-
 def text(language: str, key: str, **values: object) -> str:
     """One text with its values filled in."""
     return _table(language)[key].format(**values)

@@ -89,8 +89,12 @@ def test_what_has_failed_is_tried_again(visit, tmp_path: Path) -> None:
     with page.expect_response(lambda answer: answer.url.endswith("/retry")) as answer:
         page.click("#sc-job-retry")
     assert answer.value.ok
-    wait_for_summary(page, "已完成")
-    assert "失败" in rows(page)[1]
+    after = answer.value.json()
+    assert after["finished"] is None or after["files"][1]["state"] == "failed"
+    # It fails again; the page may or may not have shown it running.
+    page.wait_for_function(
+        "document.querySelectorAll('#sc-job tbody tr')[1].innerText.includes('失败')"
+    )
     submit(seen, *write(tmp_path, "b.flac"))
     page.wait_for_function("document.querySelectorAll('#sc-job tbody tr').length === 1")
     wait_for_summary(page, "已完成")
@@ -149,7 +153,7 @@ def test_an_open_page_reconnects_when_the_worker_is_killed(
 def test_a_batch_is_canceled(visit, tmp_path: Path) -> None:
     seen = visit()
     page = seen.page
-    submit(seen, *write(tmp_path, *(f"{n}.flac" for n in range(60))))
+    submit(seen, *write(tmp_path, *(f"{n}.flac" for n in range(200))))
     page.wait_for_selector("#sc-job:not([hidden])")
     page.click("#sc-job-cancel")
     wait_for_summary(page, "已取消")

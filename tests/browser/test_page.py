@@ -252,7 +252,6 @@ def test_mistakes_get_one_sentence_and_the_page_goes_on(visit, tmp_path: Path, l
     page.set_input_files("#sc-file", odd)
     page.wait_for_selector("#sc-problem", state="hidden")
     page.wait_for_function("document.querySelector('#sc-chosen-name').innerText === 'odd.wav'")
-    page.wait_for_timeout(300)
     seen.recognise()
     sentence = seen.wait_for_problem()
     assert ("无法解码" if is_chinese else "not audio") in sentence

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seacod import client
+from seacod import client, terminal
 from seacod.asr.formats import FORMATS
 from seacod.commands.transcribing import plan
 from seacod.commands.transcribing.asking import Refused, Service
@@ -62,7 +62,7 @@ def transcribe(wishes: Wishes) -> int:
                     _show(bar, 1.0)
             except Refused as error:
                 refused += 1
-                print(f"{task.source}: {error.sentence(_language())}", file=sys.stderr)
+                print(f"{task.source}: {error.sentence(terminal.language())}", file=sys.stderr)
                 continue
             _put(task, text, is_one=len(tasks) == 1)
     return EX_FAILURE if refused else EX_OK
@@ -107,7 +107,3 @@ def _put(task: plan.Task, text: str, *, is_one: bool) -> None:
         os.replace(part, task.target)
     except OSError as error:
         raise CannotWrite(f"{task.target}: cannot be written: {error.strerror}") from None
-
-
-def _language() -> str:
-    return os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")

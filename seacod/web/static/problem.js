@@ -16,6 +16,10 @@ export class Problem {
     });
   }
 
+  get isShown() {
+    return !this.box.hidden;
+  }
+
   hide() {
     this.box.hidden = true;
   }

@@ -15,6 +15,8 @@ const TRIES = 3;
 const WARNINGS = window.seacodSetup.warnings;
 
 let chosen = null;
+// Ends when it is known whether the last one chosen may be sent.
+let measured = Promise.resolve();
 let recording = null;
 let running = null;
 let result, player, problem, state;
@@ -23,22 +25,27 @@ let finished = null;
 
 // -- choosing -------------------------------------------------------------------------------------
 
-async function take(file) {
+function take(file) {
+  measured = measure(file);
+  return measured;
+}
+
+async function measure(file) {
   problem.hide();
   state.hide();
   running?.abort();
   chosen = null;
-  const measuring = (take.latest = {});
+  const measuring = (measure.latest = {});
   at("sc-chosen").hidden = false;
   at("sc-chosen-name").textContent = file.name;
   at("sc-chosen-facts").textContent = size(file.size);
   player.clear();
   const length = await lengthOf(file);
-  if (measuring !== take.latest) return;
+  if (measuring !== measure.latest) return;
   if (length !== null) at("sc-chosen-facts").textContent = `${clock(length)} · ${size(file.size)}`;
-  if (!(await isAllowed(file, length)) || measuring !== take.latest) return;
+  if (!(await isAllowed(file, length)) || measuring !== measure.latest) return;
   chosen = { file, length };
-  if (length !== null) await player.show(file, length);
+  if (length !== null) player.show(file, length);
 }
 
 async function isAllowed(file, length) {
@@ -93,12 +100,14 @@ async function record() {
 // -- recognising ----------------------------------------------------------------------------------
 
 async function recognise() {
+  await measured;
   if (running) return;
-  problem.hide();
   if (!chosen) {
-    problem.say("no_recording");
+    // A recording that was refused has its reason there already.
+    if (!problem.isShown) problem.say("no_recording");
     return;
   }
+  problem.hide();
   const stop = (running = new AbortController());
   busy(true);
   result.clear();
