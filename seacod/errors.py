@@ -195,3 +195,11 @@ class InferenceFailed(SeacodError):
 
     code = "inference_failed"
     http_status = 500
+
+    @classmethod
+    def unforeseen(cls) -> InferenceFailed:
+        """For people, when the error itself would say nothing to them."""
+        return cls(
+            "something went wrong on our side; the log of the service has the details",
+            "服务内部出错，详情见服务日志",
+        )

@@ -310,12 +310,7 @@ class LiveSession:
             self.news.put_nowait(error)
         except Exception:
             log.exception("live_piece_broke")
-            self.news.put_nowait(
-                InferenceFailed(
-                    "something went wrong on our side; the log of the service has the details",
-                    "服务内部出错，详情见服务日志",
-                )
-            )
+            self.news.put_nowait(InferenceFailed.unforeseen())
         finally:
             # Nobody waits for room that never comes.
             self._has_room.set()

@@ -212,10 +212,7 @@ class Jobs:
             raise
         except Exception as error:
             log.exception("job_file_broke", job=file.job, number=file.number)
-            failed = InferenceFailed(
-                "something went wrong on our side; the log of the service has the details",
-                "服务内部出错，详情见服务日志",
-            )
+            failed = InferenceFailed.unforeseen()
             told = (failed.code, f"{failed.message} ({type(error).__name__})", failed.chinese)
             await self._finish(file, FileState.FAILED, error=told)
 

@@ -105,6 +105,14 @@ class Visit:
         self.page.wait_for_selector("#sc-details .sc-facts")
         return self.text
 
+    def speak(self) -> None:
+        """Into the microphone of the live tab, until there is a sentence."""
+        self.open_tab("live")
+        self.page.click("#sc-live-start")
+        self.page.wait_for_selector("#sc-live-text p:not(.sc-partial)")
+        self.page.click("#sc-live-stop")
+        self.page.wait_for_selector("#sc-live-recording:not([hidden])")
+
     def wait_for_problem(self, tab: str = "sc") -> str:
         return self.page.wait_for_selector(f"#{tab}-problem:not([hidden])").inner_text()
 

@@ -85,11 +85,7 @@ def use_everything(visit: Callable[..., object], url: str) -> None:
     seen.choose(sounds.SPEECH)
     seen.recognise()
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
-    seen.open_tab("live")
-    seen.page.click("#sc-live-start")
-    seen.page.wait_for_selector("#sc-live-text p:not(.sc-partial)")
-    seen.page.click("#sc-live-stop")
-    seen.page.wait_for_selector("#sc-live-recording:not([hidden])")
+    seen.speak()
     seen.open_tab("batch")
     seen.page.set_input_files("#sc-batch-files", sounds.SPEECH)
     seen.page.click("#sc-batch button[type=submit]")

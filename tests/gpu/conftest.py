@@ -4,31 +4,20 @@ the real library, too."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import gpus
 import pytest
 from gpus import Driver
 from receivers import Robot
 from supervised import StandIn
 
-HERE = Path(__file__).parent
-
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory with the library."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    assert compiler, "a C compiler is missing: apt-get install gcc libc6-dev"
-    directory = tmp_path_factory.mktemp("nvml")
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o",
-         str(directory / "libnvidia-ml.so.1"), str(HERE / "fake_nvml.c")],
-        check=True,
-    )  # fmt: skip
-    return directory
+    return gpus.build(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture

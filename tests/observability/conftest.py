@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gpus
 import pytest
 import yaml
 from gpus import Driver
@@ -128,13 +129,7 @@ class Prometheus:
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fake NVIDIA driver of tests/gpu."""
-    directory = tmp_path_factory.mktemp("nvml")
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-o", directory / "libnvidia-ml.so.1",
-         ROOT / "tests/gpu/fake_nvml.c"],
-        check=True,
-    )  # fmt: skip
-    return directory
+    return gpus.build(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture(scope="module")
