@@ -148,8 +148,12 @@ class Service:
     def get(self, path: str = "/", **headers: str) -> tuple[int, dict[str, str], bytes]:
         return fetch(self.url + path, **headers)
 
+    @property
+    def metrics_url(self) -> str:
+        return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
     def metrics(self) -> str:
-        return fetch(f"http://127.0.0.1:{self.metrics_port}/metrics")[2].decode()
+        return fetch(self.metrics_url)[2].decode()
 
     def log_text(self) -> str:
         return self.log_file.read_text() if self.log_file.exists() else ""

@@ -6,13 +6,14 @@ import json
 import struct
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
 
-_EXAMPLES = "models/builtin/examples"
+DIRECTORY = Path(str(resources.files("seacod").joinpath("models/builtin/examples")))
 _PAUSE_SECONDS = 0.4
 
 
@@ -25,9 +26,13 @@ def speech(seconds: float) -> Samples:
 
 def sentences() -> list[Samples]:
     """Those that are shipped."""
-    directory = Path(str(resources.files("seacod").joinpath(_EXAMPLES)))
-    listing = json.loads((directory / "examples.json").read_text("utf-8"))
-    return [audio.decode(directory / example["file"], max_seconds=600) for example in listing]
+    return [audio.decode(DIRECTORY / example["file"], max_seconds=600) for example in examples()]
+
+
+def examples() -> list[dict[str, Any]]:
+    """What is shipped: `file`, `text`, `hotwords`, `text_with_hotwords`, `seconds`."""
+    listing: list[dict[str, Any]] = json.loads((DIRECTORY / "examples.json").read_text("utf-8"))
+    return listing
 
 
 def wav(samples: Samples, number: int = 0) -> bytes:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from seacod.alerts.channels import Undelivered
-from seacod.alerts.compose import compose, severity_of
-from seacod.alerts.delivery import CHANNELS, configured
+from seacod.alerts.compose import severity_of
+from seacod.alerts.delivery import configured
 from seacod.alerts.kinds import KINDS
-from seacod.alerts.outbox import Alert, Message, Outbox, now
+from seacod.alerts.outbox import Message, Outbox
+from seacod.alerts.trial import send_test
 from seacod.config import load_settings
 from seacod.errors import EX_FAILURE, EX_OK, ConfigError, NotRunning
 from seacod.paths import Paths
@@ -70,10 +71,8 @@ def test(config: Path | None, wanted: list[str]) -> int:
             print(f"{name}: not configured")
             failures += 1
             continue
-        message = _test_message(name)
         try:
-            channel = CHANNELS[name](settings)
-            answer = asyncio.run(channel.send(compose([message], settings), [message]))
+            answer = asyncio.run(send_test(name, settings))
         except Undelivered as error:
             print(f"{name}: not taken: {error.answer}")
             failures += 1
@@ -123,17 +122,6 @@ def _outbox(config: Path | None) -> Iterator[Outbox]:
         yield outbox
     finally:
         outbox.close()
-
-
-def _test_message(channel: str) -> Message:
-    alert = Alert(
-        "test", "", {"en": "If you read this, alerts of this machine arrive.",
-                     "zh": "如果您看到此消息，说明本机的告警可以送达。"}, now(),
-    )  # fmt: skip
-    return Message(
-        id=0, channel=channel, alert=alert, count=1, state="waiting", attempts=0,
-        made_at=now(), due_at=0.0, done_at=None, answer="",
-    )  # fmt: skip
 
 
 def _line(message: Message) -> str:

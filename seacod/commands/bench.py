@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
+from seacod.bench import sounds
 from seacod.errors import EX_OK
-
-_EXAMPLES = "models/builtin/examples"
 
 
 def restart(model: str, rounds: int, *, as_json: bool) -> int:
@@ -167,9 +165,8 @@ def live(model: str, device: str, microphones: Sequence[int], rounds: int, *, as
 
 def _recording() -> tuple[Path, str]:
     """A shipped recording and what it says."""
-    examples = Path(str(resources.files("seacod").joinpath(_EXAMPLES)))
-    first = json.loads((examples / "examples.json").read_text("utf-8"))[0]
-    return examples / first["file"], str(first["text"])
+    first = sounds.examples()[0]
+    return sounds.DIRECTORY / first["file"], str(first["text"])
 
 
 def _seconds(times: tuple[float, ...]) -> str:

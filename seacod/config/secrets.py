@@ -13,7 +13,7 @@ from seacod.errors import ConfigError
 
 ENV_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 # Where systemd looks for LoadCredential=NAME:seacod.NAME (systemd.exec(5)).
-_CREDSTORE = Path("/etc/credstore")
+CREDSTORE = Path("/etc/credstore")
 
 
 def find_secret(credential: str, file: Path | None) -> Path | None:
@@ -23,7 +23,7 @@ def find_secret(credential: str, file: Path | None) -> Path | None:
         return Path(directory) / credential
     if file is None and not directory:
         # A command of root's beside the service, which gets the same file from systemd.
-        stored = _CREDSTORE / f"seacod.{credential}"
+        stored = CREDSTORE / f"seacod.{credential}"
         if os.access(stored, os.R_OK):
             return stored
     return file

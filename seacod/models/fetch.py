@@ -8,8 +8,6 @@ for one.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -25,12 +23,11 @@ from seacod.config.schema import AsrSettings, Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import EX_OK, ModelUnavailable
 from seacod.interpreter import python
-from seacod.models import registry
+from seacod.models import manifest, registry
 from seacod.paths import Paths
 
 log = structlog.get_logger(__name__)
 
-MANIFEST = "seacod-manifest.json"
 _REPORT_SECONDS = 2.0
 _LOADING_SECONDS = 600
 
@@ -71,7 +68,7 @@ def fetch(identifier: str, models_directory: Path, hub_token: str | None, say: S
                 "missing); check the name",
                 f"已下载 {identifier}，但它不是 FunASR 模型，请检查名称",
             )
-        _write_manifest(partial, identifier)
+        manifest.write(partial, identifier)
         final.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)
@@ -211,17 +208,3 @@ def _verify(settings: AsrSettings, models_directory: Path) -> None:
     if result.returncode != 0:
         last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ModelUnavailable(f"{settings.model} was fetched but does not load: {last}")
-
-
-def _write_manifest(directory: Path, identifier: str) -> None:
-    """SHA-256 of each file, for later checks."""
-    files = {}
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and path.name != MANIFEST:
-            with path.open("rb") as file:
-                digest = hashlib.sha256()
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-            files[str(path.relative_to(directory))] = digest.hexdigest()
-    manifest = {"model": identifier, "sha256": files}
-    (directory / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")

@@ -98,7 +98,7 @@ class Supervisor:
         self.listener: Listener
         self.lifecycle: Lifecycle
         self.watches: Watches
-        self.metrics_port: int | None = None
+        self.metrics_server: MetricsServer | None = None
 
     async def run(self) -> int:
         """Serve until told to stop.
@@ -129,7 +129,7 @@ class Supervisor:
             for kind in ExitKind:
                 # A series that began with its first restart would show no increase of it.
                 metrics.restarts.labels(kind.value)
-            metrics_server = self._metrics_server(metrics)
+            metrics_server = self.metrics_server = self._metrics_server(metrics)
             front_door = FrontDoor(
                 self.listener.socket,
                 lambda: self.lifecycle.retry_after_seconds(),
@@ -194,6 +194,7 @@ class Supervisor:
             started_at=self.started_at,
             version=__version__,
             url=self.listener.local_url,
+            metrics=self.metrics_server,
             reloads=self.reloads,
             gpus=self.watches.gpus,
             alerts=self.watches.alerting.outbox,
@@ -213,9 +214,9 @@ class Supervisor:
     def _metrics_server(self, metrics: SupervisorMetrics) -> MetricsServer | None:
         if self.settings.metrics.port == 0:
             return None
-        listening = bind(self.settings.metrics.host, self.settings.metrics.port, "metrics")
-        self.metrics_port = listening.getsockname()[1]
-        return MetricsServer(listening, metrics, lambda: metrics.set_present(self._present()))
+        bound = bind(self.settings.metrics.host, self.settings.metrics.port, "metrics")
+        listener = Listener(bound, is_from_systemd=False)
+        return MetricsServer(listener, metrics, lambda: metrics.set_present(self._present()))
 
     def _present(self) -> Present:
         """For a scrape."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +19,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from seacod.metrics import SupervisorMetrics
+from seacod.supervisor.listener import Listener
+
+# How a look of our own names itself; it is no scrape (`seacod check`).
+OWN_AGENT = "seacod"
 
 
 class _Server(uvicorn.Server):
@@ -45,16 +49,19 @@ class MetricsServer:
     """The metrics page on a socket of its own.
 
     Args:
-        listening: where it is served.
+        listener: where it is served.
         metrics: what is shown.
         look: sets what is true at the moment; called on the event loop before each scrape.
     """
 
     def __init__(
-        self, listening: socket.socket, metrics: SupervisorMetrics, look: Callable[[], None]
+        self, listener: Listener, metrics: SupervisorMetrics, look: Callable[[], None]
     ) -> None:
         self._look = look
-        self._socket = listening
+        # When somebody last scraped it, Unix seconds, and how they named themselves.
+        self.scraped_at: float | None = None
+        self.scraped_by = ""
+        self._listener = listener
         self._metrics = metrics
         # Reading the worker's files blocks; one named thread does it, one scrape at a time.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="seacod-scrape")
@@ -65,10 +72,15 @@ class MetricsServer:
             )
         )
 
+    @property
+    def url(self) -> str:
+        """Of the metrics page, as a program on this machine reaches it."""
+        return f"{self._listener.local_url}/metrics"
+
     async def run(self) -> None:
         """Serve until `stop`."""
         try:
-            await self._server.serve(sockets=[self._socket])
+            await self._server.serve(sockets=[self._listener.socket])
         finally:
             self._reader.shutdown(wait=False)
 
@@ -76,6 +88,9 @@ class MetricsServer:
         self._server.stop()
 
     async def _scrape(self, request: Request) -> Response:
+        agent = request.headers.get("user-agent", "")
+        if not agent.startswith(OWN_AGENT):
+            self.scraped_at, self.scraped_by = time.time(), agent[:80]
         self._look()
         text = await asyncio.get_running_loop().run_in_executor(self._reader, self._collect)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

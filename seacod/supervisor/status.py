@@ -18,6 +18,7 @@ from typing import Any
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
 from seacod.supervisor.gpu import Gpu, GpuSampler
+from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloads
 from seacod.supervisor.report import Beside, Report
 
@@ -30,6 +31,7 @@ def snapshot(
     started_at: float,
     version: str,
     url: str,
+    metrics: MetricsServer | None,
     reloads: Reloads,
     gpus: GpuSampler,
     alerts: Outbox,
@@ -42,6 +44,13 @@ def snapshot(
         "since": started_at,
         "url": url,
         "state": report.state.value,
+        "metrics": {
+            "url": metrics.url,
+            "scraped_at": metrics.scraped_at,
+            "scraped_by": metrics.scraped_by,
+        }
+        if metrics is not None
+        else None,
         "worker": {
             "pid": report.pid,
             "state": report.state.value,

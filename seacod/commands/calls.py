@@ -1,0 +1,187 @@
+"""From the options of each command to what does it.
+
+Heavy modules are imported by the command that needs them: `seacod status` must be quick, and the
+supervisor's side must stay free of torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from seacod.config import load_settings
+from seacod.errors import EX_OK
+
+
+def run(options: argparse.Namespace) -> int:
+    from seacod.commands import running
+
+    return running.run(options)
+
+
+def worker(options: argparse.Namespace) -> int:
+    from seacod.web.worker import run_worker
+
+    return run_worker()
+
+
+def status(options: argparse.Namespace) -> int:
+    from seacod.commands import status
+
+    return status.run(options.config, as_json=options.json, every_seconds=options.watch)
+
+
+def check(options: argparse.Namespace) -> int:
+    from seacod.commands import check
+
+    key = options.key or os.environ.get("SEACOD_API_KEY")
+    return check.check(options.config, options.items, key, sends=options.send, as_json=options.json)
+
+
+def reload(options: argparse.Namespace) -> int:
+    from seacod import client
+
+    told = client.reload(options.config)
+    for keys, words in (
+        (told["live"], "in use now"),
+        (told["replaced"], "in use now, by a new worker"),
+        (told["needs_restart"], "only with: systemctl restart seacod"),
+    ):
+        for key in keys:
+            print(f"{key}: {words}")
+    if not (told["live"] or told["replaced"] or told["needs_restart"]):
+        print("nothing has changed")
+    return EX_OK
+
+
+def alerts(options: argparse.Namespace) -> int:
+    from seacod.commands import alerts
+
+    return alerts.kinds() if options.kinds else alerts.show(options.config, as_json=options.json)
+
+
+def test_alert(options: argparse.Namespace) -> int:
+    from seacod.commands import alerts
+
+    return alerts.test(options.config, options.channels or [])
+
+
+def crashes(options: argparse.Namespace) -> int:
+    from seacod.commands import alerts
+
+    return alerts.show_crashes(options.config, as_json=options.json)
+
+
+def transcribe(options: argparse.Namespace) -> int:
+    from seacod.commands.transcribing.command import Wishes, transcribe
+
+    return transcribe(
+        Wishes(
+            options.files, options.output, options.format, options.hotwords, options.url,
+            options.key or os.environ.get("SEACOD_API_KEY"), options.local, options.model,
+            options.config, options.again,
+        )
+    )  # fmt: skip
+
+
+def report(options: argparse.Namespace) -> int:
+    from seacod.commands import report
+
+    log_file = options.log or load_settings(options.config).log.file
+    return report.report(options.since, log_file, max(1, options.count), as_json=options.json)
+
+
+def dashboard(options: argparse.Namespace) -> int:
+    from importlib import resources
+
+    made = resources.files("seacod.observability").joinpath("seacod.json")
+    print(made.read_text("utf-8"), end="")
+    return EX_OK
+
+
+def config_check(options: argparse.Namespace) -> int:
+    from seacod.config.load import find_file
+    from seacod.config.reach import check
+
+    check(load_settings(options.file), options.file)
+    file = find_file(options.file)
+    print(f"{file or 'defaults (there is no configuration file)'}: good")
+    return EX_OK
+
+
+def config_show(options: argparse.Namespace) -> int:
+    from seacod.config import render
+
+    print(render.show(load_settings(options.file)), end="")
+    return EX_OK
+
+
+def config_example(options: argparse.Namespace) -> int:
+    from seacod.config import render
+
+    print(render.example(), end="")
+    return EX_OK
+
+
+def access_key(options: argparse.Namespace) -> int:
+    from seacod.commands import access
+
+    return access.key(options.name)
+
+
+def access_user(options: argparse.Namespace) -> int:
+    from seacod.commands import access
+
+    return access.user(options.name)
+
+
+def bench_restart(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.restart(options.model, max(1, options.rounds), as_json=options.json)
+
+
+def bench_supervisor(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.supervisor(options.model, max(1.0, options.seconds), as_json=options.json)
+
+
+def bench_throughput(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.throughput(
+        options.model, options.device, options.clients, max(1.0, options.seconds), options.output,
+        as_json=options.json,
+    )  # fmt: skip
+
+
+def bench_long_audio(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.long_audio(options.model, max(0.1, options.hours), as_json=options.json)
+
+
+def bench_live(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.live(
+        options.model, options.device, options.microphones, max(1, options.rounds),
+        as_json=options.json,
+    )  # fmt: skip
+
+
+def bench_engine(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.engine(options.config, options.model, tune=options.tune, as_json=options.json)
+
+
+def model_fetch(options: argparse.Namespace) -> int:
+    from seacod import logs
+    from seacod.models.fetch import fetch_command
+
+    settings = load_settings(options.config)
+    # To standard error alone: the service's log file may belong to another user.
+    logs.configure(settings.log.model_copy(update={"file": None}), "client")
+    return fetch_command(options.name, settings)

@@ -1,0 +1,55 @@
+"""SHA-256 of each file of a model: written when it is made or fetched, compared later by
+`seacod check`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+NAME = "seacod-manifest.json"
+_BLOCK_BYTES = 1 << 20
+
+
+def write(directory: Path, model: str) -> None:
+    """Write down what is in a directory now."""
+    files = {
+        str(path.relative_to(directory)): _digest(path)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != NAME
+    }
+    text = json.dumps({"model": model, "sha256": files}, indent=1)
+    (directory / NAME).write_text(text + "\n", "utf-8")
+
+
+def listed(directory: Path) -> dict[str, str]:
+    """The hashes by file.
+
+    Raises:
+        FileNotFoundError: there are none.
+        OSError, ValueError: they cannot be read.
+    """
+    try:
+        return dict(json.loads((directory / NAME).read_text("utf-8"))["sha256"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no manifest: {error}") from None
+
+
+def damaged(directory: Path, files: dict[str, str]) -> Iterator[tuple[Path, str]]:
+    """Files that are not what they were, and what is wrong with each."""
+    for name, wanted in files.items():
+        path = directory / name
+        try:
+            if _digest(path) != wanted:
+                yield path, "is not what it was"
+        except OSError as error:
+            yield path, error.strerror or "cannot be read"
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_BLOCK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

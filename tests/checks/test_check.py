@@ -1,0 +1,287 @@
+"""`seacod check`: good on a good service, and each thing that is wrong is found, named and told how
+to mend. The parts that only systemd has are in tests/system/test_operating_it.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sounds
+from receivers import MailServer, Robot, certificate
+from supervised import ROOT, Service, StandIn, fetch
+
+from seacod.checks.everything import ITEMS
+from seacod.models import manifest
+from seacod.models.registry import BUILTIN
+
+
+def check(
+    config: Path, *arguments: str, **environment: str
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "seacod", "check", "--json", "--config", str(config), *arguments],
+        capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environment},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, {item["name"]: item for item in json.loads(done.stdout)["items"]}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """A service whose worker is the stand-in: for what does not need recognition."""
+    one = StandIn(tmp_path_factory.mktemp("check"))
+    one.start()
+    yield one
+    one.kill()
+
+
+def test_a_good_service(live: Service) -> None:
+    fetch(live.metrics_url, User_Agent="Prometheus/2.42.0")
+    before = sorted(str(path) for path in live.directory.rglob("*"))
+    code, items = check(live.config)
+    assert list(items) == list(ITEMS)
+    bad = {name: item for name, item in items.items() if item["status"] == "fail"}
+    assert not bad, bad
+    well = "configuration service address ports page recognition hotwords device permissions"
+    for name in [*well.split(), "metrics", "versions"]:
+        assert items[name]["status"] == "ok", items[name]
+    assert sounds.SPEECH_TEXT in items["recognition"]["seen"]
+    assert "confidence 0." in items["recognition"]["seen"]
+    assert "not without it" in items["hotwords"]["seen"]
+    assert "Prometheus/2.42.0" in items["metrics"]["seen"]
+    # It was started by hand, with the model for trying, and nobody is told.
+    assert code == 1
+    for name in ("boot", "watchdog", "mail", "model"):
+        assert items[name]["status"] == "warn"
+        assert items[name]["mend"]
+        assert items[name]["mend_zh"]
+    # It has only looked.
+    assert sorted(str(path) for path in live.directory.rglob("*")) == before
+
+
+def test_lines_for_people_in_both_languages(live: Service) -> None:
+    for language, words in (("C.UTF-8", "for trying and"), ("zh_CN.UTF-8", "仅供试用")):
+        done = subprocess.run(
+            [sys.executable, "-m", "seacod", "check", "model", "device", "--config", live.config],
+            capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": language, "LC_ALL": language},
+        )  # fmt: skip
+        assert done.stdout.startswith("warn  model"), done.stdout
+        assert "→ seacod model fetch paraformer-zh" in done.stdout
+        assert words in done.stdout
+
+
+def test_an_item_that_is_none(live: Service) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "seacod", "check", "nothing"], capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("seacod: nothing: there is no such item; there are: config")
+
+
+def test_no_service_answers(tmp_path: Path) -> None:
+    one = Service(tmp_path / "none")
+    code, items = check(one.config, XDG_RUNTIME_DIR=str(tmp_path))
+    assert code == 2
+    assert "no seacod service answers" in items["service"]["seen"]
+    assert items["recognition"]["seen"] == "not looked at: no service answers"
+    # What can be seen without one is.
+    assert items["model"]["status"] == "warn"
+    assert "free" in items["disk"]["seen"] or "looked at" in items["disk"]["seen"]
+
+
+def test_a_configuration_that_cannot_be_read(tmp_path: Path) -> None:
+    wrong = tmp_path / "seacod.yaml"
+    wrong.write_text("server:\n  prot: 1\n")
+    code, items = check(wrong, "configuration")
+    assert code == 2
+    assert "seacod.yaml:2: server.prot: unknown key; did you mean" in items["configuration"]["seen"]
+
+
+def test_a_key_is_asked_for(tmp_path: Path) -> None:
+    one = Service(tmp_path / "keys")
+    made = subprocess.run(
+        [sys.executable, "-m", "seacod", "access", "key", "robot"], capture_output=True, text=True,
+        check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ).stdout  # fmt: skip
+    key, entry = (made.split(word)[1].split()[0] for word in ("key:", "entry:"))
+    one.configure(access={"api_keys": entry})
+    one.start()
+    try:
+        _, items = check(one.config, "recognition")
+        assert items["recognition"]["status"] == "warn"
+        assert "asks for a key" in items["recognition"]["seen"]
+        assert "--key" in items["recognition"]["mend"]
+        _, items = check(one.config, "recognition", "--key", key)
+        assert items["recognition"]["status"] == "ok"
+    finally:
+        one.kill()
+
+
+def test_a_damaged_model_and_one_without_hashes(tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(BUILTIN, copy)
+    one = Service(tmp_path / "service")
+    one.configure(asr={"model": str(copy)})
+    assert check(one.config, "model")[1]["model"]["status"] == "ok"
+    with (copy / "model.pt").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"x")
+    code, items = check(one.config, "model")
+    assert code == 2
+    assert f"{copy}/model.pt: is not what it was" in items["model"]["seen"]
+    (copy / "tokens.json").unlink()
+    assert "tokens.json: No such file" in check(one.config, "model")[1]["model"]["seen"]
+    (copy / manifest.NAME).unlink()
+    code, items = check(one.config, "model")
+    assert (code, items["model"]["status"]) == (1, "warn")
+    (copy / "model.pt").unlink()
+    code, items = check(one.config, "model")
+    assert code == 2
+    assert "is no FunASR model: model.pt is missing" in items["model"]["seen"]
+
+
+def test_the_built_in_models_hashes_are_true() -> None:
+    assert list(manifest.damaged(BUILTIN, manifest.listed(BUILTIN))) == []
+    assert set(manifest.listed(BUILTIN)) == {
+        str(path.relative_to(BUILTIN))
+        for path in BUILTIN.rglob("*")
+        if path.is_file() and path.name != manifest.NAME
+    }
+
+
+def test_a_port_that_is_open_wider_than_configured(tmp_path: Path) -> None:
+    one = StandIn(tmp_path / "wide")
+    one.configure(server={"host": "0.0.0.0"})
+    one.start()
+    try:
+        code, items = check(one.config, "ports")
+        assert code == 1
+        assert f"everybody who reaches port {one.port}" in items["ports"]["seen"]
+        # Changed, and not restarted.
+        one.configure(server={"host": "127.0.0.1"})
+        code, items = check(one.config, "ports")
+        assert code == 2
+        assert f"0.0.0.0:{one.port}, which is not configured" in items["ports"]["seen"]
+        one.configure(server={"host": "0.0.0.0"}, metrics={"port": one.metrics_port})
+        with socket.socket() as stranger:
+            # Somebody else's port is not ours.
+            stranger.bind(("0.0.0.0", 0))
+            stranger.listen()
+            assert check(one.config, "ports")[0] == 1
+    finally:
+        one.kill()
+
+
+def test_files_others_may_read_or_change(quick: StandIn) -> None:
+    assert check(quick.config, "permissions")[0] == 0
+    secret = quick.directory / "url"
+    secret.write_text("http://127.0.0.1:1/")
+    for path, mode, words, status in (
+        (quick.config, 0o666, "others may change it", "fail"),
+        (quick.directory / "state", 0o755, "everybody may read it", "warn"),
+        (secret, 0o644, "holds a secret", "fail"),
+    ):
+        quick.configure(alerts={"webhook_url_file": str(secret)} if path == secret else {})
+        before = path.stat().st_mode & 0o777
+        path.chmod(mode)
+        _, items = check(quick.config, "permissions")
+        assert items["permissions"]["status"] == status
+        assert words in items["permissions"]["seen"]
+        assert str(path) in items["permissions"]["mend"]
+        path.chmod(before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory to somebody else")
+def test_a_directory_of_somebody_else(quick: StandIn) -> None:
+    state = quick.directory / "state"
+    os.chown(state, 12345, -1)
+    _, items = check(quick.config, "permissions")
+    os.chown(state, 0, -1)
+    assert items["permissions"]["status"] == "fail"
+    assert f"{state}: belongs to another user" in items["permissions"]["seen"]
+
+
+def test_a_disk_that_runs_full_and_a_log_nobody_rotates(quick: StandIn) -> None:
+    log = quick.directory / "logs/seacod.log"
+    quick.configure(storage={"free_refuse_bytes": 1 << 40}, log={"file": str(log)})
+    _, items = check(quick.config, "disk", "logs")
+    # 1 TiB is not free here; less than that would be refused.
+    free = shutil.disk_usage(quick.directory).free
+    assert items["disk"]["status"] == ("ok" if free > 20 << 30 else "fail")
+    assert f"mkdir -p {log.parent}" in items["logs"]["mend"]
+    log.parent.mkdir()
+    _, items = check(quick.config, "logs")
+    assert items["logs"]["status"] == "warn"
+    assert f"{log}: nothing rotates it" in items["logs"]["seen"]
+    quick.configure()
+
+
+def test_the_way_to_the_operator(
+    quick: StandIn, robot: Robot, tmp_path: Path
+) -> None:  # fmt: skip
+    pem = certificate(tmp_path, "localhost")
+    server = MailServer(pem, with_login=False)
+    server.start()
+    alerts = {
+        "mail_server": "localhost", "mail_port": server.port, "mail_ca_file": str(pem),
+        "mail_from": "a@example.org", "mail_to": "b@example.org",
+    }  # fmt: skip
+    quick.configure(alerts=alerts)
+    try:
+        code, items = check(quick.config, "mail")
+        assert (code, server.mails) == (0, [])
+        assert "takes connections" in items["mail"]["seen"]
+        code, items = check(quick.config, "mail", "--send")
+        assert (code, len(server.mails)) == (0, 1)
+        server.refuse_with = "550 5.1.1 no such user"
+        code, items = check(quick.config, "mail", "--send")
+        assert code == 2
+        assert "550 5.1.1 no such user" in items["mail"]["seen"]
+    finally:
+        server.stop()
+    code, items = check(quick.config, "mail")
+    assert code == 2
+    assert "seacod test-alert" in items["mail"]["mend"]
+    quick.configure()
+
+
+def test_nobody_scrapes(tmp_path: Path) -> None:
+    one = StandIn(tmp_path / "metrics")
+    one.start()
+    try:
+        code, items = check(one.config, "metrics")
+        assert (code, items["metrics"]["status"]) == (1, "warn")
+        assert "nobody has read them" in items["metrics"]["seen"]
+        # Its own look is no scrape.
+        assert check(one.config, "metrics")[0] == 1
+        fetch(one.metrics_url, User_Agent="Prometheus/2.42.0")
+        assert check(one.config, "metrics")[0] == 0
+    finally:
+        one.kill()
+
+
+def test_a_worker_that_does_not_come_up(tmp_path: Path) -> None:
+    one = StandIn(tmp_path / "down")
+    one.start()
+    try:
+        one.plan(never_ready=True)
+        os.kill(one.worker_pid(), 9)
+        one.wait_for_state("starting")
+        code, items = check(one.config, "service", "recognition")
+        assert (code, items["service"]["status"]) == (1, "warn")
+        assert items["service"]["seen"].startswith("starting for")
+        assert "journalctl -u seacod" in items["service"]["mend"]
+        assert items["recognition"]["seen"] == "not looked at: no worker serves"
+    finally:
+        one.kill()
