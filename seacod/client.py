@@ -22,8 +22,17 @@ _INSTALLED = Path("/run/seacod/status.sock")
 
 
 def status(config: Path | None = None) -> dict[str, Any]:
-    """The snapshot of the first service that answers: the configured one, the installed one, one
-    that this user tries (`install.sh --try`).
+    """The snapshot of the first service that answers; see `find`.
+
+    Raises:
+        NotRunning: none answers.
+    """
+    return find(config)[1]
+
+
+def find(config: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """Status socket and snapshot of the first service that answers: the configured one, the
+    installed one, one that this user tries (`install.sh --try`).
 
     Raises:
         NotRunning: none answers.
@@ -31,7 +40,7 @@ def status(config: Path | None = None) -> dict[str, Any]:
     tried = []
     for path in _places(config):
         try:
-            return status_at(path)
+            return path, status_at(path)
         except PermissionError:
             raise NotRunning(
                 f"{path}: only root and members of the group seacod may ask the service",
@@ -67,22 +76,28 @@ def status_at(path: Path) -> dict[str, Any]:
 
 
 def reload(config: Path | None = None) -> dict[str, Any]:
-    """Have the running service read its configuration anew, and wait until that has an outcome.
+    """Have the running service read its configuration anew; see `reload_at`."""
+    return reload_at(find(config)[0])
+
+
+def reload_at(path: Path) -> dict[str, Any]:
+    """Have the service with this status socket read its configuration anew, and wait until that has
+    an outcome.
 
     Returns:
         The reload's part of the snapshot: what was changed, and how it took effect.
 
     Raises:
-        NotRunning: there is no service, or it ended meanwhile.
+        NotRunning: it ended meanwhile.
         ConfigError: the new configuration was refused; the one before stays in use.
     """
-    before = status(config)
+    before = _status_of(path)
     try:
         os.kill(before["pid"], signal.SIGHUP)
     except PermissionError:
         raise SeacodError("only root and the service's own user may reload it") from None
     while True:
-        told: dict[str, Any] = status(config)["reload"]
+        told: dict[str, Any] = _status_of(path)["reload"]
         if told["number"] > before["reload"]["number"] and told["state"] != "running":
             break
         time.sleep(_POLL_SECONDS)
@@ -92,6 +107,15 @@ def reload(config: Path | None = None) -> dict[str, Any]:
             f"{told['problem']}\n继续使用之前的配置",
         )
     return told
+
+
+def _status_of(path: Path) -> dict[str, Any]:
+    try:
+        return status_at(path)
+    except (OSError, ValueError):
+        raise NotRunning(
+            f"the service of {path} has ended meanwhile", f"{path} 的服务已退出"
+        ) from None
 
 
 def _places(config: Path | None) -> list[Path]:

@@ -77,6 +77,13 @@ class NotRunning(SeacodError):
     exit_code = EX_UNAVAILABLE
 
 
+class NotConfirmed(SeacodError):
+    """What was asked for does harm on purpose, and nobody said that it may."""
+
+    code = "not_confirmed"
+    exit_code = EX_USAGE
+
+
 class ProtocolError(SeacodError):
     """A line on the control channel is no message of ours."""
 

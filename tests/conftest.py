@@ -3,12 +3,14 @@ the page of the fault drills, written with --faults-page."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from drills import FaultsPage
-from receivers import Robot
+from receivers import MailServer, Robot, certificate
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
 
 
@@ -32,6 +34,33 @@ def robot() -> Iterator[Robot]:
     one = Robot()
     yield one
     one.stop()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for `localhost` that is its own authority."""
+    return certificate(tmp_path_factory.mktemp("certificate"), "localhost")
+
+
+@pytest.fixture
+def mail_server(authority: Path) -> Iterator[MailServer]:
+    """A real SMTP server (aiosmtpd) that takes mail, or fails as told."""
+    server = MailServer(authority)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mounted)], check=True)
+    yield mounted
+    subprocess.run(["umount", "-l", str(mounted)], check=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import Any
 
 import sounds
-from load import Load
 from supervised import Service, wait_until
+
+from seacod.drills.load import Load
 
 CLIENTS = 2
 

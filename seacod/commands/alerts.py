@@ -30,7 +30,7 @@ _SHOWN = 50
 
 def show(config: Path | None, *, as_json: bool) -> int:
     """What was sent and what waits, newest first."""
-    with _outbox(config) as outbox:
+    with open_outbox(config) as outbox:
         messages = outbox.recent(_SHOWN)
         if as_json:
             print(json.dumps([_as_dict(m) for m in messages], ensure_ascii=False, indent=2))
@@ -105,7 +105,12 @@ def show_crashes(config: Path | None, *, as_json: bool) -> int:
 
 
 @contextlib.contextmanager
-def _outbox(config: Path | None) -> Iterator[Outbox]:
+def open_outbox(config: Path | None) -> Iterator[Outbox]:
+    """That of the configured service, while the block runs.
+
+    Raises:
+        NotRunning: there is none, or it cannot be read.
+    """
     path = Paths.resolve(load_settings(config)).state / FILE
     if not path.is_file():
         raise NotRunning(

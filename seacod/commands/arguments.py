@@ -54,6 +54,16 @@ def make_parser() -> argparse.ArgumentParser:
     looked.add_argument("--json", action="store_true", help="as one JSON object")
     looked.add_argument("--config", type=Path, help="configuration file")
 
+    broken = _command(
+        commands, "drill", calls.drill, "break a staging service, and see it come back"
+    )
+    broken.add_argument("name", nargs="?", help="of the drill")
+    broken.add_argument("--list", action="store_true", help="every drill, and what it does")
+    broken.add_argument("--yes", action="store_true", help="do not ask")
+    broken.add_argument("--key", help="API key; default: the environment's SEACOD_API_KEY")
+    broken.add_argument("--json", action="store_true", help="as one JSON object")
+    broken.add_argument("--config", type=Path, help="configuration file")
+
     reload = _command(
         commands,
         "reload",

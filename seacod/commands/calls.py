@@ -34,8 +34,19 @@ def status(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     from seacod.commands import check
 
-    key = options.key or os.environ.get("SEACOD_API_KEY")
-    return check.check(options.config, options.items, key, sends=options.send, as_json=options.json)
+    return check.check(
+        options.config, options.items, _key(options), sends=options.send, as_json=options.json
+    )
+
+
+def drill(options: argparse.Namespace) -> int:
+    from seacod.commands import drill
+
+    if options.list or options.name is None:
+        return drill.listing()
+    return drill.drill(
+        options.name, options.config, _key(options), is_confirmed=options.yes, as_json=options.json
+    )
 
 
 def reload(options: argparse.Namespace) -> int:
@@ -78,7 +89,7 @@ def transcribe(options: argparse.Namespace) -> int:
     return transcribe(
         Wishes(
             options.files, options.output, options.format, options.hotwords, options.url,
-            options.key or os.environ.get("SEACOD_API_KEY"), options.local, options.model,
+            _key(options), options.local, options.model,
             options.config, options.again,
         )
     )  # fmt: skip
@@ -185,3 +196,9 @@ def model_fetch(options: argparse.Namespace) -> int:
     # To standard error alone: the service's log file may belong to another user.
     logs.configure(settings.log.model_copy(update={"file": None}), "client")
     return fetch_command(options.name, settings)
+
+
+def _key(options: argparse.Namespace) -> str | None:
+    """The API key: of the option, else of the environment, where other users do not see it."""
+    key: str | None = options.key or os.environ.get("SEACOD_API_KEY")
+    return key

@@ -71,18 +71,6 @@ def test_the_kernel_kills_the_worker_for_memory(tmp_path: Path, faults_page: Fau
             service.kill()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mounted)], check=True)
-    yield mounted
-    subprocess.run(["umount", "-l", str(mounted)], check=True)
-
-
 def test_the_state_directory_is_full(
     tmp_path: Path, small_disk: Path, faults_page: FaultsPage
 ) -> None:

@@ -6,8 +6,9 @@ import os
 import signal
 
 import pytest
-from load import Load
 from supervised import StandIn, wait_until
+
+from seacod.drills.load import Load
 
 KILLS = 50
 CLIENTS = 4

@@ -7,8 +7,9 @@ import signal
 from typing import Any
 
 import pytest
-from load import Load
 from supervised import StandIn, wait_until
+
+from seacod.drills.load import Load
 
 
 def reload(service: StandIn) -> dict[str, Any]:

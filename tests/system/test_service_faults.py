@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import sounds
 from drills import CLIENTS, FaultsPage, Row
-from load import Load
 from machine import Machine
 from operating import edited, health, is_serving, service_state, transcribe
 from supervised import wait_until
+
+from seacod.drills.load import Load
 
 pytestmark = pytest.mark.timeout(600)
 PORT = 7860

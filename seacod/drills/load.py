@@ -1,4 +1,5 @@
-"""Clients that never pause, and what became of each of their requests."""
+"""Clients that never pause, and what became of each of their requests. Sockets rather than a
+library of HTTP: what is refused, what is cut off and what hangs are told apart."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from supervised import PATIENCE_SECONDS
+# A request without an answer for so long hangs.
+PATIENCE_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,13 @@ class Load:
     """Runs as a context manager; afterwards `outcomes` has every request.
 
     Args:
-        port: of the service on this machine.
+        port: of the service.
         clients: how many at once.
         recording: posted to /transcribe; without one, `GET /`.
         requests_per_connection: more than one keeps the connection open in between.
-        pause_after_503_seconds: of a client that was turned away.
+        pause_after_503_seconds: of a client that was turned away (507, too).
+        host: of the service.
+        key: an API key, where it asks for one.
     """
 
     def __init__(
@@ -45,15 +49,17 @@ class Load:
         recording: Path | None = None,
         requests_per_connection: int = 1,
         pause_after_503_seconds: float = 0.0,
+        host: str = "127.0.0.1",
+        key: str | None = None,
     ) -> None:
         self.outcomes: list[Outcome] = []
-        self._port = port
+        self._address = (host, port)
         self._requests = requests_per_connection
         self._pause_seconds = pause_after_503_seconds
-        self._head, self._body = _request(recording)
+        self._head, self._body = _request(recording, key)
         self._over = threading.Event()
         self._threads = [
-            threading.Thread(target=self._client, name=f"client-{n}") for n in range(clients)
+            threading.Thread(target=self._client, name=f"seacod-client-{n}") for n in range(clients)
         ]
 
     def __enter__(self) -> Load:
@@ -89,7 +95,7 @@ class Load:
     def _connection(self) -> None:
         began = time.time()
         try:
-            connection = socket.create_connection(("127.0.0.1", self._port), PATIENCE_SECONDS)
+            connection = socket.create_connection(self._address, PATIENCE_SECONDS)
         except ConnectionRefusedError:
             self.outcomes.append(Outcome(began, time.time(), "refused"))
             return
@@ -97,7 +103,7 @@ class Load:
             for number in range(self._requests):
                 what, stays_open = self._one(connection, is_last=number == self._requests - 1)
                 self.outcomes.append(Outcome(began, time.time(), what))
-                if what == "503":
+                if what in ("503", "507"):
                     self._over.wait(self._pause_seconds)
                 began = time.time()
                 if not stays_open or self._over.is_set():
@@ -126,17 +132,18 @@ class Load:
         return answer[9:12].decode(), b"connection: close" not in lower
 
 
-def _request(recording: Path | None) -> tuple[bytes, bytes]:
+def _request(recording: Path | None, key: str | None) -> tuple[bytes, bytes]:
     """The head, without its last empty line, and the body."""
+    lines = "Host: x\r\n" + (f"Authorization: Bearer {key}\r\n" if key else "")
     if recording is None:
-        return b"GET / HTTP/1.1\r\nHost: x\r\n", b""
+        return f"GET / HTTP/1.1\r\n{lines}".encode(), b""
     body = (
         b'--load\r\nContent-Disposition: form-data; name="file"; filename="recording"\r\n\r\n'
         + recording.read_bytes()
         + b"\r\n--load--\r\n"
     )
     head = (
-        "POST /transcribe HTTP/1.1\r\nHost: x\r\n"
+        f"POST /transcribe HTTP/1.1\r\n{lines}"
         "Content-Type: multipart/form-data; boundary=load\r\n"
         f"Content-Length: {len(body)}\r\n"
     )
