@@ -64,6 +64,23 @@ def make_parser() -> argparse.ArgumentParser:
     broken.add_argument("--json", action="store_true", help="as one JSON object")
     broken.add_argument("--config", type=Path, help="configuration file")
 
+    soaked = _command(commands, "soak", calls.soak, "days of mixed work in miniature, and a report")
+    soaked.add_argument("--hours", type=float, default=72.0, help="of the timetable (72)")
+    soaked.add_argument("--speed", type=float, default=24.0, help="how fast its clock runs (24)")
+    soaked.add_argument(
+        "--drills", nargs="+", default=[], metavar="DRILL", help="let one in each hour"
+    )
+    soaked.add_argument(
+        "--recordings", type=Path, nargs="+", default=[], metavar="FILE",
+        help="speech to send (the shipped examples)",
+    )  # fmt: skip
+    soaked.add_argument(
+        "-o", "--output", type=Path, default=Path(), help="directory for soak.html and soak.json"
+    )
+    soaked.add_argument("--key", help="API key; default: the environment's SEACOD_API_KEY")
+    soaked.add_argument("--json", action="store_true", help="as one JSON object")
+    soaked.add_argument("--config", type=Path, help="configuration file")
+
     reload = _command(
         commands,
         "reload",

@@ -49,6 +49,15 @@ def drill(options: argparse.Namespace) -> int:
     )
 
 
+def soak(options: argparse.Namespace) -> int:
+    from seacod.commands import soak
+
+    return soak.soak(
+        options.config, _key(options), options.hours, options.speed, options.drills,
+        options.recordings, options.output, as_json=options.json,
+    )  # fmt: skip
+
+
 def reload(options: argparse.Namespace) -> int:
     from seacod import client
 

@@ -66,6 +66,7 @@ def snapshot(
         "restarts": {
             "count": report.restarts,
             "last_causes": report.last_causes,
+            "last": [dataclasses.asdict(restart) for restart in report.last_restarts],
             "last_away_seconds": report.last_away_seconds,
             "total_away_seconds": report.total_away_seconds,
         },
