@@ -139,11 +139,15 @@ def _slope(what: str, points: Sequence[tuple[float, int]]) -> dict[str, Any]:
     if len(blocks) >= _FEWEST_BLOCKS:
         hours = [statistics.fmean(at - points[0][0] for at, _ in block) / 3600 for block in blocks]
         sizes = [statistics.fmean(size for _, size in block) for block in blocks]
-        line = stats.linregress(hours, sizes)
-        wide = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(blocks) - 2)) * float(line.stderr)
-        found["bytes_per_hour"] = round(float(line.slope))
-        found["low_bytes_per_hour"] = round(float(line.slope) - wide)
-        found["high_bytes_per_hour"] = round(float(line.slope) + wide)
+        slope, wide = 0.0, 0.0
+        # Of sizes that are all the same scipy has no error.
+        if max(sizes) > min(sizes):
+            line = stats.linregress(hours, sizes)
+            slope = float(line.slope)
+            wide = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(blocks) - 2)) * float(line.stderr)
+        found["bytes_per_hour"] = round(slope)
+        found["low_bytes_per_hour"] = round(slope - wide)
+        found["high_bytes_per_hour"] = round(slope + wide)
     return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.bench import sounds
+from seacod.errors import BadRequest, SeacodError
 
 _LONGEST_SECONDS = 3600.0
 
@@ -23,14 +24,13 @@ class Material:
         given: recordings to take it from; none for the shipped ones.
 
     Raises:
-        SeacodError: one of them is no audio.
+        BadRequest: one of them is no audio, and which.
     """
 
     def __init__(self, given: Sequence[Path]) -> None:
         self._base: Samples | None = None
         if given:
-            parts = [audio.decode(path, max_seconds=_LONGEST_SECONDS) for path in given]
-            self._base = np.concatenate(parts)
+            self._base = np.concatenate([_decoded(path) for path in given])
         self._kept: dict[float, Samples] = {}
         # What no cache knows: different from run to run, too.
         self._numbers = itertools.count(time.time_ns())
@@ -48,3 +48,10 @@ class Material:
     def recording(self, seconds: float) -> bytes:
         """A WAV file nobody has sent before."""
         return sounds.wav(self.samples(seconds), next(self._numbers))
+
+
+def _decoded(path: Path) -> Samples:
+    try:
+        return audio.decode(path, max_seconds=_LONGEST_SECONDS)
+    except SeacodError as error:
+        raise BadRequest(f"{path}: {error.message}", f"{path}：{error.chinese}") from None
