@@ -16,6 +16,7 @@ readonly MANIFEST="$PREFIX/installed-files"
 MODE=system
 DRY_RUN=no
 MODEL=
+TARGET=
 RUN_OPTIONS=()
 CHANGED=no
 STARTED=$SECONDS
@@ -56,6 +57,12 @@ parse() {
     case "$1" in
       --try) MODE=try ;;
       --prepare) MODE=prepare ;; # tests/run: make .venv and stop
+      --build-venv) # tools/make_deb: an environment with everything, in that directory
+        [ $# -ge 2 ] || die "$1 needs a directory"
+        MODE=build
+        TARGET="$2"
+        shift
+        ;;
       --uninstall) MODE=uninstall ;;
       --purge) MODE=purge ;;
       --dry-run) DRY_RUN=yes ;;
@@ -87,7 +94,7 @@ find_python() {
 import sys
 fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
 hidden = sys.base_prefix.startswith(("/root/", "/home/", "/run/user/"))
-sys.exit(not fits or (sys.argv[1] == "system" and hidden))
+sys.exit(not fits or (sys.argv[1] in ("system", "build") and hidden))
 PYTHON
         echo "$path"
         return
@@ -183,6 +190,17 @@ make_venv() {
   "$venv/bin/python" -m pip install -c "$HERE/constraints.txt" "$@"
 }
 
+# build_venv DIRECTORY: one that does not need this checkout. Built from a copy: a checkout owned by
+# somebody else is left as it is.
+build_venv() {
+  local source
+  source="$(mktemp -d)"
+  cp -r "$HERE/seacod" "$HERE/setup.cfg" "$HERE/pyproject.toml" "$HERE/MANIFEST.in" \
+    "$HERE/README.md" "$HERE/LICENSE" "$HERE/constraints.txt" "$source/"
+  make_venv "$1" "$source"
+  rm -rf "$source"
+}
+
 # What an installed .venv depends on; it is made anew only when this changes.
 fingerprint() {
   { cat "$HERE/setup.cfg" "$HERE/constraints.txt"; find_python || true; torch_kind; echo "$HERE"; } | sha256sum
@@ -260,13 +278,7 @@ install_release() {
     else
       rm -rf "$target"
       mkdir -p "$PREFIX/releases"
-      # Built from a copy: a checkout owned by somebody else is left as it is.
-      local source
-      source="$(mktemp -d)"
-      cp -r "$HERE/seacod" "$HERE/setup.cfg" "$HERE/pyproject.toml" "$HERE/MANIFEST.in" \
-        "$HERE/README.md" "$HERE/LICENSE" "$source/"
-      make_venv "$target" "$source"
-      rm -rf "$source"
+      build_venv "$target"
       touch "$target/.complete"
     fi
     CHANGED=yes
@@ -355,6 +367,9 @@ install_service() {
   install_release
   install_configuration
   put "$HERE/README.md" "$PREFIX/README.md" 0644
+  put "$HERE/docs/man/seacod.1" /usr/local/share/man/man1/seacod.1 0644
+  put "$HERE/etc/completion/seacod.bash" /usr/local/share/bash-completion/completions/seacod 0644
+  put "$HERE/etc/completion/_seacod" /usr/local/share/zsh/site-functions/_seacod 0644
   put "$HERE/logrotate/seacod" /etc/logrotate.d/seacod 0644
   put "$HERE/systemd/seacod.socket" /etc/systemd/system/seacod.socket 0644
   put "$HERE/systemd/seacod.service" /etc/systemd/system/seacod.service 0644
@@ -418,6 +433,7 @@ main() {
   case "$MODE" in
     try) try_it ;;
     prepare) prepare_venv "[test]" ;;
+    build) build_venv "$TARGET" ;;
     uninstall | purge) uninstall ;;
     system) install_service ;;
   esac

@@ -8,6 +8,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seacod.config.schema import Settings
 from seacod.errors import CannotWrite, ConfigError
@@ -32,6 +33,11 @@ class Paths:
             temp=settings.paths.temp_directory or state / "uploads",
             models=settings.asr.models_directory or state / "models",
         )
+
+    @classmethod
+    def told(cls, status: dict[str, Any]) -> Paths:
+        """Those of a running service, whose environment may be another than ours."""
+        return cls(**{name: Path(path) for name, path in status["paths"].items()})
 
     @property
     def gradio(self) -> Path:

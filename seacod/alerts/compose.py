@@ -26,6 +26,7 @@ _T = {
     "several": ("{n} alerts", "{n} 条告警"),
     "times": ("{n} times", "共 {n} 次"),
     "before": ("{n} more since the last message", "自上次通知以来另有 {n} 次"),
+    "do": ("What to do: seacod runbook {kind}", "处理办法：seacod runbook {kind}"),
     "page": ("page", "网页"),
     "dashboard": ("dashboard", "监控面板"),
     "foot": (
@@ -132,6 +133,11 @@ def compose(messages: Sequence[Message], settings: AlertSettings) -> Composed:
                 '<pre style="font-size:12px;background:#f4f5f7;padding:8px;margin:2px 0">'
                 f"{shown_block}</pre>"
             )
+        if message.alert.kind in KINDS and not message.alert.is_recovery:
+            do = _say("do", language, kind=message.alert.kind)
+            text.append(do)
+            mark += [do, ""]
+            page.append(f'<p style="margin:4px 0">{html.escape(do)}</p>')
         text.append("")
     if rest:
         more = _say("more", language, n=rest)

@@ -63,6 +63,9 @@ class Look:
 
     @functools.cached_property
     def paths(self) -> Paths:
+        """The service's own, where one answers."""
+        if self.no_service is None:
+            return Paths.told(self.status)
         return Paths.resolve(self.settings)
 
     # -- the service ------------------------------------------------------------------------------

@@ -98,6 +98,8 @@ def make_parser() -> argparse.ArgumentParser:
         test.add_argument(
             f"--{name}", action="append_const", const=name, dest="channels", help="this channel"
         )
+    book = _command(commands, "runbook", calls.runbook, "what an alert means, and what to do")
+    book.add_argument("name", nargs="?", help="of the alert; without one, all names")
     past = _command(commands, "crashes", calls.crashes, "what is known of past crashes")
     for one in (alerts, past):
         one.add_argument("--json", action="store_true", help="as JSON")

@@ -80,6 +80,12 @@ def alerts(options: argparse.Namespace) -> int:
     return alerts.kinds() if options.kinds else alerts.show(options.config, as_json=options.json)
 
 
+def runbook(options: argparse.Namespace) -> int:
+    from seacod.commands import runbook
+
+    return runbook.runbook(options.name)
+
+
 def test_alert(options: argparse.Namespace) -> int:
     from seacod.commands import alerts
 

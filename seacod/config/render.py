@@ -60,22 +60,22 @@ def show(settings: Settings) -> str:
 def _example_key(key: str, info: FieldInfo) -> str:
     extra = info.json_schema_extra
     chinese = str(extra.get("zh", "")) if isinstance(extra, dict) else ""
-    lines = _wrap(info.description or "") + _wrap(chinese) + [_facts(info)]
+    lines = _wrap(info.description or "") + _wrap(chinese) + [f"[{facts(info)}]"]
     comments = "".join(f"  # {line}\n" for line in lines)
     return f"{comments}{f'  #{key}: {_scalar(info.default)}'.rstrip()}\n\n"
 
 
-def _facts(info: FieldInfo) -> str:
-    """Default and limits in one line."""
-    facts = [f"default: {_scalar(info.default) or 'empty'}"]
+def facts(info: FieldInfo) -> str:
+    """Default and limits of a setting in one line."""
+    said = [f"default: {_scalar(info.default) or 'empty'}"]
     for limit in info.metadata:
         if isinstance(limit, Ge):
-            facts.append(f"at least {limit.ge}")
+            said.append(f"at least {limit.ge}")
         elif isinstance(limit, Le):
-            facts.append(f"at most {limit.le}")
+            said.append(f"at most {limit.le}")
     if typing.get_origin(info.annotation) is Literal:
-        facts.append("one of " + ", ".join(map(str, typing.get_args(info.annotation))))
-    return f"[{'; '.join(facts)}]"
+        said.append("one of " + ", ".join(map(str, typing.get_args(info.annotation))))
+    return "; ".join(said)
 
 
 def _scalar(value: Any) -> str:

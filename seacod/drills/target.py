@@ -51,7 +51,7 @@ class Target:
 
     @property
     def paths(self) -> Paths:
-        return Paths.resolve(self.settings)
+        return Paths.told(client.status(self.config))
 
     @property
     def is_unit(self) -> bool:

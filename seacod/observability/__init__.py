@@ -1,1 +1,1 @@
-"""The Grafana dashboard, made by tools/make_observability.py; `seacod dashboard` prints it."""
+"""The Grafana dashboard, made by tools/make_generated.py; `seacod dashboard` prints it."""

@@ -195,6 +195,7 @@ class Supervisor:
             version=__version__,
             url=self.listener.local_url,
             metrics=self.metrics_server,
+            paths=self.paths,
             reloads=self.reloads,
             gpus=self.watches.gpus,
             alerts=self.watches.alerting.outbox,

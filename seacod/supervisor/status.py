@@ -17,6 +17,7 @@ from typing import Any
 
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
+from seacod.paths import Paths
 from seacod.supervisor.gpu import Gpu, GpuSampler
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloads
@@ -32,6 +33,7 @@ def snapshot(
     version: str,
     url: str,
     metrics: MetricsServer | None,
+    paths: Paths,
     reloads: Reloads,
     gpus: GpuSampler,
     alerts: Outbox,
@@ -44,6 +46,7 @@ def snapshot(
         "since": started_at,
         "url": url,
         "state": report.state.value,
+        "paths": {name: str(path) for name, path in dataclasses.asdict(paths).items()},
         "metrics": {
             "url": metrics.url,
             "scraped_at": metrics.scraped_at,

@@ -75,7 +75,7 @@ def test_alertmanager_takes_its_configuration() -> None:
 
 
 def test_what_is_generated_is_up_to_date() -> None:
-    run(sys.executable, ROOT / "tools/make_observability.py", "--check")
+    run(sys.executable, ROOT / "tools/make_generated.py", "--check")
 
 
 def test_the_command_prints_the_dashboard() -> None:

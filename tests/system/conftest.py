@@ -25,10 +25,15 @@ def _obstacle() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
+def nspawn() -> None:
+    """Skips what needs a container where there can be none."""
     obstacle = _obstacle()
     if obstacle is not None:
         pytest.skip(obstacle)
+
+
+@pytest.fixture(scope="session")
+def machine(nspawn: None) -> Iterator[Machine]:
     with Machine(CHECKOUT) as booted:
         yield booted
 

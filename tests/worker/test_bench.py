@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
+from documented import blocks
 from supervised import ROOT
 
 from seacod.bench import throughput
@@ -58,3 +60,35 @@ def test_ratios_are_ours_over_theirs() -> None:
     assert found == {1: {"x": 1.5}, 8: {"x": 4.0}}
     assert throughput.quantile([3, 1, 2], 0.5) == 2
     assert throughput.quantile([], 0.99) == 0
+
+
+# Small enough for a test, by the name of the bench.
+SMALL = {
+    "restart": ["--rounds", "1"],
+    "supervisor": ["--seconds", "2"],
+    "throughput": ["--clients", "1", "--seconds", "2"],
+    "long-audio": ["--hours", "0.1"],
+    "live": ["--microphones", "1", "--rounds", "1"],
+    "engine": [],
+}
+
+
+def test_every_documented_bench_runs() -> None:
+    documented = {
+        command.split()[2]
+        for one in blocks("sh")
+        for command in one.commands
+        if command.startswith("seacod bench ")
+    }
+    assert documented == set(SMALL)
+    # Two at a time: no figure is looked at. The other server's run has a test of its own, above.
+    names = sorted(documented - {"throughput"})
+    with ThreadPoolExecutor(2) as pool:
+        said = dict(
+            zip(names, pool.map(lambda name: bench(name, *SMALL[name]), names), strict=True)
+        )
+    for name, words in (
+        ("restart", "ratio of medians"), ("supervisor", "of one core"), ("long-audio", "ratio"),
+        ("live", "microphones"), ("engine", "padded seconds"),
+    ):  # fmt: skip
+        assert words in said[name]

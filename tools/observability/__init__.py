@@ -1,1 +1,1 @@
-"""Makes dashboard and catalogue; see ../make_observability.py."""
+"""Makes dashboard and catalogue; see ../make_generated.py."""

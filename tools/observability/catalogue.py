@@ -17,7 +17,7 @@ from seacod.metrics.worker import WorkerMetrics
 _HEAD = """# Metrics
 
 `GET http://127.0.0.1:8000/metrics` (`metrics.host`, `metrics.port`). Made by
-`tools/make_observability.py` from `seacod/metrics/`; a test sees that it is up to date.
+`tools/make_generated.py` from `seacod/metrics/`; a test sees that it is up to date.
 
 Counters survive the worker: they never fall while the service is up. Gauges of a worker that is
 gone go away, and so does what nobody knows: there is no last value of a lost GPU. The page answers

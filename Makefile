@@ -1,0 +1,33 @@
+# What is made and what is tested; each line is one command that can be typed as well.
+
+.PHONY: help try test lint generated wheel deb
+
+help:
+	@echo "make try        run it in this terminal (./install.sh --try)"
+	@echo "make test       everything (./tests/run)"
+	@echo "make lint       form, types and shell scripts"
+	@echo "make generated  write every file that is made from code"
+	@echo "make wheel      dist/seacod-VERSION-py3-none-any.whl"
+	@echo "make deb        dist/seacod_VERSION_ARCHITECTURE.deb"
+
+try:
+	./install.sh --try
+
+test:
+	./tests/run
+
+lint:
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	shellcheck install.sh tests/run .ci/run tools/make_deb packaging/deb/preinst \
+	  packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm
+
+generated:
+	.venv/bin/python tools/make_generated.py
+
+wheel:
+	.venv/bin/python -m pip wheel -q --no-deps --wheel-dir dist .
+
+deb:
+	tools/make_deb

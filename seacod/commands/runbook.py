@@ -1,0 +1,51 @@
+"""`seacod runbook NAME`: what an alert means, where to look, what to do: docs/operations.md."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from seacod.errors import EX_OK, BadRequest
+
+
+def runbook(name: str | None) -> int:
+    """Print the section of one alert, or the names of all.
+
+    Raises:
+        BadRequest: there is no section of that name.
+    """
+    sections = read()
+    if name is None:
+        print("\n".join(sections))
+        return EX_OK
+    if name not in sections:
+        raise BadRequest(
+            f"{name}: there is no such alert; there are: {', '.join(sections)}",
+            f"{name}：没有这个告警；可用的有：{'、'.join(sections)}",
+        )
+    print(f"{name}\n\n{_plain(sections[name])}")
+    return EX_OK
+
+
+def read() -> dict[str, str]:
+    """The section of each alert, by its name."""
+    text = resources.files("seacod.alerts").joinpath("runbook.md").read_text("utf-8")
+    found: dict[str, str] = {}
+    for section in re.split(r"^#{1,2} ", text, flags=re.MULTILINE)[1:]:
+        name, _, body = section.partition("\n")
+        # Names of alerts are one word; other headings are none.
+        if re.fullmatch(r"[a-z_]+|Seacod\w+", name):
+            found[name] = body.strip()
+    return found
+
+
+def _plain(text: str) -> str:
+    """Markdown as one reads it at a terminal: commands indented, links as their words."""
+    lines, is_command = [], False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            is_command = not is_command
+            continue
+        line = f"    {line}" if is_command else re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", line)
+        lines.append(line if is_command else re.sub(r"\*\*|`", "", line))
+    return "\n".join(lines)

@@ -1,0 +1,129 @@
+"""The Debian package and the wheel, built and used: the package on a machine with a real systemd
+that has never seen seacod."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sounds
+from machine import Machine
+from operating import health, is_serving, transcribe
+from supervised import ROOT, wait_until
+
+pytestmark = pytest.mark.timeout(1500)
+LEFT = ("/etc/seacod", "/var/lib/seacod", "/var/log/seacod", "/opt/seacod")
+
+
+def make(what: str, checkout: Path) -> None:
+    done = subprocess.run(
+        ["make", what], cwd=checkout, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Built from a copy, so that the checkout stays as it is."""
+    for program in ("make", "dpkg-deb"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is missing: apt-get install make dpkg")
+    # On a disk: the package alone is half a gigabyte.
+    checkout = tmp_path_factory.mktemp("package") / "seacod"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".venv", ".git", "dist", "build"))
+    make("deb", checkout)
+    (found,) = (checkout / "dist").glob("seacod_*.deb")
+    yield found
+    shutil.rmtree(checkout)
+
+
+@pytest.fixture(scope="module")
+def fresh(nspawn: None) -> Iterator[Machine]:
+    """A machine of this file's own."""
+    with Machine(ROOT) as booted:
+        yield booted
+
+
+def apt(machine: Machine, *arguments: str) -> str:
+    return machine.run(
+        "apt-get", "-y", "-q", *arguments, DEBIAN_FRONTEND="noninteractive", timeout=600
+    ).stdout
+
+
+def test_the_package_installs_serves_and_purges(fresh: Machine, package: Path) -> None:
+    target = fresh.root / "srv" / package.name
+    shutil.copy(package, target)
+    apt(fresh, "install", "--no-install-recommends", f"/srv/{package.name}")
+    # apt-get has returned, so the model answers.
+    assert transcribe(fresh)["text"] == sounds.SPEECH_TEXT
+    assert health()["model"] == "builtin"
+    assert fresh.show("UnitFileState") == fresh.show("UnitFileState", "seacod.socket") == "enabled"
+    assert fresh.run("seacod", "--version").stdout.startswith("seacod ")
+    assert "NAME" in fresh.run("man", "-P", "cat", "seacod", MANWIDTH="80").stdout
+    said = fresh.run("seacod", "check", check=False)
+    assert said.returncode in (0, 1), said.stdout
+    for item in ("service", "recognition", "permissions", "boot", "watchdog", "ports"):
+        assert f"ok    {item}" in said.stdout or (item == "ports" and "warn  ports" in said.stdout)
+    # Nothing in it remembers where it was built.
+    where = str(package.parent.parent)
+    assert fresh.run("grep", "-rlIF", where, "/opt/seacod/venv/bin", check=False).stdout == ""
+    # Installed again, as an upgrade is: what the operator has changed stays.
+    fresh.run("sh", "-c", "echo '# mine' >> /etc/seacod/seacod.yaml")
+    apt(fresh, "install", "--reinstall", f"/srv/{package.name}")
+    assert fresh.run("tail", "-1", "/etc/seacod/seacod.yaml").stdout == "# mine\n"
+    wait_until(is_serving, "the service after the upgrade")
+
+    apt(fresh, "remove", "seacod")
+    assert not is_serving()
+    fresh.run("test", "-s", "/etc/seacod/seacod.yaml")
+    fresh.run("test", "-d", "/var/lib/seacod")
+    assert fresh.run("test", "-e", "/opt/seacod", check=False).returncode != 0
+    apt(fresh, "purge", "seacod")
+    for gone in LEFT:
+        assert fresh.run("test", "-e", gone, check=False).returncode != 0, gone
+    assert fresh.run("getent", "passwd", "seacod", check=False).returncode != 0
+    places = "/etc /opt /usr/bin /usr/lib/systemd /lib/systemd /var/lib/seacod /run/seacod"
+    found = f"find {places} -name '*seacod*' 2>/dev/null"
+    assert fresh.run("sh", "-c", found, check=False).stdout == ""
+
+
+def test_the_package_is_not_mixed_with_what_install_sh_made(fresh: Machine, package: Path) -> None:
+    target = fresh.root / "srv" / package.name
+    if not target.exists():
+        shutil.copy(package, target)
+    fresh.run("mkdir", "-p", "/opt/seacod")
+    fresh.run("touch", "/opt/seacod/installed-files")
+    done = fresh.run("dpkg", "-i", f"/srv/{package.name}", check=False)
+    assert done.returncode != 0
+    assert "install.sh has installed it here already" in done.stderr
+    fresh.run("rm", "-r", "/opt/seacod")
+
+
+def test_the_wheel_has_everything_and_runs(tmp_path: Path) -> None:
+    checkout = tmp_path / "seacod"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".venv", ".git", "dist", "build"))
+    # `make wheel` builds with the checkout's own environment.
+    (checkout / ".venv").symlink_to(Path(sys.prefix))
+    make("wheel", checkout)
+    (wheel,) = (checkout / "dist").glob("seacod-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("seacod/")}
+        archive.extractall(tmp_path / "unpacked")
+    there = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "seacod").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert packed == there
+    done = subprocess.run(
+        [sys.executable, "-P", "-c",
+         f"import sys; sys.path.insert(0, {str(tmp_path / 'unpacked')!r});"
+         "import seacod.cli as c; assert 'unpacked' in c.__file__; c.main(['config', 'example'])"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout == (ROOT / "etc/seacod.yaml").read_text("utf-8"), done.stderr

@@ -1,0 +1,93 @@
+"""Every command of every document is run: here, on an installed service, or by the test that
+tests/documented.py names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from documented import Block, blocks, elsewhere
+from machine import Machine
+from operating import edited, is_serving
+from supervised import ROOT, wait_until
+
+pytestmark = pytest.mark.timeout(600)
+
+HERE = [
+    Block(one.document, one.language, "\n".join(mine))
+    for one in blocks("sh")
+    if (mine := [c for c in one.commands if elsewhere(c, one.document) is None])
+]
+# Commands whose exit code says more than whether they worked, and which codes are fine.
+MAY_SAY = {r"seacod check": "1", r"journalctl .* -g ": "1"}
+MAIL = (
+    "alerts:\n  language: en\n  gather_seconds: 0\n  mail_server: 127.0.0.1\n"
+    "  mail_port: 2526\n  mail_security: none\n"
+    "  mail_from: seacod@gpu-box.test\n  mail_to: root@gpu-box.test\n"
+)
+# Takes any mail; so that `seacod test-alert` has somebody to talk to.
+TAKER = (
+    "import asyncio; from aiosmtpd.controller import Controller;"
+    " from aiosmtpd.handlers import Sink; c = Controller(Sink(), '127.0.0.1', 2526); c.start();"
+    " asyncio.new_event_loop().run_forever()"
+)
+
+
+@pytest.fixture(scope="module")
+def handed_over(service: Machine) -> Machine:
+    """Installed, with a mail server, in a checkout with two recordings."""
+    # /tmp of the container is its own, so the file of the settings is the state to come back to.
+    kept = (service.root / "etc/seacod/seacod.yaml").read_text("utf-8")
+    service.run("systemd-run", "--unit=mail-taker", f"{ROOT}/.venv/bin/python", "-c", TAKER)
+    edited(service, lambda text: re.sub(r"^alerts:\n", MAIL, text, flags=re.MULTILINE))
+    service.run("systemctl", "reload", "seacod")
+    example = "/srv/seacod/seacod/models/builtin/examples/sentence-1.flac"
+    for name in ("recording.wav", "another.wav"):
+        service.run("cp", example, f"/srv/seacod/{name}")
+    yield service
+    service.run("systemctl", "stop", "mail-taker")
+    (service.root / "etc/seacod/seacod.yaml").write_text(kept, "utf-8")
+    service.run("systemctl", "reload", "seacod")
+
+
+def runnable(command: str) -> str:
+    for pattern, code in MAY_SAY.items():
+        if re.match(pattern, command):
+            return f"{{ {command}; }} || [ $? -eq {code} ]"
+    # A drill is over when its worker serves; the next needs that, too.
+    return command.replace("sudo ", "")
+
+
+@pytest.mark.parametrize(
+    "block", HERE, ids=lambda one: f"{one.document.stem}: {one.text.splitlines()[0][:40]}"
+)
+def test_a_documented_command(handed_over: Machine, block: Block) -> None:
+    wait_until(is_serving, "a service that serves")
+    script = "cd /srv/seacod\n" + "\n".join(map(runnable, block.commands))
+    done = handed_over.run("bash", "-e", "-o", "pipefail", "-c", script, check=False)
+    assert done.returncode == 0, (script, done.stdout[-2000:], done.stderr[-2000:])
+    assert "Traceback" not in done.stderr
+
+
+def test_the_address_of_the_socket_is_changed_as_the_document_says(handed_over: Machine) -> None:
+    """What `systemctl edit` would write: the block after it."""
+    (ini,) = [one.text for one in blocks("ini") if one.document.name == "install.md"]
+    directory = "/etc/systemd/system/seacod.socket.d"
+    handed_over.run("mkdir", directory)
+    handed_over.write(f"{directory}/override.conf", ini)
+    handed_over.run("systemctl", "daemon-reload")
+    handed_over.run("systemctl", "stop", "seacod.service", "seacod.socket")
+    handed_over.run("systemctl", "start", "seacod.socket", "seacod.service")
+    try:
+        answer = handed_over.run("curl", "-fsS", "http://127.0.0.1:8080/health/ready").stdout
+        assert '"ok"' in answer
+        # Our own check sees it where it is, and that nothing is open besides.
+        said = handed_over.run("seacod", "check", "address", "ports").stdout
+        assert "127.0.0.1:8080" in said
+        assert "2 ok" in said
+    finally:
+        handed_over.run("rm", "-r", directory)
+        handed_over.run("systemctl", "daemon-reload")
+        handed_over.run("systemctl", "stop", "seacod.service", "seacod.socket")
+        handed_over.run("systemctl", "start", "seacod.socket", "seacod.service")
+    wait_until(is_serving, "the service where it was")

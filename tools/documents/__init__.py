@@ -1,0 +1,1 @@
+"""Documents made from the code: configuration, man page, completion of shells."""

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Makes every file that is generated, and says which are not up to date.
+
+    .venv/bin/python tools/make_generated.py           write
+    .venv/bin/python tools/make_generated.py --check   exit 1 if anything would change
+
+The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
+etc/seacod.yaml and docs/configuration.md from seacod/config; the man page and the
+completion of shells from seacod/commands/arguments.py; what `seacod runbook` prints from
+docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from documents import completion, configuration, man  # noqa: E402
+from observability import catalogue, dashboard  # noqa: E402
+
+from seacod.config import render  # noqa: E402
+
+FILES = {
+    "seacod/observability/seacod.json": dashboard.make,
+    # What Grafana provisions from a checkout (etc/observability/compose.yaml).
+    "etc/grafana/dashboards/seacod.json": dashboard.make,
+    "docs/metrics.md": catalogue.page,
+    "etc/seacod.yaml": render.example,
+    "docs/configuration.md": configuration.page,
+    # For `seacod runbook`.
+    "seacod/alerts/runbook.md": (ROOT / "docs/operations.md").read_text,
+    "docs/man/seacod.1": man.page,
+    "etc/completion/seacod.bash": lambda: completion.script("bash"),
+    "etc/completion/_seacod": lambda: completion.script("zsh"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    stale = 0
+    for name, make in FILES.items():
+        path, fresh = ROOT / name, make()
+        if path.exists() and path.read_text("utf-8") == fresh:
+            continue
+        stale += 1
+        if options.check:
+            print(f"{name} is not up to date: run tools/make_generated.py")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(fresh, "utf-8")
+            print(f"{name} written")
+    return 1 if options.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
