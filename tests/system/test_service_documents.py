@@ -44,8 +44,10 @@ def handed_over(service: Machine) -> Machine:
     example = "/srv/seacod/seacod/models/builtin/examples/sentence-1.flac"
     for name in ("recording.wav", "another.wav"):
         service.run("cp", example, f"/srv/seacod/{name}")
+    service.write("/srv/seacod/password.txt", "a password")
     yield service
     service.run("systemctl", "stop", "mail-taker")
+    service.run("rm", "/etc/credstore/seacod.smtp-password")
     (service.root / "etc/seacod/seacod.yaml").write_text(kept, "utf-8")
     service.run("systemctl", "reload", "seacod")
 
