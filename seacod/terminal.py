@@ -1,8 +1,9 @@
-"""The person at the terminal: which language they read."""
+"""The person at the terminal: which language they read, how times are told."""
 
 from __future__ import annotations
 
 import os
+import time
 
 
 def language() -> str:
@@ -11,3 +12,16 @@ def language() -> str:
     return (
         environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG", "")
     )
+
+
+def ago(since: float) -> str:
+    """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
+    seconds = max(0, int(time.time() - since))
+    for size, name, rest, rest_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
+    return f"{seconds} s"

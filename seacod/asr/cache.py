@@ -5,14 +5,10 @@ A second upload of the same file (another list of hotwords, a retry after a 504)
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 
 from seacod.asr.decoder.cutting import Piece
-
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +48,3 @@ class CutCache:
         while self._bytes > self.budget_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= oldest.size_bytes
-
-
-def content_key(path: Path) -> str:
-    """SHA-256 of a file. Blocking; not for the event loop."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.asr.audio import SAMPLE_RATE
-from seacod.asr.cache import Cut, CutCache, content_key
+from seacod.asr.cache import Cut, CutCache
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import Task
 from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.scheduler import Heard, Order, Scheduler
+from seacod.digest import sha256_of
 
 
 class Memory:
@@ -144,7 +145,7 @@ class Listener:
                     yield piece
             return
         loop = asyncio.get_running_loop()
-        key = await loop.run_in_executor(self.threads, content_key, path)
+        key = await loop.run_in_executor(self.threads, sha256_of, path)
         key += f"/{task.max_piece_seconds:g}"
         cut = self.cache.get(key)
         if cut is not None and cut.samples <= task.max_seconds * SAMPLE_RATE:

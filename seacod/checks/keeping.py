@@ -17,8 +17,8 @@ from seacod.alerts.mail import Mail
 from seacod.alerts.trial import send_test
 from seacod.checks.item import Finding, Status, Unseen, fail, ok, warn, worst
 from seacod.checks.look import SOCKET, UNIT, Look, output, systemctl
-from seacod.commands.status import ago
 from seacod.config.secrets import CREDSTORE
+from seacod.terminal import ago
 
 _JOURNAL_ON_DISK = Path("/var/log/journal")
 _ROTATION = Path("/etc/logrotate.d")

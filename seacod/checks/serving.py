@@ -13,7 +13,7 @@ import psutil
 
 from seacod.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
 from seacod.checks.look import SOCKET, Look
-from seacod.commands.status import ago
+from seacod.terminal import ago
 
 # A scrape older than this is none: Prometheus asks every 15 s, or every minute.
 _SCRAPED_SECONDS = 300.0

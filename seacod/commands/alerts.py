@@ -5,11 +5,8 @@ what is known of past crashes. They read the service's state directory; nothing 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 import json
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +14,13 @@ from seacod.alerts.channels import Undelivered
 from seacod.alerts.compose import severity_of
 from seacod.alerts.delivery import configured
 from seacod.alerts.kinds import KINDS
-from seacod.alerts.outbox import Message, Outbox
+from seacod.alerts.outbox import Message
+from seacod.alerts.reading import open_outbox
 from seacod.alerts.trial import send_test
 from seacod.config import load_settings
-from seacod.errors import EX_FAILURE, EX_OK, ConfigError, NotRunning
+from seacod.errors import EX_FAILURE, EX_OK, ConfigError
 from seacod.paths import Paths
 from seacod.supervisor import crashes
-from seacod.supervisor.alerting import FILE
 
 _SHOWN = 50
 
@@ -102,31 +99,6 @@ def show_crashes(config: Path | None, *, as_json: bool) -> int:
             print(f"    | {line}")
         print(f"    {crash['directory']}")
     return EX_OK
-
-
-@contextlib.contextmanager
-def open_outbox(config: Path | None) -> Iterator[Outbox]:
-    """That of the configured service, while the block runs.
-
-    Raises:
-        NotRunning: there is none, or it cannot be read.
-    """
-    path = Paths.resolve(load_settings(config)).state / FILE
-    if not path.is_file():
-        raise NotRunning(
-            f"{path}: there is no outbox; the service makes it when it first starts",
-            f"{path}：找不到告警记录；服务首次启动时会创建",
-        )
-    try:
-        outbox = Outbox(path)
-    except sqlite3.Error as error:
-        raise NotRunning(
-            f"{path}: cannot be read ({error}); only root and the service's own user may"
-        ) from None
-    try:
-        yield outbox
-    finally:
-        outbox.close()
 
 
 def _line(message: Message) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from seacod import client
 from seacod.errors import EX_OK, NotRunning
+from seacod.terminal import ago
 
 # Cursor home, and clear from there to the end (ECMA-48).
 _CLEAR = "\x1b[H\x1b[2J"
@@ -90,16 +91,3 @@ def _gpus(gpu: dict[str, Any]) -> list[str]:
         f"{one['total_bytes'] >> 20} MiB used"
         for one in gpu["gpus"]
     ]
-
-
-def ago(since: float) -> str:
-    """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
-    seconds = max(0, int(time.time() - since))
-    for size, name, rest, rest_name in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if seconds >= size:
-            return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
-    return f"{seconds} s"

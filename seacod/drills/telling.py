@@ -14,7 +14,7 @@ import yaml
 
 from seacod import client
 from seacod.alerts.outbox import Message
-from seacod.commands.alerts import open_outbox
+from seacod.alerts.reading import open_outbox
 from seacod.config.load import find_file
 from seacod.drills.target import DrillFailed, Target, wait_for
 from seacod.drills.timing import Result, Timing

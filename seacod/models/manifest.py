@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from seacod.digest import sha256_of
+
 NAME = "seacod-manifest.json"
-_BLOCK_BYTES = 1 << 20
 
 
 def write(directory: Path, model: str) -> None:
     """Write down what is in a directory now."""
     files = {
-        str(path.relative_to(directory)): _digest(path)
+        str(path.relative_to(directory)): sha256_of(path)
         for path in sorted(directory.rglob("*"))
         if path.is_file() and path.name != NAME
     }
@@ -41,15 +41,7 @@ def damaged(directory: Path, files: dict[str, str]) -> Iterator[tuple[Path, str]
     for name, wanted in files.items():
         path = directory / name
         try:
-            if _digest(path) != wanted:
+            if sha256_of(path) != wanted:
                 yield path, "is not what it was"
         except OSError as error:
             yield path, error.strerror or "cannot be read"
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_BLOCK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -15,13 +15,12 @@ import structlog
 
 from seacod.alerts.delivery import Delivery, configured
 from seacod.alerts.desk import Desk
-from seacod.alerts.outbox import Outbox, now
+from seacod.alerts.outbox import FILE, Outbox, now
 from seacod.config.schema import AlertSettings
 from seacod.supervisor.pulse import Pulses
 
 log = structlog.get_logger(__name__)
 
-FILE = "alerts.sqlite3"
 _TICK_SECONDS = 5.0
 # How long an ending service tries to send its last words.
 _LAST_TRY_SECONDS = 5.0
