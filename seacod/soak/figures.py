@@ -13,7 +13,7 @@ import psutil
 from scipy import stats
 
 from seacod.bench.throughput import quantile
-from seacod.soak.ledger import Kind, Ledger, Outcome, Piece
+from seacod.soak.ledger import Kind, Ledger, Outcome, Piece, Probe
 from seacod.soak.timetable import Mix
 
 # A process fills its caches first; that is no growth.
@@ -23,6 +23,8 @@ _FEWEST_BLOCKS = 6
 _CONFIDENCE = 0.95
 # A shorter run cannot tell growth from warming up.
 TELLING_SECONDS = 1800.0
+# The supervisor keeps an hour of figures: growth is judged where that has long been full.
+_JUDGED_SECONDS = 7200.0
 # So much of its size in 72 hours is worth a word.
 _WORTH_SHARE, _WORTH_HOURS = 0.2, 72.0
 
@@ -48,7 +50,7 @@ def summary(ledger: Ledger, hours: float, speed: float) -> dict[str, Any]:
         },
         "mixes": _mixes(pieces),
         "availability": _availability(ledger),
-        "memory": [_slope(what, points) for what, points in series(ledger)],
+        "memory": list(_memory(ledger)),
         "restarts": [{"at": one.at, "cause": one.cause} for one in ledger.restarts],
         "drills": ledger.drills,
         "alerts": ledger.alerts,
@@ -107,11 +109,25 @@ def _availability(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def series(ledger: Ledger) -> Iterator[tuple[str, list[tuple[float, int]]]]:
-    """Sizes over time, one series for each process and GPU."""
-    names = dict.fromkeys(name for one in ledger.samples for name in one.bytes)
-    for name in names:
-        yield name, [(one.at, one.bytes[name]) for one in ledger.samples if name in one.bytes]
+def series(ledger: Ledger) -> Iterator[tuple[str, list[list[tuple[float, int]]]]]:
+    """Sizes over time by role, and in it by process, in order of time."""
+    roles = dict.fromkeys(role for one in ledger.samples for role in one.bytes)
+    for role in roles:
+        own = [one for one in ledger.samples if role in one.bytes]
+        yield (
+            role,
+            [
+                [(one.at, one.bytes[role]) for one in several]
+                for _, several in itertools.groupby(own, lambda one: one.pids.get(role, 0))  # noqa: B023
+            ],
+        )
+
+
+def _memory(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """Growth of the process of each role that was there the longest."""
+    for role, processes in series(ledger):
+        longest = max(processes, key=lambda points: points[-1][0] - points[0][0])
+        yield {**_slope(role, longest), "processes": len(processes)}
 
 
 def _slope(what: str, points: Sequence[tuple[float, int]]) -> dict[str, Any]:
@@ -161,9 +177,9 @@ def _problems(found: dict[str, Any], ledger: Ledger) -> Iterator[str]:
             yield f"{work[what]} pieces of work {'were' if what == 'lost' else 'came back'} {what}"
     if refused := work["refused"] + away["refused"]:
         yield f"{refused} connections were refused"
-    unanswered = round((1 - away["answered_ratio"]) * away["probes"]) - away["refused"]
+    unanswered = [one for one in ledger.probes if one.answer == 0 and not _in_drill(one, ledger)]
     if unanswered:
-        yield f"{unanswered} probes of /health/ready got no answer"
+        yield f"{len(unanswered)} probes of /health/ready got no answer"
     unasked = len(ledger.restarts) - len(ledger.drills)
     if unasked > 0:
         causes = ", ".join(sorted({one.cause for one in ledger.restarts}))
@@ -177,8 +193,16 @@ def _problems(found: dict[str, Any], ledger: Ledger) -> Iterator[str]:
             )
 
 
+def _in_drill(probe: Probe, ledger: Ledger) -> bool:
+    """Whether a fault was let in at that time: nobody answers for a worker that hangs."""
+    return any(
+        probe.at < drill["ended"] and probe.at + probe.seconds > drill["began"]
+        for drill in ledger.drills
+    )
+
+
 def _grows(one: dict[str, Any]) -> bool:
     low = one["low_bytes_per_hour"]
-    if low is None or one["span_seconds"] < TELLING_SECONDS:
+    if low is None or one["span_seconds"] < _JUDGED_SECONDS:
         return False
     return bool(low * _WORTH_HOURS > _WORTH_SHARE * one["first_bytes"])

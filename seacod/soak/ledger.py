@@ -64,10 +64,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Sizes at one time: of processes (`worker 123`) and of the GPU."""
+    """Sizes at one time, by role (`supervisor`, `worker`, `spare`, `gpu 0`)."""
 
     at: float
     bytes: dict[str, int]
+    pids: dict[str, int]
+    """Whose they are; a GPU's are nobody's."""
     in_flight: int
     queue_depth: int
 

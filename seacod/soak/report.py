@@ -128,9 +128,9 @@ def slope(one: dict[str, Any]) -> str:
 
 
 def _memory_table(memory: list[dict[str, Any]]) -> str:
-    head = ("", "first", "last", "greatest", "slope (95 % interval), after warming up")
+    head = ("", "processes", "first", "last", "greatest", "slope of the longest, after warming up")
     rows = [
-        (one["what"], *(f"{one[key] / 1e6:.1f} MB" for key in
+        (one["what"], one["processes"], *(f"{one[key] / 1e6:.1f} MB" for key in
                         ("first_bytes", "last_bytes", "max_bytes")), slope(one))
         for one in memory
     ]  # fmt: skip
@@ -163,8 +163,10 @@ def _load(ledger: Ledger) -> Chart:
 
 def _memory(ledger: Ledger) -> Chart:
     drawn = [
-        Series(what, [(at - ledger.began, size / 1e6) for at, size in points])
-        for what, points in series(ledger)
+        Series(
+            role, [(at - ledger.began, size / 1e6) for points in processes for at, size in points]
+        )
+        for role, processes in series(ledger)
     ]
     return _chart(ledger, "Resident memory, and used memory of the GPU", "MB", drawn)
 

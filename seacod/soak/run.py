@@ -69,13 +69,14 @@ async def soak(
 
 async def _drill(name: str, target: Target, ledger: Ledger, tell: Callable[[str], None]) -> None:
     tell(f"drill {name}")
+    began = time.time()
     try:
         # It has threads of its own, and waits.
         result = await anyio.to_thread.run_sync(find(name).run, target)
     except SeacodError as error:
         tell(f"drill {name}: {error.message}")
         return
-    ledger.drills.append(dataclasses.asdict(result))
+    ledger.drills.append({**dataclasses.asdict(result), "began": began, "ended": time.time()})
 
 
 def _line(phase: Phase, ledger: Ledger) -> str:

@@ -56,17 +56,18 @@ def _restarts(told: dict[str, Any]) -> list[tuple[float, str]]:
 
 
 def _sample(told: dict[str, Any]) -> Sample:
-    sizes = {}
-    for what, pid in (
+    sizes, pids = {}, {}
+    for role, pid in (
         ("supervisor", told["pid"]),
         ("worker", told["worker"]["pid"]),
         ("spare", (told["spare"] or {}).get("pid")),
     ):
         try:
             if pid:
-                sizes[f"{what} {pid}"] = int(psutil.Process(pid).memory_info().rss)
+                sizes[role] = int(psutil.Process(pid).memory_info().rss)
+                pids[role] = pid
         except psutil.Error:
             continue
     for gpu in told["gpu"]["gpus"]:
         sizes[f"gpu {gpu['index']}"] = int(gpu["used_bytes"])
-    return Sample(time.time(), sizes, told["in_flight"], told["queue_depth"])
+    return Sample(time.time(), sizes, pids, told["in_flight"], told["queue_depth"])

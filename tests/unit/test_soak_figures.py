@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import xml.etree.ElementTree as ElementTree
 
@@ -25,7 +26,11 @@ def ledger(hours: float = 2.0, mb_per_hour: float = 0.0, wander_mb: float = 0.0)
         at = BEGAN + second
         drift = 0.98 * drift + chance.gauss(0, 0.2) * wander_mb
         size = int(1e6 * (800 + mb_per_hour * second / HOUR + drift))
-        made.samples.append(Sample(at, {"worker 7": size, "supervisor 3": 58_000_000}, 1, 0))
+        made.samples.append(
+            Sample(
+                at, {"worker": size, "supervisor": 58_000_000}, {"worker": 7, "supervisor": 3}, 1, 0
+            )
+        )
         made.probes.append(Probe(at, 200, 0.002))
         if second % 60 == 0:
             made.pieces.append(
@@ -37,7 +42,7 @@ def ledger(hours: float = 2.0, mb_per_hour: float = 0.0, wander_mb: float = 0.0)
 def slope_of_worker(found: dict[str, object]) -> dict[str, float]:
     memory = found["memory"]
     assert isinstance(memory, list)
-    one: dict[str, float] = next(m for m in memory if m["what"] == "worker 7")
+    one: dict[str, float] = next(m for m in memory if m["what"] == "worker")
     return one
 
 
@@ -58,10 +63,10 @@ def test_the_slope_lies_in_its_interval(grows: float) -> None:
 
 def test_a_leak_is_told_and_wandering_is_not() -> None:
     found = figures.summary(ledger(4.0, 40.0, wander_mb=2.0), 96, 24)
-    assert any("worker 7 grows by 4" in problem for problem in found["problems"])
+    assert any("worker grows by 4" in problem for problem in found["problems"])
     assert figures.summary(ledger(4.0, 0.0, wander_mb=4.0), 96, 24)["good"]
-    # Ten minutes say nothing.
-    assert figures.summary(ledger(0.17, 400.0), 4, 24)["good"]
+    # An hour is not enough to judge.
+    assert figures.summary(ledger(1.0, 400.0), 24, 24)["good"]
 
 
 def test_what_is_lost_wrong_refused_or_restarted_is_told() -> None:
@@ -90,8 +95,27 @@ def test_what_is_lost_wrong_refused_or_restarted_is_told() -> None:
     assert "signal SIGSEGV" in page
     # A drill's restart was asked for.
     made.drills.append({"drill": "kill-worker", "detected_seconds": 0.1, "serving_seconds": 0.2,
-                        "lost": 1, "turned_away": 0})  # fmt: skip
-    assert not any("restarts" in one for one in figures.summary(made, 48, 24)["problems"])
+                        "lost": 1, "turned_away": 0,
+                        "began": BEGAN + 90, "ended": BEGAN + 110})  # fmt: skip
+    # So was the silence meanwhile, and no other.
+    said = figures.summary(made, 48, 24)["problems"]
+    assert not any("restarts" in one or "no answer" in one for one in said)
+    made.probes[200] = Probe(made.probes[200].at, 0, 10.0)
+    assert "1 probes of /health/ready got no answer" in figures.summary(made, 48, 24)["problems"]
+
+
+def test_a_process_that_was_replaced_is_another_one() -> None:
+    made = ledger(2.0, 0.0)
+    # It ended after a quarter of an hour; the one after it is smaller, and that is no growth.
+    for number, one in enumerate(made.samples):
+        if number < 90:
+            made.samples[number] = dataclasses.replace(
+                one, bytes={**one.bytes, "worker": 300_000_000}, pids={**one.pids, "worker": 6}
+            )
+    found = figures.summary(made, 48, 24)
+    one = next(m for m in found["memory"] if m["what"] == "worker")
+    assert (one["processes"], one["first_bytes"]) == (2, 800_000_000)
+    assert found["good"]
 
 
 def test_a_run_without_work_is_not_good() -> None:
