@@ -11,17 +11,24 @@ from collections.abc import Callable
 
 from seacod import terminal
 from seacod.commands.arguments import make_parser
-from seacod.errors import EX_FAILURE, EX_INTERRUPTED, SeacodError
+from seacod.commands.calls import DAEMONS
+from seacod.config.load import ENV_DEBUG
+from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command `seacod`; exits with the command's code."""
     options = make_parser().parse_args(arguments)
-    sys.exit(at_the_edge(lambda: options.call(options)))
+    sys.exit(at_the_edge(lambda: options.call(options), is_daemon=options.call in DAEMONS))
 
 
-def at_the_edge(call: Callable[[], int]) -> int:
-    """The exit code of `call`; what it raises becomes a sentence and the right code."""
+def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:
+    """The exit code of `call`; what it raises becomes a sentence and the right code.
+
+    Args:
+        call: the command.
+        is_daemon: what nobody foresaw is raised, for the journal; people get a sentence.
+    """
     try:
         return call()
     except SeacodError as error:
@@ -33,6 +40,24 @@ def at_the_edge(call: Callable[[], int]) -> int:
         return EX_FAILURE
     except KeyboardInterrupt:
         return EX_INTERRUPTED
+    except Exception as error:
+        if is_daemon or os.environ.get(ENV_DEBUG):
+            raise
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            # A file that is not what it should be says enough.
+            _complain(SeacodError(f"{error.filename}: {error.strerror}"))
+            return EX_FAILURE
+        _complain(_unforeseen(error))
+        return EX_SOFTWARE
+
+
+def _unforeseen(error: Exception) -> SeacodError:
+    words = f"{type(error).__name__}: {error}"
+    return SeacodError(
+        f"something nobody foresaw went wrong ({words}); please report it, with what {ENV_DEBUG}=1 "
+        "shows besides",
+        f"发生了未预料的错误（{words}）；请设置 {ENV_DEBUG}=1 重试并反馈输出",
+    )
 
 
 def _complain(error: SeacodError) -> None:

@@ -53,8 +53,10 @@ class PrivateService:
             if value := condition():
                 return value
             time.sleep(_POLL_SECONDS)
-        log = (self.directory / "log").read_text("utf-8", "replace")[-2000:]
-        raise SeacodError(f"the bench's own service never had {what}; its log ends:\n{log}")
+        log = (self.directory / "log").read_text("utf-8", "replace")
+        if reason := _reason(log):
+            raise SeacodError(reason)
+        raise SeacodError(f"a service of one's own never had {what}; its log ends:\n{log[-2000:]}")
 
     def wait_for_spare(self) -> None:
         """Until a warm spare stands by."""
@@ -133,3 +135,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _reason(log: str) -> str:
+    """Why a service gave up, in its own words; empty when it has not said."""
+    for line in log.splitlines():
+        if '"supervisor_gave_up"' in line:
+            with contextlib.suppress(ValueError):
+                return str(json.loads(line)["text"])
+    return ""

@@ -213,6 +213,10 @@ def model_fetch(options: argparse.Namespace) -> int:
     return fetch_command(options.name, settings)
 
 
+# What runs the service, rather than asks it.
+DAEMONS = (run, worker)
+
+
 def _key(options: argparse.Namespace) -> str | None:
     """The API key: of the option, else of the environment, where other users do not see it."""
     key: str | None = options.key or os.environ.get("SEACOD_API_KEY")

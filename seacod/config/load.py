@@ -21,9 +21,18 @@ from seacod.errors import ConfigError
 
 DEFAULT_FILE = Path("/etc/seacod/seacod.yaml")
 ENV_FILE = "SEACOD_CONFIG"
+# A command shows where it went wrong, too.
+ENV_DEBUG = "SEACOD_DEBUG"
 _ENV_PREFIX = "SEACOD_"
 # Variables of ours that are no settings: the file's place, the installer's, the control channel's.
-_ENV_RESERVED = ("SEACOD_CONFIG", "SEACOD_INTERNAL_", "SEACOD_TORCH", "SEACOD_TEST_")
+_ENV_RESERVED = (
+    "SEACOD_CONFIG",
+    "SEACOD_DEBUG",
+    "SEACOD_API_KEY",
+    "SEACOD_INTERNAL_",
+    "SEACOD_TORCH",
+    "SEACOD_TEST_",
+)
 
 KeyPath = tuple[str, ...]
 

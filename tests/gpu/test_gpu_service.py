@@ -3,11 +3,16 @@ fails."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from typing import Any
 
 from gpus import Driver
 from receivers import Robot
-from supervised import StandIn, wait_until
+from supervised import ROOT, StandIn, wait_until
 
 
 def told(robot: Robot, kind: str, *, is_recovery: bool = False) -> dict[str, Any]:
@@ -148,3 +153,40 @@ def test_only_the_gpu_of_the_worker_is_watched(
     reading = (service.status() or {})["gpu"]["read_at"]
     wait_until(lambda: (service.status() or {})["gpu"]["read_at"] > reading + 2, "more readings")
     assert not robot.requests
+
+
+def test_the_checklist_sees_the_gpu_and_where_the_worker_is(
+    service: StandIn, driver: Driver
+) -> None:
+    def look() -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "seacod", "check", "gpu", "device", "--json", "--config",
+             str(service.config)],
+            capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        return {item["name"]: item for item in json.loads(done.stdout)["items"]}
+
+    driver.tell(used_mib=3456)
+    service.start()
+    wait_until(lambda: (service.status() or {}).get("gpu", {}).get("gpus"), "a reading")
+    items = look()
+    assert "3456 of 12288 MiB used" in items["gpu"]["seen"]
+    assert (items["gpu"]["status"], items["device"]["status"]) == ("ok", "ok")
+    driver.tell(error=999)
+    wait_until(lambda: (service.status() or {})["gpu"]["state"] == "unknown", "a driver that fails")
+    items = look()
+    assert items["gpu"]["status"] == "fail"
+    assert "nvidia-smi" in items["gpu"]["mend"]
+    # A worker that came up without CUDA, though there is a GPU.
+    driver.tell(used_mib=3456)
+    wait_until(lambda: (service.status() or {})["gpu"]["state"] == "read", "a reading")
+    service.plan(device="cpu")
+    os.kill(service.worker_pid(), signal.SIGKILL)
+    wait_until(lambda: (service.status() or {})["worker"]["device"] == "cpu", "a worker on the cpu")
+    items = look()
+    assert items["device"]["status"] == "warn"
+    assert "though there is a GPU" in items["device"]["seen"]
+    assert "SEACOD_TORCH=cuda" in items["device"]["mend"]
+    service.configure(alerts=service.alerts, asr={"device": "cuda"})
+    assert look()["device"]["status"] == "fail"

@@ -122,8 +122,9 @@ def test_a_key_is_asked_for(tmp_path: Path) -> None:
         assert items["recognition"]["status"] == "warn"
         assert "asks for a key" in items["recognition"]["seen"]
         assert "--key" in items["recognition"]["mend"]
-        _, items = check(one.config, "recognition", "--key", key)
-        assert items["recognition"]["status"] == "ok"
+        for given in ({"SEACOD_API_KEY": key}, {}):
+            _, items = check(one.config, "recognition", *([] if given else ["--key", key]), **given)
+            assert items["recognition"]["status"] == "ok"
     finally:
         one.kill()
 

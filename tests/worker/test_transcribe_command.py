@@ -49,6 +49,16 @@ def test_one_recording_is_printed(live: Service, recordings: Path) -> None:
     assert json.loads(done.stdout)["text"] == sounds.SPEECH_TEXT
 
 
+def test_an_address_that_is_none_and_a_model_that_is_none(recordings: Path) -> None:
+    done = run(recordings / "in/a.flac", "--url", "asr.example.com")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("seacod: --url asr.example.com: is no address; it begins with")
+    done = run(recordings / "in/a.flac", "--local", "--model", "nix")
+    assert done.returncode == 1
+    assert "asr.model: 'nix' is no model: use builtin" in done.stderr
+    assert "{" not in done.stderr
+
+
 def test_a_directory_goes_to_another_and_is_taken_up_again(live: Service, recordings: Path) -> None:
     out = recordings / "out"
     command = (recordings / "in", "-o", out, "--format", "srt", "--url", live.url)

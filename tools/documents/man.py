@@ -45,6 +45,9 @@ a drill nobody has agreed to
 .B 69
 no service answers, or the model cannot be had
 .TP
+.B 70
+something nobody foresaw went wrong
+.TP
 .B 71
 the address belongs to another program
 .TP
@@ -66,6 +69,9 @@ overrides a setting, such as SEACOD_SERVER_PORT
 .TP
 .B SEACOD_API_KEY
 the key for a service that asks for one
+.TP
+.B SEACOD_DEBUG
+1: a command that fails unforeseen shows where
 .TP
 .BR LANG ", " LC_ALL
 Chinese where they begin with zh

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from seacod.asr.formats import Format
-from seacod.errors import NotRunning, SeacodError
+from seacod.errors import BadRequest, NotRunning, SeacodError
 
 # Nothing at all for so long: the service says something every 15 s.
 _SILENT_SECONDS = 60.0
@@ -33,9 +33,17 @@ class Service:
     Args:
         url: of page and API.
         key: an API key, where it asks for one.
+
+    Raises:
+        BadRequest: the address is none.
     """
 
     def __init__(self, url: str, key: str | None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise BadRequest(
+                f"--url {url}: is no address; it begins with http:// or https://",
+                f"--url {url}：地址应以 http:// 或 https:// 开头",
+            )
         self._url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)

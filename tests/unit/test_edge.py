@@ -1,0 +1,88 @@
+"""The edge of the command line: whatever goes wrong, a person gets one sentence and scripts a code;
+and what helps to type it: completion and the manual page."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from supervised import ROOT
+
+from seacod.cli import at_the_edge
+from seacod.config.load import ENV_DEBUG, load_settings
+from seacod.errors import ConfigError
+
+
+def raising(error: BaseException) -> int:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ConfigError("the line is wrong"), 78, "seacod: the line is wrong\n"),
+        (PermissionError(13, "Permission denied", "/a/file"), 1, "/a/file: Permission denied\n"),
+        (ZeroDivisionError("division by zero"), 70, "ZeroDivisionError: division by zero"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_errors_become_sentences_and_codes(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    assert at_the_edge(lambda: raising(error)) == code
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == (1 if words else 0)
+
+
+def test_who_asks_for_it_gets_the_whole_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ZeroDivisionError):
+        at_the_edge(lambda: raising(ZeroDivisionError()), is_daemon=True)
+    monkeypatch.setenv(ENV_DEBUG, "1")
+    with pytest.raises(ZeroDivisionError):
+        at_the_edge(lambda: raising(ZeroDivisionError()))
+
+
+def test_variables_of_commands_are_no_settings() -> None:
+    load_settings(environment={ENV_DEBUG: "1", "SEACOD_API_KEY": "x"}, default_file=None)
+
+
+def completed(*words: str) -> set[str]:
+    """What the shell offers for the last word."""
+    script = (
+        f"source {ROOT}/etc/completion/seacod.bash; COMP_WORDS=({' '.join(map(repr, words))}); "
+        f"COMP_CWORD={len(words) - 1}; _shtab_seacod; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_shell_completes_commands_options_and_names() -> None:
+    assert completed("seacod", "ch") == {"check"}
+    assert "--json" in completed("seacod", "check", "--j")
+    assert completed("seacod", "drill", "kill-w") == {"kill-worker"}
+    assert completed("seacod", "runbook", "disk_") == {"disk_low", "disk_full"}
+    assert "worker" not in completed("seacod", "")
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="there is no man here")
+def test_the_manual_page_is_one() -> None:
+    page = subprocess.run(
+        ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-P", "cat",
+         str(ROOT / "docs/man/seacod.1")],
+        capture_output=True, text=True, check=True, env={**os.environ, "MANWIDTH": "90"},
+    )  # fmt: skip
+    assert page.stderr == ""
+    # Bold letters are written twice.
+    text = re.sub(".\b", "", page.stdout)
+    for words in ("seacod check", "seacod bench engine", "EXIT STATUS", "/etc/seacod/seacod.yaml"):
+        assert words in text
+    assert "seacod worker" not in text
