@@ -12,7 +12,7 @@ _shtab_seacod_model_subparsers=(fetch)
 _shtab_seacod_subparsers=(run status check drill soak reload alerts test-alert runbook crashes transcribe report dashboard config access bench model)
 
 _shtab_seacod_run_option_strings=(-h --help --config --host --port --metrics-port --model --try)
-_shtab_seacod_status_option_strings=(-h --help --json --watch --config)
+_shtab_seacod_status_option_strings=(-h --help --json --watch --host --key --config)
 _shtab_seacod_check_option_strings=(-h --help --send --key --json --config)
 _shtab_seacod_drill_option_strings=(-h --help --list --yes --key --json --config)
 _shtab_seacod_soak_option_strings=(-h --help --hours --speed --drills --recordings -o --output --key --json --config)

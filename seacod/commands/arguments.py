@@ -43,6 +43,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--watch", type=float, nargs="?", const=2.0, metavar="SECONDS",
         help="show it again and again (every 2 s), until Ctrl-C",
     )  # fmt: skip
+    status.add_argument("--host", metavar="A,B,C", help="services elsewhere, over HTTP")
+    status.add_argument("--key", help="their API key; default: the environment's SEACOD_API_KEY")
     status.add_argument("--config", type=Path, help="configuration file")
 
     looked = _command(

@@ -28,7 +28,10 @@ def worker(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     from seacod.commands import status
 
-    return status.run(options.config, as_json=options.json, every_seconds=options.watch)
+    return status.run(
+        options.config, as_json=options.json, every_seconds=options.watch, hosts=options.host,
+        key=_key(options),
+    )  # fmt: skip
 
 
 def check(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seacod import client
+from seacod.commands.fleet import fleet
 from seacod.errors import EX_OK, NotRunning
 from seacod.terminal import ago
 
@@ -17,23 +18,40 @@ _CLEAR = "\x1b[H\x1b[2J"
 _SHOWN_NOTICES = 5
 
 
-def run(config: Path | None, *, as_json: bool, every_seconds: float | None) -> int:
+def run(
+    config: Path | None,
+    *,
+    as_json: bool,
+    every_seconds: float | None,
+    hosts: str | None = None,
+    key: str | None = None,
+) -> int:
     """Print the status.
 
     Args:
         config: the configuration file, if one was named.
         as_json: one JSON object (a line each time when watching).
         every_seconds: again and again with this pause; None for once.
+        hosts: of several services, separated by commas, instead of the one here.
+        key: an API key, where those ask for one.
 
     Raises:
         NotRunning: no service answers (when watching, this is shown instead).
+        BadRequest: one of the hosts is none.
     """
+
+    def look(indent: int | None) -> tuple[str, int]:
+        if hosts is not None:
+            return fleet(hosts, key, as_json=as_json)
+        return _text(client.status(config), as_json, indent=indent), EX_OK
+
     if every_seconds is None:
-        print(_text(client.status(config), as_json, indent=2))
-        return EX_OK
+        text, code = look(2)
+        print(text)
+        return code
     while True:
         try:
-            text = _text(client.status(config), as_json, indent=None)
+            text, _ = look(None)
         except NotRunning as error:
             text = json.dumps({"state": "not_running"}) if as_json else error.message
         is_screen = sys.stdout.isatty() and not as_json
