@@ -138,6 +138,13 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Say at /health/ready that no more should come, and go on serving."""
+
+    TYPE: ClassVar[str] = "retire"
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseGpuCache:
     """Give cached GPU memory back to the device."""
 
@@ -160,7 +167,7 @@ class Reload:
 
 
 FromWorker = Union[Stage, Warm, Ready, Beat, Fault, Drained]
-FromSupervisor = Union[Promote, Serve, Drain, ReleaseGpuCache, ReopenLogs, Reload]
+FromSupervisor = Union[Promote, Serve, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload]
 Message = Union[FromWorker, FromSupervisor]
 
 _BY_TYPE: dict[str, type[Any]] = {

@@ -17,6 +17,7 @@ Applied = Literal["live", "replace", "restart"]
 _APPLIED: dict[str, Applied] = {
     "server": "restart",
     "server.root_path": "replace",
+    "server.drain_notice_seconds": "live",
     "metrics": "restart",
     "asr": "replace",
     "limits": "live",

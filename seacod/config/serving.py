@@ -36,6 +36,17 @@ class ServerSettings(Section):
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
     )
 
+    drain_notice_seconds: float = setting(
+        0.0,
+        "Before a stop, /health/ready says 503 for so many seconds while everybody is still "
+        "served, so that a load balancer in front sends new requests elsewhere; 0 without one. "
+        "Together with worker.drain_timeout_seconds and worker.stop_timeout_seconds less than TimeoutStopSec=",
+        "停止前先让 /health/ready 返回 503 并继续服务的时间（秒），供前端负载均衡切走流量；"
+        "没有负载均衡时为 0",
+        ge=0,
+        le=3600,
+    )
+
 
 class MetricsSettings(Section):
     """The Prometheus page, served by the supervisor."""

@@ -35,6 +35,7 @@ from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.listener import Listener
 from seacod.supervisor.liveness import Limits, own_pause
 from seacod.supervisor.memory import Room
+from seacod.supervisor.notice import Notice
 from seacod.supervisor.replacing import Replacing
 from seacod.supervisor.report import Report
 from seacod.supervisor.restart import Pause, RestartPolicy
@@ -128,6 +129,7 @@ class Lifecycle:
             False: _FIRST_START_ESTIMATE_SECONDS,
             True: _FIRST_PROMOTION_ESTIMATE_SECONDS,
         }
+        self._notice = Notice()
         self._stop_cause: str | None = None
 
     # -- the loop ---------------------------------------------------------------------------
@@ -156,6 +158,7 @@ class Lifecycle:
 
     def _wait_seconds(self) -> float:
         waits = [worker.seconds_until_deadline() for worker in self._crew]
+        waits.append(self._notice.seconds_left())
         if self._restart_at is not None:
             waits.append(max(0.0, self._restart_at - time.monotonic()))
         return min([TICK_SECONDS, *(wait for wait in waits if wait is not None)])
@@ -182,6 +185,8 @@ class Lifecycle:
             self._crew.front.vitals.probed(event.problem)
 
     def _check_deadlines(self) -> None:
+        if self._notice.seconds_left() == 0.0:
+            self._stop(self._notice.take() or "")
         for worker in list(self._crew):
             worker.check_deadline()
         if self._restart_at is not None and time.monotonic() >= self._restart_at:
@@ -310,6 +315,10 @@ class Lifecycle:
     ) -> None:
         if self._stop_cause is not None:
             return
+        if (cause := self._notice.take()) is not None:
+            # Nobody is left to serve until then.
+            self._stop(cause)
+            return
         if self._away_since is None and self.report.has_served:
             self._away_since = time.monotonic()
         if self._crew.incoming is not None:
@@ -403,6 +412,18 @@ class Lifecycle:
 
     def _on_stop(self, cause: str) -> None:
         front = self._crew.front
+        if self._stop_cause is None and front is not None and front.state is WorkerState.SERVING:
+            seconds = self._settings.server.drain_notice_seconds
+            if self._notice.give(cause, seconds):
+                log.info("stop_announced", cause=cause, seconds=seconds, worker_pid=front.pid)
+                front.retire()
+                return
+        # Asked again: whoever asks does not want to wait.
+        self._notice.take()
+        self._stop(cause)
+
+    def _stop(self, cause: str) -> None:
+        front = self._crew.front
         if self._stop_cause is not None:
             # Asked twice: whoever asks does not want to wait for the drain.
             for worker in (front, *self._crew.leaving):
@@ -426,7 +447,7 @@ class Lifecycle:
 
     def _on_replace(self, settings: Settings, cause: str, may_overlap: bool) -> None:
         """Another worker is to take over, without a failed request."""
-        if self._stop_cause is not None:
+        if self._stop_cause is not None or self._notice.is_given:
             return
         # Also one that loads with settings that were new a moment ago; a spare that was made with
         # the very same settings is just what is needed.

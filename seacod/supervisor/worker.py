@@ -142,6 +142,10 @@ class Worker:
         self._move(WorkerState.SERVING, "the model answers", start_seconds=round(took, 2))
         return took
 
+    def retire(self) -> None:
+        """It goes on serving, and says that it will not for long."""
+        self.process.send(protocol.Retire())
+
     def drain(self, cause: str) -> None:
         """It accepts nothing more, finishes what it has, and ends."""
         timeout = self.settings.worker.drain_timeout_seconds

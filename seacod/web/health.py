@@ -30,7 +30,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         load = service.load()
         is_ready = not service.is_draining
         body = {
-            "status": "ok" if is_ready else "draining",
+            "status": "draining" if not is_ready else "retiring" if service.is_retiring else "ok",
             "model": service.engine.name,
             "device": service.engine.device,
             "in_flight": load.in_flight,
@@ -47,8 +47,9 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 
     @routes.get("/health/ready", summary="Whether new work is taken")
     async def ready() -> Response:
-        if service.is_draining:
-            return JSONResponse({"status": "draining"}, 503, {"Retry-After": "5"})
+        if service.is_draining or service.is_retiring:
+            status = "draining" if service.is_draining else "retiring"
+            return JSONResponse({"status": status}, 503, {"Retry-After": "5"})
         return JSONResponse({"status": "ok"})
 
     @routes.get("/system", summary="Model, device, load, limits, versions")

@@ -317,6 +317,10 @@ class Worker:
             self._may_serve.set()
         elif isinstance(message, protocol.Reload):
             self._apply(message.changes)
+        elif isinstance(message, protocol.Retire):
+            if self._service is not None:
+                self._service.is_retiring = True
+            log.info("retiring")
         elif isinstance(message, protocol.Drain):
             self._drain(message.timeout_seconds)
         elif isinstance(message, protocol.ReleaseGpuCache):

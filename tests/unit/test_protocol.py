@@ -21,6 +21,7 @@ MESSAGES = [
     protocol.Drained(3, 0),
     protocol.Serve(),
     protocol.Drain(30.0),
+    protocol.Retire(),
     protocol.ReleaseGpuCache(),
     protocol.ReopenLogs(),
     protocol.Reload({"log.level": "debug"}),

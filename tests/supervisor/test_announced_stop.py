@@ -1,0 +1,56 @@
+"""A stop that is announced (server.drain_notice_seconds): /health/ready says so, everybody is
+served."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import httpx
+import sounds
+from supervised import Service, StandIn, wait_until
+
+LONG = 3600
+
+
+def test_readiness_goes_first_and_everybody_is_served(tmp_path: Path) -> None:
+    """With the real worker, which is what a load balancer asks."""
+    one = Service(tmp_path / "service")
+    one.configure(server={"drain_notice_seconds": LONG})
+    one.start()
+    try:
+        assert one.get("/health/ready")[0] == 200
+        one.signal(signal.SIGTERM)
+        wait_until(lambda: one.get("/health/ready")[0] == 503, "a service that says it will go")
+        status, headers, body = one.get("/health/ready")
+        assert json.loads(body) == {"status": "retiring"}
+        assert headers["retry-after"] == "5"
+        assert json.loads(one.get("/health")[2])["status"] == "retiring"
+        answer = httpx.post(
+            f"{one.url}/transcribe", files={"file": sounds.SPEECH.read_bytes()}, trust_env=False
+        )
+        assert (answer.status_code, answer.json()["text"]) == (200, sounds.SPEECH_TEXT)
+        assert one.events("stop_announced")[0]["seconds"] == LONG
+        # Asked again, it goes now.
+        assert one.stop() == 0
+    finally:
+        one.kill()
+
+
+def test_it_goes_by_itself_when_the_time_is_over(service: StandIn) -> None:
+    service.configure(server={"drain_notice_seconds": 0.5})
+    service.start()
+    assert service.stop() == 0
+    assert [line["event"] for line in service.events("stop_announced")] == ["stop_announced"]
+
+
+def test_a_worker_that_dies_meanwhile_ends_the_service(service: StandIn) -> None:
+    service.configure(server={"drain_notice_seconds": LONG})
+    service.start()
+    worker = service.worker_pid()
+    service.signal(signal.SIGTERM)
+    wait_until(lambda: service.events("stop_announced"), "the announcement")
+    os.kill(worker, signal.SIGKILL)
+    assert service.wait_for_exit() == 0
