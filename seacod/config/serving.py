@@ -40,7 +40,8 @@ class ServerSettings(Section):
         0.0,
         "Before a stop, /health/ready says 503 for so many seconds while everybody is still "
         "served, so that a load balancer in front sends new requests elsewhere; 0 without one. "
-        "Together with worker.drain_timeout_seconds and worker.stop_timeout_seconds less than TimeoutStopSec=",
+        "With worker.drain_timeout_seconds and worker.stop_timeout_seconds less than "
+        "TimeoutStopSec=",
         "停止前先让 /health/ready 返回 503 并继续服务的时间（秒），供前端负载均衡切走流量；"
         "没有负载均衡时为 0",
         ge=0,
