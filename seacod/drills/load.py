@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One request. Times are those of time.time().
+    """One request of one of the clients. Times are those of time.time().
 
     `what`: the answer's status; cut (the connection broke before an answer: it was inside a process
     that died); refused (nobody listened); hung (no answer at all).
@@ -26,6 +26,7 @@ class Outcome:
     began: float
     ended: float
     what: str
+    client: int = 0
 
 
 class Load:
@@ -59,7 +60,8 @@ class Load:
         self._head, self._body = _request(recording, key)
         self._over = threading.Event()
         self._threads = [
-            threading.Thread(target=self._client, name=f"seacod-client-{n}") for n in range(clients)
+            threading.Thread(target=self._client, args=(n,), name=f"seacod-client-{n}")
+            for n in range(clients)
         ]
 
     def __enter__(self) -> Load:
@@ -88,21 +90,21 @@ class Load:
         """Outcomes other than 200."""
         return {what: count for what, count in self.seen.items() if what != "200"}
 
-    def _client(self) -> None:
+    def _client(self, client: int) -> None:
         while not self._over.is_set():
-            self._connection()
+            self._connection(client)
 
-    def _connection(self) -> None:
+    def _connection(self, client: int) -> None:
         began = time.time()
         try:
             connection = socket.create_connection(self._address, PATIENCE_SECONDS)
         except ConnectionRefusedError:
-            self.outcomes.append(Outcome(began, time.time(), "refused"))
+            self.outcomes.append(Outcome(began, time.time(), "refused", client))
             return
         with connection:
             for number in range(self._requests):
                 what, stays_open = self._one(connection, is_last=number == self._requests - 1)
-                self.outcomes.append(Outcome(began, time.time(), what))
+                self.outcomes.append(Outcome(began, time.time(), what, client))
                 if what in ("503", "507"):
                     self._over.wait(self._pause_seconds)
                 began = time.time()

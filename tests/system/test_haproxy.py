@@ -1,0 +1,160 @@
+"""Two nodes behind a real HAProxy with the shipped configuration: restarted one after the other,
+cut off from the network, hung."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+import sounds
+from nodes import Node, balanced
+from supervised import wait_until
+
+from seacod.drills.load import Load
+
+pytestmark = pytest.mark.timeout(600)
+NOTICE_SECONDS = 4
+CLIENTS = 4
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    for program in ("haproxy", "ip"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is missing: apt-get install haproxy iproute2")
+    directory = tmp_path_factory.mktemp("nodes")
+    both = [Node(directory / f"node{number}", number) for number in (1, 2)]
+    try:
+        for node in both:
+            node.disconnect()
+            try:
+                node.connect()
+            except subprocess.CalledProcessError as error:
+                pytest.skip(f"no network namespace can be made here: {error.stderr!r}")
+            node.configure(
+                server={"host": "0.0.0.0", "drain_notice_seconds": NOTICE_SECONDS},
+                supervisor={"spare": "off"},
+            )
+            node.start(wait=False)
+        for node in both:
+            node.wait_for_state("serving")
+        yield both
+    finally:
+        for node in both:
+            node.everybody(signal.SIGCONT)
+            node.kill()
+            node.disconnect()
+
+
+@pytest.fixture(scope="module")
+def port(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with balanced(tmp_path_factory.mktemp("haproxy"), nodes) as (port, _):
+        wait_until(lambda: up(port), "HAProxy with a node")
+        yield port
+
+
+def up(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def answered(node: Node) -> int:
+    return int(json.loads(node.get("/system")[2])["answered"])
+
+
+def asked(port: int, cookie: str) -> float:
+    """Which node answers whoever has this cookie: when that one began."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/system", headers={"Cookie": cookie})
+    with urllib.request.urlopen(request) as answer:
+        return float(json.load(answer)["service"]["since"])
+
+
+def load(port: int, clients: int = CLIENTS) -> Load:
+    return Load(port, clients=clients, recording=sounds.SPEECH, pause_after_503_seconds=0.2)
+
+
+def test_both_are_used_and_a_page_stays_where_it_is(nodes: list[Node], port: int) -> None:
+    before = [answered(node) for node in nodes]
+    with load(port) as running:
+        wait_until(lambda: running.seen["200"] > 40, "answers")
+    assert running.failed() == {}
+    for node, count in zip(nodes, before, strict=True):
+        assert answered(node) > count
+    # Without a cookie any node; with it the same one.
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/system")
+    with urllib.request.urlopen(request) as answer:
+        cookie = answer.headers["Set-Cookie"].split(";")[0]
+    name, _, number = cookie.partition("=")
+    assert name == "SEACOD"
+    chosen = nodes[int(number[-1]) - 1]
+    # Asked again and again, it is always that one.
+    assert {asked(port, cookie) for _ in range(8)} == {(chosen.status() or {})["since"]}
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready") as answer:
+        assert answer.headers["Set-Cookie"] is None
+
+
+def test_both_are_restarted_under_load_and_no_request_fails(nodes: list[Node], port: int) -> None:
+    with load(port) as running:
+        for node in nodes:
+            wait_until(lambda: running.seen["200"] > 10, "answers")
+            assert node.stop() == 0
+            node.start()
+            # It is asked again before the other one goes.
+            count = answered(node)
+            wait_until(lambda node=node, count=count: answered(node) > count + 5, "its share")  # type: ignore[misc]
+    assert running.failed() == {}, running.failed()
+
+
+def test_a_node_that_is_cut_off_costs_what_was_inside_it(nodes: list[Node], port: int) -> None:
+    with load(port) as running:
+        wait_until(lambda: running.seen["200"] > 10, "answers")
+        cut_at = time.time()
+        nodes[0].wire("down")
+        try:
+            # Everybody is served by the other one; nobody waits for ever for this.
+            wait_until(lambda: good_since(running, cut_at) > 100, "answers of the other node")
+            wait_until(
+                lambda: not any_open_since_before(running, cut_at), "an end of what was inside"
+            )
+        finally:
+            nodes[0].wire("up")
+        wait_until(lambda: nodes[0].get("/health/ready")[0] == 200, "the node, back")
+        count = answered(nodes[0])
+        wait_until(lambda: answered(nodes[0]) > count, "its share")
+    lost = sum(running.failed().values())
+    assert lost <= CLIENTS, running.failed()
+
+
+def test_a_node_that_hangs_costs_what_was_inside_it(nodes: list[Node], port: int) -> None:
+    with load(port) as running:
+        wait_until(lambda: running.seen["200"] > 10, "answers")
+        hung_at = time.time()
+        nodes[1].everybody(signal.SIGSTOP)
+        wait_until(lambda: good_since(running, hung_at) > 100, "answers of the other node")
+        nodes[1].everybody(signal.SIGCONT)
+        # What was inside goes on where it was.
+        count = answered(nodes[1])
+        wait_until(lambda: answered(nodes[1]) > count + 5, "its share")
+    lost = sum(running.failed().values())
+    assert lost <= CLIENTS, running.failed()
+
+
+def good_since(running: Load, moment: float) -> int:
+    return sum(o.what == "200" and o.began > moment for o in list(running.outcomes))
+
+
+def any_open_since_before(running: Load, moment: float) -> bool:
+    """Whether a client still waits for what it asked before that."""
+    return len({o.client for o in list(running.outcomes) if o.ended > moment}) < CLIENTS
