@@ -30,6 +30,8 @@ PATIENCE_SECONDS = 90.0
 MAX_AUDIO_SECONDS = 60
 MAX_UPLOAD_BYTES = 3 * 1024 * 1024
 QUEUE_LENGTH = 3
+# A proxy of the environment is none for services of our own.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
@@ -237,7 +239,7 @@ def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         url, headers={k.replace("_", "-"): v for k, v in headers.items()}
     )
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+        with _OPENER.open(request, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, dict(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read()

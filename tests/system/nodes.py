@@ -20,7 +20,7 @@ class Node(Service):
 
     def __init__(self, directory: Path, number: int) -> None:
         self.name = f"seacod{number}"
-        self.address = f"10.87.{number}.2"
+        self.address, self._gateway = f"10.87.{number}.2", f"10.87.{number}.1"
         self._outside = f"seacod-v{number}"
         super().__init__(directory)
         self.port, self.metrics_port = PORT, 8000
@@ -36,10 +36,9 @@ class Node(Service):
     def connect(self) -> None:
         """Make the namespace and its wire."""
         inside = f"{self._outside}i"
-        gateway = self.address.replace(".2", ".1")
         ip("netns", "add", self.name)
         ip("link", "add", self._outside, "type", "veth", "peer", "name", inside, "netns", self.name)
-        ip("addr", "add", f"{gateway}/24", "dev", self._outside)
+        ip("addr", "add", f"{self._gateway}/24", "dev", self._outside)
         ip("link", "set", self._outside, "up")
         ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", inside)
         ip("-n", self.name, "link", "set", inside, "up")
