@@ -60,7 +60,7 @@ def soak(
     print(f"{hours:g} hours at {speed:g} times their speed: {minutes:.1f} minutes", file=sys.stderr)
     try:
         asyncio.run(run.soak(Target(config, key), hours, speed, drills, material, ledger, _tell))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         ledger.is_early = True
     if not ledger.samples:
         return EX_INTERRUPTED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import signal
 import time
 from collections.abc import Callable, Sequence
 
@@ -40,7 +42,9 @@ async def soak(
 
     Raises:
         SeacodError: the service does not serve, or does not transcribe.
+        asyncio.CancelledError: it was cut short by a signal.
     """
+    _stop_on_signals()
     url = target.serving()["url"]
     worker = Worker(url, target.key, material, ledger)
     try:
@@ -65,6 +69,14 @@ async def soak(
         ledger.ended = time.time()
         with anyio.CancelScope(shield=True):
             await worker.http.aclose()
+
+
+def _stop_on_signals() -> None:
+    """Ctrl-C, or whoever ends us, cuts the run short; also where SIGINT was ignored (nohup)."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _drill(name: str, target: Target, ledger: Ledger, tell: Callable[[str], None]) -> None:
