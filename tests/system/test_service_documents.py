@@ -4,12 +4,14 @@ tests/documented.py names."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from documented import Block, blocks, elsewhere
 from machine import Machine
 from operating import edited, is_serving
-from supervised import ROOT, wait_until
+from receivers import MailServer, certificate
+from supervised import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -22,31 +24,28 @@ HERE = [
 MAY_SAY = {r"seacod check": "1", r"journalctl .* -g ": "1"}
 MAIL = (
     "alerts:\n  language: en\n  gather_seconds: 0\n  mail_server: 127.0.0.1\n"
-    "  mail_port: 2526\n  mail_security: none\n"
+    "  mail_port: {port}\n  mail_security: none\n"
     "  mail_from: seacod@gpu-box.test\n  mail_to: root@gpu-box.test\n"
-)
-# Takes any mail; so that `seacod test-alert` has somebody to talk to.
-TAKER = (
-    "import asyncio; from aiosmtpd.controller import Controller;"
-    " from aiosmtpd.handlers import Sink; c = Controller(Sink(), '127.0.0.1', 2526); c.start();"
-    " asyncio.new_event_loop().run_forever()"
 )
 
 
 @pytest.fixture(scope="module")
-def handed_over(service: Machine) -> Machine:
+def handed_over(service: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Installed, with a mail server, in a checkout with two recordings."""
-    # /tmp of the container is its own, so the file of the settings is the state to come back to.
     kept = (service.root / "etc/seacod/seacod.yaml").read_text("utf-8")
-    service.run("systemd-run", "--unit=mail-taker", f"{ROOT}/.venv/bin/python", "-c", TAKER)
-    edited(service, lambda text: re.sub(r"^alerts:\n", MAIL, text, flags=re.MULTILINE))
+    # The container has this machine's network, so the mail server may be here.
+    server = MailServer(certificate(tmp_path_factory.mktemp("mail"), "localhost"),
+                        with_login=False, with_tls=False)  # fmt: skip
+    server.start()
+    mail = MAIL.format(port=server.port)
+    edited(service, lambda text: re.sub(r"^alerts:\n", mail, text, flags=re.MULTILINE))
     service.run("systemctl", "reload", "seacod")
     example = "/srv/seacod/seacod/models/builtin/examples/sentence-1.flac"
     for name in ("recording.wav", "another.wav"):
         service.run("cp", example, f"/srv/seacod/{name}")
     service.write("/srv/seacod/password.txt", "a password")
     yield service
-    service.run("systemctl", "stop", "mail-taker")
+    server.stop()
     service.run("rm", "/etc/credstore/seacod.smtp-password")
     (service.root / "etc/seacod/seacod.yaml").write_text(kept, "utf-8")
     service.run("systemctl", "reload", "seacod")
