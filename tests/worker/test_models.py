@@ -17,10 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from seacod.models import manifest
 from seacod.models.registry import BUILTIN
 
 NAME = "iic/small"
-FILES = {p.name: p.read_bytes() for p in sorted(BUILTIN.iterdir()) if p.is_file()}
+# What a hub has: the built-in model without our list of its hashes.
+FILES = {
+    p.name: p.read_bytes()
+    for p in sorted(BUILTIN.iterdir())
+    if p.is_file() and p.name != manifest.NAME
+}
 
 
 class Hub(http.server.ThreadingHTTPServer):
@@ -122,8 +128,8 @@ def test_a_model_is_fetched_verified_and_used(hub: Hub, tmp_path: Path) -> None:
     assert any("ms-secret" in told for told in hub.tokens)
     directory = tmp_path / "state" / "models" / NAME
     assert {name: (directory / name).read_bytes() for name in FILES} == FILES
-    manifest = json.loads((directory / "seacod-manifest.json").read_text())
-    assert manifest["sha256"]["model.pt"] == hashlib.sha256(FILES["model.pt"]).hexdigest()
+    listed = json.loads((directory / "seacod-manifest.json").read_text())
+    assert listed["sha256"]["model.pt"] == hashlib.sha256(FILES["model.pt"]).hexdigest()
     # A second time nothing is asked for.
     hub.refuse_with = 500
     again = seacod(tmp_path / "state", "model", "fetch", NAME, endpoint=hub.url)
