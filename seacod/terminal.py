@@ -14,6 +14,11 @@ def language() -> str:
     )
 
 
+def in_language(english: str, chinese: str) -> str:
+    """The one of the two that they read."""
+    return chinese if language().lower().startswith("zh") else english
+
+
 def ago(since: float) -> str:
     """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
     seconds = max(0, int(time.time() - since))

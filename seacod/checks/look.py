@@ -43,18 +43,21 @@ class Look:
     # -- configuration ----------------------------------------------------------------------------
 
     @functools.cached_property
-    def config_error(self) -> SeacodError | None:
-        """What is wrong with the configuration."""
+    def _read(self) -> Settings | SeacodError:
         try:
-            load_settings(self.config)
+            return load_settings(self.config)
         except SeacodError as error:
             return error
-        return None
 
-    @functools.cached_property
+    @property
+    def config_error(self) -> SeacodError | None:
+        """What is wrong with the configuration."""
+        return self._read if isinstance(self._read, SeacodError) else None
+
+    @property
     def settings(self) -> Settings:
         """Those in the file; the defaults when it cannot be read."""
-        return Settings() if self.config_error else load_settings(self.config)
+        return Settings() if isinstance(self._read, SeacodError) else self._read
 
     @functools.cached_property
     def config_file(self) -> Path | None:

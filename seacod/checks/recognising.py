@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
 import importlib.metadata
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.bench import sounds
+from seacod.bench.likeness import alike, bare
 from seacod.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
 from seacod.checks.look import Look, answered
 from seacod.errors import SeacodError
@@ -48,8 +47,8 @@ def recognition(look: Look) -> Finding:
         f"{RECORDING_SECONDS:g} s of speech in {took:.2f} s, {sure}: {text}",
         f"{RECORDING_SECONDS:g} 秒语音用时 {took:.2f} 秒，{zh_sure}：{text}",
     )
-    alike = difflib.SequenceMatcher(None, _bare(text), said, autojunk=False).ratio()
-    if model == "builtin" and alike < 1 or alike < _LEAST_ALIKE:
+    share = alike(text, said)
+    if model == "builtin" and share < 1 or share < _LEAST_ALIKE:
         return fail(
             (f"{seen[0]}; what was said is {said}", f"{seen[1]}；原文是 {said}"),
             ("the model does not hear what it should; see the item model, then restart the service",
@@ -72,10 +71,10 @@ def hotwords(look: Look) -> Finding:
     example = next(one for one in sounds.examples() if one["hotwords"])
     word = str(example["hotwords"])
     recording = (sounds.DIRECTORY / example["file"]).read_bytes()
-    without = word in _bare(_transcribe(look, recording)["text"])
+    without = word in bare(_transcribe(look, recording)["text"])
     answer = _transcribe(look, recording, word)
     text = str(answer["text"])
-    if word in _bare(text):
+    if word in bare(text):
         how = "also without it" if without else "not without it"
         zh = "不加热词也能识别" if without else "不加热词则识别不出"
         return ok(f"{word} is heard with the hotword, {how}", f"加热词后识别出“{word}”，{zh}")
@@ -175,11 +174,6 @@ def _transcribe(look: Look, recording: bytes, words: str = "") -> dict[str, Any]
     )
     body: dict[str, Any] = answered(answer).json()
     return body
-
-
-def _bare(text: str) -> str:
-    """Without blanks and punctuation."""
-    return re.sub(r"[\W_]", "", text)
 
 
 def _intact(place: Path | str) -> tuple[int, list[Finding]]:

@@ -132,9 +132,7 @@ def _configured(look: Look) -> set[tuple[str, int]]:
     return expected
 
 
-def _unexpected(
-    own: set[tuple[str, int]], expected: set[tuple[str, int]]
-) -> Iterator[Finding]:  # fmt: skip
+def _unexpected(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> Iterator[Finding]:
     for host, port in sorted(own):
         if not any(port == p and _within(host, h) for h, p in expected):
             yield fail(

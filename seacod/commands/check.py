@@ -54,7 +54,7 @@ def _tell(name: str, finding: Finding) -> None:
     status = f"{finding.status.value:<4}"
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         status = f"\x1b[{_COLOURS[finding.status]}m{status}\x1b[0m"
-    seen, mend = (_in_language(words) for words in (finding.seen, finding.mend))
+    seen, mend = (terminal.in_language(*words) for words in (finding.seen, finding.mend))
     print(f"{status}  {name:<13}  {seen}", flush=True)
     if mend:
         print(f"{'':21}→ {mend}", flush=True)
@@ -62,14 +62,10 @@ def _tell(name: str, finding: Finding) -> None:
 
 def _sum(found: list[tuple[str, Finding]]) -> str:
     counts = [sum(finding.status is one for _, finding in found) for one in Status]
-    return _in_language(
-        (f"{counts[0]} ok, {counts[1]} warn, {counts[2]} fail",
-         f"正常 {counts[0]} 项，注意 {counts[1]} 项，失败 {counts[2]} 项")
+    return terminal.in_language(
+        f"{counts[0]} ok, {counts[1]} warn, {counts[2]} fail",
+        f"正常 {counts[0]} 项，注意 {counts[1]} 项，失败 {counts[2]} 项"
     )  # fmt: skip
-
-
-def _in_language(words: tuple[str, str]) -> str:
-    return words[1] if terminal.language().lower().startswith("zh") else words[0]
 
 
 def _as_dict(name: str, finding: Finding) -> dict[str, str]:

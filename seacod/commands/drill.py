@@ -83,4 +83,4 @@ def _tell(result: Result, chosen: Drill) -> None:
 
 
 def _words(drill: Drill) -> str:
-    return drill.chinese if terminal.language().lower().startswith("zh") else drill.english
+    return terminal.in_language(drill.english, drill.chinese)

@@ -4,10 +4,8 @@ off, it sends again; and what it gets is compared with what it should be."""
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import json
-import re
 import time
 import zipfile
 from collections.abc import Awaitable, Callable
@@ -19,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from seacod.asr.audio import SAMPLE_RATE
+from seacod.bench.likeness import alike, bare
 from seacod.errors import SeacodError
 from seacod.soak.ledger import Kind, Ledger, Outcome, Piece
 from seacod.soak.material import Material
@@ -80,7 +79,7 @@ class Worker:
             raise SeacodError(f"the service does not take the recordings: {refused}") from None
         if not bare(text):
             raise SeacodError("the service hears nothing in the recordings; try others")
-        self._right[seconds] = bare(text)
+        self._right[seconds] = text
 
     # -- pieces of work ---------------------------------------------------------------------------
 
@@ -188,10 +187,10 @@ class Worker:
     def _judge(self, piece: Piece, texts: list[str], seconds: float, least: float) -> None:
         wanted = self._right[seconds]
         for text in texts:
-            alike = difflib.SequenceMatcher(None, bare(text), wanted, autojunk=False).ratio()
-            if alike < least:
+            share = alike(text, wanted)
+            if share < least:
                 piece.outcome = Outcome.WRONG
-                piece.remark = f"{alike:.0%} alike: {text[:80]}"
+                piece.remark = f"{share:.0%} alike: {text[:80]}"
                 return
         piece.outcome = Outcome.RIGHT
 
@@ -215,11 +214,6 @@ class _written:
             return False
         self._ledger.pieces.append(self._piece)
         return True
-
-
-def bare(text: str) -> str:
-    """Without blanks and punctuation."""
-    return re.sub(r"[\W_]", "", text)
 
 
 async def _send(socket: ClientConnection, sound: Any) -> None:

@@ -1,0 +1,16 @@
+"""How much what was heard is what was said: for the checklist and the soak."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+
+def bare(text: str) -> str:
+    """Without blanks and punctuation."""
+    return re.sub(r"[\W_]", "", text)
+
+
+def alike(heard: str, said: str) -> float:
+    """0 to 1: `difflib`'s ratio of the two without blanks and punctuation."""
+    return difflib.SequenceMatcher(None, bare(heard), bare(said), autojunk=False).ratio()
