@@ -226,7 +226,7 @@ class Worker:
                 cause=end.cause,
                 kind=end.kind.value,
                 in_state=in_state.value,
-                last_lines=list(self.process.last_lines)[-20:],
+                last_lines=list(self.process.last_lines),
             )
         self._move(WorkerState.ENDED, end.cause)
 

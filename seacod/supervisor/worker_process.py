@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 WORKER_COMMAND = tuple(python("-m", "seacod", "worker"))
 
-# What a crash report quotes of the worker's own output.
-_KEPT_LINES = 40
+# What a crash report quotes of the worker's own output: the stacks of a few threads must fit in.
+_KEPT_LINES = 100
 _CHUNK_BYTES = 64 * 1024
 # Handed to the supervisor by systemd for itself alone.
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
