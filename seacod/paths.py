@@ -55,6 +55,15 @@ class Paths:
         return self.runtime / "status.sock"
 
     @property
+    def board(self) -> Path:
+        """What the workers tell each other (`board.py`)."""
+        return self.runtime / "board"
+
+    def worker_socket(self, slot: str) -> Path:
+        """Where one of several workers answers the supervisor's probe."""
+        return self.runtime / f"{slot}.sock"
+
+    @property
     def page_socket(self) -> Path:
         """Where the worker finds what the supervisor knows, for the page's system tab."""
         return self.runtime / "page.sock"

@@ -24,8 +24,11 @@ ENV_LISTEN_FD = "SEACOD_INTERNAL_LISTEN_FD"
 ENV_CONTROL_FD = "SEACOD_INTERNAL_CONTROL_FD"
 ENV_SUPERVISOR_PID = "SEACOD_INTERNAL_SUPERVISOR_PID"
 ENV_SETTINGS = "SEACOD_INTERNAL_SETTINGS"
-# Under which name the worker writes its metrics; see `seacod/metrics.py`.
+# Under which name the worker writes its metrics (`seacod/metrics/files.py`) and its place on the
+# board (`seacod/board.py`).
 ENV_SLOT = "SEACOD_INTERNAL_SLOT"
+# How many workers share the listening socket.
+ENV_SEATS = "SEACOD_INTERNAL_SEATS"
 # Set for a spare.
 ENV_SPARE = "SEACOD_INTERNAL_SPARE"
 
@@ -138,6 +141,15 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Blame:
+    """Another worker of this service has just ended by its own fault: what it was working on is
+    suspect."""
+
+    TYPE: ClassVar[str] = "blame"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Retire:
     """Say at /health/ready that no more should come, and go on serving."""
 
@@ -167,7 +179,7 @@ class Reload:
 
 
 FromWorker = Union[Stage, Warm, Ready, Beat, Fault, Drained]
-FromSupervisor = Union[Promote, Serve, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload]
+FromSupervisor = Union[Promote, Serve, Blame, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload]
 Message = Union[FromWorker, FromSupervisor]
 
 _BY_TYPE: dict[str, type[Any]] = {

@@ -2,6 +2,7 @@
 
 Two limits stand in front of the model: how many requests may wait, and how many padded seconds of
 audio, which is what really keeps it busy. Inside, a few requests run at a time; clients take turns.
+Where several workers share the work, the limits are those of all of them together.
 Lives on the event loop; no locks. `service.py` admits each request before anything costly.
 """
 
@@ -11,9 +12,10 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from seacod.board import Line
 from seacod.errors import QueueFull
 
 # Padded seconds per second of audio before anything was measured: pauses shorten it, padding
@@ -64,6 +66,7 @@ class Admission:
         queue_seconds: padded seconds of audio that may wait in all; one request alone may be more.
         speed: padded seconds the model does in a second, as measured.
         clock: seconds, monotonic.
+        others: what the other workers of the service have to do.
     """
 
     queue_length: int
@@ -71,6 +74,7 @@ class Admission:
     queue_seconds: float
     speed: Callable[[], float]
     clock: Callable[[], float] = time.monotonic
+    others: Callable[[], Sequence[Line]] = tuple
     _tickets: dict[int, Ticket] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _ratio: float = _FIRST_RATIO
@@ -84,12 +88,17 @@ class Admission:
         inside = [t for t in self._tickets.values() if not t.is_bulk]
         is_new = all(t.client != client for t in inside)
         room = self.queue_length + (max(1, self.queue_length // 4) if is_new else 0)
-        waiting = len(inside) - self.concurrent
+        others = self.others()
+        waiting = (
+            len(inside)
+            + sum(int(line.inside) for line in others)
+            - self.concurrent * (1 + len(others))
+        )
         if waiting < room:
             return
         # A place is free when one of those inside is done; half of what waits is a fair guess of
         # when coming back is worth it.
-        retry = self._retry_after(self.outstanding_seconds / 2)
+        retry = self._retry_after((self.outstanding_seconds + _outstanding(others)) / 2)
         raise QueueFull(
             f"{waiting} requests are waiting already, which is the limit; try again in {retry} s",
             f"已有 {waiting} 个请求在排队，达到上限；请在 {retry} 秒后重试",
@@ -118,7 +127,8 @@ class Admission:
             QueueFull: the work that waits already is the limit.
         """
         work = audio_seconds * self._ratio
-        others = self.outstanding_seconds - ticket.left_seconds
+        elsewhere = _outstanding(self.others())
+        others = self.outstanding_seconds - ticket.left_seconds + elsewhere
         ticket.audio_seconds, ticket.work_seconds = audio_seconds, work
         if ticket.is_bulk or not others or others + work <= self.queue_seconds:
             return
@@ -170,6 +180,11 @@ class Admission:
         return sum(t.has_turn and not t.is_bulk for t in self._tickets.values())
 
     @property
+    def inside(self) -> int:
+        """Admitted and not over, jobs not counted."""
+        return sum(not t.is_bulk for t in self._tickets.values())
+
+    @property
     def in_flight(self) -> int:
         """Admitted and not over: waiting ones and running ones."""
         return len(self._tickets)
@@ -216,4 +231,10 @@ class Admission:
 
     def _retry_after(self, work_seconds: float) -> int:
         """When so much work should be done."""
-        return min(_LONGEST_RETRY_SECONDS, max(1, math.ceil(work_seconds / self.speed())))
+        speed = self.speed() + sum(line.speed for line in self.others())
+        return min(_LONGEST_RETRY_SECONDS, max(1, math.ceil(work_seconds / speed)))
+
+
+def _outstanding(others: Sequence[Line]) -> float:
+    """Padded seconds of audio in front of the models of the other workers."""
+    return sum(line.outstanding_seconds for line in others)

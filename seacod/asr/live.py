@@ -82,6 +82,7 @@ class LiveDesk:
         write: adds a heard piece to one, punctuated.
         is_idle: whether nobody else waits for the model.
         counts: where sessions are counted as requests.
+        elsewhere: sessions at the other workers of the service, which share the limit.
     """
 
     def __init__(
@@ -93,7 +94,9 @@ class LiveDesk:
         write: Write,
         is_idle: Callable[[], bool],
         counts: Counts,
+        elsewhere: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._elsewhere = elsewhere
         self._longest_piece_seconds = settings.asr.max_segment_seconds
         self._limits = limits
         self.scheduler = scheduler
@@ -147,11 +150,12 @@ class LiveDesk:
             self._counts.success(ROUTE, session.transcript, session.transcript.processing_seconds)
 
     def _check_room(self) -> None:
-        if self.sessions >= self._limits().live_sessions:
+        count = self.sessions + self._elsewhere()
+        if count >= self._limits().live_sessions:
             raise QueueFull(
-                f"{self.sessions} live recordings are going on already, which is the limit; try "
+                f"{count} live recordings are going on already, which is the limit; try "
                 "again when one has ended",
-                f"已有 {self.sessions} 路实时录音正在进行，达到上限；请稍后重试",
+                f"已有 {count} 路实时录音正在进行，达到上限；请稍后重试",
                 retry_after_seconds=_RETRY_SECONDS,
             )
 

@@ -37,6 +37,7 @@ from seacod.asr.scheduler import Heard, Order, Scheduler, Watchers
 from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
 from seacod.asr.writing import Writer
+from seacod.board import Board
 from seacod.config.schema import LimitSettings, Settings
 from seacod.errors import (
     BadRequest,
@@ -99,10 +100,15 @@ class TranscriptionService:
         settings: the worker's settings.
         load: makes the engine, on the inference thread.
         metrics: where to count; shared by all routes.
+        board: of the workers that share the work; None where this is the only one.
     """
 
     def __init__(
-        self, settings: Settings, load: Callable[[], Engine], metrics: WorkerMetrics
+        self,
+        settings: Settings,
+        load: Callable[[], Engine],
+        metrics: WorkerMetrics,
+        board: Board | None = None,
     ) -> None:
         limits = settings.limits
         self.limits: LimitSettings = limits
@@ -119,7 +125,9 @@ class TranscriptionService:
             limits.concurrent_requests,
             limits.queue_audio_seconds,
             lambda: self._scheduler.speed,
+            others=board.others if board is not None else tuple,
         )
+        self._board = board
         self._threads = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="seacod-files")
         self._voice_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-voice")
         self._text_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-text")
@@ -143,6 +151,7 @@ class TranscriptionService:
             self._add,
             lambda: not self._admission.waiting,
             self._counts,
+            lambda: sum(int(line.live) for line in board.others()) if board is not None else 0,
         )
         self._engine: Engine | None = None
         # Said by /health/ready; requests that are inside, or come on an open connection, go on.
@@ -391,6 +400,18 @@ class TranscriptionService:
 
     def _gauge(self) -> None:
         self._counts.present(self._admission.in_flight, self._admission.waiting)
+        self.tell_others()
+
+    def tell_others(self) -> None:
+        """Bring this worker's line on the board up to date."""
+        if self._board is None:
+            return
+        mine = self._board.mine
+        mine.inside = self._admission.inside
+        mine.outstanding_seconds = self._admission.outstanding_seconds
+        mine.speed = self._scheduler.speed
+        mine.live = self.live.sessions
+        self._board.write()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     announce = _announce if is_watched else lambda supervisor: None
     supervisor = Supervisor(settings, read_settings, announce)
     code = asyncio.run(supervisor.run())
-    if is_watched and supervisor.lifecycle.fatal_message:
-        print(f"seacod: {supervisor.lifecycle.fatal_message}", file=sys.stderr)
+    if is_watched and supervisor.workers.fatal_message:
+        print(f"seacod: {supervisor.workers.fatal_message}", file=sys.stderr)
     return code
 
 
@@ -59,7 +59,7 @@ def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
 
 def _announce(supervisor: Supervisor) -> None:
     """Tell whoever sits in front of the terminal where to look."""
-    report, url = supervisor.lifecycle.report, supervisor.listener.local_url
+    report, url = supervisor.workers.report, supervisor.listener.local_url
     lines = [
         "",
         f"seacod {__version__} is ready · 语音识别已就绪",

@@ -74,8 +74,15 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"seacod {status['version']}, pid {status['pid']}, up {ago(status['since'])}",
         f"  state      {worker['state']} since {ago(worker['since'])} {worker['stage']}".rstrip(),
         f"  address    {status['url']}",
-        f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}{device}",
-        f"  spare      {_beside(status['spare'])}",
+        *(
+            map(_worker, status["workers"])
+            if len(status["workers"]) > 1
+            else [
+                f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}"
+                f"{device}",
+                f"  spare      {_beside(status['spare'])}",
+            ]
+        ),
         *_gpus(status["gpu"]),
         f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting",
         f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}",
@@ -91,6 +98,17 @@ def lines(status: dict[str, Any]) -> list[str]:
     for notice in status["notices"][-_SHOWN_NOTICES:]:
         text.append(f"  notice     {ago(notice['at'])} ago: {notice['event']}: {notice['text']}")
     return text
+
+
+def _worker(one: dict[str, Any]) -> str:
+    """One of several."""
+    device = f" on {one['gpu'] or one['device']}" if one["device"] else ""
+    spare = f", spare {one['spare']['state']}" if one["spare"] else ""
+    return (
+        f"  worker {one['number']:<3} {one['state']}, pid {one['pid'] or '-'}, "
+        f"{one['model'] or 'no model yet'}{device}, {one['in_flight']} in flight, "
+        f"{one['restarts']} restarts{spare}"
+    )
 
 
 def _beside(worker: dict[str, Any] | None) -> str:

@@ -195,6 +195,21 @@ class LimitSettings(Section):
 class ResultSettings(Section):
     """Batch jobs: accepted ones are finished across crashes and restarts."""
 
+    database: str = setting(
+        "",
+        "Where several servers share their jobs, so that one finishes what another has accepted: "
+        "postgresql://USER@HOST/DATABASE. Empty: SQLite in the state directory, for this one",
+        "多台服务器共享批量任务时的 PostgreSQL 地址 postgresql://USER@HOST/DATABASE，"
+        "一台接收的任务可由另一台完成；留空表示本机状态目录中的 SQLite",
+        pattern=r"^(postgresql://[^\s]+)?$",
+    )
+    database_password_file: Path | None = setting(
+        None,
+        "File with its password; the systemd credential database-password comes first. The "
+        "password itself never stands in this file",
+        "数据库密码文件；优先使用 systemd 凭据 database-password。密码本身不写在这里",
+    )
+
     keep_days: float = setting(
         7.0,
         "Days the results of a finished batch are kept",

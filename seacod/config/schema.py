@@ -68,15 +68,30 @@ class Settings(Section):
                 f"metrics.port: {self.metrics.port} is also server.port; give the metrics page a "
                 "port of its own, or 0 to switch it off"
             )
+        if "@" in self.results.database and ":" in _credentials(self.results.database):
+            raise ValueError(
+                "results.database: must not hold the password; put it into the file named by "
+                "results.database_password_file"
+            )
         alerts = self.alerts
         if alerts.mail_server and not (alerts.mail_to and alerts.mail_from):
             missing = "mail_to" if not alerts.mail_to else "mail_from"
             raise ValueError(f"alerts.mail_server: needs alerts.{missing}, too")
         if len(addresses(alerts.mail_from)) > 1:
             raise ValueError("alerts.mail_from: must be one address")
+        if self.supervisor.workers != "1" and self.asr.device.startswith("cuda:"):
+            raise ValueError(
+                f"asr.device: {self.asr.device} names one GPU for {self.supervisor.workers} "
+                "workers; write auto or cuda, and choose GPUs with CUDA_VISIBLE_DEVICES"
+            )
         if self.supervisor.backoff_max_seconds < self.supervisor.backoff_initial_seconds:
             raise ValueError(
                 "supervisor.backoff_max_seconds: must not be less than "
                 "supervisor.backoff_initial_seconds"
             )
         return self
+
+
+def _credentials(address: str) -> str:
+    """What stands before the host of an address."""
+    return address.partition("://")[2].rpartition("@")[0]

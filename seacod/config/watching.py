@@ -73,8 +73,18 @@ class WorkerSettings(Section):
 
 
 class SupervisorSettings(Section):
-    """How a worker that went away, or hangs, comes back."""
+    """How many workers there are; how one that went away, or hangs, comes back."""
 
+    workers: str = setting(
+        "1",
+        "Workers that share the address and the queue: a number, or auto for one per GPU. Each has "
+        "a GPU of its own (with more workers than GPUs some share one), or without GPUs a share "
+        "of the cores; one that goes costs its share only",
+        "识别进程数：数字，或 auto（每块 GPU 一个）。各进程共用同一地址与队列，各占一块 GPU；"
+        "没有 GPU 时平分 CPU 核心。其中一个退出只影响它那一份",
+        pattern=r"^(auto|[1-9]|[1-5][0-9]|6[0-4])$",
+        coerce_numbers_to_str=True,
+    )
     spare: Literal["auto", "on", "off"] = setting(
         "auto",
         "A second worker that has imported everything, holds no GPU memory and takes over in a "

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from seacod.asr.formats import ENDINGS, Format, as_text
@@ -30,7 +30,7 @@ def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
             row = {column: getattr(file, column, "") for column in _COLUMNS[:-1]}
             row.update(state=file.state.value, result="")
             if file.state is FileState.DONE:
-                row["result"] = _add(archive, file, store.result(file))
+                row["result"] = _add(archive, file, store.read(file))
             rows.append(row)
         archive.writestr("summary.json", json.dumps(rows, ensure_ascii=False, indent=1))
         table = io.StringIO()
@@ -41,8 +41,7 @@ def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
         archive.writestr("summary.csv", "﻿" + table.getvalue())
 
 
-def _add(archive: zipfile.ZipFile, file: JobFile, path: Path) -> str:
-    body = json.loads(path.read_text("utf-8"))
+def _add(archive: zipfile.ZipFile, file: JobFile, body: dict[str, Any]) -> str:
     transcript = _transcript(body)
     stem = f"{file.number:04}-{safe_name(file.name)}"
     archive.writestr(f"{stem}.json", json.dumps(body, ensure_ascii=False))

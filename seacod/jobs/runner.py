@@ -1,18 +1,16 @@
 """Works off the files of all jobs, a few at a time, behind the requests of people.
 
-Lives on the worker's event loop; the store has a thread of its own. What is running when the worker
-is told to drain is finished if there is time, otherwise put back; what is running when it crashes
-is taken back by the next one.
+Lives on the worker's event loop; the store has a thread of its own (SQL, files). What is running
+when the worker is told to drain is finished if there is time, otherwise put back; what is running
+when it crashes is taken back by the next one, or by another beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from seacod.asr.formats import as_json
 from seacod.asr.service import Progress, TranscriptionService
-from seacod.errors import InferenceFailed, SeacodError
+from seacod.errors import InferenceFailed, NotReady, SeacodError
 from seacod.jobs.model import FileState, Job, JobFile
 from seacod.jobs.store import Claimed, JobStore
 
@@ -38,6 +37,10 @@ _STORE_AGAIN_SECONDS = 5.0
 _PUT_BACK_SECONDS = 2.0
 # Nobody waits for a file; what would take longer is begun again by the next worker.
 _FINISH_SECONDS = 5.0
+# An owner that has gone belongs to another worker, whose supervisor tells us how it ended. So long
+# that is waited for before it counts as an interruption.
+_BLAME_SECONDS = 5.0
+_BLAMED_KEPT = 20
 
 T = TypeVar("T")
 
@@ -46,17 +49,21 @@ class Jobs:
     """The jobs of one worker.
 
     Args:
-        directory: of the store, shared with the workers before and after.
+        open_store: opens the store, which is shared with the workers before, beside and after;
+            called on the store's thread.
         service: does the work.
         keep_days: asked each time: how long finished jobs are kept.
     """
 
     def __init__(
-        self, directory: Path, service: TranscriptionService, keep_days: Callable[[], float]
+        self,
+        open_store: Callable[[], JobStore],
+        service: TranscriptionService,
+        keep_days: Callable[[], float],
     ) -> None:
         self._service = service
         self._keep_days = keep_days
-        self._directory = directory
+        self._open_store = open_store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-jobs")
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._store: JobStore | None = None
@@ -65,7 +72,7 @@ class Jobs:
         self._news = asyncio.Event()
         self._is_stopping = False
         self._looking: asyncio.Task[None] | None = None
-        self._blamed_pids: Sequence[int] = ()
+        self._blamed_pids: list[int] = []
 
     async def start(self, blamed_pids: Sequence[int]) -> None:
         """Take up what the workers before have left, and work from now on.
@@ -73,10 +80,15 @@ class Jobs:
         Args:
             blamed_pids: workers that crashed by themselves.
         """
-        self._blamed_pids = blamed_pids
-        with contextlib.suppress(OSError, sqlite3.Error):
+        self._blamed_pids = list(blamed_pids)
+        with contextlib.suppress(OSError, SQLAlchemyError):
             await self._take_up()
         self._looking = asyncio.ensure_future(self._look())
+
+    def blame(self, pid: int) -> None:
+        """Another worker beside this one has crashed by itself."""
+        self._blamed_pids = [*self._blamed_pids, pid][-_BLAMED_KEPT:]
+        self._news.set()
 
     @property
     def is_open(self) -> bool:
@@ -105,7 +117,8 @@ class Jobs:
     async def close(self) -> None:
         """Own nothing any more."""
         if self._store is not None:
-            await self._call(self._store.close)
+            with contextlib.suppress(SQLAlchemyError):
+                await self._call(self._store.close)
         self._thread.shutdown(wait=False)
 
     @property
@@ -117,19 +130,19 @@ class Jobs:
         self, job: str, client: str, hotwords: str, files: Sequence[tuple[str, int]]
     ) -> None:
         """See `JobStore.accept`; the work begins at once."""
-        await self._call(lambda: self.store.accept(job, client, hotwords, files))
+        await self._asked(lambda: self.store.accept(job, client, hotwords, files))
         log.info("job_accepted", job=job, files=len(files))
         self._news.set()
 
     async def get(self, job: str) -> tuple[Job, list[JobFile], dict[int, float]]:
         """A job, its files, and how much of each running one has been heard (0 to 1)."""
-        found, files = await self._call(lambda: self.store.get(job))
+        found, files = await self._asked(lambda: self.store.get(job))
         shares = {number: share for (of, number), share in self._shares.items() if of == job}
         return found, files, shares
 
     async def cancel(self, job: str) -> None:
         """See `JobStore.cancel`."""
-        for file in await self._call(lambda: self.store.cancel(job)):
+        for file in await self._asked(lambda: self.store.cancel(job)):
             task = self._running.get((file.job, file.number))
             if task is not None:
                 task.cancel()
@@ -137,7 +150,7 @@ class Jobs:
 
     async def retry(self, job: str) -> None:
         """See `JobStore.retry`; the work begins at once."""
-        count = await self._call(lambda: self.store.retry(job))
+        count = await self._asked(lambda: self.store.retry(job))
         log.info("job_retried", job=job, files=count)
         self._news.set()
 
@@ -145,18 +158,25 @@ class Jobs:
 
     async def _look(self) -> None:
         expire_at = time.monotonic()
+        is_still = False
         while True:
             try:
                 if self._store is None:
                     await self._take_up()
-                await self._call(self.store.recover)
+                await self._call(self.store.renew)
+                await self._call(self._recover)
                 while not self._is_stopping and await self._begin_one():
                     pass
                 if time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + _EXPIRY_SECONDS
                     await self._call(lambda: self.store.delete_expired(self._keep_days() * 86_400))
+                is_still = False
+            except (OSError, SQLAlchemyError) as error:
+                # A full disk, a database that is away: jobs wait, and are there when it is mended.
+                if not is_still:
+                    log.error("jobs_stand_still", error=_said(error))
+                is_still = True
             except Exception:
-                # A full disk, a locked database: jobs wait, and are there when it is mended.
                 log.exception("jobs_stand_still")
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
@@ -190,8 +210,9 @@ class Jobs:
 
         try:
             try:
+                recording = await self._fetch(file)
                 transcript = await self._service.transcribe(
-                    self.store.recording(file),
+                    recording,
                     job.hotwords,
                     route=ROUTE,
                     name=file.name,
@@ -218,33 +239,59 @@ class Jobs:
 
     async def _persist(self, file: JobFile, body: dict[str, Any]) -> None:
         """The result on the disk, whole; waits for room where there is none."""
-        path = self.store.result(file)
         while True:
             try:
-                await self._call(lambda: _write(path, body))
+                await self._call(lambda: self.store.keep(file, body))
                 return
-            except OSError as error:
-                log.error("result_not_kept", job=file.job, error=error.strerror)
+            except (OSError, SQLAlchemyError) as error:
+                log.error("result_not_kept", job=file.job, error=_said(error))
                 await asyncio.sleep(_STORE_AGAIN_SECONDS)
 
     async def _finish(self, file: JobFile, state: FileState, **more: Any) -> None:
-        await self._call(lambda: self.store.finish(self._owner, file, state, **more))
+        """Written down, as soon as the database lets us."""
+        while True:
+            try:
+                await self._call(lambda: self.store.finish(self._owner, file, state, **more))
+                return
+            except SQLAlchemyError as error:
+                log.error("end_not_kept", job=file.job, number=file.number, error=_said(error))
+                await asyncio.sleep(_STORE_AGAIN_SECONDS)
+
+    async def _fetch(self, file: JobFile) -> Path:
+        while True:
+            try:
+                return await self._call(lambda: self.store.fetch(file))
+            except SQLAlchemyError as error:
+                log.error("recording_not_read", job=file.job, error=_said(error))
+                await asyncio.sleep(_STORE_AGAIN_SECONDS)
+
+    def _recover(self) -> int:
+        return self.store.recover(self._blamed_pids, grace_seconds=_BLAME_SECONDS)
 
     def _open(self) -> None:
-        store = JobStore.open(self._directory)
+        store = self._open_store()
         store.own(self._owner)
         self._store = store
+
+    async def _asked(self, act: Callable[[], T]) -> T:
+        """For somebody who waits.
+
+        Raises:
+            NotReady: the database cannot be used now.
+        """
+        try:
+            return await self._call(act)
+        except SQLAlchemyError as error:
+            log.error("jobs_not_to_be_had", error=_said(error))
+            raise NotReady(
+                "the database of the batches does not answer at present; try again in a moment",
+                "批量任务的数据库暂时无法访问，请稍后重试",
+            ) from None
 
     async def _call(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
 
 
-def _write(path: Path, body: dict[str, Any]) -> None:
-    """Under another name first: what has the right name is complete, after a power cut, too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(body, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
+def _said(error: Exception) -> str:
+    """What the database says, in a line."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -1,29 +1,28 @@
-"""Jobs on the disk: SQLite (WAL) for what is known, a directory per job for recordings and results.
+"""What is known of jobs and their files, and every change of it: one transaction each.
 
-    jobs/jobs.db  jobs/ID/in/0001  jobs/ID/out/0001.json  jobs/.owners/OWNER
-
-Every call is one transaction and blocks: call from one thread, never from an event loop. Several
-workers may share it (one drains, the next serves): a file belongs to the *owner* that claimed it,
-and an owner lives as long as it holds a lock on its file in `.owners`, which the kernel takes away
-however the process ends.
+Every call blocks: call from one thread, never from an event loop. Several workers may share the
+store, of one machine or of several: a file belongs to the *owner* that claimed it, and what an
+owner finishes counts only while it still does. Where things lie is `database.py` and `shelf.py`,
+who is alive `presence.py`; `open_store` puts them together.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import shutil
-import sqlite3
+import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from seacod.errors import Conflict, NotFound
+from seacod.jobs import database as tables
+from seacod.jobs.database import Database, files, jobs
 from seacod.jobs.model import (
     CRASHES_ARE_POISON,
     INTERRUPTIONS_ARE_POISON,
@@ -32,29 +31,13 @@ from seacod.jobs.model import (
     Job,
     JobFile,
 )
+from seacod.jobs.presence import FileLocks, Leases, Presence
+from seacod.jobs.shelf import DatabaseShelf, DirectoryShelf
 
 log = structlog.get_logger(__name__)
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-  id TEXT PRIMARY KEY, client TEXT NOT NULL, hotwords TEXT NOT NULL, created REAL NOT NULL,
-  finished REAL, is_canceled INTEGER NOT NULL DEFAULT 0, claimed REAL NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS files (
-  job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
-  name TEXT NOT NULL, size_bytes INTEGER NOT NULL, state TEXT NOT NULL,
-  crashes INTEGER NOT NULL DEFAULT 0, interruptions INTEGER NOT NULL DEFAULT 0,
-  owner TEXT, started REAL, finished REAL, audio_seconds REAL,
-  error_code TEXT, error TEXT, error_zh TEXT, PRIMARY KEY (job, number));
-CREATE INDEX IF NOT EXISTS files_by_state ON files(state);
-"""
-_FILE = (
-    "job, number, name, size_bytes, state, crashes, interruptions, started, finished, "
-    "audio_seconds, error_code, error, error_zh"
-)
-_JOB = "id, client, hotwords, created, finished, is_canceled"
-# An upload that was never accepted (the worker died on the way) is an orphan after so long.
-_ORPHAN_SECONDS = 86_400.0
-_LOCK_SECONDS = 30.0
+_FILE = tuple(files.c[name] for name in JobFile.__dataclass_fields__)
+_OPEN = (FileState.WAITING.value, FileState.RUNNING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,152 +49,127 @@ class Claimed:
 
 
 class JobStore:
-    """All jobs of a service.
+    """All jobs of a service, or of several.
 
     Args:
-        directory: made if it is missing.
-        clock: Unix seconds.
+        database: where they are written down.
+        shelf: where recordings and results lie.
+        presence: who works on them.
+        node: this machine, where there are several; the beginning of its owners' names.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-        self._owners = directory / ".owners"
-        self._owners.mkdir(exist_ok=True)
-        self._database = sqlite3.connect(
-            directory / "jobs.db",
-            timeout=_LOCK_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        # FULL: an accepted job is on the disk when its client hears so, power cut or not.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_SCHEMA)
-        self._locks: dict[str, int] = {}
-
-    @classmethod
-    def open(cls, directory: Path) -> JobStore:
-        """The store; one whose database is damaged is set aside and begun anew.
-
-        Raises:
-            OSError, sqlite3.Error: the directory cannot be written to.
-        """
-        try:
-            return cls(directory)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            aside = f"jobs.db.damaged-{int(time.time())}"
-            log.error("jobs_set_aside", error=str(error), kept_as=aside)
-            os.replace(directory / "jobs.db", directory / aside)
-            for suffix in ("-wal", "-shm"):
-                (directory / f"jobs.db{suffix}").unlink(missing_ok=True)
-            return cls(directory)
+    def __init__(
+        self, database: Database, shelf: DirectoryShelf, presence: Presence, node: str = ""
+    ) -> None:
+        self.shelf = shelf
+        self._database = database
+        self._presence = presence
+        self._node = node
+        # When an owner was first seen to be gone, on the monotonic clock.
+        self._gone: dict[str, float] = {}
 
     def close(self) -> None:
+        self._presence.close()
         self._database.close()
-        for owner in tuple(self._locks):
-            self.release(owner)
-
-    # -- where things lie ---------------------------------------------------------------------
-
-    def incoming(self, job: str) -> Path:
-        """Where the recordings of a job lie."""
-        return self.directory / job / "in"
-
-    def recording(self, file: JobFile) -> Path:
-        return self.incoming(file.job) / f"{file.number:04}"
-
-    def result(self, file: JobFile) -> Path:
-        return self.directory / file.job / "out" / f"{file.number:04}.json"
 
     # -- owners -------------------------------------------------------------------------------
 
     def own(self, owner: str) -> None:
-        """Be an owner from now on, until `release` or the end of the process."""
-        lock = os.open(self._owners / owner, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        self._locks[owner] = lock
+        """Be an owner from now on, until `release` or the end of the process.
+
+        Args:
+            owner: begins with our pid and a hyphen.
+        """
+        self._presence.own(self._node + owner)
 
     def release(self, owner: str) -> None:
-        os.close(self._locks.pop(owner))
-        (self._owners / owner).unlink(missing_ok=True)
+        self._presence.release(self._node + owner)
 
-    def _is_alive(self, owner: str) -> bool:
-        if owner in self._locks:
-            return True
-        try:
-            lock = os.open(self._owners / owner, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            (self._owners / owner).unlink(missing_ok=True)
-            return False
-        finally:
-            os.close(lock)
+    def renew(self) -> None:
+        """Say that the owners of this process are still here; every few seconds."""
+        self._presence.renew()
 
     # -- accepting ----------------------------------------------------------------------------
 
+    def incoming(self, job: str) -> Path:
+        """Where the recordings of a job are put before it is accepted."""
+        return self.shelf.incoming(job)
+
     def accept(
-        self, job: str, client: str, hotwords: str, files: Sequence[tuple[str, int]]
+        self, job: str, client: str, hotwords: str, named: Sequence[tuple[str, int]]
     ) -> None:
         """The recordings lie in `incoming(job)`, numbered from 1: take them on.
 
         Args:
-            files: name and size of each.
+            named: name and size of each.
         """
-        for number in range(1, len(files) + 1):
-            _to_disk(self.incoming(job) / f"{number:04}")
-        _to_disk(self.incoming(job))
-        with self._transaction() as database:
-            database.execute(
-                "INSERT INTO jobs (id, client, hotwords, created) VALUES (?, ?, ?, ?)",
-                (job, client, hotwords, time.time()),
+        self.shelf.put(job, len(named))
+        with self._database.transaction() as connection:
+            connection.execute(
+                jobs.insert(),
+                {"id": job, "client": client, "hotwords": hotwords, "created": time.time()},
             )
-            database.executemany(
-                "INSERT INTO files (job, number, name, size_bytes, state) VALUES (?, ?, ?, ?, ?)",
+            connection.execute(
+                files.insert(),
                 [
-                    (job, number, name, size, FileState.WAITING.value)
-                    for number, (name, size) in enumerate(files, 1)
+                    {"job": job, "number": number, "name": name, "size_bytes": size,
+                     "state": FileState.WAITING.value}
+                    for number, (name, size) in enumerate(named, 1)
                 ],
-            )
+            )  # fmt: skip
 
     # -- working ------------------------------------------------------------------------------
 
     def claim(self, owner: str, running: int) -> Claimed | None:
         """The next file to work on, now this owner's.
 
-        One that was there when the worker crashed runs alone, so that the next crash says whose
-        fault it was; jobs take turns.
+        One that was there when a worker crashed runs alone in its worker, so that the next crash
+        says whose fault it was; jobs take turns.
 
         Args:
             running: how many files the owner is at.
         """
-        with self._transaction() as database:
-            suspects = "SELECT 1 FROM files WHERE crashes > 0 AND state "
-            if database.execute(suspects + "= 'running'").fetchone():
+        owner = self._node + owner
+        with self._database.transaction() as connection:
+            suspects = select(files.c.job).where(files.c.crashes > 0)
+            mine = suspects.where(files.c.state == "running", files.c.owner == owner)
+            if connection.execute(mine.limit(1)).first():
                 return None
-            has_suspect = database.execute(suspects + "= 'waiting'").fetchone() is not None
+            waiting = suspects.where(files.c.state == "waiting")
+            has_suspect = connection.execute(waiting.limit(1)).first() is not None
             if has_suspect and running:
                 return None
-            row = database.execute(
-                f"SELECT {', '.join('f.' + c for c in _FILE.split(', '))} FROM files f "
-                "JOIN jobs j ON j.id = f.job WHERE f.state = 'waiting' AND f.crashes >= ? "
-                "ORDER BY j.claimed, f.number LIMIT 1",
-                (1 if has_suspect else 0,),
-            ).fetchone()
+            row = connection.execute(
+                select(*_FILE)
+                .join(jobs, jobs.c.id == files.c.job)
+                .where(files.c.state == "waiting", files.c.crashes >= int(has_suspect))
+                .order_by(jobs.c.claimed, files.c.number)
+                .limit(1)
+                # PostgreSQL: others claim at the same moment, and take the next one.
+                .with_for_update(of=files, skip_locked=True)
+            ).first()
             if row is None:
                 return None
             file = _file(row)
             now = time.time()
-            self._move(database, file, FileState.RUNNING, owner=owner, started=now)
-            database.execute("UPDATE jobs SET claimed = ? WHERE id = ?", (now, file.job))
-            return Claimed(file, self._job(database, file.job))
+            _move(connection, file, FileState.RUNNING, owner=owner, started=now)
+            job = _job(connection, file.job)
+        # On its own: with the file's lock in hand, waiting for the job's could be a deadlock.
+        with self._database.transaction() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == file.job).values(claimed=now))
+        return Claimed(file, job)
+
+    def fetch(self, file: JobFile) -> Path:
+        """The recording, on this machine."""
+        return self.shelf.fetch(file)
+
+    def keep(self, file: JobFile, body: dict[str, Any]) -> None:
+        """A result, before `finish`."""
+        self.shelf.keep(file, body)
+
+    def read(self, file: JobFile) -> dict[str, Any]:
+        """The result of a file that is done."""
+        return self.shelf.read(file)
 
     def finish(
         self,
@@ -222,87 +180,100 @@ class JobStore:
         audio_seconds: float | None = None,
         error: tuple[str, str, str] | None = None,
     ) -> bool:
-        """A file is over; its result, if any, lies where `result` says.
+        """A file is over; its result, if any, was kept.
 
         Returns:
-            False when it was this owner's no more (canceled meanwhile).
+            False when it was this owner's no more (canceled, or taken from it).
         """
         code, english, chinese = error or (None, None, None)
-        with self._transaction() as database:
-            row = database.execute(
-                f"SELECT {_FILE}, owner FROM files WHERE job = ? AND number = ?",
-                (file.job, file.number),
-            ).fetchone()
-            if row is None or row[-1] != owner or row[4] != FileState.RUNNING.value:
-                return False
-            self._move(
-                database, _file(row[:-1]), state, finished=time.time(), owner=None,
-                audio_seconds=audio_seconds, error_code=code, error=english, error_zh=chinese,
-            )  # fmt: skip
-            self._finish_job(database, file.job)
-        if state is FileState.DONE:
+        with self._database.transaction() as connection:
+            _lock(connection, file.job)
+            present = self._owned(connection, self._node + owner, file)
+            if present is not None:
+                _move(
+                    connection, present, state, finished=time.time(), owner=None,
+                    audio_seconds=audio_seconds, error_code=code, error=english,
+                    error_zh=chinese,
+                )  # fmt: skip
+                _finish_job(connection, file.job)
+        if present is not None and state is FileState.DONE:
             # Others are kept as long as their job, for another try.
-            self.recording(file).unlink(missing_ok=True)
-        return True
+            self.shelf.drop(file)
+        else:
+            self.shelf.let_go(file)
+        return present is not None
 
     def put_back(self, owner: str, file: JobFile) -> None:
         """It was not finished, and that is nobody's fault."""
-        with self._transaction() as database:
-            database.execute(
-                "UPDATE files SET state = 'waiting', owner = NULL "
-                "WHERE job = ? AND number = ? AND owner = ? AND state = 'running'",
-                (file.job, file.number, owner),
-            )
+        with self._database.transaction() as connection:
+            _lock(connection, file.job)
+            present = self._owned(connection, self._node + owner, file)
+            if present is not None:
+                _move(connection, present, FileState.WAITING, owner=None)
+        if present is not None:
+            self.shelf.let_go(file)
 
-    def recover(self, blamed_pids: Sequence[int] = ()) -> int:
+    def recover(self, blamed_pids: Sequence[int] = (), *, grace_seconds: float = 0.0) -> int:
         """Take back what belongs to owners that live no more.
 
         Args:
-            blamed_pids: processes that crashed by themselves, as the supervisor saw it; an owner's
-                name begins with its pid.
+            blamed_pids: processes of this machine that crashed by themselves, as the supervisor saw
+                it; an owner's name begins with its pid.
+            grace_seconds: an owner that is gone for less, and not blamed, is left alone: word of
+                how it ended may be on its way.
 
         Returns:
             How many files were taken back.
         """
-        blamed = {str(pid) for pid in blamed_pids}
-        found = 0
-        with self._transaction() as database:
-            owners = database.execute(
-                "SELECT DISTINCT owner FROM files WHERE state = 'running'"
-            ).fetchall()
-            for (owner,) in owners:
-                if owner is not None and self._is_alive(owner):
-                    continue
-                is_blamed = str(owner).partition("-")[0] in blamed
-                for row in database.execute(
-                    f"SELECT {_FILE} FROM files WHERE state = 'running' AND owner IS ?", (owner,)
-                ).fetchall():
-                    self._take_back(database, _file(row), is_blamed=is_blamed)
-                    found += 1
-        return found
+        blamed = {f"{self._node}{pid}" for pid in blamed_pids}
+        running = files.c.state == "running"
+        with self._database.transaction() as connection:
+            found = connection.execute(select(files.c.owner).where(running).distinct()).scalars()
+            present = [str(owner) for owner in found]
+        count = 0
+        for owner in present:
+            is_blamed = owner.rpartition("-")[0] in blamed
+            if self._presence.is_alive(owner, is_blamed=is_blamed):
+                continue
+            now = time.monotonic()
+            if not is_blamed and now - self._gone.setdefault(owner, now) < grace_seconds:
+                continue
+            self._gone.pop(owner, None)
+            theirs = select(*_FILE).where(running, files.c.owner == owner)
+            with self._database.transaction() as connection:
+                rows = connection.execute(theirs).all()
+            for file in map(_file, rows):
+                count += self._take_back(owner, file, is_blamed=is_blamed)
+        return count
 
-    def _take_back(self, database: sqlite3.Connection, file: JobFile, *, is_blamed: bool) -> None:
-        crashes = file.crashes + is_blamed
-        interruptions = file.interruptions + (not is_blamed)
-        counts = {"crashes": crashes, "interruptions": interruptions, "owner": None}
-        if crashes < CRASHES_ARE_POISON and interruptions < INTERRUPTIONS_ARE_POISON:
-            self._move(database, file, FileState.WAITING, **counts)
-            log.warning(
-                "file_taken_back", job=file.job, number=file.number, name=file.name,
-                cause="the worker crashed" if is_blamed else "the worker was interrupted",
-                crashes=crashes, interruptions=interruptions,
+    def _take_back(self, owner: str, file: JobFile, *, is_blamed: bool) -> bool:
+        with self._database.transaction() as connection:
+            _lock(connection, file.job)
+            present = self._owned(connection, owner, file)
+            if present is None:
+                return False  # another one was quicker
+            crashes = file.crashes + is_blamed
+            interruptions = file.interruptions + (not is_blamed)
+            counts = {"crashes": crashes, "interruptions": interruptions, "owner": None}
+            if crashes < CRASHES_ARE_POISON and interruptions < INTERRUPTIONS_ARE_POISON:
+                _move(connection, file, FileState.WAITING, **counts)
+                log.warning(
+                    "file_taken_back", job=file.job, number=file.number, name=file.name,
+                    cause="the worker crashed" if is_blamed else "the worker was interrupted",
+                    crashes=crashes, interruptions=interruptions, owner=owner,
+                )  # fmt: skip
+                return True
+            times = crashes if crashes >= CRASHES_ARE_POISON else interruptions
+            _move(
+                connection, file, FileState.POISON, finished=time.time(), error_code="poison",
+                error=f"this recording was being worked on when the worker ended {times} times; it "
+                "is set aside, the rest goes on",
+                error_zh=f"处理该录音时工作进程 {times} 次异常退出，已将其搁置，其余文件继续处理",
+                **counts,
             )  # fmt: skip
-            return
-        times = crashes if crashes >= CRASHES_ARE_POISON else interruptions
-        self._move(
-            database, file, FileState.POISON, finished=time.time(), error_code="poison",
-            error=f"this recording was being worked on when the worker ended {times} times; it is "
-            "set aside, the rest goes on",
-            error_zh=f"处理该录音时工作进程 {times} 次异常退出，已将其搁置，其余文件继续处理",
-            **counts,
-        )  # fmt: skip
-        log.error("file_is_poison", job=file.job, number=file.number, name=file.name)
-        self._finish_job(database, file.job)
+            log.error("file_is_poison", job=file.job, number=file.number, name=file.name)
+            _finish_job(connection, file.job)
+        return True
 
     # -- looking and ending -------------------------------------------------------------------
 
@@ -312,11 +283,11 @@ class JobStore:
         Raises:
             NotFound: there is none with this id.
         """
-        with self._transaction() as database:
-            found = self._job(database, job)
-            rows = database.execute(
-                f"SELECT {_FILE} FROM files WHERE job = ? ORDER BY number", (job,)
-            ).fetchall()
+        with self._database.transaction() as connection:
+            found = _job(connection, job)
+            rows = connection.execute(
+                select(*_FILE).where(files.c.job == job).order_by(files.c.number)
+            ).all()
         return found, [_file(row) for row in rows]
 
     def cancel(self, job: str) -> list[JobFile]:
@@ -329,25 +300,25 @@ class JobStore:
             NotFound: there is no such job.
             Conflict: it is over.
         """
-        with self._transaction() as database:
-            found = self._job(database, job)
+        with self._database.transaction() as connection:
+            _lock(connection, job)
+            found = _job(connection, job)
             if found.finished is not None:
                 raise Conflict(
                     f"job {job} is over already; its results are kept", f"任务 {job} 已结束"
                 )
             running = []
-            for row in database.execute(
-                f"SELECT {_FILE} FROM files WHERE job = ? AND state IN ('waiting', 'running')",
-                (job,),
-            ).fetchall():
+            wanted = and_(files.c.job == job, files.c.state.in_(_OPEN))
+            # One that is claimed at this moment is waited for.
+            for row in connection.execute(select(*_FILE).where(wanted).with_for_update()).all():
                 file = _file(row)
                 if file.state is FileState.RUNNING:
                     running.append(file)
-                self._move(database, file, FileState.CANCELED, owner=None, finished=time.time())
-            database.execute(
-                "UPDATE jobs SET is_canceled = 1, finished = ? WHERE id = ?", (time.time(), job)
+                _move(connection, file, FileState.CANCELED, owner=None, finished=time.time())
+            connection.execute(
+                update(jobs).where(jobs.c.id == job).values(is_canceled=True, finished=time.time())
             )
-        shutil.rmtree(self.incoming(job), ignore_errors=True)
+        self.shelf.drop_all(job)
         return running
 
     def retry(self, job: str) -> int:
@@ -361,97 +332,134 @@ class JobStore:
             NotFound: there is no such job.
             Conflict: nothing of it has failed, or it was canceled.
         """
-        with self._transaction() as database:
-            found = self._job(database, job)
-            rows = database.execute(
-                f"SELECT {_FILE} FROM files WHERE job = ? AND state IN ('failed', 'poison')",
-                (job,),
-            ).fetchall()
-            files = [file for file in map(_file, rows) if self.recording(file).exists()]
-            if found.is_canceled or not files:
+        with self._database.transaction() as connection:
+            _lock(connection, job)
+            found = _job(connection, job)
+            wanted = and_(files.c.job == job, files.c.state.in_(("failed", "poison")))
+            rows = connection.execute(select(*_FILE).where(wanted)).all()
+            again = [file for file in map(_file, rows) if self.shelf.has(file)]
+            if found.is_canceled or not again:
                 raise Conflict(
                     f"nothing of job {job} can be tried again: nothing has failed, or it was "
                     "canceled",
                     f"任务 {job} 没有可重试的文件",
                 )
-            for file in files:
+            for file in again:
                 crashes = CRASHES_ARE_POISON - 1 if file.crashes else 0
-                self._move(
-                    database, file, FileState.WAITING, crashes=crashes, interruptions=0,
+                _move(
+                    connection, file, FileState.WAITING, crashes=crashes, interruptions=0,
                     finished=None, error_code=None, error=None, error_zh=None,
                 )  # fmt: skip
-            database.execute("UPDATE jobs SET finished = NULL WHERE id = ?", (job,))
-        return len(files)
+            connection.execute(update(jobs).where(jobs.c.id == job).values(finished=None))
+        return len(again)
 
     def delete_expired(self, keep_seconds: float) -> int:
         """Forget jobs that ended so long ago, and uploads that were never accepted."""
-        with self._transaction() as database:
-            before = time.time() - keep_seconds
-            rows = database.execute("SELECT id FROM jobs WHERE finished < ?", (before,)).fetchall()
-            database.execute("DELETE FROM jobs WHERE finished < ?", (before,))
-            known = {row[0] for row in database.execute("SELECT id FROM jobs")}
-        expired = [row[0] for row in rows]
+        old = jobs.c.finished < time.time() - keep_seconds
+        with self._database.transaction() as connection:
+            expired = list(connection.execute(select(jobs.c.id).where(old)).scalars())
+            connection.execute(files.delete().where(files.c.job.in_(expired)))
+            connection.execute(jobs.delete().where(jobs.c.id.in_(expired)))
+            known = set(connection.execute(select(jobs.c.id)).scalars())
         for job in expired:
-            shutil.rmtree(self.directory / job, ignore_errors=True)
-        for directory in self.directory.iterdir():
-            if directory.is_dir() and directory.name != ".owners" and directory.name not in known:
-                with contextlib.suppress(OSError):
-                    if time.time() - directory.stat().st_mtime > _ORPHAN_SECONDS:
-                        shutil.rmtree(directory, ignore_errors=True)
+            self.shelf.forget(job)
+        self.shelf.sweep(known)
         return len(expired)
 
-    # -- inside a transaction -----------------------------------------------------------------
+    def _owned(self, connection: Connection, owner: str, file: JobFile) -> JobFile | None:
+        """The file as it is now, if this owner is at it."""
+        row = connection.execute(
+            select(*_FILE).where(
+                files.c.job == file.job,
+                files.c.number == file.number,
+                files.c.state == "running",
+                files.c.owner == owner,
+            )  # fmt: skip
+        ).first()
+        return None if row is None else _file(row)
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
-    def _move(
-        self, database: sqlite3.Connection, file: JobFile, state: FileState, **more: Any
-    ) -> None:
-        """The only place where a file changes its state."""
-        if state not in TRANSITIONS[file.state]:
-            raise AssertionError(f"{file.job}/{file.number}: {file.state} to {state}")
-        assignments = ", ".join(f"{column} = ?" for column in more)
-        database.execute(
-            f"UPDATE files SET state = ?{', ' if more else ''}{assignments} "
-            "WHERE job = ? AND number = ?",
-            (state.value, *more.values(), file.job, file.number),
+def open_store(directory: Path, address: str = "", password: str | None = None) -> JobStore:
+    """The store of this machine, or with an address the one it shares with others. An embedded
+    database that is damaged is set aside and begun anew.
+
+    Args:
+        directory: on this machine; made if it is missing.
+        address: postgresql://USER@HOST/DATABASE; empty for the embedded one.
+        password: for that.
+
+    Raises:
+        OSError: the directory cannot be written to.
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        ConfigError: the address is none.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if address:
+        shared = tables.postgresql(address, password)
+        return JobStore(
+            shared, DatabaseShelf(directory, shared), Leases(shared), f"{_this_machine()}:"
         )
-
-    def _finish_job(self, database: sqlite3.Connection, job: str) -> None:
-        open_files = database.execute(
-            "SELECT 1 FROM files WHERE job = ? AND state IN ('waiting', 'running')", (job,)
-        ).fetchone()
-        if open_files is None:
-            database.execute("UPDATE jobs SET finished = ? WHERE id = ?", (time.time(), job))
-            log.info("job_finished", job=job)
-
-    def _job(self, database: sqlite3.Connection, job: str) -> Job:
-        row = database.execute(f"SELECT {_JOB} FROM jobs WHERE id = ?", (job,)).fetchone()
-        if row is None:
-            raise NotFound(
-                f"there is no job {job[:40]!r}; it may have expired",
-                f"没有任务 {job[:40]}，可能已过期",
-            )
-        return Job(row[0], row[1], row[2], row[3], row[4], bool(row[5]))
-
-
-def _file(row: Sequence[Any]) -> JobFile:
-    values = dict(zip(_FILE.split(", "), row, strict=True))
-    return JobFile(**{**values, "state": FileState(values["state"])})
-
-
-def _to_disk(path: Path) -> None:
-    """So that it is there after a power cut, too."""
-    descriptor = os.open(path, os.O_RDONLY)
+    path = directory / "jobs.db"
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        database = tables.sqlite(path)
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        aside = f"jobs.db.damaged-{int(time.time())}"
+        log.error("jobs_set_aside", error=str(error.orig), kept_as=aside)
+        os.replace(path, directory / aside)
+        for suffix in ("-wal", "-shm"):
+            (directory / f"jobs.db{suffix}").unlink(missing_ok=True)
+        database = tables.sqlite(path)
+    return JobStore(database, DirectoryShelf(directory), FileLocks(directory / ".owners"))
+
+
+def _this_machine() -> str:
+    """A name that no other one has: that of the host, and what tells clones of it apart."""
+    try:
+        unique = Path("/etc/machine-id").read_text("ascii").strip()[:8]
+    except OSError:
+        unique = ""
+    return f"{socket.gethostname()}{'/' if unique else ''}{unique}"
+
+
+# -- inside a transaction -----------------------------------------------------------------------
+
+
+def _lock(connection: Connection, job: str) -> None:
+    """Nobody else changes this job or finishes files of it until the transaction is over. SQLite
+    has one writer at a time anyway."""
+    connection.execute(select(jobs.c.id).where(jobs.c.id == job).with_for_update())
+
+
+def _move(connection: Connection, file: JobFile, state: FileState, **more: Any) -> None:
+    """The only place where a file changes its state."""
+    if state not in TRANSITIONS[file.state]:
+        raise AssertionError(f"{file.job}/{file.number}: {file.state} to {state}")
+    connection.execute(
+        update(files)
+        .where(files.c.job == file.job, files.c.number == file.number)
+        .values(state=state.value, **more)
+    )
+
+
+def _finish_job(connection: Connection, job: str) -> None:
+    is_open = and_(files.c.job == job, files.c.state.in_(_OPEN))
+    if connection.execute(select(func.count()).select_from(files).where(is_open)).scalar() == 0:
+        connection.execute(update(jobs).where(jobs.c.id == job).values(finished=time.time()))
+        log.info("job_finished", job=job)
+
+
+def _job(connection: Connection, job: str) -> Job:
+    row = connection.execute(select(jobs).where(jobs.c.id == job)).first()
+    if row is None:
+        raise NotFound(
+            f"there is no job {job[:40]!r}; it may have expired",
+            f"没有任务 {job[:40]}，可能已过期",
+        )
+    return Job(row.id, row.client, row.hotwords, row.created, row.finished, bool(row.is_canceled))
+
+
+def _file(row: Any) -> JobFile:
+    values = dict(row._mapping)
+    return JobFile(**{**values, "state": FileState(values["state"])})

@@ -34,6 +34,8 @@ class Present:
     memory_percent: float
     memory_bytes: dict[str, int]
     disk_free_bytes: int | None
+    workers: int
+    workers_serving: int
     spare_is_warm: bool
     beat_age_seconds: float | None
     oldest_request_seconds: float | None
@@ -52,7 +54,7 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
     ),
     (
         "seacod_process_memory_bytes",
-        "Resident memory of our processes: supervisor, worker, spare",
+        "Resident memory of our processes: supervisor, worker, spare (several together)",
         "process",
         lambda p: p.memory_bytes,
     ),
@@ -60,6 +62,11 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
         "seacod_disk_free_bytes", "Free space where uploads go", None,
         lambda p: p.disk_free_bytes,
     ),
+    (
+        "seacod_workers", "Workers there are to be (supervisor.workers)", None,
+        lambda p: p.workers,
+    ),
+    ("seacod_workers_serving", "Workers that serve now", None, lambda p: p.workers_serving),
     ("seacod_spare_ready", "1 while a warm spare waits", None, lambda p: int(p.spare_is_warm)),
     (
         "seacod_worker_beat_age_seconds", "Since the worker's last sign of life", None,

@@ -1,4 +1,4 @@
-"""Every worker process there is, and what each is for. Decides nothing.
+"""Every worker process of one seat, and what each is for. Decides nothing.
 
 At most one is *in front*: it serves, or is to serve. Beside it there may be a warm spare, a
 replacement that loads with new settings, and old ones that are leaving.
@@ -13,6 +13,7 @@ from seacod.config.schema import Settings
 from seacod.supervisor.events import EventQueue
 from seacod.supervisor.listener import Listener
 from seacod.supervisor.memory import Room
+from seacod.supervisor.placement import Seat
 from seacod.supervisor.report import Beside, Report
 from seacod.supervisor.spare import SpareKeeper
 from seacod.supervisor.states import WorkerState
@@ -21,9 +22,10 @@ from seacod.supervisor.worker_process import WorkerProcess
 
 
 class Crew:
-    """The processes of one service.
+    """The processes of one seat.
 
     Args:
+        seat: what they are given.
         listener: the listening socket, handed on to each worker.
         events: where they report.
         command: what a worker is; see `WorkerProcess`.
@@ -33,6 +35,7 @@ class Crew:
 
     def __init__(
         self,
+        seat: Seat,
         listener: Listener,
         events: EventQueue,
         command: Sequence[str],
@@ -44,6 +47,7 @@ class Crew:
         self.incoming: Worker | None = None
         self.leaving: list[Worker] = []
         self.spare = SpareKeeper(self._spawn_spare, room, random_)
+        self._seat = seat
         self._listener = listener
         self._events = events
         self._command = command
@@ -64,7 +68,7 @@ class Crew:
     def spawn(self, state: WorkerState, settings: Settings, cause: str) -> Worker:
         """A new process. Each writes its metrics under a name that no other live one has."""
         taken = {worker.process.slot for worker in self}
-        slot = next(name for n in range(64) if (name := f"worker{n}") not in taken)
+        slot = next(name for n in self._seat.slots if (name := f"worker{n}") not in taken)
         process = WorkerProcess(
             self._listener.socket,
             settings,
@@ -72,6 +76,7 @@ class Crew:
             self._command,
             slot=slot,
             is_spare=state is WorkerState.WARMING,
+            environment=self._seat.environment(),
         )
         return Worker(process, settings, state, cause, self._changed)
 

@@ -1,6 +1,6 @@
 """The supervisor itself: puts its parts together, turns signals into events, ends in order.
 
-`Supervisor.run` is `seacod run`. The worker's life is in `lifecycle.py`; here is what belongs to
+`Supervisor.run` is `seacod run`. The workers' lives are in `workers.py`; here is what belongs to
 the service as a whole: socket, lock, signals, systemd, metrics page, status socket.
 """
 
@@ -19,6 +19,7 @@ import anyio
 import structlog
 
 from seacod import __version__, logs
+from seacod.board import SLOTS_A_SEAT, Board
 from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, ConfigError, SeacodError
@@ -26,12 +27,8 @@ from seacod.metrics import Present, SupervisorMetrics
 from seacod.paths import Paths
 from seacod.supervisor import lifecycle, present, status
 from seacod.supervisor.crashes import Crash
-from seacod.supervisor.events import (
-    ApplyRequested,
-    Probed,
-    ReplaceRequested,
-    StopRequested,
-)
+from seacod.supervisor.doors import SharedDoor
+from seacod.supervisor.events import Probed
 from seacod.supervisor.exits import ExitKind
 from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.gpu import Gpu
@@ -40,12 +37,14 @@ from seacod.supervisor.listener import Listener, acquire, bind
 from seacod.supervisor.memory import Room
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.notify import Notifier
+from seacod.supervisor.placement import Seat, place
 from seacod.supervisor.probe import probe_forever
 from seacod.supervisor.pulse import Pulses
 from seacod.supervisor.reload import Reloads, ReloadState
 from seacod.supervisor.states import ServiceState, WorkerState
 from seacod.supervisor.watches import Watches
 from seacod.supervisor.worker_process import WORKER_COMMAND
+from seacod.supervisor.workers import Workers, hooks_of
 
 log = structlog.get_logger(__name__)
 
@@ -96,9 +95,10 @@ class Supervisor:
         self._room = room or Room()
         self.paths = Paths.resolve(settings)
         self.listener: Listener
-        self.lifecycle: Lifecycle
+        self.workers: Workers
         self.watches: Watches
         self.metrics_server: MetricsServer | None = None
+        self._seats = [Seat()]
 
     async def run(self) -> int:
         """Serve until told to stop.
@@ -126,56 +126,67 @@ class Supervisor:
             self._warn_of_ignored_address()
             metrics = SupervisorMetrics(self.paths.runtime)
             metrics.build.labels(__version__).set(1)
+            seats = self._seats = await place(self.settings)
+            board = Board.fresh(self.paths.board, len(seats) * SLOTS_A_SEAT)
             for kind in ExitKind:
                 # A series that began with its first restart would show no increase of it.
                 metrics.restarts.labels(kind.value)
             metrics_server = self.metrics_server = self._metrics_server(metrics)
             front_door = FrontDoor(
                 self.listener.socket,
-                lambda: self.lifecycle.retry_after_seconds(),
+                lambda: self.workers.retry_after_seconds(),
                 metrics.front_door.inc,
             )
             self.watches = Watches(
                 self.paths,
                 lambda: self.settings,
-                lambda: self.lifecycle,
+                lambda: self.workers,
+                seats,
                 self._replace_worker,
                 metrics,
                 self._pulses,
                 self.listener.local_url,
             )
-            self.lifecycle = Lifecycle(
-                self.listener,
-                self._worker_settings(self.settings),
-                front_door,
-                Hooks(
-                    changed=lambda: self._on_change(metrics),
-                    beat=self.watches.on_beat,
-                    crashed=lambda crash: self._on_crash(metrics, crash),
-                    gone=metrics.worker_gone,
-                    replaced=self._on_replaced,
-                    raised=self.watches.desk.raised,
-                    cleared=self.watches.desk.cleared,
-                ),
-                worker_command=self._worker_command,
-                room=self._room,
+            doors = SharedDoor(front_door, len(seats))
+            worker_settings = self._worker_settings(self.settings)
+
+            def gone(slot: str) -> None:
+                metrics.worker_gone(slot)
+                board.clear(int(slot.removeprefix("worker")))
+
+            def life(seat: Seat, workers: Workers) -> Lifecycle:
+                hooks = self._hooks(seat, metrics, gone)
+                return Lifecycle(
+                    seat,
+                    self.listener,
+                    worker_settings,
+                    doors.leaf(seat.number),
+                    hooks_of(seat, workers, hooks),
+                    worker_command=self._worker_command,
+                    room=self._room,
+                )
+
+            self.workers = Workers(
+                seats, life, worker_settings, self._on_replaced, lambda: self._on_change(metrics)
             )
             sockets = (
                 status.StatusSocket(self.paths.status_socket, self.snapshot),
                 status.StatusSocket(self.paths.page_socket, self._snapshot_for_page),
             )
-            self._pulses.expect("lifecycle", lifecycle.TICK_SECONDS)
+            for seat in seats:
+                self._pulses.expect(seat.named("lifecycle"), lifecycle.TICK_SECONDS)
             self._catch_signals()
             log.info("supervisor_started", version=__version__, url=self.listener.local_url)
             for status_socket in sockets:
                 await status_socket.open()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, name="watch")
-                tasks.start_soon(self._probe, name="probe")
+                for seat in seats:
+                    tasks.start_soon(self._probe, seat, name=seat.named("probe"))
                 self.watches.start(tasks)
                 if metrics_server is not None:
                     tasks.start_soon(metrics_server.run, name="metrics")
-                await self.lifecycle.run(lambda: self._pulses.touch("lifecycle"))
+                await self.workers.run(self._pulses.touch, self._pulses.forget)
                 if metrics_server is not None:
                     metrics_server.stop()
                 for status_socket in sockets:
@@ -187,10 +198,24 @@ class Supervisor:
         finally:
             lock.close()
 
+    def _hooks(self, seat: Seat, metrics: SupervisorMetrics, gone: Callable[[str], None]) -> Hooks:
+        """What the life of one seat tells us."""
+        desk = self.watches.desk
+        return Hooks(
+            changed=lambda: self._on_change(metrics),
+            beat=lambda pid, beat: self.watches.on_beat(seat, pid, beat),
+            crashed=lambda crash: self._on_crash(seat, metrics, crash),
+            gone=gone,
+            replaced=self._on_replaced,
+            raised=lambda kind, en, zh: desk.raised(kind, en, zh, key=seat.name),
+            cleared=lambda kind, en, zh: desk.cleared(kind, en, zh, key=seat.name),
+        )
+
     def snapshot(self) -> dict[str, object]:
         """What `seacod status` shows."""
         return status.snapshot(
-            self.lifecycle.report,
+            self.workers.report,
+            workers=[(life.seat, life.report) for life in self.workers.lives],
             started_at=self.started_at,
             version=__version__,
             url=self.listener.local_url,
@@ -203,7 +228,7 @@ class Supervisor:
 
     def _snapshot_for_page(self) -> dict[str, object]:
         return status.for_page(
-            self.lifecycle.report,
+            self.workers.report,
             started_at=self.started_at,
             gpu=self.watches.gpu_in_use(),
             alerts=self.watches.alerting.outbox,
@@ -224,7 +249,8 @@ class Supervisor:
         return present.look(
             self.settings,
             self.paths,
-            self.lifecycle.report,
+            [life.report for life in self.workers.lives],
+            self.workers.report,
             self.watches,
             watchdog_at=self.notifier.watchdog_at,
         )
@@ -239,7 +265,8 @@ class Supervisor:
             }
         )
         asr = settings.asr.model_copy(update={"models_directory": self.paths.models})
-        return settings.model_copy(update={"paths": paths, "asr": asr})
+        whole = settings.model_copy(update={"paths": paths, "asr": asr})
+        return self._seats[0].settings(whole)
 
     def _warn_of_ignored_address(self) -> None:
         """With a socket from systemd the configured port has no effect: say so, once."""
@@ -263,7 +290,7 @@ class Supervisor:
 
     def _on_stop_signal(self, number: signal.Signals) -> None:
         self.notifier.stopping()
-        self.lifecycle.events.put(StopRequested(f"{number.name} received"))
+        self.workers.stop(f"{number.name} received")
 
     def _on_reload_signal(self) -> None:
         self.reloads.begin()
@@ -295,17 +322,17 @@ class Supervisor:
         )  # fmt: skip
         self._before_reload, self.settings = self.settings, fresh
         worker_settings = self._worker_settings(fresh)
-        is_waiting = self.lifecycle.report.state in (
+        is_waiting = self.workers.report.state in (
             ServiceState.BACKING_OFF,
             ServiceState.CRASH_LOOPING,
         )
         if changed.replace or is_waiting:
             # While it waits for the next try, a reload is the operator's "try now".
             # The new worker brings the live ones along, so that a refusal leaves nothing behind.
-            self.lifecycle.events.put(ReplaceRequested(worker_settings, "new configuration"))
+            self.workers.replace(worker_settings, "new configuration")
         else:
             if changed.live:
-                self.lifecycle.events.put(ApplyRequested(worker_settings, changed.live))
+                self.workers.apply(worker_settings, changed.live)
             self._end_reload(None)
 
     def _on_replaced(self, problem: str | None) -> None:
@@ -315,14 +342,14 @@ class Supervisor:
             self.settings = self._before_reload
         self._end_reload(problem)
 
-    def _replace_worker(self, cause: str, may_overlap: bool) -> None:
+    def _replace_worker(self, seat: Seat, cause: str, may_overlap: bool) -> None:
         """What a watch can ask for."""
         settings = self._worker_settings(self.settings)
-        self.lifecycle.events.put(ReplaceRequested(settings, cause, may_overlap))
+        self.workers.replace_one(seat, settings, cause, may_overlap=may_overlap)
 
-    def _on_crash(self, metrics: SupervisorMetrics, crash: Crash) -> None:
+    def _on_crash(self, seat: Seat, metrics: SupervisorMetrics, crash: Crash) -> None:
         metrics.restarts.labels(crash.kind).inc()
-        self.watches.on_crash(crash)
+        self.watches.on_crash(seat, crash)
 
     def _end_reload(self, problem: str | None) -> None:
         if problem is None and any(key.startswith("log.") for key in self.reloads.changed.live):
@@ -333,13 +360,13 @@ class Supervisor:
 
     def _on_reopen_signal(self) -> None:
         logs.reopen()
-        self.lifecycle.reopen_logs()
+        self.workers.reopen_logs()
         log.info("logs_reopened")
 
     # -- telling ----------------------------------------------------------------------------
 
     def _on_change(self, metrics: SupervisorMetrics) -> None:
-        report = self.lifecycle.report
+        report = self.workers.report
         metrics.set_worker_state(report.state.value)
         metrics.set_away_seconds(report.total_away_seconds)
         if report.state is ServiceState.SERVING and not self._is_announced:
@@ -349,9 +376,11 @@ class Supervisor:
         self.notifier.status(self._status_text())
 
     def _status_text(self) -> str:
-        report = self.lifecycle.report
+        report = self.workers.report
         parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
         parts.append(f"port {self.listener.port}")
+        if len(self._seats) > 1:
+            parts.append(f"{self.workers.serving()} of {len(self._seats)} workers serve")
         if report.state is ServiceState.SERVING:
             parts.append(f"model {report.model} on {report.device}")
             beat = report.beat
@@ -377,30 +406,39 @@ class Supervisor:
                 log.error("supervisor_task_late", **{k: round(v, 1) for k, v in late.items()})
             else:
                 self.notifier.watchdog()
-            starting = self.lifecycle.report.state is ServiceState.STARTING
+            starting = self.workers.report.state is ServiceState.STARTING
             if starting and not self._is_announced:
-                remaining = self.lifecycle.seconds_until_deadline() or 0.0
+                remaining = self.workers.seconds_until_deadline() or 0.0
                 self.notifier.extend_start(min(remaining, _EXTEND_START_SECONDS) + 1.0)
             self.notifier.status(self._status_text())
             await asyncio.sleep(_WATCH_SECONDS)
 
-    async def _probe(self) -> None:
-        """Ask the worker over HTTP, as a client would."""
+    async def _probe(self, seat: Seat) -> None:
+        """Ask a worker over HTTP, as a client would."""
+        life = self.workers.lives[seat.number]
+
+        def address() -> str | Path | None:
+            slot = life.slot
+            if slot is None:
+                return None
+            # Through the front door it would be answered by whoever is quicker.
+            return self.paths.worker_socket(slot) if seat.count > 1 else self.listener.local_url
+
         await probe_forever(
-            self.listener.local_url,
+            address,
+            name=seat.named("probe"),
             settings=lambda: self.settings.supervisor,
-            is_wanted=lambda: self.lifecycle.report.state is ServiceState.SERVING,
-            tell=lambda problem: self.lifecycle.events.put(Probed(problem)),
+            tell=lambda problem: life.events.put(Probed(problem)),
             pulses=self._pulses,
         )
 
     def _end(self) -> int:
-        code = self.lifecycle.fatal_exit_code
+        code = self.workers.fatal_exit_code
         if code is None:
             log.info("supervisor_stopped")
             return EX_OK
-        self.notifier.failed(code, self.lifecycle.fatal_message)
-        log.error("supervisor_gave_up", exit_code=code, text=self.lifecycle.fatal_message)
+        self.notifier.failed(code, self.workers.fatal_message)
+        log.error("supervisor_gave_up", exit_code=code, text=self.workers.fatal_message)
         return code
 
 

@@ -206,7 +206,7 @@ class GpuSampler:
         while True:
             pause = self._interval_seconds()
             try:
-                gpus = await asyncio.wait_for(self._ask(), _TIMEOUT_SECONDS)
+                gpus = await asyncio.wait_for(read_soon(self._nvml), _TIMEOUT_SECONDS)
             except NvmlAbsent as error:
                 self.state = Nvidia.ABSENT
                 log.info("gpu_watch_off", cause=str(error))
@@ -221,33 +221,6 @@ class GpuSampler:
                 self._read(gpus)
             self._pulses.expect("gpu", pause + _TIMEOUT_SECONDS)
             await asyncio.sleep(pause)
-
-    def _ask(self) -> asyncio.Future[list[Gpu]]:
-        """Read on a thread of its own. A daemon: one that never comes back must not keep the
-        service from ending."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Gpu]] = loop.create_future()
-        nvml = self._nvml
-
-        def deliver(gpus: list[Gpu] | None, error: Exception | None) -> None:
-            if answer.done():
-                return
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(gpus or [])
-
-        def read() -> None:
-            gpus, failure = None, None
-            try:
-                gpus = nvml.read()
-            except Exception as error:
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the service has ended
-                loop.call_soon_threadsafe(deliver, gpus, failure)
-
-        threading.Thread(target=read, name="seacod-nvml", daemon=True).start()
-        return answer
 
     def _read(self, gpus: list[Gpu]) -> None:
         if self._is_failing:
@@ -271,6 +244,33 @@ class GpuSampler:
         return pause
 
 
+def read_soon(nvml: Nvml) -> asyncio.Future[list[Gpu]]:
+    """Read on a thread of its own. A daemon: one that never comes back must not keep the service
+    from ending. What `Nvml.read` raises is raised by the future."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[Gpu]] = loop.create_future()
+
+    def deliver(gpus: list[Gpu] | None, error: Exception | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(gpus or [])
+
+    def read() -> None:
+        gpus, failure = None, None
+        try:
+            gpus = nvml.read()
+        except Exception as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the service has ended
+            loop.call_soon_threadsafe(deliver, gpus, failure)
+
+    threading.Thread(target=read, name="seacod-nvml", daemon=True).start()
+    return answer
+
+
 def visible(gpus: list[Gpu], device: str, environment: dict[str, str] | None = None) -> Gpu | None:
     """The GPU that PyTorch calls `device`.
 
@@ -283,20 +283,23 @@ def visible(gpus: list[Gpu], device: str, environment: dict[str, str] | None = N
     if not device.startswith("cuda"):
         return None
     wanted = int(device.partition(":")[2] or 0)
-    listed = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES")
+    usable = chosen(gpus, dict(os.environ) if environment is None else environment)
+    return usable[wanted] if wanted < len(usable) else None
+
+
+def chosen(gpus: list[Gpu], environment: dict[str, str]) -> list[Gpu]:
+    """Those that CUDA shows a process with this environment, in its order."""
+    listed = environment.get("CUDA_VISIBLE_DEVICES")
     if listed is None:
-        chosen: list[Gpu] = gpus
-    else:
-        chosen = []
-        for entry in (part.strip() for part in listed.split(",")):
-            found = next(
-                (g for g in gpus if entry == str(g.index) or _is_uuid(entry, g.uuid)), None
-            )
-            if found is None:
-                # CUDA ignores everything from the first wrong entry on.
-                break
-            chosen.append(found)
-    return chosen[wanted] if wanted < len(chosen) else None
+        return gpus
+    shown = []
+    for entry in (part.strip() for part in listed.split(",")):
+        found = next((g for g in gpus if entry == str(g.index) or _is_uuid(entry, g.uuid)), None)
+        if found is None:
+            # CUDA ignores everything from the first wrong entry on.
+            break
+        shown.append(found)
+    return shown
 
 
 def _is_uuid(entry: str, uuid: str) -> bool:

@@ -24,12 +24,14 @@ class WorkerOnGpu:
 
     Args:
         device: of the one in front, as PyTorch calls it.
+        environment: where it finds CUDA_VISIBLE_DEVICES.
         pids: of all.
         reserved_bytes: what the one in front says it holds; it knows even where the driver tells
             nothing of processes (other pid namespaces, WSL), save for the context's own part.
     """
 
     device: str
+    environment: dict[str, str]
     pids: frozenset[int]
     reserved_bytes: int
 
@@ -43,7 +45,7 @@ class GpuActions:
 
 
 class GpuGuard:
-    """Watches the GPU of the worker in front.
+    """Watches one GPU, that of one or several workers in front.
 
     Args:
         settings: asked each time.
@@ -70,7 +72,7 @@ class GpuGuard:
         """A reading of all GPUs."""
         self._desk.cleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
         worker = self._worker()
-        gpu = visible(gpus, worker.device)
+        gpu = visible(gpus, worker.device, worker.environment)
         if gpu is None:
             return
         if gpu.uuid != self._uuid:

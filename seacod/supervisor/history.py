@@ -38,18 +38,22 @@ class History:
             maxlen=int(_KEPT_SECONDS / INTERVAL_SECONDS)
         )
         self._last = float("-inf")
-        self._answered: tuple[int, int] | None = None
+        self._answered: tuple[tuple[int | None, ...], int] | None = None
 
     def look(
-        self, pid: int | None, beat: Beat | None, worker_bytes: int | None, gpu: Gpu | None
+        self,
+        pids: tuple[int | None, ...],
+        beat: Beat | None,
+        worker_bytes: int | None,
+        gpu: Gpu | None,
     ) -> None:
         """Called more often than that; takes what is due.
 
         Args:
-            pid: of the worker in front.
-            beat: its last one; None when it does not serve.
-            worker_bytes: its resident memory.
-            gpu: the one it is on.
+            pids: of the workers in front.
+            beat: their last ones, summed; None when nobody serves.
+            worker_bytes: their resident memory.
+            gpu: the one the first is on.
         """
         now = time.monotonic()
         elapsed = now - self._last
@@ -62,7 +66,7 @@ class History:
             (
                 time.time(),
                 Figures(
-                    self._rate(pid, beat, elapsed),
+                    self._rate(pids, beat, elapsed),
                     beat.in_flight if beat is not None else None,
                     beat.queue_depth if beat is not None else None,
                     psutil.cpu_percent(),
@@ -81,14 +85,16 @@ class History:
         lists = {f.name: [_rounded(row[f.name]) for row in rows] for f in fields(Figures)}
         return {"times": [round(at, 1) for at, _ in kept], **lists}
 
-    def _rate(self, pid: int | None, beat: Beat | None, elapsed: float) -> float | None:
+    def _rate(
+        self, pids: tuple[int | None, ...], beat: Beat | None, elapsed: float
+    ) -> float | None:
         """Requests that were finished since the last look, in a minute."""
-        if pid is None or beat is None:
+        if beat is None:
             self._answered = None
             return None
         count = beat.answered + beat.failed
-        before, self._answered = self._answered, (pid, count)
-        if before is None or before[0] != pid:
+        before, self._answered = self._answered, (pids, count)
+        if before is None or before[0] != pids:
             return None
         return (count - before[1]) * 60.0 / elapsed
 

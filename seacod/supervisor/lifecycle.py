@@ -1,8 +1,9 @@
-"""The service's life: who serves, who takes over, when the next one starts.
+"""The life of one seat: who serves, who takes over, when the next one starts.
 
-One loop takes one event at a time (`run`), gives it to the handler of its kind, and looks at the
-deadlines. Handlers never wait. Called by `daemon.py`; who there is stands in `crew.py`, what a
-single worker can do in `worker.py`, the arithmetic of pauses in `restart.py`.
+A service has one such life for each of its workers (`workers.py`); mostly that is one. One loop
+takes one event at a time (`run`), gives it to the handler of its kind, and looks at the deadlines.
+Handlers never wait. Called by `daemon.py`; who there is stands in `crew.py`, what a single worker
+can do in `worker.py`, the arithmetic of pauses in `restart.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.crashes import Crash
 from seacod.supervisor.crew import Crew
+from seacod.supervisor.doors import Door
 from seacod.supervisor.events import (
     ApplyRequested,
     Event,
@@ -31,11 +33,11 @@ from seacod.supervisor.events import (
     StopRequested,
 )
 from seacod.supervisor.exits import End, ExitKind, MemoryKills, classify, is_own_fault
-from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.listener import Listener
 from seacod.supervisor.liveness import Limits, own_pause
 from seacod.supervisor.memory import Room
 from seacod.supervisor.notice import Notice
+from seacod.supervisor.placement import Seat
 from seacod.supervisor.replacing import Replacing
 from seacod.supervisor.report import Report
 from seacod.supervisor.restart import Pause, RestartPolicy
@@ -70,6 +72,9 @@ class Hooks:
         replaced: a replacement is over; None when the new settings are in use, else why not.
         raised: something an operator should hear: a kind of alert, English, Chinese.
         cleared: it is over.
+        blamed: a worker, by pid, ended by its own fault.
+        may_end: asked when a first start failed for good: whether the service is to end, too. Not
+            while another worker serves or is about to.
     """
 
     changed: Callable[[], None]
@@ -79,15 +84,18 @@ class Hooks:
     replaced: Callable[[str | None], None]
     raised: Callable[[str, str, str], None]
     cleared: Callable[[str, str, str], None]
+    blamed: Callable[[int], None] = lambda pid: None
+    may_end: Callable[[], bool] = lambda: True
 
 
 class Lifecycle:
-    """Owns the worker processes; nobody else starts, signals or reaps them.
+    """Owns the worker processes of a seat; nobody else starts, signals or reaps them.
 
     Args:
+        seat: what its workers are given.
         listener: the listening socket, handed on to each worker.
         settings: what the first worker uses.
-        front_door: opened whenever no worker serves.
+        front_door: wanted open whenever no worker of this seat serves.
         hooks: who hears what.
         worker_command: what a worker is; see `WorkerProcess`.
         room: whether a second worker fits into memory.
@@ -95,15 +103,17 @@ class Lifecycle:
 
     def __init__(
         self,
+        seat: Seat,
         listener: Listener,
         settings: Settings,
-        front_door: FrontDoor,
+        front_door: Door,
         hooks: Hooks,
         *,
         worker_command: Sequence[str] = WORKER_COMMAND,
         room: Room | None = None,
         random_: random.Random | None = None,
     ) -> None:
+        self.seat = seat
         self.report = Report()
         self.events = EventQueue()
         self.fatal_exit_code: int | None = None
@@ -115,7 +125,7 @@ class Lifecycle:
         self._random = random_ or random.Random()
         self._room = room or Room()
         self._crew = Crew(
-            listener, self.events, worker_command, self._room, self._random, self._changed
+            seat, listener, self.events, worker_command, self._room, self._random, self._changed
         )
         self._replacing = Replacing(self._crew, self._room, front_door, hooks.replaced, self._raise)
         self._restart_at: float | None = None
@@ -292,7 +302,7 @@ class Lifecycle:
         is_out_of_memory = self._memory_kills.happened()
         end = worker.our_end or classify(status, is_out_of_memory=is_out_of_memory)
         if is_own_fault(end, status):
-            self._blamed_pids = [*self._blamed_pids, worker.pid][-_BLAMED_KEPT:]
+            self._hooks.blamed(worker.pid)
         was_asked, ready_for = worker.was_asked_to_end, worker.ready_for_seconds
         is_hung = end.kind in (ExitKind.HUNG, ExitKind.NEVER_READY)
         worker.ended(end, status, is_wanted=was_asked and not is_hung)
@@ -335,7 +345,7 @@ class Lifecycle:
         elif self._replacing.has_failed(worker):
             self._give_up_replacement(worker, end)
             self._start("back to the settings before")
-        elif not self.report.has_served and end.kind in _FATAL_AT_FIRST_START:
+        elif end.kind in _FATAL_AT_FIRST_START and self._hooks.may_end():
             self.fatal_exit_code = status
             self.fatal_message = worker.fault.message if worker.fault else end.cause
             self._crew.leave(self._crew.spare.dismiss(self.fatal_message))
@@ -481,6 +491,20 @@ class Lifecycle:
         """Ask the worker in front to give cached GPU memory back."""
         if self._crew.front is not None:
             self._crew.front.process.send(protocol.ReleaseGpuCache())
+
+    def blame(self, pid: int) -> None:
+        """A worker of any seat ended by its own fault: those that come are told, and the one that
+        serves."""
+        self._blamed_pids = [*self._blamed_pids, pid][-_BLAMED_KEPT:]
+        front = self._crew.front
+        if front is not None and front.state is WorkerState.SERVING:
+            front.process.send(protocol.Blame(pid))
+
+    @property
+    def slot(self) -> str | None:
+        """Of the worker that serves; None when none does."""
+        front = self._crew.front
+        return front.process.slot if front is not None and self._crew.is_serving else None
 
     def pids(self) -> frozenset[int]:
         """Of all workers there are."""

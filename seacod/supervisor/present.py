@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 
 import psutil
 
@@ -18,25 +19,37 @@ from seacod.supervisor.watches import Watches
 
 
 def look(
-    settings: Settings, paths: Paths, report: Report, watches: Watches, *, watchdog_at: float | None
+    settings: Settings,
+    paths: Paths,
+    reports: Sequence[Report],
+    whole: Report,
+    watches: Watches,
+    *,
+    watchdog_at: float | None,
 ) -> Present:
     """Figures of the machine and the service. Quick: it runs on the event loop.
 
     Args:
+        reports: of each seat.
+        whole: of the service.
         watchdog_at: on the monotonic clock, when systemd was last told that we live.
     """
-    is_serving = report.state is ServiceState.SERVING
-    beat = report.beat if is_serving else None
-    heard_at = report.beat_at if is_serving else None
+    is_serving = whole.state is ServiceState.SERVING
+    beat = whole.beat if is_serving else None
+    heard_at = whole.beat_at if is_serving else None
     memory = psutil.virtual_memory()
     now = time.monotonic()
     delivery = watches.alerting.delivery
     return Present(
         cpu_percent=psutil.cpu_percent(),
         memory_percent=memory.percent,
-        memory_bytes=_memory(report),
+        memory_bytes=_memory(reports),
         disk_free_bytes=free_bytes(paths.temp),
-        spare_is_warm=report.spare is not None and report.spare.state is WorkerState.WARM,
+        workers=len(reports),
+        workers_serving=sum(one.state is ServiceState.SERVING for one in reports),
+        spare_is_warm=any(
+            one.spare is not None and one.spare.state is WorkerState.WARM for one in reports
+        ),
         beat_age_seconds=None if heard_at is None else now - heard_at,
         oldest_request_seconds=beat.oldest_seconds if beat is not None else None,
         watchdog_age_seconds=None if watchdog_at is None else now - watchdog_at,
@@ -50,14 +63,20 @@ def look(
     )
 
 
-def _memory(report: Report) -> dict[str, int]:
-    pids = {
-        "supervisor": os.getpid(),
-        "worker": report.pid,
-        "spare": report.spare.pid if report.spare is not None else None,
-    }
-    sizes = {name: resident_bytes(pid) for name, pid in pids.items() if pid is not None}
-    return {name: size for name, size in sizes.items() if size is not None}
+def _memory(reports: Sequence[Report]) -> dict[str, int]:
+    """By role; of several workers together."""
+    pids = [("supervisor", os.getpid())]
+    for report in reports:
+        if report.pid is not None:
+            pids.append(("worker", report.pid))
+        if report.spare is not None:
+            pids.append(("spare", report.spare.pid))
+    sizes: dict[str, int] = {}
+    for name, pid in pids:
+        size = resident_bytes(pid)
+        if size is not None:
+            sizes[name] = sizes.get(name, 0) + size
+    return sizes
 
 
 def _outbox(watches: Watches) -> int | None:

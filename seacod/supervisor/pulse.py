@@ -26,6 +26,10 @@ class Pulses:
         """`name` has just gone round."""
         self._last[name] = self._clock()
 
+    def forget(self, name: str) -> None:
+        """`name` has ended as it should."""
+        self._limit_seconds.pop(name, None)
+
     def late(self) -> dict[str, float]:
         """The tasks that are overdue, with the seconds since each was seen."""
         now = self._clock()

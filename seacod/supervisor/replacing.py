@@ -15,8 +15,8 @@ import structlog
 
 from seacod.config.schema import Settings
 from seacod.supervisor.crew import Crew
+from seacod.supervisor.doors import Door
 from seacod.supervisor.exits import End, ExitKind
-from seacod.supervisor.frontdoor import FrontDoor
 from seacod.supervisor.memory import Room
 from seacod.supervisor.states import WorkerState
 from seacod.supervisor.worker import Worker
@@ -60,7 +60,7 @@ class Replacing:
         self,
         crew: Crew,
         room: Room,
-        front_door: FrontDoor,
+        front_door: Door,
         told: Callable[[str | None], None],
         raised: Callable[[str, str, str], None],
     ) -> None:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from seacod.alerts.outbox import Outbox
 from seacod.paths import Paths
 from seacod.supervisor.gpu import Gpu, GpuSampler
 from seacod.supervisor.metrics_server import MetricsServer
+from seacod.supervisor.placement import Seat
 from seacod.supervisor.reload import Reloads
 from seacod.supervisor.report import Beside, Report
 
@@ -29,6 +30,7 @@ _SHOWN_ALERTS = 10
 def snapshot(
     report: Report,
     *,
+    workers: Sequence[tuple[Seat, Report]],
     started_at: float,
     version: str,
     url: str,
@@ -63,6 +65,7 @@ def snapshot(
             "device": report.device,
             "was_spare": report.was_spare,
         },
+        "workers": [_worker(seat, one) for seat, one in workers],
         "spare": _beside(report.spare),
         "replacement": _beside(report.replacement),
         "leaving": report.leaving,
@@ -156,6 +159,25 @@ def _alerts(outbox: Outbox) -> dict[str, Any] | None:
         }
     except sqlite3.Error:
         return None
+
+
+def _worker(seat: Seat, report: Report) -> dict[str, Any]:
+    beat = report.beat
+    return {
+        "number": seat.number + 1,
+        "gpu": seat.gpu,
+        "pid": report.pid,
+        "state": report.state.value,
+        "since": report.since,
+        "stage": report.stage,
+        "model": report.model,
+        "device": report.device,
+        "spare": _beside(report.spare),
+        "restarts": report.restarts,
+        "in_flight": beat.in_flight if beat else 0,
+        "queue_depth": beat.queue_depth if beat else 0,
+        "answered": beat.answered if beat else 0,
+    }
 
 
 def _beside(worker: Beside | None) -> dict[str, Any] | None:

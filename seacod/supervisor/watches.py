@@ -5,16 +5,14 @@ alerts they end in. Put together here; each has a file of its own. Owned by `dae
 from __future__ import annotations
 
 import asyncio
-import random
-import time
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
 import anyio.abc
 import structlog
 
-from seacod.alerts.rules import TrafficRules
 from seacod.config.schema import Settings
 from seacod.metrics import SupervisorMetrics
 from seacod.paths import Paths
@@ -26,16 +24,14 @@ from seacod.supervisor.gpu import Gpu, GpuSampler, visible
 from seacod.supervisor.gpu_guard import GpuActions, GpuGuard, WorkerOnGpu
 from seacod.supervisor.history import History
 from seacod.supervisor.housekeeping import Housekeeping
-from seacod.supervisor.lifecycle import Lifecycle
-from seacod.supervisor.memory import resident_bytes
+from seacod.supervisor.placement import Seat
 from seacod.supervisor.pulse import Pulses
-from seacod.supervisor.recycling import Point, Recycling
+from seacod.supervisor.seat_watch import Replace, SeatWatch, by_gpu
 from seacod.supervisor.states import ServiceState
+from seacod.supervisor.workers import Workers
 
 log = structlog.get_logger(__name__)
 
-# How long a replaced worker is waited for before the GPU may ask for another one.
-_REPLACE_PAUSE_SECONDS = 600.0
 # Before a watch that broke is begun anew.
 _BROKEN_PAUSE_SECONDS = 5.0
 # So many crashes with the same recording within a day, and it is named.
@@ -50,8 +46,10 @@ class Watches:
     Args:
         paths: where things lie.
         settings: asked each time; a reload may change them.
-        lifecycle: asked each time; it is made after this.
-        replace: has a new worker take over: its cause, and whether the old one may stay until then.
+        workers: asked each time; they are made after this.
+        seats: of these workers.
+        replace: has a new worker take over: the seat, its cause, and whether the old one may stay
+            until then.
         metrics: where figures go.
         pulses: where the tasks show that they live.
         url: of the service.
@@ -61,39 +59,34 @@ class Watches:
         self,
         paths: Paths,
         settings: Callable[[], Settings],
-        lifecycle: Callable[[], Lifecycle],
-        replace: Callable[[str, bool], None],
+        workers: Callable[[], Workers],
+        seats: Sequence[Seat],
+        replace: Replace,
         metrics: SupervisorMetrics,
         pulses: Pulses,
         url: str,
     ) -> None:
         self._paths = paths
         self._settings = settings
-        self._lifecycle = lifecycle
-        self._replace = replace
+        self._workers = workers
         self._metrics = metrics
         self._pulses = pulses
         self._url = url
-        self._rules = TrafficRules()
-        self._recycling = Recycling(random.Random())
-        self._curves = curves.Curves()
         self.history = History()
-        self._dossiers: asyncio.Queue[Crash] = asyncio.Queue()
+        self._dossiers: asyncio.Queue[tuple[SeatWatch, Crash]] = asyncio.Queue()
         # Recordings that were with the model when a worker crashed, with the times.
         self._suspects: dict[str, list[float]] = {}
-        self._replaced_at = -_REPLACE_PAUSE_SECONDS
         self.alerting = Alerting(paths.state, lambda: settings().alerts, self._evidence, pulses)
         self.desk = self.alerting.desk
-        guard = GpuGuard(
-            lambda: settings().gpu,
-            self._worker_on_gpu,
-            GpuActions(lambda: lifecycle().release_gpu_cache(), self._replace_for_gpu),
-            self.desk,
-        )
+        self.seats = [
+            SeatWatch(seat, lambda n=seat.number: workers().lives[n], settings, replace, self.desk)  # type: ignore[misc]
+            for seat in seats
+        ]
+        self._guards = [self._guard(group) for group in by_gpu(self.seats)]
         self.gpus = GpuSampler(
             lambda: settings().gpu.interval_seconds,
-            on_sample=lambda gpus: self._on_gpus(gpus, guard),
-            on_failure=lambda problem: self._on_gpu_failure(problem, guard),
+            on_sample=self._on_gpus,
+            on_failure=self._on_gpu_failure,
             pulses=pulses,
         )
         self.housekeeping = Housekeeping(
@@ -129,26 +122,20 @@ class Watches:
     async def finish(self) -> None:
         """The service ends: write and send what there is."""
         while not self._dossiers.empty():
-            await self._keep(self._dossiers.get_nowait())
+            await self._keep(*self._dossiers.get_nowait())
         await self.alerting.finish()
 
     # -- what the lifecycle tells -----------------------------------------------------------
 
-    def on_beat(self, pid: int, beat: Beat) -> None:
-        """The worker in front gave a sign of life."""
-        settings = self._settings()
-        for finding in self._rules.beat(
-            time.monotonic(), pid, beat, settings.limits.queue_length, settings.alerts
-        ):
-            log.warning("traffic_rule", kind=finding.kind, begun=finding.has_begun)
-            if finding.has_begun:
-                self.desk.raised(finding.kind, finding.english, finding.chinese)
-            else:
-                self.desk.cleared(finding.kind, finding.english, finding.chinese)
+    def on_beat(self, seat: Seat, pid: int, beat: Beat) -> None:
+        """The worker in front of a seat gave a sign of life."""
+        whole = self._workers().report.beat
+        self.seats[seat.number].beat(pid, beat, whole.queue_depth if whole is not None else 0)
 
-    def on_crash(self, crash: Crash) -> None:
+    def on_crash(self, seat: Seat, crash: Crash) -> None:
         """A worker ended that should not have."""
-        self._dossiers.put_nowait(crash)
+        watch = self.seats[seat.number]
+        self._dossiers.put_nowait((watch, crash))
         kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
         count = crash.in_flight
         lost = f"by its last beat, {count} requests were inside" if count else "it was idle"
@@ -159,10 +146,11 @@ class Watches:
             kind,
             f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced.",
             f"识别进程（pid {crash.pid}）已退出：{crash.cause}；{lost_zh}。正在恢复。",
+            key=seat.name,
             exit_status=crash.status,
             last_recording=crash.running,
             served_seconds=None if crash.served_seconds is None else round(crash.served_seconds),
-            memory_of_the_last_ten_minutes=self._curves.in_words(),
+            memory_of_the_last_ten_minutes=watch.curves.in_words(),
             dossier=str(crashes.directory_of(self._paths.state, crash)),
             last_lines_of_the_worker=list(crash.last_lines),
             _picture=str(crashes.directory_of(self._paths.state, crash) / crashes.PICTURE),
@@ -193,34 +181,44 @@ class Watches:
 
     # -- GPU --------------------------------------------------------------------------------
 
-    def _worker_on_gpu(self) -> WorkerOnGpu:
-        lifecycle = self._lifecycle()
-        beat = lifecycle.report.beat
-        return WorkerOnGpu(
-            lifecycle.report.device, lifecycle.pids(), beat.gpu_reserved_bytes if beat else 0
+    def _guard(self, group: Sequence[SeatWatch]) -> GpuGuard:
+        """The guard of one GPU, for all seats on it."""
+        first = group[0].seat
+
+        def on_it() -> WorkerOnGpu:
+            beats = [one.life.report.beat for one in group]
+            return WorkerOnGpu(
+                next((one.life.report.device for one in group if one.life.report.device), ""),
+                first.visible_to(os.environ),
+                self._workers().pids(),
+                sum(beat.gpu_reserved_bytes for beat in beats if beat is not None),
+            )
+
+        def release() -> None:
+            for one in group:
+                one.life.release_gpu_cache()
+
+        def replace(cause: str) -> None:
+            max(group, key=_reserved).replace_for_gpu(cause)
+
+        return GpuGuard(
+            lambda: self._settings().gpu, on_it, GpuActions(release, replace), self.desk
         )
 
-    def _on_gpus(self, gpus: list[Gpu], guard: GpuGuard) -> None:
-        self._metrics.set_gpus(gpus, self._lifecycle().pids())
-        guard.sampled(gpus)
+    def _on_gpus(self, gpus: list[Gpu]) -> None:
+        self._metrics.set_gpus(gpus, self._workers().pids())
+        for guard in self._guards:
+            guard.sampled(gpus)
 
-    def _on_gpu_failure(self, problem: str, guard: GpuGuard) -> None:
+    def _on_gpu_failure(self, problem: str) -> None:
         self._metrics.set_gpus([])
-        guard.failed(problem)
+        self._guards[0].failed(problem)
 
-    def _replace_for_gpu(self, cause: str) -> None:
-        now = time.monotonic()
-        if now - self._replaced_at < _REPLACE_PAUSE_SECONDS:
-            # It did not help the last time either: a loop of restarts would only add to it.
-            log.warning("not_replaced_again", cause=cause)
-            return
-        self._replaced_at = now
-        # Two at once would not fit where one is too much already.
-        self._replace(cause, False)
-
-    def gpu_in_use(self) -> Gpu | None:
-        """That of the worker in front."""
-        return visible(self.gpus.gpus, self._lifecycle().report.device)
+    def gpu_in_use(self, seat: SeatWatch | None = None) -> Gpu | None:
+        """That of the worker of a seat; by default the first."""
+        one = seat or self.seats[0]
+        environment = one.seat.visible_to(os.environ)
+        return visible(self.gpus.gpus, one.life.report.device, environment)
 
     # -- tasks ------------------------------------------------------------------------------
 
@@ -232,48 +230,33 @@ class Watches:
             await asyncio.sleep(curves.INTERVAL_SECONDS)
 
     def _look_once(self) -> None:
-        lifecycle = self._lifecycle()
-        report, beat = lifecycle.report, lifecycle.report.beat
-        host = resident_bytes(report.pid) if report.pid is not None else None
-        gpu = self.gpu_in_use()
-        own = gpu.used_by(lifecycle.pids()) if gpu is not None else None
-        used = gpu.used_bytes if gpu is not None else None
-        self._curves.add(curves.Moment(time.time(), host, used, own))
-        is_serving = report.state is ServiceState.SERVING
-        self.history.look(report.pid, beat if is_serving else None, host, gpu)
-        if not is_serving or beat is None or report.pid is None:
-            return
-        if host is None or report.replacement is not None:
-            return
-        cause = self._recycling.look(
-            time.monotonic(),
-            report.pid,
-            time.time() - report.since,
-            Point(beat.answered + beat.failed, host, own or beat.gpu_reserved_bytes),
-            beat.in_flight == 0,
-            self._settings().worker,
+        for seat in self.seats:
+            seat.look(self.gpu_in_use(seat))
+        report = self._workers().report
+        sizes = [seat.host_bytes for seat in self.seats if seat.host_bytes is not None]
+        self.history.look(
+            tuple(seat.life.report.pid for seat in self.seats),
+            report.beat if report.state is ServiceState.SERVING else None,
+            sum(sizes) if sizes else None,
+            self.gpu_in_use(),
         )
-        if cause is None:
-            return
-        log.info("worker_is_recycled", worker_pid=report.pid, cause=cause)
-        if self._recycling.leak is not None:
-            self.desk.raised(
-                "leak",
-                f"The worker with pid {report.pid} is replaced: {cause}.",
-                f"正在更换识别进程（pid {report.pid}）：{cause}。",
-            )
-        self._replace(cause, True)
 
     async def _keep_dossiers(self) -> None:
         while True:
-            await self._keep(await self._dossiers.get())
+            await self._keep(*await self._dossiers.get())
 
-    async def _keep(self, crash: Crash) -> None:
+    async def _keep(self, seat: SeatWatch, crash: Crash) -> None:
         await asyncio.to_thread(
-            crashes.keep, self._paths.state, crash, self._evidence(), self._curves.all()
+            crashes.keep, self._paths.state, crash, self._evidence(), seat.curves.all()
         )
 
     def _evidence(self) -> dict[str, Any]:
         return evidence.gather(
-            self._lifecycle().report, self.gpus, self.housekeeping.free_bytes, self._url
+            self._workers().report, self.gpus, self.housekeeping.free_bytes, self._url
         )
+
+
+def _reserved(one: SeatWatch) -> int:
+    """What the worker of a seat says it holds on its GPU."""
+    beat = one.life.report.beat
+    return beat.gpu_reserved_bytes if beat is not None else 0

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -46,6 +46,7 @@ class WorkerProcess:
         command: what to execute; tests put a quick stand-in here.
         slot: the name under which it writes its metrics; no two live workers share one.
         is_spare: it is to import everything and wait.
+        environment: more variables for it.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class WorkerProcess:
         *,
         slot: str = "worker0",
         is_spare: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.slot = slot
         self._events = events
@@ -76,6 +78,7 @@ class WorkerProcess:
                     **_environment(listener.fileno(), theirs.fileno(), settings),
                     protocol.ENV_SLOT: slot,
                     protocol.ENV_SPARE: "1" if is_spare else "",
+                    **(environment or {}),
                 },
                 # A session of its own: Ctrl-C on the terminal is the supervisor's to handle.
                 start_new_session=True,

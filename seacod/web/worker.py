@@ -16,14 +16,15 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from seacod import logs, metrics, protocol
+from seacod.board import SLOTS_A_SEAT, Board
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
+from seacod.config.secrets import read_secret
 from seacod.errors import (
     EX_OK,
     EX_SOFTWARE,
@@ -35,17 +36,15 @@ from seacod.errors import (
 from seacod.lifeline import die_with
 from seacod.paths import Paths
 from seacod.protocol import FromSupervisor, FromWorker
-from seacod.web.accepting import stop_accepting
 from seacod.web.preparing import Preparation
 from seacod.web.room import guarded
 from seacod.web.traffic import Traffic
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from seacod.asr.service import TranscriptionService
     from seacod.jobs.runner import Jobs
     from seacod.web.jobs_api import JobDesk
+    from seacod.web.serving import Server
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +65,7 @@ def run_worker() -> int:
         control_fd = int(os.environ[protocol.ENV_CONTROL_FD])
         supervisor_pid = int(os.environ[protocol.ENV_SUPERVISOR_PID])
         slot = os.environ[protocol.ENV_SLOT]
+        seats = int(os.environ.get(protocol.ENV_SEATS, "1"))
         is_spare = bool(os.environ.get(protocol.ENV_SPARE))
     except (KeyError, ValueError):
         print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)
@@ -80,7 +80,8 @@ def run_worker() -> int:
     _prepare(settings, paths, slot)
     listener = socket.socket(fileno=listen_fd)
     control = socket.socket(fileno=control_fd)
-    worker = Worker(settings, paths, listener, control, is_spare=is_spare)
+    crowd = Crowd(paths, slot, seats) if seats > 1 else None
+    worker = Worker(settings, paths, listener, control, crowd, is_spare=is_spare)
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.
     logs.flush()
@@ -109,6 +110,21 @@ def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
         os.environ["OMP_NUM_THREADS"] = str(settings.asr.cpu_threads)
 
 
+class Crowd:
+    """The workers that share the listening socket, as one of them sees it.
+
+    Args:
+        paths: of the service.
+        slot: of this worker.
+        seats: how many workers there are to be.
+    """
+
+    def __init__(self, paths: Paths, slot: str, seats: int) -> None:
+        number = int(slot.removeprefix("worker"))
+        self.board = Board(paths.board, seats * SLOTS_A_SEAT, number)
+        self.socket = paths.worker_socket(slot)
+
+
 class Worker:
     """One worker's life, seen from inside: warm, placed, ready, serving, draining.
 
@@ -121,16 +137,19 @@ class Worker:
         paths: Paths,
         listener: socket.socket,
         control: socket.socket,
+        crowd: Crowd | None,
         *,
         is_spare: bool,
     ) -> None:
+        self._crowd = crowd
         self._settings = settings
         self._paths = paths
         self._listener = listener
         self._control = control
         self._began = time.monotonic()
         self._service: TranscriptionService | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
+        self._jobs: Jobs | None = None
         self._traffic = Traffic()
         self._preparation = Preparation(settings, paths, self._say)
         self._desk: JobDesk | None = None
@@ -186,8 +205,9 @@ class Worker:
         await _first(self._may_serve, self._told_to_drain)
         if self._told_to_drain.is_set():
             return EX_OK
-        jobs = await self._take_up_jobs(service)
-        serving = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
+        jobs = self._jobs = await self._take_up_jobs(service)
+        self._join_crowd(service)
+        serving = asyncio.ensure_future(self._server.serve())
         draining = asyncio.ensure_future(self._told_to_drain.wait())
         singing = asyncio.ensure_future(self._sing(service))
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
@@ -204,7 +224,12 @@ class Worker:
         from seacod.asr.service import TranscriptionService
         from seacod.metrics.worker import WorkerMetrics
 
-        service = TranscriptionService(self._settings, self._preparation.load, WorkerMetrics())
+        service = TranscriptionService(
+            self._settings,
+            self._preparation.load,
+            WorkerMetrics(),
+            self._crowd.board if self._crowd is not None else None,
+        )
         await service.start()
         await service.open()
         service.on_fault = lambda kind, text: self._send(protocol.Fault(kind, text))
@@ -212,12 +237,30 @@ class Worker:
         self._server = self._web_server(service)
         return service
 
-    def _web_server(self, service: TranscriptionService) -> uvicorn.Server:
+    def _join_crowd(self, service: TranscriptionService) -> None:
+        """Let the neighbours see how much there is to do here, from now on."""
+        if self._crowd is None:
+            return
+        from seacod.web.serving import is_better_elsewhere
+
+        board, traffic = self._crowd.board, self._traffic
+
+        def tell() -> None:
+            # A microphone is work that lasts.
+            board.mine.active = traffic.active + service.live.sessions
+            service.tell_others()
+
+        traffic.on_change = tell
+        traffic.is_better_elsewhere = lambda: is_better_elsewhere(board)
+        tell()
+
+    def _web_server(self, service: TranscriptionService) -> Server:
         import uvicorn
 
         from seacod.web.app import create_app
         from seacod.web.errors import RequestIds
         from seacod.web.jobs_api import JobDesk
+        from seacod.web.serving import Server
 
         self._desk = JobDesk(
             lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
@@ -244,20 +287,26 @@ class Worker:
             ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
         )
 
-        class Server(uvicorn.Server):
-            """uvicorn without its signal handlers: signals are ours."""
-
-            @contextlib.contextmanager
-            def capture_signals(self) -> Iterator[None]:
-                yield
-
-        return Server(config)
+        crowd = self._crowd
+        return Server(
+            config,
+            self._listener,
+            crowd.board if crowd is not None else None,
+            crowd.socket if crowd is not None else None,
+        )
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
         from seacod.jobs.runner import Jobs
+        from seacod.jobs.store import JobStore, open_store
 
         assert self._desk is not None
-        jobs = Jobs(self._paths.jobs, service, lambda: self._settings.results.keep_days)
+        results = self._settings.results
+
+        def opened() -> JobStore:
+            password = read_secret("database-password", results.database_password_file)
+            return open_store(self._paths.jobs, results.database, password)
+
+        jobs = Jobs(opened, service, lambda: self._settings.results.keep_days)
         await jobs.start(self._blamed_pids)
         self._desk.jobs = jobs
         return jobs
@@ -267,7 +316,7 @@ class Worker:
     ) -> None:
         """Accept nothing more, let what runs finish, close."""
         assert self._server is not None
-        await stop_accepting(self._server.servers)
+        await self._server.stop_accepting()
         service.is_draining = True
         before = self._traffic.active
         seconds = self._drain_seconds or 0.0
@@ -315,6 +364,9 @@ class Worker:
         elif isinstance(message, protocol.Serve):
             self._blamed_pids = message.blamed_pids
             self._may_serve.set()
+        elif isinstance(message, protocol.Blame):
+            if self._jobs is not None:
+                self._jobs.blame(message.pid)
         elif isinstance(message, protocol.Reload):
             self._apply(message.changes)
         elif isinstance(message, protocol.Retire):
@@ -371,6 +423,8 @@ class Worker:
                     log.warning("worker_stood_still", seconds=round(paused, 1))
                     self._service.forgive_pause()
                 load = self._service.load()
+                if self._may_serve.is_set():
+                    self._service.tell_others()
                 self._send(
                     protocol.Beat(
                         load.in_flight,

@@ -3,15 +3,16 @@ exactly once, none is lost."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine
+
+from seacod.jobs.store import open_store
 
 HERE = Path(__file__).parent
 FILES = 50
@@ -19,59 +20,88 @@ FILES = 50
 POINTS = 48
 
 
-def run(directory: Path, deadly: int, what: str) -> int:
+NAMES = {
+    "sqlite": "SELECT name FROM sqlite_master",
+    "postgresql": "SELECT tablename FROM pg_tables",
+}
+# Noted by the database itself.
+NOTE_ENDS = {
+    "sqlite": (
+        "CREATE TABLE ends (number INTEGER, state TEXT)",
+        "CREATE TRIGGER note AFTER UPDATE OF state ON files WHEN NEW.state = 'done' "
+        "BEGIN INSERT INTO ends VALUES (NEW.number, NEW.state); END",
+    ),
+    "postgresql": (
+        "CREATE TABLE ends (number INTEGER, state TEXT)",
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO ends VALUES (NEW.number, NEW.state); RETURN NEW; END $$",
+        "CREATE TRIGGER note AFTER UPDATE OF state ON files FOR EACH ROW "
+        "WHEN (NEW.state = 'done') EXECUTE FUNCTION note()",
+    ),
+}
+
+
+def run(directory: Path, deadly: int, what: str, address: str) -> int:
     result = subprocess.run(
-        [sys.executable, str(HERE / "work_and_die.py"), str(directory), str(deadly), what],
+        [
+            sys.executable, str(HERE / "work_and_die.py"), str(directory), str(deadly), what,
+            address,
+        ],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
         env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
-    )
+    )  # fmt: skip
     assert result.returncode in (0, -signal.SIGKILL), result.stderr
     return result.returncode
 
 
-def count_ends(directory: Path) -> None:
-    """Have SQLite itself note every file that gets to its end."""
-    database = sqlite3.connect(directory / "jobs.db")
-    database.executescript(
-        "CREATE TABLE ends (number INTEGER, state TEXT);"
-        "CREATE TRIGGER note AFTER UPDATE OF state ON files WHEN NEW.state = 'done' "
-        "BEGIN INSERT INTO ends VALUES (NEW.number, NEW.state); END;"
-    )
-    database.close()
+def opened(directory: Path, address: str) -> Engine:
+    """The database behind the store's back."""
+    place = address.replace("postgresql:", "postgresql+psycopg:")
+    return create_engine(place or f"sqlite:///{directory}/jobs.db")
 
 
-def test_killed_at_every_step_each_file_is_finished_once(tmp_path: Path) -> None:
-    assert run(tmp_path, 0, "accept") == 0
-    count_ends(tmp_path)
+def asked(engine: Engine, question: str) -> list[tuple[object, ...]]:
+    with engine.begin() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(question).all()]
+
+
+def test_killed_at_every_step_each_file_is_finished_once(tmp_path: Path, address: str) -> None:
+    assert run(tmp_path, 0, "accept", address) == 0
+    database = opened(tmp_path, address)
+    with database.begin() as connection:
+        for statement in NOTE_ENDS[database.dialect.name]:
+            connection.exec_driver_sql(statement)
     kills = 0
     for deadly in range(1, POINTS + 1):
-        kills += run(tmp_path, deadly, "work") == -signal.SIGKILL
-    assert run(tmp_path, 0, "work") == 0
+        kills += run(tmp_path, deadly, "work", address) == -signal.SIGKILL
+    assert run(tmp_path, 0, "work", address) == 0
     assert kills == POINTS
-    database = sqlite3.connect(tmp_path / "jobs.db")
-    ends = database.execute("SELECT number, count(*) FROM ends GROUP BY number").fetchall()
+    ends = asked(database, "SELECT number, count(*) FROM ends GROUP BY number ORDER BY number")
     assert ends == [(number, 1) for number in range(1, FILES + 1)]
-    states = database.execute("SELECT DISTINCT state, owner FROM files").fetchall()
-    assert states == [("done", None)]
-    interrupted = database.execute("SELECT sum(interruptions) FROM files").fetchone()[0]
-    assert interrupted > 0
-    for number in range(1, FILES + 1):
-        body = json.loads((tmp_path / "job/out" / f"{number:04}.json").read_text("utf-8"))
-        assert (body["name"], body["text"]) == (f"{number}.wav", f"file {number}")
-    assert not list((tmp_path / "job/in").iterdir())
-    assert not [path for path in (tmp_path / "job/out").iterdir() if path.suffix != ".json"]
+    assert asked(database, "SELECT DISTINCT state, owner FROM files") == [("done", None)]
+    ((interrupted,),) = asked(database, "SELECT sum(interruptions) FROM files")
+    assert interrupted
+    store = open_store(tmp_path, address)
+    for file in store.get("job")[1]:
+        body = store.read(file)
+        assert (body["name"], body["text"]) == (f"{file.number}.wav", f"file {file.number}")
+        assert not store.shelf.has(file)
+    store.close()
+    assert not [path for path in tmp_path.glob("job/in/*") if path.suffix != ".new"]
+    assert not [path for path in tmp_path.glob("job/out/*") if path.suffix != ".json"]
 
 
 @pytest.mark.parametrize("deadly", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 def test_killed_while_accepting_it_is_accepted_whole_or_not_at_all(
-    tmp_path: Path, deadly: int
+    tmp_path: Path, address: str, deadly: int
 ) -> None:
-    code = run(tmp_path, deadly, "accept")
-    database = sqlite3.connect(tmp_path / "jobs.db")
-    found = database.execute("SELECT count(*) FROM files").fetchone()[0]
+    code = run(tmp_path, deadly, "accept", address)
+    engine = opened(tmp_path, address)
+    tables = asked(engine, NAMES[engine.dialect.name])
+    found = asked(engine, "SELECT count(*) FROM files")[0][0] if ("files",) in tables else 0
     assert found in (0, FILES)
     if code == 0:
         assert found == FILES

@@ -10,12 +10,12 @@ import pytest
 from seacod.errors import Conflict, NotFound
 from seacod.jobs.model import FileState, JobFile
 from seacod.jobs.results import safe_name
-from seacod.jobs.store import JobStore
+from seacod.jobs.store import JobStore, open_store
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[JobStore]:
-    one = JobStore(tmp_path / "jobs")
+def store(tmp_path: Path, address: str) -> Iterator[JobStore]:
+    one = open_store(tmp_path / "jobs", address)
     yield one
     one.close()
 
@@ -92,13 +92,15 @@ def test_kills_from_outside_blame_nobody(store: JobStore) -> None:
     assert store.get("job")[0].finished is not None
 
 
-def test_the_files_of_a_living_owner_are_left_alone(store: JobStore, tmp_path: Path) -> None:
+def test_the_files_of_a_living_owner_are_left_alone(
+    store: JobStore, tmp_path: Path, address: str
+) -> None:
     accepted(store, "job", 2)
-    other = JobStore(tmp_path / "jobs")
+    other = open_store(tmp_path / "jobs", address)
     other.own("1-old")
     claimed = other.claim("1-old", 0)
     assert claimed is not None
-    assert store.recover([1]) == 0
+    assert store.recover([2]) == 0
     other.put_back("1-old", claimed.file)
     assert states(store, "job") == ["waiting", "waiting"]
     other.close()
@@ -128,7 +130,7 @@ def test_finished_jobs_expire_others_never(store: JobStore) -> None:
     assert store.delete_expired(-1) == 1
     with pytest.raises(NotFound):
         store.get("old")
-    assert not (store.directory / "old").exists()
+    assert not (store.shelf.directory / "old").exists()
     assert states(store, "open") == ["waiting"]
 
 
@@ -152,7 +154,7 @@ def test_a_damaged_database_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
     directory = tmp_path / "jobs"
     directory.mkdir()
     (directory / "jobs.db").write_bytes(b"this is no database at all " * 100)
-    store = JobStore.open(directory)
+    store = open_store(directory)
     accepted(store, "job", 1)
     assert states(store, "job") == ["waiting"]
     assert [p.name for p in directory.glob("jobs.db.damaged-*")]
@@ -166,10 +168,10 @@ def test_what_has_failed_gets_another_try(store: JobStore) -> None:
     store.finish("1-a", files[0], FileState.DONE)
     store.finish("1-a", files[1], FileState.FAILED, error=("bad_audio", "no", "不"))
     store.finish("1-a", files[2], FileState.FAILED, error=("bad_audio", "no", "不"))
-    assert not store.recording(files[0]).exists()
+    assert not store.shelf.has(files[0])
     assert store.get("job")[0].finished is not None
     # Somebody made room by hand: what is not there cannot be tried.
-    store.recording(files[2]).unlink()
+    store.shelf.drop(files[2])
     assert store.retry("job") == 1
     assert states(store, "job") == ["done", "waiting", "failed"]
     job, after = store.get("job")
@@ -207,3 +209,33 @@ def test_a_canceled_job_is_not_tried_again(store: JobStore) -> None:
     store.cancel("job")
     with pytest.raises(Conflict):
         store.retry("job")
+
+
+def test_a_pid_that_was_blamed_and_lives_again_keeps_its_files(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "jobs")
+    accepted(store, "job", 1)
+    store.own("1-new")
+    assert store.claim("1-new", 0) is not None
+    assert store.recover([1]) == 0
+    store.close()
+
+
+def test_an_owner_that_is_gone_is_given_time_to_be_blamed(store: JobStore) -> None:
+    accepted(store, "job", 1)
+    dead(store, "1-a", 1)
+    assert store.recover([], grace_seconds=60) == 0
+    assert store.recover([1], grace_seconds=60) == 1
+    assert store.get("job")[1][0].crashes == 1
+
+
+def test_a_result_is_read_as_it_was_kept(store: JobStore) -> None:
+    accepted(store, "job", 1)
+    store.own("1-a")
+    claimed = store.claim("1-a", 0)
+    assert claimed is not None
+    assert store.fetch(claimed.file).read_text() == "sound"
+    store.keep(claimed.file, {"text": "你好"})
+    store.keep(claimed.file, {"text": "你好，世界"})
+    assert store.finish("1-a", claimed.file, FileState.DONE)
+    assert store.read(claimed.file) == {"text": "你好，世界"}
+    assert store.get("job")[0].finished is not None

@@ -1,9 +1,9 @@
 """Works off the jobs in a directory and kills itself by SIGKILL at the N-th point: for
 test_durability.
 
-Arguments: directory, N (0 for never), "accept" or "work". A point lies before and after each
-statement of SQLite, each rename and each removal. Recognition is a stand-in: the text is the
-content of the file, after a moment.
+Arguments: directory, N (0 for never), "accept" or "work", and the address of PostgreSQL if it is
+that. A point lies before and after each statement of SQL, each rename and each removal. Recognition
+is a stand-in: the text is the content of the file, after a moment.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+
 from seacod import logs
 from seacod.asr.transcript import Transcript
 from seacod.config.schema import LimitSettings, LogSettings
-from seacod.jobs import model, store
+from seacod.jobs import model, presence, runner, store
 from seacod.jobs.runner import Jobs
 
 FILES = 50
@@ -46,18 +48,6 @@ class Points:
         return counted
 
 
-class Database:
-    """SQLite's connection, with points around its statements."""
-
-    def __init__(self, real: Any, points: Points) -> None:
-        self._real = real
-        self.execute = points.around(real.execute)
-        self.executemany = points.around(real.executemany)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-
 class StandIn:
     limits = LimitSettings(concurrent_job_files=3)
 
@@ -66,8 +56,8 @@ class StandIn:
         return Transcript(path.read_text(), (), 1.0, 0.1, 0.0, None, "stand-in", "cpu")
 
 
-def accept(directory: Path, points: Points) -> None:
-    jobs = opened(directory, points)
+def accept(directory: Path, address: str, points: Points) -> None:
+    jobs = opened(directory, address, points)
     incoming = jobs.incoming("job")
     incoming.mkdir(parents=True, exist_ok=True)
     for number in range(1, FILES + 1):
@@ -76,17 +66,15 @@ def accept(directory: Path, points: Points) -> None:
     jobs.close()
 
 
-def opened(directory: Path, points: Points) -> store.JobStore:
-    one = store.JobStore(directory)
-    one._database = Database(one._database, points)  # type: ignore[assignment]
+def opened(directory: Path, address: str, points: Points) -> store.JobStore:
+    one = store.open_store(directory, address)
+    for moment in ("before_cursor_execute", "after_cursor_execute", "commit", "rollback"):
+        event.listen(one._database.engine, moment, lambda *_: points.passed())
     return one
 
 
-async def work(directory: Path, points: Points) -> None:
-    jobs = Jobs(directory, StandIn(), lambda: 7.0)  # type: ignore[arg-type]
-    store.JobStore.open = staticmethod(  # type: ignore[method-assign,assignment]
-        lambda path: opened(path, points)
-    )
+async def work(directory: Path, address: str, points: Points) -> None:
+    jobs = Jobs(lambda: opened(directory, address, points), StandIn(), lambda: 7.0)  # type: ignore[arg-type]
     await jobs.start([])
     while (await jobs.get("job"))[0].finished is None:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
@@ -95,17 +83,20 @@ async def work(directory: Path, points: Points) -> None:
 
 
 def main() -> None:
-    directory, deadly, what = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    directory, deadly, what, address = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
     logs.configure(LogSettings(level="error"), "worker")
     # A machine whose power fails dozens of times at the same recording is not what is tried here.
     store.INTERRUPTIONS_ARE_POISON = model.INTERRUPTIONS_ARE_POISON = 10_000
+    # Nobody waits a minute for each.
+    presence.LEASE_SECONDS = runner._BLAME_SECONDS = 0.1
+    runner._LOOK_SECONDS = 0.05
     points = Points(deadly)
     os.replace = points.around(os.replace)  # type: ignore[assignment]
     Path.unlink = points.around(Path.unlink)  # type: ignore[method-assign]
     if what == "accept":
-        accept(directory, points)
+        accept(directory, address, points)
     else:
-        asyncio.run(work(directory, points))
+        asyncio.run(work(directory, address, points))
 
 
 if __name__ == "__main__":

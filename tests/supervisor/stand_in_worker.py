@@ -27,7 +27,8 @@ from pathlib import Path
 
 from seacod import protocol
 from seacod.config import Settings
-from seacod.web.accepting import stop_accepting
+from seacod.paths import Paths
+from seacod.web.accepting import unix_socket
 
 
 def _plan() -> dict[str, object]:
@@ -106,6 +107,7 @@ async def _main() -> int:
             sink.close()
             in_flight.discard(task)
 
+    print("sees", os.environ.get("CUDA_VISIBLE_DEVICES"), file=sys.stderr, flush=True)
     leaked: list[bytes] = []
 
     async def beat() -> None:
@@ -129,6 +131,8 @@ async def _main() -> int:
     while message := await told():
         if isinstance(message, protocol.ReleaseGpuCache):
             print("told the worker: release_gpu_cache", file=sys.stderr, flush=True)
+        if isinstance(message, protocol.Blame):
+            print(f"told the worker: blame {message.pid}", file=sys.stderr, flush=True)
         if isinstance(message, protocol.Reload):
             for key, value in message.changes.items():
                 print(f"told the worker: {key}={value}", file=sys.stderr, flush=True)
@@ -136,12 +140,19 @@ async def _main() -> int:
             if "exit_on_serve" in plan:
                 return int(str(plan["exit_on_serve"]))
             server = await asyncio.start_server(answer, sock=listener)
+            if os.environ.get(protocol.ENV_SEATS, "1") != "1":
+                own = Paths.resolve(settings).worker_socket(os.environ[protocol.ENV_SLOT])
+                await asyncio.start_unix_server(answer, sock=unix_socket(own))
             if plan.get("blocked"):
                 # PyDLL keeps the interpreter lock during the call: nothing of Python runs.
                 ctypes.PyDLL(None).sleep(3600)
         elif isinstance(message, protocol.Drain) and not plan.get("ignore_drain"):
             if server is not None:
-                await stop_accepting([server])
+                for listening in server.sockets:
+                    asyncio.get_running_loop().remove_reader(listening.fileno())
+                # What the loop has just accepted gets its transport before the server closes.
+                await asyncio.sleep(0.05)
+                server.close()
             if in_flight:
                 await asyncio.wait(in_flight, timeout=message.timeout_seconds)
             writer.write(protocol.encode(protocol.Drained(0, len(in_flight))))

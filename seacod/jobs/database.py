@@ -1,0 +1,185 @@
+"""The tables of jobs, and the two databases they can lie in.
+
+SQLite, embedded, for one machine; PostgreSQL for several that share their jobs. Everything above
+this file is the same for both. Blocking: never call from an event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from seacod.errors import ConfigError
+
+_LOCK_SECONDS = 30.0
+# A connection to PostgreSQL that does not come about within this is none.
+_CONNECT_SECONDS = 10
+# PostgreSQL: one of any number that names us among its users (pg_advisory_lock(bigint)).
+_SCHEMA_LOCK = 0x5EAC0D
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs", metadata,
+    Column("id", Text, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("hotwords", Text, nullable=False),
+    Column("created", Float(53), nullable=False),
+    Column("finished", Float(53)),
+    Column("is_canceled", Boolean, nullable=False, server_default=text("false")),
+    Column("claimed", Float(53), nullable=False, server_default=text("0")),
+)  # fmt: skip
+
+files = Table(
+    "files", metadata,
+    Column("job", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("crashes", Integer, nullable=False, server_default=text("0")),
+    Column("interruptions", Integer, nullable=False, server_default=text("0")),
+    Column("owner", Text),
+    Column("started", Float(53)),
+    Column("finished", Float(53)),
+    Column("audio_seconds", Float(53)),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("error_zh", Text),
+    Index("files_by_state", "state"),
+)  # fmt: skip
+
+shared = MetaData()
+
+# Only where several machines share the jobs: who works, and what there is to work on.
+owners = Table(
+    "owners", shared,
+    Column("owner", Text, primary_key=True),
+    Column("seen", Float(53), nullable=False),
+)  # fmt: skip
+
+recordings = Table(
+    "recordings", shared,
+    Column("job", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("kept", Float(53), nullable=False),
+)  # fmt: skip
+
+results = Table(
+    "results", shared,
+    Column("job", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("body", Text, nullable=False),
+)  # fmt: skip
+
+
+class Database:
+    """One of the two, opened.
+
+    Args:
+        engine: of SQLAlchemy.
+        is_shared: other machines work on it, too.
+    """
+
+    def __init__(self, engine: Engine, *, is_shared: bool) -> None:
+        self.engine = engine
+        self.is_shared = is_shared
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All of the block or nothing."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def sqlite(path: Path) -> Database:
+    """The database in this file; made if it is missing.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: the file cannot be written to.
+        sqlalchemy.exc.DatabaseError: what is there is damaged.
+    """
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, _: Any) -> None:
+        # Transactions are begun below: the driver itself would begin them too late.
+        connection.isolation_level = None
+        # FULL: an accepted job is on the disk when its client hears so, power cut or not.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    metadata.create_all(engine)
+    return Database(engine, is_shared=False)
+
+
+def postgresql(address: str, password: str | None) -> Database:
+    """The database at this address, in which our tables are made.
+
+    Args:
+        address: postgresql://USER@HOST/DATABASE.
+
+    Raises:
+        ConfigError: it is no such address, or the driver is not installed.
+        sqlalchemy.exc.OperationalError: nothing answers there, or it refuses us.
+    """
+    try:
+        url = make_url(address).set(drivername="postgresql+psycopg")
+        engine = create_engine(
+            url.set(password=password) if password is not None else url,
+            # A connection that broke meanwhile is made anew.
+            pool_pre_ping=True,
+            pool_size=2,
+            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "seacod"},
+        )
+    except ArgumentError:
+        raise ConfigError(
+            f"results.database: {address!r} is no address; write postgresql://USER@HOST/DATABASE"
+        ) from None
+    except (ImportError, NoSuchModuleError):
+        raise ConfigError(
+            "results.database: PostgreSQL needs its driver; install seacod[postgresql]: "
+            "pip install 'psycopg[binary]' in seacod's environment",
+        ) from None
+    with engine.begin() as connection:
+        # Two services that start at once would both make them.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+        metadata.create_all(connection)
+        shared.create_all(connection)
+    return Database(engine, is_shared=True)

@@ -1,0 +1,129 @@
+"""Who is alive of those that work on jobs: by locks on one machine, by leases among several."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from seacod.jobs.database import Database, owners
+
+# Renewed every few seconds; a machine that cannot reach the database for so long has lost its files
+# to the others, and what it finishes after that is not taken.
+LEASE_SECONDS = 30.0
+
+
+class Presence(Protocol):
+    """Owners of files, by name. Blocking."""
+
+    def own(self, owner: str) -> None:
+        """Be an owner from now on, until `release` or the end of the process."""
+
+    def release(self, owner: str) -> None: ...
+
+    def renew(self) -> None:
+        """Still here."""
+
+    def is_alive(self, owner: str, *, is_blamed: bool) -> bool:
+        """Whether an owner lives; `is_blamed`: it was seen to crash."""
+
+    def close(self) -> None: ...
+
+
+class FileLocks:
+    """An owner lives as long as it holds a lock on its file, which the kernel takes away however
+    the process ends.
+
+    Args:
+        directory: of these files; made if it is missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(exist_ok=True)
+        self._locks: dict[str, int] = {}
+
+    def own(self, owner: str) -> None:
+        lock = os.open(self._directory / owner, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self._locks[owner] = lock
+
+    def release(self, owner: str) -> None:
+        os.close(self._locks.pop(owner))
+        (self._directory / owner).unlink(missing_ok=True)
+
+    def renew(self) -> None:
+        """The kernel does."""
+
+    def is_alive(self, owner: str, *, is_blamed: bool) -> bool:
+        # The kernel knows; a pid that was blamed may be another process by now.
+        if owner in self._locks:
+            return True
+        try:
+            lock = os.open(self._directory / owner, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            (self._directory / owner).unlink(missing_ok=True)
+            return False
+        finally:
+            os.close(lock)
+
+    def close(self) -> None:
+        for owner in tuple(self._locks):
+            self.release(owner)
+
+
+class Leases:
+    """An owner lives as long as it was seen lately, by the clock of the database.
+
+    Args:
+        database: shared.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._mine: set[str] = set()
+
+    def own(self, owner: str) -> None:
+        self._mine.add(owner)
+        self.renew()
+
+    def release(self, owner: str) -> None:
+        self._mine.discard(owner)
+        with self._database.transaction() as connection:
+            connection.execute(owners.delete().where(owners.c.owner == owner))
+
+    def renew(self) -> None:
+        now = func.extract("epoch", func.clock_timestamp())
+        with self._database.transaction() as connection:
+            for owner in self._mine:
+                fresh = insert(owners).values(owner=owner, seen=now)
+                connection.execute(
+                    fresh.on_conflict_do_update(index_elements=["owner"], set_={"seen": now})
+                )
+            # Of those that have gone, the files are taken back long before this.
+            old = owners.c.seen < now - 100 * LEASE_SECONDS
+            connection.execute(owners.delete().where(old))
+
+    def is_alive(self, owner: str, *, is_blamed: bool) -> bool:
+        if owner in self._mine:
+            return True
+        if is_blamed:
+            return False
+        age = func.extract("epoch", func.clock_timestamp()) - owners.c.seen
+        with self._database.transaction() as connection:
+            seconds = connection.execute(select(age).where(owners.c.owner == owner)).scalar()
+        return seconds is not None and float(seconds) < LEASE_SECONDS
+
+    def close(self) -> None:
+        for owner in tuple(self._mine):
+            self.release(owner)

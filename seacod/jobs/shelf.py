@@ -1,0 +1,238 @@
+"""Where the recordings and the results of jobs lie: in a directory, or with the jobs in a database
+that several machines share. Blocking.
+
+    DIRECTORY/JOB/in/0001  DIRECTORY/JOB/out/0001.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import and_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from seacod.jobs.database import Database, recordings, results
+from seacod.jobs.model import JobFile
+
+# An upload that was never accepted (the worker died on the way) is an orphan after so long.
+ORPHAN_SECONDS = 86_400.0
+_PART_BYTES = 1 << 20
+# What lies beside the directories of jobs.
+_NO_JOBS = (".owners",)
+
+
+class Shelf(Protocol):
+    """What `store.py` needs of a place."""
+
+    directory: Path
+
+    def put(self, job: str, count: int) -> None:
+        """The recordings lie in `incoming`, numbered from 1: keep them, safe from a power cut."""
+
+    def fetch(self, file: JobFile) -> Path:
+        """A recording, to be read; gone when it is dropped."""
+
+    def has(self, file: JobFile) -> bool:
+        """Whether the recording is still kept."""
+
+    def let_go(self, file: JobFile) -> None:
+        """It is not read any more at present; others may want it."""
+
+    def drop(self, file: JobFile) -> None:
+        """The recording is not needed any more."""
+
+    def drop_all(self, job: str) -> None:
+        """None of the job's recordings is."""
+
+    def keep(self, file: JobFile, body: dict[str, Any]) -> None:
+        """A result, whole or not at all."""
+
+    def read(self, file: JobFile) -> dict[str, Any]: ...
+
+    def forget(self, job: str) -> None:
+        """Recordings and results of a job."""
+
+    def sweep(self, known: Collection[str]) -> None:
+        """Uploads that were never accepted."""
+
+
+class DirectoryShelf:
+    """On this machine.
+
+    Args:
+        directory: there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def incoming(self, job: str) -> Path:
+        """Where the recordings of a job lie."""
+        return self.directory / job / "in"
+
+    def put(self, job: str, count: int) -> None:
+        for number in range(1, count + 1):
+            _to_disk(self.incoming(job) / f"{number:04}")
+        _to_disk(self.incoming(job))
+
+    def fetch(self, file: JobFile) -> Path:
+        return self.incoming(file.job) / f"{file.number:04}"
+
+    def has(self, file: JobFile) -> bool:
+        return self.fetch(file).exists()
+
+    def let_go(self, file: JobFile) -> None:
+        """It stays where it is."""
+
+    def drop(self, file: JobFile) -> None:
+        (self.incoming(file.job) / f"{file.number:04}").unlink(missing_ok=True)
+
+    def drop_all(self, job: str) -> None:
+        shutil.rmtree(self.incoming(job), ignore_errors=True)
+
+    def keep(self, file: JobFile, body: dict[str, Any]) -> None:
+        path = self._result(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Under another name first: what has the right name is complete, after a power cut, too.
+        fresh = path.with_suffix(".new")
+        with fresh.open("w", encoding="utf-8") as out:
+            json.dump(body, out, ensure_ascii=False)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(fresh, path)
+
+    def read(self, file: JobFile) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(self._result(file).read_text("utf-8"))
+        return body
+
+    def forget(self, job: str) -> None:
+        shutil.rmtree(self.directory / job, ignore_errors=True)
+
+    def sweep(self, known: Collection[str]) -> None:
+        for directory in self.directory.iterdir():
+            name = directory.name
+            if not directory.is_dir() or name in _NO_JOBS or name in known:
+                continue
+            with contextlib.suppress(OSError):
+                if time.time() - directory.stat().st_mtime > ORPHAN_SECONDS:
+                    shutil.rmtree(directory, ignore_errors=True)
+
+    def _result(self, file: JobFile) -> Path:
+        return self.directory / file.job / "out" / f"{file.number:04}.json"
+
+
+class DatabaseShelf(DirectoryShelf):
+    """In the shared database, in parts; the directory has what is read at present.
+
+    Args:
+        directory: of this machine.
+        database: shared.
+    """
+
+    def __init__(self, directory: Path, database: Database) -> None:
+        super().__init__(directory)
+        self._database = database
+
+    def put(self, job: str, count: int) -> None:
+        # A transaction for each: what is kept for a job that is never accepted is swept.
+        for number in range(1, count + 1):
+            with (
+                (self.incoming(job) / f"{number:04}").open("rb") as sound,
+                self._database.transaction() as connection,
+            ):
+                for part, body in enumerate(iter(lambda: sound.read(_PART_BYTES), b"")):
+                    connection.execute(
+                        recordings.insert(),
+                        {"job": job, "number": number, "part": part, "body": body,
+                         "kept": time.time()},
+                    )  # fmt: skip
+        self.forget_here(job)
+
+    def fetch(self, file: JobFile) -> Path:
+        path = super().fetch(file)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        fresh = path.with_suffix(".new")
+        with fresh.open("wb") as out, self._database.transaction() as connection:
+            part = 0
+            while (body := self._part(connection, file, part)) is not None:
+                out.write(body)
+                part += 1
+        os.replace(fresh, path)
+        return path
+
+    def has(self, file: JobFile) -> bool:
+        with self._database.transaction() as connection:
+            return self._part(connection, file, 0) is not None
+
+    def let_go(self, file: JobFile) -> None:
+        super().drop(file)
+
+    def drop(self, file: JobFile) -> None:
+        super().drop(file)
+        with self._database.transaction() as connection:
+            connection.execute(recordings.delete().where(_same(recordings, file)))
+
+    def drop_all(self, job: str) -> None:
+        super().drop_all(job)
+        with self._database.transaction() as connection:
+            connection.execute(recordings.delete().where(recordings.c.job == job))
+
+    def keep(self, file: JobFile, body: dict[str, Any]) -> None:
+        text = json.dumps(body, ensure_ascii=False)
+        fresh = insert(results).values(job=file.job, number=file.number, body=text)
+        with self._database.transaction() as connection:
+            connection.execute(
+                fresh.on_conflict_do_update(index_elements=["job", "number"], set_={"body": text})
+            )
+
+    def read(self, file: JobFile) -> dict[str, Any]:
+        with self._database.transaction() as connection:
+            text = connection.execute(select(results.c.body).where(_same(results, file))).scalar()
+        body: dict[str, Any] = json.loads(text or "{}")
+        return body
+
+    def forget(self, job: str) -> None:
+        self.forget_here(job)
+        with self._database.transaction() as connection:
+            for table in (recordings, results):
+                connection.execute(table.delete().where(table.c.job == job))
+
+    def forget_here(self, job: str) -> None:
+        """What this machine has of a job."""
+        super().forget(job)
+
+    def sweep(self, known: Collection[str]) -> None:
+        super().sweep(known)
+        before = time.time() - ORPHAN_SECONDS
+        with self._database.transaction() as connection:
+            connection.execute(
+                recordings.delete().where(
+                    recordings.c.kept < before, recordings.c.job.not_in(list(known))
+                )
+            )
+
+    @staticmethod
+    def _part(connection: Any, file: JobFile, part: int) -> bytes | None:
+        wanted = and_(_same(recordings, file), recordings.c.part == part)
+        body = connection.execute(select(recordings.c.body).where(wanted)).scalar()
+        return None if body is None else bytes(body)
+
+
+def _same(table: Any, file: JobFile) -> Any:
+    return and_(table.c.job == file.job, table.c.number == file.number)
+
+
+def _to_disk(path: Path) -> None:
+    """So that it is there after a power cut, too."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,34 @@
+"""The fixture `address`: of each database that jobs can lie in; empty for the embedded one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests here."""
+    # pytest's own directories are closed to PostgreSQL's user.
+    above = Path(tempfile.mkdtemp(prefix="seacod-postgres-"))
+    above.chmod(0o755)
+    directory = above / "server"
+    directory.mkdir()
+    try:
+        with Postgres(directory) as server:
+            yield server
+    finally:
+        shutil.rmtree(above, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        return ""
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.fresh()

@@ -1,0 +1,103 @@
+"""Two real services that share their jobs in a real PostgreSQL: what one has accepted is finished
+by the other when the one dies, each file once."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sounds
+from postgres import Postgres
+from supervised import Service, wait_until
+
+FILES = 30
+
+
+@pytest.fixture
+def nodes(postgres: Postgres, tmp_path: Path) -> Iterator[list[Service]]:
+    address = postgres.fresh()
+    both = [Service(tmp_path / name) for name in ("one", "two")]
+    for one in both:
+        # Not so fast that all is done before the other dies.
+        one.configure(results={"database": address}, limits={"concurrent_job_files": 1})
+        one.start(wait=False)
+    for one in both:
+        one.wait_for_state("serving")
+    yield both
+    for one in both:
+        one.kill()
+
+
+def client(service: Service) -> httpx.Client:
+    return httpx.Client(base_url=service.url, trust_env=False, timeout=60)
+
+
+def submitted(service: Service, recording: Path) -> str:
+    with client(service) as http:
+        files = [("files", (f"{n}.wav", recording.read_bytes())) for n in range(FILES)]
+        answer = http.post("/batch_transcribe", files=files)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job"])
+
+
+def state(service: Service, job: str) -> dict[str, Any]:
+    with client(service) as http:
+        body: dict[str, Any] = http.get(f"/jobs/{job}").json()
+        return body
+
+
+def kill_all(service: Service) -> None:
+    """As a machine that loses its power: supervisor and workers at once."""
+    assert service.process is not None
+    for process in [*service.descendants(), service.process]:
+        os.kill(process.pid, signal.SIGKILL)
+    service.process.wait()
+
+
+def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Service]) -> None:
+    dying, other = nodes
+    job = submitted(dying, sounds.SPEECH)
+    # Both work on it; the one that accepted it dies in the middle.
+    wait_until(lambda: state(other, job)["counts"].get("done", 0) >= 4, "some results")
+    kill_all(dying)
+    assert state(other, job)["state"] == "running"
+    began = time.monotonic()
+    body = wait_until(lambda: (b := state(other, job))["state"] == "done" and b, "all results")
+    print(f"all {FILES} files done {time.monotonic() - began:.1f} s after the death of a node")
+    assert body["counts"] == {"done": FILES}
+    with client(other) as http:
+        archive = zipfile.ZipFile(io.BytesIO(http.get(f"/jobs/{job}/results").content))
+    texts = [
+        json.loads(archive.read(name))["text"]
+        for name in archive.namelist()
+        if name.endswith(".json") and name != "summary.json"
+    ]
+    assert texts == [sounds.SPEECH_TEXT] * FILES
+
+
+def test_jobs_wait_while_the_database_is_away_and_requests_do_not(
+    postgres: Postgres, nodes: list[Service]
+) -> None:
+    one, other = nodes
+    job = submitted(one, sounds.SPEECH)
+    postgres.stop()
+    try:
+        with client(one) as http:
+            files = {"file": ("a.flac", sounds.SPEECH.read_bytes())}
+            assert http.post("/transcribe", files=files).json()["text"] == sounds.SPEECH_TEXT
+            told = http.get(f"/jobs/{job}")
+            assert told.status_code == 503
+            assert "database" in told.json()["error"]["message"]
+    finally:
+        postgres.start()
+    wait_until(lambda: state(other, job)["state"] == "done", "all results")
+    assert state(one, job)["counts"] == {"done": FILES}

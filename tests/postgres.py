@@ -1,0 +1,76 @@
+"""A real PostgreSQL of a test's own, in a directory that goes with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+from supervised import free_port
+
+# Debian keeps each version in a directory of its own, out of PATH.
+_PLACES = "/usr/lib/postgresql/*/bin"
+
+
+def programs() -> Path | None:
+    """Where the newest PostgreSQL of this machine lies."""
+    found = sorted(Path("/").glob(_PLACES.lstrip("/")), key=lambda p: float(p.parent.name))
+    return found[-1] if found else None
+
+
+class Postgres:
+    """A server; use as a context manager.
+
+    Args:
+        directory: empty, below one that everybody may enter.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        place = programs()
+        if place is None:
+            pytest.skip("PostgreSQL is missing: apt-get install postgresql")
+        self._programs = place
+        self._data = directory / "data"
+        self._directory = directory
+        self.port = free_port()
+
+    def __enter__(self) -> Postgres:
+        if os.geteuid() == 0:
+            # It refuses to run as root.
+            shutil.chown(self._directory, "postgres", "postgres")
+        self._call("initdb", "-D", self._data, "-U", "seacod", "-A", "trust", "-E", "UTF8",
+                   "--no-sync")  # fmt: skip
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self._directory} -c listen_addresses=127.0.0.1"
+        self._call("pg_ctl", "-D", self._data, "-w", "-l", self._directory / "log",
+                   "-o", options, "start")  # fmt: skip
+
+    def stop(self) -> None:
+        """At once, as a machine goes down."""
+        self._call("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
+
+    def fresh(self) -> str:
+        """The address of an empty database."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._call("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "seacod", name)
+        return f"postgresql://seacod@127.0.0.1:{self.port}/{name}"
+
+    def _call(self, program: str, *arguments: object) -> None:
+        command = [str(self._programs / program), *map(str, arguments)]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        # Output to a file: the server would keep a pipe open.
+        with (self._directory.parent / "postgres.log").open("ab") as log:
+            subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/")

@@ -1,0 +1,80 @@
+"""Two real workers behind one address, with one queue."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sounds import SPEECH
+from supervised import Service, wait_until
+
+from seacod.bench import long_audio
+from seacod.drills.load import Load
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    one = Service(tmp_path_factory.mktemp("pair"))
+    one.configure(
+        supervisor={"workers": "2"},
+        limits={"queue_length": 2, "concurrent_requests": 1},
+    )
+    one.start()
+    wait_until(lambda: serving(one) == 2, f"two workers; log:\n{one.log_text()[-4000:]}")
+    yield one
+    one.kill()
+
+
+def workers(service: Service) -> list[dict[str, Any]]:
+    return list((service.status() or {"workers": []})["workers"])
+
+
+def serving(service: Service) -> int:
+    return sum(one["state"] == "serving" for one in workers(service))
+
+
+def answered(service: Service) -> list[int]:
+    return [one["answered"] for one in workers(service)]
+
+
+def test_they_share_the_work(pair: Service) -> None:
+    before = answered(pair)
+    with Load(pair.port, clients=4, recording=SPEECH, requests_per_connection=20) as load:
+        wait_until(lambda: load.seen["200"] >= 60, "sixty answers")
+    assert load.failed() == {}
+
+    def told() -> list[int]:
+        return [now - then for now, then in zip(answered(pair), before, strict=True)]
+
+    wait_until(lambda: sum(told()) >= 60, "the last beats")
+    # Not each the half, but none idles while the other has a queue.
+    assert min(told()) >= 0.25 * sum(told()), told()
+
+
+def test_the_queue_is_one_for_both(pair: Service, tmp_path: Path) -> None:
+    recording = tmp_path / "long.wav"
+    long_audio.write(recording, 120.0)
+    with Load(pair.port, clients=12, recording=recording, pause_after_503_seconds=1.0) as load:
+        wait_until(lambda: load.seen["503"] >= 6, "refusals")
+        wait_until(lambda: sum(one["in_flight"] for one in workers(pair)) >= 3, "work in both")
+        most = max(sum(one["in_flight"] for one in workers(pair)) for _ in range(20))
+    # One runs at each, two wait, and one more place is kept for somebody new, at each.
+    assert most <= 6
+    assert set(load.seen) == {"200", "503"}
+
+
+def test_one_that_is_killed_costs_its_own_requests(pair: Service) -> None:
+    before = [one["pid"] for one in workers(pair)]
+    with Load(pair.port, clients=2, recording=SPEECH) as load:
+        wait_until(lambda: load.seen["200"] >= 4, "answers")
+        os.kill(before[0], signal.SIGKILL)
+        seen = load.seen["200"]
+        wait_until(lambda: load.seen["200"] >= seen + 10, "the other one's answers")
+        wait_until(lambda: serving(pair) == 2 and workers(pair)[0]["pid"] != before[0], "a new one")
+    assert workers(pair)[1]["pid"] == before[1]
+    assert set(load.seen) <= {"200", "cut"}
+    assert load.seen["cut"] <= 2
