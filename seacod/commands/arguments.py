@@ -110,7 +110,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     heard = _command(commands, "transcribe", calls.transcribe, "texts of recordings")
     heard.add_argument("files", nargs="+", help="recordings, directories, wildcards")
-    heard.add_argument("-o", "--output", type=Path, help="directory for the texts (else printed)")
+    heard.add_argument(
+        "-o", "--output", help="directory for the texts (else printed); with --ray, or a URL"
+    )
     heard.add_argument(
         "--format", default="text", help="text, srt, vtt, tsv, json or verbose_json (text)"
     )
@@ -120,6 +122,16 @@ def make_parser() -> argparse.ArgumentParser:
     heard.add_argument("--local", action="store_true", help="with an engine of its own")
     heard.add_argument("--model", default="builtin", help="asr.model of that engine (builtin)")
     heard.add_argument("--again", action="store_true", help="also what is done already")
+    heard.add_argument(
+        "--ray",
+        metavar="CLUSTER",
+        help="an archive on a Ray cluster, an engine on each GPU or core: auto (the one that runs "
+        "here), local (this machine, nothing needs to run) or HOST:PORT; needs -o, and takes lists "
+        "(.jsonl, .csv) and URLs (s3://...), too",
+    )
+    heard.add_argument(
+        "--metrics-port", type=int, default=0, help="with --ray: where Prometheus may look on"
+    )
     heard.add_argument("--config", type=Path, help="configuration file")
 
     told = _command(

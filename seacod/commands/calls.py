@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 from seacod.config import load_settings
-from seacod.errors import EX_OK
+from seacod.errors import EX_OK, BadRequest
 
 
 def run(options: argparse.Namespace) -> int:
@@ -102,13 +103,32 @@ def crashes(options: argparse.Namespace) -> int:
 
 
 def transcribe(options: argparse.Namespace) -> int:
+    if options.ray is not None:
+        return _transcribe_on_ray(options)
     from seacod.commands.transcribing.command import Wishes, transcribe
 
+    output = Path(options.output) if options.output else None
     return transcribe(
         Wishes(
-            options.files, options.output, options.format, options.hotwords, options.url,
+            options.files, output, options.format, options.hotwords, options.url,
             _key(options), options.local, options.model,
             options.config, options.again,
+        )
+    )  # fmt: skip
+
+
+def _transcribe_on_ray(options: argparse.Namespace) -> int:
+    from seacod.bulk.command import Archive, transcribe
+
+    if not options.output:
+        raise BadRequest(
+            "--ray needs -o: where the texts and the manifest go",
+            "--ray 需要用 -o 指定结果与清单的存放位置",
+        )
+    return transcribe(
+        Archive(
+            options.files, options.output, options.format, options.hotwords, options.ray,
+            options.model, options.config, options.again, options.metrics_port,
         )
     )  # fmt: skip
 

@@ -47,6 +47,20 @@ class Preparation:
 
     def load(self) -> Engine:
         """On the inference thread: importing and loading take many seconds."""
+        engine = self.load_engine()
+        self._say("importing the page")
+        import gradio  # noqa: F401  (six seconds that must not be spent on the event loop)
+
+        import seacod.web.app  # noqa: F401
+
+        if not engine.needs_gpu(self._settings.asr.device):
+            # Nothing changes for the model any more: a spare need not do this when it is needed.
+            self.first_recording(engine)
+            self._tune(engine)
+        return engine
+
+    def load_engine(self) -> Engine:
+        """On the inference thread: the model in host memory, fetched if it is not here."""
         from seacod.models import fetch, registry
 
         asr = self._settings.asr
@@ -62,17 +76,7 @@ class Preparation:
         from seacod.asr.engine import Engine
 
         self._say(f"loading {models.name}")
-        engine = Engine(models, asr.cpu_threads)
-        self._say("importing the page")
-        import gradio  # noqa: F401  (six seconds that must not be spent on the event loop)
-
-        import seacod.web.app  # noqa: F401
-
-        if not engine.needs_gpu(asr.device):
-            # Nothing changes for the model any more: a spare need not do this when it is needed.
-            self.first_recording(engine)
-            self._tune(engine)
-        return engine
+        return Engine(models, asr.cpu_threads)
 
     def place(self, engine: Engine) -> None:
         """On the inference thread: the last step before the worker is ready."""
@@ -80,6 +84,12 @@ class Preparation:
         if engine.device != "cpu":
             self.first_recording(engine)
             self._tune(engine)
+
+    def make_ready(self, engine: Engine) -> None:
+        """On the inference thread, where nobody waits in between: place, try, measure."""
+        engine.place(self._settings.asr.device)
+        self.first_recording(engine)
+        self._tune(engine)
 
     def _tune(self, engine: Engine) -> None:
         """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from seacod.asr.formats import ENDINGS, Format
 from seacod.errors import BadRequest
@@ -16,6 +16,11 @@ _ENDINGS = frozenset(
     ".mp4 .mpeg .mpg .oga .ogg .opus .ts .wav .webm .wma .wmv .wv".split()
 )
 _WILD = frozenset("*?[")
+
+
+def is_recording(path: PurePath) -> bool:
+    """By its ending."""
+    return path.suffix.lower() in _ENDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def _recordings(text: str) -> Iterator[tuple[Path, Path]]:
     """Each recording that `text` means, and its place below the output directory."""
     path = Path(text)
     if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _ENDINGS and p.is_file())
+        inside = sorted(p for p in path.rglob("*") if is_recording(p) and p.is_file())
         if not inside:
             raise BadRequest(f"{text}: there is no recording in this directory")
         yield from ((one, one.relative_to(path)) for one in inside)

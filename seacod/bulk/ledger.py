@@ -1,0 +1,165 @@
+"""What is done: results, each written once and whole, and a line for each file in `manifest.jsonl`.
+
+The output directory is one of this machine or any that fsspec can write to. Only the command
+writes, never those that hear, so a file that is heard twice is still written once. A run that was
+broken off goes on from the manifest: what has the same content and a result is not heard again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seacod.errors import BadRequest, CannotWrite
+
+MANIFEST = "manifest.jsonl"
+# A place that cannot be appended to gets the whole manifest anew, at most so often.
+_REWRITE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file and what became of it.
+
+    Args:
+        name: of the recording, below the input directory.
+        sha256: of its content; empty when it could not be read.
+        state: done, failed, or poison: it ended the process that heard it twice.
+        output: of the text, below the output directory; empty without one.
+        audio_seconds: its length.
+        seconds: from handed out to heard.
+        node: where it was heard.
+        error: why there is no text.
+        at: Unix seconds.
+    """
+
+    name: str
+    sha256: str
+    state: str
+    output: str = ""
+    audio_seconds: float = 0.0
+    seconds: float = 0.0
+    node: str = ""
+    error: str = ""
+    at: float = 0.0
+
+
+class Ledger:
+    """Results and manifest of one output directory.
+
+    Args:
+        place: a directory, made if it is missing, or a URL.
+
+    Raises:
+        BadRequest: nobody can write to such a URL.
+        CannotWrite: the directory cannot be made.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place.rstrip("/")
+        self._files: Any = None
+        if "://" in place:
+            import fsspec
+
+            try:
+                self._files, self._place = fsspec.core.url_to_fs(self._place)
+            except (ImportError, ValueError) as error:
+                raise BadRequest(f"-o {place}: {error}") from None
+        else:
+            try:
+                Path(place).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise CannotWrite(f"{place}: cannot be made: {error.strerror}") from None
+        self.entries = {entry.name: entry for entry in self._read()}
+        self._written_at = 0.0
+        self._manifest = (
+            (Path(self._place) / MANIFEST).open("a", encoding="utf-8")
+            if self._files is None
+            else None
+        )
+
+    def is_done(self, name: str, sha256: str, output: str) -> bool:
+        """Whether this content has its result already, where it belongs."""
+        entry = self.entries.get(name)
+        if entry is None or entry.state != "done":
+            return False
+        return entry.sha256 == sha256 and entry.output == output and self._exists(output)
+
+    def done(self, entry: Entry, text: str) -> None:
+        """The text first, then the line: what has a line has a text."""
+        self._write(entry.output, text)
+        self.note(entry)
+
+    def note(self, entry: Entry) -> None:
+        """A line for a file that is over."""
+        entry = replace(entry, at=round(time.time(), 3))
+        self.entries[entry.name] = entry
+        if self._manifest is not None:
+            self._manifest.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+            self._manifest.flush()
+            os.fsync(self._manifest.fileno())
+        elif time.monotonic() - self._written_at > _REWRITE_SECONDS:
+            self._rewrite()
+
+    def close(self) -> None:
+        """Everything is where it belongs."""
+        if self._manifest is not None:
+            self._manifest.close()
+            # One line a file: what was tried again is not told twice.
+            self._write(MANIFEST, self._lines())
+        else:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        self._written_at = time.monotonic()
+        self._write(MANIFEST, self._lines())
+
+    def _lines(self) -> str:
+        rows = (json.dumps(asdict(one), ensure_ascii=False) for one in self.entries.values())
+        return "".join(f"{row}\n" for row in rows)
+
+    def _read(self) -> list[Entry]:
+        try:
+            if self._files is not None:
+                body = self._files.cat_file(posixpath.join(self._place, MANIFEST)).decode()
+            else:
+                body = (Path(self._place) / MANIFEST).read_text("utf-8")
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in body.splitlines():
+            try:
+                found.append(Entry(**json.loads(line)))
+            except (ValueError, TypeError):
+                # Cut off when the power failed: that file is heard again.
+                continue
+        return found
+
+    def _exists(self, output: str) -> bool:
+        if self._files is not None:
+            return bool(self._files.exists(posixpath.join(self._place, output)))
+        return (Path(self._place) / output).exists()
+
+    def _write(self, output: str, text: str) -> None:
+        if self._files is not None:
+            # An object is there whole or not at all.
+            path = posixpath.join(self._place, output)
+            self._files.makedirs(posixpath.dirname(path), exist_ok=True)
+            self._files.pipe_file(path, text.encode())
+            return
+        target = Path(self._place) / output
+        part = target.with_name(f".{target.name}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("w", encoding="utf-8") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(part, target)
+        except OSError as error:
+            raise CannotWrite(f"{target}: cannot be written: {error.strerror}") from None

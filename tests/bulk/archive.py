@@ -1,0 +1,45 @@
+"""Runs an archive as `seacod transcribe --ray` does, with an actor that dies at names with a word
+in them. Arguments: address of the cluster, directory, output.
+
+ARCHIVE_PLAN names a file of JSON: `poison` (dies whenever it hears a name with this), `once` (only
+the first time, which `mark` tells).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from seacod.bulk import command
+from seacod.bulk.hearer import Hearer
+
+PLAN = json.loads(os.environ.get("ARCHIVE_PLAN", "{}"))
+
+
+class Mortal(Hearer):
+    """One that dies as planned."""
+
+    async def hear(self, name: str, *arguments: Any) -> dict[str, Any]:
+        plan = json.loads(Path(PLAN["file"]).read_text())
+        if plan.get("poison", "\0") in name:
+            os._exit(70)
+        once = plan.get("once", "\0")
+        if once in name and not Path(plan["mark"]).exists():
+            Path(plan["mark"]).touch()
+            os._exit(71)
+        return await super().hear(name, *arguments)
+
+
+def main() -> int:
+    address, directory, output = sys.argv[1:4]
+    return command.transcribe(
+        command.Archive([directory], output, "text", "", address, "builtin", None, False, 0),
+        Mortal if PLAN else Hearer,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
