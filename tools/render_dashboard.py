@@ -74,7 +74,11 @@ def start_prometheus(directory: Path, metrics: int) -> tuple[int, subprocess.Pop
     program = shutil.which("prometheus")
     assert program, "apt-get install prometheus"
     config = (ROOT / "etc/prometheus/prometheus.yml").read_text("utf-8")
-    config = config.replace("127.0.0.1:8000", f"127.0.0.1:{metrics}").replace("5s", "2s")
+    config = config.replace("5s", "2s")
+    nodes = (ROOT / "etc/prometheus/seacod-nodes.yml").read_text("utf-8")
+    (directory / "seacod-nodes.yml").write_text(
+        nodes.replace("127.0.0.1:8000", f"127.0.0.1:{metrics}"), "utf-8"
+    )
     (directory / "prometheus.yml").write_text(config.replace("3s", "1s"), "utf-8")
     shutil.copy(ROOT / "etc/prometheus/rules.yml", directory)
     port = free_port()

@@ -20,8 +20,11 @@ import gpus
 import pytest
 import yaml
 from gpus import Driver
+from prometheus_client import start_http_server
 from receivers import Robot
 from supervised import ROOT, Faulty, Service, free_port, wait_until
+
+from seacod.bulk.progress import Progress, registry
 
 # The shipped configuration asks every 5 s and rates over minutes; a test has less time.
 INTERVAL = "1s"
@@ -30,7 +33,7 @@ INTERVAL = "1s"
 class Prometheus:
     """One that scrapes `service`, with the shipped rules and no waiting (`for`)."""
 
-    def __init__(self, directory: Path, service: Service) -> None:
+    def __init__(self, directory: Path, service: Service, archive_port: int = 1) -> None:
         directory.mkdir()
         self.port, self.alertmanager_port = free_port(), free_port()
         rules = yaml.safe_load((ROOT / "etc/prometheus/rules.yml").read_text("utf-8"))
@@ -41,9 +44,10 @@ class Prometheus:
         config = yaml.safe_load((ROOT / "etc/prometheus/prometheus.yml").read_text("utf-8"))
         config["global"] = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
         config["scrape_configs"][0]["scrape_timeout"] = INTERVAL
-        config["scrape_configs"][0]["static_configs"][0]["targets"] = [
-            f"127.0.0.1:{service.metrics_port}"
-        ]
+        nodes = yaml.safe_load((ROOT / "etc/prometheus/seacod-nodes.yml").read_text("utf-8"))
+        nodes[0]["targets"] = [f"127.0.0.1:{service.metrics_port}"]
+        (directory / "seacod-nodes.yml").write_text(yaml.safe_dump(nodes))
+        config["scrape_configs"][1]["static_configs"][0]["targets"] = [f"127.0.0.1:{archive_port}"]
         config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [
             f"127.0.0.1:{self.alertmanager_port}"
         ]
@@ -180,11 +184,20 @@ def prometheus(
     tmp_path_factory: pytest.TempPathFactory, shown: Service, seen_robot: Robot
 ) -> Iterator[Prometheus]:
     directory = tmp_path_factory.mktemp("observed")
-    one = Prometheus(directory / "prometheus", shown)
+    # An archive that two nodes are at, which only the dashboard's last row is about.
+    progress = Progress(100, 100)
+    for node in ("one", "two"):
+        progress.joined(node)
+        progress.over("done", 1, node=node, audio_seconds=60.0)
+    archive_port = free_port()
+    page, thread = start_http_server(archive_port, registry=registry(progress))
+    one = Prometheus(directory / "prometheus", shown, archive_port)
     one.start_alertmanager(directory / "prometheus", seen_robot)
     wait_until(lambda: _is_up(one), "Prometheus with a target")
     yield one
     one.stop()
+    page.shutdown()
+    thread.join()
 
 
 def _is_up(one: Prometheus) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from receivers import certificate
 from supervised import ROOT, Service, free_port
 
 PORT = 7860
@@ -68,15 +69,23 @@ def ip(*arguments: str) -> None:
 
 
 @contextlib.contextmanager
-def balanced(directory: Path, nodes: list[Node]) -> Iterator[tuple[int, Path]]:
-    """The shipped configuration with these nodes; the port people come in by, and its log."""
-    port, figures = free_port(), free_port()
+def balanced(directory: Path, nodes: list[Node]) -> Iterator[tuple[int, int, Path]]:
+    """The shipped configuration with these nodes; the ports people come in by, without and with
+    TLS, and the certificate."""
+    port, tls, figures = free_port(), free_port(), free_port()
+    bundle = directory / "asr.example.com.pem"
+    made = certificate(directory, "localhost")
+    bundle.write_bytes(made.read_bytes())
     text = (ROOT / "etc/haproxy/haproxy.cfg").read_text("utf-8")
     for number, node in enumerate(nodes, 1):
         text = text.replace(
             f"node{number} 127.0.0.1:{7859 + number}", f"node{number} {node.address}:{PORT}"
         )
     text = text.replace("bind :7800", f"bind 127.0.0.1:{port}").replace(":8404", f":{figures}")
+    # The line for TLS, as somebody who has a certificate would change it.
+    encrypted = f"bind 127.0.0.1:{tls} ssl crt {bundle} alpn"
+    assert "# bind :443 ssl crt /etc/haproxy/asr.example.com.pem alpn" in text
+    text = text.replace("# bind :443 ssl crt /etc/haproxy/asr.example.com.pem alpn", encrypted)
     # There is no syslog here.
     text = text.replace("log /dev/log local0", "log stdout format raw local0")
     config, log = directory / "haproxy.cfg", directory / "haproxy.log"
@@ -89,7 +98,7 @@ def balanced(directory: Path, nodes: list[Node]) -> Iterator[tuple[int, Path]]:
         env=os.environ,
     )  # fmt: skip
     try:
-        yield port, log
+        yield port, tls, made
     finally:
         process.terminate()
         process.wait(30)

@@ -7,16 +7,21 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 import sounds
 from nodes import Node, balanced
 from supervised import wait_until
+from websockets.sync.client import connect
 
+from seacod.asr.live import ROUTE
 from seacod.drills.load import Load
 
 pytestmark = pytest.mark.timeout(600)
@@ -56,10 +61,17 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
 
 
 @pytest.fixture(scope="module")
-def port(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with balanced(tmp_path_factory.mktemp("haproxy"), nodes) as (port, _):
-        wait_until(lambda: up(port), "HAProxy with a node")
-        yield port
+def ports(
+    nodes: list[Node], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[int, int, Path]]:
+    with balanced(tmp_path_factory.mktemp("haproxy"), nodes) as found:
+        wait_until(lambda: up(found[0]), "HAProxy with a node")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def port(ports: tuple[int, int, Path]) -> int:
+    return ports[0]
 
 
 def up(port: int) -> bool:
@@ -103,6 +115,25 @@ def test_both_are_used_and_a_page_stays_where_it_is(nodes: list[Node], port: int
     assert {asked(port, cookie) for _ in range(8)} == {(chosen.status() or {})["since"]}
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready") as answer:
         assert answer.headers["Set-Cookie"] is None
+
+
+def test_with_tls_recordings_and_microphones_come_through(ports: tuple[int, int, Path]) -> None:
+    _, tls, authority = ports
+    trusted = ssl.create_default_context(cafile=authority)
+    with httpx.Client(
+        base_url=f"https://localhost:{tls}", verify=trusted, trust_env=False, timeout=60
+    ) as client:
+        answer = client.post("/transcribe", files={"file": sounds.SPEECH.read_bytes()})
+        assert answer.json()["text"] == sounds.SPEECH_TEXT
+        # The page, whose addresses must be those of https.
+        page = client.get("/").text
+        assert "http://localhost" not in page
+    with connect(f"wss://localhost:{tls}{ROUTE}", ssl=trusted, proxy=None) as microphone:
+        microphone.send(json.dumps({"type": "start", "sample_rate": 16_000}))
+        microphone.send(bytes(2 * 16_000))
+        microphone.send(json.dumps({"type": "stop"}))
+        kinds = [json.loads(message)["type"] for message in microphone]
+    assert (kinds[0], kinds[-1]) == ("ready", "done")
 
 
 def test_both_are_restarted_under_load_and_no_request_fails(nodes: list[Node], port: int) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from seacod.bulk.progress import Figures, Progress
+from seacod.bulk.progress import registry as bulk_registry
 from seacod.metrics import SupervisorMetrics
 from seacod.metrics import supervisor as supervisor_metrics
 from seacod.metrics.worker import WorkerMetrics
@@ -42,6 +44,7 @@ def page() -> str:
     for title, metrics in (
         ("From the worker", worker()),
         ("From the supervisor", supervisor()),
+        ("From an archive (`seacod transcribe --ray --metrics-port`)", archive()),
     ):
         parts.append(f"## {title}\n\n| name | type | labels | |\n|---|---|---|---|\n")
         for one in sorted(metrics, key=lambda m: m.name):
@@ -55,6 +58,12 @@ def worker() -> list[Metric]:
     return list(_of(WorkerMetrics().registry))
 
 
+def archive() -> list[Metric]:
+    progress = Progress(1, 1)
+    progress.joined("node")
+    return list(_of(bulk_registry(progress)))
+
+
 def supervisor() -> list[Metric]:
     with tempfile.TemporaryDirectory() as scratch:
         return list(_of(SupervisorMetrics(Path(scratch)).registry))
@@ -63,7 +72,7 @@ def supervisor() -> list[Metric]:
 def series_names() -> set[str]:
     """Names as queries use them: with _total, _bucket, _sum, _count."""
     names = set()
-    for metric in (*worker(), *supervisor()):
+    for metric in (*worker(), *supervisor(), *archive()):
         names.add(metric.name)
         if metric.kind == "histogram":
             names |= {f"{metric.name}_{part}" for part in ("bucket", "sum", "count")}
@@ -74,6 +83,12 @@ def _of(registry: CollectorRegistry) -> Iterator[Metric]:
     labels_of = {name: label for name, _, label, _ in supervisor_metrics.PRESENT}
     collectors: list[Any] = list(registry._collector_to_names)
     for collector in collectors:
+        if isinstance(collector, Figures):
+            for family in collector.collect():
+                name = family.name + ("_total" if family.type == "counter" else "")
+                found = family.samples[0].labels if family.samples else {}
+                yield Metric(name, family.type, tuple(found), family.documentation)
+            continue
         for family in collector.describe() if hasattr(collector, "describe") else []:
             labels = getattr(collector, "_labelnames", None)
             if labels is None:

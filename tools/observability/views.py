@@ -33,7 +33,7 @@ class View:
     kind: Kind = "timeseries"
     width: int = 8
     most: float | None = None
-    needs: Literal["gpu", "trouble", "systemd"] | None = None
+    needs: Literal["gpu", "trouble", "systemd", "archive"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,35 @@ ROWS = (
                  needs="gpu"),
             View("功率 Power", "What the GPU draws.", "watt",
                  (("seacod_gpu_power_watts{$by}", "{{instance}} GPU {{gpu}}"),), needs="gpu"),
+        ),
+    ),
+    Row(
+        "集群合计 All nodes together",
+        (
+            View("节点 Nodes", "That answer Prometheus, of those it asks.", "short",
+                 (("sum(up{$by})", "up"), ("count(up{$by})", "there are")), kind="stat", width=6),
+            View("识别进程 Workers", "That serve, of those there are to be.", "short",
+                 (("sum(seacod_workers_serving{$by})", "serve"),
+                  ("sum(seacod_workers{$by})", "there are")), width=6),
+            View("总请求 Requests a second, all", "Of the hosts chosen above.", "reqps",
+                 (("sum(rate(asr_requests_total{$by}[$every]))", "all"),), width=6),
+            View("总吞吐 Audio through, all", "Seconds of audio transcribed in a second.", "short",
+                 (("sum(rate(asr_audio_duration_seconds_total{$by}[$every]))", "all"),), width=6),
+            View("总 P95 P95 latency, all", "One request in twenty takes longer.",
+                 "s", (("histogram_quantile(0.95, sum by (le) (rate("
+                        "asr_processing_duration_seconds_bucket{$by}[$every])))", "P95"),),
+                 width=6),
+            View("总排队 Waiting, all", "On all nodes, beside all places there are.", "short",
+                 (("sum(asr_queue_depth{$by})", "waiting"),
+                  ("sum(seacod_queue_length{$by})", "limit")), width=6),
+            View("各节点份额 Share of each node", "Of all requests; far apart: the balancer.",
+                 "percentunit",
+                 ((f"{_rate('asr_requests_total')} / ignoring(instance) group_left "
+                   "sum(rate(asr_requests_total{$by}[$every]))", "{{instance}}"),),
+                 width=6, most=1),
+            View("归档转写 Archive (Ray)", "Hours of audio heard in an hour, by node.", "short",
+                 (("sum by (node) (seacod_bulk_audio_hours_per_hour{$by})", "{{node}}"),), width=6,
+                 needs="archive"),
         ),
     ),
     Row(
