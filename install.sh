@@ -32,6 +32,7 @@ Usage:
       remove it; --uninstall keeps /etc/seacod and /var/lib/seacod
 Environment:
   SEACOD_TORCH=cpu|cuda     which PyTorch to install (default: cuda if there is an NVIDIA GPU)
+  SEACOD_EXTRAS=NAME,NAME   also install ray, postgresql or itn (docs/scale.md, docs/configuration.md)
   SEACOD_TORCH_INDEX=URL    where PyTorch's CPU builds are, if not at PyTorch's own address
 TEXT
 }
@@ -197,7 +198,7 @@ build_venv() {
   source="$(mktemp -d)"
   cp -r "$HERE/seacod" "$HERE/setup.cfg" "$HERE/pyproject.toml" "$HERE/MANIFEST.in" \
     "$HERE/README.md" "$HERE/LICENSE" "$HERE/constraints.txt" "$source/"
-  make_venv "$1" "$source"
+  make_venv "$1" "$source${SEACOD_EXTRAS:+[$SEACOD_EXTRAS]}"
   rm -rf "$source"
 }
 
@@ -258,12 +259,15 @@ remember() {
   grep -qxF "$1" "$MANIFEST" 2>/dev/null || echo "$1" >>"$MANIFEST"
 }
 
+# What is installed besides, now or the last time: an upgrade keeps it.
+extras() { echo "${SEACOD_EXTRAS-$(cat "$PREFIX/extras" 2>/dev/null || true)}"; }
+
 # A name for exactly this code, so that an upgrade is a new directory beside the old one.
 release_name() {
   local version digest
   version="$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$HERE/seacod/__init__.py")"
   digest="$(cd "$HERE" && { find seacod -type f ! -path '*/__pycache__/*' -print0 | sort -z |
-    xargs -0 sha256sum; cat setup.cfg constraints.txt; torch_kind; } | sha256sum | cut -c1-8)"
+    xargs -0 sha256sum; cat setup.cfg constraints.txt; torch_kind; extras; } | sha256sum | cut -c1-8)"
   echo "$version-$digest"
 }
 
@@ -278,7 +282,9 @@ install_release() {
     else
       rm -rf "$target"
       mkdir -p "$PREFIX/releases"
+      SEACOD_EXTRAS="$(extras)"
       build_venv "$target"
+      echo "$SEACOD_EXTRAS" >"$PREFIX/extras"
       touch "$target/.complete"
     fi
     CHANGED=yes

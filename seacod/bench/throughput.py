@@ -56,15 +56,16 @@ def measure(
     for start in starts:
         with start() as peer:
             # What a first recording costs once is not what is measured.
-            _run(peer, speech, 2, min(3.0, seconds))
+            run(peer, speech, 2, min(3.0, seconds))
             for count in clients:
-                figures = _run(peer, speech, count, seconds)
+                figures = run(peer, speech, count, seconds)
                 tell(figures)
                 found.append(figures)
     return found
 
 
-def _run(peer: Peer, speech: Samples, clients: int, seconds: float) -> Figures:
+def run(peer: Peer, speech: Samples, clients: int, seconds: float) -> Figures:
+    """So many clients at one peer for so long."""
     began = time.monotonic()
     until = began + seconds
     latencies: list[float] = []

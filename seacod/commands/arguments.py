@@ -188,12 +188,20 @@ def make_parser() -> argparse.ArgumentParser:
     live.add_argument("--microphones", type=int, nargs="+", default=[1, 4, 8], help="(1 4 8)")
     live.add_argument("--rounds", type=int, default=2, help="times all sentences are said (2)")
     live.add_argument("--device", default="auto", help="asr.device (auto)")
+    scaling = _command(bench, "scaling", calls.bench_scaling, "what another worker is worth")
+    scaling.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="(1 2)")
+    scaling.add_argument("--threads", type=int, default=1, help="of each on the CPU (1)")
+    scaling.add_argument("--clients", type=int, default=8, help="at once (8)")
+    scaling.add_argument("--seconds", type=float, default=15.0, help="length of one run (15)")
+    scaling.add_argument("--rounds", type=int, default=3, help="runs of each (3)")
+    scaling.add_argument("--device", default="auto", help="asr.device (auto)")
+    scaling.add_argument("--output", type=Path, help="directory for scaling.json")
     engine = _command(bench, "engine", calls.bench_engine, "what batches of each size cost here")
     engine.add_argument("--tune", action="store_true", help="print limits for the configuration")
     engine.add_argument("--config", type=Path, help="configuration file")
     engine.add_argument("--model", help="model name, id or directory (asr.model)")
     engine.add_argument("--json", action="store_true", help="as one JSON object")
-    for one in (restart, cost, through, hours, live):
+    for one in (restart, cost, through, hours, live, scaling):
         one.add_argument("--model", default="builtin", help="asr.model (builtin)")
         one.add_argument("--json", action="store_true", help="as one JSON object")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -159,6 +160,38 @@ def live(model: str, device: str, microphones: Sequence[int], rounds: int, *, as
         print(
             f"{f.microphones:11} {f.sentences:10} {f.missing:8}    {f.guess_p50:6.2f} "
             f"{f.guess_p95:6.2f}      {f.final_p50:6.2f} {f.final_p95:6.2f} {f.final_max:6.2f}"
+        )
+    return EX_OK
+
+
+def scaling(
+    model: str, device: str, workers: Sequence[int], threads: int, clients: int, seconds: float,
+    rounds: int, output: Path | None, *, as_json: bool,
+) -> int:  # fmt: skip
+    """What another worker is worth."""
+    from seacod.bench import scaling as bench
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    found = bench.measure(model, device, workers, threads, clients, seconds, rounds, tell)
+    first = found[0].audio_per_second
+    body = {
+        "model": model, "threads": threads, "clients": clients, "run_seconds": seconds,
+        "figures": [dataclasses.asdict(one) for one in found],
+        "ratios": {one.workers: round(one.audio_per_second / first, 3) for one in found},
+    }  # fmt: skip
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "scaling.json").write_text(json.dumps(body, indent=1) + "\n", "utf-8")
+    if as_json:
+        print(json.dumps(body))
+        return EX_OK
+    print("workers  audio s / s   ratio    p50 s    p95 s   errors")
+    for one in found:
+        print(
+            f"{one.workers:7} {one.audio_per_second:12.1f} {one.audio_per_second / first:7.2f} "
+            f"{one.p50:8.2f} {one.p95:8.2f} {one.errors:8}"
         )
     return EX_OK
 

@@ -211,6 +211,16 @@ def bench_long_audio(options: argparse.Namespace) -> int:
     return bench.long_audio(options.model, max(0.1, options.hours), as_json=options.json)
 
 
+def bench_scaling(options: argparse.Namespace) -> int:
+    from seacod.commands import bench
+
+    return bench.scaling(
+        options.model, options.device, options.workers, max(1, options.threads),
+        max(1, options.clients), options.seconds, max(1, options.rounds), options.output,
+        as_json=options.json,
+    )  # fmt: skip
+
+
 def bench_live(options: argparse.Namespace) -> int:
     from seacod.commands import bench
 

@@ -165,7 +165,9 @@ def postgresql(address: str, password: str | None) -> Database:
             url.set(password=password) if password is not None else url,
             # A connection that broke meanwhile is made anew.
             pool_pre_ping=True,
-            pool_size=2,
+            # One thread works; a second one reads results for a download now and then.
+            pool_size=1,
+            max_overflow=3,
             connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "seacod"},
         )
     except ArgumentError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -28,8 +29,8 @@ class Presence(Protocol):
     def renew(self) -> None:
         """Still here."""
 
-    def is_alive(self, owner: str, *, is_blamed: bool) -> bool:
-        """Whether an owner lives; `is_blamed`: it was seen to crash."""
+    def living(self, names: Collection[str], blamed: Collection[str]) -> set[str]:
+        """Those of these owners that live; `blamed` ones were seen to crash."""
 
     def close(self) -> None: ...
 
@@ -59,8 +60,11 @@ class FileLocks:
     def renew(self) -> None:
         """The kernel does."""
 
-    def is_alive(self, owner: str, *, is_blamed: bool) -> bool:
+    def living(self, names: Collection[str], blamed: Collection[str]) -> set[str]:
         # The kernel knows; a pid that was blamed may be another process by now.
+        return {owner for owner in names if self._is_alive(owner)}
+
+    def _is_alive(self, owner: str) -> bool:
         if owner in self._locks:
             return True
         try:
@@ -114,15 +118,15 @@ class Leases:
             old = owners.c.seen < now - 100 * LEASE_SECONDS
             connection.execute(owners.delete().where(old))
 
-    def is_alive(self, owner: str, *, is_blamed: bool) -> bool:
-        if owner in self._mine:
-            return True
-        if is_blamed:
-            return False
-        age = func.extract("epoch", func.clock_timestamp()) - owners.c.seen
-        with self._database.transaction() as connection:
-            seconds = connection.execute(select(age).where(owners.c.owner == owner)).scalar()
-        return seconds is not None and float(seconds) < LEASE_SECONDS
+    def living(self, names: Collection[str], blamed: Collection[str]) -> set[str]:
+        asked = [owner for owner in names if owner not in self._mine and owner not in blamed]
+        alive = self._mine.intersection(names)
+        if asked:
+            age = func.extract("epoch", func.clock_timestamp()) - owners.c.seen
+            fresh = select(owners.c.owner).where(owners.c.owner.in_(asked), age < LEASE_SECONDS)
+            with self._database.transaction() as connection:
+                alive |= set(connection.execute(fresh).scalars())
+        return alive
 
     def close(self) -> None:
         for owner in tuple(self._mine):

@@ -230,11 +230,10 @@ class JobStore:
         with self._database.transaction() as connection:
             found = connection.execute(select(files.c.owner).where(running).distinct()).scalars()
             present = [str(owner) for owner in found]
+        crashed = {owner for owner in present if owner.rpartition("-")[0] in blamed}
         count = 0
-        for owner in present:
-            is_blamed = owner.rpartition("-")[0] in blamed
-            if self._presence.is_alive(owner, is_blamed=is_blamed):
-                continue
+        for owner in sorted(set(present) - self._presence.living(present, crashed)):
+            is_blamed = owner in crashed
             now = time.monotonic()
             if not is_blamed and now - self._gone.setdefault(owner, now) < grace_seconds:
                 continue

@@ -41,6 +41,6 @@ def machine(nspawn: None) -> Iterator[Machine]:
 @pytest.fixture(scope="session")
 def service(machine: Machine) -> Machine:
     """The machine with seacod installed, once; the last tests remove it."""
-    outcome = machine.install("--model", "builtin")
+    outcome = machine.install("--model", "builtin", SEACOD_EXTRAS="postgresql")
     assert "systemctl returns when the model answers" in outcome.stdout
     return machine

@@ -154,11 +154,14 @@ class Machine:
             )
         return result
 
-    def install(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def install(
+        self, *options: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """./install.sh of the copied checkout."""
         return self.run(
-            "/srv/seacod/install.sh", *options, check=check, timeout=1200, SEACOD_TORCH="cpu"
-        )
+            "/srv/seacod/install.sh", *options, check=check, timeout=1200, SEACOD_TORCH="cpu",
+            **environment,
+        )  # fmt: skip
 
     def journal(self, *options: str) -> str:
         return self.run("journalctl", "-u", "seacod", "--no-pager", "-o", "cat", *options).stdout

@@ -54,6 +54,12 @@ def test_start_returns_when_the_model_answers(service: Machine) -> None:
     assert transcribe(service)["text"] == sounds.SPEECH_TEXT
 
 
+def test_what_was_asked_for_besides_is_installed(service: Machine) -> None:
+    assert service.run("/opt/seacod/venv/bin/python", "-c", "import psycopg").returncode == 0
+    # Another run of the installer, which says nothing of it, keeps it.
+    assert service.run("cat", "/opt/seacod/extras").stdout.strip() == "postgresql"
+
+
 def test_the_units_are_as_systemd_likes_them(service: Machine) -> None:
     told = service.run("systemd-analyze", "verify", "--man=no", "seacod.service", "seacod.socket")
     assert "seacod" not in told.stderr

@@ -70,6 +70,7 @@ SMALL = {
     "long-audio": ["--hours", "0.1"],
     "live": ["--microphones", "1", "--rounds", "1"],
     "engine": [],
+    "scaling": ["--workers", "1", "2", "--clients", "2", "--seconds", "1", "--rounds", "1"],
 }
 
 
@@ -89,6 +90,6 @@ def test_every_documented_bench_runs() -> None:
         )
     for name, words in (
         ("restart", "ratio of medians"), ("supervisor", "of one core"), ("long-audio", "ratio"),
-        ("live", "microphones"), ("engine", "padded seconds"),
+        ("live", "microphones"), ("engine", "padded seconds"), ("scaling", "ratio"),
     ):  # fmt: skip
         assert words in said[name]
