@@ -94,7 +94,8 @@ def _remote(url: str) -> Iterator[Item]:
 
     try:
         places, top = fsspec.core.url_to_fs(url)
-        if places.isfile(top):
+        # A web server calls everything a file.
+        if not url.endswith("/") and places.isfile(top):
             yield Item(posixpath.basename(top), url, _size(places.info(top)))
             return
         inside: dict[str, Any] = places.find(top, detail=True)

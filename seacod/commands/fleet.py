@@ -76,12 +76,20 @@ def _ask(name: str, url: str, key: str | None) -> dict[str, Any]:
             "queue_depth": system["queue_depth"],
             "restarts": (service.get("restarts") or {}).get("count"),
             "version": system["versions"]["seacod"],
-            "remark": _open_alerts(service),
+            "remark": ", ".join(filter(None, (_missing(service), _open_alerts(service)))),
         }
     except httpx.HTTPError as error:
         return {"host": name, "state": "unreachable", "remark": str(error) or type(error).__name__}
     except (ValueError, KeyError, TypeError):
         return {"host": name, "state": "unknown", "remark": "what answers is no seacod"}
+
+
+def _missing(service: dict[str, Any]) -> str:
+    """Of several workers, those that do not serve."""
+    there, serving = service.get("workers", 1), service.get("workers_serving", 1)
+    if there == 1:
+        return ""
+    return f"{serving} of {there} workers" if serving < there else f"{there} workers"
 
 
 def _open_alerts(service: dict[str, Any]) -> str:

@@ -229,6 +229,7 @@ class Supervisor:
     def _snapshot_for_page(self) -> dict[str, object]:
         return status.for_page(
             self.workers.report,
+            workers=[life.report for life in self.workers.lives],
             started_at=self.started_at,
             gpu=self.watches.gpu_in_use(),
             alerts=self.watches.alerting.outbox,

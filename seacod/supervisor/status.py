@@ -23,6 +23,7 @@ from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.placement import Seat
 from seacod.supervisor.reload import Reloads
 from seacod.supervisor.report import Beside, Report
+from seacod.supervisor.states import ServiceState
 
 _SHOWN_ALERTS = 10
 
@@ -100,6 +101,7 @@ def snapshot(
 def for_page(
     report: Report,
     *,
+    workers: Sequence[Report],
     started_at: float,
     gpu: Gpu | None,
     alerts: Outbox,
@@ -110,6 +112,11 @@ def for_page(
     return {
         "since": started_at,
         "state": report.state.value,
+        "workers": len(workers),
+        "workers_serving": sum(one.state is ServiceState.SERVING for one in workers),
+        # Of all workers together, by their last beats.
+        "in_flight": report.beat.in_flight if report.beat is not None else 0,
+        "queue_depth": report.beat.queue_depth if report.beat is not None else 0,
         "restarts": {
             "count": report.restarts,
             "last": [dataclasses.asdict(restart) for restart in report.last_restarts],

@@ -56,12 +56,15 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     async def system() -> dict[str, Any]:
         load = service.load()
         memory = psutil.virtual_memory()
+        told = await beside.ask(paths.page_socket)
+        # One of several workers answers for all of them.
+        whole = told if told is not None and told.get("workers", 1) > 1 else {}
         return {
             "model": service.engine.name,
             "device": service.engine.device,
             "hardware": service.engine.hardware,
-            "in_flight": load.in_flight,
-            "queue_depth": load.queue_depth,
+            "in_flight": whole.get("in_flight", load.in_flight),
+            "queue_depth": whole.get("queue_depth", load.queue_depth),
             "queue_audio_seconds": round(load.outstanding_seconds, 1),
             "speed": round(load.speed, 1),
             "answered": load.answered,
@@ -76,7 +79,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             "uptime_seconds": round(time.monotonic() - started, 1),
             "limits": service.limits.model_dump(mode="json"),
             "versions": versions,
-            "service": await beside.ask(paths.page_socket),
+            "service": told,
         }
 
     return routes

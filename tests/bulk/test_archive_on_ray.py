@@ -107,6 +107,45 @@ def test_an_archive_on_this_machine(tmp_path: Path, environment: dict[str, str])
     assert len(manifest(tmp_path / "elsewhere")) == 4
 
 
+def test_recordings_of_another_server_are_read_where_they_are_heard(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    there, output = tmp_path / "there", tmp_path / "texts"
+    (there / "sub").mkdir(parents=True)
+    for place in ("one.flac", "sub/two.flac"):
+        shutil.copy(sounds.SPEECH, there / place)
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
+        cwd=there, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            wait_until(lambda: answers(url), "the other server")
+            done = typed(environment, url, "-o", output, "--ray", "local")
+            assert done.returncode == 0, done.stderr
+            assert texts(output) == dict.fromkeys(("one.txt", "sub/two.txt"), sounds.SPEECH_TEXT)
+            again = typed(environment, url, "-o", output, "--ray", "local")
+            assert json.loads(again.stdout)["files"] == {"skipped": 2}
+            # One that is named and not there is told, and is nobody's death.
+            listed = tmp_path / "list.jsonl"
+            listed.write_text(json.dumps(f"{url}none.flac") + "\n")
+            lost = typed(environment, listed, "-o", output, "--ray", "local")
+            assert lost.returncode == 1
+            assert "none.flac: " in lost.stderr
+            assert "cannot be read" in lost.stderr
+        finally:
+            server.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 def test_wrong_use_gets_a_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
     nowhere = typed(environment, sounds.SPEECH, "-o", tmp_path, "--ray", f"127.0.0.1:{free_port()}")
     assert nowhere.returncode != 0

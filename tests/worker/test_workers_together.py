@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sounds import SPEECH
 from supervised import Service, wait_until
 
 from seacod.bench import long_audio
+from seacod.commands.fleet import fleet
 from seacod.drills.load import Load
 
 
@@ -65,6 +67,14 @@ def test_the_queue_is_one_for_both(pair: Service, tmp_path: Path) -> None:
     # One runs at each, two wait, and one more place is kept for somebody new, at each.
     assert most <= 6
     assert set(load.seen) == {"200", "503"}
+
+
+def test_whoever_answers_tells_of_both(pair: Service) -> None:
+    text, code = fleet(f"127.0.0.1:{pair.port}", None, as_json=False)
+    assert code == 0
+    assert "2 workers" in text
+    with Load(pair.port, clients=4, recording=SPEECH):
+        wait_until(lambda: json.loads(pair.get("/system")[2])["in_flight"] >= 3, "all four")
 
 
 def test_one_that_is_killed_costs_its_own_requests(pair: Service) -> None:
