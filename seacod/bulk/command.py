@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sys
@@ -69,7 +70,7 @@ def transcribe(archive: Archive, hearer: type[Any] = Hearer) -> int:
         print(_beginning(len(items), count, resources, ray), file=sys.stderr)
         actor = ray.remote(hearer).options(**resources, max_restarts=0, max_concurrency=16)
         body = settings.model_dump_json()
-        order = Order(wanted, archive.hotwords, archive.is_again)
+        order = Order(wanted, archive.hotwords, archive.is_again, archive.ray == "local")
         pool = Pool(ray, lambda: actor.remote(body, wanted), count, items, order, ledger, so_far)
         teller = progress.Teller(so_far)
         try:
@@ -139,6 +140,7 @@ def _connected(address: str) -> Any:
             "--ray 需要 Ray：请在每个节点安装 seacod[ray]"
             "（在 seacod 的环境中 pip install ray fsspec）",
         ) from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
     quietly = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     try:
         if address == "local":

@@ -90,11 +90,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is wanted of each recording."""
+    """What is wanted of each recording.
+
+    Args:
+        wanted: format of the text.
+        hotwords: for those that bring none of their own.
+        is_again: also of what is done already.
+        is_here: all engines are on this machine: they read its files themselves.
+    """
 
     wanted: Format
     hotwords: str
     is_again: bool
+    is_here: bool
 
 
 class Pool:
@@ -189,8 +197,10 @@ class Pool:
         return min(ready, key=lambda one: (len(one.running), one.number))
 
     def _hand(self, place: Place, task: Task) -> None:
-        item, sound = task.item, None
-        if not item.is_remote:
+        item, sound, source = task.item, None, task.item.source
+        if self._order.is_here and not item.is_remote:
+            source = Path(source).absolute().as_uri()
+        elif not item.is_remote:
             try:
                 sound = Path(item.source).read_bytes()
             except OSError as error:
@@ -200,7 +210,7 @@ class Pool:
             task.sha256 = hashlib.sha256(sound).hexdigest()
         words = self._order.hotwords if item.hotwords is None else item.hotwords
         task.handed_at = time.monotonic()
-        ref = place.actor.hear.remote(item.name, sound, item.source, words, self._known(item))
+        ref = place.actor.hear.remote(item.name, sound, source, words, self._known(item))
         place.running[ref] = task
 
     def _hear_from_them(self) -> None:
