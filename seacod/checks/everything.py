@@ -26,6 +26,7 @@ ITEMS: dict[str, Callable[[Look], Finding]] = {
     "disk": machine.disk,
     "permissions": keeping.permissions,
     "logs": keeping.logs,
+    "jobs": keeping.jobs,
     "boot": keeping.boot,
     "watchdog": keeping.watchdog,
     "mail": keeping.mail,

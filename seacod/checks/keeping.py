@@ -15,9 +15,10 @@ from seacod.alerts.delivery import configured
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.mail import Mail
 from seacod.alerts.trial import send_test
-from seacod.checks.item import Finding, Status, Unseen, fail, ok, warn, worst
+from seacod.checks.item import Finding, Status, Unseen, Words, fail, ok, warn, worst
 from seacod.checks.look import SOCKET, UNIT, Look, output, systemctl
-from seacod.config.secrets import CREDSTORE
+from seacod.config.secrets import CREDSTORE, read_secret
+from seacod.errors import ConfigError
 from seacod.terminal import ago
 
 _JOURNAL_ON_DISK = Path("/var/log/journal")
@@ -221,6 +222,39 @@ def watchdog(look: Look) -> Finding:
         f"armed with {armed}, last beat {seconds:.0f} s ago",
         f"已启用（{armed}），上次心跳在 {seconds:.0f} 秒前",
     )
+
+
+# -- jobs -----------------------------------------------------------------------------------------
+
+
+def jobs(look: Look) -> Finding:
+    """Batches are kept where they are to be."""
+    results = look.settings.results
+    if not results.database:
+        return ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
+    # Only here: the command itself needs no database.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from seacod.jobs.database import postgresql
+
+    where = results.database.rpartition("@")[2]
+    try:
+        password = read_secret("database-password", results.database_password_file)
+        postgresql(results.database, password, is_asked_only=True).close()
+    except ConfigError as error:
+        return fail((error.message, error.chinese), _DATABASE)
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        return fail((f"{where}: {said}", f"{where}：{said}"), _DATABASE)
+    return ok(f"batches are shared through {where}", f"批量任务通过 {where} 共享")
+
+
+_DATABASE: Words = (
+    "psql with the address of results.database shows whether it answers and takes the password "
+    "(/etc/credstore/seacod.database-password)",
+    "用 psql 连接 results.database 的地址检查数据库与密码"
+    "（/etc/credstore/seacod.database-password）",
+)
 
 
 # -- being told -----------------------------------------------------------------------------------

@@ -93,6 +93,12 @@ def gpu(look: Look) -> Finding:
             f"{one['name']}, {one['used_bytes'] >> 20} of {one['total_bytes'] >> 20} MiB used"
             for one in told["gpus"]
         )
+        count, workers = len(told["gpus"]), len(look.status["workers"])
+        if count > 1 and workers == 1:
+            return ok(
+                f"{words}; one of {count} is used: supervisor.workers: auto takes all",
+                f"{words}；{count} 块中只用一块：supervisor.workers: auto 可全部使用",
+            )
         return ok(words or "no GPU", words or "无 GPU")
     mend = (
         "nvidia-smi shows whether the driver works; after an update of the driver: reboot",

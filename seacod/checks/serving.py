@@ -48,6 +48,13 @@ def service(look: Look) -> Finding:
         judge = fail if state in ("backing_off", "crash_looping", "absent") else warn
         return judge((for_long, f"状态为 {for_long}"), _JOURNAL)
     restarts = told["restarts"]["count"]
+    serving = sum(one["state"] == "serving" for one in told["workers"])
+    if serving < len(told["workers"]):
+        return warn(
+            (f"only {serving} of {len(told['workers'])} workers serve",
+             f"{len(told['workers'])} 个识别进程中仅有 {serving} 个在服务"),
+            ("seacod runbook SeacodWorkersMissing", "见 seacod runbook SeacodWorkersMissing"),
+        )  # fmt: skip
     return ok(
         f"serving for {ago(worker['since'])}, {worker['model']} on {worker['device']}, "
         f"{restarts} restarts since it began",

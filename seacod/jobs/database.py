@@ -149,11 +149,12 @@ def sqlite(path: Path) -> Database:
     return Database(engine, is_shared=False)
 
 
-def postgresql(address: str, password: str | None) -> Database:
+def postgresql(address: str, password: str | None, *, is_asked_only: bool = False) -> Database:
     """The database at this address, in which our tables are made.
 
     Args:
         address: postgresql://USER@HOST/DATABASE.
+        is_asked_only: see whether it answers, and make nothing.
 
     Raises:
         ConfigError: it is no such address, or the driver is not installed.
@@ -180,6 +181,9 @@ def postgresql(address: str, password: str | None) -> Database:
             "pip install 'psycopg[binary]' in seacod's environment",
         ) from None
     with engine.begin() as connection:
+        if is_asked_only:
+            connection.execute(text("SELECT 1"))
+            return Database(engine, is_shared=True)
         # Two services that start at once would both make them.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
         metadata.create_all(connection)

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -65,6 +67,11 @@ def kill_all(service: Service) -> None:
 
 def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Service]) -> None:
     dying, other = nodes
+    checked = subprocess.run(
+        [sys.executable, "-m", "seacod", "check", "jobs", "--config", str(other.config)],
+        capture_output=True, text=True, check=False, env={**os.environ, "LANG": "C.UTF-8"},
+    )  # fmt: skip
+    assert "batches are shared through 127.0.0.1" in checked.stdout, checked.stdout
     job = submitted(dying, sounds.SPEECH)
     # Both work on it; the one that accepted it dies in the middle.
     wait_until(lambda: state(other, job)["counts"].get("done", 0) >= 4, "some results")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import sounds
 from receivers import MailServer, Robot, certificate
-from supervised import ROOT, Service, StandIn, fetch
+from supervised import ROOT, Service, StandIn, fetch, free_port
 
 from seacod.checks.everything import ITEMS
 from seacod.models import manifest
@@ -87,6 +87,27 @@ def test_an_item_that_is_none(live: Service) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.startswith("seacod: nothing: there is no such item; there are: config")
+
+
+def test_shared_jobs_whose_database_is_away(quick: StandIn, tmp_path: Path) -> None:
+    config = tmp_path / "seacod.yaml"
+    settings = json.loads(quick.config.read_text())
+    password = tmp_path / "password"
+    password.write_text("secret")
+    password.chmod(0o600)
+    settings["results"] = {
+        "database": f"postgresql://seacod@127.0.0.1:{free_port()}/jobs",
+        "database_password_file": str(password),
+    }
+    config.write_text(json.dumps(settings))
+    code, items = check(config, "jobs")
+    assert code == 2
+    assert "onnection" in items["jobs"]["seen"]
+    assert "database-password" in items["jobs"]["mend"]
+    settings["results"]["database"] = "postgresql://seacod:secret@127.0.0.1/jobs"
+    config.write_text(json.dumps(settings))
+    _, items = check(config, "configuration")
+    assert "must not hold the password" in items["configuration"]["seen"]
 
 
 def test_no_service_answers(tmp_path: Path) -> None:
