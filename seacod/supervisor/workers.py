@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from seacod import protocol
+from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.events import ApplyRequested, ReplaceRequested, StopRequested
 from seacod.supervisor.lifecycle import Hooks, Lifecycle
@@ -175,6 +176,11 @@ class Workers:
     def apply(self, settings: Settings, keys: tuple[str, ...]) -> None:
         """Settings that take effect at once."""
         self._settings = settings
+        if self._rolling is not None:
+            # Those whose turn is still to come, and a way back, shall have them, too.
+            changed = changes.values(settings, keys)
+            self._rolling.settings = changes.with_values(self._rolling.settings, changed)
+            self._rolling.previous = changes.with_values(self._rolling.previous, changed)
         for life in self.lives:
             life.events.put(ApplyRequested(settings, keys))
 

@@ -67,8 +67,9 @@ class Acceptor:
     async def stop(self) -> None:
         """Accept nothing more; what was accepted is served. Whoever else holds the socket goes on
         accepting."""
-        self._is_on = False
-        self._loop.remove_reader(self._listening)
+        if self._is_on:
+            self._is_on = False
+            self._loop.remove_reader(self._listening)
         if self._connecting:
             await asyncio.wait(set(self._connecting))
 

@@ -41,6 +41,7 @@ class Server(uvicorn.Server):
         self._own = own
         self._own_socket: socket.socket | None = None
         self._acceptors: list[Acceptor] = []
+        self._is_stopped = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -58,11 +59,14 @@ class Server(uvicorn.Server):
         if self._own is not None:
             self._own_socket = unix_socket(self._own)
             self._acceptors.append(Acceptor(self._own_socket, make))
-        for acceptor in self._acceptors:
-            acceptor.start()
+        if not self._is_stopped:
+            for acceptor in self._acceptors:
+                acceptor.start()
 
     async def stop_accepting(self) -> None:
         """What was accepted is served; the neighbours go on accepting."""
+        # The drain may come before the start-up is through.
+        self._is_stopped = True
         if self._board is not None:
             self._board.leave()
         for acceptor in self._acceptors:
