@@ -12,6 +12,8 @@ from types import TracebackType
 import pytest
 from supervised import free_port
 
+# Of the role that the tests connect as; over TCP nobody comes in without.
+PASSWORD = "a secret"
 # Debian keeps each version in a directory of its own, out of PATH.
 _PLACES = "/usr/lib/postgresql/*/bin"
 
@@ -42,9 +44,11 @@ class Postgres:
         if os.geteuid() == 0:
             # It refuses to run as root.
             shutil.chown(self._directory, "postgres", "postgres")
-        self._call("initdb", "-D", self._data, "-U", "seacod", "-A", "trust", "-E", "UTF8",
-                   "--no-sync")  # fmt: skip
+        self._call("initdb", "-D", self._data, "-U", "postgres", "--auth-local=trust",
+                   "--auth-host=scram-sha-256", "-E", "UTF8", "--no-sync")  # fmt: skip
         self.start()
+        self._call("psql", "-h", self._directory, "-p", self.port, "-U", "postgres", "-c",
+                   f"CREATE ROLE seacod LOGIN PASSWORD '{PASSWORD}'")  # fmt: skip
         return self
 
     def __exit__(
@@ -64,7 +68,8 @@ class Postgres:
     def fresh(self) -> str:
         """The address of an empty database."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._call("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "seacod", name)
+        self._call("createdb", "-h", self._directory, "-p", self.port, "-U", "postgres",
+                   "-O", "seacod", name)  # fmt: skip
         return f"postgresql://seacod@127.0.0.1:{self.port}/{name}"
 
     def _call(self, program: str, *arguments: object) -> None:

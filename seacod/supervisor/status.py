@@ -57,15 +57,7 @@ def snapshot(
         }
         if metrics is not None
         else None,
-        "worker": {
-            "pid": report.pid,
-            "state": report.state.value,
-            "since": report.since,
-            "stage": report.stage,
-            "model": report.model,
-            "device": report.device,
-            "was_spare": report.was_spare,
-        },
+        "worker": {**_face(report), "was_spare": report.was_spare},
         "workers": [_worker(seat, one) for seat, one in workers],
         "spare": _beside(report.spare),
         "replacement": _beside(report.replacement),
@@ -168,17 +160,24 @@ def _alerts(outbox: Outbox) -> dict[str, Any] | None:
         return None
 
 
-def _worker(seat: Seat, report: Report) -> dict[str, Any]:
-    beat = report.beat
+def _face(report: Report) -> dict[str, Any]:
+    """Who serves, or is to serve."""
     return {
-        "number": seat.number + 1,
-        "gpu": seat.gpu,
         "pid": report.pid,
         "state": report.state.value,
         "since": report.since,
         "stage": report.stage,
         "model": report.model,
         "device": report.device,
+    }
+
+
+def _worker(seat: Seat, report: Report) -> dict[str, Any]:
+    beat = report.beat
+    return {
+        "number": seat.number + 1,
+        "gpu": seat.gpu,
+        **_face(report),
         "spare": _beside(report.spare),
         "restarts": report.restarts,
         "in_flight": beat.in_flight if beat else 0,

@@ -106,9 +106,8 @@ def _fail(fault: str, worker: Any) -> None:
     elif fault == "room_again":
         del worker._service.engine.recognise
     elif fault == "deaf":
-        for server in worker._server.servers:
-            for listening in server.sockets:
-                worker._loop.call_soon_threadsafe(worker._loop.remove_reader, listening.fileno())
+        for acceptor in worker._server._acceptors:
+            worker._loop.call_soon_threadsafe(worker._loop.remove_reader, acceptor._listening)
     elif fault == "eat_memory":
         # In pieces, each touched, until somebody stops us.
         eaten = []

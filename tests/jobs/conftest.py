@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import Postgres
+from postgres import PASSWORD, Postgres
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +27,10 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest) -> str:
+def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "sqlite":
         return ""
+    # As libpq takes it; test_two_nodes.py gives it as an operator does.
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
     server: Postgres = request.getfixturevalue("postgres")
     return server.fresh()

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import sounds
-from postgres import Postgres
+from postgres import PASSWORD, Postgres
 from supervised import Service, wait_until
 
 FILES = 30
@@ -28,9 +28,13 @@ FILES = 30
 def nodes(postgres: Postgres, tmp_path: Path) -> Iterator[list[Service]]:
     address = postgres.fresh()
     both = [Service(tmp_path / name) for name in ("one", "two")]
+    password = tmp_path / "password"
+    password.write_text(PASSWORD + "\n")
+    password.chmod(0o600)
+    shared = {"database": address, "database_password_file": str(password)}
     for one in both:
         # Not so fast that all is done before the other dies.
-        one.configure(results={"database": address}, limits={"concurrent_job_files": 1})
+        one.configure(results=shared, limits={"concurrent_job_files": 1})
         one.start(wait=False)
     for one in both:
         one.wait_for_state("serving")

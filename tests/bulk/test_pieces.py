@@ -1,0 +1,125 @@
+"""The parts of an archive that need no Ray: what there is to do, what is done, the time left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seacod.bulk.inputs import items
+from seacod.bulk.ledger import MANIFEST, Entry, Ledger
+from seacod.bulk.progress import Progress, registry, summary
+from seacod.errors import BadRequest
+
+
+def recording(path: Path, size: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    return path
+
+
+def test_a_directory_the_biggest_first_and_only_recordings(tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav", 1)
+    recording(tmp_path / "deep/b.mp3", 3)
+    recording(tmp_path / "notes.docx", 9)
+    found = items([str(tmp_path)], "text")
+    assert [one.name for one in found] == ["deep/b.mp3", "a.wav"]
+    assert found[0].output("srt") == "deep/b.srt"
+
+
+def test_a_list_has_paths_beside_it_words_and_addresses(tmp_path: Path) -> None:
+    recording(tmp_path / "sounds/a.wav")
+    rows = [
+        {"path": "sounds/a.wav", "hotwords": "魔搭"},
+        {"path": "s3://bucket/day/b.wav"},
+        {"path": str(recording(tmp_path / "c.wav"))},
+    ]
+    listed = tmp_path / "list.jsonl"
+    listed.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+    found = {one.name: one for one in items([str(listed)], "text")}
+    assert found["sounds/a.wav"].hotwords == "魔搭"
+    assert found["sounds/a.wav"].source == str(tmp_path / "sounds/a.wav")
+    assert found["bucket/day/b.wav"].is_remote
+    assert found["bucket/day/b.wav"].hotwords is None
+    # A list of elsewhere writes nothing outside of the output directory.
+    assert not any(name.startswith(("/", "..")) for name in found)
+
+
+def test_a_table_as_excel_writes_it(tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav")
+    table = tmp_path / "list.csv"
+    table.write_text("﻿path,hotwords\na.wav,一 二\n", "utf-8")
+    (one,) = items([str(table)], "text")
+    assert (one.name, one.hotwords) == ("a.wav", "一 二")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"file": "a.wav"}', "line 1: has no path"),
+        ("[1]", "line 1: is no JSON object"),
+        ('{"path": "none.wav"}', "there is no such file"),
+        ("", "names no recording"),
+    ],
+)
+def test_a_list_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    listed = tmp_path / "list.jsonl"
+    listed.write_text(text)
+    with pytest.raises(BadRequest, match=said):
+        items([str(listed)], "text")
+
+
+def test_two_that_would_be_written_to_one_file(tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav")
+    recording(tmp_path / "a.mp3")
+    with pytest.raises(BadRequest, match=r"would both be written to a\.txt"):
+        items([str(tmp_path)], "text")
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_what_is_done_is_known_the_next_time(tmp_path: Path, scheme: str) -> None:
+    place = f"{scheme}{tmp_path}/out"
+    ledger = Ledger(place)
+    ledger.done(Entry("a.wav", "1", "done", "a.txt"), "你好")
+    ledger.note(Entry("b.wav", "2", "failed", error="no sound"))
+    ledger.note(Entry("b.wav", "2", "failed", error="no sound, again"))
+    ledger.close()
+    lines = (tmp_path / "out" / MANIFEST).read_text().splitlines()
+    assert len(lines) == 2
+    again = Ledger(place)
+    assert again.is_done("a.wav", "1", "a.txt")
+    assert not again.is_done("a.wav", "other content", "a.txt")
+    assert not again.is_done("a.wav", "1", "a.srt")
+    assert not again.is_done("b.wav", "2", "b.txt")
+    (tmp_path / "out/a.txt").unlink()
+    assert not again.is_done("a.wav", "1", "a.txt")
+
+
+def test_a_manifest_that_was_cut_off_costs_its_last_line(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    ledger.done(Entry("a.wav", "1", "done", "a.txt"), "text")
+    with (tmp_path / MANIFEST).open("a") as file:
+        file.write('{"name": "b.wav", "sha2')
+    assert list(Ledger(str(tmp_path)).entries) == ["a.wav"]
+
+
+def test_the_time_left_goes_by_bytes() -> None:
+    now = [100.0]
+    progress = Progress(10, 1000, clock=lambda: now[0])
+    assert progress.seconds_left() is None
+    progress.joined("one")
+    now[0] += 10
+    progress.over("skipped", 500)
+    progress.over("done", 100, node="one", audio_seconds=3600)
+    # 100 of the bytes took ten seconds, 400 are left.
+    assert progress.seconds_left() == pytest.approx(40)
+    assert progress.hours_an_hour == pytest.approx(360)
+    assert "2 of 10 files, 1.00 h of audio, 360 audio-hours an hour, 0:40 min left" in (
+        progress.sentence()
+    )
+    progress.left("one")
+    assert summary(progress)["nodes"]["one"]["files"] == 1
+    families = {family.name: family for family in registry(progress).collect()}
+    (speed,) = families["seacod_bulk_audio_hours_per_hour"].samples
+    assert (speed.labels, speed.value) == ({"node": "one"}, pytest.approx(360))
