@@ -44,7 +44,7 @@ from seacod.supervisor.reload import Reloads, ReloadState
 from seacod.supervisor.states import ServiceState, WorkerState
 from seacod.supervisor.watches import Watches
 from seacod.supervisor.worker_process import WORKER_COMMAND
-from seacod.supervisor.workers import Workers, hooks_of
+from seacod.supervisor.workers import Workers
 
 log = structlog.get_logger(__name__)
 
@@ -155,13 +155,12 @@ class Supervisor:
                 board.clear(int(slot.removeprefix("worker")))
 
             def life(seat: Seat, workers: Workers) -> Lifecycle:
-                hooks = self._hooks(seat, metrics, gone)
                 return Lifecycle(
                     seat,
                     self.listener,
                     worker_settings,
                     doors.leaf(seat.number),
-                    hooks_of(seat, workers, hooks),
+                    self._hooks(seat, workers, metrics, gone),
                     worker_command=self._worker_command,
                     room=self._room,
                 )
@@ -198,17 +197,21 @@ class Supervisor:
         finally:
             lock.close()
 
-    def _hooks(self, seat: Seat, metrics: SupervisorMetrics, gone: Callable[[str], None]) -> Hooks:
-        """What the life of one seat tells us."""
+    def _hooks(
+        self, seat: Seat, workers: Workers, metrics: SupervisorMetrics, gone: Callable[[str], None]
+    ) -> Hooks:
+        """Who hears what the life of one seat tells: what concerns all workers, they themselves."""
         desk = self.watches.desk
         return Hooks(
-            changed=lambda: self._on_change(metrics),
+            changed=workers.on_changed,
             beat=lambda pid, beat: self.watches.on_beat(seat, pid, beat),
             crashed=lambda crash: self._on_crash(seat, metrics, crash),
             gone=gone,
-            replaced=self._on_replaced,
+            replaced=lambda problem: workers.on_replaced(seat, problem),
             raised=lambda kind, en, zh: desk.raised(kind, en, zh, key=seat.name),
             cleared=lambda kind, en, zh: desk.cleared(kind, en, zh, key=seat.name),
+            blamed=workers.on_blamed,
+            may_end=lambda: workers.may_end(seat),
         )
 
     def snapshot(self) -> dict[str, object]:

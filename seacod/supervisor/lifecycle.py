@@ -84,8 +84,8 @@ class Hooks:
     replaced: Callable[[str | None], None]
     raised: Callable[[str, str, str], None]
     cleared: Callable[[str, str, str], None]
-    blamed: Callable[[int], None] = lambda pid: None
-    may_end: Callable[[], bool] = lambda: True
+    blamed: Callable[[int], None]
+    may_end: Callable[[], bool]
 
 
 class Lifecycle:

@@ -17,7 +17,7 @@ from seacod import protocol
 from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.events import ApplyRequested, ReplaceRequested, StopRequested
-from seacod.supervisor.lifecycle import Hooks, Lifecycle
+from seacod.supervisor.lifecycle import Lifecycle
 from seacod.supervisor.placement import Seat
 from seacod.supervisor.report import Report, Restart
 from seacod.supervisor.states import ServiceState
@@ -47,7 +47,7 @@ class Workers:
 
     Args:
         seats: what each is given.
-        make: makes the life of a seat; its hooks must be what `hooks` makes of the daemon's.
+        make: makes the life of a seat, whose hooks tell us what concerns all (`on_...`, `may_end`).
         settings: in use when the service starts.
         replaced: a replacement of all is over; None when the new settings are in use, else why not.
         changed: after each change of a state or stage.
@@ -227,21 +227,6 @@ class Workers:
         """How long the first start may still last."""
         left = [life.seconds_until_deadline() for life in self.lives]
         return max((seconds for seconds in left if seconds is not None), default=None)
-
-
-def hooks_of(seat: Seat, workers: Workers, hooks: Hooks) -> Hooks:
-    """The hooks of one seat: what concerns all goes through `workers` first."""
-    return Hooks(
-        changed=workers.on_changed,
-        beat=hooks.beat,
-        crashed=hooks.crashed,
-        gone=hooks.gone,
-        replaced=lambda problem: workers.on_replaced(seat, problem),
-        raised=hooks.raised,
-        cleared=hooks.cleared,
-        blamed=workers.on_blamed,
-        may_end=lambda: workers.may_end(seat),
-    )
 
 
 def combined(
