@@ -47,7 +47,8 @@ class Prometheus:
         nodes = yaml.safe_load((ROOT / "etc/prometheus/seacod-nodes.yml").read_text("utf-8"))
         nodes[0]["targets"] = [f"127.0.0.1:{service.metrics_port}"]
         (directory / "seacod-nodes.yml").write_text(yaml.safe_dump(nodes))
-        config["scrape_configs"][1]["static_configs"][0]["targets"] = [f"127.0.0.1:{archive_port}"]
+        archives = [{"targets": [f"127.0.0.1:{archive_port}"]}]
+        (directory / "seacod-archives.yml").write_text(yaml.safe_dump(archives))
         config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [
             f"127.0.0.1:{self.alertmanager_port}"
         ]

@@ -215,7 +215,8 @@ ROWS = (
         "集群合计 All nodes together",
         (
             View("节点 Nodes", "That answer Prometheus, of those it asks.", "short",
-                 (("sum(up{$by})", "up"), ("count(up{$by})", "there are")), kind="stat", width=6),
+                 (("sum(up{$by, job!=\"seacod-archive\"})", "up"),
+                  ("count(up{$by, job!=\"seacod-archive\"})", "there are")), kind="stat", width=6),
             View("识别进程 Workers", "That serve, of those there are to be.", "short",
                  (("sum(seacod_workers_serving{$by})", "serve"),
                   ("sum(seacod_workers{$by})", "there are")), width=6),
