@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -210,7 +209,9 @@ class Jobs:
 
         try:
             try:
-                recording = await self._fetch(file)
+                recording = await self._insist(
+                    "recording_not_read", file, lambda: self.store.fetch(file)
+                )
                 transcript = await self._service.transcribe(
                     recording,
                     job.hotwords,
@@ -225,7 +226,7 @@ class Jobs:
                 await self._finish(file, FileState.FAILED, error=told)
                 return
             body = {"name": file.name, **as_json(transcript)}
-            await self._persist(file, body)
+            await self._insist("result_not_kept", file, lambda: self.store.keep(file, body))
             await self._finish(file, FileState.DONE, audio_seconds=transcript.duration_seconds)
         except asyncio.CancelledError:
             # Canceled by its owner, or the worker drains; only the second is put back.
@@ -237,33 +238,23 @@ class Jobs:
             told = (failed.code, f"{failed.message} ({type(error).__name__})", failed.chinese)
             await self._finish(file, FileState.FAILED, error=told)
 
-    async def _persist(self, file: JobFile, body: dict[str, Any]) -> None:
-        """The result on the disk, whole; waits for room where there is none."""
+    async def _insist(self, trouble: str, file: JobFile, act: Callable[[], T]) -> T:
+        """Again and again, until the disk has room and the database answers.
+
+        Args:
+            trouble: the event, each time it does not.
+        """
         while True:
             try:
-                await self._call(lambda: self.store.keep(file, body))
-                return
+                return await self._call(act)
             except (OSError, SQLAlchemyError) as error:
-                log.error("result_not_kept", job=file.job, error=_said(error))
+                log.error(trouble, job=file.job, number=file.number, error=_said(error))
                 await asyncio.sleep(_STORE_AGAIN_SECONDS)
 
     async def _finish(self, file: JobFile, state: FileState, **more: Any) -> None:
-        """Written down, as soon as the database lets us."""
-        while True:
-            try:
-                await self._call(lambda: self.store.finish(self._owner, file, state, **more))
-                return
-            except SQLAlchemyError as error:
-                log.error("end_not_kept", job=file.job, number=file.number, error=_said(error))
-                await asyncio.sleep(_STORE_AGAIN_SECONDS)
-
-    async def _fetch(self, file: JobFile) -> Path:
-        while True:
-            try:
-                return await self._call(lambda: self.store.fetch(file))
-            except SQLAlchemyError as error:
-                log.error("recording_not_read", job=file.job, error=_said(error))
-                await asyncio.sleep(_STORE_AGAIN_SECONDS)
+        await self._insist(
+            "end_not_kept", file, lambda: self.store.finish(self._owner, file, state, **more)
+        )
 
     def _recover(self) -> int:
         return self.store.recover(self._blamed_pids, grace_seconds=_BLAME_SECONDS)

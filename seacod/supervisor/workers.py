@@ -38,7 +38,6 @@ class _Rolling:
     settings: Settings
     previous: Settings
     cause: str
-    may_overlap: bool
     at: int = 0
 
 
@@ -163,7 +162,7 @@ class Workers:
         """New workers with these settings take over, seat by seat. If one does not get ready, all
         go back to the settings before."""
         previous = self._rolling.previous if self._rolling is not None else self._settings
-        self._rolling = _Rolling(settings, previous, cause, may_overlap=True)
+        self._rolling = _Rolling(settings, previous, cause)
         self._replace_next(self._rolling)
 
     def replace_one(self, seat: Seat, settings: Settings, cause: str, *, may_overlap: bool) -> None:
@@ -189,8 +188,7 @@ class Workers:
             life.reopen_logs()
 
     def _replace_next(self, rolling: _Rolling) -> None:
-        life = self.lives[rolling.at]
-        life.events.put(ReplaceRequested(rolling.settings, rolling.cause, rolling.may_overlap))
+        self.lives[rolling.at].events.put(ReplaceRequested(rolling.settings, rolling.cause))
 
     # -- what is known ------------------------------------------------------------------------
 
