@@ -48,7 +48,8 @@ def handed_over(service: Machine, tmp_path_factory: pytest.TempPathFactory) -> I
     server.stop()
     service.run("rm", "/etc/credstore/seacod.smtp-password")
     # What the operator has set up besides is the operator's to remove.
-    service.run("rm", "-f", "/etc/nginx/sites-enabled/seacod.conf")
+    service.run("rm", "-f", "/etc/nginx/sites-enabled/seacod.conf",
+                "/etc/prometheus/seacod-nodes.yml")  # fmt: skip
     (service.root / "etc/seacod/seacod.yaml").write_text(kept, "utf-8")
     service.run("systemctl", "reload", "seacod")
 
