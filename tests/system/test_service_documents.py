@@ -46,10 +46,13 @@ def handed_over(service: Machine, tmp_path_factory: pytest.TempPathFactory) -> I
     service.write("/srv/seacod/password.txt", "a password")
     yield service
     server.stop()
-    service.run("rm", "/etc/credstore/seacod.smtp-password")
     # What the operator has set up besides is the operator's to remove.
-    service.run("rm", "-f", "/etc/nginx/sites-enabled/seacod.conf",
-                "/etc/prometheus/seacod-nodes.yml")  # fmt: skip
+    for path in (
+        "/etc/credstore/seacod.smtp-password",
+        "/etc/nginx/sites-enabled/seacod.conf",
+        "/etc/prometheus/seacod-nodes.yml",
+    ):
+        service.run("rm", "-f", path)
     (service.root / "etc/seacod/seacod.yaml").write_text(kept, "utf-8")
     service.run("systemctl", "reload", "seacod")
 
