@@ -9,6 +9,7 @@ in the same microsecond, a common limit may be passed by one request a worker.
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import os
 import struct
@@ -94,6 +95,10 @@ class Board:
     def others(self) -> list[Line]:
         """The lines of all others that accept."""
         return [line for slot, line in self._lines() if slot != self._slot]
+
+    def least_active(self) -> float:
+        """Requests at the one of the others that has fewest; infinite when there are none."""
+        return min((line.active for line in self.others()), default=math.inf)
 
     def _lines(self) -> Iterator[tuple[int, Line]]:
         now = time.monotonic()

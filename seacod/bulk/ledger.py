@@ -77,11 +77,11 @@ class Ledger:
                 raise CannotWrite(f"{place}: cannot be made: {error.strerror}") from None
         self.entries = {entry.name: entry for entry in self._read()}
         self._written_at = 0.0
-        self._manifest = (
-            (Path(self._place) / MANIFEST).open("a", encoding="utf-8")
-            if self._files is None
-            else None
-        )
+        self._manifest = None
+        if self._files is None:
+            # Anew, so that nothing is appended to a line that was cut off.
+            self._write(MANIFEST, self._lines())
+            self._manifest = (Path(self._place) / MANIFEST).open("a", encoding="utf-8")
 
     def is_done(self, name: str, sha256: str, output: str) -> bool:
         """Whether this content has its result already, where it belongs."""

@@ -8,6 +8,7 @@ death alone is its own fault, and it is set aside.
 from __future__ import annotations
 
 import collections
+import contextlib
 import enum
 import hashlib
 import sys
@@ -23,6 +24,7 @@ from seacod.asr.formats import Format
 from seacod.bulk.inputs import Item
 from seacod.bulk.ledger import Entry, Ledger
 from seacod.bulk.progress import Progress
+from seacod.digest import sha256_of
 from seacod.errors import SeacodError
 from seacod.jobs.model import CRASHES_ARE_POISON
 
@@ -339,8 +341,12 @@ class Pool:
         """Before any engine is made. What lies elsewhere is looked at by those that read it."""
         left = []
         for task in self._waiting:
-            known = self._known(task.item)
-            if known and not task.item.is_remote and _sha256(task.item.source) in known:
+            known, sha256 = self._known(task.item), ""
+            if known and not task.item.is_remote:
+                # One that cannot be read is told when its turn comes.
+                with contextlib.suppress(OSError):
+                    sha256 = sha256_of(Path(task.item.source))
+            if sha256 in known:
                 self._progress.over("skipped", task.item.size_bytes)
             else:
                 left.append(task)
@@ -352,18 +358,6 @@ class Pool:
         self._progress.over(entry.state, item.size_bytes, node=entry.node)
         log.info("file_has_no_text", name=item.name, state=entry.state, error=entry.error)
         print(f"{item.name}: {entry.error}", file=sys.stderr, flush=True)
-
-
-def _sha256(source: str) -> str:
-    """Of a file of this machine; empty when it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with open(source, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError:
-        return ""
-    return digest.hexdigest()
 
 
 def _said(error: Exception) -> str:

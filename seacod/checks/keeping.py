@@ -235,7 +235,7 @@ def jobs(look: Look) -> Finding:
     # Only here: the command itself needs no database.
     from sqlalchemy.exc import SQLAlchemyError
 
-    from seacod.jobs.database import postgresql
+    from seacod.jobs.database import postgresql, said
 
     where = results.database.rpartition("@")[2]
     try:
@@ -244,8 +244,7 @@ def jobs(look: Look) -> Finding:
     except ConfigError as error:
         return fail((error.message, error.chinese), _DATABASE)
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        return fail((f"{where}: {said}", f"{where}：{said}"), _DATABASE)
+        return fail((f"{where}: {said(error)}", f"{where}：{said(error)}"), _DATABASE)
     return ok(f"batches are shared through {where}", f"批量任务通过 {where} 共享")
 
 

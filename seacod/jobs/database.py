@@ -99,6 +99,11 @@ results = Table(
 )  # fmt: skip
 
 
+def said(error: Exception) -> str:
+    """What the database says, in a line."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+
+
 class Database:
     """One of the two, opened.
 

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from seacod.asr.formats import as_json
 from seacod.asr.service import Progress, TranscriptionService
 from seacod.errors import InferenceFailed, NotReady, SeacodError
+from seacod.jobs.database import said
 from seacod.jobs.model import FileState, Job, JobFile
 from seacod.jobs.store import Claimed, JobStore
 
@@ -173,7 +174,7 @@ class Jobs:
             except (OSError, SQLAlchemyError) as error:
                 # A full disk, a database that is away: jobs wait, and are there when it is mended.
                 if not is_still:
-                    log.error("jobs_stand_still", error=_said(error))
+                    log.error("jobs_stand_still", error=said(error))
                 is_still = True
             except Exception:
                 log.exception("jobs_stand_still")
@@ -248,7 +249,7 @@ class Jobs:
             try:
                 return await self._call(act)
             except (OSError, SQLAlchemyError) as error:
-                log.error(trouble, job=file.job, number=file.number, error=_said(error))
+                log.error(trouble, job=file.job, number=file.number, error=said(error))
                 await asyncio.sleep(_STORE_AGAIN_SECONDS)
 
     async def _finish(self, file: JobFile, state: FileState, **more: Any) -> None:
@@ -273,7 +274,7 @@ class Jobs:
         try:
             return await self._call(act)
         except SQLAlchemyError as error:
-            log.error("jobs_not_to_be_had", error=_said(error))
+            log.error("jobs_not_to_be_had", error=said(error))
             raise NotReady(
                 "the database of the batches does not answer at present; try again in a moment",
                 "批量任务的数据库暂时无法访问，请稍后重试",
@@ -281,8 +282,3 @@ class Jobs:
 
     async def _call(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
-
-
-def _said(error: Exception) -> str:
-    """What the database says, in a line."""
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from seacod import protocol
 from seacod.supervisor.states import ServiceState, WorkerState
 
-_KEPT_CAUSES = 10
-_KEPT_NOTICES = 20
+KEPT_CAUSES = 10
+KEPT_NOTICES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Report:
     def caused(self, cause: str) -> None:
         """A restart that nobody asked for."""
         self.restarts += 1
-        self.last_restarts = [*self.last_restarts, Restart(time.time(), cause)][-_KEPT_CAUSES:]
+        self.last_restarts = [*self.last_restarts, Restart(time.time(), cause)][-KEPT_CAUSES:]
 
     @property
     def last_causes(self) -> list[str]:
@@ -82,7 +82,7 @@ class Report:
         return [restart.cause for restart in self.last_restarts]
 
     def notice(self, event: str, text: str) -> None:
-        self.notices = [*self.notices, Notice(time.time(), event, text)][-_KEPT_NOTICES:]
+        self.notices = [*self.notices, Notice(time.time(), event, text)][-KEPT_NOTICES:]
 
     def came_back(self, away_seconds: float) -> None:
         """A worker serves again after this long without one."""

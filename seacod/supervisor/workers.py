@@ -19,7 +19,7 @@ from seacod.config.schema import Settings
 from seacod.supervisor.events import ApplyRequested, ReplaceRequested, StopRequested
 from seacod.supervisor.lifecycle import Lifecycle
 from seacod.supervisor.placement import Seat
-from seacod.supervisor.report import Report, Restart
+from seacod.supervisor.report import KEPT_CAUSES, KEPT_NOTICES, Report, Restart
 from seacod.supervisor.states import ServiceState
 
 log = structlog.get_logger(__name__)
@@ -256,12 +256,12 @@ def combined(
         replacement=next((r.replacement for r in reports if r.replacement is not None), None),
         leaving=sum(r.leaving for r in reports),
         restarts=sum(r.restarts for r in reports),
-        last_restarts=restarts[-10:],
+        last_restarts=restarts[-KEPT_CAUSES:],
         has_served=any(r.has_served for r in reports),
         is_crash_looping=all(r.is_crash_looping for r in reports),
         last_away_seconds=last_away,
         total_away_seconds=total_away,
-        notices=notices[-20:],
+        notices=notices[-KEPT_NOTICES:],
     )
 
 

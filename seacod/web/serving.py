@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +52,16 @@ class Server(uvicorn.Server):
         await super().startup(sockets=[])
         if self.should_exit:
             return
-        make = functools.partial(self._protocol)
-        crowd = {"is_crowded": self._is_crowded, "is_my_turn": self._is_my_turn}
-        self._acceptors = [Acceptor(self._listening, make, **(crowd if self._board else {}))]
+        shared = Acceptor(
+            self._listening,
+            self._protocol,
+            is_crowded=self._is_crowded,
+            is_my_turn=self._is_my_turn,
+        )
+        self._acceptors = [shared]
         if self._own is not None:
             self._own_socket = unix_socket(self._own)
-            self._acceptors.append(Acceptor(self._own_socket, make))
+            self._acceptors.append(Acceptor(self._own_socket, self._protocol))
         if not self._is_stopped:
             for acceptor in self._acceptors:
                 acceptor.start()
@@ -85,11 +88,9 @@ class Server(uvicorn.Server):
 
     def _is_my_turn(self) -> bool:
         assert self._board is not None
-        least = min((line.active for line in self._board.others()), default=float("inf"))
-        return self._board.mine.active <= least
+        return self._board.mine.active <= self._board.least_active()
 
 
 def is_better_elsewhere(board: Board) -> bool:
     """Whether a neighbour has much less to do: a client that comes back should find that one."""
-    least = min((line.active for line in board.others()), default=float("inf"))
-    return board.mine.active >= least + _MUCH_LESS
+    return board.mine.active >= board.least_active() + _MUCH_LESS

@@ -423,8 +423,8 @@ class Worker:
                     log.warning("worker_stood_still", seconds=round(paused, 1))
                     self._service.forgive_pause()
                 load = self._service.load()
-                if self._may_serve.is_set():
-                    self._service.tell_others()
+                # Also what no request says: a microphone that was opened or closed.
+                self._traffic.on_change()
                 self._send(
                     protocol.Beat(
                         load.in_flight,

@@ -101,7 +101,11 @@ def test_a_manifest_that_was_cut_off_costs_its_last_line(tmp_path: Path) -> None
     ledger.done(Entry("a.wav", "1", "done", "a.txt"), "text")
     with (tmp_path / MANIFEST).open("a") as file:
         file.write('{"name": "b.wav", "sha2')
-    assert list(Ledger(str(tmp_path)).entries) == ["a.wav"]
+    again = Ledger(str(tmp_path))
+    assert list(again.entries) == ["a.wav"]
+    # What comes next does not run into it, even if this one is cut off, too.
+    again.done(Entry("c.wav", "3", "done", "c.txt"), "text")
+    assert list(Ledger(str(tmp_path)).entries) == ["a.wav", "c.wav"]
 
 
 def test_the_time_left_goes_by_bytes() -> None:
