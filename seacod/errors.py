@@ -1,6 +1,6 @@
 """Every error a person can meet: what it says, its HTTP status and its exit code.
 
-Raised anywhere, turned into words at the edge only (`cli.py`, `web/`). A message is one
+Raised anywhere, turned into words at the edge only (`main.py`, `web/`). A message is one
 sentence that says what is wrong, where, which limit applies and what to do. Nothing here knows
 about HTTP libraries or the terminal.
 """

@@ -1,7 +1,7 @@
 """structlog set up once per process: to the journal with its fields and priorities, to a terminal
 as readable lines, or as JSON lines; and to a file besides, if one is configured.
 
-Called by `cli.py` (supervisor, commands) and the worker's entry. Event names are verbs in the
+Called by `main.py` (supervisor, commands) and the worker's entry. Event names are verbs in the
 past (`worker_exited`); the facts are fields. No secret may be given to a logger.
 """
 

@@ -41,7 +41,7 @@ class Paths:
 
     @property
     def gradio(self) -> Path:
-        """Where Gradio would keep uploads; it gets none (`web/gradio_door.py`)."""
+        """Where Gradio would keep uploads; it gets none (`web/page/gradio_guard.py`)."""
         return self.temp / "gradio"
 
     @property
@@ -56,7 +56,7 @@ class Paths:
 
     @property
     def board(self) -> Path:
-        """What the workers tell each other (`board.py`)."""
+        """What the workers tell each other (`shared_load.py`)."""
         return self.runtime / "board"
 
     def worker_socket(self, slot: str) -> Path:

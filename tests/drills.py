@@ -21,7 +21,7 @@ from typing import Any
 import sounds
 from supervised import Service, wait_until
 
-from seacod.drills.load import Load
+from seacod.proving.load import Load
 
 CLIENTS = 2
 

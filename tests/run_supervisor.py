@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 from seacod import logs
-from seacod.cli import at_the_edge
+from seacod.cli.main import at_the_edge
 from seacod.config import Settings, load_settings
 from seacod.supervisor.daemon import Supervisor
-from seacod.supervisor.memory import Room, available_bytes
+from seacod.supervisor.workers.host_memory import Room, available_bytes
 
 
 def _available() -> int:

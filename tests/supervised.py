@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from seacod import client
+from seacod.client import status_socket
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -111,7 +111,7 @@ class Service:
 
     def status(self) -> dict[str, Any] | None:
         try:
-            return client.status_at(self.directory / "run" / "status.sock")
+            return status_socket.status_at(self.directory / "run" / "status.sock")
         except OSError:
             return None
 

@@ -6,7 +6,7 @@
 
 The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
 etc/seacod.yaml and docs/configuration.md from seacod/config; the man page and the
-completion of shells from seacod/commands/arguments.py; what `seacod runbook` prints from
+completion of shells from seacod/cli/arguments.py; what `seacod runbook` prints from
 docs/operations.md.
 """
 
@@ -25,7 +25,7 @@ from observability import catalogue, dashboard  # noqa: E402
 from seacod.config import render  # noqa: E402
 
 FILES = {
-    "seacod/observability/seacod.json": dashboard.make,
+    "seacod/metrics/dashboard.json": dashboard.make,
     # What Grafana provisions from a checkout (etc/observability/compose.yaml).
     "etc/grafana/dashboards/seacod.json": dashboard.make,
     "docs/metrics.md": catalogue.page,

@@ -13,12 +13,12 @@ from collections.abc import Callable
 import anyio
 import structlog
 
-from seacod.alerts.channels import Channel, Undelivered
+from seacod.alerts.channels.base import Channel, Undelivered
+from seacod.alerts.channels.dingtalk import DingTalk
+from seacod.alerts.channels.mail import Mail
+from seacod.alerts.channels.webhook import Webhook
 from seacod.alerts.compose import compose
-from seacod.alerts.dingtalk import DingTalk
-from seacod.alerts.mail import Mail
 from seacod.alerts.outbox import Message, Outbox, now
-from seacod.alerts.webhook import Webhook
 from seacod.config.schema import AlertSettings
 from seacod.config.secrets import find_secret
 

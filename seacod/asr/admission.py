@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from seacod.board import Line
 from seacod.errors import QueueFull
+from seacod.shared_load import Line
 
 # Padded seconds per second of audio before anything was measured: pauses shorten it, padding
 # lengthens it.

@@ -10,7 +10,7 @@ from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.engine import Engine, Recognised
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.listening import Figures
+from seacod.asr.pipeline import Figures
 from seacod.asr.sentences import sentences
 from seacod.asr.transcript import Segment, Token, Transcript, mean_confidence
 

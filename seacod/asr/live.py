@@ -28,7 +28,7 @@ from seacod.asr.decoder.cutting import Cutter, Piece
 from seacod.asr.decoder.voice import Voice, network
 from seacod.asr.engine import Engine
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.listening import Figures
+from seacod.asr.pipeline import Figures
 from seacod.asr.scheduler import Heard, Order, Scheduler
 from seacod.asr.transcript import Segment, Transcript
 from seacod.config.schema import LimitSettings, Settings

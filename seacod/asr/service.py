@@ -18,7 +18,6 @@ from typing import Literal
 
 import structlog
 
-from seacod import inuse
 from seacod.asr import hotwords
 from seacod.asr.admission import Admission, Ticket
 from seacod.asr.assembly import Assembly
@@ -31,13 +30,12 @@ from seacod.asr.decoder.wire import Task
 from seacod.asr.engine import Engine
 from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.listening import Figures, Listener, Memory
+from seacod.asr.itn import Writer
 from seacod.asr.live import LiveDesk
+from seacod.asr.pipeline import Figures, Listener, Memory
 from seacod.asr.scheduler import Heard, Order, Scheduler, Watchers
 from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
-from seacod.asr.writing import Writer
-from seacod.board import Board
 from seacod.config.schema import LimitSettings, Settings
 from seacod.errors import (
     BadRequest,
@@ -47,6 +45,8 @@ from seacod.errors import (
     QueueFull,
 )
 from seacod.metrics.worker import WorkerMetrics
+from seacod.shared_load import Board
+from seacod.system import file_in_use
 
 log = structlog.get_logger(__name__)
 
@@ -434,7 +434,7 @@ def _needed(path: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(inuse.held(path))
+            stack.enter_context(file_in_use.held(path))
         except FileNotFoundError:
             raise BadRequest(
                 "this upload is not on the server any more; upload the recording again",

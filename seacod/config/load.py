@@ -1,7 +1,7 @@
 """Reads the settings: file, then environment, then command-line options, the later winning.
 
 Every error names where (file and line, variable or option), the key, what is wrong and the
-nearest right key. Called by `cli.py` and by the supervisor at reload; never writes anything.
+nearest right key. Called by `main.py` and by the supervisor at reload; never writes anything.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from seacod.config.setting import Section, setting
 
-# A name and the hash of a secret, as seacod/credentials.py makes it.
+# A name and the hash of a secret, as seacod/system/credentials.py makes it.
 _ENTRY = re.compile(r"[A-Za-z0-9._@-]{1,64}:(sha256|scrypt)\$[A-Za-z0-9+/=$]{20,200}")
 
 

@@ -2,7 +2,7 @@
 
 Every call blocks: call from one thread, never from an event loop. Several workers may share the
 store, of one machine or of several: a file belongs to the *owner* that claimed it, and what an
-owner finishes counts only while it still does. Where things lie is `database.py` and `shelf.py`,
+owner finishes counts only while it still does. Where things lie is `database.py` and `blobs.py`,
 who is alive `presence.py`; `open_store` puts them together.
 """
 
@@ -22,7 +22,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from seacod.errors import Conflict, NotFound
 from seacod.jobs import database as tables
+from seacod.jobs.blobs import DatabaseShelf, DirectoryShelf
 from seacod.jobs.database import Database, files, jobs
+from seacod.jobs.leases import FileLocks, Leases, Presence
 from seacod.jobs.model import (
     CRASHES_ARE_POISON,
     INTERRUPTIONS_ARE_POISON,
@@ -31,8 +33,6 @@ from seacod.jobs.model import (
     Job,
     JobFile,
 )
-from seacod.jobs.presence import FileLocks, Leases, Presence
-from seacod.jobs.shelf import DatabaseShelf, DirectoryShelf
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from seacod.metrics.files import directory
 
 if TYPE_CHECKING:
-    from seacod.supervisor.gpu import Gpu
-    from seacod.supervisor.sweeper import Swept
+    from seacod.accelerators.nvidia import Gpu
+    from seacod.supervisor.watch.sweeper import Swept
 
 WORKER_STATES = (
     "absent", "starting", "serving", "draining", "stopping", "backing_off", "crash_looping",

@@ -22,9 +22,9 @@ import structlog
 from seacod.config.schema import AsrSettings, Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import EX_OK, ModelUnavailable
-from seacod.interpreter import python
 from seacod.models import manifest, registry
 from seacod.paths import Paths
+from seacod.system.interpreter import python
 
 log = structlog.get_logger(__name__)
 

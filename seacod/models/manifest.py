@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from seacod.digest import sha256_of
+from seacod.system.digest import sha256_of
 
 NAME = "seacod-manifest.json"
 

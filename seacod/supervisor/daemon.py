@@ -1,6 +1,6 @@
 """The supervisor itself: puts its parts together, turns signals into events, ends in order.
 
-`Supervisor.run` is `seacod run`. The workers' lives are in `workers.py`; here is what belongs to
+`Supervisor.run` is `seacod run`. The workers' lives are in `replicas.py`; here is what belongs to
 the service as a whole: socket, lock, signals, systemd, metrics page, status socket.
 """
 
@@ -19,32 +19,33 @@ import anyio
 import structlog
 
 from seacod import __version__, logs
-from seacod.board import SLOTS_A_SEAT, Board
+from seacod.accelerators.nvidia import Gpu
 from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, ConfigError, SeacodError
 from seacod.metrics import Present, SupervisorMetrics
 from seacod.paths import Paths
-from seacod.supervisor import lifecycle, present, status
-from seacod.supervisor.crashes import Crash
-from seacod.supervisor.doors import SharedDoor
-from seacod.supervisor.events import Probed
-from seacod.supervisor.exits import ExitKind
-from seacod.supervisor.frontdoor import FrontDoor
-from seacod.supervisor.gpu import Gpu
-from seacod.supervisor.lifecycle import Hooks, Lifecycle
-from seacod.supervisor.listener import Listener, acquire, bind
-from seacod.supervisor.memory import Room
+from seacod.shared_load import SLOTS_A_SEAT, Board
+from seacod.supervisor import scrape, status
 from seacod.supervisor.metrics_server import MetricsServer
-from seacod.supervisor.notify import Notifier
-from seacod.supervisor.placement import Seat, place
-from seacod.supervisor.probe import probe_forever
-from seacod.supervisor.pulse import Pulses
 from seacod.supervisor.reload import Reloads, ReloadState
-from seacod.supervisor.states import ServiceState, WorkerState
-from seacod.supervisor.watches import Watches
-from seacod.supervisor.worker_process import WORKER_COMMAND
-from seacod.supervisor.workers import Workers
+from seacod.supervisor.sockets.fallback import FrontDoor
+from seacod.supervisor.sockets.listener import Listener, acquire, bind
+from seacod.supervisor.sockets.shared_fallback import SharedDoor
+from seacod.supervisor.systemd.heartbeats import Pulses
+from seacod.supervisor.systemd.notify import Notifier
+from seacod.supervisor.watch.crashes import Crash
+from seacod.supervisor.watch.watches import Watches
+from seacod.supervisor.workers import lifecycle
+from seacod.supervisor.workers.events import Probed
+from seacod.supervisor.workers.exits import ExitKind
+from seacod.supervisor.workers.host_memory import Room
+from seacod.supervisor.workers.lifecycle import Hooks, Lifecycle
+from seacod.supervisor.workers.placement import Seat, place
+from seacod.supervisor.workers.probe import probe_forever
+from seacod.supervisor.workers.process import WORKER_COMMAND
+from seacod.supervisor.workers.replicas import Workers
+from seacod.supervisor.workers.states import ServiceState, WorkerState
 
 log = structlog.get_logger(__name__)
 
@@ -250,7 +251,7 @@ class Supervisor:
 
     def _present(self) -> Present:
         """For a scrape."""
-        return present.look(
+        return scrape.look(
             self.settings,
             self.paths,
             [life.report for life in self.workers.lives],

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from seacod.metrics import SupervisorMetrics
-from seacod.supervisor.listener import Listener
+from seacod.supervisor.sockets.listener import Listener
 
 # How a look of our own names itself; it is no scrape (`seacod check`).
 OWN_AGENT = "seacod"

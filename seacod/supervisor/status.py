@@ -1,7 +1,8 @@
 """What `seacod status` shows, and what the page's system tab does: one JSON object each, written to
 whoever connects to its unix socket.
 
-Read-only. The clients' sides are in `seacod/client.py` and `seacod/web/beside.py`.
+Read-only. The clients' sides are in `seacod/client/status_socket.py` and
+`seacod/web/supervisor_client.py`.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seacod.accelerators.nvidia import Gpu, GpuSampler
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
 from seacod.paths import Paths
-from seacod.supervisor.gpu import Gpu, GpuSampler
 from seacod.supervisor.metrics_server import MetricsServer
-from seacod.supervisor.placement import Seat
 from seacod.supervisor.reload import Reloads
-from seacod.supervisor.report import Beside, Report
-from seacod.supervisor.states import ServiceState
+from seacod.supervisor.workers.placement import Seat
+from seacod.supervisor.workers.report import Beside, Report
+from seacod.supervisor.workers.states import ServiceState
 
 _SHOWN_ALERTS = 10
 

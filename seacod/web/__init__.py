@@ -1,1 +1,1 @@
-"""The worker process: HTTP API and Gradio page in front of `seacod.asr`. Never sends mail."""
+"""HTTP in front of `seacod.asr`: routes, middleware, the page. Never sends mail."""

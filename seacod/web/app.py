@@ -9,9 +9,10 @@ from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.paths import Paths
-from seacod.web import api, errors, health, jobs_api, live_api, openai_api
-from seacod.web.access import Access
-from seacod.web.jobs_api import JobDesk
+from seacod.web.middleware import errors
+from seacod.web.middleware.access import Access
+from seacod.web.routes import health, jobs, live, openai, transcribe
+from seacod.web.routes.jobs import JobDesk
 
 
 def create_app(
@@ -22,7 +23,7 @@ def create_app(
     FastAPI's own documentation pages load scripts from the internet, so they are off;
     /openapi.json stays.
     """
-    from seacod.web.page import mount_page
+    from seacod.web.page.page import mount_page
 
     app = FastAPI(
         title="seacod",
@@ -45,13 +46,13 @@ def create_app(
     errors.install(app)
     routers = (
         health.router(service, paths),
-        api.router(service, paths),
-        openai_api.router(service, paths),
-        jobs_api.router(service, desk, paths),
+        transcribe.router(service, paths),
+        openai.router(service, paths),
+        jobs.router(service, desk, paths),
     )
     for routes in routers:
-        api.refuse_other_methods(routes)
+        transcribe.refuse_other_methods(routes)
         app.include_router(routes)
-    app.include_router(live_api.router(service, settings.access))
+    app.include_router(live.router(service, settings.access))
     # Last, because it takes every address that is left.
     return mount_page(app, service, settings)

@@ -17,8 +17,8 @@ from typing import Any
 
 from seacod import logs
 from seacod.alerts import delivery
-from seacod.alerts.desk import Desk
-from seacod.alerts.mail import Mail
+from seacod.alerts.channels.mail import Mail
+from seacod.alerts.deduplicator import Desk
 from seacod.alerts.outbox import Outbox, now
 from seacod.config.schema import AlertSettings, LogSettings
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.alerts.desk import Desk
+from seacod.alerts.deduplicator import Desk
 from seacod.alerts.outbox import Message, Outbox
 from seacod.config.schema import AlertSettings
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from receivers import PASSWORD, USER, MailServer, certificate
 
-from seacod.alerts.channels import Undelivered
+from seacod.alerts.channels.base import Undelivered
+from seacod.alerts.channels.mail import Mail
 from seacod.alerts.compose import compose
-from seacod.alerts.mail import Mail
 from seacod.alerts.outbox import Alert, Message
 from seacod.config.schema import AlertSettings
 
@@ -208,7 +208,7 @@ def test_a_slow_server_is_waited_for_and_not_for_ever(
 ) -> None:
     mail_server.slow_seconds = 1.0
     assert "taken" in send(settings)
-    monkeypatch.setattr("seacod.alerts.mail._TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("seacod.alerts.channels.mail._TIMEOUT_SECONDS", 0.5)
     mail_server.slow_seconds = 3.0
     error = refusal(settings)
     assert not error.is_final

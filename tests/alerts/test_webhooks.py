@@ -14,10 +14,10 @@ import pytest
 from receivers import Robot
 from test_mail import message
 
-from seacod.alerts.channels import Undelivered
+from seacod.alerts.channels.base import Undelivered
+from seacod.alerts.channels.dingtalk import DingTalk
+from seacod.alerts.channels.webhook import Webhook
 from seacod.alerts.compose import compose
-from seacod.alerts.dingtalk import DingTalk
-from seacod.alerts.webhook import Webhook
 from seacod.config.schema import AlertSettings
 
 SECRET = "SECfa1beef"

@@ -14,7 +14,7 @@ import pytest
 import sounds
 from supervised import Faulty, Service, wait_until
 
-from seacod.credentials import hash_password
+from seacod.system.credentials import hash_password
 
 PASSWORD = "long enough for a test"
 

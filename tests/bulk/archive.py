@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from seacod.bulk import command
-from seacod.bulk.hearer import Hearer
+from seacod.archive import command
+from seacod.archive.actor import Hearer
 
 PLAN = json.loads(os.environ.get("ARCHIVE_PLAN", "{}"))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from seacod.bulk.inputs import items
-from seacod.bulk.ledger import MANIFEST, Entry, Ledger
-from seacod.bulk.progress import Progress, registry, summary
+from seacod.archive.inputs import items
+from seacod.archive.ledger import MANIFEST, Entry, Ledger
+from seacod.archive.progress import Progress, registry, summary
 from seacod.errors import BadRequest
 
 

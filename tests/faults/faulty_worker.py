@@ -26,7 +26,7 @@ def main() -> int:
         print("this worker was told to fail at its start", file=sys.stderr)
         return 1
 
-    import seacod.web.worker as module
+    import seacod.worker.main as module
 
     workers: list[module.Worker] = []
     begin = module.Worker.__init__

@@ -12,11 +12,11 @@ import pytest
 from gpus import Driver
 from supervised import ROOT
 
-from seacod.supervisor.gpu import Gpu, visible
+from seacod.accelerators.nvidia import Gpu, visible
 
 READ = """
 import dataclasses, json
-from seacod.supervisor.gpu import Nvml, NvmlAbsent, NvmlFailed
+from seacod.accelerators.nvidia import Nvml, NvmlAbsent, NvmlFailed
 nvml = Nvml()
 try:
     print(json.dumps([dataclasses.asdict(gpu) for gpu in nvml.read()]))

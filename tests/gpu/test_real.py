@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seacod.supervisor.gpu import Nvml, NvmlAbsent
+from seacod.accelerators.nvidia import Nvml, NvmlAbsent
 
 
 def test_a_real_card_is_read() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seacod.accelerators.nvidia import Gpu
 from seacod.config.schema import GpuSettings
-from seacod.supervisor.gpu import Gpu
-from seacod.supervisor.gpu_watch import STEPS, GpuStep, GpuWatch, limit_bytes
+from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes
 
 MIB = 1 << 20
 TOTAL = 12_288 * MIB

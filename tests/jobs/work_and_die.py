@@ -21,7 +21,7 @@ from sqlalchemy import event
 from seacod import logs
 from seacod.asr.transcript import Transcript
 from seacod.config.schema import LimitSettings, LogSettings
-from seacod.jobs import model, presence, runner, store
+from seacod.jobs import leases, model, runner, store
 from seacod.jobs.runner import Jobs
 
 FILES = 50
@@ -88,7 +88,7 @@ def main() -> None:
     # A machine whose power fails dozens of times at the same recording is not what is tried here.
     store.INTERRUPTIONS_ARE_POISON = model.INTERRUPTIONS_ARE_POISON = 10_000
     # Nobody waits a minute for each.
-    presence.LEASE_SECONDS = runner._BLAME_SECONDS = 0.1
+    leases.LEASE_SECONDS = runner._BLAME_SECONDS = 0.1
     runner._LOOK_SECONDS = 0.05
     points = Points(deadly)
     os.replace = points.around(os.replace)  # type: ignore[assignment]

@@ -24,7 +24,7 @@ from prometheus_client import start_http_server
 from receivers import Robot
 from supervised import ROOT, Faulty, Service, free_port, wait_until
 
-from seacod.bulk.progress import Progress, registry
+from seacod.archive.progress import Progress, registry
 
 # The shipped configuration asks every 5 s and rates over minutes; a test has less time.
 INTERVAL = "1s"

@@ -21,7 +21,7 @@ from observability import catalogue, dashboard
 PROMETHEUS = ROOT / "etc/prometheus"
 RULES = yaml.safe_load((PROMETHEUS / "rules.yml").read_text("utf-8"))
 ALL_RULES = [rule for group in RULES["groups"] for rule in group["rules"]]
-DASHBOARD = json.loads((ROOT / "seacod/observability/seacod.json").read_text("utf-8"))
+DASHBOARD = json.loads((ROOT / "seacod/metrics/dashboard.json").read_text("utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [(panel, target["expr"]) for panel in PANELS for target in panel["targets"]]
 

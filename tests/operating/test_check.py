@@ -18,9 +18,9 @@ import sounds
 from receivers import MailServer, Robot, certificate
 from supervised import ROOT, Service, StandIn, fetch, free_port
 
-from seacod.checks.everything import ITEMS
 from seacod.models import manifest
 from seacod.models.registry import BUILTIN
+from seacod.proving.checks.registry import ITEMS
 
 
 def check(

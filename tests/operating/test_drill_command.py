@@ -68,7 +68,7 @@ def quick(tmp_path: Path) -> Iterator[StandIn]:
 
 
 def test_the_list_names_every_drill() -> None:
-    from seacod.drills.catalogue import DRILLS
+    from seacod.proving.drills.catalogue import DRILLS
 
     told = subprocess.run(
         [sys.executable, "-m", "seacod", "drill", "--list"], capture_output=True, text=True,

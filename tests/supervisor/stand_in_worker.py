@@ -28,7 +28,7 @@ from pathlib import Path
 from seacod import protocol
 from seacod.config import Settings
 from seacod.paths import Paths
-from seacod.web.accepting import unix_socket
+from seacod.worker.acceptor import unix_socket
 
 
 def _plan() -> dict[str, object]:

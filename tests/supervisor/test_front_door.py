@@ -8,7 +8,7 @@ import signal
 import pytest
 from supervised import StandIn, wait_until
 
-from seacod.drills.load import Load
+from seacod.proving.load import Load
 
 KILLS = 50
 CLIENTS = 4

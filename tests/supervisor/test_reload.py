@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from supervised import StandIn, wait_until
 
-from seacod.drills.load import Load
+from seacod.proving.load import Load
 
 
 def reload(service: StandIn) -> dict[str, Any]:

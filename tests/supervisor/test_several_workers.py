@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from supervised import StandIn, fetch, wait_until
 
-from seacod.drills.load import Load
+from seacod.proving.load import Load
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_what_is_wrong_with_the_configuration_ends_the_service(pair: StandIn) ->
 
 
 def test_the_status_has_a_line_for_each(pair: StandIn) -> None:
-    from seacod.commands.status import lines
+    from seacod.cli.status import lines
 
     started(pair)
     text = "\n".join(lines(pair.status() or {}))

@@ -22,7 +22,7 @@ from supervised import wait_until
 from websockets.sync.client import connect
 
 from seacod.asr.live import ROUTE
-from seacod.drills.load import Load
+from seacod.proving.load import Load
 
 pytestmark = pytest.mark.timeout(600)
 NOTICE_SECONDS = 4

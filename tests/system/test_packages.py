@@ -123,7 +123,8 @@ def test_the_wheel_has_everything_and_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-c",
          f"import sys; sys.path.insert(0, {str(tmp_path / 'unpacked')!r});"
-         "import seacod.cli as c; assert 'unpacked' in c.__file__; c.main(['config', 'example'])"],
+         "import seacod.cli.main as c; assert 'unpacked' in c.__file__; "
+         "c.main(['config', 'example'])"],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.stdout == (ROOT / "etc/seacod.yaml").read_text("utf-8"), done.stderr

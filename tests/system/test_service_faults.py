@@ -17,7 +17,7 @@ from machine import Machine
 from operating import edited, health, is_serving, service_state, transcribe
 from supervised import wait_until
 
-from seacod.drills.load import Load
+from seacod.proving.load import Load
 
 pytestmark = pytest.mark.timeout(600)
 PORT = 7860
@@ -25,7 +25,7 @@ DROP_IN = "/run/systemd/system/seacod.service.d/test.conf"
 # A supervisor that can be made to hang: on SIGUSR2 its event loop never comes back.
 BLOCKABLE = """
 import asyncio, ctypes, signal, sys
-from seacod import cli
+from seacod.cli.main import main
 from seacod.supervisor.daemon import Supervisor
 catch = Supervisor._catch_signals
 def catch_one_more(self):

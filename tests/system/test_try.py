@@ -59,7 +59,7 @@ def trial(tmp_path: Path) -> Iterator[Trial]:
         pytest.skip("there is no .venv made by install.sh; run the tests with ./tests/run")
     # What a working directory holds must not matter to any of our processes.
     (tmp_path / "seacod").mkdir()
-    (tmp_path / "seacod" / "cli.py").write_text("raise SystemExit('not me')")
+    (tmp_path / "seacod" / "main.py").write_text("raise SystemExit('not me')")
     (tmp_path / "torch.py").write_text("raise SystemExit('not me')")
     one = Trial(tmp_path)
     yield one

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from seacod import board
+from seacod import shared_load
 from seacod.asr.admission import Admission
-from seacod.board import Board, Line
 from seacod.errors import QueueFull
-from seacod.supervisor.placement import Seat, seats
+from seacod.shared_load import Board, Line
+from seacod.supervisor.workers.placement import Seat, seats
 
 
 def pair(directory: Path) -> tuple[Board, Board]:
@@ -34,8 +34,8 @@ def test_a_line_that_is_not_renewed_counts_for_nobody(
 ) -> None:
     one, other = pair(tmp_path)
     other.write()
-    now = board.time.monotonic()
-    monkeypatch.setattr(board.time, "monotonic", lambda: now + board.FRESH_SECONDS + 1)
+    now = shared_load.time.monotonic()
+    monkeypatch.setattr(shared_load.time, "monotonic", lambda: now + shared_load.FRESH_SECONDS + 1)
     assert one.others() == []
 
 

@@ -12,8 +12,8 @@ import yaml
 from documented import DOCUMENTS, ROOT, blocks, elsewhere
 
 from seacod.alerts.kinds import KINDS
-from seacod.commands import runbook
-from seacod.commands.arguments import make_parser
+from seacod.cli import runbook
+from seacod.cli.arguments import make_parser
 from seacod.config.load import leaves
 from seacod.config.schema import Settings
 

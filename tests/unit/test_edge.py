@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from supervised import ROOT
 
-from seacod.cli import at_the_edge
+from seacod.cli.main import at_the_edge
 from seacod.config.load import ENV_DEBUG, load_settings
 from seacod.errors import ConfigError
 

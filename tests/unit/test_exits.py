@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seacod.supervisor.exits import ExitKind, MemoryKills, classify
-from seacod.supervisor.memory import Cgroup
+from seacod.supervisor.workers.exits import ExitKind, MemoryKills, classify
+from seacod.supervisor.workers.host_memory import Cgroup
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seacod.protocol import Beat
-from seacod.supervisor.liveness import Ailment, Limits, Vitals, judge, own_pause
+from seacod.supervisor.workers.liveness import Ailment, Limits, Vitals, judge, own_pause
 
 LIMITS = Limits(beat_seconds=15, progress_seconds=300, probe_failures=3)
 

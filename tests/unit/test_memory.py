@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seacod.supervisor.memory import MIB, RESERVE_BYTES, Cgroup, Room, available_bytes
+from seacod.supervisor.workers.host_memory import MIB, RESERVE_BYTES, Cgroup, Room, available_bytes
 
 
 def write(directory: Path, **files: str) -> Path:

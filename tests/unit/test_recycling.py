@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.config.schema import WorkerSettings
-from seacod.supervisor.recycling import LeakWatch, Point, Recycling
+from seacod.supervisor.watch.recycling import LeakWatch, Point, Recycling
 
 MIB = 1 << 20
 

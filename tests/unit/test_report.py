@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seacod.commands import report
+from seacod.cli import report
 from seacod.errors import BadRequest
 
 SLOW = {

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.supervisor.restart import RestartPolicy
+from seacod.supervisor.workers.restart import RestartPolicy
 
 POLICY = RestartPolicy(
     initial_seconds=1.0,

@@ -8,10 +8,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from seacod.soak import figures, report
-from seacod.soak.chart import Chart, Series
-from seacod.soak.ledger import Kind, Ledger, Outcome, Piece, Probe, Restart, Sample
-from seacod.soak.timetable import Mix, phases, run_seconds
+from seacod.proving.soak import figures, report
+from seacod.proving.soak.chart import Chart, Series
+from seacod.proving.soak.ledger import Kind, Ledger, Outcome, Piece, Probe, Restart, Sample
+from seacod.proving.soak.timetable import Mix, phases, run_seconds
 
 BEGAN = 1_700_000_000.0
 HOUR = 3600.0

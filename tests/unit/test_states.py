@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seacod.metrics import WORKER_STATES
-from seacod.supervisor.states import TRANSITIONS, ServiceState, WorkerState, service_state
+from seacod.supervisor.workers.states import TRANSITIONS, ServiceState, WorkerState, service_state
 
 FIRST = {WorkerState.WARMING, WorkerState.STARTING}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from seacod.inuse import held
-from seacod.supervisor.sweeper import make_room, sweep
+from seacod.supervisor.watch.sweeper import make_room, sweep
+from seacod.system.file_in_use import held
 
 HOUR = 3600.0
 

@@ -13,8 +13,8 @@ HEAVY = {"torch", "funasr", "gradio", "seacod.asr", "seacod.web"}
 @pytest.mark.parametrize(
     "module",
     [
-        "seacod.cli",
-        "seacod.client",
+        "seacod.cli.main",
+        "seacod.client.status_socket",
         "seacod.supervisor.daemon",
         "seacod.config.render",
         "seacod.logs",

@@ -14,7 +14,7 @@ import pytest
 import sounds
 from supervised import PATIENCE_SECONDS, ROOT, Service
 
-from seacod import credentials
+from seacod.system import credentials
 
 KEY = credentials.new_key()
 PASSWORD = "correct horse 电池"

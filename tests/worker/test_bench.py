@@ -13,9 +13,9 @@ import yaml
 from documented import blocks
 from supervised import ROOT
 
-from seacod.bench import throughput
-from seacod.bench.throughput import Figures
 from seacod.config.schema import Settings
+from seacod.proving.bench import throughput
+from seacod.proving.bench.throughput import Figures
 
 pytestmark = pytest.mark.timeout(300)
 

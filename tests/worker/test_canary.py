@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from seacod.asr import canary
 from seacod.asr.service import TranscriptionService
 from seacod.config import Settings
 from seacod.errors import ModelUnavailable
 from seacod.metrics.worker import WorkerMetrics
+from seacod.worker import canary
 
 
 class SteeredEngine:

@@ -16,7 +16,7 @@ from supervised import PATIENCE_SECONDS, Service
 
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE
-from seacod.bench import long_audio
+from seacod.proving.bench import long_audio
 
 PAUSE_SECONDS = 0.9
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seacod.asr.itn import Writer
 from seacod.asr.sentences import sentences
 from seacod.asr.transcript import Token
-from seacod.asr.writing import Writer
 
 
 def tokens(words: list[str]) -> list[Token]:

@@ -13,9 +13,9 @@ import pytest
 from sounds import SPEECH
 from supervised import Service, wait_until
 
-from seacod.bench import long_audio
-from seacod.commands.fleet import fleet
-from seacod.drills.load import Load
+from seacod.cli.fleet import fleet
+from seacod.proving.bench import long_audio
+from seacod.proving.load import Load
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import shtab
 
-from seacod.checks.everything import ITEMS
-from seacod.commands import runbook
-from seacod.commands.arguments import make_parser
-from seacod.drills.catalogue import DRILLS
+from seacod.cli import runbook
+from seacod.cli.arguments import make_parser
+from seacod.proving.checks.registry import ITEMS
+from seacod.proving.drills.catalogue import DRILLS
 
 _FILES = {"files"}
 _DIRECTORIES = {"output"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from seacod.commands.arguments import make_parser
+from seacod.cli.arguments import make_parser
 
-_HEAD = r""".\" Made by tools/make_generated.py from seacod/commands/arguments.py.
+_HEAD = r""".\" Made by tools/make_generated.py from seacod/cli/arguments.py.
 .TH SEACOD 1 "" "seacod" "User Commands"
 .SH NAME
 seacod \- Chinese speech recognition as a dependable service

@@ -10,8 +10,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from seacod.bulk.progress import Figures, Progress
-from seacod.bulk.progress import registry as bulk_registry
+from seacod.archive.progress import Figures, Progress
+from seacod.archive.progress import registry as bulk_registry
 from seacod.metrics import SupervisorMetrics
 from seacod.metrics import supervisor as supervisor_metrics
 from seacod.metrics.worker import WorkerMetrics

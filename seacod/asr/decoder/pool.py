@@ -28,7 +28,7 @@ from seacod.asr.audio import AudioInfo, Samples
 from seacod.asr.decoder import wire
 from seacod.asr.decoder.wire import Kind, Task
 from seacod.errors import BadAudio, EmptyAudio, NotReady, SeacodError, TooBig, TooLong
-from seacod.interpreter import python
+from seacod.system.interpreter import python
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.voice import Voice
 from seacod.asr.decoder.wire import Task
 from seacod.errors import SeacodError
-from seacod.lifeline import die_with
+from seacod.system.parent_death import die_with
 
 # What the cutter is given at a time.
 _BLOCK = 8 * SAMPLE_RATE

@@ -1,0 +1,130 @@
+"""The actor: recognition as in the worker, in a process that Ray starts. Imports no Ray itself, so
+that it can be looked at without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from seacod.asr.formats import Format, as_json, as_text, as_verbose_json
+from seacod.config.schema import Settings
+
+
+class Hearer:
+    """One engine, on one GPU or a share of the cores; hears several recordings at once, so that
+    their pieces go through the model together.
+
+    Args:
+        settings: as JSON: they travel.
+        wanted: format of the texts.
+    """
+
+    def __init__(self, settings: str, wanted: Format) -> None:
+        self._settings = Settings.model_validate_json(settings)
+        self._wanted = wanted
+        self._service: Any = None
+
+    async def start(self) -> dict[str, Any]:
+        """Load the model.
+
+        Returns:
+            Where it is: node, pid, device and model.
+
+        Raises:
+            SeacodError: it cannot be had.
+        """
+        import ray
+
+        from seacod import logs
+        from seacod.asr.service import TranscriptionService
+        from seacod.metrics.worker import WorkerMetrics
+        from seacod.paths import Paths
+        from seacod.worker.startup import Preparation
+
+        logs.configure(self._settings.log, "worker")
+        paths = Paths.resolve(self._settings)
+        paths.state.mkdir(parents=True, exist_ok=True)
+        preparation = Preparation(self._settings, paths, lambda text, extend_seconds=0.0: None)
+        service = TranscriptionService(self._settings, preparation.load_engine, WorkerMetrics())
+        await service.start()
+        await service.open()
+        await service.with_engine(preparation.make_ready)
+        if preparation.tuning is not None:
+            service.tune(preparation.tuning)
+        self._service = service
+        return {
+            "node": ray.get_runtime_context().get_node_id(),
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "device": service.engine.device,
+            "model": service.engine.name,
+        }
+
+    async def hear(
+        self, name: str, sound: bytes | None, source: str, words: str, done: list[str]
+    ) -> dict[str, Any]:
+        """The text of one recording.
+
+        Args:
+            name: for messages.
+            sound: its content; None when it is to be read from `source`, a URL.
+            source: see there.
+            words: hotwords.
+            done: hashes of contents that need not be heard again.
+
+        Returns:
+            `sha256`; with it `text` and `audio_seconds`, or `error`; or neither, when it is done.
+        """
+        from seacod.errors import SeacodError
+
+        descriptor, path = await asyncio.to_thread(tempfile.mkstemp, prefix="seacod-bulk-")
+        try:
+            try:
+                sha256 = await asyncio.to_thread(_bring, descriptor, sound, source)
+            except (OSError, ImportError, ValueError) as error:
+                return {"sha256": "", "error": f"{source} cannot be read: {error}"}
+            if sha256 in done:
+                return {"sha256": sha256}
+            try:
+                transcript = await self._service.transcribe(
+                    Path(path), words, route="bulk", name=name, is_bulk=True
+                )
+            except SeacodError as error:
+                return {"sha256": sha256, "error": error.message}
+            return {
+                "sha256": sha256,
+                "text": self._written(transcript),
+                "audio_seconds": transcript.duration_seconds,
+            }
+        finally:
+            os.unlink(path)
+
+    def _written(self, transcript: Any) -> str:
+        if self._wanted in ("json", "verbose_json"):
+            body = as_json if self._wanted == "json" else as_verbose_json
+            return json.dumps(body(transcript), ensure_ascii=False, indent=1) + "\n"
+        return as_text(transcript, self._wanted)
+
+
+def _bring(descriptor: int, sound: bytes | None, source: str) -> str:
+    """The recording into a file of this machine; its hash."""
+    digest = hashlib.sha256()
+    with os.fdopen(descriptor, "wb") as out:
+        if sound is not None:
+            digest.update(sound)
+            out.write(sound)
+            return digest.hexdigest()
+        import fsspec
+
+        with fsspec.open(source, "rb") as remote:
+            while chunk := remote.read(1 << 20):
+                digest.update(chunk)
+                out.write(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,221 @@
+"""`seacod transcribe ... --ray auto|local|ADDRESS`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from seacod import logs
+from seacod.archive import inputs, progress
+from seacod.archive.actor import Hearer
+from seacod.archive.ledger import MANIFEST, Ledger
+from seacod.archive.pool import Order, Pool
+from seacod.asr.formats import FORMATS
+from seacod.config import Settings, load_settings
+from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
+from seacod.system.terminal import in_language
+from seacod.web.fields import chosen_format
+
+# What the settings allow at most: it is not a request that others wait behind.
+_LONGEST_SECONDS = 86_400.0
+_KNOCK_SECONDS = 5.0
+_BIGGEST_BYTES = 16 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What was asked for; see `seacod transcribe --help`."""
+
+    given: Sequence[str]
+    output: str
+    format: str
+    hotwords: str
+    ray: str
+    model: str
+    config: Path | None
+    is_again: bool
+    metrics_port: int
+
+
+def transcribe(archive: Archive, hearer: type[Any] = Hearer) -> int:
+    """Texts of all recordings, and a manifest of what became of each.
+
+    Args:
+        hearer: the actor's class; tests have one that dies.
+
+    Returns:
+        0 when all of them have a text, 1 when some have none.
+
+    Raises:
+        SeacodError: nothing can be done: no recording, no cluster, no engine.
+    """
+    wanted = chosen_format("--format", archive.format, FORMATS)
+    items = inputs.items(archive.given, wanted)
+    settings = _settings(archive)
+    logs.configure(settings.log, "worker")
+    ray = _connected(archive.ray)
+    ledger = Ledger(archive.output)
+    so_far = progress.Progress(len(items), sum(item.size_bytes or 0 for item in items))
+    serving = _serve_metrics(so_far, archive.metrics_port)
+    try:
+        count, resources = _places(ray, settings)
+        print(_beginning(len(items), count, resources, ray), file=sys.stderr)
+        actor = ray.remote(hearer).options(**resources, max_restarts=0, max_concurrency=16)
+        body = settings.model_dump_json()
+        order = Order(wanted, archive.hotwords, archive.is_again, archive.ray == "local")
+        pool = Pool(ray, lambda: actor.remote(body, wanted), count, items, order, ledger, so_far)
+        teller = progress.Teller(so_far)
+        try:
+            pool.run(teller.tell)
+        finally:
+            teller.close()
+    finally:
+        ledger.close()
+        ray.shutdown()
+        if serving is not None:
+            serving.shutdown()
+    told = progress.summary(so_far)
+    print(so_far.sentence(), file=sys.stderr)
+    print(json.dumps(told, ensure_ascii=False))
+    failed = so_far.states["failed"] + so_far.states["poison"]
+    if failed:
+        print(
+            in_language(
+                f"{failed} have no text; {archive.output}/{MANIFEST} says why, and the same "
+                "command tries them again",
+                f"{failed} 个文件没有结果，原因见 {archive.output}/{MANIFEST}；"
+                "重新运行同一命令即可重试",
+            ),
+            file=sys.stderr,
+        )
+    return EX_FAILURE if failed else EX_OK
+
+
+def _settings(archive: Archive) -> Settings:
+    """Those of the engines: one core each where there is no GPU, no limits of a service."""
+    base = load_settings(archive.config, default_file=None)
+    asr: dict[str, Any] = {"cpu_threads": base.asr.cpu_threads or 1}
+    if archive.config is None or archive.model != "builtin":
+        asr["model"] = archive.model
+    limits = {
+        "max_audio_seconds": _LONGEST_SECONDS,
+        "max_upload_bytes": _BIGGEST_BYTES,
+        "long_audio": "stream",
+    }
+    return base.model_copy(
+        update={
+            "asr": base.asr.model_copy(update=asr),
+            "limits": base.limits.model_copy(update=limits),
+            "log": base.log.model_copy(update={"level": "warning", "file": None}),
+        }
+    )
+
+
+def _connected(address: str) -> Any:
+    """Ray, connected.
+
+    Raises:
+        ConfigError: it is not installed.
+        NotRunning: there is no cluster at this address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Whoever cannot import our package here cannot there either: no copy of it travels.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    if address not in ("auto", "local"):
+        _knock(address)
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            "--ray needs Ray: install seacod[ray], on every node the same version "
+            "(pip install ray fsspec in seacod's environment)",
+            "--ray 需要 Ray：请在每个节点安装 seacod[ray]"
+            "（在 seacod 的环境中 pip install ray fsspec）",
+        ) from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    quietly = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+    try:
+        if address == "local":
+            ray.init(address="local", include_dashboard=False, **quietly)
+        else:
+            ray.init(address=address, **quietly)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        raise _no_cluster(address, str(error).splitlines()[0]) from None
+    return ray
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for minutes.
+
+    Raises:
+        BadRequest: the address is none.
+        NotRunning: nobody listens there.
+    """
+    place = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        port = place.port
+    except ValueError:
+        port = None
+    if not place.hostname or port is None:
+        raise BadRequest(
+            f"--ray {address}: is no address of a cluster; write HOST:PORT, auto or local",
+            f"--ray {address}：地址无效；请写 主机:端口、auto 或 local",
+        )
+    try:
+        socket.create_connection((place.hostname, port), _KNOCK_SECONDS).close()
+    except OSError as error:
+        raise _no_cluster(address, error.strerror or str(error)) from None
+
+
+def _no_cluster(address: str, cause: str) -> NotRunning:
+    return NotRunning(
+        f"--ray {address}: no Ray cluster answers ({cause}); start one with 'ray start --head', "
+        "or use --ray local",
+        f"--ray {address}：没有可用的 Ray 集群；请先运行 ray start --head，或使用 --ray local",
+    )
+
+
+def _places(ray: Any, settings: Settings) -> tuple[int, dict[str, Any]]:
+    """How many engines, and what each is given: a GPU, or cores.
+
+    Raises:
+        BadRequest: the cluster has neither.
+    """
+    there = ray.cluster_resources()
+    gpus = 0 if settings.asr.device == "cpu" else int(there.get("GPU", 0))
+    if gpus:
+        return gpus, {"num_gpus": 1, "num_cpus": 0}
+    threads = settings.asr.cpu_threads
+    count = int(there.get("CPU", 0)) // threads
+    if not count:
+        raise BadRequest(
+            f"--ray: the cluster has no GPU, and fewer than {threads} cores (asr.cpu_threads)"
+        )
+    return count, {"num_cpus": threads}
+
+
+def _beginning(files: int, count: int, resources: dict[str, Any], ray: Any) -> str:
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    on = "GPU" if "num_gpus" in resources else "CPU"
+    return in_language(
+        f"{files} files, {count} engines ({on}) on {nodes} nodes",
+        f"{files} 个文件，{nodes} 个节点上共 {count} 个引擎（{on}）",
+    )
+
+
+def _serve_metrics(so_far: progress.Progress, port: int) -> Any:
+    """A page for Prometheus while the archive is heard; None without a port."""
+    if not port:
+        return None
+    from prometheus_client import start_http_server
+
+    server, _ = start_http_server(port, registry=progress.registry(so_far))
+    return server

@@ -1,0 +1,175 @@
+"""What there is to do: recordings of a directory, a list, or an object store. Reads no sound.
+
+A list is JSON lines or CSV with `path` and, if wanted, `hotwords`; paths are relative to the list.
+Everything with a scheme (s3://, gs://, https://, file://) goes through fsspec.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from seacod.asr.formats import ENDINGS, Format
+from seacod.cli.transcribe.plan import is_recording
+from seacod.errors import BadRequest
+
+_LISTS = (".jsonl", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One recording.
+
+    Args:
+        name: below the directory it was found in; unique.
+        source: a path of this machine, or a URL.
+        size_bytes: None when the place does not tell.
+        hotwords: in place of those for all.
+    """
+
+    name: str
+    source: str
+    size_bytes: int | None
+    hotwords: str | None = None
+
+    def output(self, wanted: Format) -> str:
+        """Where its text goes, below the output directory; as without Ray."""
+        return str(PurePosixPath(self.name).with_suffix(ENDINGS[wanted]))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether those that hear it read it themselves."""
+        return "://" in self.source
+
+
+def items(given: Sequence[str], wanted: Format) -> list[Item]:
+    """All of them, the biggest first: the last ones to be heard shall not be the longest.
+
+    Args:
+        given: directories, files, lists and URLs.
+        wanted: the format of the texts, which decides their ending.
+
+    Raises:
+        BadRequest: something is not there, holds no recording, or two would be written to one file.
+    """
+    found: dict[str, Item] = {}
+    for text in given:
+        for item in _items(text):
+            output = item.output(wanted)
+            other = found.setdefault(output, item)
+            if other.source != item.source:
+                raise BadRequest(
+                    f"{other.source} and {item.source} would both be written to {output}; do "
+                    "them one after the other, with different directories for -o"
+                )
+    return sorted(found.values(), key=lambda item: (-(item.size_bytes or 0), item.name))
+
+
+def _items(text: str) -> Iterator[Item]:
+    path = Path(text)
+    if path.suffix.lower() in _LISTS or ("://" in text and text.lower().endswith(_LISTS)):
+        yield from _listed(text)
+    elif "://" in text:
+        yield from _remote(text)
+    elif path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if is_recording(p) and p.is_file())
+        if not inside:
+            raise BadRequest(f"{text}: there is no recording in this directory")
+        for one in inside:
+            yield Item(str(one.relative_to(path)), str(one), one.stat().st_size)
+    elif path.is_file():
+        yield Item(path.name, str(path), path.stat().st_size)
+    else:
+        raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件")
+
+
+def _remote(url: str) -> Iterator[Item]:
+    import fsspec
+
+    try:
+        places, top = fsspec.core.url_to_fs(url)
+        # A web server calls everything a file.
+        if not url.endswith("/") and places.isfile(top):
+            yield Item(posixpath.basename(top), url, _size(places.info(top)))
+            return
+        inside: dict[str, Any] = places.find(top, detail=True)
+    except (ImportError, OSError, ValueError) as error:
+        raise BadRequest(f"{url}: cannot be listed: {error}") from None
+    kept = {path: info for path, info in inside.items() if is_recording(PurePosixPath(path))}
+    if not kept:
+        raise BadRequest(f"{url}: there is no recording below this address")
+    for path, info in sorted(kept.items()):
+        yield Item(posixpath.relpath(path, top), places.unstrip_protocol(path), _size(info))
+
+
+def _listed(text: str) -> Iterator[Item]:
+    """The recordings of a list."""
+    if "://" in text:
+        import fsspec
+
+        with fsspec.open(text, "rt", encoding="utf-8") as file:
+            body = file.read()
+    else:
+        try:
+            body = Path(text).read_text("utf-8")
+        except FileNotFoundError:
+            raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件") from None
+        except UnicodeDecodeError:
+            raise BadRequest(f"{text}: is no text in UTF-8") from None
+    base = posixpath.dirname(text)
+    # Excel begins its CSV with a mark.
+    rows = list(_rows(body.removeprefix("﻿"), text))
+    if not rows:
+        raise BadRequest(f"{text}: names no recording")
+    for number, row in rows:
+        given = row.get("path")
+        if not isinstance(given, str) or not given:
+            raise BadRequest(f"{text}, line {number}: has no path")
+        source = given
+        if "://" not in given and not given.startswith("/"):
+            source = posixpath.join(base, given)
+        words = row.get("hotwords")
+        size = None
+        if "://" not in source:
+            if not Path(source).is_file():
+                raise BadRequest(f"{text}, line {number}: {source}: there is no such file")
+            size = Path(source).stat().st_size
+        yield Item(_place(given), source, size, str(words) if words else None)
+
+
+def _rows(body: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    if text.lower().endswith(".csv"):
+        for number, row in enumerate(csv.DictReader(io.StringIO(body)), 2):
+            yield number, dict(row)
+        return
+    for number, line in enumerate(body.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            parsed = json.loads(line)
+        except ValueError:
+            parsed = None
+        if isinstance(parsed, str):
+            parsed = {"path": parsed}
+        if not isinstance(parsed, dict):
+            raise BadRequest(
+                f'{text}, line {number}: is no JSON object such as {{"path": "a.wav"}}'
+            )
+        yield number, parsed
+
+
+def _place(given: str) -> str:
+    """Below the output directory, whatever the list says."""
+    path = PurePosixPath(given.partition("://")[2] or given)
+    return str(PurePosixPath(*(part for part in path.parts if part not in ("/", "..", "."))))
+
+
+def _size(info: dict[str, Any]) -> int | None:
+    size = info.get("size")
+    return int(size) if size is not None else None

@@ -1,0 +1,367 @@
+"""Feeds the actors: a few recordings for each at a time, and no more in memory than that.
+
+An actor that dies, alone or with its node, costs another try of what it was at, never a file. What
+was there when one died while its node lived on is a suspect and goes alone from then on; a second
+death alone is its own fault, and it is set aside.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import enum
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from seacod.archive.inputs import Item
+from seacod.archive.ledger import Entry, Ledger
+from seacod.archive.progress import Progress
+from seacod.asr.formats import Format
+from seacod.errors import SeacodError
+from seacod.jobs.model import CRASHES_ARE_POISON
+from seacod.system.digest import sha256_of
+
+log = structlog.get_logger(__name__)
+
+# For each actor at once: enough pieces for a batch, and the next while one is sent.
+_AT_ONCE = 4
+_LOOK_SECONDS = 0.5
+# A node that has just gone is noticed by Ray within some seconds; so long a death is nobody's yet.
+_NODE_SECONDS = 15.0
+# An engine that cannot be made is tried again this often in a row before all is given up.
+_STARTS = 3
+_START_PAUSE_SECONDS = 2.0
+
+
+class HearerState(enum.Enum):
+    """Where one place for an engine is."""
+
+    STARTING = "starting"
+    """Its actor was asked for; Ray makes it when there is a node with room."""
+    READY = "ready"
+    GONE = "gone"
+    """It died; the next one is asked for after a moment."""
+
+
+TRANSITIONS = {
+    HearerState.STARTING: {HearerState.READY, HearerState.GONE},
+    HearerState.READY: {HearerState.GONE},
+    HearerState.GONE: {HearerState.STARTING},
+}
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One recording on its way."""
+
+    item: Item
+    crashes: int = 0
+    handed_at: float = 0.0
+    sha256: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A place for an engine: one actor after the other."""
+
+    number: int
+    state: HearerState = HearerState.GONE
+    actor: Any = None
+    starting: Any = None
+    since: float = 0.0
+    told: dict[str, Any] = field(default_factory=dict)
+    running: dict[Any, Task] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of its node, for people."""
+        return f"{self.told.get('host', '?')}/{str(self.told.get('node', ''))[:8]}"
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is at a suspect, beside which nothing may run."""
+        return any(task.crashes for task in self.running.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted of each recording.
+
+    Args:
+        wanted: format of the text.
+        hotwords: for those that bring none of their own.
+        is_again: also of what is done already.
+        is_here: all engines are on this machine: they read its files themselves.
+    """
+
+    wanted: Format
+    hotwords: str
+    is_again: bool
+    is_here: bool
+
+
+class Pool:
+    """The places for engines, and what waits for them.
+
+    Args:
+        ray: the module, connected to a cluster.
+        make: asks Ray for an actor.
+        count: of places.
+        items: what there is to do.
+        order: what is wanted.
+        ledger: where results go.
+        progress: told of everything.
+    """
+
+    def __init__(
+        self,
+        ray: Any,
+        make: Callable[[], Any],
+        count: int,
+        items: Sequence[Item],
+        order: Order,
+        ledger: Ledger,
+        progress: Progress,
+    ) -> None:
+        self._ray = ray
+        self._make = make
+        self._places = [Place(number) for number in range(count)]
+        self._waiting = collections.deque(Task(item) for item in items)
+        self._suspects: collections.deque[Task] = collections.deque()
+        self._order = order
+        self._ledger = ledger
+        self._progress = progress
+        self._failed_starts = 0
+
+    def run(self, tell: Callable[[], None]) -> None:
+        """Until every file is over.
+
+        Args:
+            tell: called now and then.
+
+        Raises:
+            SeacodError: no engine can be made.
+        """
+        self._skip_what_is_done()
+        try:
+            while self._waiting or self._suspects or any(p.running for p in self._places):
+                for place in self._places:
+                    self._tend(place)
+                self._hear_from_them()
+                tell()
+        finally:
+            for place in self._places:
+                if place.actor is not None:
+                    self._ray.kill(place.actor)
+
+    # -- actors -------------------------------------------------------------------------------
+
+    def _move(self, place: Place, state: HearerState, cause: str, **facts: Any) -> None:
+        if state not in TRANSITIONS[place.state]:
+            raise AssertionError(f"{place.state.value} to {state.value}: {cause}")
+        log.info(
+            "hearer_state_changed", place=place.number, old=place.state.value, new=state.value,
+            cause=cause, **facts,
+        )  # fmt: skip
+        place.state, place.since = state, time.monotonic()
+
+    def _tend(self, place: Place) -> None:
+        """Ask for an actor where there is none; hand it what it can take."""
+        pause = _START_PAUSE_SECONDS * self._failed_starts
+        if place.state is HearerState.GONE and time.monotonic() - place.since >= pause:
+            place.actor = self._make()
+            place.starting = place.actor.start.remote()
+            self._move(place, HearerState.STARTING, "an engine is wanted")
+        while place.state is HearerState.READY and (task := self._next_for(place)) is not None:
+            self._hand(place, task)
+
+    def _next_for(self, place: Place) -> Task | None:
+        if place.is_alone or len(place.running) >= _AT_ONCE:
+            return None
+        if self._suspects:
+            # Whoever has finished what it is at takes one; the others go on with the rest.
+            if not place.running:
+                return self._suspects.popleft()
+            if place is self._least_busy():
+                return None
+        return self._waiting.popleft() if self._waiting else None
+
+    def _least_busy(self) -> Place:
+        """The one that is to run empty for a suspect."""
+        ready = [one for one in self._places if one.state is HearerState.READY and not one.is_alone]
+        return min(ready, key=lambda one: (len(one.running), one.number))
+
+    def _hand(self, place: Place, task: Task) -> None:
+        item, sound, source = task.item, None, task.item.source
+        if self._order.is_here and not item.is_remote:
+            source = Path(source).absolute().as_uri()
+        elif not item.is_remote:
+            try:
+                sound = Path(item.source).read_bytes()
+            except OSError as error:
+                entry = Entry(item.name, "", "failed", error=f"cannot be read: {error.strerror}")
+                self._over(entry, item)
+                return
+            task.sha256 = hashlib.sha256(sound).hexdigest()
+        words = self._order.hotwords if item.hotwords is None else item.hotwords
+        task.handed_at = time.monotonic()
+        ref = place.actor.hear.remote(item.name, sound, source, words, self._known(item))
+        place.running[ref] = task
+
+    def _hear_from_them(self) -> None:
+        refs = {place.starting: place for place in self._places if place.starting is not None}
+        refs |= {ref: place for place in self._places for ref in place.running}
+        if not refs:
+            time.sleep(_LOOK_SECONDS)
+            return
+        ready, _ = self._ray.wait(list(refs), num_returns=1, timeout=_LOOK_SECONDS)
+        for ref in ready:
+            place = refs[ref]
+            try:
+                told = self._ray.get(ref)
+            except self._ray.exceptions.RayActorError as error:
+                if place.state is not HearerState.GONE:
+                    self._died(place, _said(error))
+            except self._ray.exceptions.RayTaskError as error:
+                self._raised(place, ref, error)
+            else:
+                self._answered(place, ref, told)
+
+    def _answered(self, place: Place, ref: Any, told: dict[str, Any]) -> None:
+        if ref == place.starting:
+            place.starting, place.told = None, told
+            self._failed_starts = 0
+            self._progress.joined(place.name)
+            self._move(place, HearerState.READY, "the model is loaded", node=place.name,
+                       pid=told["pid"], device=told["device"])  # fmt: skip
+            return
+        task = place.running.pop(ref)
+        item = task.item
+        entry = Entry(
+            item.name, told["sha256"], "done", node=place.name,
+            audio_seconds=round(told.get("audio_seconds", 0.0), 3),
+            seconds=round(time.monotonic() - task.handed_at, 3),
+            output=item.output(self._order.wanted), error=told.get("error", ""),
+        )  # fmt: skip
+        if "text" in told:
+            self._ledger.done(entry, told["text"])
+            self._progress.over(
+                "done", item.size_bytes, node=place.name, audio_seconds=entry.audio_seconds
+            )
+        elif "error" in told:
+            self._over(
+                Entry(item.name, told["sha256"], "failed", node=place.name, error=entry.error), item
+            )
+        else:
+            self._progress.over("skipped", item.size_bytes)
+
+    def _raised(self, place: Place, ref: Any, error: Any) -> None:
+        """The actor lives, and something in it broke."""
+        if ref == place.starting:
+            cause = error.cause if isinstance(error.cause, SeacodError) else error
+            place.starting = None
+            self._start_failed(place, _said(cause))
+            return
+        task = place.running.pop(ref)
+        log.error("file_broke", name=task.item.name, error=_said(error))
+        told = f"an error of seacod's own: {_said(error)}"
+        self._over(
+            Entry(task.item.name, task.sha256, "failed", node=place.name, error=told), task.item
+        )
+
+    def _died(self, place: Place, cause: str) -> None:
+        tasks, place.running = list(place.running.values()), {}
+        if place.starting is not None:
+            place.starting = None
+            self._start_failed(place, cause)
+            return
+        self._move(place, HearerState.GONE, cause, node=place.name, files=len(tasks))
+        self._progress.left(place.name)
+        place.actor = None
+        was_alone = len(tasks) == 1 and tasks[0].crashes > 0
+        is_lost = self._node_is_gone(place, wait=was_alone)
+        for task in tasks:
+            if is_lost:
+                # Nobody's fault: the next ones, as if nothing had been.
+                (self._suspects if task.crashes else self._waiting).appendleft(task)
+                continue
+            task.crashes += 1
+            log.warning("file_was_with_a_death", name=task.item.name, crashes=task.crashes)
+            if task.crashes < CRASHES_ARE_POISON:
+                self._suspects.append(task)
+                continue
+            told = f"the engine died {task.crashes} times while it heard this recording"
+            entry = Entry(
+                task.item.name, task.sha256, "poison", node=place.name,
+                error=f"{told}, the last time alone; it is set aside",
+            )  # fmt: skip
+            self._over(entry, task.item)
+
+    def _start_failed(self, place: Place, cause: str) -> None:
+        place.actor = None
+        self._move(place, HearerState.GONE, cause)
+        self._failed_starts += 1
+        if self._failed_starts >= _STARTS * len(self._places):
+            raise SeacodError(f"no engine can be made: {cause}", f"无法启动识别引擎：{cause}")
+
+    def _node_is_gone(self, place: Place, *, wait: bool) -> bool:
+        """Whether its node has gone, too.
+
+        Args:
+            wait: Ray may not have noticed yet, and a verdict depends on it.
+        """
+        deadline = time.monotonic() + (_NODE_SECONDS if wait else 0.0)
+        while True:
+            alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+            if place.told.get("node") not in alive:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK_SECONDS)
+
+    # -- files --------------------------------------------------------------------------------
+
+    def _known(self, item: Item) -> list[str]:
+        """The content that has its text already, if any."""
+        entry = self._ledger.entries.get(item.name)
+        if entry is None or self._order.is_again:
+            return []
+        output = item.output(self._order.wanted)
+        is_done = self._ledger.is_done(item.name, entry.sha256, output)
+        return [entry.sha256] if is_done else []
+
+    def _skip_what_is_done(self) -> None:
+        """Before any engine is made. What lies elsewhere is looked at by those that read it."""
+        left = []
+        for task in self._waiting:
+            known, sha256 = self._known(task.item), ""
+            if known and not task.item.is_remote:
+                # One that cannot be read is told when its turn comes.
+                with contextlib.suppress(OSError):
+                    sha256 = sha256_of(Path(task.item.source))
+            if sha256 in known:
+                self._progress.over("skipped", task.item.size_bytes)
+            else:
+                left.append(task)
+        self._waiting = collections.deque(left)
+
+    def _over(self, entry: Entry, item: Item) -> None:
+        """A file that has no text."""
+        self._ledger.note(entry)
+        self._progress.over(entry.state, item.size_bytes, node=entry.node)
+        log.info("file_has_no_text", name=item.name, state=entry.state, error=entry.error)
+        print(f"{item.name}: {entry.error}", file=sys.stderr, flush=True)
+
+
+def _said(error: Exception) -> str:
+    """Ray sends whole tracebacks along; their last line says what it was."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    is_traceback = any(line.startswith("Traceback") for line in lines)
+    return (lines[-1] if is_traceback else lines[0]).strip()

@@ -1,0 +1,51 @@
+"""`seacod access key NAME`, `seacod access user NAME`: entries for the section `access`."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+
+from seacod.errors import EX_OK, BadRequest
+from seacod.system.credentials import hash_key, hash_password, new_key
+
+_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_SHORTEST_PASSWORD = 8
+
+
+def key(name: str) -> int:
+    """A new key, shown once, and the entry that lets it in."""
+    _check(name)
+    secret = new_key()
+    print(f"key:    {secret}")
+    print("        shown once; the client sends it as: Authorization: Bearer KEY")
+    print(f"entry:  {name}:{hash_key(secret)}")
+    print("        add it to access.api_keys, then: seacod reload")
+    return EX_OK
+
+
+def user(name: str) -> int:
+    """The entry for a password, which is asked for twice or read from standard input."""
+    _check(name)
+    if sys.stdin.isatty():
+        password = getpass.getpass("password: ")
+        if password != getpass.getpass("again:    "):
+            raise BadRequest("the two passwords differ; nothing was made", "两次输入的密码不一致")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if len(password) < _SHORTEST_PASSWORD:
+        raise BadRequest(
+            f"the password is shorter than {_SHORTEST_PASSWORD} characters; take a longer one",
+            f"密码少于 {_SHORTEST_PASSWORD} 个字符，请换一个更长的",
+        )
+    print(f"entry:  {name}:{hash_password(password)}")
+    print("        add it to access.users, then: seacod reload")
+    return EX_OK
+
+
+def _check(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadRequest(
+            f"{name[:64]!r} is no name: use letters, digits and . _ @ -, at most 64 of them",
+            "名称只能包含字母、数字和 . _ @ -，最多 64 个字符",
+        )

@@ -1,0 +1,86 @@
+"""`seacod drill`: one fault on purpose, and what it cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import sys
+from pathlib import Path
+
+from seacod.errors import EX_OK, NotConfirmed
+from seacod.proving.drills import telling
+from seacod.proving.drills.catalogue import DRILLS, Drill, find
+from seacod.proving.drills.target import Target
+from seacod.proving.drills.timing import Result
+from seacod.system import terminal
+
+
+def listing() -> int:
+    """Every drill there is."""
+    for name, drill in DRILLS.items():
+        print(f"{name:<16} {_words(drill)}")
+    return EX_OK
+
+
+def drill(
+    name: str, config: Path | None, key: str | None, *, is_confirmed: bool, as_json: bool
+) -> int:
+    """Run one.
+
+    Args:
+        name: of the drill.
+        config: the configuration file, if one was named.
+        key: an API key, where the service asks for one.
+        is_confirmed: whether the question was answered beforehand.
+        as_json: one JSON object instead of lines.
+
+    Raises:
+        BadRequest: there is no such drill.
+        NotConfirmed: nobody said yes.
+        SeacodError: it cannot be run here, or the service did not do what it should have.
+    """
+    chosen = find(name)
+    if telling.mend(config):
+        print("an interrupted drill had left its settings; they are put back", file=sys.stderr)
+    target = Target(config, key)
+    told = target.serving()
+    if not is_confirmed:
+        _ask(name, chosen, told["url"], told["in_flight"])
+    # Whoever ends us gets what was changed put back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    result = chosen.run(target)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(result), ensure_ascii=False))
+    else:
+        _tell(result, chosen)
+    return EX_OK
+
+
+def _ask(name: str, chosen: Drill, url: str, in_flight: int) -> None:
+    if not sys.stdin.isatty():
+        raise NotConfirmed(
+            f"{name} breaks the service at {url} on purpose ({_words(chosen)}); on a staging "
+            "service say so with --yes",
+            f"{name} 会故意破坏 {url} 的服务（{_words(chosen)}）；确认在测试环境中执行请加 --yes",
+        )
+    print(f"{name}: {_words(chosen)}", file=sys.stderr)
+    print(f"service: {url}, {in_flight} requests are inside now", file=sys.stderr)
+    print("type yes to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != "yes":
+        raise NotConfirmed("nothing was done", "未执行任何操作")
+
+
+def _tell(result: Result, chosen: Drill) -> None:
+    away = result.serving_seconds
+    print(f"{result.drill}: {_words(chosen)}")
+    print(f"  detected after       {result.detected_seconds:.1f} s")
+    print(f"  serving again after  {'never away' if away is None else f'{away:.1f} s'}")
+    print(f"  lost                 {result.lost} of {result.requests} requests")
+    print(f"  turned away          {result.turned_away} (503 with Retry-After)")
+    if result.remark:
+        print(f"  {result.remark}")
+
+
+def _words(drill: Drill) -> str:
+    return terminal.in_language(drill.english, drill.chinese)

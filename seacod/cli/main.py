@@ -1,0 +1,68 @@
+"""The command `seacod`: the edge where errors become sentences and exit codes.
+
+`cli/arguments.py` has what can be typed, `cli/calls.py` what is then called.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from seacod.cli.arguments import make_parser
+from seacod.cli.calls import DAEMONS
+from seacod.config.load import ENV_DEBUG
+from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
+from seacod.system import terminal
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command `seacod`; exits with the command's code."""
+    options = make_parser().parse_args(arguments)
+    sys.exit(at_the_edge(lambda: options.call(options), is_daemon=options.call in DAEMONS))
+
+
+def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:
+    """The exit code of `call`; what it raises becomes a sentence and the right code.
+
+    Args:
+        call: the command.
+        is_daemon: what nobody foresaw is raised, for the journal; people get a sentence.
+    """
+    try:
+        return call()
+    except SeacodError as error:
+        _complain(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; that is no failure to talk about.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EX_FAILURE
+    except KeyboardInterrupt:
+        return EX_INTERRUPTED
+    except Exception as error:
+        if is_daemon or os.environ.get(ENV_DEBUG):
+            raise
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            # A file that is not what it should be says enough.
+            _complain(SeacodError(f"{error.filename}: {error.strerror}"))
+            return EX_FAILURE
+        _complain(_unforeseen(error))
+        return EX_SOFTWARE
+
+
+def _unforeseen(error: Exception) -> SeacodError:
+    words = f"{type(error).__name__}: {error}"
+    return SeacodError(
+        f"something nobody foresaw went wrong ({words}); please report it, with what {ENV_DEBUG}=1 "
+        "shows besides",
+        f"发生了未预料的错误（{words}）；请设置 {ENV_DEBUG}=1 重试并反馈输出",
+    )
+
+
+def _complain(error: SeacodError) -> None:
+    """An error for a person: English and, where the locale is Chinese, Chinese."""
+    # journald takes the priority from this prefix; on a terminal it would only be noise.
+    prefix = "<3>" if os.environ.get("JOURNAL_STREAM") else ""
+    for line in error.sentence(terminal.language()).splitlines():
+        print(f"{prefix}seacod: {line}", file=sys.stderr)

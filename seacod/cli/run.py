@@ -1,0 +1,75 @@
+"""`seacod run`: the service in the foreground, as systemd calls it and as somebody tries it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import sys
+from collections.abc import Callable
+
+from seacod import __version__, logs
+from seacod.config import DEFAULT_FILE, Settings, load_settings
+from seacod.errors import SeacodError
+from seacod.supervisor.daemon import Supervisor
+from seacod.supervisor.systemd.notify import Notifier
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the service until it ends; its exit code."""
+    overrides = {
+        "server.host": options.host or ("127.0.0.1" if options.is_try else None),
+        "server.port": options.port,
+        "metrics.port": options.metrics_port,
+        "asr.model": options.model,
+    }
+
+    # A trial on a machine with an installed service is not that service.
+    default_file = None if options.is_try else DEFAULT_FILE
+
+    def read_settings() -> Settings:
+        return load_settings(options.config, options=overrides, default_file=default_file)
+
+    # systemd's watchdog ends a supervisor that hangs with SIGABRT: then the journal has the stack.
+    faulthandler.enable()
+    settings = _told_to_systemd(read_settings)
+    try:
+        logs.configure(settings.log, "supervisor")
+    except OSError as error:
+        raise SeacodError(
+            f"log.file: {settings.log.file} cannot be opened: {error.strerror}"
+        ) from None
+    is_watched = options.is_try or sys.stdout.isatty()
+    announce = _announce if is_watched else lambda supervisor: None
+    supervisor = Supervisor(settings, read_settings, announce)
+    code = asyncio.run(supervisor.run())
+    if is_watched and supervisor.workers.fatal_message:
+        print(f"seacod: {supervisor.workers.fatal_message}", file=sys.stderr)
+    return code
+
+
+def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
+    """The settings; what is wrong with them is also in `systemctl status`."""
+    try:
+        return read_settings()
+    except SeacodError as error:
+        Notifier(keep=True).failed(error.exit_code, error.message)
+        raise
+
+
+def _announce(supervisor: Supervisor) -> None:
+    """Tell whoever sits in front of the terminal where to look."""
+    report, url = supervisor.workers.report, supervisor.listener.local_url
+    lines = [
+        "",
+        f"seacod {__version__} is ready · 语音识别已就绪",
+        f"  page     {url}",
+        f"  API      curl -F file=@recording.wav {url}/transcribe",
+    ]
+    if supervisor.metrics_server is not None:
+        lines.append(f"  metrics  {supervisor.metrics_server.url}")
+    lines.append(f"  model    {report.model} on {report.device}")
+    if report.model == "builtin":
+        lines.append("           for trying and testing, not for real speech · 仅供试用与测试")
+    lines += ["Ctrl-C stops everything · 按 Ctrl-C 停止", ""]
+    print("\n".join(lines), flush=True)

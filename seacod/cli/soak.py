@@ -1,0 +1,110 @@
+"""`seacod soak`: a run and its report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest, CannotWrite
+from seacod.proving.drills.catalogue import find
+from seacod.proving.drills.target import Target
+from seacod.proving.soak import report, run
+from seacod.proving.soak.figures import summary
+from seacod.proving.soak.ledger import Ledger
+from seacod.proving.soak.material import Material
+from seacod.proving.soak.timetable import run_seconds
+
+
+def soak(
+    config: Path | None,
+    key: str | None,
+    hours: float,
+    speed: float,
+    drills: Sequence[str],
+    recordings: Sequence[Path],
+    output: Path,
+    *,
+    as_json: bool,
+) -> int:
+    """Put a running service to work, and write a report.
+
+    Args:
+        config: its configuration file, if one was named.
+        key: an API key, where it asks for one.
+        hours: of the timetable.
+        speed: how fast its clock runs.
+        drills: faults to let in, one each hour.
+        recordings: speech to send; none for the shipped one.
+        output: directory for soak.html and soak.json.
+        as_json: print the JSON instead of lines.
+
+    Returns:
+        0 when all went well, 1 when something did not, 130 when it was ended early and was well.
+
+    Raises:
+        SeacodError: it cannot begin.
+    """
+    if not (0 < hours <= 10_000 and 0 < speed <= 3600):
+        raise BadRequest("--hours and --speed must be greater than 0 (speed at most 3600)")
+    for name in drills:
+        find(name)
+    material = Material(recordings)
+    ledger = Ledger()
+    _make(output)
+    minutes = run_seconds(hours, speed) / 60
+    print(f"{hours:g} hours at {speed:g} times their speed: {minutes:.1f} minutes", file=sys.stderr)
+    try:
+        asyncio.run(run.soak(Target(config, key), hours, speed, drills, material, ledger, _tell))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        ledger.is_early = True
+    if not ledger.samples:
+        return EX_INTERRUPTED
+    found = summary(ledger, hours, speed)
+    _write(output / "soak.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    _write(output / "soak.html", report.page(ledger, found))
+    print(json.dumps(found, ensure_ascii=False) if as_json else _words(found, output))
+    if found["good"]:
+        return EX_INTERRUPTED if ledger.is_early else EX_OK
+    return EX_FAILURE
+
+
+def _tell(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+def _words(found: dict[str, Any], output: Path) -> str:
+    work, away = found["work"], found["availability"]
+    lines = [
+        f"{work['pieces']} pieces of work, {work['audio_seconds'] / 3600:.1f} hours of audio in "
+        f"{found['seconds'] / 60:.1f} minutes",
+        f"  right {work['right']}, wrong {work['wrong']}, lost {work['lost']}; turned away "
+        f"{work['turned_away']} times, sent again {work['interrupted']} times",
+        f"  ready {away['ready_ratio']:.3%} of the time, longest away "
+        f"{away['longest_away_seconds']:.1f} s, {away['refused']} connections refused",
+        f"  restarts {len(found['restarts'])}, drills {len(found['drills'])}",
+    ]
+    lines += [
+        f"  {one['what']}: {one['last_bytes'] / 1e6:.0f} MB, {report.slope(one)}"
+        for one in found["memory"]
+    ]
+    lines += [f"NOT GOOD: {problem}" for problem in found["problems"]] or ["good"]
+    return "\n".join([*lines, f"report: {output / 'soak.html'}"])
+
+
+def _make(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"{output}: cannot be made: {error.strerror}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise CannotWrite(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,2 +1,0 @@
-"""Commands of `seacod` that are more than a few lines. Called by `cli.py`; they print and return
-the exit code. They ask a running service and never are one."""

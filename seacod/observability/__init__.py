@@ -1,1 +1,0 @@
-"""The Grafana dashboard, made by tools/make_generated.py; `seacod dashboard` prints it."""

@@ -1,0 +1,169 @@
+"""`seacod bench live`: how long people at a microphone wait for their words.
+
+Each microphone speaks the shipped sentences with pauses between them, as fast as people do. What is
+measured is what a reader sees: the time from the first sound of a sentence to the first guess at
+it, and from its last sound to the sentence as it stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from websockets.sync.client import ClientConnection, connect
+
+from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.errors import SeacodError
+from seacod.proving import sounds
+from seacod.proving.bench.private import private_service
+from seacod.proving.bench.throughput import quantile
+
+_BLOCK = SAMPLE_RATE // 10
+_PAUSE_SECONDS = 1.5
+# What is quieter than this beside the loudest is the end of a sentence, not a part of it.
+_SILENT = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """Seconds, over all sentences of all microphones."""
+
+    microphones: int
+    sentences: int
+    guess_p50: float
+    guess_p95: float
+    final_p50: float
+    final_p95: float
+    final_max: float
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    begins: float
+    ends: float
+
+
+def measure(model: str, device: str, microphones: Sequence[int], rounds: int) -> list[LiveFigures]:
+    """One run for each number of microphones, on a service of the bench's own.
+
+    Args:
+        model: asr.model.
+        device: asr.device.
+        microphones: how many at once.
+        rounds: how often each speaks all sentences.
+
+    Raises:
+        SeacodError: one was refused, or was told of an error.
+    """
+    most = max(microphones)
+    with private_service(
+        model,
+        asr={"device": device},
+        supervisor={"spare": "off"},
+        limits={"live_sessions": most},
+    ) as service:
+        url = service.url.replace("http", "ws", 1) + "/live"
+        _run(url, 1, 1)
+        return [_run(url, count, rounds) for count in microphones]
+
+
+def _run(url: str, count: int, rounds: int) -> LiveFigures:
+    sound, sentences = _speech(rounds)
+    found: list[_Person] = [_Person(url, sound) for _ in range(count)]
+    for number, person in enumerate(found):
+        person.thread.start()
+        # People do not begin in step.
+        time.sleep(0.37 if number + 1 < count else 0)
+    for person in found:
+        person.thread.join()
+        if person.problem is not None:
+            raise SeacodError(f"a microphone got no text: {person.problem}")
+    guesses, finals, missing = [], [], 0
+    for person in found:
+        for sentence in sentences:
+            guess = person.delay(person.guesses, sentence.begins, sentence.ends)
+            final = person.delay(person.finals, sentence.ends, sentence.ends + _PAUSE_SECONDS)
+            if guess is not None:
+                guesses.append(guess)
+            if final is None:
+                missing += 1
+            else:
+                finals.append(final)
+    return LiveFigures(
+        count, count * len(sentences), quantile(guesses, 0.5), quantile(guesses, 0.95),
+        quantile(finals, 0.5), quantile(finals, 0.95), max(finals, default=0.0), missing,
+    )  # fmt: skip
+
+
+def _speech(rounds: int) -> tuple[Samples, list[_Sentence]]:
+    """All sentences, and where each is heard, in seconds."""
+    pause = np.zeros(int(_PAUSE_SECONDS * SAMPLE_RATE), dtype=np.float32)
+    parts, sentences, at = [], [], 0
+    for _ in range(rounds):
+        for one in sounds.sentences():
+            loud = np.flatnonzero(np.abs(one) > _SILENT * np.abs(one).max())
+            sentences.append(_Sentence((at + loud[0]) / SAMPLE_RATE, (at + loud[-1]) / SAMPLE_RATE))
+            parts += [one, pause]
+            at += len(one) + len(pause)
+    return np.concatenate(parts), sentences
+
+
+class _Person:
+    """Speaks into one microphone, and notes when what was read."""
+
+    def __init__(self, url: str, sound: Samples) -> None:
+        self._url = url
+        self._sound = (sound * 32767).astype("<i2")
+        self.guesses: list[float] = []
+        self.finals: list[float] = []
+        self.problem: str | None = None
+        self._began = 0.0
+        self.thread = threading.Thread(target=self._speak, name="bench-microphone")
+
+    def delay(self, times: list[float], since: float, until: float) -> float | None:
+        """From `since` to the first of `times` after it, given that came before `until`, with a
+        second of grace; None when there is none."""
+        after = [t for t in times if since <= t <= until + 1.0]
+        return after[0] - since if after else None
+
+    def _speak(self) -> None:
+        try:
+            with connect(self._url, proxy=None) as socket:
+                socket.send(json.dumps({"type": "start", "sample_rate": SAMPLE_RATE}))
+                told = json.loads(socket.recv(timeout=30))
+                if told["type"] != "ready":
+                    raise SeacodError(told["error"]["message"])
+                reader = threading.Thread(target=self._read, args=(socket,), name="bench-reader")
+                reader.start()
+                self._send(socket)
+                socket.send(json.dumps({"type": "stop"}))
+                reader.join()
+        except Exception as error:
+            self.problem = str(error)
+
+    def _send(self, socket: ClientConnection) -> None:
+        self._began = time.monotonic()
+        for at in range(0, len(self._sound), _BLOCK):
+            block = self._sound[at : at + _BLOCK]
+            # A block is there when its last sample was spoken.
+            ready = self._began + (at + len(block)) / SAMPLE_RATE
+            time.sleep(max(0.0, ready - time.monotonic()))
+            socket.send(block.tobytes())
+
+    def _read(self, socket: ClientConnection) -> None:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                told = json.loads(socket.recv(timeout=30))
+                now = time.monotonic() - self._began
+                if told["type"] == "partial" and told["text"]:
+                    self.guesses.append(now)
+                elif told["type"] == "final" and told["segments"]:
+                    self.finals.append(now)
+                elif told["type"] in ("done", "error"):
+                    return

@@ -1,0 +1,94 @@
+"""`seacod bench long-audio`: the worker's memory for a recording of hours beside one of minutes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+
+from seacod.asr.audio import SAMPLE_RATE
+from seacod.errors import SeacodError
+from seacod.proving import sounds
+from seacod.proving.bench.private import PrivateService, private_service
+
+_SHORT_SECONDS = 300.0
+_LOOK_SECONDS = 0.05
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LongFigures:
+    """Peaks of resident memory, of the worker alone, in bytes."""
+
+    short_seconds: float
+    short_peak_bytes: int
+    long_seconds: float
+    long_peak_bytes: int
+    long_took_seconds: float
+    long_characters: int
+
+    @property
+    def ratio(self) -> float:
+        """Peak of the long one over that of the short one."""
+        return self.long_peak_bytes / self.short_peak_bytes
+
+
+def measure(model: str, hours: float) -> LongFigures:
+    """Both recordings through a service of the bench's own, the short one first.
+
+    Raises:
+        SeacodError: one of them was not transcribed.
+    """
+    with private_service(model, supervisor={"spare": "off"}) as service:
+        short = service.directory / "short.flac"
+        long = service.directory / "long.flac"
+        write(short, _SHORT_SECONDS)
+        write(long, hours * 3600)
+        short_peak, _, _ = _peak(service, short)
+        long_peak, took, text = _peak(service, long)
+        return LongFigures(
+            _SHORT_SECONDS, short_peak, hours * 3600, long_peak, took, len(text.replace(" ", ""))
+        )
+
+
+def write(path: Path, seconds: float) -> None:
+    """Speech of this length as FLAC."""
+    minute = (sounds.speech(_MINUTE) * 32767).astype(np.int16)
+    with av.open(str(path), "w", format="flac") as out:
+        stream = out.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
+        left = int(seconds * SAMPLE_RATE)
+        while left > 0:
+            block = minute[:left]
+            frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format="s16", layout="mono")
+            frame.sample_rate = SAMPLE_RATE
+            out.mux(stream.encode(frame))
+            left -= len(block)
+        out.mux(stream.encode(None))
+
+
+def _peak(service: PrivateService, recording: Path) -> tuple[int, float, str]:
+    """Resident memory at its highest while a recording is transcribed, the time, the text."""
+    worker = psutil.Process(service.status()["worker"]["pid"])
+    peak = [worker.memory_info().rss]
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(_LOOK_SECONDS):
+            peak[0] = max(peak[0], worker.memory_info().rss)
+
+    watching = threading.Thread(target=watch, name="bench-memory")
+    watching.start()
+    began = time.monotonic()
+    try:
+        text = service.transcribe(recording)
+    finally:
+        is_over.set()
+        watching.join()
+    if text is None:
+        raise SeacodError(f"{recording.name} was not transcribed; the service refused it")
+    return peak[0], time.monotonic() - began, text

@@ -1,0 +1,146 @@
+"""A service of the bench's own: real supervisor, real worker, free ports, a scratch directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from seacod.client import status_socket
+from seacod.errors import SeacodError
+from seacod.system.interpreter import python
+
+# A start that takes longer than this has failed.
+_PATIENCE_SECONDS = 600.0
+_POLL_SECONDS = 0.005
+
+
+class PrivateService:
+    """A running service; made by `private_service`."""
+
+    def __init__(self, directory: Path, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.directory = directory
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = process
+
+    @property
+    def status_socket(self) -> Path:
+        return self.directory / "run" / "status.sock"
+
+    def status(self) -> dict[str, Any]:
+        """The snapshot; empty while the service does not answer."""
+        try:
+            return status_socket.status_at(self.status_socket)
+        except (OSError, ValueError):
+            return {}
+
+    def wait_until(self, condition: Callable[[], Any], what: str) -> Any:
+        """The condition's first true value.
+
+        Raises:
+            SeacodError: it never became true, or the service ended; with the end of its log.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if value := condition():
+                return value
+            time.sleep(_POLL_SECONDS)
+        log = (self.directory / "log").read_text("utf-8", "replace")
+        if reason := _reason(log):
+            raise SeacodError(reason)
+        raise SeacodError(f"a service of one's own never had {what}; its log ends:\n{log[-2000:]}")
+
+    def wait_for_spare(self) -> None:
+        """Until a warm spare stands by."""
+        self.wait_until(
+            lambda: (self.status().get("spare") or {}).get("state") == "warm", "a warm spare"
+        )
+
+    def transcribe(self, recording: Path) -> str | None:
+        """The text of a recording; None when the service could not take it now."""
+        boundary = "seacod-bench"
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="{recording.name}"\r\n\r\n'
+        ).encode()
+        body = head + recording.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+        request = urllib.request.Request(
+            f"{self.url}/transcribe",
+            data=body,
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE_SECONDS) as answer:
+                return str(json.load(answer)["text"])
+        except (OSError, urllib.error.HTTPError, ValueError):
+            return None
+
+
+@contextlib.contextmanager
+def private_service(model: str, **sections: dict[str, object]) -> Iterator[PrivateService]:
+    """Start a service, wait until it serves, stop it afterwards whatever happened.
+
+    Args:
+        model: asr.model.
+        sections: further settings, by section.
+    """
+    with tempfile.TemporaryDirectory(prefix="seacod-bench-") as scratch:
+        directory = Path(scratch)
+        asr = sections.pop("asr", {})
+        port = free_port()
+        config = directory / "seacod.yaml"
+        config.write_text(
+            json.dumps(
+                {
+                    "server": {"host": "127.0.0.1", "port": port},
+                    "metrics": {"port": free_port()},
+                    "asr": {"model": model, **asr},
+                    "paths": {
+                        "state_directory": str(directory / "state"),
+                        "runtime_directory": str(directory / "run"),
+                    },
+                    **sections,
+                    "log": {"format": "json"},
+                }
+            ),
+            "utf-8",
+        )
+        with (directory / "log").open("wb") as log:
+            process = subprocess.Popen(
+                python("-m", "seacod", "run", "--config", str(config)), stdout=log, stderr=log
+            )
+        service = PrivateService(directory, port, process)
+        try:
+            service.wait_until(lambda: service.status().get("state") == "serving", "a worker")
+            yield service
+        finally:
+            process.terminate()
+            try:
+                process.wait(90)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _reason(log: str) -> str:
+    """Why a service gave up, in its own words; empty when it has not said."""
+    for line in log.splitlines():
+        if '"supervisor_gave_up"' in line:
+            with contextlib.suppress(ValueError):
+                return str(json.loads(line)["text"])
+    return ""

@@ -1,0 +1,177 @@
+"""How much audio gets through: ours beside its peers, in one run, on one machine, with one model.
+
+Each client sends one recording after the other for a while; another one asks for health meanwhile.
+The ratio between the figures is the result; the figures themselves belong to the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from seacod.asr.audio import Samples
+from seacod.proving import sounds
+from seacod.proving.bench.peers import Peer
+
+RECORDING_SECONDS = 14.0
+_HEALTH_EVERY_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One peer at one number of clients; latencies in seconds."""
+
+    peer: str
+    clients: int
+    audio_per_second: float
+    p50: float
+    p95: float
+    p99: float
+    answered: int
+    errors: int
+    health_p99: float
+
+
+def measure(
+    starts: Sequence[Callable[[], AbstractContextManager[Peer]]],
+    clients: Sequence[int],
+    seconds: float,
+    tell: Callable[[Figures], None],
+) -> list[Figures]:
+    """One peer after the other, each alone on the machine.
+
+    Args:
+        starts: start a peer.
+        clients: how many at once, one run for each number.
+        seconds: length of a run.
+        tell: called after each run.
+    """
+    speech = sounds.speech(RECORDING_SECONDS)
+    found = []
+    for start in starts:
+        with start() as peer:
+            # What a first recording costs once is not what is measured.
+            run(peer, speech, 2, min(3.0, seconds))
+            for count in clients:
+                figures = run(peer, speech, count, seconds)
+                tell(figures)
+                found.append(figures)
+    return found
+
+
+def run(peer: Peer, speech: Samples, clients: int, seconds: float) -> Figures:
+    """So many clients at one peer for so long."""
+    began = time.monotonic()
+    until = began + seconds
+    latencies: list[float] = []
+    health: list[float] = []
+    errors = [0]
+
+    def client(number: int) -> None:
+        connection = peer.connect()
+        turn = 0
+        while time.monotonic() < until:
+            turn += 1
+            recording = sounds.wav(speech, time.monotonic_ns() * 64 + number)
+            sent = time.monotonic()
+            try:
+                peer.post(connection, recording)
+            except (OSError, ValueError, KeyError, IndexError, http.client.HTTPException):
+                errors[0] += 1
+                connection.close()
+            else:
+                latencies.append(time.monotonic() - sent)
+        connection.close()
+
+    def ask() -> None:
+        connection = peer.connect()
+        while time.monotonic() < until:
+            asked = time.monotonic()
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection.request("GET", peer.health)
+                connection.getresponse().read()
+                health.append(time.monotonic() - asked)
+            time.sleep(_HEALTH_EVERY_SECONDS)
+        connection.close()
+
+    threads = [
+        threading.Thread(target=client, args=(n,), name=f"bench-client-{n}") for n in range(clients)
+    ]
+    threads.append(threading.Thread(target=ask, name="bench-health"))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    return Figures(
+        peer=peer.name,
+        clients=clients,
+        audio_per_second=len(latencies) * RECORDING_SECONDS / took,
+        p50=quantile(latencies, 0.5),
+        p95=quantile(latencies, 0.95),
+        p99=quantile(latencies, 0.99),
+        answered=len(latencies),
+        errors=errors[0],
+        health_p99=quantile(health, 0.99),
+    )
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value below which this share lies; 0 for none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def ratios(figures: Sequence[Figures]) -> dict[int, dict[str, float]]:
+    """By number of clients: how many times as much as each peer the first one does."""
+    first = figures[0].peer
+    own = {f.clients: f.audio_per_second for f in figures if f.peer == first}
+    found: dict[int, dict[str, float]] = {}
+    for figure in figures:
+        if figure.peer != first and figure.audio_per_second:
+            ratio = own[figure.clients] / figure.audio_per_second
+            found.setdefault(figure.clients, {})[figure.peer] = ratio
+    return found
+
+
+def chart(figures: Sequence[Figures]) -> str:
+    """Audio seconds per second by number of clients, as SVG."""
+    peers = list(dict.fromkeys(f.peer for f in figures))
+    counts = sorted({f.clients for f in figures})
+    most = max(f.audio_per_second for f in figures) or 1.0
+    colours = ("#0f766e", "#94a3b8", "#cbd5e1", "#e2e8f0")
+    left, top, width, height = 60, 40, 560, 260
+    group = width / len(counts)
+    bar = group * 0.8 / len(peers)
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="660" height="380" '
+        'font-family="system-ui, sans-serif" font-size="12">',
+        '<rect width="660" height="380" fill="white"/>',
+        f'<text x="{left}" y="22" font-size="14">Audio seconds per second, by clients</text>',
+    ]
+    for figure in figures:
+        x = left + counts.index(figure.clients) * group + group * 0.1
+        x += peers.index(figure.peer) * bar
+        tall = figure.audio_per_second / most * height
+        y = top + height - tall
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{bar - 3:.1f}" height="{tall:.1f}" '
+            f'fill="{colours[peers.index(figure.peer) % len(colours)]}"/>'
+            f'<text x="{x + bar / 2:.1f}" y="{y - 4:.1f}" text-anchor="middle" font-size="10">'
+            f"{figure.audio_per_second:.0f}</text>"
+        )
+    for index, count in enumerate(counts):
+        x = left + (index + 0.5) * group
+        parts.append(f'<text x="{x:.1f}" y="320" text-anchor="middle">{count}</text>')
+    for index, peer in enumerate(peers):
+        x = left + index * 190
+        parts.append(
+            f'<rect x="{x}" y="346" width="12" height="12" fill="{colours[index % 4]}"/>'
+            f'<text x="{x + 18}" y="356">{peer}</text>'
+        )
+    return "\n".join([*parts, "</svg>", ""])

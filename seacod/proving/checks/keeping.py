@@ -1,0 +1,321 @@
+"""Items: will it stay, and will somebody hear of it when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from seacod.alerts.channels.base import Undelivered
+from seacod.alerts.channels.mail import Mail
+from seacod.alerts.delivery import configured
+from seacod.alerts.kinds import KINDS
+from seacod.alerts.trial import send_test
+from seacod.config.secrets import CREDSTORE, read_secret
+from seacod.errors import ConfigError
+from seacod.proving.checks.context import SOCKET, UNIT, Look, output, systemctl
+from seacod.proving.checks.item import Finding, Status, Unseen, Words, fail, ok, warn, worst
+from seacod.system.terminal import ago
+
+_JOURNAL_ON_DISK = Path("/var/log/journal")
+_ROTATION = Path("/etc/logrotate.d")
+_ROTATED_DAILY = Path("/etc/cron.daily/logrotate")
+_BY_HAND = (
+    "not a unit of systemd: somebody started it by hand", "不是 systemd 服务：由人工启动"
+)  # fmt: skip
+_INSTALL = ("install it: sudo ./install.sh", "安装为系统服务：sudo ./install.sh")
+
+
+# -- permissions ----------------------------------------------------------------------------------
+
+
+def permissions(look: Look) -> Finding:
+    """Files and directories belong to whom they should, and nobody else reads them."""
+    found = [*_config(look), *_directories(look), *_secrets(look)]
+    name = pwd.getpwuid(look.user).pw_name
+    return worst(
+        found,
+        (f"files belong to {name}, others may not read them", f"文件属于 {name}，其他用户不可读取"),
+    )
+
+
+def _config(look: Look) -> Iterator[Finding]:
+    file = look.config_file
+    if file is None:
+        return
+    mode = file.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield _chmod(file, "others may change it", "其他用户可以修改", "chmod go-w", Status.FAIL)
+    access = look.settings.access
+    if mode & stat.S_IROTH and (access.api_keys or access.users):
+        yield _chmod(
+            file,
+            "everybody may read its hashes",
+            "任何人可读取其中的哈希值",
+            "chmod o-r",
+            Status.WARN,
+        )
+
+
+def _directories(look: Look) -> Iterator[Finding]:
+    paths = look.paths
+    for place in dict.fromkeys((paths.state, paths.temp, paths.models, paths.runtime)):
+        try:
+            status = place.stat()
+        except PermissionError:
+            raise Unseen(
+                (f"not looked at: {place} is closed to this user",
+                 f"未检查：当前用户无权查看 {place}"),
+                ("run it as root: sudo seacod check permissions",
+                 "请以 root 运行：sudo seacod check permissions"),
+            ) from None  # fmt: skip
+        except FileNotFoundError:
+            yield fail(
+                (f"{place}: is not there", f"{place}：不存在"),
+                ("systemd-tmpfiles --create seacod.conf, then systemctl restart seacod",
+                 "执行 systemd-tmpfiles --create seacod.conf 后重启服务"),
+            )  # fmt: skip
+            continue
+        if status.st_uid != look.user:
+            yield fail(
+                (
+                    f"{place}: belongs to another user than the service's",
+                    f"{place}：属主不是服务用户",
+                ),
+                (f"chown -R {look.user} {place}",) * 2,
+            )
+        # What lies in the runtime directory has modes of its own.
+        if status.st_mode & stat.S_IROTH and place != paths.runtime:
+            yield _chmod(place, "everybody may read it", "任何人可读取", "chmod o-rwx", Status.WARN)
+        if place == paths.runtime and status.st_mode & stat.S_IWOTH:
+            yield _chmod(place, "everybody may write to it", "任何人可写", "chmod o-w", Status.FAIL)
+
+
+def _secrets(look: Look) -> Iterator[Finding]:
+    alerts, asr = look.settings.alerts, look.settings.asr
+    for file in (
+        alerts.mail_password_file, alerts.dingtalk_url_file, alerts.dingtalk_secret_file,
+        alerts.webhook_url_file, asr.hub_token_file, *sorted(CREDSTORE.glob("seacod.*")),
+    ):  # fmt: skip
+        if file is None:
+            continue
+        try:
+            mode = file.stat().st_mode
+        except OSError:
+            continue
+        if mode & stat.S_IRWXO:
+            yield _chmod(
+                file, "holds a secret and everybody may read it", "含有机密，任何人可读取",
+                "chmod o-rwx", Status.FAIL,
+            )  # fmt: skip
+
+
+def _chmod(place: Path, english: str, chinese: str, command: str, status: Status) -> Finding:
+    return Finding(
+        status, (f"{place}: {english}", f"{place}：{chinese}"), (f"{command} {place}",) * 2
+    )
+
+
+# -- logs -----------------------------------------------------------------------------------------
+
+
+def logs(look: Look) -> Finding:
+    """What it writes is kept, and does not fill the disk."""
+    file = look.settings.log.file
+    if file is not None:
+        return worst(
+            [*_writable(look, file), *_rotated(file)],
+            (f"{file}, rotated daily", f"{file}，每日轮转"),
+        )
+    if not look.is_unit:
+        return ok("to the terminal", "输出到终端")
+    if _JOURNAL_ON_DISK.is_dir():
+        return ok("in the journal, which rotates itself", "写入 journal，自动轮转")
+    return warn(
+        (
+            "in the journal, which forgets everything at a reboot",
+            "journal 仅保存在内存中，重启后丢失",
+        ),
+        ("mkdir -p /var/log/journal && systemctl restart systemd-journald",) * 2,
+    )
+
+
+def _writable(look: Look, file: Path) -> Iterator[Finding]:
+    directory = file.parent
+    try:
+        status = directory.stat()
+        owner = (file if file.exists() else directory).stat().st_uid
+    except OSError as error:
+        yield fail((f"{directory}: {error.strerror}",) * 2, (f"mkdir -p {directory}",) * 2)
+        return
+    if not stat.S_ISDIR(status.st_mode) or owner != look.user:
+        yield fail(
+            (f"{file}: is not the service's", f"{file}：不属于服务用户"),
+            (f"chown {look.user} {directory} {file}",) * 2,
+        )
+
+
+def _rotated(file: Path) -> Iterator[Finding]:
+    mend = (
+        "put logrotate/seacod into /etc/logrotate.d, with this path; apt-get install logrotate",
+        "将 logrotate/seacod（改为该路径）放入 /etc/logrotate.d；apt-get install logrotate",
+    )
+    covering = [one for one in _ROTATION.glob("*") if _covers(one, file)]
+    if not covering:
+        yield warn((f"{file}: nothing rotates it", f"{file}：没有轮转配置"), mend)
+        return
+    if not _ROTATED_DAILY.exists() and systemctl("is-enabled", "logrotate.timer") != "enabled":
+        yield warn(
+            ("logrotate does not run: neither its timer nor cron starts it", "logrotate 未启用"),
+            ("systemctl enable --now logrotate.timer",) * 2,
+        )
+    if os.geteuid() == 0:
+        # A dry run: what is wrong with the file is said, nothing is rotated.
+        code, said = output("logrotate", "--debug", str(covering[0]))
+        if code != 0:
+            yield fail((f"{covering[0]}: {said.splitlines()[-1:]}",) * 2, mend)
+
+
+def _covers(rotation: Path, file: Path) -> bool:
+    try:
+        words = rotation.read_text("utf-8", "replace").split()
+    except OSError:
+        return False
+    return any(word.startswith("/") and file.match(word) for word in words)
+
+
+# -- systemd --------------------------------------------------------------------------------------
+
+
+def boot(look: Look) -> Finding:
+    """It starts with the machine."""
+    if not look.is_unit:
+        return warn(_BY_HAND, _INSTALL)
+    off = [unit for unit in (UNIT, SOCKET) if systemctl("is-enabled", unit) != "enabled"]
+    if off:
+        names = " ".join(off)
+        return fail(
+            (f"{names}: not started at boot", f"{names}：未设为开机启动"),
+            (f"systemctl enable {names}",) * 2,
+        )
+    return ok("service and socket start at boot", "服务与套接字已设为开机启动")
+
+
+def watchdog(look: Look) -> Finding:
+    """systemd notices when the supervisor itself hangs."""
+    if not look.is_unit:
+        return warn(_BY_HAND, _INSTALL)
+    armed = look.unit("WatchdogUSec")
+    beat = look.unit("WatchdogTimestampMonotonic")
+    if armed in ("", "0", "infinity"):
+        return fail(
+            ("off: a supervisor that hangs stays so", "未启用：守护进程卡死后无人处理"),
+            ("systemctl edit seacod: WatchdogSec=30 in [Service], then restart",
+             "systemctl edit seacod，在 [Service] 中设置 WatchdogSec=30 后重启"),
+        )  # fmt: skip
+    seconds = time.clock_gettime(time.CLOCK_MONOTONIC) - int(beat or 0) / 1e6
+    return ok(
+        f"armed with {armed}, last beat {seconds:.0f} s ago",
+        f"已启用（{armed}），上次心跳在 {seconds:.0f} 秒前",
+    )
+
+
+# -- jobs -----------------------------------------------------------------------------------------
+
+
+def jobs(look: Look) -> Finding:
+    """Batches are kept where they are to be."""
+    results = look.settings.results
+    if not results.database:
+        return ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
+    # Only here: the command itself needs no database.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from seacod.jobs.database import postgresql, said
+
+    where = results.database.rpartition("@")[2]
+    try:
+        password = read_secret("database-password", results.database_password_file)
+        postgresql(results.database, password, is_asked_only=True).close()
+    except ConfigError as error:
+        return fail((error.message, error.chinese), _DATABASE)
+    except SQLAlchemyError as error:
+        return fail((f"{where}: {said(error)}", f"{where}：{said(error)}"), _DATABASE)
+    return ok(f"batches are shared through {where}", f"批量任务通过 {where} 共享")
+
+
+_DATABASE: Words = (
+    "psql with the address of results.database shows whether it answers and takes the password "
+    "(/etc/credstore/seacod.database-password)",
+    "用 psql 连接 results.database 的地址检查数据库与密码"
+    "（/etc/credstore/seacod.database-password）",
+)
+
+
+# -- being told -----------------------------------------------------------------------------------
+
+
+def mail(look: Look) -> Finding:
+    """Somebody is told, and the way there works."""
+    settings = look.settings.alerts
+    channels = configured(settings)
+    if not channels:
+        return warn(
+            ("nobody is told: no mail server, no robot", "无人会收到告警：未配置邮件或机器人"),
+            ("set alerts.mail_server, mail_from and mail_to (docs/operations.md), then "
+             "seacod test-alert",
+             "请设置 alerts.mail_server、mail_from、mail_to（docs/operations.md），再执行"
+             " seacod test-alert"),
+        )  # fmt: skip
+    found, said = [], []
+    for name in channels:
+        try:
+            if look.sends:
+                said.append(f"{name}: {asyncio.run(send_test(name, settings))}")
+            elif name == "mail":
+                said.append(f"mail: {asyncio.run(Mail(settings).greet())}")
+            else:
+                said.append(f"{name}: not asked (--send)")
+        except Undelivered as error:
+            found.append(fail(
+                (f"{name}: {error.answer}",) * 2,
+                ("seacod test-alert tries again; see the section alerts of the settings, and "
+                 "/etc/credstore for the password",
+                 "用 seacod test-alert 重试；检查配置的 alerts 一节与 /etc/credstore 中的密码"),
+            ))  # fmt: skip
+    words = "; ".join(said)
+    return worst(found, (words, words))
+
+
+def alerts(look: Look) -> Finding:
+    """Nothing is open, nothing waits."""
+    told = look.status["alerts"]
+    if told is None:
+        return fail(
+            ("the outbox cannot be read: alerts may be lost", "告警记录无法读取，告警可能丢失"),
+            ("journalctl -u seacod -p err; is the disk full?",
+             "查看 journalctl -u seacod -p err；磁盘是否已满？"),
+        )  # fmt: skip
+    see = (
+        "seacod alerts; docs/operations.md has a page for each",
+        "见 seacod alerts 与 docs/operations.md",
+    )
+    found = [
+        warn(
+            (f"open for {ago(one['since'])}: {KINDS[one['kind']].english}",
+             f"已持续 {ago(one['since'])}：{KINDS[one['kind']].chinese}"), see,
+        )
+        for one in told["open"]
+    ]  # fmt: skip
+    if told["waiting"]:
+        found.append(
+            warn(
+                (f"{told['waiting']} messages wait to be sent", f"{told['waiting']} 条消息待发送"),
+                see,
+            )
+        )
+    return worst(found, ("nothing open, nothing waits", "没有未恢复的告警，没有待发送的消息"))

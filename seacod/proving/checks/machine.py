@@ -1,0 +1,138 @@
+"""Items: is the machine fit for it."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+import seacod
+from seacod.paths import free_bytes
+from seacod.proving.checks.context import Look, output
+from seacod.proving.checks.item import NOTHING, Finding, Words, fail, ok, warn, worst
+
+# From the articles' checklist.
+WARN_MEMORY_BYTES = 16 << 30
+WARN_DISK_BYTES = 20 << 30
+# With less, the real model and a spare do not fit.
+FAIL_MEMORY_BYTES = 3 << 30
+_GIB = 1 << 30
+# An installation cannot be from the future; a day for time zones.
+_DAY_SECONDS = 86400.0
+
+
+def memory(look: Look) -> Finding:
+    """Enough for worker, spare and long recordings."""
+    own = 0
+    for pid in look.pids if look.no_service is None else []:
+        try:
+            own += psutil.Process(pid).memory_info().rss
+        except psutil.Error:
+            continue
+    usable = psutil.virtual_memory().available + own
+    limit = look.unit("MemoryMax") if look.is_unit else ""
+    by: Words = NOTHING
+    if limit.isdigit() and int(limit) < usable:
+        usable, by = int(limit), (" (MemoryMax= of the unit)", "（受单元 MemoryMax= 限制）")
+    seen = (
+        f"{usable / _GIB:.1f} GiB for seacod{by[0]}, {own / _GIB:.1f} of it in use",
+        f"可供 seacod 使用 {usable / _GIB:.1f} GiB{by[1]}，已用 {own / _GIB:.1f} GiB",
+    )
+    more = (
+        "with less than 16 GiB keep limits.concurrent_requests small and other programs away; "
+        "docs/install.md has what it needs",
+        "少于 16 GiB 时请减小 limits.concurrent_requests，并避免与其他程序共用；见 docs/install.md",
+    )
+    if usable < FAIL_MEMORY_BYTES:
+        return fail(seen, more)
+    return warn(seen, more) if usable < WARN_MEMORY_BYTES else ok(*seen)
+
+
+def disk(look: Look) -> Finding:
+    """Room for uploads and results."""
+    places = {look.paths.state, look.paths.temp}
+    return worst(
+        (one for place in sorted(places) for one in _room(look, place)),
+        _free_words(look.paths.temp),
+    )
+
+
+def _room(look: Look, place: Path) -> Iterator[Finding]:
+    free = free_bytes(place)
+    if free is None:
+        yield warn(
+            (f"{place}: cannot be looked at", f"{place}：无法查看"),
+            ("it is made when the service first starts; run it as root",
+             "服务首次启动时会创建；请以 root 运行"),
+        )  # fmt: skip
+    elif free < WARN_DISK_BYTES:
+        judge = fail if free < look.settings.storage.free_refuse_bytes else warn
+        yield judge(
+            _free_words(place),
+            ("make room: du -xh --max-depth=2 DIRECTORY | sort -h; results.keep_days, "
+             "paths.temp_directory, paths.state_directory",
+             "请清理磁盘（du -xh --max-depth=2 目录 | sort -h），或调整 results.keep_days、"
+             "paths.temp_directory、paths.state_directory"),
+        )  # fmt: skip
+
+
+def _free_words(place: Path) -> tuple[str, str]:
+    free = (free_bytes(place) or 0) / _GIB
+    return f"{free:.1f} GiB free in {place}", f"{place} 剩余 {free:.1f} GiB"
+
+
+def gpu(look: Look) -> Finding:
+    """NVML can be read, where there is a GPU."""
+    told = look.status["gpu"]
+    wants = look.settings.asr.device.startswith("cuda")
+    if told["state"] == "read":
+        words = "; ".join(
+            f"{one['name']}, {one['used_bytes'] >> 20} of {one['total_bytes'] >> 20} MiB used"
+            for one in told["gpus"]
+        )
+        count, workers = len(told["gpus"]), len(look.status["workers"])
+        if count > 1 and workers == 1:
+            return ok(
+                f"{words}; one of {count} is used: supervisor.workers: auto takes all",
+                f"{words}；{count} 块中只用一块：supervisor.workers: auto 可全部使用",
+            )
+        return ok(words or "no GPU", words or "无 GPU")
+    mend = (
+        "nvidia-smi shows whether the driver works; after an update of the driver: reboot",
+        "用 nvidia-smi 检查驱动；更新驱动后请重启机器",
+    )
+    if told["state"] == "unknown":
+        return fail(("the NVIDIA driver does not answer", "NVIDIA 驱动没有响应"), mend)
+    if wants:
+        return fail(
+            ("no NVIDIA driver, though asr.device asks for CUDA",
+             "没有 NVIDIA 驱动，但 asr.device 要求使用 CUDA"), mend,
+        )  # fmt: skip
+    return ok(
+        "no NVIDIA driver, and asr.device does not ask for one",
+        "没有 NVIDIA 驱动，asr.device 也不要求",
+    )
+
+
+def clock(look: Look) -> Finding:
+    """Times in logs, results and alerts mean something."""
+    installed = Path(seacod.__file__).stat().st_mtime
+    now = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    mend = (
+        "timedatectl set-ntp true, or chrony; timedatectl shows the state",
+        "执行 timedatectl set-ntp true 或安装 chrony；用 timedatectl 查看状态",
+    )
+    if time.time() < installed - _DAY_SECONDS:
+        return fail((f"{now}: before the installation", f"{now}：早于安装时间"), mend)
+    code, said = output("timedatectl", "show", "-P", "NTPSynchronized")
+    if code != 0:
+        return warn(
+            (f"{now}; whether it is synchronised cannot be seen", f"{now}；无法查看是否已同步"),
+            mend,
+        )
+    if said != "yes":
+        return warn((f"{now}; it is not synchronised", f"{now}；未与时间服务器同步"), mend)
+    return ok(f"{now}, synchronised", f"{now}，已同步")

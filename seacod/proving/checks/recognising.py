@@ -1,0 +1,220 @@
+"""Items: does it recognise, with hotwords, on the right device, with the model as it was made."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seacod.asr.audio import SAMPLE_RATE
+from seacod.errors import SeacodError
+from seacod.models import manifest, registry
+from seacod.proving import sounds
+from seacod.proving.checks.context import Look, answered
+from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
+from seacod.proving.likeness import alike, bare
+
+# From the articles' checklist: a 10-second recording within 5 seconds.
+RECORDING_SECONDS = 10.0
+WITHIN_SECONDS = 5.0
+# A model that hears less than this share of the synthetic voice right is not the one it should be.
+_LEAST_ALIKE = 0.5
+_SENTENCES = 3
+
+
+def recognition(look: Look) -> Finding:
+    """Ten seconds of speech, in time, right, with its confidence."""
+    model = look.serving["worker"]["model"]
+    recording, said = _ten_seconds()
+    began = time.monotonic()
+    answer = _transcribe(look, recording)
+    took = time.monotonic() - began
+    text, confidence = str(answer["text"]), answer.get("confidence")
+    if not text:
+        return fail(
+            ("ten seconds of speech came back without a word", "10 秒语音没有识别出任何文字"),
+            ("seacod crashes and journalctl -u seacod; is the model complete (item model)?",
+             "查看 seacod crashes 与 journalctl -u seacod；模型是否完整（model 项）？"),
+        )  # fmt: skip
+    sure = "no confidence" if confidence is None else f"confidence {confidence:.2f}"
+    zh_sure = "无置信度" if confidence is None else f"置信度 {confidence:.2f}"
+    seen = (
+        f"{RECORDING_SECONDS:g} s of speech in {took:.2f} s, {sure}: {text}",
+        f"{RECORDING_SECONDS:g} 秒语音用时 {took:.2f} 秒，{zh_sure}：{text}",
+    )
+    share = alike(text, said)
+    if model == "builtin" and share < 1 or share < _LEAST_ALIKE:
+        return fail(
+            (f"{seen[0]}; what was said is {said}", f"{seen[1]}；原文是 {said}"),
+            ("the model does not hear what it should; see the item model, then restart the service",
+             "识别结果不符；请查看 model 项，再重启服务"),
+        )  # fmt: skip
+    if took > WITHIN_SECONDS:
+        return warn(
+            seen,
+            (f"it should take {WITHIN_SECONDS:g} s at most: is the service busy "
+             "(seacod status), is the device right (item device)? seacod bench engine --tune",
+             f"应在 {WITHIN_SECONDS:g} 秒内完成：服务是否繁忙（seacod status），设备是否正确"
+             "（device 项）？可运行 seacod bench engine --tune"),
+        )  # fmt: skip
+    return ok(*seen)
+
+
+def hotwords(look: Look) -> Finding:
+    """A test word is heard with hotwords, whether or not without."""
+    model = look.serving["worker"]["model"]
+    example = next(one for one in sounds.examples() if one["hotwords"])
+    word = str(example["hotwords"])
+    recording = (sounds.DIRECTORY / example["file"]).read_bytes()
+    without = word in bare(_transcribe(look, recording)["text"])
+    answer = _transcribe(look, recording, word)
+    text = str(answer["text"])
+    if word in bare(text):
+        how = "also without it" if without else "not without it"
+        zh = "不加热词也能识别" if without else "不加热词则识别不出"
+        return ok(f"{word} is heard with the hotword, {how}", f"加热词后识别出“{word}”，{zh}")
+    judge = fail if model == "builtin" else warn
+    return judge(
+        (f"{word} is not heard, even with the hotword: {text}",
+         f"加热词后仍未识别出“{word}”：{text}"),
+        ("is it a model with hotwords (Seaco-Paraformer)? asr.model: paraformer-zh is one",
+         "所用模型是否支持热词（Seaco-Paraformer）？asr.model: paraformer-zh 支持"),
+    )  # fmt: skip
+
+
+def model(look: Look) -> Finding:
+    """The files of the models are those that were made or fetched."""
+    settings = look.settings.asr
+    if look.no_service is None and (running := look.status["worker"]["model"]):
+        # Of the service that runs, which may have been started with another (--model).
+        settings = settings.model_copy(update={"model": running})
+    try:
+        models = registry.resolve(settings, look.paths.models)
+        directories = [models.asr, models.vad, models.punctuation]
+        found = [_intact(one) for one in directories if one]
+    except SeacodError as error:
+        return fail(
+            (error.message, error.chinese),
+            ("seacod model fetch NAME brings it", "用 seacod model fetch 名称 下载"),
+        )
+    count = sum(number for number, _ in found)
+    bad = [one for _, several in found for one in several]
+    if models.name == "builtin":
+        bad.append(_ONLY_FOR_TRYING)
+    return worst(
+        bad,
+        (f"{models.name}: {count} files are as they were made",
+         f"{models.name}：{count} 个文件完好"),
+    )  # fmt: skip
+
+
+_ONLY_FOR_TRYING = warn(
+    ("builtin: for trying and testing, not for real speech", "builtin：仅供试用与测试"),
+    ("seacod model fetch paraformer-zh, then asr.model: paraformer-zh",
+     "seacod model fetch paraformer-zh，并设置 asr.model: paraformer-zh"),
+)  # fmt: skip
+
+
+def device(look: Look) -> Finding:
+    """It runs where it is configured to."""
+    wanted, used = look.settings.asr.device, str(look.serving["worker"]["device"])
+    has_gpu = look.status["gpu"]["state"] == "read" and bool(look.status["gpu"]["gpus"])
+    seen = (f"{used} (asr.device: {wanted})", f"{used}（asr.device: {wanted}）")
+    if wanted.startswith("cuda") and not used.startswith("cuda"):
+        return fail(seen, _CUDA)
+    if has_gpu and wanted == "auto" and not used.startswith("cuda"):
+        return warn((f"{seen[0]}, though there is a GPU", f"{seen[1]}，但本机有 GPU"), _CUDA)
+    return ok(*seen)
+
+
+_CUDA: Words = (
+    "PyTorch sees no CUDA: nvidia-smi shows whether the driver works; install again with "
+    "SEACOD_TORCH=cuda",
+    "PyTorch 未检测到 CUDA：用 nvidia-smi 检查驱动，并以 SEACOD_TORCH=cuda 重新安装",
+)
+
+
+def versions(look: Look) -> Finding:
+    """What runs, and whether it is what is installed."""
+    own = importlib.metadata.version("seacod")
+    running = look.status["version"]
+    try:
+        told = look.get("/system").json()["versions"] if look.serving else {}
+    except Unseen:
+        told = {}
+    words = ", ".join(f"{name} {version}" for name, version in told.items())
+    if running != own:
+        return warn(
+            (f"the service is {running}, this command is {own}",
+             f"服务版本 {running}，当前命令版本 {own}"),
+            ("systemctl restart seacod starts the installed one",
+             "systemctl restart seacod 启动已安装的版本"),
+        )  # fmt: skip
+    return ok(words or f"seacod {own}", words or f"seacod {own}")
+
+
+def _ten_seconds() -> tuple[bytes, str]:
+    """A WAV file of exactly ten seconds, and what is said in it."""
+    parts = sounds.sentences()[:_SENTENCES]
+    said = "".join(str(one["text"]) for one in sounds.examples()[:_SENTENCES])
+    length = int(RECORDING_SECONDS * SAMPLE_RATE)
+    pause = np.zeros((length - sum(map(len, parts))) // _SENTENCES, dtype=np.float32)
+    whole = np.concatenate([sound for part in parts for sound in (part, pause)])
+    return sounds.wav(np.resize(whole, length)), said
+
+
+def _transcribe(look: Look, recording: bytes, words: str = "") -> dict[str, Any]:
+    answer = look.http.post(
+        "/transcribe", files={"file": ("seacod-check", recording)}, data={"hotwords": words}
+    )
+    body: dict[str, Any] = answered(answer).json()
+    return body
+
+
+def _intact(place: Path | str) -> tuple[int, list[Finding]]:
+    """How many files were compared, and what is wrong with them."""
+    if isinstance(place, str):
+        return _packaged(place)
+    try:
+        files = manifest.listed(place)
+    except FileNotFoundError:
+        return 0, [warn(
+            (f"{place}: there are no hashes to compare its files with",
+             f"{place}：没有可供比对的哈希值"),
+            ("only models from seacod model fetch have them",
+             "只有 seacod model fetch 下载的模型才有"),
+        )]  # fmt: skip
+    except (OSError, ValueError) as error:
+        return 0, [_damaged(place / manifest.NAME, str(error))]
+    return len(files), [_damaged(*one) for one in manifest.damaged(place, files)]
+
+
+def _packaged(name: str) -> tuple[int, list[Finding]]:
+    """Files of a package that pip installed, which noted their hashes."""
+    files = [one for one in importlib.metadata.files(name) or [] if one.hash is not None]
+    bad = []
+    for one in files:
+        try:
+            content = Path(str(one.locate())).read_bytes()
+        except OSError as error:
+            bad.append(_damaged(Path(str(one)), error.strerror or "cannot be read"))
+            continue
+        assert one.hash is not None
+        digest = hashlib.new(one.hash.mode, content).digest()
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != one.hash.value:
+            bad.append(_damaged(Path(str(one)), "is not what it was"))
+    return len(files), bad
+
+
+def _damaged(file: Path, what: str) -> Finding:
+    return fail(
+        (f"{file}: {what}", f"{file} 已损坏或无法读取（{what}）"),
+        ("remove the model's directory and fetch it again (seacod model fetch NAME); the built-in "
+         "model comes with an installation",
+         "删除模型目录后重新下载（seacod model fetch 名称）；内置模型请重新安装"),
+    )  # fmt: skip

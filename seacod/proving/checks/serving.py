@@ -1,0 +1,218 @@
+"""Items: does the service answer, where, to whom."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+from seacod.proving.checks.context import SOCKET, Look
+from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
+from seacod.system.terminal import ago
+
+# A scrape older than this is none: Prometheus asks every 15 s, or every minute.
+_SCRAPED_SECONDS = 300.0
+_JOURNAL: Words = (
+    "journalctl -u seacod -p warning says why", "查看 journalctl -u seacod -p warning 了解原因"
+)  # fmt: skip
+
+
+def configuration(look: Look) -> Finding:
+    """The file can be used."""
+    if look.config_error is not None:
+        return fail(
+            (look.config_error.message, look.config_error.chinese),
+            ("mend the line named; seacod config check tells when it is good",
+             "请修改所指出的行；用 seacod config check 检查"),
+        )  # fmt: skip
+    where = str(look.config_file or "defaults")
+    return ok(f"{where}: good", f"{where}：正确")
+
+
+def service(look: Look) -> Finding:
+    """It answers, and its model does."""
+    if look.no_service is not None:
+        return fail(
+            (look.no_service.message, look.no_service.chinese),
+            ("systemctl start seacod; " + _JOURNAL[0], "systemctl start seacod；" + _JOURNAL[1]),
+        )
+    told = look.status
+    state, worker = told["state"], told["worker"]
+    if state != "serving":
+        for_long = f"{state} for {ago(worker['since'])}"
+        judge = fail if state in ("backing_off", "crash_looping", "absent") else warn
+        return judge((for_long, f"状态为 {for_long}"), _JOURNAL)
+    restarts = told["restarts"]["count"]
+    serving = sum(one["state"] == "serving" for one in told["workers"])
+    if serving < len(told["workers"]):
+        return warn(
+            (f"only {serving} of {len(told['workers'])} workers serve",
+             f"{len(told['workers'])} 个识别进程中仅有 {serving} 个在服务"),
+            ("seacod runbook SeacodWorkersMissing", "见 seacod runbook SeacodWorkersMissing"),
+        )  # fmt: skip
+    return ok(
+        f"serving for {ago(worker['since'])}, {worker['model']} on {worker['device']}, "
+        f"{restarts} restarts since it began",
+        f"已服务 {ago(worker['since'])}，模型 {worker['model']}（{worker['device']}），"
+        f"累计重启 {restarts} 次",
+    )
+
+
+def address(look: Look) -> Finding:
+    """It is reached where it says it listens."""
+    url = look.status["url"]
+    try:
+        answer = look.http.get("/health/ready", timeout=10.0)
+    except httpx.HTTPError as error:
+        return fail((f"{url}: {error}", f"{url}：{error}"), _JOURNAL)
+    if answer.status_code != 200:
+        return fail(
+            (f"{url}: answers {answer.status_code} to /health/ready",
+             f"{url}：/health/ready 返回 {answer.status_code}"), _JOURNAL,
+        )  # fmt: skip
+    return ok(f"{url} takes requests", f"{url} 可以接受请求")
+
+
+def page(look: Look) -> Finding:
+    """The page loads, and the scripts it needs do."""
+    look.serving  # noqa: B018 - raises when there is nothing to load
+    text = look.get("/").text
+    script = re.search(r"[\"'](?:\./|/)?([\w./-]*ui/\w+/main\.js)", text)
+    if script is None:
+        return fail(
+            ("the page comes without its script", "网页缺少脚本"),
+            ("install it again: its files are not complete", "安装文件不完整，请重新安装"),
+        )
+    path = "/ui/" + script[1].partition("ui/")[2]
+    size = len(look.get(path).content)
+    return ok(
+        f"{len(text) >> 10} KiB, and its script ({size >> 10} KiB)",
+        f"网页 {len(text) >> 10} KiB，脚本 {size >> 10} KiB",
+    )
+
+
+def ports(look: Look) -> Finding:
+    """Nothing listens wider than it is configured."""
+    own = set(_listening(look))
+    expected = _configured(look)
+    return worst(
+        [*_unexpected(own, expected), *_open_to_all(look, own)],
+        (f"listens on {_shown(own)}, as configured", f"监听 {_shown(own)}，与配置一致"),
+    )
+
+
+def _listening(look: Look) -> Iterator[tuple[str, int]]:
+    for pid in look.pids:
+        try:
+            for one in psutil.Process(pid).net_connections("tcp"):
+                if one.status == psutil.CONN_LISTEN:
+                    yield one.laddr.ip, one.laddr.port
+        except psutil.AccessDenied:
+            raise Unseen(
+                ("not looked at: only root sees what the service listens on",
+                 "未检查：只有 root 能查看服务监听的端口"),
+                ("run it as root: sudo seacod check ports",
+                 "请以 root 运行：sudo seacod check ports"),
+            ) from None  # fmt: skip
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _configured(look: Look) -> set[tuple[str, int]]:
+    """Addresses and ports that may be listened on."""
+    settings = look.settings
+    told = urlsplit(look.status["url"])
+    expected = {(settings.server.host, told.port or 80)}
+    if look.is_unit and (listen := look.unit("Listen", SOCKET)):
+        # Such as: 0.0.0.0:7860 (Stream)
+        expected = {
+            (host.strip("[]"), int(port))
+            for host, port in re.findall(r"(\S+):(\d+) \(Stream\)", listen)
+        }
+    if look.status["metrics"]:
+        expected.add((settings.metrics.host, urlsplit(look.status["metrics"]["url"]).port or 80))
+    return expected
+
+
+def _unexpected(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> Iterator[Finding]:
+    for host, port in sorted(own):
+        if not any(port == p and _within(host, h) for h, p in expected):
+            yield fail(
+                (f"listens on {host}:{port}, which is not configured",
+                 f"正在监听未配置的地址 {host}:{port}"),
+                ("systemctl restart seacod takes over the configured address; "
+                 "systemctl cat seacod.socket shows what systemd listens on",
+                 "systemctl restart seacod 使配置的地址生效；systemctl cat seacod.socket"
+                 " 查看 systemd 的监听地址"),
+            )  # fmt: skip
+
+
+def _open_to_all(look: Look, own: set[tuple[str, int]]) -> Iterator[Finding]:
+    access = look.settings.access
+    port = urlsplit(look.status["url"]).port
+    is_wide = any(p == port and not _is_loopback(host) for host, p in own)
+    if is_wide and not (access.api_keys or access.users):
+        yield warn(
+            (f"everybody who reaches port {port} may use it",
+             f"任何能访问端口 {port} 的人都可使用"),
+            ("set access.users or access.api_keys, or put nginx in front (docs/security.md), or "
+             "let a firewall decide who reaches it",
+             "请设置 access.users 或 access.api_keys，或在前面部署 nginx（docs/security.md），"
+             "或由防火墙限制访问"),
+        )  # fmt: skip
+
+
+def _within(host: str, configured: str) -> bool:
+    """Whether an address is no wider than the configured one."""
+    if configured in (host, "0.0.0.0", "::"):
+        return True
+    return configured == "localhost" and _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _shown(addresses: set[tuple[str, int]]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in sorted(addresses))
+
+
+def metrics(look: Look) -> Finding:
+    """The metrics page answers, and somebody reads it."""
+    told = look.status["metrics"]
+    if told is None:
+        return warn(
+            ("switched off (metrics.port: 0)", "已关闭（metrics.port: 0）"),
+            ("set metrics.port, 8000 unless something else has it",
+             "请设置 metrics.port（默认 8000）"),
+        )  # fmt: skip
+    text = look.http.get(told["url"]).text
+    count = sum(line.startswith("# TYPE ") for line in text.splitlines())
+    if "seacod_worker_state" not in text:
+        return fail(
+            (f"{told['url']} does not serve seacod's metrics", f"{told['url']} 没有 seacod 的指标"),
+            _JOURNAL,
+        )
+    at = told["scraped_at"]
+    if at is None or time.time() - at > _SCRAPED_SECONDS:
+        last = "nobody has read them" if at is None else f"last read {ago(at)} ago"
+        zh = "尚无人读取" if at is None else f"上次读取在 {ago(at)} 前"
+        return warn(
+            (f"{count} metrics at {told['url']}; {last}", f"{told['url']} 有 {count} 项指标；{zh}"),
+            ("let Prometheus scrape them: etc/prometheus/prometheus.yml, docs/monitoring.md",
+             "请配置 Prometheus 抓取：etc/prometheus/prometheus.yml，docs/monitoring.md"),
+        )  # fmt: skip
+    return ok(
+        f"{count} metrics, read {ago(at)} ago by {told['scraped_by'] or 'somebody'}",
+        f"{count} 项指标，{ago(at)} 前由 {told['scraped_by'] or '未知程序'} 读取",
+    )

@@ -1,0 +1,71 @@
+"""Drills: a process dies or hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+
+from seacod.errors import SeacodError
+from seacod.proving.drills.target import Target
+from seacod.proving.drills.timing import Result, Timing
+
+
+def kill_worker(target: Target) -> Result:
+    """SIGKILL to the worker, as the kernel does when memory is short."""
+    pid = target.serving()["worker"]["pid"]
+    with Timing("kill-worker", target) as timing:
+        timing.inject(lambda: target.signal(pid, signal.SIGKILL))
+        timing.detected(lambda: _has_left(target, pid), "another worker in front")
+        timing.serves_again()
+    return timing.result()
+
+
+def hang_worker(target: Target) -> Result:
+    """SIGSTOP to the worker: it is there and does nothing."""
+    pid = target.serving()["worker"]["pid"]
+    # By its start time, so that another process of the same number is left alone.
+    process = psutil.Process(pid)
+    with Timing("hang-worker", target) as timing, _going_on(process):
+        timing.inject(lambda: target.signal(pid, signal.SIGSTOP))
+        timing.detected(lambda: _has_left(target, pid), "the worker being replaced")
+        timing.serves_again()
+        limit = target.settings.supervisor.beat_timeout_seconds
+        timing.remark = f"without a beat for {limit:g} s (supervisor.beat_timeout_seconds)"
+    return timing.result()
+
+
+def kill_supervisor(target: Target) -> Result:
+    """SIGKILL to the supervisor; systemd has to start it again."""
+    if not target.is_unit:
+        raise SeacodError(
+            "this service was started by hand: nobody would start it again; install it "
+            "(sudo ./install.sh), then drill",
+            "该服务由人工启动，无人会将其重启；请先安装为系统服务再演练",
+        )
+    pid = target.serving()["pid"]
+    with Timing("kill-supervisor", target) as timing:
+        timing.inject(lambda: target.signal(pid, signal.SIGKILL))
+        timing.detected(lambda: target.status().get("pid") not in (None, pid), "systemd's restart")
+        timing.serves_again()
+        timing.remark = "detected: systemd has started another"
+    return timing.result()
+
+
+@contextlib.contextmanager
+def _going_on(process: psutil.Process) -> Iterator[None]:
+    """Afterwards the process is not stopped, whatever happened."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(signal.SIGCONT)
+
+
+def _has_left(target: Target, pid: int) -> bool:
+    """Whether this worker is not in front any more, or on its way out."""
+    worker: dict[str, Any] | None = target.status().get("worker")
+    return worker is not None and (worker["pid"] != pid or worker["state"] != "serving")

@@ -1,0 +1,119 @@
+"""The service a drill is for: what it says of itself, and what may be done to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from seacod.client import status_socket
+from seacod.config import Settings, load_settings
+from seacod.errors import NotRunning, SeacodError
+from seacod.paths import Paths
+from seacod.proving import sounds
+from seacod.proving.checks.context import Look
+from seacod.proving.load import Load
+
+_CLIENTS = 2
+_POLL_SECONDS = 0.05
+# Longer than any limit of the service's that a drill waits for: it has failed.
+PATIENCE_SECONDS = 600.0
+
+T = TypeVar("T")
+
+
+class DrillFailed(SeacodError):
+    """The service did not do what it should have done."""
+
+    code = "drill_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A running service on this machine.
+
+    Args:
+        config: its configuration file; None for the default one.
+        key: an API key, where it asks for one.
+    """
+
+    config: Path | None
+    key: str | None
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config)
+
+    @property
+    def paths(self) -> Paths:
+        return Paths.told(status_socket.status(self.config))
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether systemd started it, and will again."""
+        return Look(self.config, self.key, sends=False).is_unit
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself; empty while it does not answer."""
+        try:
+            return status_socket.status(self.config)
+        except NotRunning:
+            return {}
+
+    def serving(self) -> dict[str, Any]:
+        """What it says while it serves.
+
+        Raises:
+            NotRunning: there is no service.
+            SeacodError: it does not serve; a drill would show nothing.
+        """
+        told = status_socket.status(self.config)
+        if told["state"] != "serving":
+            raise SeacodError(
+                f"the service is {told['state']}; a drill begins with one that serves",
+                f"服务状态为 {told['state']}；演练需从正常服务状态开始",
+            )
+        return told
+
+    def load(self) -> Load:
+        """Two clients that post a recording again and again."""
+        url = urlsplit(self.serving()["url"])
+        return Load(
+            url.port or 80, host=url.hostname or "127.0.0.1", clients=_CLIENTS, key=self.key,
+            recording=sounds.DIRECTORY / sounds.examples()[0]["file"], pause_after_503_seconds=0.1,
+        )  # fmt: skip
+
+    def signal(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to one of the service's processes.
+
+        Raises:
+            SeacodError: this user may not.
+        """
+        try:
+            os.kill(pid, number)
+        except PermissionError:
+            raise SeacodError(
+                f"process {pid} belongs to the service's user; run the drill as root",
+                f"进程 {pid} 属于服务用户；请以 root 运行演练",
+            ) from None
+        except ProcessLookupError:
+            raise DrillFailed(f"process {pid} has just gone by itself") from None
+
+
+def wait_for(condition: Callable[[], T], what: str) -> T:
+    """The condition's first true value.
+
+    Raises:
+        DrillFailed: it never became true.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(_POLL_SECONDS)
+    raise DrillFailed(f"{PATIENCE_SECONDS:.0f} s went by without {what}; see journalctl -u seacod")

@@ -1,0 +1,101 @@
+"""What is written down in a run. Times are Unix seconds."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from seacod.proving.soak.timetable import Mix
+
+
+class Outcome(enum.Enum):
+    """What became of a piece of work in the end."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    """Answered, with another text than it should be."""
+    LOST = "lost"
+    """Refused for good, or never answered, however often it was sent."""
+
+
+class Kind(enum.Enum):
+    """What somebody wanted."""
+
+    RECORDING = "recording"
+    BATCH = "batch"
+    MICROPHONE = "microphone"
+    PAGE = "page"
+
+
+@dataclass(slots=True)
+class Piece:
+    """One piece of work somebody wanted done, with all its tries."""
+
+    mix: Mix
+    kind: Kind
+    began: float
+    audio_seconds: float = 0.0
+    ended: float = 0.0
+    outcome: Outcome = Outcome.LOST
+    turned_away: int = 0
+    """Told to come back (503)."""
+    interrupted: int = 0
+    """Broken off, and sent again."""
+    refused: int = 0
+    """Nobody took the connection."""
+    remark: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """From the first try to the end; of a microphone, from its last sound."""
+        spoken = self.audio_seconds if self.kind is Kind.MICROPHONE else 0.0
+        return self.ended - self.began - spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One look at /health/ready. `answer`: the status; 0 none; -1 the connection was refused."""
+
+    at: float
+    answer: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Sizes at one time, by role (`supervisor`, `worker`, `spare`, `gpu 0`)."""
+
+    at: float
+    bytes: dict[str, int]
+    pids: dict[str, int]
+    """Whose they are; a GPU's are nobody's."""
+    in_flight: int
+    queue_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A worker that was replaced without anybody asking."""
+
+    at: float
+    cause: str
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Everything."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    restarts: list[Restart] = field(default_factory=list)
+    drills: list[dict[str, Any]] = field(default_factory=list)
+    began: float = 0.0
+    ended: float = 0.0
+    is_early: bool = False
+    """Somebody ended it before its time."""
+    alerts: list[str] = field(default_factory=list)
+    """Kinds that were open at some time."""
+    service: dict[str, Any] = field(default_factory=dict)
+    """What it said of itself at the beginning."""

@@ -1,0 +1,73 @@
+"""What is looked at meanwhile: whether it is ready, how big it is, whether it was restarted."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import anyio
+import httpx
+import psutil
+
+from seacod.proving.drills.target import Target
+from seacod.proving.soak.ledger import Ledger, Probe, Restart, Sample
+
+_PROBE_SECONDS = 1.0
+_PROBE_TIMEOUT_SECONDS = 10.0
+_SAMPLE_SECONDS = 2.0
+
+
+async def probe(url: str, ledger: Ledger) -> None:
+    """Ask once a second, each time on a new connection, as a load balancer does."""
+    while True:
+        began = time.time()
+        answer = 0
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=_PROBE_TIMEOUT_SECONDS) as http:
+                answer = (await http.get(f"{url}/health/ready")).status_code
+        except httpx.ConnectError:
+            answer = -1
+        except httpx.TransportError:
+            pass
+        took = time.time() - began
+        ledger.probes.append(Probe(began, answer, took))
+        await anyio.sleep(max(0.0, _PROBE_SECONDS - took))
+
+
+async def sample(target: Target, ledger: Ledger) -> None:
+    """Sizes, restarts and alerts, every two seconds."""
+    seen = set(_restarts(await anyio.to_thread.run_sync(target.status)))
+    while True:
+        told = await anyio.to_thread.run_sync(target.status)
+        if told:
+            ledger.samples.append(_sample(told))
+            for one in _restarts(told):
+                if one not in seen:
+                    seen.add(one)
+                    ledger.restarts.append(Restart(one[0], one[1]))
+            opened = [one["kind"] for one in (told["alerts"] or {"open": []})["open"]]
+            ledger.alerts = list(dict.fromkeys([*ledger.alerts, *opened]))
+        await anyio.sleep(_SAMPLE_SECONDS)
+
+
+def _restarts(told: dict[str, Any]) -> list[tuple[float, str]]:
+    last = (told.get("restarts") or {}).get("last", [])
+    return [(one["at"], one["cause"]) for one in last]
+
+
+def _sample(told: dict[str, Any]) -> Sample:
+    sizes, pids = {}, {}
+    for role, pid in (
+        ("supervisor", told["pid"]),
+        ("worker", told["worker"]["pid"]),
+        ("spare", (told["spare"] or {}).get("pid")),
+    ):
+        try:
+            if pid:
+                sizes[role] = int(psutil.Process(pid).memory_info().rss)
+                pids[role] = pid
+        except psutil.Error:
+            continue
+    for gpu in told["gpu"]["gpus"]:
+        sizes[f"gpu {gpu['index']}"] = int(gpu["used_bytes"])
+    return Sample(time.time(), sizes, pids, told["in_flight"], told["queue_depth"])

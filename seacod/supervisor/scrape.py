@@ -1,0 +1,86 @@
+"""What is true at the moment of a scrape; see `seacod/metrics/supervisor.py` for what it means."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from seacod.config.schema import Settings
+from seacod.metrics import Present
+from seacod.paths import Paths, free_bytes
+from seacod.supervisor.watch.watches import Watches
+from seacod.supervisor.workers.host_memory import resident_bytes
+from seacod.supervisor.workers.report import Report
+from seacod.supervisor.workers.states import ServiceState, WorkerState
+
+
+def look(
+    settings: Settings,
+    paths: Paths,
+    reports: Sequence[Report],
+    whole: Report,
+    watches: Watches,
+    *,
+    watchdog_at: float | None,
+) -> Present:
+    """Figures of the machine and the service. Quick: it runs on the event loop.
+
+    Args:
+        reports: of each seat.
+        whole: of the service.
+        watchdog_at: on the monotonic clock, when systemd was last told that we live.
+    """
+    is_serving = whole.state is ServiceState.SERVING
+    beat = whole.beat if is_serving else None
+    heard_at = whole.beat_at if is_serving else None
+    memory = psutil.virtual_memory()
+    now = time.monotonic()
+    delivery = watches.alerting.delivery
+    return Present(
+        cpu_percent=psutil.cpu_percent(),
+        memory_percent=memory.percent,
+        memory_bytes=_memory(reports),
+        disk_free_bytes=free_bytes(paths.temp),
+        workers=len(reports),
+        workers_serving=sum(one.state is ServiceState.SERVING for one in reports),
+        spare_is_warm=any(
+            one.spare is not None and one.spare.state is WorkerState.WARM for one in reports
+        ),
+        beat_age_seconds=None if heard_at is None else now - heard_at,
+        oldest_request_seconds=beat.oldest_seconds if beat is not None else None,
+        watchdog_age_seconds=None if watchdog_at is None else now - watchdog_at,
+        outbox_messages=_outbox(watches),
+        queue_length=settings.limits.queue_length,
+        deliveries={
+            (channel, outcome): count
+            for outcome, counts in (("delivered", delivery.delivered), ("failed", delivery.failed))
+            for channel, count in counts.items()
+        },
+    )
+
+
+def _memory(reports: Sequence[Report]) -> dict[str, int]:
+    """By role; of several workers together."""
+    pids = [("supervisor", os.getpid())]
+    for report in reports:
+        if report.pid is not None:
+            pids.append(("worker", report.pid))
+        if report.spare is not None:
+            pids.append(("spare", report.spare.pid))
+    sizes: dict[str, int] = {}
+    for name, pid in pids:
+        size = resident_bytes(pid)
+        if size is not None:
+            sizes[name] = sizes.get(name, 0) + size
+    return sizes
+
+
+def _outbox(watches: Watches) -> int | None:
+    try:
+        return watches.alerting.outbox.depth()
+    except sqlite3.Error:
+        return None

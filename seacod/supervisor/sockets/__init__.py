@@ -1,0 +1,1 @@
+"""The listening socket, and who answers on it while no worker serves."""

@@ -1,0 +1,204 @@
+"""Answers 503 on the listening socket while no worker serves it.
+
+So that nobody's connection is refused or left hanging during a start or a restart: a clear
+answer with Retry-After, JSON for programs, a page that reloads itself for people. Opened and
+closed by `lifecycle.py`; knows nothing of workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import socket
+from collections.abc import Callable
+from importlib import resources
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_HEAD_LIMIT_BYTES = 16 * 1024
+_HEAD_TIMEOUT_SECONDS = 5.0
+# How long a client that is still uploading is listened to after it has been answered. Closing
+# at once would send RST, and the client would never see the answer.
+_LINGER_SECONDS = 15.0
+_ACCEPTS_PER_TURN = 64
+_MAX_CONNECTIONS = 512
+
+_REASONS = {
+    "starting": ("The model is loading.", "正在加载模型。"),
+    "restarting": (
+        "The recognition process ended and is being started again.",
+        "识别进程已退出，正在重新启动。",
+    ),
+    "crash_looping": (
+        "The recognition process keeps failing; it is tried again every few minutes. The operator "
+        "has been told in the service's log.",
+        "识别进程反复失败，每隔几分钟重试一次；原因已写入服务日志，请联系管理员。",
+    ),
+    "replacing": ("The service is taking over new settings.", "服务正在应用新的配置。"),
+    "stopping": ("The service is being stopped.", "服务正在停止。"),
+}
+
+
+class FrontDoor:
+    """The supervisor's own answer on the listening socket.
+
+    Args:
+        listener: the listening socket, non-blocking. It is never closed here.
+        retry_after_seconds: asked for each answer: when a worker may be back.
+        on_answer: called once for each connection answered.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        retry_after_seconds: Callable[[], int],
+        on_answer: Callable[[], None],
+    ) -> None:
+        self._listener = listener
+        self._retry_after_seconds = retry_after_seconds
+        self._on_answer = on_answer
+        self._reason = "starting"
+        self._is_open = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._template = (
+            resources.files("seacod.supervisor.sockets").joinpath("waiting.html").read_text("utf-8")
+        )
+
+    def open(self, reason: str) -> None:
+        """Start (or go on) answering; `reason` is one of the known ones."""
+        self._reason = reason
+        if not self._is_open:
+            self._is_open = True
+            # A plain reader callback: no task can be cancelled between accept(2) and its use,
+            # so no accepted connection is ever dropped.
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def close(self) -> None:
+        """Stop accepting; connections already accepted are answered to the end."""
+        if self._is_open:
+            self._is_open = False
+            asyncio.get_running_loop().remove_reader(self._listener)
+
+    async def finish(self) -> None:
+        """Stop accepting and wait for the answers under way (for the service's end)."""
+        self.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTS_PER_TURN):
+            if len(self._tasks) >= _MAX_CONNECTIONS:
+                # The rest waits in the kernel's queue until some of these are done.
+                self._pause_accepting(0.1)
+                return
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # Out of descriptors: the connection stays queued; try again a little later.
+                log.warning("front_door_could_not_accept", error=str(error))
+                self._pause_accepting(0.5)
+                return
+            connection.setblocking(False)
+            task = asyncio.ensure_future(self._answer(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _pause_accepting(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        loop.call_later(
+            seconds, lambda: self._is_open and loop.add_reader(self._listener, self._accept)
+        )
+
+    async def _answer(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            head = await asyncio.wait_for(_read_head(loop, connection), _HEAD_TIMEOUT_SECONDS)
+            if not head:
+                return
+            self._on_answer()
+            await asyncio.wait_for(
+                loop.sock_sendall(connection, self._response(head)), _HEAD_TIMEOUT_SECONDS
+            )
+            connection.shutdown(socket.SHUT_WR)
+            await asyncio.wait_for(_read_to_end(loop, connection), _LINGER_SECONDS)
+        except (OSError, asyncio.TimeoutError):
+            # The client went away or dawdles: nothing is owed to it.
+            pass
+        finally:
+            connection.close()
+
+    def _response(self, head: bytes) -> bytes:
+        """The whole answer to a request head."""
+        lines = head.decode("latin-1").split("\r\n")
+        method, _, rest = lines[0].partition(" ")
+        headers = {
+            name.strip().lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines[1:])
+        }
+        retry = max(1, self._retry_after_seconds())
+        english, chinese = _REASONS[self._reason]
+        is_chinese = headers.get("accept-language", "").lower().startswith("zh")
+        if method in ("GET", "HEAD") and "text/html" in headers.get("accept", ""):
+            kind = "text/html; charset=utf-8"
+            body = self._page(chinese if is_chinese else english, is_chinese, retry)
+        else:
+            kind = "application/json"
+            body = json.dumps(
+                {
+                    "status": self._reason,
+                    "error": {
+                        "code": "not_ready",
+                        "message": f"{english} Try again in {retry} s.",
+                        "message_zh": f"{chinese}请在 {retry} 秒后重试。",
+                        "retry_after_seconds": retry,
+                    },
+                },
+                ensure_ascii=False,
+            ).encode()
+        start = (
+            "HTTP/1.1 503 Service Unavailable\r\n"
+            f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+            f"Retry-After: {retry}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+        )
+        return start.encode() + (b"" if method == "HEAD" else body)
+
+    def _page(self, reason: str, is_chinese: bool, retry: int) -> bytes:
+        texts = {
+            "language": "zh-CN" if is_chinese else "en",
+            "retry": str(retry),
+            "title": "语音识别即将恢复"
+            if is_chinese
+            else "Speech recognition will be back shortly",
+            "reason": reason,
+            "hint": f"本页每 {min(retry, 5)} 秒自动刷新，无需操作。"
+            if is_chinese
+            else f"This page reloads itself every {min(retry, 5)} s; there is nothing to do.",
+            "refresh": str(min(retry, 5)),
+        }
+        page = self._template
+        for name, text in texts.items():
+            page = page.replace("{{" + name + "}}", html.escape(text))
+        return page.encode()
+
+
+async def _read_head(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes:
+    """The request up to the empty line; empty when the client said nothing."""
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < _HEAD_LIMIT_BYTES:
+        chunk = await loop.sock_recv(connection, 4096)
+        if not chunk:
+            break
+        head += chunk
+    return head.partition(b"\r\n\r\n")[0]
+
+
+async def _read_to_end(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
+    while await loop.sock_recv(connection, 256 * 1024):
+        pass

@@ -1,0 +1,1 @@
+"""Everything that is watched and told: memory, GPUs, disk, requests, crashes."""

@@ -1,0 +1,110 @@
+"""The supervisor's end of the alerts: one outbox, one desk, one delivery, and what goes with each
+message as evidence. What is worth an alert is decided by whoever notices it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import structlog
+
+from seacod.alerts.deduplicator import Desk
+from seacod.alerts.delivery import Delivery, configured
+from seacod.alerts.outbox import FILE, Outbox, now
+from seacod.config.schema import AlertSettings
+from seacod.supervisor.systemd.heartbeats import Pulses
+
+log = structlog.get_logger(__name__)
+
+_TICK_SECONDS = 5.0
+# How long an ending service tries to send its last words.
+_LAST_TRY_SECONDS = 5.0
+
+
+class Alerting:
+    """Everything about alerts that a service has one of.
+
+    Args:
+        state_directory: where the outbox lies.
+        settings: asked each time.
+        evidence: figures and lines for every alert.
+        pulses: where proof of life is shown.
+    """
+
+    def __init__(
+        self,
+        state_directory: Path,
+        settings: Callable[[], AlertSettings],
+        evidence: Callable[[], dict[str, Any]],
+        pulses: Pulses,
+    ) -> None:
+        self._pulses = pulses
+        self._troubled: set[str] = set()
+        self.outbox = _opened(state_directory / FILE)
+        self.delivery = Delivery(
+            self.outbox,
+            settings,
+            on_trouble=self._on_trouble,
+            touch=lambda: pulses.touch("alerts"),
+        )
+        self.desk = Desk(
+            self.outbox,
+            settings,
+            lambda: configured(settings()),
+            clock=now,
+            evidence=evidence,
+            on_message=self.delivery.wake,
+        )
+
+    async def run(self) -> None:
+        """Deliver, and tell later what was only counted, until cancelled."""
+        # A channel's task touches before each try, and a try may take three times 30 s.
+        self._pulses.expect("alerts", 60.0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.delivery.run, name="delivery")
+            while True:
+                self.desk.tick()
+                await asyncio.sleep(_TICK_SECONDS)
+
+    async def finish(self) -> None:
+        """The service ends: a last try; what is not taken waits for the next start."""
+        await self.delivery.last_try(_LAST_TRY_SECONDS)
+        self.outbox.close()
+
+    def _on_trouble(self, channel: str, problem: str | None) -> None:
+        if problem is not None:
+            if channel in self._troubled:
+                return
+            self._troubled.add(channel)
+            self.desk.raised(
+                "delivery",
+                f"Messages by {channel} are not taken: {problem}",
+                f"{channel} 告警发送失败：{problem}",
+                key=channel,
+            )
+        elif channel in self._troubled:
+            self._troubled.discard(channel)
+            self.desk.cleared(
+                "delivery", f"{channel} takes messages again.", f"{channel} 已恢复。", key=channel
+            )
+
+
+def _opened(path: Path) -> Outbox:
+    """The outbox; a file that cannot be read is put aside, and without a disk it lives in memory:
+    a broken outbox must not keep the service from serving."""
+    try:
+        return Outbox(path)
+    except sqlite3.DatabaseError as error:
+        aside = path.with_suffix(f".broken-{int(now())}")
+        log.error("outbox_broken", path=str(path), error=str(error), put_aside=str(aside))
+        try:
+            path.rename(aside)
+            return Outbox(path)
+        except (OSError, sqlite3.DatabaseError) as second:
+            log.error("outbox_in_memory", error=str(second), hint="alerts do not survive a restart")
+            return Outbox(Path(":memory:"))

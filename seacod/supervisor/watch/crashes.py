@@ -1,0 +1,116 @@
+"""The dossier of a crash: what the next hour's search would find, in one directory.
+
+state/crashes/TIME-pid/ with dossier.json and memory.png; the newest are kept. `seacod crashes`
+reads them, the mail about the crash carries the same.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from seacod.alerts.picture import plot
+from seacod.supervisor.watch.memory_series import Moment
+
+log = structlog.get_logger(__name__)
+
+_KEPT = 50
+DOSSIER, PICTURE = "dossier.json", "memory.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """An end of a worker that nobody asked for.
+
+    Args:
+        at: Unix seconds.
+        pid: of the worker.
+        cause: in words.
+        kind: a value of `ExitKind`.
+        status: exit code, or the negated signal number.
+        in_state: what it was doing.
+        served_seconds: how long it had served; None if it never did.
+        in_flight: requests inside it, by its last beat: what is lost.
+        queue_depth: of them, how many had not begun.
+        running: the recordings the model was at.
+        last_lines: what it printed last: traceback, stacks.
+    """
+
+    at: float
+    pid: int
+    cause: str
+    kind: str
+    status: int
+    in_state: str
+    served_seconds: float | None
+    in_flight: int
+    queue_depth: int
+    running: str
+    last_lines: tuple[str, ...]
+
+
+def directory_of(state: Path, crash: Crash) -> Path:
+    """Where its dossier lies."""
+    moment = datetime.datetime.fromtimestamp(crash.at).strftime("%Y%m%d-%H%M%S")
+    return state / "crashes" / f"{moment}-{crash.pid}"
+
+
+def keep(state: Path, crash: Crash, evidence: dict[str, Any], moments: list[Moment]) -> None:
+    """Write the dossier. Blocking; never raises: a full disk must not add to the trouble."""
+    directory = directory_of(state, crash)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / DOSSIER).write_text(
+            json.dumps(as_dict(crash, evidence, moments), ensure_ascii=False, indent=1), "utf-8"
+        )
+        (directory / PICTURE).write_bytes(picture(moments))
+        for old in sorted(directory.parent.iterdir())[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        log.warning("dossier_not_kept", directory=str(directory), error=error.strerror)
+
+
+def as_dict(crash: Crash, evidence: dict[str, Any], moments: list[Moment]) -> dict[str, Any]:
+    """Everything, as JSON has it."""
+    return {
+        "at": crash.at,
+        "pid": crash.pid,
+        "cause": crash.cause,
+        "kind": crash.kind,
+        "status": crash.status,
+        "in_state": crash.in_state,
+        "served_seconds": crash.served_seconds,
+        "lost_requests": crash.in_flight,
+        "lost_waiting": crash.queue_depth,
+        "last_recording": crash.running,
+        "last_lines": list(crash.last_lines),
+        "evidence": evidence,
+        "memory": [
+            [round(m.at, 1), m.worker_bytes, m.gpu_used_bytes, m.gpu_own_bytes] for m in moments
+        ],
+    }
+
+
+def picture(moments: list[Moment]) -> bytes:
+    """The worker's host memory and the GPU's, as PNG."""
+    host = [(m.at, float(m.worker_bytes)) for m in moments if m.worker_bytes is not None]
+    gpu = [(m.at, float(m.gpu_used_bytes)) for m in moments if m.gpu_used_bytes is not None]
+    return plot([host, gpu])
+
+
+def kept(state: Path) -> list[dict[str, Any]]:
+    """Every dossier there is, newest first; one that cannot be read is passed over."""
+    found = []
+    for directory in sorted((state / "crashes").glob("*/"), reverse=True):
+        try:
+            dossier = json.loads((directory / DOSSIER).read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        found.append({**dossier, "directory": str(directory)})
+    return found

@@ -1,0 +1,147 @@
+"""Acts on what the watch over GPU memory says: log, release the cache, replace the worker, tell.
+
+Called by the sampler with each reading, on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from seacod.accelerators.nvidia import Gpu, visible
+from seacod.alerts.deduplicator import Desk
+from seacod.config.schema import GpuSettings
+from seacod.supervisor.watch.gpu_limits import GpuStep, GpuVerdict, GpuWatch
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOnGpu:
+    """What the guard has to know of our workers.
+
+    Args:
+        device: of the one in front, as PyTorch calls it.
+        environment: where it finds CUDA_VISIBLE_DEVICES.
+        pids: of all.
+        reserved_bytes: what the one in front says it holds; it knows even where the driver tells
+            nothing of processes (other pid namespaces, WSL), save for the context's own part.
+    """
+
+    device: str
+    environment: dict[str, str]
+    pids: frozenset[int]
+    reserved_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GpuActions:
+    """What the guard can have done."""
+
+    release_cache: Callable[[], None]
+    replace_worker: Callable[[str], None]
+
+
+class GpuGuard:
+    """Watches one GPU, that of one or several workers in front.
+
+    Args:
+        settings: asked each time.
+        worker: asked each time.
+        actions: what can be done.
+        desk: who is told.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], GpuSettings],
+        worker: Callable[[], WorkerOnGpu],
+        actions: GpuActions,
+        desk: Desk,
+    ) -> None:
+        self._settings = settings
+        self._worker = worker
+        self._actions = actions
+        self._desk = desk
+        self._watch = GpuWatch(settings())
+        self._uuid = ""
+
+    def sampled(self, gpus: list[Gpu]) -> None:
+        """A reading of all GPUs."""
+        self._desk.cleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
+        worker = self._worker()
+        gpu = visible(gpus, worker.device, worker.environment)
+        if gpu is None:
+            return
+        if gpu.uuid != self._uuid:
+            self._uuid, self._watch = gpu.uuid, GpuWatch(self._settings())
+        self._watch.settings = self._settings()
+        verdict = self._watch.look(gpu, _own_bytes(gpu, worker))
+        if verdict is not None:
+            self._act(verdict)
+
+    def failed(self, problem: str) -> None:
+        """The driver does not answer; what it said last is not the present state."""
+        self._desk.raised(
+            "gpu_lost",
+            f"The NVIDIA driver does not answer: {problem}. See nvidia-smi and dmesg | grep Xid.",
+            f"NVIDIA 驱动无响应：{problem}。请查看 nvidia-smi 与 dmesg | grep Xid。",
+        )
+
+    def _act(self, verdict: GpuVerdict) -> None:
+        gpu, own = verdict.gpu, verdict.own_bytes
+        figures = {
+            "gpu": f"{gpu.index} ({gpu.name})",
+            "used_mib": gpu.used_bytes >> 20,
+            "total_mib": gpu.total_bytes >> 20,
+            "limit_mib": verdict.limit_bytes >> 20,
+            "own_mib": None if own is None else own >> 20,
+        }
+        say = log.info if verdict.step is GpuStep.CALM else log.warning
+        say("gpu_memory_watch", step=verdict.step.value, **figures)
+        key = f"GPU {gpu.index}"
+        english = (
+            f"{gpu.used_bytes >> 20} of {gpu.total_bytes >> 20} MiB are in use, the limit is "
+            f"{verdict.limit_bytes >> 20} MiB; ours: {'unknown' if own is None else own >> 20} MiB."
+        )
+        chinese = (
+            f"显存已用 {gpu.used_bytes >> 20} / {gpu.total_bytes >> 20} MiB，上限 "
+            f"{verdict.limit_bytes >> 20} MiB；其中本服务 "
+            f"{'未知' if own is None else own >> 20} MiB。"
+        )
+        if verdict.step is GpuStep.CALM:
+            for kind in ("gpu_memory", "gpu_foreign"):
+                self._desk.cleared(kind, english, chinese, key=key)
+        elif verdict.step is GpuStep.FOREIGN:
+            self._desk.raised(
+                "gpu_foreign",
+                f"{english} Nothing of ours is restarted for that.",
+                f"{chinese} 不会因此重启本服务。",
+                key=key,
+            )
+        elif verdict.step is GpuStep.RELEASED:
+            self._actions.release_cache()
+            self._desk.raised(
+                "gpu_memory",
+                f"{english} The worker was asked to release its cache.",
+                f"{chinese} 已要求识别进程释放缓存。",
+                key=key,
+            )
+        elif verdict.step is GpuStep.REPLACED:
+            self._actions.replace_worker("GPU memory over its limit")
+            self._desk.raised(
+                "gpu_acted",
+                f"{english} Releasing the cache did not help: the worker is replaced.",
+                f"{chinese} 释放缓存无效，正在更换识别进程。",
+                key=key,
+            )
+
+
+def _own_bytes(gpu: Gpu, worker: WorkerOnGpu) -> int | None:
+    """By the driver's list of processes; where ours are not on it, by the worker's own word."""
+    listed = gpu.used_by(worker.pids)
+    if listed:
+        return listed
+    return worker.reserved_bytes or listed

@@ -1,0 +1,108 @@
+"""The last hour in figures, for the plots of the page's system tab. It outlives every worker."""
+
+from __future__ import annotations
+
+import collections
+import time
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import psutil
+
+from seacod.accelerators.nvidia import Gpu
+from seacod.protocol import Beat
+
+INTERVAL_SECONDS = 15.0
+_KEPT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One moment. None: nobody knew, for example because no worker was there."""
+
+    requests_per_minute: float | None
+    in_flight: int | None
+    queue_depth: int | None
+    cpu_percent: float
+    memory_used_bytes: int
+    worker_memory_bytes: int | None
+    gpu_used_bytes: int | None
+    gpu_utilisation_percent: float | None
+
+
+class History:
+    """A ring of figures, one every `INTERVAL_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._kept: collections.deque[tuple[float, Figures]] = collections.deque(
+            maxlen=int(_KEPT_SECONDS / INTERVAL_SECONDS)
+        )
+        self._last = float("-inf")
+        self._answered: tuple[tuple[int | None, ...], int] | None = None
+
+    def look(
+        self,
+        pids: tuple[int | None, ...],
+        beat: Beat | None,
+        worker_bytes: int | None,
+        gpu: Gpu | None,
+    ) -> None:
+        """Called more often than that; takes what is due.
+
+        Args:
+            pids: of the workers in front.
+            beat: their last ones, summed; None when nobody serves.
+            worker_bytes: their resident memory.
+            gpu: the one the first is on.
+        """
+        now = time.monotonic()
+        elapsed = now - self._last
+        # The caller's own rhythm is not exact.
+        if elapsed < INTERVAL_SECONDS - 1.0:
+            return
+        self._last = now
+        ratio = gpu.utilization_ratio if gpu is not None else None
+        self._kept.append(
+            (
+                time.time(),
+                Figures(
+                    self._rate(pids, beat, elapsed),
+                    beat.in_flight if beat is not None else None,
+                    beat.queue_depth if beat is not None else None,
+                    psutil.cpu_percent(),
+                    _used_memory(),
+                    worker_bytes,
+                    gpu.used_bytes if gpu is not None else None,
+                    None if ratio is None else 100.0 * ratio,
+                ),
+            )
+        )
+
+    def as_lists(self) -> dict[str, list[Any]]:
+        """`times` in Unix seconds, and a list as long for each figure."""
+        kept = list(self._kept)
+        rows = [asdict(figures) for _, figures in kept]
+        lists = {f.name: [_rounded(row[f.name]) for row in rows] for f in fields(Figures)}
+        return {"times": [round(at, 1) for at, _ in kept], **lists}
+
+    def _rate(
+        self, pids: tuple[int | None, ...], beat: Beat | None, elapsed: float
+    ) -> float | None:
+        """Requests that were finished since the last look, in a minute."""
+        if beat is None:
+            self._answered = None
+            return None
+        count = beat.answered + beat.failed
+        before, self._answered = self._answered, (pids, count)
+        if before is None or before[0] != pids:
+            return None
+        return (count - before[1]) * 60.0 / elapsed
+
+
+def _used_memory() -> int:
+    memory = psutil.virtual_memory()
+    return int(memory.total - memory.available)
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 1) if isinstance(value, float) else value

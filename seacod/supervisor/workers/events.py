@@ -1,0 +1,103 @@
+"""What can happen to a worker, as the lifecycle sees it: one queue, one reader.
+
+Produced by `process.py` (messages, exits) and by the daemon (stop, replace, apply);
+consumed by `lifecycle.py` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+from seacod.protocol import FromWorker
+
+if TYPE_CHECKING:
+    from seacod.config.schema import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The worker with this pid sent a message."""
+
+    pid: int
+    message: FromWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """The worker with this pid sent something that is no message."""
+
+    pid: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The worker with this pid has ended and was reaped.
+
+    `status`: exit code, or the negated signal number.
+    """
+
+    pid: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The service is to stop; `cause` says who wants it."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRequested:
+    """A worker with these settings is to take over.
+
+    `may_overlap`: the old one may serve until then, if host memory allows two.
+    """
+
+    settings: Settings
+    cause: str
+    may_overlap: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRequested:
+    """These settings differ from those in use only in `keys`, which take effect at once."""
+
+    settings: Settings
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A request of ours through the front door was answered, or not (`problem` says how)."""
+
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Nothing happened for a while: time to look at the deadlines."""
+
+
+Event = Union[
+    Received, Garbled, Exited, StopRequested, ReplaceRequested, ApplyRequested, Probed, Tick
+]
+
+
+class EventQueue:
+    """Events in order of arrival; a `Tick` when none comes in time."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+
+    def put(self, event: Event) -> None:
+        self._queue.put_nowait(event)
+
+    async def next(self, timeout_seconds: float) -> Event:
+        try:
+            return await asyncio.wait_for(self._queue.get(), timeout_seconds)
+        except asyncio.TimeoutError:
+            return Tick()

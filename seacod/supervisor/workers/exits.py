@@ -1,0 +1,96 @@
+"""Why a worker ended, told from its exit status and what the kernel counted.
+
+Used by `lifecycle.py` for the log, the metrics and the decision whether to try again.
+"""
+
+from __future__ import annotations
+
+import enum
+import signal
+from dataclasses import dataclass
+
+from seacod.errors import EX_CONFIG, EX_UNAVAILABLE
+from seacod.supervisor.workers.host_memory import Cgroup
+
+
+class ExitKind(enum.Enum):
+    """What kind of end it was; the value is a label of the restart metric."""
+
+    NORMAL = "exit_0"
+    CONFIGURATION = "configuration"
+    MODEL = "model_unavailable"
+    FAILED = "exit_code"
+    OUT_OF_MEMORY = "out_of_memory"
+    SIGNAL = "signal"
+    HUNG = "hung"
+    NEVER_READY = "never_ready"
+    """Ended by us: not ready in time."""
+    STOPPED = "stopped"
+    """Ended by us for another reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a worker: its kind, and the same in words."""
+
+    kind: ExitKind
+    cause: str
+
+
+# Signals that somebody else sends; the others come from what the process itself did.
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_OWN_FAULT = (ExitKind.OUT_OF_MEMORY, ExitKind.HUNG, ExitKind.FAILED)
+
+
+def is_own_fault(end: End, status: int) -> bool:
+    """Whether what the worker was working on may be what ended it.
+
+    Args:
+        end: what it was taken for.
+        status: exit code, or the negated signal number.
+    """
+    if end.kind is ExitKind.SIGNAL:
+        return -status not in _FROM_OUTSIDE
+    return end.kind in _OWN_FAULT
+
+
+def classify(status: int, *, is_out_of_memory: bool) -> End:
+    """An end that nobody asked for.
+
+    Args:
+        status: exit code, or the negated signal number.
+        is_out_of_memory: the kernel killed something of ours for memory meanwhile.
+    """
+    if status < 0:
+        name = _signal_name(-status)
+        if status == -signal.SIGKILL and is_out_of_memory:
+            return End(ExitKind.OUT_OF_MEMORY, "killed by the kernel: out of memory")
+        return End(ExitKind.SIGNAL, f"signal {name}")
+    if status == 0:
+        return End(ExitKind.NORMAL, "exit code 0")
+    if status == EX_CONFIG:
+        return End(ExitKind.CONFIGURATION, f"exit code {status} (configuration)")
+    if status == EX_UNAVAILABLE:
+        return End(ExitKind.MODEL, f"exit code {status} (model not to be had)")
+    return End(ExitKind.FAILED, f"exit code {status}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+class MemoryKills:
+    """How many processes of our cgroup the kernel has killed for memory. Where it does not count,
+    a kill looks like a signal."""
+
+    def __init__(self, cgroup: Cgroup | None = None) -> None:
+        self._cgroup = cgroup or Cgroup.own()
+        self._seen = self._cgroup.out_of_memory_kills()
+
+    def happened(self) -> bool:
+        """Whether there was one since the last call."""
+        before, self._seen = self._seen, self._cgroup.out_of_memory_kills()
+        return self._seen > before

@@ -1,0 +1,115 @@
+"""How many workers there are, and what each is given: a GPU of its own, or a share of the cores.
+
+Asked once, when the service starts; nothing is started here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from seacod import protocol
+from seacod.accelerators.nvidia import Nvml, NvmlAbsent, NvmlFailed, chosen, read_soon
+from seacod.config.schema import Settings
+from seacod.shared_load import SLOTS_A_SEAT
+
+log = structlog.get_logger(__name__)
+
+# A driver that does not answer within this time keeps nobody from starting.
+_COUNT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What one worker of several is given; whoever sits there, one after the other, has the same.
+
+    Args:
+        number: from 0.
+        count: of all seats.
+        gpu: its entry for CUDA_VISIBLE_DEVICES; None when it sees what the service sees.
+    """
+
+    number: int = 0
+    count: int = 1
+    gpu: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For alerts and the log; empty where there is only one."""
+        return f"worker {self.number + 1}" if self.count > 1 else ""
+
+    def named(self, base: str) -> str:
+        """A name that no other seat has."""
+        return f"{base} {self.number + 1}" if self.count > 1 else base
+
+    @property
+    def slots(self) -> range:
+        """Numbers for its processes, of which several live at once: a spare, a replacement."""
+        first = self.number * SLOTS_A_SEAT
+        return range(first, first + SLOTS_A_SEAT)
+
+    def environment(self) -> dict[str, str]:
+        """What its processes find in their environment."""
+        ours = {protocol.ENV_SEATS: str(self.count)}
+        if self.gpu is not None:
+            ours["CUDA_VISIBLE_DEVICES"] = self.gpu
+            # An index means what nvidia-smi shows, not what CUDA finds fastest.
+            ours["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        return ours
+
+    def visible_to(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the service as it is for this seat."""
+        return {**environment, **self.environment()}
+
+    def settings(self, settings: Settings) -> Settings:
+        """Those of its workers: the cores are shared where the model runs on them."""
+        if self.count == 1 or settings.asr.cpu_threads:
+            return settings
+        threads = max(1, len(os.sched_getaffinity(0)) // self.count)
+        asr = settings.asr.model_copy(update={"cpu_threads": threads})
+        return settings.model_copy(update={"asr": asr})
+
+
+def seats(wanted: str, gpus: list[str]) -> list[Seat]:
+    """One for each worker.
+
+    Args:
+        wanted: supervisor.workers, a number or auto.
+        gpus: entries for CUDA_VISIBLE_DEVICES, one for each GPU that may be used.
+    """
+    count = max(1, len(gpus)) if wanted == "auto" else int(wanted)
+    if count == 1:
+        # As it always was: it sees what the service sees.
+        return [Seat()]
+    return [Seat(n, count, gpus[n % len(gpus)] if gpus else None) for n in range(count)]
+
+
+async def place(settings: Settings) -> list[Seat]:
+    """The seats of this service on this machine."""
+    wanted = settings.supervisor.workers
+    if wanted == "1":
+        return [Seat()]
+    gpus = [] if settings.asr.device == "cpu" else await _gpus()
+    made = seats(wanted, gpus)
+    log.info("workers_placed", wanted=wanted, gpus=gpus, workers=len(made))
+    return made
+
+
+async def _gpus() -> list[str]:
+    """UUIDs of the GPUs that the service may use; none where the driver tells of none."""
+    nvml = Nvml()
+    try:
+        found = await asyncio.wait_for(read_soon(nvml), _COUNT_SECONDS)
+    except asyncio.TimeoutError:
+        # The thread sits in the driver: it is left behind, with the library it opened.
+        log.error("gpus_not_counted", cause=f"the driver did not answer in {_COUNT_SECONDS:g} s")
+        return []
+    except (NvmlAbsent, NvmlFailed) as error:
+        log.warning("gpus_not_counted", cause=str(error))
+        return []
+    nvml.close()
+    return [gpu.uuid for gpu in chosen(found, dict(os.environ))]

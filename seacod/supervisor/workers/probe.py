@@ -1,0 +1,93 @@
+"""Asks, as a client would, whether a worker answers: through the front door, or where several serve
+behind it at the worker's own socket.
+
+One task of the supervisor for each worker; what it finds becomes a `Probed` event. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from seacod import __version__
+from seacod.config.schema import SupervisorSettings
+from seacod.supervisor.systemd.heartbeats import Pulses
+
+PATH = "/health/live"
+_HEAD_LIMIT_BYTES = 16 * 1024
+# How often is looked whether probing has been switched on.
+_LOOK_SECONDS = 5.0
+
+
+async def probe_forever(
+    address: Callable[[], str | Path | None],
+    *,
+    name: str,
+    settings: Callable[[], SupervisorSettings],
+    tell: Callable[[str | None], None],
+    pulses: Pulses,
+) -> None:
+    """Probe again and again.
+
+    Args:
+        address: asked each time: the URL or the unix socket of the worker that serves, None when
+            there is none to ask.
+        name: of this task, for its proof of life.
+        settings: asked each time round, since a reload may change them; an interval of 0 means
+            that nothing is asked.
+        tell: gets None for an answer, else what was wrong.
+        pulses: where proof of life is shown.
+    """
+    while True:
+        now = settings()
+        interval = now.probe_interval_seconds or _LOOK_SECONDS
+        pulses.expect(name, interval + now.probe_timeout_seconds)
+        where = address()
+        if now.probe_interval_seconds and where is not None:
+            problem = await probe(where, now.probe_timeout_seconds)
+            # The worker may have gone meanwhile; then this says nothing about the next one.
+            if address() == where:
+                tell(problem)
+        await asyncio.sleep(interval)
+
+
+async def probe(where: str | Path, timeout_seconds: float) -> str | None:
+    """One request.
+
+    Args:
+        where: a URL, or the path of a unix socket.
+
+    Returns:
+        None when a worker answered 200, otherwise what happened, in a few words.
+    """
+    try:
+        return await asyncio.wait_for(_ask(where), timeout_seconds)
+    except asyncio.TimeoutError:
+        return f"no answer within {timeout_seconds:g} s"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+
+async def _ask(where: str | Path) -> str | None:
+    if isinstance(where, Path):
+        host = "localhost"
+        reader, writer = await asyncio.open_unix_connection(str(where), limit=_HEAD_LIMIT_BYTES)
+    else:
+        address = urlsplit(where)
+        host = address.hostname or ""
+        reader, writer = await asyncio.open_connection(
+            host, address.port or 80, limit=_HEAD_LIMIT_BYTES
+        )
+    try:
+        writer.write(
+            f"GET {PATH} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seacod-probe/{__version__}\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        await writer.drain()
+        line = (await reader.readline()).decode("latin-1").strip()
+    finally:
+        writer.close()
+    status = line.split(" ")[1:2]
+    return None if status == ["200"] else f"answered {line[:60]!r}"

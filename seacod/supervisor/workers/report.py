@@ -1,0 +1,90 @@
+"""What is known about the service now; written by `lifecycle.py`, read by status, metrics and
+sd_notify."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from seacod import protocol
+from seacod.supervisor.workers.states import ServiceState, WorkerState
+
+KEPT_CAUSES = 10
+KEPT_NOTICES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something an operator should hear of.
+
+    Args:
+        at: Unix seconds.
+        event: its name, as in the log.
+        text: one sentence.
+    """
+
+    at: float
+    event: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """One that nobody asked for. `at` is Unix seconds."""
+
+    at: float
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A worker beside the one in front: a spare, or a replacement that loads."""
+
+    pid: int
+    state: WorkerState
+    since: float
+
+
+@dataclass(slots=True)
+class Report:
+    """The service in plain values. Times are Unix seconds."""
+
+    state: ServiceState = ServiceState.ABSENT
+    since: float = field(default_factory=time.time)
+    pid: int | None = None
+    stage: str = ""
+    model: str = ""
+    device: str = ""
+    beat: protocol.Beat | None = None
+    # When it came, on the monotonic clock.
+    beat_at: float | None = None
+    # Whether the worker in front had been a spare.
+    was_spare: bool = False
+    spare: Beside | None = None
+    replacement: Beside | None = None
+    leaving: int = 0
+    restarts: int = 0
+    last_restarts: list[Restart] = field(default_factory=list)
+    has_served: bool = False
+    is_crash_looping: bool = False
+    last_away_seconds: float | None = None
+    total_away_seconds: float = 0.0
+    notices: list[Notice] = field(default_factory=list)
+
+    def caused(self, cause: str) -> None:
+        """A restart that nobody asked for."""
+        self.restarts += 1
+        self.last_restarts = [*self.last_restarts, Restart(time.time(), cause)][-KEPT_CAUSES:]
+
+    @property
+    def last_causes(self) -> list[str]:
+        """Of those restarts, the newest last."""
+        return [restart.cause for restart in self.last_restarts]
+
+    def notice(self, event: str, text: str) -> None:
+        self.notices = [*self.notices, Notice(time.time(), event, text)][-KEPT_NOTICES:]
+
+    def came_back(self, away_seconds: float) -> None:
+        """A worker serves again after this long without one."""
+        self.last_away_seconds = away_seconds
+        self.total_away_seconds += away_seconds

@@ -1,0 +1,246 @@
+"""One worker as the supervisor knows it: its state, its deadline, its signs of life.
+
+Several may live at once: the one in front, a warm spare, a replacement that loads, an old one
+that drains. `lifecycle.py` decides what each is for; here is what one can do, and the only code
+that moves between the states of `states.py`. The process itself is in `process.py`.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from seacod import protocol
+from seacod.config.changes import with_values
+from seacod.config.schema import Settings
+from seacod.supervisor.workers.exits import End, ExitKind
+from seacod.supervisor.workers.liveness import Ailment, Limits, Seen, Vitals, judge
+from seacod.supervisor.workers.process import WorkerProcess
+from seacod.supervisor.workers.states import TRANSITIONS, WorkerState
+
+log = structlog.get_logger(__name__)
+
+# A drained worker has this long to end by itself after its own drain time-out.
+_DRAIN_GRACE_SECONDS = 2.0
+# A hung worker has this long between its stack dump with TERM, and KILL.
+_HUNG_GRACE_SECONDS = 2.0
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        process: just started.
+        settings: what it was started with.
+        state: WARMING for a spare, STARTING for one that is to serve.
+        cause: why it was started.
+        on_change: called after each change of state or stage.
+    """
+
+    def __init__(
+        self,
+        process: WorkerProcess,
+        settings: Settings,
+        state: WorkerState,
+        cause: str,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.process = process
+        self.settings = settings
+        self.state = state
+        self.since = time.time()
+        self.was_spare = state is WorkerState.WARMING
+        self.stage = ""
+        self.model = ""
+        self.device = ""
+        self.beat: protocol.Beat | None = None
+        self.fault: protocol.Fault | None = None
+        self.warm_at: float | None = None
+        self.ready_at: float | None = None
+        # When it was first asked to serve: at its start, or at its promotion.
+        self.asked_at = process.started_at
+        self.our_end: End | None = None
+        self.was_killed = False
+        self.ended_in = state
+        self.vitals = Vitals(time.monotonic)
+        self._on_change = on_change
+        self._deadline: float | None = time.monotonic() + settings.worker.startup_timeout_seconds
+        log.info("worker_started", worker_pid=self.pid, state=state.value, cause=cause)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def was_asked_to_end(self) -> bool:
+        return self.state in (WorkerState.DRAINING, WorkerState.STOPPING)
+
+    @property
+    def ready_for_seconds(self) -> float | None:
+        """How long it has been ready to serve; None if it never was."""
+        return None if self.ready_at is None else time.monotonic() - self.ready_at
+
+    def seconds_until_deadline(self) -> float | None:
+        """How long the present state may still last; None when it has no limit."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    # -- what it says -----------------------------------------------------------------------
+
+    def heard_beat(self, beat: protocol.Beat) -> None:
+        self.beat = beat
+        self.vitals.beat(beat)
+
+    def heard_stage(self, message: protocol.Stage) -> None:
+        if self.state not in (WorkerState.STARTING, WorkerState.WARMING):
+            return
+        self.stage = message.text
+        if message.extend_seconds > 0 and self._deadline is not None:
+            self._deadline = max(self._deadline, time.monotonic() + message.extend_seconds)
+        self._on_change()
+
+    def heard_warm(self) -> None:
+        """A spare has got as far as it can without GPU memory."""
+        if self.state is WorkerState.WARMING:
+            self._deadline = None
+            self.stage = ""
+            self.vitals.begin()
+            self.warm_at = time.monotonic()
+            seconds = round(self.warm_at - self.process.started_at, 2)
+            self._move(WorkerState.WARM, "everything is imported", warm_seconds=seconds)
+
+    # -- what is done with it ---------------------------------------------------------------
+
+    def promote(self, cause: str) -> None:
+        """A spare is to serve; one that is still warming goes straight on when it has."""
+        self.asked_at = time.monotonic()
+        self._deadline = self.asked_at + self.settings.worker.startup_timeout_seconds
+        self._move(WorkerState.STARTING, cause)
+        self.process.send(protocol.Promote())
+
+    def serve(self, message: protocol.Ready, blamed_pids: list[int]) -> float:
+        """Its warm-up recording is transcribed: it may accept.
+
+        Args:
+            message: what it said of itself.
+            blamed_pids: workers before it that ended by their own fault.
+
+        Returns:
+            Seconds since it was asked to serve.
+        """
+        now = time.monotonic()
+        self.model, self.device = message.model, message.device
+        self.process.send(protocol.Serve(blamed_pids))
+        self.ready_at = now
+        self.vitals.begin()
+        self.stage = ""
+        self._deadline = None
+        took = now - self.asked_at
+        self._move(WorkerState.SERVING, "the model answers", start_seconds=round(took, 2))
+        return took
+
+    def retire(self) -> None:
+        """It goes on serving, and says that it will not for long."""
+        self.process.send(protocol.Retire())
+
+    def drain(self, cause: str) -> None:
+        """It accepts nothing more, finishes what it has, and ends."""
+        timeout = self.settings.worker.drain_timeout_seconds
+        self.process.send(protocol.Drain(timeout))
+        self._deadline = time.monotonic() + timeout + _DRAIN_GRACE_SECONDS
+        self._move(WorkerState.DRAINING, cause)
+
+    def terminate(self, end: End, grace_seconds: float | None = None) -> None:
+        """TERM now, KILL after `grace_seconds` (worker.stop_timeout_seconds by default)."""
+        if self.state in (WorkerState.STOPPING, WorkerState.ENDED):
+            return
+        if grace_seconds is None:
+            grace_seconds = self.settings.worker.stop_timeout_seconds
+        self.our_end = end
+        self.process.signal(signal.SIGTERM)
+        self._deadline = time.monotonic() + grace_seconds
+        self._move(WorkerState.STOPPING, end.cause)
+
+    def apply(self, changed: dict[str, Any]) -> None:
+        """Settings, by dotted key, that take effect in the running process."""
+        self.settings = with_values(self.settings, changed)
+        self.process.send(protocol.Reload(changed))
+
+    def dismiss(self, cause: str) -> None:
+        """End one that promised nothing to anybody."""
+        self.terminate(End(ExitKind.STOPPED, cause), _HUNG_GRACE_SECONDS)
+
+    def give_up(self, ailment: Ailment, seen: Seen) -> None:
+        """First the evidence, then TERM, then KILL."""
+        log.error(
+            "worker_hung",
+            worker_pid=self.pid,
+            cause=ailment.value,
+            beat_age_seconds=round(seen.beat_age_seconds, 1),
+            progress_age_seconds=round(seen.progress_age_seconds, 1),
+            failed_probes=seen.failed_probes,
+            hint="the stacks of all its threads follow",
+        )
+        self.process.signal(signal.SIGUSR2)
+        self.terminate(End(ExitKind.HUNG, ailment.value), _HUNG_GRACE_SECONDS)
+
+    def ailment(self, limits: Limits) -> tuple[Ailment, Seen] | None:
+        """What is wrong with it now, if anything. Only one that owes something can be ill: one
+        that serves, or a warm spare, which owes beats alone."""
+        if self.state not in (WorkerState.SERVING, WorkerState.WARM):
+            return None
+        seen = self.vitals.seen()
+        found = judge(seen, limits)
+        return None if found is None else (found, seen)
+
+    def check_deadline(self) -> None:
+        """Act when the present state has lasted too long."""
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return
+        if self.state in (WorkerState.STARTING, WorkerState.WARMING):
+            late = "not ready within worker.startup_timeout_seconds"
+            self.terminate(End(ExitKind.NEVER_READY, late))
+        elif self.state is WorkerState.DRAINING:
+            self.terminate(End(ExitKind.STOPPED, "did not end after its drain time-out"))
+        elif self.state is WorkerState.STOPPING:
+            log.warning("worker_killed", worker_pid=self.pid, cause="did not end on TERM")
+            self.was_killed = True
+            self._deadline = None
+            self.process.kill()
+
+    def ended(self, end: End, status: int, *, is_wanted: bool) -> None:
+        """It was reaped: log how it ended, with its last words unless it was wanted."""
+        in_state = self.ended_in = self.state
+        self._deadline = None
+        self.process.close()
+        if is_wanted and not self.was_killed:
+            log.info("worker_exited", worker_pid=self.pid, status=status, cause=end.cause)
+        else:
+            log.error(
+                "worker_exited",
+                worker_pid=self.pid,
+                status=status,
+                cause=end.cause,
+                kind=end.kind.value,
+                in_state=in_state.value,
+                last_lines=list(self.process.last_lines),
+            )
+        self._move(WorkerState.ENDED, end.cause)
+
+    def _move(self, to: WorkerState, cause: str, **facts: object) -> None:
+        old = self.state
+        if to not in TRANSITIONS[old]:
+            raise AssertionError(f"a worker that is {old.value} cannot become {to.value} ({cause})")
+        self.state, self.since = to, time.time()
+        log.info(
+            "worker_state_changed",
+            old=old.value,
+            new=to.value,
+            cause=cause,
+            worker_pid=self.pid,
+            **facts,
+        )
+        self._on_change()

@@ -1,0 +1,2 @@
+"""What we need of the operating system: processes, files in use, hashes, the terminal. For both
+sides."""

@@ -1,0 +1,1 @@
+"""The web page: tabs, their scripts and style, both languages."""

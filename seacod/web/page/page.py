@@ -1,0 +1,126 @@
+"""The web page: Gradio draws tabs and theme, our scripts do the work through the API.
+
+One file per tab in `tabs/`, its script beside the others in `static/`. No function of Gradio's is
+used, so that nothing between browser and recognition is hidden in it: uploads are ours, an answer
+comes on the connection that asked, and a page outlives the worker that drew it.
+"""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from seacod import __version__
+from seacod.asr import assembly
+from seacod.asr.service import TranscriptionService
+from seacod.config.schema import Settings
+from seacod.web.page import assets, texts
+from seacod.web.page.gradio_guard import GradioDoor
+from seacod.web.page.tabs import batch, live, single, system
+
+# What the service remarks on a result, and how the page says it.
+_WARNINGS = {
+    assembly.NO_SPEECH: "warning_no_speech",
+    assembly.RETRIED: "warning_retried",
+    assembly.UNHEARD: "warning_unheard",
+}
+_TABS = {"single": single, "batch": batch, "live": live, "system": system}
+
+
+def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) -> FastAPI:
+    """Put the page at `/` of an application that has its own routes already."""
+    assets.mount(app)
+    i18n = gr.I18n(**texts.all_labels())
+    with gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo:
+        gr.HTML(_header(service))
+        with gr.Tabs(elem_id="sc-tabs"):
+            for name, tab in _TABS.items():
+                with gr.Tab(i18n(f"tab_{name}"), id=name):
+                    # The mark at the end: the browser has all of it (static/main.js).
+                    gr.HTML(tab.html(service) + "<i data-end hidden></i>", elem_id=f"sc-tab-{name}")
+        gr.HTML(_footer(settings))
+    mounted: FastAPI = gr.mount_gradio_app(
+        app,
+        demo,
+        path="/",
+        allowed_paths=[],
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=[],
+        favicon_path=str(assets.directory() / "favicon.svg"),
+        root_path=settings.server.root_path or None,
+        i18n=i18n,
+        theme=_theme(),
+        head=_head(settings),
+    )
+    # Gradio checks where a file comes from only once a page was launched, which mounting never
+    # does (6.31, processing_utils). The door keeps everybody from there anyway.
+    demo.has_launched = True
+    for route in mounted.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            route.app = GradioDoor(route.app)
+    return mounted
+
+
+def _head(settings: Settings) -> str:
+    """Styles and scripts of ours, and what they need to know; nothing is fetched from elsewhere."""
+    root = settings.server.root_path
+    ours = f"{root}/ui/{assets.mark()}"
+    setup = {
+        "texts": {language: texts.all_labels()[language] for language in texts.LANGUAGES},
+        "root": root,
+        "ui": ours,
+        "warnings": _WARNINGS,
+    }
+    # "</" would end the script.
+    given = json.dumps(setup, ensure_ascii=False).replace("</", "<\\/")
+    return (
+        f'<link rel="stylesheet" href="{ours}/page.css">'
+        # Gradio's own link does not know of a path prefix.
+        f'<link rel="icon" href="{ours}/favicon.svg">'
+        f"<script>window.seacodSetup = {given};</script>"
+        f'<script src="{ours}/early.js"></script>'
+        f'<script type="module" src="{ours}/main.js"></script>'
+    )
+
+
+def _theme() -> gr.themes.Base:
+    """Gradio's default with the system's fonts: nothing is loaded from elsewhere."""
+    sans = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
+    mono = ["ui-monospace", "Consolas", "monospace"]
+    return gr.themes.Default(
+        primary_hue=gr.themes.colors.teal, neutral_hue=gr.themes.colors.slate,
+        font=sans, font_mono=mono,
+    )  # fmt: skip
+
+
+def _header(service: TranscriptionService) -> str:
+    banner = ""
+    if service.engine.name == "builtin":
+        known = [t for t in service.engine.vocabulary or () if not t.startswith("<")]
+        text = texts.both("banner_builtin", characters=len(known))
+        banner = f'<div class="sc-note" role="note">{text}</div>'
+    return (
+        '<div id="sc-connection" class="sc-connection" role="status" aria-live="polite" hidden>'
+        "</div>"
+        '<header class="sc-header">'
+        f"<div><h1>{texts.both('title')}</h1><p>{texts.both('subtitle')}</p></div>"
+        '<div class="sc-switches">'
+        '<button type="button" id="sc-language" data-label="switch_language">中 / EN</button>'
+        '<button type="button" id="sc-colours" data-label="switch_colours">◐</button>'
+        f"</div></header>{banner}"
+    )
+
+
+def _footer(settings: Settings) -> str:
+    root = settings.server.root_path
+    return (
+        f'<footer class="sc-footer">seacod {__version__} · '
+        f'<a href="{root}/ui/{assets.mark()}/help.html">{texts.both("footer_help")}</a> · '
+        f'<a href="{root}/openapi.json">{texts.both("footer_api")}</a></footer>'
+    )

@@ -1,0 +1,52 @@
+"""批量处理: many recordings at once, as a durable batch; the page may be closed meanwhile.
+
+What people see is the job on the disk, whichever worker answers (static/batch.js). The address
+`?job=ID` comes back to it.
+"""
+
+from __future__ import annotations
+
+from seacod.asr.service import TranscriptionService
+from seacod.web.page.tabs import parts
+from seacod.web.page.texts import both
+
+
+def html(service: TranscriptionService) -> str:
+    """The tab's skeleton."""
+    return f"""
+    <form id="sc-batch">
+      <div class="sc-drop" id="sc-batch-drop">
+        <label for="sc-batch-files" class="sc-button">{both("batch_files")}</label>
+        <input type="file" id="sc-batch-files" multiple>
+        <span class="sc-hint">{both("drop_here")}</span>
+        <span id="sc-batch-chosen" role="status" aria-live="polite"></span>
+      </div>
+      {parts.hotwords("sc-batch")}
+      <div class="sc-actions">
+        <button type="submit" class="sc-primary">{both("batch_submit")}</button>
+        <button type="button" id="sc-batch-stop" hidden>{both("cancel")}</button>
+      </div>
+      <p class="sc-hint">{both("batch_hint")}</p>
+    </form>
+    <div id="sc-batch-state" class="sc-state" role="status" aria-live="polite" hidden>
+      <span></span><div class="sc-bar"><i></i></div>
+    </div>
+    {parts.problem("sc-batch")}
+    <section id="sc-job" hidden>
+      <div class="sc-bar"><i></i></div>
+      <p id="sc-job-summary" role="status" aria-live="polite"></p>
+      <div class="sc-actions">
+        <a id="sc-job-results" class="sc-primary" download hidden>{both("batch_results")}</a>
+        <button type="button" id="sc-job-retry" hidden>{both("batch_retry")}</button>
+        <button type="button" id="sc-job-cancel">{both("batch_cancel")}</button>
+        <button type="button" id="sc-job-link">{both("batch_link")}</button>
+        <span id="sc-job-done" role="status" aria-live="polite"></span>
+      </div>
+      <table class="sc-table sc-files"><thead><tr>
+        <th scope="col">#</th><th scope="col">{both("batch_name")}</th>
+        <th scope="col">{both("batch_state")}</th><th scope="col">{both("batch_detail")}</th>
+      </tr></thead><tbody></tbody></table>
+    </section>
+    <section id="sc-jobs" hidden>
+      <h2 class="sc-label">{both("batch_recent")}</h2><ul></ul>
+    </section>"""

@@ -1,0 +1,31 @@
+"""实时录音: what is said into the microphone, while it is said (static/live.js)."""
+
+from __future__ import annotations
+
+from seacod.asr.service import TranscriptionService
+from seacod.web.page.tabs import parts
+from seacod.web.page.texts import both
+
+
+def html(service: TranscriptionService) -> str:
+    """The tab's skeleton."""
+    return f"""
+    <div class="sc-columns">
+      <section>
+        <p class="sc-hint">{both("live_hint")}</p>
+        {parts.hotwords("sc-live")}
+        <div class="sc-actions">
+          <button type="button" id="sc-live-start" class="sc-primary">{both("live_start")}</button>
+          <button type="button" id="sc-live-stop" hidden>{both("live_stop")}</button>
+          <button type="button" id="sc-live-clear" hidden>{both("live_clear")}</button>
+          <a id="sc-live-recording" download hidden>{both("live_recording")}</a>
+        </div>
+        <div id="sc-live-state" class="sc-state" role="status" aria-live="polite" hidden>
+          <span></span><meter id="sc-live-level" min="0" max="1" data-label="live_level"></meter>
+        </div>
+        {parts.problem("sc-live")}
+      </section>
+      <section>
+        {parts.result("sc-live")}
+      </section>
+    </div>"""

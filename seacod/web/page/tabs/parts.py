@@ -1,0 +1,52 @@
+"""Pieces that several tabs have."""
+
+from __future__ import annotations
+
+from seacod.web.page.texts import both
+
+
+def hotwords(prefix: str) -> str:
+    """The field for hotwords with the lists that this browser has kept (static/words.js)."""
+    return f"""
+    <div class="sc-words" data-words="{prefix}">
+      <label><span class="sc-label">{both("hotwords")}</span>
+        <textarea id="{prefix}-hotwords" rows="1" maxlength="2000" autocomplete="off"
+          spellcheck="false" data-placeholder="hotwords_placeholder"></textarea></label>
+      <p class="sc-hint">{both("hotwords_info")}</p>
+      <div class="sc-lists">
+        <select data-label="words_lists"></select>
+        <button type="button" class="sc-small" data-do="save">{both("words_save")}</button>
+        <button type="button" class="sc-small" data-do="delete">{both("words_delete")}</button>
+        <span class="sc-naming" hidden>
+          <input type="text" maxlength="40" data-label="words_name" data-placeholder="words_name">
+          <button type="button" class="sc-small" data-do="keep">{both("words_keep")}</button>
+        </span>
+      </div>
+    </div>"""
+
+
+def result(prefix: str) -> str:
+    """Where the text comes, with what can be done with it (static/result.js)."""
+    return f"""
+    <div class="sc-text-head">
+      <h2 class="sc-label">{both("text")}</h2>
+      <label class="sc-check"><input type="checkbox" id="{prefix}-shade" checked>
+        {both("shade_confidence")}</label>
+    </div>
+    <div id="{prefix}-text" class="sc-text" tabindex="0" role="region" aria-live="polite"
+      data-label="text" data-empty="text_placeholder"></div>
+    <div id="{prefix}-take" class="sc-actions" hidden>
+      <button type="button" data-do="copy">{both("copy")}</button>
+      <a data-do="text" download>TXT</a><a data-do="srt" download>SRT</a>
+      <a data-do="vtt" download>VTT</a><a data-do="json" download>JSON</a>
+      <span data-done role="status" aria-live="polite"></span>
+    </div>"""
+
+
+def problem(prefix: str) -> str:
+    """Where it is said what went wrong, and that it can be tried again (static/problem.js)."""
+    return f"""
+    <div id="{prefix}-problem" class="sc-problem" role="alert" hidden>
+      <strong></strong><p></p>
+      <button type="button" class="sc-small" hidden>{both("retry")}</button>
+    </div>"""

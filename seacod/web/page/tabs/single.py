@@ -1,0 +1,68 @@
+"""单文件识别: one recording in, its text out, with progress in between (static/single.js)."""
+
+from __future__ import annotations
+
+from html import escape
+
+from seacod.asr.service import TranscriptionService
+from seacod.models import warmup
+from seacod.web.page.tabs import parts
+from seacod.web.page.texts import both
+
+_MAX_EXAMPLES = 5
+
+
+def html(service: TranscriptionService) -> str:
+    """The tab's skeleton."""
+    return f"""
+    <div class="sc-columns">
+      <section>
+        <div id="sc-drop" class="sc-drop">
+          <label for="sc-file" class="sc-button">{both("choose_file")}</label>
+          <input type="file" id="sc-file" accept="audio/*,video/*,.amr,.opus,.wma,.ape,.flac,.mkv">
+          <button type="button" id="sc-record">{both("record")}</button>
+          <span class="sc-hint">{both("drop_here")}</span>
+        </div>
+        <p class="sc-hint" id="sc-limits"></p>
+        <div id="sc-chosen" hidden>
+          <p><b id="sc-chosen-name"></b> <span id="sc-chosen-facts"></span></p>
+          <div class="sc-player">
+            <button type="button" id="sc-play" data-label="play" disabled>▶</button>
+            <div id="sc-wave"></div>
+            <span id="sc-clock"></span>
+          </div>
+        </div>
+        {parts.hotwords("sc")}
+        <div class="sc-actions">
+          <button type="button" id="sc-recognise" class="sc-primary">{both("recognise")}</button>
+          <button type="button" id="sc-cancel" hidden>{both("cancel")}</button>
+        </div>
+        {_examples() if service.engine.name == "builtin" else ""}
+      </section>
+      <section>
+        <div id="sc-state" class="sc-state" role="status" aria-live="polite" hidden>
+          <span></span><div class="sc-bar"><i></i></div>
+        </div>
+        {parts.problem("sc")}
+        {parts.result("sc")}
+        <div id="sc-details"></div>
+      </section>
+    </div>"""
+
+
+def _examples() -> str:
+    """Buttons that put a shipped recording into the form."""
+    buttons = []
+    for example in warmup.examples()[:_MAX_EXAMPLES]:
+        shown = example.get("text_with_hotwords") or example["text"]
+        caption = shown if len(shown) <= 12 else shown[:11] + "…"
+        if example["hotwords"]:
+            caption += f"（{example['hotwords']}）"
+        buttons.append(
+            f'<button type="button" class="sc-small" data-example="{escape(example["file"])}" '
+            f'data-words="{escape(example["hotwords"])}">{escape(caption)}</button>'
+        )
+    return (
+        f'<p class="sc-hint">{both("examples")}</p>'
+        f'<div class="sc-examples" lang="zh">{"".join(buttons)}</div>'
+    )

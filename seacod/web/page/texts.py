@@ -1,0 +1,37 @@
+"""What people read on the page, in Chinese and English (`text/*.json`)."""
+
+from __future__ import annotations
+
+import html
+import json
+from functools import cache
+from importlib import resources
+
+LANGUAGES = ("zh", "en")
+
+
+@cache
+def _table(language: str) -> dict[str, str]:
+    file = resources.files("seacod.web.page").joinpath(f"text/{language}.json")
+    table: dict[str, str] = json.loads(file.read_text("utf-8"))
+    return table
+
+
+def text(language: str, key: str, **values: object) -> str:
+    """One text with its values filled in."""
+    return _table(language)[key].format(**values)
+
+
+def both(key: str, **values: object) -> str:
+    """HTML with both languages; the style sheet shows the one the browser wants."""
+    return "".join(
+        f'<span class="only-{language}" lang="{language}">'
+        f"{html.escape(text(language, key, **values))}</span>"
+        for language in LANGUAGES
+    )
+
+
+def all_labels() -> dict[str, dict[str, str]]:
+    """For Gradio's own translation of labels: language → key → text."""
+    chinese, english = _table("zh"), _table("en")
+    return {"en": english, "zh": chinese, "zh-CN": chinese, "zh-TW": chinese, "zh-HK": chinese}

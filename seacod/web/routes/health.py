@@ -1,0 +1,95 @@
+"""Whether it works, and what it is busy with: for load balancers, operators and the page."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from seacod import __version__
+from seacod.asr.service import TranscriptionService
+from seacod.paths import Paths, free_bytes
+from seacod.web import supervisor_client
+
+_SHOWN_VERSIONS = ("torch", "funasr", "gradio")
+
+
+def router(service: TranscriptionService, paths: Paths) -> APIRouter:
+    """The routes of one worker."""
+    routes = APIRouter(tags=["health"])
+    started = time.monotonic()
+    versions = {"seacod": __version__, "python": platform.python_version(), **_versions()}
+
+    @routes.get("/health", summary="Whether recordings are transcribed, and how busy it is")
+    async def health() -> Response:
+        load = service.load()
+        is_ready = not service.is_draining
+        body = {
+            "status": "draining" if not is_ready else "retiring" if service.is_retiring else "ok",
+            "model": service.engine.name,
+            "device": service.engine.device,
+            "in_flight": load.in_flight,
+            "queue_depth": load.queue_depth,
+            "queue_length": service.limits.queue_length,
+            "uptime_seconds": round(time.monotonic() - started, 1),
+            "version": __version__,
+        }
+        return JSONResponse(body, 200 if is_ready else 503)
+
+    @routes.get("/health/live", summary="Whether the process answers")
+    async def live() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.get("/health/ready", summary="Whether new work is taken")
+    async def ready() -> Response:
+        if service.is_draining or service.is_retiring:
+            status = "draining" if service.is_draining else "retiring"
+            return JSONResponse({"status": status}, 503, {"Retry-After": "5"})
+        return JSONResponse({"status": "ok"})
+
+    @routes.get("/system", summary="Model, device, load, limits, versions")
+    async def system() -> dict[str, Any]:
+        load = service.load()
+        memory = psutil.virtual_memory()
+        told = await supervisor_client.ask(paths.page_socket)
+        # One of several workers answers for all of them.
+        whole = told if told is not None and told.get("workers", 1) > 1 else {}
+        return {
+            "model": service.engine.name,
+            "device": service.engine.device,
+            "hardware": service.engine.hardware,
+            "in_flight": whole.get("in_flight", load.in_flight),
+            "queue_depth": whole.get("queue_depth", load.queue_depth),
+            "queue_audio_seconds": round(load.outstanding_seconds, 1),
+            "speed": round(load.speed, 1),
+            "answered": load.answered,
+            "failed": load.failed,
+            "live_sessions": service.live.sessions,
+            "gpu_reserved_bytes": load.gpu_reserved_bytes,
+            "cpu_percent": psutil.cpu_percent(),
+            "memory_used_bytes": memory.total - memory.available,
+            "memory_bytes": memory.total,
+            "worker_memory_bytes": psutil.Process().memory_info().rss,
+            "disk_free_bytes": free_bytes(paths.temp),
+            "uptime_seconds": round(time.monotonic() - started, 1),
+            "limits": service.limits.model_dump(mode="json"),
+            "versions": versions,
+            "service": told,
+        }
+
+    return routes
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _SHOWN_VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

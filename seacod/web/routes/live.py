@@ -1,0 +1,269 @@
+"""A microphone over a WebSocket: sound in, text out while it is spoken.
+
+The client sends {"type": "start", "sample_rate": 16000, "hotwords": "..."}, then sound as binary
+messages (16-bit signed samples, little-endian, one channel), then {"type": "stop"}. It hears:
+
+    ready      sound may come
+    partial    what is being said, as far as it can be heard; it will change
+    final      sentences that are written down; sound before settled_seconds is needed no more
+    done       the whole transcript, as POST /transcribe gives it
+    error      why it is over, in the one shape of errors
+
+A connection that closes without `done` or `error` was cut (1012: the worker is being replaced). The
+client begins anew with what was not settled: `offset_seconds`, and the sentences so far as `before`
+when it wants them in the transcript.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import APIRouter
+from pydantic import BaseModel, Field, ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from seacod.asr import formats
+from seacod.asr.formats import TEXT_FORMATS
+from seacod.asr.live import ROUTE, Guess, LiveSession, Settled
+from seacod.asr.service import TranscriptionService
+from seacod.asr.transcript import Segment
+from seacod.config.schema import AccessSettings
+from seacod.errors import BadRequest, ClientGone, NotReady, SeacodError
+from seacod.web.fields import chosen_formats
+from seacod.web.middleware import errors
+from seacod.web.middleware.access import client_of
+
+log = structlog.get_logger(__name__)
+
+# A client that sends nothing for so long has gone without a word.
+_SILENT_SECONDS = 60.0
+# How often it is looked whether the worker is to go.
+_LOOK_SECONDS = 0.5
+# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and IANA's registry beside it.
+_NORMAL, _POLICY, _SERVICE_RESTART = 1000, 1008, 1012
+
+
+class Sentence(BaseModel):
+    """A sentence of an earlier session; times in seconds."""
+
+    start: float = Field(ge=0, allow_inf_nan=False)
+    end: float = Field(ge=0, allow_inf_nan=False)
+    text: str = Field(max_length=4000)
+    confidence: float | None = Field(None, ge=0, le=1)
+
+
+class Start(BaseModel):
+    """The first message."""
+
+    type: str = Field(pattern="^start$")
+    sample_rate: int = 16_000
+    hotwords: str = Field("", max_length=64 * 1024)
+    also: str = Field("", max_length=100)
+    offset_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    before: list[Sentence] = Field(default_factory=list, max_length=50_000)
+
+
+class _Moved(NotReady):
+    """The worker is to go; another one goes on."""
+
+
+def router(service: TranscriptionService, access: AccessSettings) -> APIRouter:
+    """The route of one worker."""
+    routes = APIRouter()
+
+    @routes.websocket(ROUTE)
+    async def live(socket: WebSocket) -> None:
+        request_id = secrets.token_hex(8)
+        await socket.accept()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                code = _NORMAL
+                try:
+                    _check_origin(socket, access)
+                    await _Conversation(socket, service, request_id).hold()
+                except (ClientGone, _Moved):
+                    raise
+                except SeacodError as error:
+                    await _tell(socket, {"type": "error", **errors.said(error, request_id)})
+                    code = _POLICY
+                await _close(socket, code)
+            except _Moved:
+                await _close(socket, _SERVICE_RESTART)
+            except ClientGone:
+                log.info("live_client_gone")
+
+    return routes
+
+
+class _Conversation:
+    """One connection from its start message to its end."""
+
+    def __init__(self, socket: WebSocket, service: TranscriptionService, request_id: str) -> None:
+        self._socket = socket
+        self._service = service
+        self._request_id = request_id
+
+    async def hold(self) -> None:
+        """
+        Raises:
+            SeacodError: why it is over.
+            ClientGone: the client is gone.
+            _Moved: the worker is to go.
+        """
+        start = await self._start()
+        also = chosen_formats("also", start.also, TEXT_FORMATS)
+        async with self._service.live.open(
+            start.hotwords,
+            client=f"live:{client_of(self._socket)}",
+            rate=start.sample_rate,
+            before=[Segment(s.start, s.end, s.text, s.confidence) for s in start.before],
+            offset_seconds=start.offset_seconds,
+        ) as session:
+            await _tell(self._socket, {"type": "ready", "request_id": self._request_id})
+            telling = asyncio.ensure_future(self._tell_news(session, start.offset_seconds))
+            try:
+                is_limit = await self._take_sound(session, telling)
+                transcript = await session.finish(self._service.engine)
+                await telling
+            finally:
+                telling.cancel()
+                await asyncio.wait({telling})
+                # Raised above, or nobody is there to hear it.
+                telling.cancelled() or telling.exception()
+            body = formats.as_json(transcript)
+            body["also"] = {name: formats.as_text(transcript, name) for name in also}
+            ended = {"request_id": self._request_id, "limit_reached": is_limit}
+            await _tell(self._socket, {"type": "done", **body, **ended})
+
+    async def _start(self) -> Start:
+        message = await self._receive(_SILENT_SECONDS)
+        try:
+            return Start.model_validate_json(message.get("text") or "")
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the message"
+            raise BadRequest(
+                f"start: {where}: {first['msg']}; the first message is a JSON text such as "
+                '{"type": "start", "sample_rate": 16000}',
+                f"首条消息有误（{where}），应为 JSON 文本，例如"
+                ' {"type": "start", "sample_rate": 16000}',
+            ) from None
+
+    async def _take_sound(self, session: LiveSession, telling: asyncio.Future[None]) -> bool:
+        """Until "stop" or, which is True, until the recording is as long as it may be."""
+        while True:
+            message = await self._receive_while_staying(telling)
+            sound = message.get("bytes")
+            if sound is None:
+                _check_stop(message.get("text") or "")
+                return False
+            await session.feed(sound)
+            if session.seconds >= self._service.limits.max_audio_seconds:
+                return True
+
+    async def _receive_while_staying(self, telling: asyncio.Future[None]) -> dict[str, Any]:
+        """The next message.
+
+        Raises:
+            _Moved, SeacodError: something ends it meanwhile.
+        """
+        receiving = asyncio.ensure_future(self._receive(_SILENT_SECONDS))
+        watched: set[asyncio.Future[Any]] = {receiving, telling}
+        try:
+            while True:
+                await asyncio.wait(
+                    watched, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                if telling.done():
+                    telling.result()
+                    raise ClientGone("the client takes nothing any more", "客户端已断开连接")
+                if self._service.is_draining:
+                    raise _Moved("the worker is being replaced", "识别进程正在更换")
+                if receiving.done():
+                    return receiving.result()
+        finally:
+            receiving.cancel()
+            await asyncio.wait({receiving})
+            receiving.cancelled() or receiving.exception()
+
+    async def _receive(self, timeout_seconds: float) -> dict[str, Any]:
+        try:
+            message = await asyncio.wait_for(self._socket.receive(), timeout_seconds)
+        except asyncio.TimeoutError:
+            raise ClientGone("the client said nothing any more", "客户端没有响应") from None
+        if message["type"] == "websocket.disconnect":
+            raise ClientGone("the client went away", "客户端已断开连接")
+        return dict(message)
+
+    async def _tell_news(self, session: LiveSession, offset_seconds: float) -> None:
+        """
+        Raises:
+            SeacodError: the model cannot go on with this.
+        """
+        while (news := await session.news.get()) is not None:
+            if isinstance(news, SeacodError):
+                raise news
+            if isinstance(news, Guess):
+                await _tell(self._socket, {"type": "partial", "text": news.text})
+            elif isinstance(news, Settled):
+                settled = round(offset_seconds + news.until_seconds, 3)
+                segments = [formats.segment_json(segment) for segment in news.segments]
+                await _tell(
+                    self._socket,
+                    {"type": "final", "segments": segments, "settled_seconds": settled},
+                )
+
+
+def _check_stop(text: str) -> None:
+    """
+    Raises:
+        BadRequest: it says something else.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or body.get("type") != "stop":
+        raise BadRequest(
+            'after the start come binary messages with sound, then {"type": "stop"}',
+            '开始之后应发送二进制音频数据，最后发送 {"type": "stop"}',
+        )
+
+
+def _check_origin(socket: WebSocket, access: AccessSettings) -> None:
+    """A browser sends along where a page is from, and a login to whatever page asks: only our own
+    page may use it here. Programs send no origin.
+
+    Raises:
+        BadRequest: the page is another's.
+    """
+    origin = socket.headers.get("origin")
+    allowed = access.cors_origins.split()
+    if origin is None or "*" in allowed or origin in allowed:
+        return
+    if urlsplit(origin).netloc == socket.headers.get("host", ""):
+        return
+    raise BadRequest(
+        "this page is not the service's own; its operator can allow it (access.cors_origins; a "
+        "proxy has to pass the header Host on)",
+        "该页面来源未被允许，请管理员设置 access.cors_origins；反向代理需传递 Host 请求头",
+    )
+
+
+async def _close(socket: WebSocket, code: int) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await socket.close(code)
+
+
+async def _tell(socket: WebSocket, message: dict[str, Any]) -> None:
+    try:
+        await socket.send_text(json.dumps(message, ensure_ascii=False))
+    except (WebSocketDisconnect, RuntimeError):
+        # The second: it was closed a moment ago.
+        raise ClientGone("the client went away", "客户端已断开连接") from None

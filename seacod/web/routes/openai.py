@@ -1,0 +1,143 @@
+"""The transcription part of OpenAI's API, so that its clients work unchanged.
+
+Shapes: https://platform.openai.com/docs/api-reference/audio/createTranscription and /models.
+`prompt` is read as hotwords; `temperature` has no meaning for this model and is ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from seacod.asr import formats
+from seacod.asr.formats import Format
+from seacod.asr.service import Progress, TranscriptionService
+from seacod.errors import BadRequest, NotFound
+from seacod.paths import Paths
+from seacod.web.disconnect import unless_gone
+from seacod.web.fields import chosen_format, is_true
+from seacod.web.middleware.access import client_of
+from seacod.web.routes import openapi, streaming
+from seacod.web.routes.streaming import Event, Failed
+from seacod.web.uploads import received
+
+ROUTE = "/v1/audio/transcriptions"
+_FORMATS: tuple[Format, ...] = ("json", "text", "srt", "verbose_json", "vtt")
+# What clients ask for whose model cannot be chosen.
+_ALIASES = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "seacod"})
+_CHINESE = ("zh", "cmn", "chinese")
+_FORM = openapi.form(
+    ("file", "model"),
+    file=openapi.file("The recording; any format ffmpeg knows"),
+    model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
+    language=openapi.text("zh, or nothing"),
+    prompt=openapi.text("Hotwords, separated by blanks or commas"),
+    response_format=openapi.text("Default: json", *_FORMATS),
+    stream=openapi.text("true: text as it is recognised, as server-sent events"),
+    **{
+        "timestamp_granularities[]": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["segment", "word"]},
+            "description": "What verbose_json holds",
+        }
+    },
+)
+
+
+def router(service: TranscriptionService, paths: Paths) -> APIRouter:
+    """The routes of one worker."""
+    routes = APIRouter(tags=["openai"], responses=openapi.REFUSALS)
+    created = int(time.time())
+
+    def model() -> dict[str, Any]:
+        return {
+            "id": service.engine.name, "object": "model", "created": created, "owned_by": "seacod",
+        }  # fmt: skip
+
+    def check_model(name: str) -> None:
+        if name not in _ALIASES and name != service.engine.name:
+            raise NotFound(
+                f"there is no model {name[:60]!r} here; use {service.engine.name!r} "
+                "(GET /v1/models lists it)",
+                f"没有模型 {name[:60]}，请使用 {service.engine.name}",
+            )
+
+    @routes.get("/v1/models", summary="The model there is")
+    async def models() -> dict[str, Any]:
+        return {"object": "list", "data": [model()]}
+
+    @routes.get("/v1/models/{name:path}", summary="The model with this name")
+    async def one_model(name: str) -> dict[str, Any]:
+        check_model(name)
+        return {**model(), "id": name}
+
+    @routes.post(ROUTE, summary="The text of a recording, as OpenAI does it", openapi_extra=_FORM)
+    async def transcriptions(request: Request) -> Response:
+        client = client_of(request)
+        service.check_room(client, ROUTE)
+        async with contextlib.AsyncExitStack() as stack:
+            upload = await stack.enter_async_context(
+                received(request, paths.temp, service.limits.max_upload_bytes)
+            )
+            fields = upload.fields
+            check_model(fields.get("model") or "whisper-1")
+            _check_language(fields.get("language", ""))
+            wanted = chosen_format("response_format", fields.get("response_format"), _FORMATS)
+            granularities = upload.lists.get("timestamp_granularities[]", ["segment"])
+            wants_stream = is_true("stream", fields.get("stream"))
+            work = partial(
+                service.transcribe,
+                upload.path,
+                " ".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
+                route=ROUTE,
+                name=upload.given_name,
+                client=client,
+            )
+            if wants_stream:
+                owned = stack.pop_all()
+                return await streaming.answer(
+                    streaming.events(request, work), _Deltas(service.engine.sentence_gap), owned
+                )
+            transcript = await unless_gone(request, work())
+        if wanted == "json":
+            return JSONResponse({"text": transcript.text})
+        if wanted == "verbose_json":
+            return JSONResponse(formats.as_verbose_json(transcript, granularities))
+        return Response(formats.as_text(transcript, wanted), media_type=formats.MEDIA_TYPES[wanted])
+
+    return routes
+
+
+class _Deltas:
+    """Events as OpenAI streams them: text that was added, and all of it at the end."""
+
+    def __init__(self, sentence_gap: str) -> None:
+        self._between = sentence_gap
+        self._has_any = False
+
+    def __call__(self, event: Event | Failed) -> str:
+        if isinstance(event, Progress):
+            return ""
+        if isinstance(event, list):
+            added = self._between.join(segment.text for segment in event)
+            delta = self._between + added if self._has_any else added
+            self._has_any = True
+            return streaming.sent({"type": "transcript.text.delta", "delta": delta})
+        if isinstance(event, Failed):
+            error = {"code": event.error.code, "message": event.error.message}
+            return streaming.sent({"type": "error", "error": error})
+        done = {"type": "transcript.text.done", "text": event.text}
+        return streaming.sent(done) + "data: [DONE]\n\n"
+
+
+def _check_language(given: str) -> None:
+    if given and not given.lower().startswith(_CHINESE):
+        raise BadRequest(
+            f"language: this model hears Chinese, not {given[:20]!r}; leave it out or send zh",
+            f"language：本模型识别中文，不支持 {given[:20]}；请留空或填 zh",
+        )

@@ -1,0 +1,122 @@
+"""The HTTP API for one recording. Recognition itself is `seacod.asr.service`."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from seacod.asr import formats
+from seacod.asr.formats import FORMATS, TEXT_FORMATS, Format
+from seacod.asr.service import Progress, TranscriptionService
+from seacod.asr.transcript import Transcript
+from seacod.paths import Paths
+from seacod.web.disconnect import unless_gone
+from seacod.web.fields import chosen_format, chosen_formats, is_true
+from seacod.web.middleware import errors
+from seacod.web.middleware.access import client_of
+from seacod.web.routes import openapi, streaming
+from seacod.web.routes.streaming import Event, Failed
+from seacod.web.uploads import received
+
+ROUTE = "/transcribe"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_FORM = openapi.form(
+    ("file",),
+    file=openapi.file("The recording; any format ffmpeg knows"),
+    hotwords=openapi.text("Words separated by blanks or commas"),
+    format=openapi.text("What to answer with; also as a query parameter", *FORMATS),
+    stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
+    also=openapi.text("With json: these formats, too, in a field 'also', such as text,srt,vtt"),
+)
+
+
+def router(service: TranscriptionService, paths: Paths) -> APIRouter:
+    """The routes of one worker."""
+    routes = APIRouter(tags=["transcription"], responses=openapi.REFUSALS)
+
+    @routes.post(ROUTE, summary="The text of a recording", openapi_extra=_FORM)
+    async def transcribe(
+        request: Request, format: str | None = None, stream: str | None = None
+    ) -> Response:
+        client = client_of(request)
+        service.check_room(client, ROUTE)
+        async with contextlib.AsyncExitStack() as stack:
+            upload = await stack.enter_async_context(
+                received(request, paths.temp, service.limits.max_upload_bytes)
+            )
+            wanted = chosen_format("format", format or upload.fields.get("format"), FORMATS)
+            wants_stream = is_true("stream", stream or upload.fields.get("stream"))
+            also = chosen_formats("also", upload.fields.get("also"), TEXT_FORMATS)
+            work = partial(
+                service.transcribe,
+                upload.path,
+                upload.fields.get("hotwords", ""),
+                route=ROUTE,
+                name=upload.given_name,
+                client=client,
+            )
+            if wants_stream:
+                # From here on the answer owns the upload.
+                owned = stack.pop_all()
+                request_id = str(request.state.request_id)
+                return await streaming.answer(
+                    streaming.events(request, work, shows_queue=True),
+                    lambda event: _written(event, wanted, also, request_id),
+                    owned,
+                )
+            return _answer(request, await unless_gone(request, work()), wanted, also)
+
+    return routes
+
+
+def _answer(
+    request: Request, transcript: Transcript, wanted: Format, also: list[Format]
+) -> Response:
+    body = _body(transcript, wanted, also)
+    if isinstance(body, str):
+        return Response(body, media_type=formats.MEDIA_TYPES[wanted])
+    return JSONResponse({**body, "request_id": request.state.request_id})
+
+
+def _body(transcript: Transcript, wanted: Format, also: list[Format]) -> dict[str, Any] | str:
+    if wanted == "json":
+        body = formats.as_json(transcript)
+        if also:
+            body["also"] = {name: formats.as_text(transcript, name) for name in also}
+        return body
+    if wanted == "verbose_json":
+        return formats.as_verbose_json(transcript, ("segment", "word"))
+    return formats.as_text(transcript, wanted)
+
+
+def _written(event: Event | Failed, wanted: Format, also: list[Format], request_id: str) -> str:
+    """Events `progress`, `segments`, and at the end `done` or `error`."""
+    if isinstance(event, Progress):
+        return streaming.sent(streaming.progress_json(event), "progress")
+    if isinstance(event, list):
+        segments = [formats.segment_json(segment) for segment in event]
+        return streaming.sent({"segments": segments}, "segments")
+    if isinstance(event, Failed):
+        return streaming.sent(errors.said(event.error, request_id), "error")
+    body = _body(event, wanted, also)
+    shown = {"body": body} if isinstance(body, str) else body
+    return streaming.sent({**shown, "request_id": request_id}, "done")
+
+
+def refuse_other_methods(routes: APIRouter) -> None:
+    """The page behind us takes every address, so nobody else would say that a method is wrong.
+
+    Call it when `routes` has all of its own (they are tried in order).
+    """
+    paths = {str(getattr(route, "path", "")) for route in routes.routes}
+    for path in sorted(paths):
+        routes.add_api_route(path, _wrong_method, methods=list(_METHODS), include_in_schema=False)
+
+
+async def _wrong_method(request: Request) -> None:
+    raise HTTPException(405)

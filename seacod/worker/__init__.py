@@ -1,0 +1,1 @@
+"""The worker process: starts, loads, serves the inherited socket, drains. Never sends mail."""
