@@ -55,9 +55,9 @@ class Paths:
         return self.runtime / "status.sock"
 
     @property
-    def board(self) -> Path:
+    def shared_load(self) -> Path:
         """What the workers tell each other (`shared_load.py`)."""
-        return self.runtime / "board"
+        return self.runtime / "shared-load"
 
     def worker_socket(self, slot: str) -> Path:
         """Where one of several workers answers the supervisor's probe."""

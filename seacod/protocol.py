@@ -25,7 +25,7 @@ ENV_CONTROL_FD = "SEACOD_INTERNAL_CONTROL_FD"
 ENV_SUPERVISOR_PID = "SEACOD_INTERNAL_SUPERVISOR_PID"
 ENV_SETTINGS = "SEACOD_INTERNAL_SETTINGS"
 # Under which name the worker writes its metrics (`seacod/metrics/files.py`) and its place on the
-# board (`seacod/shared_load.py`).
+# shared load table (`seacod/shared_load.py`).
 ENV_SLOT = "SEACOD_INTERNAL_SLOT"
 # How many workers share the listening socket.
 ENV_SEATS = "SEACOD_INTERNAL_SEATS"

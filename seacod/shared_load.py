@@ -2,8 +2,8 @@
 
 A small file in the runtime directory that all of them map. Each writes its own line and reads the
 others': no lock that a dead worker could keep. A line that is not renewed within `FRESH_SECONDS`
-counts for nobody; `Board.clear` wipes the line of one that has ended. Because two workers may admit
-in the same microsecond, a common limit may be passed by one request a worker.
+counts for nobody; `SharedLoad.clear` wipes the line of one that has ended. Because two workers may
+admit in the same microsecond, a common limit may be passed by one request a worker.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-# Of one seat several processes may live: the worker, its spare, a replacement, old ones leaving.
-SLOTS_A_SEAT = 16
+# Of one replica several processes may live: the worker, its spare, a replacement, old ones leaving.
+SLOTS_A_REPLICA = 16
 # Workers renew their line with every beat, once a second.
 FRESH_SECONDS = 5.0
 
@@ -48,7 +48,7 @@ _RECORD = struct.Struct(f"={1 + len(fields(Line))}d")
 _STRIDE_BYTES = 64
 
 
-class Board:
+class SharedLoad:
     """All lines; open one in each process.
 
     Args:
@@ -69,7 +69,7 @@ class Board:
         self.mine = Line()
 
     @classmethod
-    def fresh(cls, path: Path, size: int) -> Board:
+    def fresh(cls, path: Path, size: int) -> SharedLoad:
         """An empty one, in place of what a service before this one has left."""
         with contextlib.suppress(FileNotFoundError):
             path.unlink()

@@ -27,7 +27,7 @@ ELSEWHERE = {
     # With what comes besides.
     r"sudo SEACOD_EXTRAS=\S+ \./install\.sh": ("tests/system/conftest.py", "SEACOD_EXTRAS"),
     r"sudo -u postgres psql .*": ("tests/postgres.py", "CREATE ROLE"),
-    r"seacod transcribe .* --ray .*": ("tests/bulk/test_archive_on_ray.py", '"--ray"'),
+    r"seacod transcribe .* --ray .*": ("tests/archive/test_archive_on_ray.py", '"--ray"'),
     r"seacod bench .*": ("tests/worker/test_bench.py", "documented"),
     r"seacod soak .*": ("tests/operating/test_soak_command.py", '"--speed"'),
 }  # fmt: skip

@@ -21,7 +21,7 @@ from typing import Any
 import sounds
 from supervised import Service, wait_until
 
-from seacod.proving.load import Load
+from seacod.proving.load import ClientLoad
 
 CLIENTS = 2
 
@@ -100,7 +100,7 @@ class Drill:
         self.service = service
         # Turned away, a client comes back soon, rather than taking the processor from the start
         # it waits for.
-        self.load = Load(
+        self.load = ClientLoad(
             service.port, clients=CLIENTS, recording=recording, pause_after_503_seconds=0.1
         )
         self._page = page

@@ -17,7 +17,7 @@ from seacod import logs
 from seacod.cli.main import at_the_edge
 from seacod.config import Settings, load_settings
 from seacod.supervisor.daemon import Supervisor
-from seacod.supervisor.workers.host_memory import Room, available_bytes
+from seacod.supervisor.workers.host_memory import HostMemoryGate, available_bytes
 
 
 def _available() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
         read,
         lambda _: None,
         worker_command=(sys.executable, os.environ["TEST_WORKER"]),
-        room=Room(available=_available),
+        host_memory=HostMemoryGate(available=_available),
     )
     return asyncio.run(supervisor.run())
 

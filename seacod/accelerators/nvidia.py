@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from seacod.supervisor.systemd.heartbeats import Pulses
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +179,7 @@ class GpuSampler:
         interval_seconds: asked each time round; a reload may change it.
         on_sample: told of each reading, on the event loop.
         on_failure: told when readings begin to fail, in a sentence; not again until one was good.
-        pulses: where proof of life is shown.
+        heartbeats: where proof of life is shown.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class GpuSampler:
         *,
         on_sample: Callable[[list[Gpu]], None],
         on_failure: Callable[[str], None],
-        pulses: Pulses,
+        heartbeats: TaskHeartbeats,
     ) -> None:
         self.state = Nvidia.UNKNOWN
         self.gpus: list[Gpu] = []
@@ -196,7 +196,7 @@ class GpuSampler:
         self._interval_seconds = interval_seconds
         self._on_sample = on_sample
         self._on_failure = on_failure
-        self._pulses = pulses
+        self._heartbeats = heartbeats
         self._nvml = Nvml()
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._is_failing = False
@@ -219,7 +219,7 @@ class GpuSampler:
                 pause = self._failed(f"no answer within {_TIMEOUT_SECONDS:g} s")
             else:
                 self._read(gpus)
-            self._pulses.expect("gpu", pause + _TIMEOUT_SECONDS)
+            self._heartbeats.expect("gpu", pause + _TIMEOUT_SECONDS)
             await asyncio.sleep(pause)
 
     def _read(self, gpus: list[Gpu]) -> None:

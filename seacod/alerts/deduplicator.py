@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 _UNKEPT = 200
 
 
-class Desk:
+class Deduplicator:
     """Takes in what happened.
 
     Args:

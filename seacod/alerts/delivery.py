@@ -49,7 +49,7 @@ class Delivery:
     """Empties the outbox.
 
     Args:
-        outbox: shared with the desk; all use is on the event loop.
+        outbox: shared with the deduplicator; all use is on the event loop.
         settings: asked each time.
         on_trouble: told when a channel needs an operator: its name and what was said; and None when
             it works again.

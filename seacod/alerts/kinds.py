@@ -27,7 +27,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class AlertKind:
     """One kind of alert.
 
     Args:
@@ -53,31 +53,32 @@ _W, _C, _I = Severity.WARNING, Severity.CRITICAL, Severity.INFO
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("worker_crashed", _W, "the recognition process ended", "识别进程异常退出", True),
-        Kind("worker_hung", _W, "the recognition process hung and was ended",
+        AlertKind("worker_crashed", _W, "the recognition process ended", "识别进程异常退出", True),
+        AlertKind("worker_hung", _W, "the recognition process hung and was ended",
              "识别进程卡死，已重启"),
-        Kind("crash_loop", _C, "the recognition process keeps ending", "识别进程反复崩溃", True),
-        Kind("gpu_memory", _W, "GPU memory is running out", "显存即将用尽", True),
-        Kind("gpu_foreign", _W, "GPU memory is taken by others", "显存被其他程序占用", True),
-        Kind("gpu_acted", _W, "the worker was replaced for its GPU memory",
+        AlertKind("crash_loop", _C, "the recognition process keeps ending",
+             "识别进程反复崩溃", True),
+        AlertKind("gpu_memory", _W, "GPU memory is running out", "显存即将用尽", True),
+        AlertKind("gpu_foreign", _W, "GPU memory is taken by others", "显存被其他程序占用", True),
+        AlertKind("gpu_acted", _W, "the worker was replaced for its GPU memory",
              "因显存过高替换了识别进程"),
-        Kind("gpu_lost", _C, "the GPU does not answer", "GPU 无响应", True),
-        Kind("out_of_memory", _W, "recordings did not fit into GPU memory",
+        AlertKind("gpu_lost", _C, "the GPU does not answer", "GPU 无响应", True),
+        AlertKind("out_of_memory", _W, "recordings did not fit into GPU memory",
              "显存不足，部分录音无法处理"),
-        Kind("error_rate", _C, "many requests fail", "大量请求失败", True),
-        Kind("queue_full", _W, "the queue is full", "队列持续占满", True),
-        Kind("stalled", _C, "work is waiting and the model does not get on",
+        AlertKind("error_rate", _C, "many requests fail", "大量请求失败", True),
+        AlertKind("queue_full", _W, "the queue is full", "队列持续占满", True),
+        AlertKind("stalled", _C, "work is waiting and the model does not get on",
              "有任务等待但模型没有进展", True),
-        Kind("disk_low", _W, "the disk is running full", "磁盘空间不足", True),
-        Kind("disk_full", _C, "uploads are refused for want of disk space",
+        AlertKind("disk_low", _W, "the disk is running full", "磁盘空间不足", True),
+        AlertKind("disk_full", _C, "uploads are refused for want of disk space",
              "磁盘已满，拒绝上传", True),
-        Kind("leak", _W, "the worker's memory grows; it was replaced",
+        AlertKind("leak", _W, "the worker's memory grows; it was replaced",
              "识别进程内存持续增长，已替换"),
-        Kind("canary", _C, "the known recording is not recognised", "已知录音识别失败"),
-        Kind("poison", _C, "a recording ends the recognition process",
+        AlertKind("canary", _C, "the known recording is not recognised", "已知录音识别失败"),
+        AlertKind("poison", _C, "a recording ends the recognition process",
              "有录音反复导致识别进程退出"),
-        Kind("configuration", _W, "the new configuration was refused", "新的配置被拒绝"),
-        Kind("delivery", _W, "messages cannot be delivered", "告警消息无法送达", True),
-        Kind("test", _I, "test message", "测试消息"),
+        AlertKind("configuration", _W, "the new configuration was refused", "新的配置被拒绝"),
+        AlertKind("delivery", _W, "messages cannot be delivered", "告警消息无法送达", True),
+        AlertKind("test", _I, "test message", "测试消息"),
     )
 }  # fmt: skip

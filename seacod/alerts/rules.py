@@ -13,7 +13,7 @@ from seacod.protocol import Beat
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TrafficFinding:
     """A condition that has just begun or ended."""
 
     kind: str
@@ -35,7 +35,7 @@ class TrafficRules:
 
     def beat(
         self, now: float, pid: int, beat: Beat, queue_length: int, settings: AlertSettings
-    ) -> list[Finding]:
+    ) -> list[TrafficFinding]:
         """One beat.
 
         Args:
@@ -57,7 +57,7 @@ class TrafficRules:
 
     def _error_rate(
         self, now: float, pid: int, beat: Beat, settings: AlertSettings
-    ) -> Finding | None:
+    ) -> TrafficFinding | None:
         if pid != self._pid:
             self._pid, self._last = pid, (0, 0)
         answered, failed = beat.answered - self._last[0], beat.failed - self._last[1]
@@ -79,7 +79,7 @@ class TrafficRules:
 
     def _queue_full(
         self, now: float, beat: Beat, queue_length: int, settings: AlertSettings
-    ) -> Finding | None:
+    ) -> TrafficFinding | None:
         if beat.queue_depth < queue_length:
             self._full_since = None
         elif self._full_since is None:
@@ -94,7 +94,7 @@ class TrafficRules:
             "新请求返回 503。",
         )
 
-    def _stalled(self, beat: Beat, settings: AlertSettings) -> Finding | None:
+    def _stalled(self, beat: Beat, settings: AlertSettings) -> TrafficFinding | None:
         age = beat.progress_age_seconds
         return self._edge(
             "stalled",
@@ -104,11 +104,11 @@ class TrafficRules:
             f"有 {beat.queue_depth} 个请求在等待，而模型已 {age:.0f} 秒没有完成任何片段。",
         )
 
-    def _edge(self, kind: str, is_on: bool, english: str, chinese: str) -> Finding | None:
+    def _edge(self, kind: str, is_on: bool, english: str, chinese: str) -> TrafficFinding | None:
         if is_on == (kind in self._on):
             return None
         if is_on:
             self._on.add(kind)
-            return Finding(kind, True, english, chinese)
+            return TrafficFinding(kind, True, english, chinese)
         self._on.discard(kind)
-        return Finding(kind, False, "It is over.", "已恢复正常。")
+        return TrafficFinding(kind, False, "It is over.", "已恢复正常。")

@@ -17,7 +17,7 @@ from seacod.asr.formats import Format, as_json, as_text, as_verbose_json
 from seacod.config.schema import Settings
 
 
-class Hearer:
+class TranscriptionActor:
     """One engine, on one GPU or a share of the cores; hears several recordings at once, so that
     their pieces go through the model together.
 

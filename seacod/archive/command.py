@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from seacod import logs
 from seacod.archive import inputs, progress
-from seacod.archive.actor import Hearer
-from seacod.archive.ledger import MANIFEST, Ledger
-from seacod.archive.pool import Order, Pool
+from seacod.archive.actor import TranscriptionActor
+from seacod.archive.ledger import MANIFEST, ArchiveLedger
+from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.asr.formats import FORMATS
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
@@ -45,11 +45,11 @@ class Archive:
     metrics_port: int
 
 
-def transcribe(archive: Archive, hearer: type[Any] = Hearer) -> int:
+def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
     """Texts of all recordings, and a manifest of what became of each.
 
     Args:
-        hearer: the actor's class; tests have one that dies.
+        actor: the actor's class; tests have one that dies.
 
     Returns:
         0 when all of them have a text, 1 when some have none.
@@ -62,15 +62,15 @@ def transcribe(archive: Archive, hearer: type[Any] = Hearer) -> int:
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
     ray = _connected(archive.ray)
-    ledger = Ledger(archive.output)
-    so_far = progress.Progress(len(items), sum(item.size_bytes or 0 for item in items))
+    ledger = ArchiveLedger(archive.output)
+    so_far = progress.ArchiveProgress(len(items), sum(item.size_bytes or 0 for item in items))
     serving = _serve_metrics(so_far, archive.metrics_port)
     try:
         count, resources = _places(ray, settings)
         print(_beginning(len(items), count, resources, ray), file=sys.stderr)
-        actor = ray.remote(hearer).options(**resources, max_restarts=0, max_concurrency=16)
+        actor = ray.remote(actor).options(**resources, max_restarts=0, max_concurrency=16)
         body = settings.model_dump_json()
-        order = Order(wanted, archive.hotwords, archive.is_again, archive.ray == "local")
+        order = ArchiveOrder(wanted, archive.hotwords, archive.is_again, archive.ray == "local")
         pool = Pool(ray, lambda: actor.remote(body, wanted), count, items, order, ledger, so_far)
         teller = progress.Teller(so_far)
         try:
@@ -211,7 +211,7 @@ def _beginning(files: int, count: int, resources: dict[str, Any], ray: Any) -> s
     )
 
 
-def _serve_metrics(so_far: progress.Progress, port: int) -> Any:
+def _serve_metrics(so_far: progress.ArchiveProgress, port: int) -> Any:
     """A page for Prometheus while the archive is heard; None without a port."""
     if not port:
         return None

@@ -49,7 +49,7 @@ class Entry:
     at: float = 0.0
 
 
-class Ledger:
+class ArchiveLedger:
     """Results and manifest of one output directory.
 
     Args:

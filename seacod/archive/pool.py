@@ -21,8 +21,8 @@ from typing import Any
 import structlog
 
 from seacod.archive.inputs import Item
-from seacod.archive.ledger import Entry, Ledger
-from seacod.archive.progress import Progress
+from seacod.archive.ledger import ArchiveLedger, Entry
+from seacod.archive.progress import ArchiveProgress
 from seacod.asr.formats import Format
 from seacod.errors import SeacodError
 from seacod.jobs.model import CRASHES_ARE_POISON
@@ -40,7 +40,7 @@ _STARTS = 3
 _START_PAUSE_SECONDS = 2.0
 
 
-class HearerState(enum.Enum):
+class ActorState(enum.Enum):
     """Where one place for an engine is."""
 
     STARTING = "starting"
@@ -51,14 +51,14 @@ class HearerState(enum.Enum):
 
 
 TRANSITIONS = {
-    HearerState.STARTING: {HearerState.READY, HearerState.GONE},
-    HearerState.READY: {HearerState.GONE},
-    HearerState.GONE: {HearerState.STARTING},
+    ActorState.STARTING: {ActorState.READY, ActorState.GONE},
+    ActorState.READY: {ActorState.GONE},
+    ActorState.GONE: {ActorState.STARTING},
 }
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class ArchiveTask:
     """One recording on its way."""
 
     item: Item
@@ -68,16 +68,16 @@ class Task:
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class ActorSlot:
     """A place for an engine: one actor after the other."""
 
     number: int
-    state: HearerState = HearerState.GONE
+    state: ActorState = ActorState.GONE
     actor: Any = None
     starting: Any = None
     since: float = 0.0
     told: dict[str, Any] = field(default_factory=dict)
-    running: dict[Any, Task] = field(default_factory=dict)
+    running: dict[Any, ArchiveTask] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -91,7 +91,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ArchiveOrder:
     """What is wanted of each recording.
 
     Args:
@@ -126,15 +126,15 @@ class Pool:
         make: Callable[[], Any],
         count: int,
         items: Sequence[Item],
-        order: Order,
-        ledger: Ledger,
-        progress: Progress,
+        order: ArchiveOrder,
+        ledger: ArchiveLedger,
+        progress: ArchiveProgress,
     ) -> None:
         self._ray = ray
         self._make = make
-        self._places = [Place(number) for number in range(count)]
-        self._waiting = collections.deque(Task(item) for item in items)
-        self._suspects: collections.deque[Task] = collections.deque()
+        self._places = [ActorSlot(number) for number in range(count)]
+        self._waiting = collections.deque(ArchiveTask(item) for item in items)
+        self._suspects: collections.deque[ArchiveTask] = collections.deque()
         self._order = order
         self._ledger = ledger
         self._progress = progress
@@ -163,7 +163,7 @@ class Pool:
 
     # -- actors -------------------------------------------------------------------------------
 
-    def _move(self, place: Place, state: HearerState, cause: str, **facts: Any) -> None:
+    def _move(self, place: ActorSlot, state: ActorState, cause: str, **facts: Any) -> None:
         if state not in TRANSITIONS[place.state]:
             raise AssertionError(f"{place.state.value} to {state.value}: {cause}")
         log.info(
@@ -172,17 +172,17 @@ class Pool:
         )  # fmt: skip
         place.state, place.since = state, time.monotonic()
 
-    def _tend(self, place: Place) -> None:
+    def _tend(self, place: ActorSlot) -> None:
         """Ask for an actor where there is none; hand it what it can take."""
         pause = _START_PAUSE_SECONDS * self._failed_starts
-        if place.state is HearerState.GONE and time.monotonic() - place.since >= pause:
+        if place.state is ActorState.GONE and time.monotonic() - place.since >= pause:
             place.actor = self._make()
             place.starting = place.actor.start.remote()
-            self._move(place, HearerState.STARTING, "an engine is wanted")
-        while place.state is HearerState.READY and (task := self._next_for(place)) is not None:
+            self._move(place, ActorState.STARTING, "an engine is wanted")
+        while place.state is ActorState.READY and (task := self._next_for(place)) is not None:
             self._hand(place, task)
 
-    def _next_for(self, place: Place) -> Task | None:
+    def _next_for(self, place: ActorSlot) -> ArchiveTask | None:
         if place.is_alone or len(place.running) >= _AT_ONCE:
             return None
         if self._suspects:
@@ -193,12 +193,12 @@ class Pool:
                 return None
         return self._waiting.popleft() if self._waiting else None
 
-    def _least_busy(self) -> Place:
+    def _least_busy(self) -> ActorSlot:
         """The one that is to run empty for a suspect."""
-        ready = [one for one in self._places if one.state is HearerState.READY and not one.is_alone]
+        ready = [one for one in self._places if one.state is ActorState.READY and not one.is_alone]
         return min(ready, key=lambda one: (len(one.running), one.number))
 
-    def _hand(self, place: Place, task: Task) -> None:
+    def _hand(self, place: ActorSlot, task: ArchiveTask) -> None:
         item, sound, source = task.item, None, task.item.source
         if self._order.is_here and not item.is_remote:
             source = Path(source).absolute().as_uri()
@@ -227,19 +227,19 @@ class Pool:
             try:
                 told = self._ray.get(ref)
             except self._ray.exceptions.RayActorError as error:
-                if place.state is not HearerState.GONE:
+                if place.state is not ActorState.GONE:
                     self._died(place, _said(error))
             except self._ray.exceptions.RayTaskError as error:
                 self._raised(place, ref, error)
             else:
                 self._answered(place, ref, told)
 
-    def _answered(self, place: Place, ref: Any, told: dict[str, Any]) -> None:
+    def _answered(self, place: ActorSlot, ref: Any, told: dict[str, Any]) -> None:
         if ref == place.starting:
             place.starting, place.told = None, told
             self._failed_starts = 0
             self._progress.joined(place.name)
-            self._move(place, HearerState.READY, "the model is loaded", node=place.name,
+            self._move(place, ActorState.READY, "the model is loaded", node=place.name,
                        pid=told["pid"], device=told["device"])  # fmt: skip
             return
         task = place.running.pop(ref)
@@ -262,7 +262,7 @@ class Pool:
         else:
             self._progress.over("skipped", item.size_bytes)
 
-    def _raised(self, place: Place, ref: Any, error: Any) -> None:
+    def _raised(self, place: ActorSlot, ref: Any, error: Any) -> None:
         """The actor lives, and something in it broke."""
         if ref == place.starting:
             cause = error.cause if isinstance(error.cause, SeacodError) else error
@@ -276,13 +276,13 @@ class Pool:
             Entry(task.item.name, task.sha256, "failed", node=place.name, error=told), task.item
         )
 
-    def _died(self, place: Place, cause: str) -> None:
+    def _died(self, place: ActorSlot, cause: str) -> None:
         tasks, place.running = list(place.running.values()), {}
         if place.starting is not None:
             place.starting = None
             self._start_failed(place, cause)
             return
-        self._move(place, HearerState.GONE, cause, node=place.name, files=len(tasks))
+        self._move(place, ActorState.GONE, cause, node=place.name, files=len(tasks))
         self._progress.left(place.name)
         place.actor = None
         was_alone = len(tasks) == 1 and tasks[0].crashes > 0
@@ -304,14 +304,14 @@ class Pool:
             )  # fmt: skip
             self._over(entry, task.item)
 
-    def _start_failed(self, place: Place, cause: str) -> None:
+    def _start_failed(self, place: ActorSlot, cause: str) -> None:
         place.actor = None
-        self._move(place, HearerState.GONE, cause)
+        self._move(place, ActorState.GONE, cause)
         self._failed_starts += 1
         if self._failed_starts >= _STARTS * len(self._places):
             raise SeacodError(f"no engine can be made: {cause}", f"无法启动识别引擎：{cause}")
 
-    def _node_is_gone(self, place: Place, *, wait: bool) -> bool:
+    def _node_is_gone(self, place: ActorSlot, *, wait: bool) -> bool:
         """Whether its node has gone, too.
 
         Args:

@@ -27,11 +27,11 @@ class Node:
     since: float
     files: int = 0
     audio_seconds: float = 0.0
-    hearers: int = 0
+    actors: int = 0
 
 
 @dataclass(slots=True)
-class Progress:
+class ArchiveProgress:
     """What has become of the files so far.
 
     Args:
@@ -56,12 +56,12 @@ class Progress:
         """An engine is ready there."""
         now = self.clock()
         self._began = self._began if self._began is not None else now
-        self.nodes.setdefault(node, Node(now)).hearers += 1
+        self.nodes.setdefault(node, Node(now)).actors += 1
 
     def left(self, node: str) -> None:
         """An engine has died."""
         self.deaths += 1
-        self.nodes[node].hearers -= 1
+        self.nodes[node].actors -= 1
 
     def over(
         self, state: str, size_bytes: int | None, *, node: str = "", audio_seconds: float = 0.0
@@ -132,7 +132,7 @@ def _span(seconds: float) -> str:
 class Teller:
     """Shows the progress: a bar on a terminal, lines elsewhere."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ArchiveProgress) -> None:
         self._progress = progress
         self._said_at = time.monotonic()
         self._bar: tqdm[None] | None = None
@@ -154,10 +154,10 @@ class Teller:
             self._bar.close()
 
 
-class Figures(Collector):
+class ArchiveMetrics(Collector):
     """The progress as Prometheus reads it."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ArchiveProgress) -> None:
         self._progress = progress
 
     def collect(self) -> Iterable[Metric]:
@@ -190,14 +190,14 @@ class Figures(Collector):
         yield audio
 
 
-def registry(progress: Progress) -> CollectorRegistry:
+def registry(progress: ArchiveProgress) -> CollectorRegistry:
     """For a page that Prometheus scrapes."""
     made = CollectorRegistry()
-    made.register(Figures(progress))
+    made.register(ArchiveMetrics(progress))
     return made
 
 
-def summary(progress: Progress) -> dict[str, Any]:
+def summary(progress: ArchiveProgress) -> dict[str, Any]:
     """At the end, as plain values."""
     return {
         "files": dict(progress.states),

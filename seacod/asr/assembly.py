@@ -10,7 +10,7 @@ from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.engine import Engine, Recognised
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.pipeline import Figures
+from seacod.asr.pipeline import RecordingFigures
 from seacod.asr.sentences import sentences
 from seacod.asr.transcript import Segment, Token, Transcript, mean_confidence
 
@@ -65,7 +65,7 @@ class Assembly:
 
     def transcript(
         self,
-        figures: Figures,
+        figures: RecordingFigures,
         clean: Hotwords,
         engine: Engine,
         *,

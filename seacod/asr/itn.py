@@ -10,7 +10,7 @@ from typing import Any
 from seacod.errors import ModelUnavailable
 
 
-class Writer:
+class InverseTextNormaliser:
     """Writes heard text as people would. `write` may run on any thread but not on the loop's."""
 
     def __init__(self, is_on: bool) -> None:

@@ -28,7 +28,7 @@ from seacod.asr.decoder.cutting import Cutter, Piece
 from seacod.asr.decoder.voice import Voice, network
 from seacod.asr.engine import Engine
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.pipeline import Figures
+from seacod.asr.pipeline import RecordingFigures
 from seacod.asr.scheduler import Heard, Order, Scheduler
 from seacod.asr.transcript import Segment, Transcript
 from seacod.config.schema import LimitSettings, Settings
@@ -71,7 +71,7 @@ News = Guess | Settled | SeacodError
 Write = Callable[[Assembly, Piece, Heard], Awaitable[list[Segment]]]
 
 
-class LiveDesk:
+class LiveSessions:
     """Where sessions are opened; one for a worker.
 
     Args:
@@ -171,11 +171,11 @@ class LiveDesk:
 
 
 class LiveSession:
-    """One microphone, from `LiveDesk.open`. It ends with its block."""
+    """One microphone, from `LiveSessions.open`. It ends with its block."""
 
     def __init__(
         self,
-        desk: LiveDesk,
+        deduplicator: LiveSessions,
         client: str,
         words: Hotwords,
         rate: int,
@@ -188,16 +188,16 @@ class LiveSession:
                 f"sample_rate: {rate} is none of a microphone; {_LOWEST_RATE} to {_HIGHEST_RATE}",
                 f"sample_rate：{rate} 不在 {_LOWEST_RATE} 到 {_HIGHEST_RATE} 之间",
             )
-        self._desk = desk
+        self._deduplicator = deduplicator
         self._client = client
         self._words = words
         self._rate = rate
         self._cutter = Cutter(longest_piece_seconds)
         self._offset_seconds = offset_seconds
-        self._assembly = desk.assemble()
+        self._assembly = deduplicator.assemble()
         self._assembly.segments.extend(before)
         self._order = Order(client, words.prompt)
-        self._figures = Figures(decoded_seconds=offset_seconds)
+        self._figures = RecordingFigures(decoded_seconds=offset_seconds)
         # To the client, in order; None is the end.
         self.news: asyncio.Queue[News | None] = asyncio.Queue()
         self._pieces: asyncio.Queue[tuple[Piece, asyncio.Future[Heard]] | None] = asyncio.Queue()
@@ -211,11 +211,11 @@ class LiveSession:
         self.transcript: Transcript | None = None
 
     async def __aenter__(self) -> LiveSession:
-        self._desk.sessions += 1
+        self._deduplicator.sessions += 1
         try:
-            self._voice = await self._desk.voice()
+            self._voice = await self._deduplicator.voice()
         except BaseException:
-            self._desk.sessions -= 1
+            self._deduplicator.sessions -= 1
             raise
         self._resampler = None
         if self._rate != SAMPLE_RATE:
@@ -224,8 +224,8 @@ class LiveSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._desk.sessions -= 1
-        self._desk.scheduler.give_up(self._order)
+        self._deduplicator.sessions -= 1
+        self._deduplicator.scheduler.give_up(self._order)
         tasks = {task for task in (self._hearing, self._guessing) if task is not None}
         for task in tasks:
             task.cancel()
@@ -302,7 +302,7 @@ class LiveSession:
         self._waiting_samples += len(piece.samples)
         if self._waiting_samples > _WAITING_SECONDS * SAMPLE_RATE:
             self._has_room.clear()
-        result = self._desk.scheduler.submit(self._order, piece.samples)
+        result = self._deduplicator.scheduler.submit(self._order, piece.samples)
         self._pieces.put_nowait((piece, result))
 
     async def _hear(self) -> None:
@@ -329,7 +329,7 @@ class LiveSession:
         self._figures.inference_seconds += heard.inference_seconds
         offset = round(self._offset_seconds * SAMPLE_RATE)
         placed = Piece(piece.start + offset, piece.samples)
-        segments = await self._desk.write(self._assembly, placed, heard)
+        segments = await self._deduplicator.write(self._assembly, placed, heard)
         self._settled = piece.end
         return Settled(segments, piece.end / SAMPLE_RATE)
 
@@ -343,7 +343,7 @@ class LiveSession:
         now = time.monotonic()
         if self._guessing is not None or now < self._next_guess or self._waiting_samples:
             return
-        if not self._desk.is_idle():
+        if not self._deduplicator.is_idle():
             return
         speech = self._cutter.open_speech
         if len(speech) < _GUESS_SECONDS * SAMPLE_RATE:
@@ -354,13 +354,13 @@ class LiveSession:
         began = time.monotonic()
         order = Order(self._client, self._words.prompt)
         try:
-            heard = await self._desk.scheduler.submit(order, speech)
+            heard = await self._deduplicator.scheduler.submit(order, speech)
             self.news.put_nowait(Guess(heard.recognised.text))
         except Exception as error:
             # Only a guess: when the speech is finished, it is heard again and an error told.
             log.debug("guess_failed", error=str(error))
         finally:
-            self._desk.scheduler.give_up(order)
+            self._deduplicator.scheduler.give_up(order)
             took = time.monotonic() - began
             self._next_guess = began + max(_GUESS_EVERY_SECONDS, _GUESS_SHARE * took)
             self._guessing = None
@@ -371,7 +371,7 @@ class LiveSession:
             self._guessing = None
 
     async def _on_thread(self, act: Callable[[], list[Piece]]) -> list[Piece]:
-        return await asyncio.get_running_loop().run_in_executor(self._desk.thread, act)
+        return await asyncio.get_running_loop().run_in_executor(self._deduplicator.thread, act)
 
 
 def _samples(frames: list[av.AudioFrame]) -> Samples:

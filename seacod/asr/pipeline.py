@@ -17,13 +17,13 @@ from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import Cut, CutCache
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
-from seacod.asr.decoder.wire import Task
+from seacod.asr.decoder.wire import DecodeTask
 from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.scheduler import Heard, Order, Scheduler
 from seacod.system.digest import sha256_of
 
 
-class Memory:
+class SampleBudget:
     """Decoded sound that may wait for the model, of all recordings together and of one.
 
     Args:
@@ -55,7 +55,7 @@ class Memory:
 
 
 @dataclass(slots=True)
-class Figures:
+class RecordingFigures:
     """What listening cost, filled in on the way. Lengths in seconds."""
 
     decoded_seconds: float = 0.0
@@ -69,7 +69,7 @@ class Figures:
 
 
 @dataclass(slots=True)
-class Listener:
+class RecordingPipeline:
     """Everything that turns recordings into heard pieces; one for all requests.
 
     Args:
@@ -84,13 +84,13 @@ class Listener:
     decoders: Decoders
     scheduler: Scheduler
     cache: CutCache
-    memory: Memory
+    memory: SampleBudget
     threads: Executor
     voice: Callable[[], FunasrVoice] | None = None
     voice_thread: Executor | None = None
 
-    async def hear(
-        self, path: Path, task: Task, order: Order, figures: Figures
+    async def run(
+        self, path: Path, task: DecodeTask, order: Order, figures: RecordingFigures
     ) -> AsyncGenerator[tuple[Piece, Heard], None]:
         """Each piece of speech with what was heard in it, in the order of the recording.
 
@@ -135,7 +135,7 @@ class Listener:
             await self.memory.give(held[0])
 
     async def _pieces(
-        self, path: Path, task: Task, figures: Figures
+        self, path: Path, task: DecodeTask, figures: RecordingFigures
     ) -> AsyncGenerator[Piece, None]:
         cut_here = self._decoded if self.voice is None else self._heard_by_funasr
         if figures.is_long:
@@ -164,7 +164,7 @@ class Listener:
         self.cache.put(key, Cut(tuple(kept), samples, speech))
 
     async def _decoded(
-        self, path: Path, task: Task, figures: Figures
+        self, path: Path, task: DecodeTask, figures: RecordingFigures
     ) -> AsyncGenerator[Piece, None]:
         """Cut in the decoding process."""
         async with contextlib.aclosing(
@@ -180,7 +180,7 @@ class Listener:
                     figures.speech_seconds = frame.body["speech"] / SAMPLE_RATE
 
     async def _heard_by_funasr(
-        self, path: Path, task: Task, figures: Figures
+        self, path: Path, task: DecodeTask, figures: RecordingFigures
     ) -> AsyncGenerator[Piece, None]:
         """Decoded there, cut here."""
         assert self.voice is not None
@@ -204,7 +204,7 @@ class Listener:
         figures.speech_seconds = voice.speech / SAMPLE_RATE
 
 
-def _note(figures: Figures, done: dict[str, float]) -> None:
+def _note(figures: RecordingFigures, done: dict[str, float]) -> None:
     figures.decoded_seconds = done["samples"] / SAMPLE_RATE
     figures.decoding_seconds = done["decode"]
     figures.voice_seconds = done["listen"]

@@ -26,13 +26,13 @@ from seacod.asr.cache import CutCache
 from seacod.asr.counting import Counts
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
-from seacod.asr.decoder.wire import Task
+from seacod.asr.decoder.wire import DecodeTask
 from seacod.asr.engine import Engine
 from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.itn import Writer
-from seacod.asr.live import LiveDesk
-from seacod.asr.pipeline import Figures, Listener, Memory
+from seacod.asr.itn import InverseTextNormaliser
+from seacod.asr.live import LiveSessions
+from seacod.asr.pipeline import RecordingFigures, RecordingPipeline, SampleBudget
 from seacod.asr.scheduler import Heard, Order, Scheduler, Watchers
 from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
@@ -45,7 +45,7 @@ from seacod.errors import (
     QueueFull,
 )
 from seacod.metrics.worker import WorkerMetrics
-from seacod.shared_load import Board
+from seacod.shared_load import SharedLoad
 from seacod.system import file_in_use
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ _BYTES_A_SECOND_COMPRESSED = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RecognitionProgress:
     """How far a request is. `queue_position` counts from 1 while it waits.
 
     `share` is how much of the recording has been heard, 0 to 1; None when nobody knows its length.
@@ -74,7 +74,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ServiceLoad:
     """What the worker is busy with now; the control channel's beat and /health show it."""
 
     in_flight: int
@@ -89,7 +89,7 @@ class Load:
     speed: float = 0.0
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[RecognitionProgress], None]
 OnSegments = Callable[[list[Segment]], None]
 
 
@@ -100,7 +100,7 @@ class TranscriptionService:
         settings: the worker's settings.
         load: makes the engine, on the inference thread.
         metrics: where to count; shared by all routes.
-        board: of the workers that share the work; None where this is the only one.
+        shared_load: of the workers that share the work; None where this is the only one.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class TranscriptionService:
         settings: Settings,
         load: Callable[[], Engine],
         metrics: WorkerMetrics,
-        board: Board | None = None,
+        shared_load: SharedLoad | None = None,
     ) -> None:
         limits = settings.limits
         self.limits: LimitSettings = limits
@@ -125,9 +125,9 @@ class TranscriptionService:
             limits.concurrent_requests,
             limits.queue_audio_seconds,
             lambda: self._scheduler.speed,
-            others=board.others if board is not None else tuple,
+            others=shared_load.others if shared_load is not None else tuple,
         )
-        self._board = board
+        self._shared_load = shared_load
         self._threads = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="seacod-files")
         self._voice_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-voice")
         self._text_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-text")
@@ -135,15 +135,15 @@ class TranscriptionService:
             max(_DECODERS_KEPT, len(os.sched_getaffinity(0)) // 2),
             limits.concurrent_requests + limits.concurrent_job_files,
         )
-        self._listener = Listener(
+        self._pipeline = RecordingPipeline(
             self._decoders,
             self._scheduler,
             CutCache(limits.decoded_cache_bytes),
-            Memory(limits.decoded_audio_bytes, _AHEAD_SECONDS * _BYTES_A_SECOND),
+            SampleBudget(limits.decoded_audio_bytes, _AHEAD_SECONDS * _BYTES_A_SECOND),
             self._threads,
         )
-        self._writer = Writer(settings.asr.inverse_text_normalisation == "on")
-        self.live = LiveDesk(
+        self._writer = InverseTextNormaliser(settings.asr.inverse_text_normalisation == "on")
+        self.live = LiveSessions(
             settings,
             lambda: self.limits,
             self._scheduler,
@@ -151,7 +151,11 @@ class TranscriptionService:
             self._add,
             lambda: not self._admission.waiting,
             self._counts,
-            lambda: sum(int(line.live) for line in board.others()) if board is not None else 0,
+            lambda: (
+                sum(int(line.live) for line in shared_load.others())
+                if shared_load is not None
+                else 0
+            ),
         )
         self._engine: Engine | None = None
         # Said by /health/ready; requests that are inside, or come on an open connection, go on.
@@ -166,8 +170,8 @@ class TranscriptionService:
         self._engine = engine = await self._scheduler.start()
         if engine.vad is not None:
             longest = self._asr.max_segment_seconds
-            self._listener.voice = lambda: FunasrVoice(engine.vad, longest)
-            self._listener.voice_thread = self._voice_thread
+            self._pipeline.voice = lambda: FunasrVoice(engine.vad, longest)
+            self._pipeline.voice_thread = self._voice_thread
         return engine
 
     async def open(self) -> None:
@@ -188,8 +192,8 @@ class TranscriptionService:
         self._admission.queue_length = limits.queue_length
         self._admission.concurrent = limits.concurrent_requests
         self._admission.queue_seconds = limits.queue_audio_seconds
-        self._listener.memory.all_bytes = limits.decoded_audio_bytes
-        self._listener.cache.budget_bytes = limits.decoded_cache_bytes
+        self._pipeline.memory.all_bytes = limits.decoded_audio_bytes
+        self._pipeline.cache.budget_bytes = limits.decoded_cache_bytes
 
     @property
     def engine(self) -> Engine:
@@ -280,10 +284,12 @@ class TranscriptionService:
         """From the header on there is a deadline; longer recordings have a later one."""
         clean = hotwords.parse(request.words, self.limits.max_hotwords)
         limits = self.limits
-        request.on_progress(Progress("decoding"))
+        request.on_progress(RecognitionProgress("decoding"))
         strict = limits.long_audio == "reject"
         longest = limits.direct_audio_seconds if strict else limits.max_audio_seconds
-        task = Task("inspect", longest, limits.max_upload_bytes, self._asr.max_segment_seconds)
+        task = DecodeTask(
+            "inspect", longest, limits.max_upload_bytes, self._asr.max_segment_seconds
+        )
         info = await self._decoders.inspect(request.path, task)
         known = info.duration_seconds
         length = known or min(longest, info.size_bytes / _BYTES_A_SECOND_COMPRESSED)
@@ -306,7 +312,7 @@ class TranscriptionService:
         self,
         ticket: Ticket,
         request: _Request,
-        task: Task,
+        task: DecodeTask,
         clean: Hotwords,
         known_seconds: float | None,
     ) -> Transcript:
@@ -318,11 +324,13 @@ class TranscriptionService:
             ticket.is_bulk,
             on_start=lambda: self._admission.start(ticket),
         )
-        task = replace(task, want="samples" if self._listener.voice else "pieces")
-        figures = Figures(is_long=ticket.audio_seconds > self.limits.direct_audio_seconds)
+        task = replace(task, want="samples" if self._pipeline.voice else "pieces")
+        figures = RecordingFigures(is_long=ticket.audio_seconds > self.limits.direct_audio_seconds)
         assembly = Assembly(self._writer.write)
-        request.on_progress(Progress("recognising", share=0.0 if known_seconds else None))
-        stream = self._listener.hear(request.path, task, order, figures)
+        request.on_progress(
+            RecognitionProgress("recognising", share=0.0 if known_seconds else None)
+        )
+        stream = self._pipeline.run(request.path, task, order, figures)
         async with contextlib.aclosing(stream) as heard:
             async for piece, what in heard:
                 self._admission.progressed(ticket, len(piece.samples) / SAMPLE_RATE)
@@ -331,7 +339,9 @@ class TranscriptionService:
                     request.on_segments(fresh)
                 share = min(1.0, piece.end / SAMPLE_RATE / known_seconds) if known_seconds else None
                 request.on_progress(
-                    Progress("recognising", assembly.pieces, figures.pieces_found, share=share)
+                    RecognitionProgress(
+                        "recognising", assembly.pieces, figures.pieces_found, share=share
+                    )
                 )
         now = time.monotonic()
         self._counts.unheard(len(assembly.unheard))
@@ -361,15 +371,15 @@ class TranscriptionService:
                 await asyncio.wait({turn}, timeout=0 if ticket.has_turn else 1.0)
                 if not ticket.has_turn:
                     position = self._admission.position(ticket)
-                    request.on_progress(Progress("queued", queue_position=position))
+                    request.on_progress(RecognitionProgress("queued", queue_position=position))
         finally:
             turn.cancel()
 
-    def load(self) -> Load:
+    def load(self) -> ServiceLoad:
         """What goes on now."""
         oldest = self._admission.oldest_seconds
         age = time.monotonic() - self._scheduler.last_progress
-        return Load(
+        return ServiceLoad(
             in_flight=self._admission.in_flight,
             queue_depth=self._admission.waiting,
             oldest_seconds=oldest,
@@ -403,15 +413,15 @@ class TranscriptionService:
         self.tell_others()
 
     def tell_others(self) -> None:
-        """Bring this worker's line on the board up to date."""
-        if self._board is None:
+        """Bring this worker's line in the shared load table up to date."""
+        if self._shared_load is None:
             return
-        mine = self._board.mine
+        mine = self._shared_load.mine
         mine.inside = self._admission.inside
         mine.outstanding_seconds = self._admission.outstanding_seconds
         mine.speed = self._scheduler.speed
         mine.live = self.live.sessions
-        self._board.write()
+        self._shared_load.write()
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,7 +457,7 @@ def _nobody_listens(kind: str, text: str) -> None:
     """Until the worker does."""
 
 
-def _ignore(progress: Progress) -> None:
+def _ignore(progress: RecognitionProgress) -> None:
     """Nobody watches."""
 
 

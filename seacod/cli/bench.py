@@ -58,7 +58,7 @@ def throughput(
     directory = registry.resolve(settings.asr, Paths.resolve(settings).models).asr
     theirs = "cuda:0" if device.startswith("cuda") else "cpu"
 
-    def tell(f: bench.Figures) -> None:
+    def tell(f: bench.ThroughputFigures) -> None:
         if not as_json:
             print(
                 f"{f.peer:17} {f.clients:7} {f.audio_per_second:11.1f} {f.p50:8.2f} {f.p95:8.2f} "

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seacod.proving.checks import registry
-from seacod.proving.checks.context import Look
+from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status
 from seacod.system import terminal
 
@@ -37,7 +37,7 @@ def check(
     """
     chosen = registry.chosen(names)
     found: list[tuple[str, Finding]] = []
-    for name, finding in registry.run(Look(config, key, sends), chosen):
+    for name, finding in registry.run(CheckContext(config, key, sends), chosen):
         found.append((name, finding))
         if not as_json:
             _tell(name, finding)

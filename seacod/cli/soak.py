@@ -15,7 +15,7 @@ from seacod.proving.drills.catalogue import find
 from seacod.proving.drills.target import Target
 from seacod.proving.soak import report, run
 from seacod.proving.soak.figures import summary
-from seacod.proving.soak.ledger import Ledger
+from seacod.proving.soak.ledger import SoakLedger
 from seacod.proving.soak.material import Material
 from seacod.proving.soak.timetable import run_seconds
 
@@ -54,7 +54,7 @@ def soak(
     for name in drills:
         find(name)
     material = Material(recordings)
-    ledger = Ledger()
+    ledger = SoakLedger()
     _make(output)
     minutes = run_seconds(hours, speed) / 60
     print(f"{hours:g} hours at {speed:g} times their speed: {minutes:.1f} minutes", file=sys.stderr)

@@ -148,7 +148,7 @@ class SupervisorSettings(Section):
     )
     probe_interval_seconds: float = setting(
         10.0,
-        "Seconds between requests of the supervisor's own through the front door; 0 for none",
+        "Seconds between requests of the supervisor's own through the listening socket; 0 for none",
         "守护进程自身探测请求的间隔（秒）；0 表示关闭",
         ge=0,
         le=3_600,

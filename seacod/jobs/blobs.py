@@ -28,7 +28,7 @@ _PART_BYTES = 1 << 20
 _NO_JOBS = (".owners",)
 
 
-class Shelf(Protocol):
+class BlobStore(Protocol):
     """What `store.py` needs of a place."""
 
     directory: Path
@@ -63,7 +63,7 @@ class Shelf(Protocol):
         """Uploads that were never accepted."""
 
 
-class DirectoryShelf:
+class DirectoryBlobs:
     """On this machine.
 
     Args:
@@ -128,7 +128,7 @@ class DirectoryShelf:
         return self.directory / file.job / "out" / f"{file.number:04}.json"
 
 
-class DatabaseShelf(DirectoryShelf):
+class DatabaseBlobs(DirectoryBlobs):
     """In the shared database, in parts; the directory has what is read at present.
 
     Args:

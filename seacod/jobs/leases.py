@@ -18,7 +18,7 @@ from seacod.jobs.database import Database, owners
 LEASE_SECONDS = 30.0
 
 
-class Presence(Protocol):
+class Ownership(Protocol):
     """Owners of files, by name. Blocking."""
 
     def own(self, owner: str) -> None:

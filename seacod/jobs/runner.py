@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from seacod.asr.formats import as_json
-from seacod.asr.service import Progress, TranscriptionService
+from seacod.asr.service import RecognitionProgress, TranscriptionService
 from seacod.errors import InferenceFailed, NotReady, SeacodError
 from seacod.jobs.database import said
 from seacod.jobs.model import FileState, Job, JobFile
@@ -205,7 +205,7 @@ class Jobs:
         file, job = claimed.file, claimed.job
         key = (file.job, file.number)
 
-        def moved(progress: Progress) -> None:
+        def moved(progress: RecognitionProgress) -> None:
             self._shares[key] = progress.share or 0.0
 
         try:

@@ -3,7 +3,7 @@
 Every call blocks: call from one thread, never from an event loop. Several workers may share the
 store, of one machine or of several: a file belongs to the *owner* that claimed it, and what an
 owner finishes counts only while it still does. Where things lie is `database.py` and `blobs.py`,
-who is alive `presence.py`; `open_store` puts them together.
+who is alive `leases.py`; `open_store` puts them together.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from seacod.errors import Conflict, NotFound
 from seacod.jobs import database as tables
-from seacod.jobs.blobs import DatabaseShelf, DirectoryShelf
+from seacod.jobs.blobs import DatabaseBlobs, DirectoryBlobs
 from seacod.jobs.database import Database, files, jobs
-from seacod.jobs.leases import FileLocks, Leases, Presence
+from seacod.jobs.leases import FileLocks, Leases, Ownership
 from seacod.jobs.model import (
     CRASHES_ARE_POISON,
     INTERRUPTIONS_ARE_POISON,
@@ -53,23 +53,23 @@ class JobStore:
 
     Args:
         database: where they are written down.
-        shelf: where recordings and results lie.
-        presence: who works on them.
+        blobs: where recordings and results lie.
+        ownership: who works on them.
         node: this machine, where there are several; the beginning of its owners' names.
     """
 
     def __init__(
-        self, database: Database, shelf: DirectoryShelf, presence: Presence, node: str = ""
+        self, database: Database, blobs: DirectoryBlobs, ownership: Ownership, node: str = ""
     ) -> None:
-        self.shelf = shelf
+        self.blobs = blobs
         self._database = database
-        self._presence = presence
+        self._ownership = ownership
         self._node = node
         # When an owner was first seen to be gone, on the monotonic clock.
         self._gone: dict[str, float] = {}
 
     def close(self) -> None:
-        self._presence.close()
+        self._ownership.close()
         self._database.close()
 
     # -- owners -------------------------------------------------------------------------------
@@ -80,20 +80,20 @@ class JobStore:
         Args:
             owner: begins with our pid and a hyphen.
         """
-        self._presence.own(self._node + owner)
+        self._ownership.own(self._node + owner)
 
     def release(self, owner: str) -> None:
-        self._presence.release(self._node + owner)
+        self._ownership.release(self._node + owner)
 
     def renew(self) -> None:
         """Say that the owners of this process are still here; every few seconds."""
-        self._presence.renew()
+        self._ownership.renew()
 
     # -- accepting ----------------------------------------------------------------------------
 
     def incoming(self, job: str) -> Path:
         """Where the recordings of a job are put before it is accepted."""
-        return self.shelf.incoming(job)
+        return self.blobs.incoming(job)
 
     def accept(
         self, job: str, client: str, hotwords: str, named: Sequence[tuple[str, int]]
@@ -103,7 +103,7 @@ class JobStore:
         Args:
             named: name and size of each.
         """
-        self.shelf.put(job, len(named))
+        self.blobs.put(job, len(named))
         with self._database.transaction() as connection:
             connection.execute(
                 jobs.insert(),
@@ -161,15 +161,15 @@ class JobStore:
 
     def fetch(self, file: JobFile) -> Path:
         """The recording, on this machine."""
-        return self.shelf.fetch(file)
+        return self.blobs.fetch(file)
 
     def keep(self, file: JobFile, body: dict[str, Any]) -> None:
         """A result, before `finish`."""
-        self.shelf.keep(file, body)
+        self.blobs.keep(file, body)
 
     def read(self, file: JobFile) -> dict[str, Any]:
         """The result of a file that is done."""
-        return self.shelf.read(file)
+        return self.blobs.read(file)
 
     def finish(
         self,
@@ -198,9 +198,9 @@ class JobStore:
                 _finish_job(connection, file.job)
         if present is not None and state is FileState.DONE:
             # Others are kept as long as their job, for another try.
-            self.shelf.drop(file)
+            self.blobs.drop(file)
         else:
-            self.shelf.let_go(file)
+            self.blobs.let_go(file)
         return present is not None
 
     def put_back(self, owner: str, file: JobFile) -> None:
@@ -211,7 +211,7 @@ class JobStore:
             if present is not None:
                 _move(connection, present, FileState.WAITING, owner=None)
         if present is not None:
-            self.shelf.let_go(file)
+            self.blobs.let_go(file)
 
     def recover(self, blamed_pids: Sequence[int] = (), *, grace_seconds: float = 0.0) -> int:
         """Take back what belongs to owners that live no more.
@@ -232,7 +232,7 @@ class JobStore:
             present = [str(owner) for owner in found]
         crashed = {owner for owner in present if owner.rpartition("-")[0] in blamed}
         count = 0
-        for owner in sorted(set(present) - self._presence.living(present, crashed)):
+        for owner in sorted(set(present) - self._ownership.living(present, crashed)):
             is_blamed = owner in crashed
             now = time.monotonic()
             if not is_blamed and now - self._gone.setdefault(owner, now) < grace_seconds:
@@ -317,7 +317,7 @@ class JobStore:
             connection.execute(
                 update(jobs).where(jobs.c.id == job).values(is_canceled=True, finished=time.time())
             )
-        self.shelf.drop_all(job)
+        self.blobs.drop_all(job)
         return running
 
     def retry(self, job: str) -> int:
@@ -336,7 +336,7 @@ class JobStore:
             found = _job(connection, job)
             wanted = and_(files.c.job == job, files.c.state.in_(("failed", "poison")))
             rows = connection.execute(select(*_FILE).where(wanted)).all()
-            again = [file for file in map(_file, rows) if self.shelf.has(file)]
+            again = [file for file in map(_file, rows) if self.blobs.has(file)]
             if found.is_canceled or not again:
                 raise Conflict(
                     f"nothing of job {job} can be tried again: nothing has failed, or it was "
@@ -361,8 +361,8 @@ class JobStore:
             connection.execute(jobs.delete().where(jobs.c.id.in_(expired)))
             known = set(connection.execute(select(jobs.c.id)).scalars())
         for job in expired:
-            self.shelf.forget(job)
-        self.shelf.sweep(known)
+            self.blobs.forget(job)
+        self.blobs.sweep(known)
         return len(expired)
 
     def _owned(self, connection: Connection, owner: str, file: JobFile) -> JobFile | None:
@@ -396,7 +396,7 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
     if address:
         shared = tables.postgresql(address, password)
         return JobStore(
-            shared, DatabaseShelf(directory, shared), Leases(shared), f"{_this_machine()}:"
+            shared, DatabaseBlobs(directory, shared), Leases(shared), f"{_this_machine()}:"
         )
     path = directory / "jobs.db"
     try:
@@ -410,7 +410,7 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
         for suffix in ("-wal", "-shm"):
             (directory / f"jobs.db{suffix}").unlink(missing_ok=True)
         database = tables.sqlite(path)
-    return JobStore(database, DirectoryShelf(directory), FileLocks(directory / ".owners"))
+    return JobStore(database, DirectoryBlobs(directory), FileLocks(directory / ".owners"))
 
 
 def _this_machine() -> str:

@@ -140,7 +140,7 @@ class SupervisorMetrics:
             registry=self.registry,
         )
         self._away_seen = 0.0
-        self.front_door = Counter(
+        self.fallback = Counter(
             "seacod_front_door_answers",
             "Requests the supervisor answered 503 for want of a worker",
             registry=self.registry,

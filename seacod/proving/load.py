@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """One request of one of the clients. Times are those of time.time().
 
     `what`: the answer's status; cut (the connection broke before an answer: it was inside a process
@@ -29,7 +29,7 @@ class Outcome:
     client: int = 0
 
 
-class Load:
+class ClientLoad:
     """Runs as a context manager; afterwards `outcomes` has every request.
 
     Args:
@@ -53,7 +53,7 @@ class Load:
         host: str = "127.0.0.1",
         key: str | None = None,
     ) -> None:
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[RequestOutcome] = []
         self._address = (host, port)
         self._requests = requests_per_connection
         self._pause_seconds = pause_after_503_seconds
@@ -64,7 +64,7 @@ class Load:
             for n in range(clients)
         ]
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> ClientLoad:
         for thread in self._threads:
             thread.start()
         return self
@@ -81,7 +81,7 @@ class Load:
         """How many requests ended how."""
         return collections.Counter(outcome.what for outcome in list(self.outcomes))
 
-    def first_answer_after(self, moment: float) -> Outcome | None:
+    def first_answer_after(self, moment: float) -> RequestOutcome | None:
         """The first request that began after this time and was answered 200."""
         good = [o for o in list(self.outcomes) if o.what == "200" and o.began > moment]
         return min(good, key=lambda outcome: outcome.ended, default=None)
@@ -99,12 +99,12 @@ class Load:
         try:
             connection = socket.create_connection(self._address, PATIENCE_SECONDS)
         except ConnectionRefusedError:
-            self.outcomes.append(Outcome(began, time.time(), "refused", client))
+            self.outcomes.append(RequestOutcome(began, time.time(), "refused", client))
             return
         with connection:
             for number in range(self._requests):
                 what, stays_open = self._one(connection, is_last=number == self._requests - 1)
-                self.outcomes.append(Outcome(began, time.time(), what, client))
+                self.outcomes.append(RequestOutcome(began, time.time(), what, client))
                 if what in ("503", "507"):
                     self._over.wait(self._pause_seconds)
                 began = time.time()

@@ -25,26 +25,26 @@ from seacod.config.schema import Settings
 from seacod.errors import EX_OK, ConfigError, SeacodError
 from seacod.metrics import Present, SupervisorMetrics
 from seacod.paths import Paths
-from seacod.shared_load import SLOTS_A_SEAT, Board
+from seacod.shared_load import SLOTS_A_REPLICA, SharedLoad
 from seacod.supervisor import scrape, status
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloads, ReloadState
-from seacod.supervisor.sockets.fallback import FrontDoor
+from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.sockets.listener import Listener, acquire, bind
-from seacod.supervisor.sockets.shared_fallback import SharedDoor
-from seacod.supervisor.systemd.heartbeats import Pulses
+from seacod.supervisor.sockets.shared_fallback import SharedFallback
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.systemd.notify import Notifier
 from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers import lifecycle
 from seacod.supervisor.workers.events import Probed
 from seacod.supervisor.workers.exits import ExitKind
-from seacod.supervisor.workers.host_memory import Room
+from seacod.supervisor.workers.host_memory import HostMemoryGate
 from seacod.supervisor.workers.lifecycle import Hooks, Lifecycle
-from seacod.supervisor.workers.placement import Seat, place
+from seacod.supervisor.workers.placement import Replica, place
 from seacod.supervisor.workers.probe import probe_forever
 from seacod.supervisor.workers.process import WORKER_COMMAND
-from seacod.supervisor.workers.replicas import Workers
+from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState, WorkerState
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class Supervisor:
         reload_settings: reads them anew (SIGHUP); raises `ConfigError` when they are wrong.
         announce: called once, when the model first answers, with this supervisor.
         worker_command: what a worker is; see `WorkerProcess`.
-        room: whether a second worker fits into memory.
+        host_memory: whether a second worker fits into memory.
     """
 
     def __init__(
@@ -81,25 +81,25 @@ class Supervisor:
         reload_settings: Callable[[], Settings],
         announce: Callable[[Supervisor], None],
         worker_command: Sequence[str] = WORKER_COMMAND,
-        room: Room | None = None,
+        host_memory: HostMemoryGate | None = None,
     ) -> None:
         self.settings = settings
         self.started_at = time.time()
         self.notifier = Notifier()
         self.reloads = Reloads()
-        self._pulses = Pulses(time.monotonic)
+        self._heartbeats = TaskHeartbeats(time.monotonic)
         self._reload_settings = reload_settings
         self._announce = announce
         self._is_announced = False
         self._before_reload = settings
         self._worker_command = worker_command
-        self._room = room or Room()
+        self._host_memory = host_memory or HostMemoryGate()
         self.paths = Paths.resolve(settings)
         self.listener: Listener
-        self.workers: Workers
+        self.workers: Replicas
         self.watches: Watches
         self.metrics_server: MetricsServer | None = None
-        self._seats = [Seat()]
+        self._replicas = [Replica()]
 
     async def run(self) -> int:
         """Serve until told to stop.
@@ -127,71 +127,71 @@ class Supervisor:
             self._warn_of_ignored_address()
             metrics = SupervisorMetrics(self.paths.runtime)
             metrics.build.labels(__version__).set(1)
-            seats = self._seats = await place(self.settings)
-            board = Board.fresh(self.paths.board, len(seats) * SLOTS_A_SEAT)
+            replicas = self._replicas = await place(self.settings)
+            shared_load = SharedLoad.fresh(self.paths.shared_load, len(replicas) * SLOTS_A_REPLICA)
             for kind in ExitKind:
                 # A series that began with its first restart would show no increase of it.
                 metrics.restarts.labels(kind.value)
             metrics_server = self.metrics_server = self._metrics_server(metrics)
-            front_door = FrontDoor(
+            fallback = Fallback(
                 self.listener.socket,
                 lambda: self.workers.retry_after_seconds(),
-                metrics.front_door.inc,
+                metrics.fallback.inc,
             )
             self.watches = Watches(
                 self.paths,
                 lambda: self.settings,
                 lambda: self.workers,
-                seats,
+                replicas,
                 self._replace_worker,
                 metrics,
-                self._pulses,
+                self._heartbeats,
                 self.listener.local_url,
             )
-            doors = SharedDoor(front_door, len(seats))
+            fallbacks = SharedFallback(fallback, len(replicas))
             worker_settings = self._worker_settings(self.settings)
 
             def gone(slot: str) -> None:
                 metrics.worker_gone(slot)
-                board.clear(int(slot.removeprefix("worker")))
+                shared_load.clear(int(slot.removeprefix("worker")))
 
-            def life(seat: Seat, workers: Workers) -> Lifecycle:
+            def life(replica: Replica, workers: Replicas) -> Lifecycle:
                 return Lifecycle(
-                    seat,
+                    replica,
                     self.listener,
                     worker_settings,
-                    doors.leaf(seat.number),
-                    self._hooks(seat, workers, metrics, gone),
+                    fallbacks.leaf(replica.number),
+                    self._hooks(replica, workers, metrics, gone),
                     worker_command=self._worker_command,
-                    room=self._room,
+                    host_memory=self._host_memory,
                 )
 
-            self.workers = Workers(
-                seats, life, worker_settings, self._on_replaced, lambda: self._on_change(metrics)
+            self.workers = Replicas(
+                replicas, life, worker_settings, self._on_replaced, lambda: self._on_change(metrics)
             )
             sockets = (
                 status.StatusSocket(self.paths.status_socket, self.snapshot),
                 status.StatusSocket(self.paths.page_socket, self._snapshot_for_page),
             )
-            for seat in seats:
-                self._pulses.expect(seat.named("lifecycle"), lifecycle.TICK_SECONDS)
+            for replica in replicas:
+                self._heartbeats.expect(replica.named("lifecycle"), lifecycle.TICK_SECONDS)
             self._catch_signals()
             log.info("supervisor_started", version=__version__, url=self.listener.local_url)
             for status_socket in sockets:
                 await status_socket.open()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, name="watch")
-                for seat in seats:
-                    tasks.start_soon(self._probe, seat, name=seat.named("probe"))
+                for replica in replicas:
+                    tasks.start_soon(self._probe, replica, name=replica.named("probe"))
                 self.watches.start(tasks)
                 if metrics_server is not None:
                     tasks.start_soon(metrics_server.run, name="metrics")
-                await self.workers.run(self._pulses.touch, self._pulses.forget)
+                await self.workers.run(self._heartbeats.touch, self._heartbeats.forget)
                 if metrics_server is not None:
                     metrics_server.stop()
                 for status_socket in sockets:
                     await status_socket.close()
-                await front_door.finish()
+                await fallback.finish()
                 tasks.cancel_scope.cancel()
             await self.watches.finish()
             return self._end()
@@ -199,27 +199,32 @@ class Supervisor:
             lock.close()
 
     def _hooks(
-        self, seat: Seat, workers: Workers, metrics: SupervisorMetrics, gone: Callable[[str], None]
+        self,
+        replica: Replica,
+        workers: Replicas,
+        metrics: SupervisorMetrics,
+        gone: Callable[[str], None],
     ) -> Hooks:
-        """Who hears what the life of one seat tells: what concerns all workers, they themselves."""
-        desk = self.watches.desk
+        """Who hears what the life of one replica tells: what concerns all workers, they
+        themselves."""
+        deduplicator = self.watches.deduplicator
         return Hooks(
             changed=workers.on_changed,
-            beat=lambda pid, beat: self.watches.on_beat(seat, pid, beat),
-            crashed=lambda crash: self._on_crash(seat, metrics, crash),
+            beat=lambda pid, beat: self.watches.on_beat(replica, pid, beat),
+            crashed=lambda crash: self._on_crash(replica, metrics, crash),
             gone=gone,
-            replaced=lambda problem: workers.on_replaced(seat, problem),
-            raised=lambda kind, en, zh: desk.raised(kind, en, zh, key=seat.name),
-            cleared=lambda kind, en, zh: desk.cleared(kind, en, zh, key=seat.name),
+            replaced=lambda problem: workers.on_replaced(replica, problem),
+            raised=lambda kind, en, zh: deduplicator.raised(kind, en, zh, key=replica.name),
+            cleared=lambda kind, en, zh: deduplicator.cleared(kind, en, zh, key=replica.name),
             blamed=workers.on_blamed,
-            may_end=lambda: workers.may_end(seat),
+            may_end=lambda: workers.may_end(replica),
         )
 
     def snapshot(self) -> dict[str, object]:
         """What `seacod status` shows."""
         return status.snapshot(
             self.workers.report,
-            workers=[(life.seat, life.report) for life in self.workers.lives],
+            workers=[(life.replica, life.report) for life in self.workers.lives],
             started_at=self.started_at,
             version=__version__,
             url=self.listener.local_url,
@@ -251,7 +256,7 @@ class Supervisor:
 
     def _present(self) -> Present:
         """For a scrape."""
-        return scrape.look(
+        return scrape.snapshot(
             self.settings,
             self.paths,
             [life.report for life in self.workers.lives],
@@ -271,7 +276,7 @@ class Supervisor:
         )
         asr = settings.asr.model_copy(update={"models_directory": self.paths.models})
         whole = settings.model_copy(update={"paths": paths, "asr": asr})
-        return self._seats[0].settings(whole)
+        return self._replicas[0].settings(whole)
 
     def _warn_of_ignored_address(self) -> None:
         """With a socket from systemd the configured port has no effect: say so, once."""
@@ -305,7 +310,7 @@ class Supervisor:
             fresh = self._reload_settings()
         except ConfigError as error:
             log.error("configuration_refused", error=error.message, hint="the old one goes on")
-            self.watches.desk.raised(
+            self.watches.deduplicator.raised(
                 "configuration",
                 f"The file was not taken over; the settings before stay in use: {error.message}",
                 f"新的配置未生效，继续使用之前的配置：{error.message}",
@@ -347,14 +352,14 @@ class Supervisor:
             self.settings = self._before_reload
         self._end_reload(problem)
 
-    def _replace_worker(self, seat: Seat, cause: str, may_overlap: bool) -> None:
+    def _replace_worker(self, replica: Replica, cause: str, may_overlap: bool) -> None:
         """What a watch can ask for."""
         settings = self._worker_settings(self.settings)
-        self.workers.replace_one(seat, settings, cause, may_overlap=may_overlap)
+        self.workers.replace_one(replica, settings, cause, may_overlap=may_overlap)
 
-    def _on_crash(self, seat: Seat, metrics: SupervisorMetrics, crash: Crash) -> None:
+    def _on_crash(self, replica: Replica, metrics: SupervisorMetrics, crash: Crash) -> None:
         metrics.restarts.labels(crash.kind).inc()
-        self.watches.on_crash(seat, crash)
+        self.watches.on_crash(replica, crash)
 
     def _end_reload(self, problem: str | None) -> None:
         if problem is None and any(key.startswith("log.") for key in self.reloads.changed.live):
@@ -384,8 +389,8 @@ class Supervisor:
         report = self.workers.report
         parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
         parts.append(f"port {self.listener.port}")
-        if len(self._seats) > 1:
-            parts.append(f"{self.workers.serving()} of {len(self._seats)} workers serve")
+        if len(self._replicas) > 1:
+            parts.append(f"{self.workers.serving()} of {len(self._replicas)} workers serve")
         if report.state is ServiceState.SERVING:
             parts.append(f"model {report.model} on {report.device}")
             beat = report.beat
@@ -406,7 +411,7 @@ class Supervisor:
     async def _watch(self) -> None:
         """Once a second: prove that the tasks live, keep systemd's picture fresh."""
         while True:
-            late = self._pulses.late()
+            late = self._heartbeats.late()
             if late:
                 log.error("supervisor_task_late", **{k: round(v, 1) for k, v in late.items()})
             else:
@@ -418,23 +423,23 @@ class Supervisor:
             self.notifier.status(self._status_text())
             await asyncio.sleep(_WATCH_SECONDS)
 
-    async def _probe(self, seat: Seat) -> None:
+    async def _probe(self, replica: Replica) -> None:
         """Ask a worker over HTTP, as a client would."""
-        life = self.workers.lives[seat.number]
+        life = self.workers.lives[replica.number]
 
         def address() -> str | Path | None:
             slot = life.slot
             if slot is None:
                 return None
-            # Through the front door it would be answered by whoever is quicker.
-            return self.paths.worker_socket(slot) if seat.count > 1 else self.listener.local_url
+            # Through the fallback it would be answered by whoever is quicker.
+            return self.paths.worker_socket(slot) if replica.count > 1 else self.listener.local_url
 
         await probe_forever(
             address,
-            name=seat.named("probe"),
+            name=replica.named("probe"),
             settings=lambda: self.settings.supervisor,
             tell=lambda problem: life.events.put(Probed(problem)),
-            pulses=self._pulses,
+            heartbeats=self._heartbeats,
         )
 
     def _end(self) -> int:

@@ -18,7 +18,7 @@ from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState, WorkerState
 
 
-def look(
+def snapshot(
     settings: Settings,
     paths: Paths,
     reports: Sequence[Report],
@@ -30,7 +30,7 @@ def look(
     """Figures of the machine and the service. Quick: it runs on the event loop.
 
     Args:
-        reports: of each seat.
+        reports: of each replica.
         whole: of the service.
         watchdog_at: on the monotonic clock, when systemd was last told that we live.
     """

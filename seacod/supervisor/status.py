@@ -22,8 +22,8 @@ from seacod.alerts.outbox import Outbox
 from seacod.paths import Paths
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloads
-from seacod.supervisor.workers.placement import Seat
-from seacod.supervisor.workers.report import Beside, Report
+from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.workers.report import OtherWorker, Report
 from seacod.supervisor.workers.states import ServiceState
 
 _SHOWN_ALERTS = 10
@@ -32,7 +32,7 @@ _SHOWN_ALERTS = 10
 def snapshot(
     report: Report,
     *,
-    workers: Sequence[tuple[Seat, Report]],
+    workers: Sequence[tuple[Replica, Report]],
     started_at: float,
     version: str,
     url: str,
@@ -59,7 +59,7 @@ def snapshot(
         if metrics is not None
         else None,
         "worker": {**_face(report), "was_spare": report.was_spare},
-        "workers": [_worker(seat, one) for seat, one in workers],
+        "workers": [_worker(replica, one) for replica, one in workers],
         "spare": _beside(report.spare),
         "replacement": _beside(report.replacement),
         "leaving": report.leaving,
@@ -173,11 +173,11 @@ def _face(report: Report) -> dict[str, Any]:
     }
 
 
-def _worker(seat: Seat, report: Report) -> dict[str, Any]:
+def _worker(replica: Replica, report: Report) -> dict[str, Any]:
     beat = report.beat
     return {
-        "number": seat.number + 1,
-        "gpu": seat.gpu,
+        "number": replica.number + 1,
+        "gpu": replica.gpu,
         **_face(report),
         "spare": _beside(report.spare),
         "restarts": report.restarts,
@@ -187,7 +187,7 @@ def _worker(seat: Seat, report: Report) -> dict[str, Any]:
     }
 
 
-def _beside(worker: Beside | None) -> dict[str, Any] | None:
+def _beside(worker: OtherWorker | None) -> dict[str, Any] | None:
     if worker is None:
         return None
     return {"pid": worker.pid, "state": worker.state.value, "since": worker.since}

@@ -12,11 +12,11 @@ from seacod.paths import Paths
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import Access
 from seacod.web.routes import health, jobs, live, openai, transcribe
-from seacod.web.routes.jobs import JobDesk
+from seacod.web.routes.jobs import JobsGate
 
 
 def create_app(
-    service: TranscriptionService, settings: Settings, paths: Paths, desk: JobDesk
+    service: TranscriptionService, settings: Settings, paths: Paths, deduplicator: JobsGate
 ) -> FastAPI:
     """Everything a worker serves.
 
@@ -48,7 +48,7 @@ def create_app(
         health.router(service, paths),
         transcribe.router(service, paths),
         openai.router(service, paths),
-        jobs.router(service, desk, paths),
+        jobs.router(service, deduplicator, paths),
     )
     for routes in routers:
         transcribe.refuse_other_methods(routes)

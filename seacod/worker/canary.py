@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-async def sing(
+async def run_canary(
     service: TranscriptionService,
     interval_seconds: Callable[[], float],
     first_recording: Callable[[Engine], None],

@@ -34,7 +34,7 @@ from seacod.errors import (
 )
 from seacod.paths import Paths
 from seacod.protocol import FromSupervisor, FromWorker
-from seacod.shared_load import SLOTS_A_SEAT, Board
+from seacod.shared_load import SLOTS_A_REPLICA, SharedLoad
 from seacod.system.parent_death import die_with
 from seacod.web.middleware.disk_guard import guarded
 from seacod.worker.startup import Preparation
@@ -43,7 +43,7 @@ from seacod.worker.traffic import Traffic
 if TYPE_CHECKING:
     from seacod.asr.service import TranscriptionService
     from seacod.jobs.runner import Jobs
-    from seacod.web.routes.jobs import JobDesk
+    from seacod.web.routes.jobs import JobsGate
     from seacod.worker.serving import Server
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ def run_worker() -> int:
         control_fd = int(os.environ[protocol.ENV_CONTROL_FD])
         supervisor_pid = int(os.environ[protocol.ENV_SUPERVISOR_PID])
         slot = os.environ[protocol.ENV_SLOT]
-        seats = int(os.environ.get(protocol.ENV_SEATS, "1"))
+        replicas = int(os.environ.get(protocol.ENV_SEATS, "1"))
         is_spare = bool(os.environ.get(protocol.ENV_SPARE))
     except (KeyError, ValueError):
         print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)
@@ -80,8 +80,8 @@ def run_worker() -> int:
     _prepare(settings, paths, slot)
     listener = socket.socket(fileno=listen_fd)
     control = socket.socket(fileno=control_fd)
-    crowd = Crowd(paths, slot, seats) if seats > 1 else None
-    worker = Worker(settings, paths, listener, control, crowd, is_spare=is_spare)
+    crowd = Neighbours(paths, slot, replicas) if replicas > 1 else None
+    worker = WorkerApplication(settings, paths, listener, control, crowd, is_spare=is_spare)
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.
     logs.flush()
@@ -110,22 +110,22 @@ def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
         os.environ["OMP_NUM_THREADS"] = str(settings.asr.cpu_threads)
 
 
-class Crowd:
+class Neighbours:
     """The workers that share the listening socket, as one of them sees it.
 
     Args:
         paths: of the service.
         slot: of this worker.
-        seats: how many workers there are to be.
+        replicas: how many workers there are to be.
     """
 
-    def __init__(self, paths: Paths, slot: str, seats: int) -> None:
+    def __init__(self, paths: Paths, slot: str, replicas: int) -> None:
         number = int(slot.removeprefix("worker"))
-        self.board = Board(paths.board, seats * SLOTS_A_SEAT, number)
+        self.shared_load = SharedLoad(paths.shared_load, replicas * SLOTS_A_REPLICA, number)
         self.socket = paths.worker_socket(slot)
 
 
-class Worker:
+class WorkerApplication:
     """One worker's life, seen from inside: warm, placed, ready, serving, draining.
 
     A spare stops after the first step until it is promoted; any other goes straight on.
@@ -137,7 +137,7 @@ class Worker:
         paths: Paths,
         listener: socket.socket,
         control: socket.socket,
-        crowd: Crowd | None,
+        crowd: Neighbours | None,
         *,
         is_spare: bool,
     ) -> None:
@@ -152,7 +152,7 @@ class Worker:
         self._jobs: Jobs | None = None
         self._traffic = Traffic()
         self._preparation = Preparation(settings, paths, self._say)
-        self._desk: JobDesk | None = None
+        self._deduplicator: JobsGate | None = None
         self._blamed_pids: list[int] = []
         self._is_promoted = asyncio.Event()
         if not is_spare:
@@ -228,7 +228,7 @@ class Worker:
             self._settings,
             self._preparation.load,
             WorkerMetrics(),
-            self._crowd.board if self._crowd is not None else None,
+            self._crowd.shared_load if self._crowd is not None else None,
         )
         await service.start()
         await service.open()
@@ -243,15 +243,15 @@ class Worker:
             return
         from seacod.worker.serving import is_better_elsewhere
 
-        board, traffic = self._crowd.board, self._traffic
+        shared_load, traffic = self._crowd.shared_load, self._traffic
 
         def tell() -> None:
             # A microphone is work that lasts.
-            board.mine.active = traffic.active + service.live.sessions
+            shared_load.mine.active = traffic.active + service.live.sessions
             service.tell_others()
 
         traffic.on_change = tell
-        traffic.is_better_elsewhere = lambda: is_better_elsewhere(board)
+        traffic.is_better_elsewhere = lambda: is_better_elsewhere(shared_load)
         tell()
 
     def _web_server(self, service: TranscriptionService) -> Server:
@@ -259,13 +259,13 @@ class Worker:
 
         from seacod.web.app import create_app
         from seacod.web.middleware.errors import RequestIds
-        from seacod.web.routes.jobs import JobDesk
+        from seacod.web.routes.jobs import JobsGate
         from seacod.worker.serving import Server
 
-        self._desk = JobDesk(
+        self._deduplicator = JobsGate(
             lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
         )
-        app = create_app(service, self._settings, self._paths, self._desk)
+        app = create_app(service, self._settings, self._paths, self._deduplicator)
         config = uvicorn.Config(
             self._traffic.around(
                 RequestIds(
@@ -291,7 +291,7 @@ class Worker:
         return Server(
             config,
             self._listener,
-            crowd.board if crowd is not None else None,
+            crowd.shared_load if crowd is not None else None,
             crowd.socket if crowd is not None else None,
         )
 
@@ -299,7 +299,7 @@ class Worker:
         from seacod.jobs.runner import Jobs
         from seacod.jobs.store import JobStore, open_store
 
-        assert self._desk is not None
+        assert self._deduplicator is not None
         results = self._settings.results
 
         def opened() -> JobStore:
@@ -308,7 +308,7 @@ class Worker:
 
         jobs = Jobs(opened, service, lambda: self._settings.results.keep_days)
         await jobs.start(self._blamed_pids)
-        self._desk.jobs = jobs
+        self._deduplicator.jobs = jobs
         return jobs
 
     async def _finish(
@@ -334,7 +334,7 @@ class Worker:
     async def _sing(self, service: TranscriptionService) -> None:
         from seacod.worker import canary
 
-        await canary.sing(
+        await canary.run_canary(
             service,
             lambda: self._settings.worker.canary_interval_seconds,
             self._preparation.first_recording,

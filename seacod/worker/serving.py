@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from seacod.shared_load import Board
+from seacod.shared_load import SharedLoad
 from seacod.worker.acceptor import Acceptor, unix_socket
 
 # Answers of a neighbour that would come so many requests earlier are worth a new connection.
@@ -23,7 +23,7 @@ class Server(uvicorn.Server):
     Args:
         config: uvicorn's.
         listening: the shared socket, which stays open when the server ends.
-        board: of the neighbours that accept on it, too; None without any.
+        shared_load: of the neighbours that accept on it, too; None without any.
         own: where it answers beside that, for the supervisor's probe; None without neighbours.
     """
 
@@ -31,12 +31,12 @@ class Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         listening: socket.socket,
-        board: Board | None,
+        shared_load: SharedLoad | None,
         own: Path | None,
     ) -> None:
         super().__init__(config)
         self._listening = listening
-        self._board = board
+        self._shared_load = shared_load
         self._own = own
         self._own_socket: socket.socket | None = None
         self._acceptors: list[Acceptor] = []
@@ -70,8 +70,8 @@ class Server(uvicorn.Server):
         """What was accepted is served; the neighbours go on accepting."""
         # The drain may come before the start-up is through.
         self._is_stopped = True
-        if self._board is not None:
-            self._board.leave()
+        if self._shared_load is not None:
+            self._shared_load.leave()
         for acceptor in self._acceptors:
             await acceptor.stop()
         if self._own_socket is not None and self._own is not None:
@@ -84,13 +84,13 @@ class Server(uvicorn.Server):
         )
 
     def _is_crowded(self) -> bool:
-        return self._board is not None and bool(self._board.others())
+        return self._shared_load is not None and bool(self._shared_load.others())
 
     def _is_my_turn(self) -> bool:
-        assert self._board is not None
-        return self._board.mine.active <= self._board.least_active()
+        assert self._shared_load is not None
+        return self._shared_load.mine.active <= self._shared_load.least_active()
 
 
-def is_better_elsewhere(board: Board) -> bool:
+def is_better_elsewhere(shared_load: SharedLoad) -> bool:
     """Whether a neighbour has much less to do: a client that comes back should find that one."""
-    return board.mine.active >= board.least_active() + _MUCH_LESS
+    return shared_load.mine.active >= shared_load.least_active() + _MUCH_LESS

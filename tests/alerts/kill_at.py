@@ -18,7 +18,7 @@ from typing import Any
 from seacod import logs
 from seacod.alerts import delivery
 from seacod.alerts.channels.mail import Mail
-from seacod.alerts.deduplicator import Desk
+from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Outbox, now
 from seacod.config.schema import AlertSettings, LogSettings
 
@@ -69,13 +69,15 @@ def main() -> None:
 
 async def act(file: Path, settings: AlertSettings, what: str) -> None:
     outbox = Outbox(file)
-    desk = Desk(
+    deduplicator = Deduplicator(
         outbox, lambda: settings, lambda: delivery.configured(settings),
         clock=now, evidence=dict, on_message=lambda: None,
     )  # fmt: skip
     if what == "raise":
         for number in range(3):
-            desk.raised("gpu_memory", f"number {number}", f"第 {number} 条", key=str(number))
+            deduplicator.raised(
+                "gpu_memory", f"number {number}", f"第 {number} 条", key=str(number)
+            )
             print(json.dumps({"raised": number}), flush=True)
     else:
         sender = delivery.Delivery(

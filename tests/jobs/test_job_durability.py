@@ -88,7 +88,7 @@ def test_killed_at_every_step_each_file_is_finished_once(tmp_path: Path, address
     for file in store.get("job")[1]:
         body = store.read(file)
         assert (body["name"], body["text"]) == (f"{file.number}.wav", f"file {file.number}")
-        assert not store.shelf.has(file)
+        assert not store.blobs.has(file)
     store.close()
     assert not [path for path in tmp_path.glob("job/in/*") if path.suffix != ".new"]
     assert not [path for path in tmp_path.glob("job/out/*") if path.suffix != ".json"]

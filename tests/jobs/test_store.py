@@ -130,7 +130,7 @@ def test_finished_jobs_expire_others_never(store: JobStore) -> None:
     assert store.delete_expired(-1) == 1
     with pytest.raises(NotFound):
         store.get("old")
-    assert not (store.shelf.directory / "old").exists()
+    assert not (store.blobs.directory / "old").exists()
     assert states(store, "open") == ["waiting"]
 
 
@@ -168,10 +168,10 @@ def test_what_has_failed_gets_another_try(store: JobStore) -> None:
     store.finish("1-a", files[0], FileState.DONE)
     store.finish("1-a", files[1], FileState.FAILED, error=("bad_audio", "no", "不"))
     store.finish("1-a", files[2], FileState.FAILED, error=("bad_audio", "no", "不"))
-    assert not store.shelf.has(files[0])
+    assert not store.blobs.has(files[0])
     assert store.get("job")[0].finished is not None
     # Somebody made room by hand: what is not there cannot be tried.
-    store.shelf.drop(files[2])
+    store.blobs.drop(files[2])
     assert store.retry("job") == 1
     assert states(store, "job") == ["done", "waiting", "failed"]
     job, after = store.get("job")

@@ -24,7 +24,7 @@ from prometheus_client import start_http_server
 from receivers import Robot
 from supervised import ROOT, Faulty, Service, free_port, wait_until
 
-from seacod.archive.progress import Progress, registry
+from seacod.archive.progress import ArchiveProgress, registry
 
 # The shipped configuration asks every 5 s and rates over minutes; a test has less time.
 INTERVAL = "1s"
@@ -186,7 +186,7 @@ def prometheus(
 ) -> Iterator[Prometheus]:
     directory = tmp_path_factory.mktemp("observed")
     # An archive that two nodes are at, which only the dashboard's last row is about.
-    progress = Progress(100, 100)
+    progress = ArchiveProgress(100, 100)
     for node in ("one", "two"):
         progress.joined(node)
         progress.over("done", 1, node=node, audio_seconds=60.0)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from supervised import StandIn, wait_until
 
-from seacod.proving.load import Load
+from seacod.proving.load import ClientLoad
 
 
 def reload(service: StandIn) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_what_needs_a_restart_is_named_and_not_half_applied(service: StandIn) ->
 def test_a_replacement_fails_no_request(service: StandIn, requests_per_connection: int) -> None:
     service.plan(answer_seconds=0.05)
     service.start()
-    with Load(service.port, requests_per_connection=requests_per_connection) as load:
+    with ClientLoad(service.port, requests_per_connection=requests_per_connection) as load:
         for threads in (1, 2, 3):
             first, answered = service.worker_pid(), load.seen["200"]
             service.configure(asr={"cpu_threads": threads})
@@ -89,7 +89,7 @@ def test_without_room_for_two_the_old_one_goes_first(service: StandIn) -> None:
     service.plan(available_bytes=1)
     service.start()
     first = service.worker_pid()
-    with Load(service.port) as load:
+    with ClientLoad(service.port) as load:
         service.configure(asr={"cpu_threads": 1})
         assert reload(service)["state"] == "done"
     assert service.worker_pid() != first

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from supervised import StandIn, fetch, wait_until
 
-from seacod.proving.load import Load
+from seacod.proving.load import ClientLoad
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def test_one_that_dies_costs_only_what_was_inside(pair: StandIn) -> None:
     pair.plan(answer_seconds=0.05)
     started(pair)
     dead, other = pids(pair)
-    with Load(pair.port, requests_per_connection=1) as load:
+    with ClientLoad(pair.port, requests_per_connection=1) as load:
         wait_until(lambda: load.seen["200"] > 20, "load")
         os.kill(dead, signal.SIGSEGV)
         wait_until(lambda: pids(pair)[0] not in (dead, None) and all_serve(pair), "another one")
         seen = load.seen["200"]
         wait_until(lambda: load.seen["200"] > seen + 20, "more load")
-    # Nobody was turned away: the other one served, and the front door stayed closed.
+    # Nobody was turned away: the other one served, and the fallback stayed closed.
     assert load.seen["503"] == 0
     assert pids(pair)[1] == other
     assert value(pair, "seacod_front_door_answers_total") == 0
@@ -89,7 +89,7 @@ def test_a_reload_takes_one_after_the_other_and_fails_no_request(pair: StandIn) 
     pair.plan(answer_seconds=0.05)
     started(pair)
     before = pids(pair)
-    with Load(pair.port, requests_per_connection=5) as load:
+    with ClientLoad(pair.port, requests_per_connection=5) as load:
         wait_until(lambda: load.seen["200"] > 5, "load")
         pair.configure(supervisor={"workers": 2}, asr={"cpu_threads": 3})
         pair.signal(signal.SIGHUP)
@@ -144,7 +144,7 @@ def test_each_has_its_spare(pair: StandIn) -> None:
 def test_a_stop_ends_all_of_them(pair: StandIn) -> None:
     pair.plan(answer_seconds=0.5)
     started(pair)
-    with Load(pair.port, requests_per_connection=1) as load:
+    with ClientLoad(pair.port, requests_per_connection=1) as load:
         wait_until(lambda: load.seen["200"] > 2, "load")
         assert pair.stop() == 0
     assert len(pair.events("worker_drained")) == 2

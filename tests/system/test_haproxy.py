@@ -22,7 +22,7 @@ from supervised import wait_until
 from websockets.sync.client import connect
 
 from seacod.asr.live import ROUTE
-from seacod.proving.load import Load
+from seacod.proving.load import ClientLoad
 
 pytestmark = pytest.mark.timeout(600)
 NOTICE_SECONDS = 4
@@ -93,8 +93,8 @@ def asked(port: int, cookie: str) -> float:
         return float(json.load(answer)["service"]["since"])
 
 
-def load(port: int, clients: int = CLIENTS) -> Load:
-    return Load(port, clients=clients, recording=sounds.SPEECH, pause_after_503_seconds=0.2)
+def load(port: int, clients: int = CLIENTS) -> ClientLoad:
+    return ClientLoad(port, clients=clients, recording=sounds.SPEECH, pause_after_503_seconds=0.2)
 
 
 def test_both_are_used_and_a_page_stays_where_it_is(nodes: list[Node], port: int) -> None:
@@ -182,10 +182,10 @@ def test_a_node_that_hangs_costs_what_was_inside_it(nodes: list[Node], port: int
     assert lost <= CLIENTS, running.failed()
 
 
-def good_since(running: Load, moment: float) -> int:
+def good_since(running: ClientLoad, moment: float) -> int:
     return sum(o.what == "200" and o.began > moment for o in list(running.outcomes))
 
 
-def any_open_since_before(running: Load, moment: float) -> bool:
+def any_open_since_before(running: ClientLoad, moment: float) -> bool:
     """Whether a client still waits for what it asked before that."""
     return len({o.client for o in list(running.outcomes) if o.ended > moment}) < CLIENTS

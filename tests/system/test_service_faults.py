@@ -17,7 +17,7 @@ from machine import Machine
 from operating import edited, health, is_serving, service_state, transcribe
 from supervised import wait_until
 
-from seacod.proving.load import Load
+from seacod.proving.load import ClientLoad
 
 pytestmark = pytest.mark.timeout(600)
 PORT = 7860
@@ -49,7 +49,9 @@ def processes(machine: Machine) -> list[int]:
 
 def come_back(machine: Machine, page: FaultsPage, row: Row, fault: Any, was: int) -> None:
     """Inject a fault into the supervisor under load; wait until another one serves."""
-    with Load(PORT, clients=CLIENTS, recording=sounds.SPEECH, pause_after_503_seconds=0.1) as load:
+    with ClientLoad(
+        PORT, clients=CLIENTS, recording=sounds.SPEECH, pause_after_503_seconds=0.1
+    ) as load:
         wait_until(lambda: load.seen["200"] >= CLIENTS, "answers before the fault")
         injected = time.time()
         fault()
@@ -120,7 +122,9 @@ def test_a_blocked_supervisor_is_found_by_the_watchdog_and_its_stack_is_in_the_j
 def test_a_restart_drops_no_connection(service: Machine, faults_page: FaultsPage) -> None:
     """What was inside is finished, what comes meanwhile waits in systemd's socket."""
     wait_until(is_serving, "the service")
-    with Load(PORT, clients=CLIENTS, recording=sounds.SPEECH, pause_after_503_seconds=0.1) as load:
+    with ClientLoad(
+        PORT, clients=CLIENTS, recording=sounds.SPEECH, pause_after_503_seconds=0.1
+    ) as load:
         wait_until(lambda: load.seen["200"] >= CLIENTS, "answers before")
         began = time.time()
         service.run("systemctl", "restart", "seacod")
@@ -170,7 +174,7 @@ def test_reload_to_other_model_settings_fails_no_request(service: Machine) -> No
     wait_until(lambda: service_state(service)["spare"], "a spare")
     was = service_state(service)["worker"]["pid"]
     edited(service, lambda text: text.replace("  #cpu_threads: 0\n", "  cpu_threads: 1\n"))
-    with Load(PORT, clients=CLIENTS, recording=sounds.SPEECH) as load:
+    with ClientLoad(PORT, clients=CLIENTS, recording=sounds.SPEECH) as load:
         # Returns when the new worker serves.
         service.run("systemctl", "reload", "seacod")
         assert service_state(service)["worker"]["pid"] != was

@@ -10,17 +10,27 @@ import pytest
 
 from seacod.proving.soak import figures, report
 from seacod.proving.soak.chart import Chart, Series
-from seacod.proving.soak.ledger import Kind, Ledger, Outcome, Piece, Probe, Restart, Sample
+from seacod.proving.soak.ledger import (
+    Probe,
+    Sample,
+    SeenRestart,
+    SoakLedger,
+    WorkItem,
+    WorkKind,
+    WorkOutcome,
+)
 from seacod.proving.soak.timetable import Mix, phases, run_seconds
 
 BEGAN = 1_700_000_000.0
 HOUR = 3600.0
 
 
-def ledger(hours: float = 2.0, mb_per_hour: float = 0.0, wander_mb: float = 0.0) -> Ledger:
+def ledger(hours: float = 2.0, mb_per_hour: float = 0.0, wander_mb: float = 0.0) -> SoakLedger:
     """Work every minute, a worker of 800 MB that grows, and wanders slowly about that."""
     chance = random.Random(1)
-    made = Ledger(began=BEGAN, ended=BEGAN + hours * HOUR, service={"model": "m", "device": "d"})
+    made = SoakLedger(
+        began=BEGAN, ended=BEGAN + hours * HOUR, service={"model": "m", "device": "d"}
+    )
     drift = 0.0
     for second in range(0, int(hours * HOUR), 10):
         at = BEGAN + second
@@ -34,7 +44,9 @@ def ledger(hours: float = 2.0, mb_per_hour: float = 0.0, wander_mb: float = 0.0)
         made.probes.append(Probe(at, 200, 0.002))
         if second % 60 == 0:
             made.pieces.append(
-                Piece(Mix.A, Kind.RECORDING, at, 120.0, at + 0.3, Outcome.RIGHT, interrupted=0)
+                WorkItem(
+                    Mix.A, WorkKind.RECORDING, at, 120.0, at + 0.3, WorkOutcome.RIGHT, interrupted=0
+                )
             )
     return made
 
@@ -71,14 +83,14 @@ def test_a_leak_is_told_and_wandering_is_not() -> None:
 
 def test_what_is_lost_wrong_refused_or_restarted_is_told() -> None:
     made = ledger()
-    made.pieces[0].outcome = Outcome.LOST
+    made.pieces[0].outcome = WorkOutcome.LOST
     made.pieces[0].remark = "no answer in 600 s"
-    made.pieces[1].outcome = Outcome.WRONG
+    made.pieces[1].outcome = WorkOutcome.WRONG
     made.pieces[2].turned_away = 3
     made.probes[5] = Probe(made.probes[5].at, -1, 0.1)
     made.probes[9] = Probe(made.probes[9].at, 0, 10.0)
     made.probes[10] = Probe(made.probes[10].at, 503, 0.1)
-    made.restarts.append(Restart(BEGAN + 100, "signal SIGSEGV"))
+    made.restarts.append(SeenRestart(BEGAN + 100, "signal SIGSEGV"))
     found = figures.summary(made, 48, 24)
     assert found["problems"] == [
         "1 pieces of work were lost",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import seacod
 
-TEXTS = Path(seacod.__file__).parent / "web" / "text"
+TEXTS = Path(seacod.__file__).parent / "web/page/text"
 TABLES = {name: json.loads((TEXTS / f"{name}.json").read_text("utf-8")) for name in ("zh", "en")}
 
 
@@ -33,8 +33,7 @@ def test_each_is_in_its_language() -> None:
 def test_no_text_is_left_over() -> None:
     package = Path(seacod.__file__).parent
     sources = [
-        *package.rglob("web/*.py"),
-        *package.rglob("tabs/*.py"),
+        *package.glob("web/**/*.py"),
         *package.rglob("static/*.js"),
     ]
     code = "".join(path.read_text("utf-8") for path in sources)
@@ -45,7 +44,7 @@ def test_no_text_is_left_over() -> None:
 
 
 def test_scripts_ask_for_texts_that_are_there() -> None:
-    scripts = Path(seacod.__file__).parent.glob("web/static/*.js")
+    scripts = Path(seacod.__file__).parent.glob("web/page/static/*.js")
     asked = set()
     for path in scripts:
         code = path.read_text("utf-8")

@@ -15,7 +15,7 @@ from supervised import ROOT
 
 from seacod.config.schema import Settings
 from seacod.proving.bench import throughput
-from seacod.proving.bench.throughput import Figures
+from seacod.proving.bench.throughput import ThroughputFigures
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -51,8 +51,8 @@ def test_all_three_servers_transcribe_under_the_bench(tmp_path: Path) -> None:
 
 
 def test_ratios_are_ours_over_theirs() -> None:
-    def figures(peer: str, clients: int, audio: float) -> Figures:
-        return Figures(peer, clients, audio, 0.1, 0.2, 0.3, 10, 0, 0.01)
+    def figures(peer: str, clients: int, audio: float) -> ThroughputFigures:
+        return ThroughputFigures(peer, clients, audio, 0.1, 0.2, 0.3, 10, 0, 0.01)
 
     found = throughput.ratios(
         [figures("ours", 1, 30), figures("ours", 8, 80), figures("x", 1, 20), figures("x", 8, 20)]

@@ -30,12 +30,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "_LOOK_SECONDS", 0.01)
 
 
-async def listened(sing: Any, interval: float, seconds: float) -> list[str]:
+async def listened(run_canary: Any, interval: float, seconds: float) -> list[str]:
     """What it complains of within so many seconds."""
     service = TranscriptionService(Settings(), lambda: SteeredEngine(), WorkerMetrics())  # type: ignore[arg-type,return-value]
     await service.start()
     complaints: list[str] = []
-    task = asyncio.ensure_future(canary.sing(service, lambda: interval, sing, complaints.append))
+    task = asyncio.ensure_future(
+        canary.run_canary(service, lambda: interval, run_canary, complaints.append)
+    )
     await asyncio.sleep(seconds)
     load = service.load()
     complaints.append(f"progress {load.progress_age_seconds > 0}")

@@ -21,14 +21,14 @@ from supervised import ROOT
 
 from seacod.asr.decoder import pool
 from seacod.asr.decoder.pool import Decoders
-from seacod.asr.decoder.wire import Task
+from seacod.asr.decoder.wire import DecodeTask
 from seacod.errors import BadAudio, NotReady, SeacodError
 
 MUTATIONS = 10_000
 
 
-def task(want: str = "pieces", seconds: float = 300.0) -> Task:
-    return Task(want, seconds, 1 << 30, 20.0)  # type: ignore[arg-type]
+def task(want: str = "pieces", seconds: float = 300.0) -> DecodeTask:
+    return DecodeTask(want, seconds, 1 << 30, 20.0)  # type: ignore[arg-type]
 
 
 def with_decoders(test: Callable[[Decoders], Coroutine[Any, Any, None]], most: int = 4) -> None:
@@ -52,7 +52,7 @@ def processes() -> list[psutil.Process]:
     ]
 
 
-async def kinds(decoders: Decoders, path: Path, what: Task | None = None) -> list[str]:
+async def kinds(decoders: Decoders, path: Path, what: DecodeTask | None = None) -> list[str]:
     return [frame.kind async for frame in decoders.run(path, what or task())]
 
 

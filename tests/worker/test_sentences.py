@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.asr.itn import Writer
+from seacod.asr.itn import InverseTextNormaliser
 from seacod.asr.sentences import sentences
 from seacod.asr.transcript import Token
 
@@ -49,10 +49,10 @@ def test_nothing_is_lost_whatever_the_text(written: str, words: list[str]) -> No
 
 
 def test_numbers_are_written_in_digits() -> None:
-    writer = Writer(is_on=True)
+    writer = InverseTextNormaliser(is_on=True)
     writer.load()
     assert writer.write("一共二百五十块钱，百分之二十") == "一共250块钱，20%"
     assert writer.write("") == ""
-    off = Writer(is_on=False)
+    off = InverseTextNormaliser(is_on=False)
     off.load()
     assert off.write("二百五十") == "二百五十"

@@ -15,7 +15,7 @@ from supervised import Service, wait_until
 
 from seacod.cli.fleet import fleet
 from seacod.proving.bench import long_audio
-from seacod.proving.load import Load
+from seacod.proving.load import ClientLoad
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def answered(service: Service) -> list[int]:
 
 def test_they_share_the_work(pair: Service) -> None:
     before = answered(pair)
-    with Load(pair.port, clients=4, recording=SPEECH, requests_per_connection=20) as load:
+    with ClientLoad(pair.port, clients=4, recording=SPEECH, requests_per_connection=20) as load:
         wait_until(lambda: load.seen["200"] >= 60, "sixty answers")
     assert load.failed() == {}
 
@@ -60,7 +60,9 @@ def test_they_share_the_work(pair: Service) -> None:
 def test_the_queue_is_one_for_both(pair: Service, tmp_path: Path) -> None:
     recording = tmp_path / "long.wav"
     long_audio.write(recording, 120.0)
-    with Load(pair.port, clients=12, recording=recording, pause_after_503_seconds=1.0) as load:
+    with ClientLoad(
+        pair.port, clients=12, recording=recording, pause_after_503_seconds=1.0
+    ) as load:
         wait_until(lambda: load.seen["503"] >= 6, "refusals")
         wait_until(lambda: sum(one["in_flight"] for one in workers(pair)) >= 3, "work in both")
         most = max(sum(one["in_flight"] for one in workers(pair)) for _ in range(20))
@@ -73,13 +75,13 @@ def test_whoever_answers_tells_of_both(pair: Service) -> None:
     text, code = fleet(f"127.0.0.1:{pair.port}", None, as_json=False)
     assert code == 0
     assert "2 workers" in text
-    with Load(pair.port, clients=4, recording=SPEECH):
+    with ClientLoad(pair.port, clients=4, recording=SPEECH):
         wait_until(lambda: json.loads(pair.get("/system")[2])["in_flight"] >= 3, "all four")
 
 
 def test_one_that_is_killed_costs_its_own_requests(pair: Service) -> None:
     before = [one["pid"] for one in workers(pair)]
-    with Load(pair.port, clients=2, recording=SPEECH) as load:
+    with ClientLoad(pair.port, clients=2, recording=SPEECH) as load:
         wait_until(lambda: load.seen["200"] >= 4, "answers")
         os.kill(before[0], signal.SIGKILL)
         seen = load.seen["200"]

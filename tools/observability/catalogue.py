@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from seacod.archive.progress import Figures, Progress
+from seacod.archive.progress import ArchiveMetrics, ArchiveProgress
 from seacod.archive.progress import registry as bulk_registry
 from seacod.metrics import SupervisorMetrics
 from seacod.metrics import supervisor as supervisor_metrics
@@ -59,7 +59,7 @@ def worker() -> list[Metric]:
 
 
 def archive() -> list[Metric]:
-    progress = Progress(1, 1)
+    progress = ArchiveProgress(1, 1)
     progress.joined("node")
     return list(_of(bulk_registry(progress)))
 
@@ -83,7 +83,7 @@ def _of(registry: CollectorRegistry) -> Iterator[Metric]:
     labels_of = {name: label for name, _, label, _ in supervisor_metrics.PRESENT}
     collectors: list[Any] = list(registry._collector_to_names)
     for collector in collectors:
-        if isinstance(collector, Figures):
+        if isinstance(collector, ArchiveMetrics):
             for family in collector.collect():
                 name = family.name + ("_total" if family.type == "counter" else "")
                 found = family.samples[0].labels if family.samples else {}

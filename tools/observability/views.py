@@ -192,7 +192,7 @@ ROWS = (
             View("监控故障 Watches that broke", "Begun anew each time; the log says why.", "short",
                  (("sum by (instance, watch) (increase(seacod_watch_failures_total{$by}"
                    "[$every]))", "{{instance}} {{watch}}"),), needs="trouble"),
-            View("入口应答 Answers at the front door", "503 while no worker was there.", "reqps",
+            View("兜底应答 Fallback answers", "503 while no worker was there.", "reqps",
                  ((_rate("seacod_front_door_answers_total"), "{{instance}}"),)),
             View("版本 Version", "What runs where.", "short",
                  (("seacod_build_info{$by}", "{{instance}} {{version}}"),), kind="stat"),

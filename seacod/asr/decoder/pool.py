@@ -26,7 +26,7 @@ import structlog
 from seacod import errors
 from seacod.asr.audio import AudioInfo, Samples
 from seacod.asr.decoder import wire
-from seacod.asr.decoder.wire import Kind, Task
+from seacod.asr.decoder.wire import DecodeTask, Kind
 from seacod.errors import BadAudio, EmptyAudio, NotReady, SeacodError, TooBig, TooLong
 from seacod.system.interpreter import python
 
@@ -101,7 +101,7 @@ class Decoders:
         count = min(self._kept, _STARTED)
         self._idle = list(await asyncio.gather(*(self._begin() for _ in range(count))))
 
-    async def inspect(self, path: Path, task: Task) -> AudioInfo:
+    async def inspect(self, path: Path, task: DecodeTask) -> AudioInfo:
         """What the header says.
 
         Raises:
@@ -114,7 +114,7 @@ class Decoders:
         raise BadAudio("the file cannot be decoded", "无法解码该文件")
 
     async def run(
-        self, path: Path, task: Task, *, is_long: bool = False
+        self, path: Path, task: DecodeTask, *, is_long: bool = False
     ) -> AsyncGenerator[Frame, None]:
         """Everything a decoder says of a recording, the last frame being `done`.
 
@@ -232,7 +232,7 @@ class _Decoder:
         reader, writer = await asyncio.open_connection(sock=answers, limit=_BUFFER_BYTES)
         return cls(process, tasks, reader, writer)
 
-    def give(self, path: Path, task: Task) -> None:
+    def give(self, path: Path, task: DecodeTask) -> None:
         """Hand over a recording, open; its name never reaches the decoder."""
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:

@@ -23,7 +23,7 @@ from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder import sandbox, wire
 from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.voice import Voice
-from seacod.asr.decoder.wire import Task
+from seacod.asr.decoder.wire import DecodeTask
 from seacod.errors import SeacodError
 from seacod.system.parent_death import die_with
 
@@ -47,10 +47,10 @@ def main() -> None:
         if not message:
             return
         with os.fdopen(descriptors[0], "rb") as file:
-            _serve(Task.decode(message), file, voice, answers)
+            _serve(DecodeTask.decode(message), file, voice, answers)
 
 
-def _serve(task: Task, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
+def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
     try:
         _work(task, file, voice, answers)
     except SeacodError as error:
@@ -66,7 +66,7 @@ def _serve(task: Task, file: BinaryIO, voice: Voice, answers: socket.socket) -> 
         answers.sendall(wire.frame("error", told))
 
 
-def _work(task: Task, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
+def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
     info = audio.inspect(file, max_seconds=task.max_seconds, max_bytes=task.max_bytes)
     answers.sendall(wire.frame("info", asdict(info)))
     if task.want == "inspect":

@@ -19,7 +19,7 @@ MAX_TASK_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class DecodeTask:
     """What to do with a recording.
 
     `inspect` reads its header only; `pieces` cuts it into speech; `samples` gives all of its sound
@@ -35,7 +35,7 @@ class Task:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def decode(cls, message: bytes) -> Task:
+    def decode(cls, message: bytes) -> DecodeTask:
         return cls(**json.loads(message))
 
 

@@ -96,7 +96,7 @@ def _show(bar: tqdm[None], share: float) -> None:
     bar.update(max(0.0, 100 * share - bar.n))
 
 
-def _put(task: plan.Task, text: str, *, is_one: bool) -> None:
+def _put(task: plan.PlannedFile, text: str, *, is_one: bool) -> None:
     """To its file, whole or not at all; else to standard output, under its name."""
     if task.target is None:
         print(text if is_one else f"== {task.source}\n{text}", end="", flush=True)

@@ -24,7 +24,7 @@ def is_recording(path: PurePath) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class PlannedFile:
     """One recording; `target` is None when its text goes to standard output."""
 
     source: Path
@@ -38,7 +38,7 @@ class Task:
         return self.target.stat().st_mtime >= self.source.stat().st_mtime
 
 
-def tasks(given: Sequence[str], output: Path | None, wanted: Format) -> list[Task]:
+def tasks(given: Sequence[str], output: Path | None, wanted: Format) -> list[PlannedFile]:
     """All of them, each once, in the order given.
 
     Args:
@@ -49,13 +49,13 @@ def tasks(given: Sequence[str], output: Path | None, wanted: Format) -> list[Tas
     Raises:
         BadRequest: something is not there, holds no recording, or two would be written to one file.
     """
-    found: dict[Path, Task] = {}
+    found: dict[Path, PlannedFile] = {}
     for text in given:
         for source, place in _recordings(text):
             target = None
             if output is not None:
                 target = output / place.with_suffix(ENDINGS[wanted])
-            found.setdefault(source.resolve(), Task(source, target))
+            found.setdefault(source.resolve(), PlannedFile(source, target))
     made = list(found.values())
     _check_apart(made)
     return made
@@ -78,7 +78,7 @@ def _recordings(text: str) -> Iterator[tuple[Path, Path]]:
         raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件")
 
 
-def _check_apart(made: list[Task]) -> None:
+def _check_apart(made: list[PlannedFile]) -> None:
     taken: dict[Path, Path] = {}
     for task in made:
         if task.target is None:

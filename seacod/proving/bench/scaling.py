@@ -22,7 +22,7 @@ from seacod.proving.bench.throughput import RECORDING_SECONDS, run
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ScalingFigures:
     """One number of workers: audio seconds a second in each round, their median, and the median
     latency in seconds."""
 
@@ -43,7 +43,7 @@ def measure(
     seconds: float,
     rounds: int,
     tell: Callable[[str], None],
-) -> list[Figures]:
+) -> list[ScalingFigures]:
     """All services are up all the time; one at a time has something to do.
 
     Args:
@@ -81,7 +81,7 @@ def measure(
                 errors[count] += figures.errors
                 tell(f"round {number + 1}, {count} workers: {figures.audio_per_second:.1f}")
     return [
-        Figures(
+        ScalingFigures(
             count, tuple(found[count]), sorted(found[count])[len(found[count]) // 2],
             last[count].p50, last[count].p95, errors[count],
         )

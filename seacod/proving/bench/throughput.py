@@ -23,7 +23,7 @@ _HEALTH_EVERY_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ThroughputFigures:
     """One peer at one number of clients; latencies in seconds."""
 
     peer: str
@@ -41,8 +41,8 @@ def measure(
     starts: Sequence[Callable[[], AbstractContextManager[Peer]]],
     clients: Sequence[int],
     seconds: float,
-    tell: Callable[[Figures], None],
-) -> list[Figures]:
+    tell: Callable[[ThroughputFigures], None],
+) -> list[ThroughputFigures]:
     """One peer after the other, each alone on the machine.
 
     Args:
@@ -64,7 +64,7 @@ def measure(
     return found
 
 
-def run(peer: Peer, speech: Samples, clients: int, seconds: float) -> Figures:
+def run(peer: Peer, speech: Samples, clients: int, seconds: float) -> ThroughputFigures:
     """So many clients at one peer for so long."""
     began = time.monotonic()
     until = began + seconds
@@ -108,7 +108,7 @@ def run(peer: Peer, speech: Samples, clients: int, seconds: float) -> Figures:
     for thread in threads:
         thread.join()
     took = time.monotonic() - began
-    return Figures(
+    return ThroughputFigures(
         peer=peer.name,
         clients=clients,
         audio_per_second=len(latencies) * RECORDING_SECONDS / took,
@@ -127,7 +127,7 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-def ratios(figures: Sequence[Figures]) -> dict[int, dict[str, float]]:
+def ratios(figures: Sequence[ThroughputFigures]) -> dict[int, dict[str, float]]:
     """By number of clients: how many times as much as each peer the first one does."""
     first = figures[0].peer
     own = {f.clients: f.audio_per_second for f in figures if f.peer == first}
@@ -139,7 +139,7 @@ def ratios(figures: Sequence[Figures]) -> dict[int, dict[str, float]]:
     return found
 
 
-def chart(figures: Sequence[Figures]) -> str:
+def chart(figures: Sequence[ThroughputFigures]) -> str:
     """Audio seconds per second by number of clients, as SVG."""
     peers = list(dict.fromkeys(f.peer for f in figures))
     counts = sorted({f.clients for f in figures})

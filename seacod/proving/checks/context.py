@@ -27,7 +27,7 @@ _HTTP_SECONDS = 60.0
 
 
 @dataclass
-class Look:
+class CheckContext:
     """The service to be checked.
 
     Args:

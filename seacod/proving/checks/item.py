@@ -53,7 +53,7 @@ def ok(english: str, chinese: str) -> Finding:
 
 
 def warn(seen: Words, mend: Words) -> Finding:
-    """It works, but somebody should look."""
+    """It works, but somebody should context."""
     return Finding(Status.WARN, seen, mend)
 
 

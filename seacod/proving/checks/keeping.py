@@ -17,7 +17,7 @@ from seacod.alerts.kinds import KINDS
 from seacod.alerts.trial import send_test
 from seacod.config.secrets import CREDSTORE, read_secret
 from seacod.errors import ConfigError
-from seacod.proving.checks.context import SOCKET, UNIT, Look, output, systemctl
+from seacod.proving.checks.context import SOCKET, UNIT, CheckContext, output, systemctl
 from seacod.proving.checks.item import Finding, Status, Unseen, Words, fail, ok, warn, worst
 from seacod.system.terminal import ago
 
@@ -33,24 +33,24 @@ _INSTALL = ("install it: sudo ./install.sh", "安装为系统服务：sudo ./ins
 # -- permissions ----------------------------------------------------------------------------------
 
 
-def permissions(look: Look) -> Finding:
+def permissions(context: CheckContext) -> Finding:
     """Files and directories belong to whom they should, and nobody else reads them."""
-    found = [*_config(look), *_directories(look), *_secrets(look)]
-    name = pwd.getpwuid(look.user).pw_name
+    found = [*_config(context), *_directories(context), *_secrets(context)]
+    name = pwd.getpwuid(context.user).pw_name
     return worst(
         found,
         (f"files belong to {name}, others may not read them", f"文件属于 {name}，其他用户不可读取"),
     )
 
 
-def _config(look: Look) -> Iterator[Finding]:
-    file = look.config_file
+def _config(context: CheckContext) -> Iterator[Finding]:
+    file = context.config_file
     if file is None:
         return
     mode = file.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield _chmod(file, "others may change it", "其他用户可以修改", "chmod go-w", Status.FAIL)
-    access = look.settings.access
+    access = context.settings.access
     if mode & stat.S_IROTH and (access.api_keys or access.users):
         yield _chmod(
             file,
@@ -61,8 +61,8 @@ def _config(look: Look) -> Iterator[Finding]:
         )
 
 
-def _directories(look: Look) -> Iterator[Finding]:
-    paths = look.paths
+def _directories(context: CheckContext) -> Iterator[Finding]:
+    paths = context.paths
     for place in dict.fromkeys((paths.state, paths.temp, paths.models, paths.runtime)):
         try:
             status = place.stat()
@@ -80,13 +80,13 @@ def _directories(look: Look) -> Iterator[Finding]:
                  "执行 systemd-tmpfiles --create seacod.conf 后重启服务"),
             )  # fmt: skip
             continue
-        if status.st_uid != look.user:
+        if status.st_uid != context.user:
             yield fail(
                 (
                     f"{place}: belongs to another user than the service's",
                     f"{place}：属主不是服务用户",
                 ),
-                (f"chown -R {look.user} {place}",) * 2,
+                (f"chown -R {context.user} {place}",) * 2,
             )
         # What lies in the runtime directory has modes of its own.
         if status.st_mode & stat.S_IROTH and place != paths.runtime:
@@ -95,8 +95,8 @@ def _directories(look: Look) -> Iterator[Finding]:
             yield _chmod(place, "everybody may write to it", "任何人可写", "chmod o-w", Status.FAIL)
 
 
-def _secrets(look: Look) -> Iterator[Finding]:
-    alerts, asr = look.settings.alerts, look.settings.asr
+def _secrets(context: CheckContext) -> Iterator[Finding]:
+    alerts, asr = context.settings.alerts, context.settings.asr
     for file in (
         alerts.mail_password_file, alerts.dingtalk_url_file, alerts.dingtalk_secret_file,
         alerts.webhook_url_file, asr.hub_token_file, *sorted(CREDSTORE.glob("seacod.*")),
@@ -123,15 +123,15 @@ def _chmod(place: Path, english: str, chinese: str, command: str, status: Status
 # -- logs -----------------------------------------------------------------------------------------
 
 
-def logs(look: Look) -> Finding:
+def logs(context: CheckContext) -> Finding:
     """What it writes is kept, and does not fill the disk."""
-    file = look.settings.log.file
+    file = context.settings.log.file
     if file is not None:
         return worst(
-            [*_writable(look, file), *_rotated(file)],
+            [*_writable(context, file), *_rotated(file)],
             (f"{file}, rotated daily", f"{file}，每日轮转"),
         )
-    if not look.is_unit:
+    if not context.is_unit:
         return ok("to the terminal", "输出到终端")
     if _JOURNAL_ON_DISK.is_dir():
         return ok("in the journal, which rotates itself", "写入 journal，自动轮转")
@@ -144,7 +144,7 @@ def logs(look: Look) -> Finding:
     )
 
 
-def _writable(look: Look, file: Path) -> Iterator[Finding]:
+def _writable(context: CheckContext, file: Path) -> Iterator[Finding]:
     directory = file.parent
     try:
         status = directory.stat()
@@ -152,10 +152,10 @@ def _writable(look: Look, file: Path) -> Iterator[Finding]:
     except OSError as error:
         yield fail((f"{directory}: {error.strerror}",) * 2, (f"mkdir -p {directory}",) * 2)
         return
-    if not stat.S_ISDIR(status.st_mode) or owner != look.user:
+    if not stat.S_ISDIR(status.st_mode) or owner != context.user:
         yield fail(
             (f"{file}: is not the service's", f"{file}：不属于服务用户"),
-            (f"chown {look.user} {directory} {file}",) * 2,
+            (f"chown {context.user} {directory} {file}",) * 2,
         )
 
 
@@ -191,9 +191,9 @@ def _covers(rotation: Path, file: Path) -> bool:
 # -- systemd --------------------------------------------------------------------------------------
 
 
-def boot(look: Look) -> Finding:
+def boot(context: CheckContext) -> Finding:
     """It starts with the machine."""
-    if not look.is_unit:
+    if not context.is_unit:
         return warn(_BY_HAND, _INSTALL)
     off = [unit for unit in (UNIT, SOCKET) if systemctl("is-enabled", unit) != "enabled"]
     if off:
@@ -205,12 +205,12 @@ def boot(look: Look) -> Finding:
     return ok("service and socket start at boot", "服务与套接字已设为开机启动")
 
 
-def watchdog(look: Look) -> Finding:
+def watchdog(context: CheckContext) -> Finding:
     """systemd notices when the supervisor itself hangs."""
-    if not look.is_unit:
+    if not context.is_unit:
         return warn(_BY_HAND, _INSTALL)
-    armed = look.unit("WatchdogUSec")
-    beat = look.unit("WatchdogTimestampMonotonic")
+    armed = context.unit("WatchdogUSec")
+    beat = context.unit("WatchdogTimestampMonotonic")
     if armed in ("", "0", "infinity"):
         return fail(
             ("off: a supervisor that hangs stays so", "未启用：守护进程卡死后无人处理"),
@@ -227,9 +227,9 @@ def watchdog(look: Look) -> Finding:
 # -- jobs -----------------------------------------------------------------------------------------
 
 
-def jobs(look: Look) -> Finding:
+def jobs(context: CheckContext) -> Finding:
     """Batches are kept where they are to be."""
-    results = look.settings.results
+    results = context.settings.results
     if not results.database:
         return ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
     # Only here: the command itself needs no database.
@@ -259,9 +259,9 @@ _DATABASE: Words = (
 # -- being told -----------------------------------------------------------------------------------
 
 
-def mail(look: Look) -> Finding:
+def mail(context: CheckContext) -> Finding:
     """Somebody is told, and the way there works."""
-    settings = look.settings.alerts
+    settings = context.settings.alerts
     channels = configured(settings)
     if not channels:
         return warn(
@@ -274,7 +274,7 @@ def mail(look: Look) -> Finding:
     found, said = [], []
     for name in channels:
         try:
-            if look.sends:
+            if context.sends:
                 said.append(f"{name}: {asyncio.run(send_test(name, settings))}")
             elif name == "mail":
                 said.append(f"mail: {asyncio.run(Mail(settings).greet())}")
@@ -291,9 +291,9 @@ def mail(look: Look) -> Finding:
     return worst(found, (words, words))
 
 
-def alerts(look: Look) -> Finding:
+def alerts(context: CheckContext) -> Finding:
     """Nothing is open, nothing waits."""
-    told = look.status["alerts"]
+    told = context.status["alerts"]
     if told is None:
         return fail(
             ("the outbox cannot be read: alerts may be lost", "告警记录无法读取，告警可能丢失"),

@@ -11,7 +11,7 @@ import psutil
 
 import seacod
 from seacod.paths import free_bytes
-from seacod.proving.checks.context import Look, output
+from seacod.proving.checks.context import CheckContext, output
 from seacod.proving.checks.item import NOTHING, Finding, Words, fail, ok, warn, worst
 
 # From the articles' checklist.
@@ -24,16 +24,16 @@ _GIB = 1 << 30
 _DAY_SECONDS = 86400.0
 
 
-def memory(look: Look) -> Finding:
+def memory(context: CheckContext) -> Finding:
     """Enough for worker, spare and long recordings."""
     own = 0
-    for pid in look.pids if look.no_service is None else []:
+    for pid in context.pids if context.no_service is None else []:
         try:
             own += psutil.Process(pid).memory_info().rss
         except psutil.Error:
             continue
     usable = psutil.virtual_memory().available + own
-    limit = look.unit("MemoryMax") if look.is_unit else ""
+    limit = context.unit("MemoryMax") if context.is_unit else ""
     by: Words = NOTHING
     if limit.isdigit() and int(limit) < usable:
         usable, by = int(limit), (" (MemoryMax= of the unit)", "（受单元 MemoryMax= 限制）")
@@ -51,16 +51,16 @@ def memory(look: Look) -> Finding:
     return warn(seen, more) if usable < WARN_MEMORY_BYTES else ok(*seen)
 
 
-def disk(look: Look) -> Finding:
+def disk(context: CheckContext) -> Finding:
     """Room for uploads and results."""
-    places = {look.paths.state, look.paths.temp}
+    places = {context.paths.state, context.paths.temp}
     return worst(
-        (one for place in sorted(places) for one in _room(look, place)),
-        _free_words(look.paths.temp),
+        (one for place in sorted(places) for one in _room(context, place)),
+        _free_words(context.paths.temp),
     )
 
 
-def _room(look: Look, place: Path) -> Iterator[Finding]:
+def _room(context: CheckContext, place: Path) -> Iterator[Finding]:
     free = free_bytes(place)
     if free is None:
         yield warn(
@@ -69,7 +69,7 @@ def _room(look: Look, place: Path) -> Iterator[Finding]:
              "服务首次启动时会创建；请以 root 运行"),
         )  # fmt: skip
     elif free < WARN_DISK_BYTES:
-        judge = fail if free < look.settings.storage.free_refuse_bytes else warn
+        judge = fail if free < context.settings.storage.free_refuse_bytes else warn
         yield judge(
             _free_words(place),
             ("make room: du -xh --max-depth=2 DIRECTORY | sort -h; results.keep_days, "
@@ -84,16 +84,16 @@ def _free_words(place: Path) -> tuple[str, str]:
     return f"{free:.1f} GiB free in {place}", f"{place} 剩余 {free:.1f} GiB"
 
 
-def gpu(look: Look) -> Finding:
+def gpu(context: CheckContext) -> Finding:
     """NVML can be read, where there is a GPU."""
-    told = look.status["gpu"]
-    wants = look.settings.asr.device.startswith("cuda")
+    told = context.status["gpu"]
+    wants = context.settings.asr.device.startswith("cuda")
     if told["state"] == "read":
         words = "; ".join(
             f"{one['name']}, {one['used_bytes'] >> 20} of {one['total_bytes'] >> 20} MiB used"
             for one in told["gpus"]
         )
-        count, workers = len(told["gpus"]), len(look.status["workers"])
+        count, workers = len(told["gpus"]), len(context.status["workers"])
         if count > 1 and workers == 1:
             return ok(
                 f"{words}; one of {count} is used: supervisor.workers: auto takes all",
@@ -117,7 +117,7 @@ def gpu(look: Look) -> Finding:
     )
 
 
-def clock(look: Look) -> Finding:
+def clock(context: CheckContext) -> Finding:
     """Times in logs, results and alerts mean something."""
     installed = Path(seacod.__file__).stat().st_mtime
     now = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

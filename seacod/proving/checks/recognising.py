@@ -15,7 +15,7 @@ from seacod.asr.audio import SAMPLE_RATE
 from seacod.errors import SeacodError
 from seacod.models import manifest, registry
 from seacod.proving import sounds
-from seacod.proving.checks.context import Look, answered
+from seacod.proving.checks.context import CheckContext, answered
 from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
 from seacod.proving.likeness import alike, bare
 
@@ -27,12 +27,12 @@ _LEAST_ALIKE = 0.5
 _SENTENCES = 3
 
 
-def recognition(look: Look) -> Finding:
+def recognition(context: CheckContext) -> Finding:
     """Ten seconds of speech, in time, right, with its confidence."""
-    model = look.serving["worker"]["model"]
+    model = context.serving["worker"]["model"]
     recording, said = _ten_seconds()
     began = time.monotonic()
-    answer = _transcribe(look, recording)
+    answer = _transcribe(context, recording)
     took = time.monotonic() - began
     text, confidence = str(answer["text"]), answer.get("confidence")
     if not text:
@@ -65,14 +65,14 @@ def recognition(look: Look) -> Finding:
     return ok(*seen)
 
 
-def hotwords(look: Look) -> Finding:
+def hotwords(context: CheckContext) -> Finding:
     """A test word is heard with hotwords, whether or not without."""
-    model = look.serving["worker"]["model"]
+    model = context.serving["worker"]["model"]
     example = next(one for one in sounds.examples() if one["hotwords"])
     word = str(example["hotwords"])
     recording = (sounds.DIRECTORY / example["file"]).read_bytes()
-    without = word in bare(_transcribe(look, recording)["text"])
-    answer = _transcribe(look, recording, word)
+    without = word in bare(_transcribe(context, recording)["text"])
+    answer = _transcribe(context, recording, word)
     text = str(answer["text"])
     if word in bare(text):
         how = "also without it" if without else "not without it"
@@ -87,14 +87,14 @@ def hotwords(look: Look) -> Finding:
     )  # fmt: skip
 
 
-def model(look: Look) -> Finding:
+def model(context: CheckContext) -> Finding:
     """The files of the models are those that were made or fetched."""
-    settings = look.settings.asr
-    if look.no_service is None and (running := look.status["worker"]["model"]):
+    settings = context.settings.asr
+    if context.no_service is None and (running := context.status["worker"]["model"]):
         # Of the service that runs, which may have been started with another (--model).
         settings = settings.model_copy(update={"model": running})
     try:
-        models = registry.resolve(settings, look.paths.models)
+        models = registry.resolve(settings, context.paths.models)
         directories = [models.asr, models.vad, models.punctuation]
         found = [_intact(one) for one in directories if one]
     except SeacodError as error:
@@ -120,10 +120,10 @@ _ONLY_FOR_TRYING = warn(
 )  # fmt: skip
 
 
-def device(look: Look) -> Finding:
+def device(context: CheckContext) -> Finding:
     """It runs where it is configured to."""
-    wanted, used = look.settings.asr.device, str(look.serving["worker"]["device"])
-    has_gpu = look.status["gpu"]["state"] == "read" and bool(look.status["gpu"]["gpus"])
+    wanted, used = context.settings.asr.device, str(context.serving["worker"]["device"])
+    has_gpu = context.status["gpu"]["state"] == "read" and bool(context.status["gpu"]["gpus"])
     seen = (f"{used} (asr.device: {wanted})", f"{used}（asr.device: {wanted}）")
     if wanted.startswith("cuda") and not used.startswith("cuda"):
         return fail(seen, _CUDA)
@@ -139,12 +139,12 @@ _CUDA: Words = (
 )
 
 
-def versions(look: Look) -> Finding:
+def versions(context: CheckContext) -> Finding:
     """What runs, and whether it is what is installed."""
     own = importlib.metadata.version("seacod")
-    running = look.status["version"]
+    running = context.status["version"]
     try:
-        told = look.get("/system").json()["versions"] if look.serving else {}
+        told = context.get("/system").json()["versions"] if context.serving else {}
     except Unseen:
         told = {}
     words = ", ".join(f"{name} {version}" for name, version in told.items())
@@ -168,8 +168,8 @@ def _ten_seconds() -> tuple[bytes, str]:
     return sounds.wav(np.resize(whole, length)), said
 
 
-def _transcribe(look: Look, recording: bytes, words: str = "") -> dict[str, Any]:
-    answer = look.http.post(
+def _transcribe(context: CheckContext, recording: bytes, words: str = "") -> dict[str, Any]:
+    answer = context.http.post(
         "/transcribe", files={"file": ("seacod-check", recording)}, data={"hotwords": words}
     )
     body: dict[str, Any] = answered(answer).json()

@@ -8,10 +8,10 @@ import httpx
 
 from seacod.errors import BadRequest, SeacodError
 from seacod.proving.checks import keeping, machine, recognising, serving
-from seacod.proving.checks.context import Look
+from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status, Unseen
 
-ITEMS: dict[str, Callable[[Look], Finding]] = {
+ITEMS: dict[str, Callable[[CheckContext], Finding]] = {
     "configuration": serving.configuration,
     "service": serving.service,
     "address": serving.address,
@@ -52,15 +52,15 @@ def chosen(names: Sequence[str]) -> list[str]:
     return [name for name in ITEMS if name in names or not names]
 
 
-def run(look: Look, names: Sequence[str]) -> Iterator[tuple[str, Finding]]:
+def run(context: CheckContext, names: Sequence[str]) -> Iterator[tuple[str, Finding]]:
     """Each item and what it came to, as it comes."""
     for name in names:
-        yield name, _one(ITEMS[name], look)
+        yield name, _one(ITEMS[name], context)
 
 
-def _one(item: Callable[[Look], Finding], look: Look) -> Finding:
+def _one(item: Callable[[CheckContext], Finding], context: CheckContext) -> Finding:
     try:
-        return item(look)
+        return item(context)
     except Unseen as unseen:
         return unseen.finding
     except SeacodError as error:

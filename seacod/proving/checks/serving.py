@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from seacod.proving.checks.context import SOCKET, Look
+from seacod.proving.checks.context import SOCKET, CheckContext
 from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
 from seacod.system.terminal import ago
 
@@ -22,26 +22,26 @@ _JOURNAL: Words = (
 )  # fmt: skip
 
 
-def configuration(look: Look) -> Finding:
+def configuration(context: CheckContext) -> Finding:
     """The file can be used."""
-    if look.config_error is not None:
+    if context.config_error is not None:
         return fail(
-            (look.config_error.message, look.config_error.chinese),
+            (context.config_error.message, context.config_error.chinese),
             ("mend the line named; seacod config check tells when it is good",
              "请修改所指出的行；用 seacod config check 检查"),
         )  # fmt: skip
-    where = str(look.config_file or "defaults")
+    where = str(context.config_file or "defaults")
     return ok(f"{where}: good", f"{where}：正确")
 
 
-def service(look: Look) -> Finding:
+def service(context: CheckContext) -> Finding:
     """It answers, and its model does."""
-    if look.no_service is not None:
+    if context.no_service is not None:
         return fail(
-            (look.no_service.message, look.no_service.chinese),
+            (context.no_service.message, context.no_service.chinese),
             ("systemctl start seacod; " + _JOURNAL[0], "systemctl start seacod；" + _JOURNAL[1]),
         )
-    told = look.status
+    told = context.status
     state, worker = told["state"], told["worker"]
     if state != "serving":
         for_long = f"{state} for {ago(worker['since'])}"
@@ -63,11 +63,11 @@ def service(look: Look) -> Finding:
     )
 
 
-def address(look: Look) -> Finding:
+def address(context: CheckContext) -> Finding:
     """It is reached where it says it listens."""
-    url = look.status["url"]
+    url = context.status["url"]
     try:
-        answer = look.http.get("/health/ready", timeout=10.0)
+        answer = context.http.get("/health/ready", timeout=10.0)
     except httpx.HTTPError as error:
         return fail((f"{url}: {error}", f"{url}：{error}"), _JOURNAL)
     if answer.status_code != 200:
@@ -78,10 +78,10 @@ def address(look: Look) -> Finding:
     return ok(f"{url} takes requests", f"{url} 可以接受请求")
 
 
-def page(look: Look) -> Finding:
+def page(context: CheckContext) -> Finding:
     """The page loads, and the scripts it needs do."""
-    look.serving  # noqa: B018 - raises when there is nothing to load
-    text = look.get("/").text
+    context.serving  # noqa: B018 - raises when there is nothing to load
+    text = context.get("/").text
     script = re.search(r"[\"'](?:\./|/)?([\w./-]*ui/\w+/main\.js)", text)
     if script is None:
         return fail(
@@ -89,25 +89,25 @@ def page(look: Look) -> Finding:
             ("install it again: its files are not complete", "安装文件不完整，请重新安装"),
         )
     path = "/ui/" + script[1].partition("ui/")[2]
-    size = len(look.get(path).content)
+    size = len(context.get(path).content)
     return ok(
         f"{len(text) >> 10} KiB, and its script ({size >> 10} KiB)",
         f"网页 {len(text) >> 10} KiB，脚本 {size >> 10} KiB",
     )
 
 
-def ports(look: Look) -> Finding:
+def ports(context: CheckContext) -> Finding:
     """Nothing listens wider than it is configured."""
-    own = set(_listening(look))
-    expected = _configured(look)
+    own = set(_listening(context))
+    expected = _configured(context)
     return worst(
-        [*_unexpected(own, expected), *_open_to_all(look, own)],
+        [*_unexpected(own, expected), *_open_to_all(context, own)],
         (f"listens on {_shown(own)}, as configured", f"监听 {_shown(own)}，与配置一致"),
     )
 
 
-def _listening(look: Look) -> Iterator[tuple[str, int]]:
-    for pid in look.pids:
+def _listening(context: CheckContext) -> Iterator[tuple[str, int]]:
+    for pid in context.pids:
         try:
             for one in psutil.Process(pid).net_connections("tcp"):
                 if one.status == psutil.CONN_LISTEN:
@@ -123,19 +123,19 @@ def _listening(look: Look) -> Iterator[tuple[str, int]]:
             continue
 
 
-def _configured(look: Look) -> set[tuple[str, int]]:
+def _configured(context: CheckContext) -> set[tuple[str, int]]:
     """Addresses and ports that may be listened on."""
-    settings = look.settings
-    told = urlsplit(look.status["url"])
+    settings = context.settings
+    told = urlsplit(context.status["url"])
     expected = {(settings.server.host, told.port or 80)}
-    if look.is_unit and (listen := look.unit("Listen", SOCKET)):
+    if context.is_unit and (listen := context.unit("Listen", SOCKET)):
         # Such as: 0.0.0.0:7860 (Stream)
         expected = {
             (host.strip("[]"), int(port))
             for host, port in re.findall(r"(\S+):(\d+) \(Stream\)", listen)
         }
-    if look.status["metrics"]:
-        expected.add((settings.metrics.host, urlsplit(look.status["metrics"]["url"]).port or 80))
+    if context.status["metrics"]:
+        expected.add((settings.metrics.host, urlsplit(context.status["metrics"]["url"]).port or 80))
     return expected
 
 
@@ -152,9 +152,9 @@ def _unexpected(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> It
             )  # fmt: skip
 
 
-def _open_to_all(look: Look, own: set[tuple[str, int]]) -> Iterator[Finding]:
-    access = look.settings.access
-    port = urlsplit(look.status["url"]).port
+def _open_to_all(context: CheckContext, own: set[tuple[str, int]]) -> Iterator[Finding]:
+    access = context.settings.access
+    port = urlsplit(context.status["url"]).port
     is_wide = any(p == port and not _is_loopback(host) for host, p in own)
     if is_wide and not (access.api_keys or access.users):
         yield warn(
@@ -187,16 +187,16 @@ def _shown(addresses: set[tuple[str, int]]) -> str:
     return ", ".join(f"{host}:{port}" for host, port in sorted(addresses))
 
 
-def metrics(look: Look) -> Finding:
+def metrics(context: CheckContext) -> Finding:
     """The metrics page answers, and somebody reads it."""
-    told = look.status["metrics"]
+    told = context.status["metrics"]
     if told is None:
         return warn(
             ("switched off (metrics.port: 0)", "已关闭（metrics.port: 0）"),
             ("set metrics.port, 8000 unless something else has it",
              "请设置 metrics.port（默认 8000）"),
         )  # fmt: skip
-    text = look.http.get(told["url"]).text
+    text = context.http.get(told["url"]).text
     count = sum(line.startswith("# TYPE ") for line in text.splitlines())
     if "seacod_worker_state" not in text:
         return fail(

@@ -16,8 +16,8 @@ from seacod.config import Settings, load_settings
 from seacod.errors import NotRunning, SeacodError
 from seacod.paths import Paths
 from seacod.proving import sounds
-from seacod.proving.checks.context import Look
-from seacod.proving.load import Load
+from seacod.proving.checks.context import CheckContext
+from seacod.proving.load import ClientLoad
 
 _CLIENTS = 2
 _POLL_SECONDS = 0.05
@@ -56,7 +56,7 @@ class Target:
     @property
     def is_unit(self) -> bool:
         """Whether systemd started it, and will again."""
-        return Look(self.config, self.key, sends=False).is_unit
+        return CheckContext(self.config, self.key, sends=False).is_unit
 
     def status(self) -> dict[str, Any]:
         """What it says of itself; empty while it does not answer."""
@@ -80,10 +80,10 @@ class Target:
             )
         return told
 
-    def load(self) -> Load:
+    def load(self) -> ClientLoad:
         """Two clients that post a recording again and again."""
         url = urlsplit(self.serving()["url"])
-        return Load(
+        return ClientLoad(
             url.port or 80, host=url.hostname or "127.0.0.1", clients=_CLIENTS, key=self.key,
             recording=sounds.DIRECTORY / sounds.examples()[0]["file"], pause_after_503_seconds=0.1,
         )  # fmt: skip

@@ -13,7 +13,7 @@ import psutil
 from scipy import stats
 
 from seacod.proving.bench.throughput import quantile
-from seacod.proving.soak.ledger import Kind, Ledger, Outcome, Piece, Probe
+from seacod.proving.soak.ledger import Probe, SoakLedger, WorkItem, WorkKind, WorkOutcome
 from seacod.proving.soak.timetable import Mix
 
 # A process fills its caches first; that is no growth.
@@ -29,7 +29,7 @@ _JUDGED_SECONDS = 7200.0
 _WORTH_SHARE, _WORTH_HOURS = 0.2, 72.0
 
 
-def summary(ledger: Ledger, hours: float, speed: float) -> dict[str, Any]:
+def summary(ledger: SoakLedger, hours: float, speed: float) -> dict[str, Any]:
     """Everything a report says."""
     pieces = ledger.pieces
     found: dict[str, Any] = {
@@ -43,7 +43,7 @@ def summary(ledger: Ledger, hours: float, speed: float) -> dict[str, Any]:
         "work": {
             "pieces": len(pieces),
             "audio_seconds": sum(one.audio_seconds for one in pieces),
-            **{one.value: _count(pieces, one) for one in Outcome},
+            **{one.value: _count(pieces, one) for one in WorkOutcome},
             "turned_away": sum(one.turned_away for one in pieces),
             "interrupted": sum(one.interrupted for one in pieces),
             "refused": sum(one.refused for one in pieces),
@@ -61,13 +61,13 @@ def summary(ledger: Ledger, hours: float, speed: float) -> dict[str, Any]:
     return found
 
 
-def _count(pieces: Sequence[Piece], outcome: Outcome) -> int:
+def _count(pieces: Sequence[WorkItem], outcome: WorkOutcome) -> int:
     return sum(one.outcome is outcome for one in pieces)
 
 
-def _mixes(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+def _mixes(pieces: Sequence[WorkItem]) -> list[dict[str, Any]]:
     rows = []
-    for mix, kind in itertools.product(Mix, Kind):
+    for mix, kind in itertools.product(Mix, WorkKind):
         own = [one for one in pieces if one.mix is mix and one.kind is kind]
         if not own:
             continue
@@ -78,7 +78,7 @@ def _mixes(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
                 "kind": kind.value,
                 "pieces": len(own),
                 "audio_seconds": sum(one.audio_seconds for one in own),
-                **{one.value: _count(own, one) for one in Outcome},
+                **{one.value: _count(own, one) for one in WorkOutcome},
                 "turned_away": sum(one.turned_away for one in own),
                 "interrupted": sum(one.interrupted for one in own),
                 "p50_seconds": round(quantile(seconds, 0.5), 3),
@@ -89,7 +89,7 @@ def _mixes(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
     return rows
 
 
-def _availability(ledger: Ledger) -> dict[str, Any]:
+def _availability(ledger: SoakLedger) -> dict[str, Any]:
     probes = ledger.probes
     count = max(1, len(probes))
     longest, away_since = 0.0, None
@@ -109,7 +109,7 @@ def _availability(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def series(ledger: Ledger) -> Iterator[tuple[str, list[list[tuple[float, int]]]]]:
+def series(ledger: SoakLedger) -> Iterator[tuple[str, list[list[tuple[float, int]]]]]:
     """Sizes over time by role, and in it by process, in order of time."""
     roles = dict.fromkeys(role for one in ledger.samples for role in one.bytes)
     for role in roles:
@@ -123,7 +123,7 @@ def series(ledger: Ledger) -> Iterator[tuple[str, list[list[tuple[float, int]]]]
         )
 
 
-def _memory(ledger: Ledger) -> Iterator[dict[str, Any]]:
+def _memory(ledger: SoakLedger) -> Iterator[dict[str, Any]]:
     """Growth of the process of each role that was there the longest."""
     for role, processes in series(ledger):
         longest = max(processes, key=lambda points: points[-1][0] - points[0][0])
@@ -167,7 +167,7 @@ def _slope(what: str, points: Sequence[tuple[float, int]]) -> dict[str, Any]:
     return found
 
 
-def _problems(found: dict[str, Any], ledger: Ledger) -> Iterator[str]:
+def _problems(found: dict[str, Any], ledger: SoakLedger) -> Iterator[str]:
     """What is not as it should be, in words."""
     work, away = found["work"], found["availability"]
     if not work["pieces"]:
@@ -193,7 +193,7 @@ def _problems(found: dict[str, Any], ledger: Ledger) -> Iterator[str]:
             )
 
 
-def _in_drill(probe: Probe, ledger: Ledger) -> bool:
+def _in_drill(probe: Probe, ledger: SoakLedger) -> bool:
     """Whether a fault was let in at that time: nobody answers for a worker that hangs."""
     return any(
         probe.at < drill["ended"] and probe.at + probe.seconds > drill["began"]

@@ -9,7 +9,7 @@ from typing import Any
 from seacod.proving.soak.timetable import Mix
 
 
-class Outcome(enum.Enum):
+class WorkOutcome(enum.Enum):
     """What became of a piece of work in the end."""
 
     RIGHT = "right"
@@ -19,7 +19,7 @@ class Outcome(enum.Enum):
     """Refused for good, or never answered, however often it was sent."""
 
 
-class Kind(enum.Enum):
+class WorkKind(enum.Enum):
     """What somebody wanted."""
 
     RECORDING = "recording"
@@ -29,15 +29,15 @@ class Kind(enum.Enum):
 
 
 @dataclass(slots=True)
-class Piece:
+class WorkItem:
     """One piece of work somebody wanted done, with all its tries."""
 
     mix: Mix
-    kind: Kind
+    kind: WorkKind
     began: float
     audio_seconds: float = 0.0
     ended: float = 0.0
-    outcome: Outcome = Outcome.LOST
+    outcome: WorkOutcome = WorkOutcome.LOST
     turned_away: int = 0
     """Told to come back (503)."""
     interrupted: int = 0
@@ -49,7 +49,7 @@ class Piece:
     @property
     def seconds(self) -> float:
         """From the first try to the end; of a microphone, from its last sound."""
-        spoken = self.audio_seconds if self.kind is Kind.MICROPHONE else 0.0
+        spoken = self.audio_seconds if self.kind is WorkKind.MICROPHONE else 0.0
         return self.ended - self.began - spoken
 
 
@@ -75,7 +75,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
+class SeenRestart:
     """A worker that was replaced without anybody asking."""
 
     at: float
@@ -83,13 +83,13 @@ class Restart:
 
 
 @dataclass(slots=True)
-class Ledger:
+class SoakLedger:
     """Everything."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[WorkItem] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
-    restarts: list[Restart] = field(default_factory=list)
+    restarts: list[SeenRestart] = field(default_factory=list)
     drills: list[dict[str, Any]] = field(default_factory=list)
     began: float = 0.0
     ended: float = 0.0

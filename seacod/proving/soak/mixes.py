@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from seacod.proving.soak.timetable import Mix
-from seacod.proving.soak.work import Worker
+from seacod.proving.soak.work import SoakClient
 
 # Seconds of audio.
 TWO_MINUTES = 120.0
@@ -31,7 +31,7 @@ _LOAD_EVERY_SECONDS = 5.0
 Deed = Callable[[], Awaitable[None]]
 
 
-async def run(mix: Mix, worker: Worker, until: float) -> None:
+async def run(mix: Mix, worker: SoakClient, until: float) -> None:
     """Everybody of this mix, until that time (time.monotonic())."""
     async with anyio.create_task_group() as people:
 
@@ -69,7 +69,7 @@ async def _again_and_again(every_seconds: float, deed: Deed, until: float, delay
         await anyio.sleep(max(0.0, min(pause, until - time.monotonic())))
 
 
-async def _three_at_once(worker: Worker) -> None:
+async def _three_at_once(worker: SoakClient) -> None:
     async with anyio.create_task_group() as group:
         for _ in range(_AT_ONCE_C):
             group.start_soon(worker.recording, Mix.C, LONG)

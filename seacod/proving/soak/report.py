@@ -10,7 +10,7 @@ from typing import Any
 from seacod import __version__
 from seacod.proving.soak.chart import Chart, Series
 from seacod.proving.soak.figures import TELLING_SECONDS, series
-from seacod.proving.soak.ledger import Kind, Ledger
+from seacod.proving.soak.ledger import SoakLedger, WorkKind
 from seacod.proving.soak.timetable import Mix
 
 _STYLE = """
@@ -33,7 +33,7 @@ _MIXES = {
 }
 
 
-def page(ledger: Ledger, found: dict[str, Any]) -> str:
+def page(ledger: SoakLedger, found: dict[str, Any]) -> str:
     """The whole file.
 
     Args:
@@ -137,7 +137,7 @@ def _memory_table(memory: list[dict[str, Any]]) -> str:
     return _table(head, rows)
 
 
-def _latency(ledger: Ledger) -> Chart:
+def _latency(ledger: SoakLedger) -> Chart:
     drawn = [
         Series(
             f"{mix.value} {kind.value}",
@@ -145,14 +145,14 @@ def _latency(ledger: Ledger) -> Chart:
              if one.mix is mix and one.kind is kind],
             is_line=False,
         )
-        for mix in Mix for kind in Kind if kind is not Kind.PAGE
+        for mix in Mix for kind in WorkKind if kind is not WorkKind.PAGE
     ]  # fmt: skip
     return _chart(
         ledger, "From the first try (microphones: the last sound) to the right text", "s", drawn
     )
 
 
-def _load(ledger: Ledger) -> Chart:
+def _load(ledger: SoakLedger) -> Chart:
     def curve(name: str, key: str) -> Series:
         points = [(one.at - ledger.began, float(getattr(one, key))) for one in ledger.samples]
         return Series(name, points)
@@ -161,7 +161,7 @@ def _load(ledger: Ledger) -> Chart:
     return _chart(ledger, "Requests inside", "requests", drawn)
 
 
-def _memory(ledger: Ledger) -> Chart:
+def _memory(ledger: SoakLedger) -> Chart:
     drawn = [
         Series(
             role, [(at - ledger.began, size / 1e6) for points in processes for at, size in points]
@@ -171,7 +171,7 @@ def _memory(ledger: Ledger) -> Chart:
     return _chart(ledger, "Resident memory, and used memory of the GPU", "MB", drawn)
 
 
-def _chart(ledger: Ledger, title: str, unit: str, drawn: Sequence[Series]) -> Chart:
+def _chart(ledger: SoakLedger, title: str, unit: str, drawn: Sequence[Series]) -> Chart:
     marks = [(one.at - ledger.began, one.cause) for one in ledger.restarts]
     kept = [one for one in drawn if one.points]
     return Chart(title, unit, kept, ledger.ended - ledger.began, marks)

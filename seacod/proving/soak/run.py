@@ -14,10 +14,10 @@ from seacod.errors import SeacodError
 from seacod.proving.drills.catalogue import find
 from seacod.proving.drills.target import Target
 from seacod.proving.soak import mixes, watching
-from seacod.proving.soak.ledger import Ledger
+from seacod.proving.soak.ledger import SoakLedger
 from seacod.proving.soak.material import Material
 from seacod.proving.soak.timetable import Mix, Phase, phases
-from seacod.proving.soak.work import Worker
+from seacod.proving.soak.work import SoakClient
 
 
 async def soak(
@@ -26,7 +26,7 @@ async def soak(
     speed: float,
     drills: Sequence[str],
     material: Material,
-    ledger: Ledger,
+    ledger: SoakLedger,
     tell: Callable[[str], None],
 ) -> None:
     """Work until the timetable is done; everything is in the ledger, also when it is cut short.
@@ -46,7 +46,7 @@ async def soak(
     """
     _stop_on_signals()
     url = target.serving()["url"]
-    worker = Worker(url, target.key, material, ledger)
+    worker = SoakClient(url, target.key, material, ledger)
     try:
         tell("learning what the recordings say")
         for seconds in mixes.LENGTHS:
@@ -79,7 +79,9 @@ def _stop_on_signals() -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
-async def _drill(name: str, target: Target, ledger: Ledger, tell: Callable[[str], None]) -> None:
+async def _drill(
+    name: str, target: Target, ledger: SoakLedger, tell: Callable[[str], None]
+) -> None:
     tell(f"drill {name}")
     began = time.time()
     try:
@@ -91,7 +93,7 @@ async def _drill(name: str, target: Target, ledger: Ledger, tell: Callable[[str]
     ledger.drills.append({**dataclasses.asdict(result), "began": began, "ended": time.time()})
 
 
-def _line(phase: Phase, ledger: Ledger) -> str:
+def _line(phase: Phase, ledger: SoakLedger) -> str:
     return (
         f"hour {phase.hour + 1}, mix {phase.mix.value}, {phase.end - phase.begin:.0f} s; so far "
         f"{len(ledger.pieces)} pieces of work, {len(ledger.restarts)} restarts"

@@ -10,14 +10,14 @@ import httpx
 import psutil
 
 from seacod.proving.drills.target import Target
-from seacod.proving.soak.ledger import Ledger, Probe, Restart, Sample
+from seacod.proving.soak.ledger import Probe, Sample, SeenRestart, SoakLedger
 
 _PROBE_SECONDS = 1.0
 _PROBE_TIMEOUT_SECONDS = 10.0
 _SAMPLE_SECONDS = 2.0
 
 
-async def probe(url: str, ledger: Ledger) -> None:
+async def probe(url: str, ledger: SoakLedger) -> None:
     """Ask once a second, each time on a new connection, as a load balancer does."""
     while True:
         began = time.time()
@@ -34,7 +34,7 @@ async def probe(url: str, ledger: Ledger) -> None:
         await anyio.sleep(max(0.0, _PROBE_SECONDS - took))
 
 
-async def sample(target: Target, ledger: Ledger) -> None:
+async def sample(target: Target, ledger: SoakLedger) -> None:
     """Sizes, restarts and alerts, every two seconds."""
     seen = set(_restarts(await anyio.to_thread.run_sync(target.status)))
     while True:
@@ -44,7 +44,7 @@ async def sample(target: Target, ledger: Ledger) -> None:
             for one in _restarts(told):
                 if one not in seen:
                     seen.add(one)
-                    ledger.restarts.append(Restart(one[0], one[1]))
+                    ledger.restarts.append(SeenRestart(one[0], one[1]))
             opened = [one["kind"] for one in (told["alerts"] or {"open": []})["open"]]
             ledger.alerts = list(dict.fromkeys([*ledger.alerts, *opened]))
         await anyio.sleep(_SAMPLE_SECONDS)

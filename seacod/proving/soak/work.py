@@ -19,7 +19,7 @@ from websockets.exceptions import WebSocketException
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.errors import SeacodError
 from seacod.proving.likeness import alike, bare
-from seacod.proving.soak.ledger import Kind, Ledger, Outcome, Piece
+from seacod.proving.soak.ledger import SoakLedger, WorkItem, WorkKind, WorkOutcome
 from seacod.proving.soak.material import Material
 from seacod.proving.soak.timetable import Mix
 
@@ -45,7 +45,7 @@ class _Refused(Exception):
     """For good; its text says why."""
 
 
-class Worker:
+class SoakClient:
     """Does work for people at a service.
 
     Args:
@@ -55,7 +55,7 @@ class Worker:
         ledger: where each piece is written down.
     """
 
-    def __init__(self, url: str, key: str | None, material: Material, ledger: Ledger) -> None:
+    def __init__(self, url: str, key: str | None, material: Material, ledger: SoakLedger) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._material = material
@@ -72,7 +72,7 @@ class Worker:
         Raises:
             SeacodError: it does not transcribe.
         """
-        piece = Piece(Mix.REST, Kind.RECORDING, time.time())
+        piece = WorkItem(Mix.REST, WorkKind.RECORDING, time.time())
         try:
             text = await self._persistently(piece, lambda: self._transcribe(seconds))
         except _Refused as refused:
@@ -86,14 +86,14 @@ class Worker:
     async def recording(self, mix: Mix, seconds: float) -> None:
         """One recording, posted."""
         async with _written(
-            self._ledger, Piece(mix, Kind.RECORDING, time.time(), seconds)
+            self._ledger, WorkItem(mix, WorkKind.RECORDING, time.time(), seconds)
         ) as piece:
             text = await self._persistently(piece, lambda: self._transcribe(seconds))
             self._judge(piece, [text], seconds, _ALIKE)
 
     async def batch(self, mix: Mix, count: int, seconds: float) -> None:
         """A batch: accepted, worked off, fetched."""
-        piece = Piece(mix, Kind.BATCH, time.time(), count * seconds)
+        piece = WorkItem(mix, WorkKind.BATCH, time.time(), count * seconds)
         async with _written(self._ledger, piece):
             recordings = [
                 ("files", (f"{n}.wav", self._material.recording(seconds))) for n in range(count)
@@ -114,16 +114,16 @@ class Worker:
 
     async def microphone(self, mix: Mix, seconds: float) -> None:
         """Somebody who speaks, at the pace people do. Broken off, all of it is said again."""
-        piece = Piece(mix, Kind.MICROPHONE, time.time(), seconds)
+        piece = WorkItem(mix, WorkKind.MICROPHONE, time.time(), seconds)
         async with _written(self._ledger, piece):
             text = await self._persistently(piece, lambda: self._speak(seconds))
             self._judge(piece, [text], seconds, _ALIKE_LIVE)
 
     async def look(self, mix: Mix, path: str) -> None:
         """Somebody who looks at the page, or at its system tab."""
-        async with _written(self._ledger, Piece(mix, Kind.PAGE, time.time())) as piece:
+        async with _written(self._ledger, WorkItem(mix, WorkKind.PAGE, time.time())) as piece:
             await self._persistently(piece, lambda: self._get(path))
-            piece.outcome = Outcome.RIGHT
+            piece.outcome = WorkOutcome.RIGHT
 
     # -- one try ----------------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class Worker:
             raise failure
         return said
 
-    async def _persistently(self, piece: Piece, one_try: Callable[[], Awaitable[Any]]) -> Any:
+    async def _persistently(self, piece: WorkItem, one_try: Callable[[], Awaitable[Any]]) -> Any:
         """The first answer that is one.
 
         Raises:
@@ -184,25 +184,25 @@ class Worker:
                 raise _Refused(f"no answer in {PATIENCE_SECONDS:g} s")
             await anyio.sleep(pause)
 
-    def _judge(self, piece: Piece, texts: list[str], seconds: float, least: float) -> None:
+    def _judge(self, piece: WorkItem, texts: list[str], seconds: float, least: float) -> None:
         wanted = self._right[seconds]
         for text in texts:
             share = alike(text, wanted)
             if share < least:
-                piece.outcome = Outcome.WRONG
+                piece.outcome = WorkOutcome.WRONG
                 piece.remark = f"{share:.0%} alike: {text[:80]}"
                 return
-        piece.outcome = Outcome.RIGHT
+        piece.outcome = WorkOutcome.RIGHT
 
 
 class _written:
     """Writes a piece down when it is over, however that comes."""
 
-    def __init__(self, ledger: Ledger, piece: Piece) -> None:
+    def __init__(self, ledger: SoakLedger, piece: WorkItem) -> None:
         self._ledger = ledger
         self._piece = piece
 
-    async def __aenter__(self) -> Piece:
+    async def __aenter__(self) -> WorkItem:
         return self._piece
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:

@@ -42,7 +42,7 @@ _REASONS = {
 }
 
 
-class FrontDoor:
+class Fallback:
     """The supervisor's own answer on the listening socket.
 
     Args:

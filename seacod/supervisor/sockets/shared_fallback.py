@@ -1,14 +1,14 @@
-"""One front door for several workers: it answers 503 only while none of them serves."""
+"""One fallback for several workers: it answers 503 only while none of them serves."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from seacod.supervisor.sockets.fallback import FrontDoor
+from seacod.supervisor.sockets.fallback import Fallback
 
 
-class Door(Protocol):
-    """What a lifecycle does with the front door."""
+class FallbackSwitch(Protocol):
+    """What a lifecycle does with the fallback."""
 
     def open(self, reason: str) -> None:
         """Nobody serves; `reason` is one of `fallback.py`'s."""
@@ -17,33 +17,33 @@ class Door(Protocol):
         """A worker is about to serve."""
 
 
-class SharedDoor:
-    """Opens when every seat wants it open.
+class SharedFallback:
+    """Opens when every replica wants it open.
 
     Args:
-        front_door: the real one.
-        count: of the seats.
+        fallback: the real one.
+        count: of the replicas.
     """
 
-    def __init__(self, front_door: FrontDoor, count: int) -> None:
-        self._front_door = front_door
+    def __init__(self, fallback: Fallback, count: int) -> None:
+        self._fallback = fallback
         self._reasons: list[str | None] = [None] * count
 
-    def leaf(self, number: int) -> Door:
-        """That of one seat."""
+    def leaf(self, number: int) -> FallbackSwitch:
+        """That of one replica."""
         return _Leaf(self, number)
 
     def want(self, number: int, reason: str | None) -> None:
-        """A seat wants it open, for this reason, or closed."""
+        """A replica wants it open, for this reason, or closed."""
         self._reasons[number] = reason
         if reason is not None and None not in self._reasons:
-            self._front_door.open(reason)
+            self._fallback.open(reason)
         else:
-            self._front_door.close()
+            self._fallback.close()
 
 
 class _Leaf:
-    def __init__(self, shared: SharedDoor, number: int) -> None:
+    def __init__(self, shared: SharedFallback, number: int) -> None:
         self._shared = shared
         self._number = number
 

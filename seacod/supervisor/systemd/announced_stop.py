@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 
-class Notice:
+class AnnouncedStop:
     """At most one at a time."""
 
     def __init__(self) -> None:

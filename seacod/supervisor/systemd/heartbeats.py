@@ -1,6 +1,6 @@
-"""Proof that the supervisor's own tasks run: each touches its pulse, the watchdog looks.
+"""Proof that the supervisor's own tasks run: each gives a heartbeat, the watchdog looks.
 
-systemd's watchdog is fed only while every pulse is young enough, so a task that died or hangs
+systemd's watchdog is fed only while every heartbeat is young enough, so a task that died or hangs
 gets the whole supervisor restarted rather than leaving it half alive.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Pulses:
+class TaskHeartbeats:
     """When each task was last seen, by name."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

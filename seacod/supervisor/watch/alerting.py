@@ -1,5 +1,5 @@
-"""The supervisor's end of the alerts: one outbox, one desk, one delivery, and what goes with each
-message as evidence. What is worth an alert is decided by whoever notices it.
+"""The supervisor's end of the alerts: one outbox, one deduplicator, one delivery, and what goes
+with each message as evidence. What is worth an alert is decided by whoever notices it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import anyio
 import structlog
 
-from seacod.alerts.deduplicator import Desk
+from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery, configured
 from seacod.alerts.outbox import FILE, Outbox, now
 from seacod.config.schema import AlertSettings
-from seacod.supervisor.systemd.heartbeats import Pulses
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Alerting:
         state_directory: where the outbox lies.
         settings: asked each time.
         evidence: figures and lines for every alert.
-        pulses: where proof of life is shown.
+        heartbeats: where proof of life is shown.
     """
 
     def __init__(
@@ -41,18 +41,18 @@ class Alerting:
         state_directory: Path,
         settings: Callable[[], AlertSettings],
         evidence: Callable[[], dict[str, Any]],
-        pulses: Pulses,
+        heartbeats: TaskHeartbeats,
     ) -> None:
-        self._pulses = pulses
+        self._heartbeats = heartbeats
         self._troubled: set[str] = set()
         self.outbox = _opened(state_directory / FILE)
         self.delivery = Delivery(
             self.outbox,
             settings,
             on_trouble=self._on_trouble,
-            touch=lambda: pulses.touch("alerts"),
+            touch=lambda: heartbeats.touch("alerts"),
         )
-        self.desk = Desk(
+        self.deduplicator = Deduplicator(
             self.outbox,
             settings,
             lambda: configured(settings()),
@@ -64,11 +64,11 @@ class Alerting:
     async def run(self) -> None:
         """Deliver, and tell later what was only counted, until cancelled."""
         # A channel's task touches before each try, and a try may take three times 30 s.
-        self._pulses.expect("alerts", 60.0)
+        self._heartbeats.expect("alerts", 60.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.delivery.run, name="delivery")
             while True:
-                self.desk.tick()
+                self.deduplicator.tick()
                 await asyncio.sleep(_TICK_SECONDS)
 
     async def finish(self) -> None:
@@ -81,7 +81,7 @@ class Alerting:
             if channel in self._troubled:
                 return
             self._troubled.add(channel)
-            self.desk.raised(
+            self.deduplicator.raised(
                 "delivery",
                 f"Messages by {channel} are not taken: {problem}",
                 f"{channel} 告警发送失败：{problem}",
@@ -89,7 +89,7 @@ class Alerting:
             )
         elif channel in self._troubled:
             self._troubled.discard(channel)
-            self.desk.cleared(
+            self.deduplicator.cleared(
                 "delivery", f"{channel} takes messages again.", f"{channel} 已恢复。", key=channel
             )
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import structlog
 
-from seacod.alerts.deduplicator import Desk
+from seacod.alerts.deduplicator import Deduplicator
 from seacod.config.schema import StorageSettings
 from seacod.paths import free_bytes
-from seacod.supervisor.systemd.heartbeats import Pulses
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper
 from seacod.supervisor.watch.sweeper import Swept
 
@@ -29,24 +29,24 @@ class Housekeeping:
     Args:
         directory: of the uploads.
         settings: asked each time.
-        desk: who is told.
+        deduplicator: who is told.
         on_swept: told what each sweep did.
-        pulses: where proof of life is shown.
+        heartbeats: where proof of life is shown.
     """
 
     def __init__(
         self,
         directory: Path,
         settings: Callable[[], StorageSettings],
-        desk: Desk,
+        deduplicator: Deduplicator,
         on_swept: Callable[[Swept], None],
-        pulses: Pulses,
+        heartbeats: TaskHeartbeats,
     ) -> None:
         self._directory = directory
         self._settings = settings
-        self._desk = desk
+        self._deduplicator = deduplicator
         self._on_swept = on_swept
-        self._pulses = pulses
+        self._heartbeats = heartbeats
         self.free_bytes: int | None = None
 
     async def run(self) -> None:
@@ -56,7 +56,7 @@ class Housekeeping:
         while True:
             settings = self._settings()
             # A sweep of a great many files may take its time; it is on a thread.
-            self._pulses.expect("housekeeping", 600.0)
+            self._heartbeats.expect("housekeeping", 600.0)
             if time.monotonic() >= due:
                 due = time.monotonic() + settings.sweep_interval_seconds
                 self._tell(
@@ -92,10 +92,10 @@ class Housekeeping:
     def _level(self, kind: str, free: int, limit: int) -> None:
         key, mib = str(self._directory), free >> 20
         if limit and free < limit:
-            if self._desk.is_open(kind, key):
+            if self._deduplicator.is_open(kind, key):
                 return  # told; no more of it until it is over
             log.warning(kind, directory=key, free_mib=mib, limit_mib=limit >> 20)
-            self._desk.raised(
+            self._deduplicator.raised(
                 kind,
                 f"{mib} MiB are free for uploads, the limit is {limit >> 20} MiB.",
                 f"上传目录所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB。",
@@ -103,4 +103,4 @@ class Housekeeping:
             )
         elif not limit or free > limit * (1 + _CLEAR_MARGIN):
             english, chinese = f"{mib} MiB are free again.", f"剩余空间已恢复到 {mib} MiB。"
-            self._desk.cleared(kind, english, chinese, key=key)
+            self._deduplicator.cleared(kind, english, chinese, key=key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from seacod.accelerators.nvidia import Gpu, visible
-from seacod.alerts.deduplicator import Desk
+from seacod.alerts.deduplicator import Deduplicator
 from seacod.config.schema import GpuSettings
 from seacod.supervisor.watch.gpu_limits import GpuStep, GpuVerdict, GpuWatch
 
@@ -51,7 +51,7 @@ class GpuGuard:
         settings: asked each time.
         worker: asked each time.
         actions: what can be done.
-        desk: who is told.
+        deduplicator: who is told.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class GpuGuard:
         settings: Callable[[], GpuSettings],
         worker: Callable[[], WorkerOnGpu],
         actions: GpuActions,
-        desk: Desk,
+        deduplicator: Deduplicator,
     ) -> None:
         self._settings = settings
         self._worker = worker
         self._actions = actions
-        self._desk = desk
+        self._deduplicator = deduplicator
         self._watch = GpuWatch(settings())
         self._uuid = ""
 
     def sampled(self, gpus: list[Gpu]) -> None:
         """A reading of all GPUs."""
-        self._desk.cleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
+        self._deduplicator.cleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
         worker = self._worker()
         gpu = visible(gpus, worker.device, worker.environment)
         if gpu is None:
@@ -84,7 +84,7 @@ class GpuGuard:
 
     def failed(self, problem: str) -> None:
         """The driver does not answer; what it said last is not the present state."""
-        self._desk.raised(
+        self._deduplicator.raised(
             "gpu_lost",
             f"The NVIDIA driver does not answer: {problem}. See nvidia-smi and dmesg | grep Xid.",
             f"NVIDIA 驱动无响应：{problem}。请查看 nvidia-smi 与 dmesg | grep Xid。",
@@ -113,9 +113,9 @@ class GpuGuard:
         )
         if verdict.step is GpuStep.CALM:
             for kind in ("gpu_memory", "gpu_foreign"):
-                self._desk.cleared(kind, english, chinese, key=key)
+                self._deduplicator.cleared(kind, english, chinese, key=key)
         elif verdict.step is GpuStep.FOREIGN:
-            self._desk.raised(
+            self._deduplicator.raised(
                 "gpu_foreign",
                 f"{english} Nothing of ours is restarted for that.",
                 f"{chinese} 不会因此重启本服务。",
@@ -123,7 +123,7 @@ class GpuGuard:
             )
         elif verdict.step is GpuStep.RELEASED:
             self._actions.release_cache()
-            self._desk.raised(
+            self._deduplicator.raised(
                 "gpu_memory",
                 f"{english} The worker was asked to release its cache.",
                 f"{chinese} 已要求识别进程释放缓存。",
@@ -131,7 +131,7 @@ class GpuGuard:
             )
         elif verdict.step is GpuStep.REPLACED:
             self._actions.replace_worker("GPU memory over its limit")
-            self._desk.raised(
+            self._deduplicator.raised(
                 "gpu_acted",
                 f"{english} Releasing the cache did not help: the worker is replaced.",
                 f"{chinese} 释放缓存无效，正在更换识别进程。",

@@ -17,7 +17,7 @@ _KEPT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class HourFigures:
     """One moment. None: nobody knew, for example because no worker was there."""
 
     requests_per_minute: float | None
@@ -34,7 +34,7 @@ class History:
     """A ring of figures, one every `INTERVAL_SECONDS`."""
 
     def __init__(self) -> None:
-        self._kept: collections.deque[tuple[float, Figures]] = collections.deque(
+        self._kept: collections.deque[tuple[float, HourFigures]] = collections.deque(
             maxlen=int(_KEPT_SECONDS / INTERVAL_SECONDS)
         )
         self._last = float("-inf")
@@ -65,7 +65,7 @@ class History:
         self._kept.append(
             (
                 time.time(),
-                Figures(
+                HourFigures(
                     self._rate(pids, beat, elapsed),
                     beat.in_flight if beat is not None else None,
                     beat.queue_depth if beat is not None else None,
@@ -82,7 +82,7 @@ class History:
         """`times` in Unix seconds, and a list as long for each figure."""
         kept = list(self._kept)
         rows = [asdict(figures) for _, figures in kept]
-        lists = {f.name: [_rounded(row[f.name]) for row in rows] for f in fields(Figures)}
+        lists = {f.name: [_rounded(row[f.name]) for row in rows] for f in fields(HourFigures)}
         return {"times": [round(at, 1) for at, _ in kept], **lists}
 
     def _rate(

@@ -1,4 +1,5 @@
-"""What is watched of one seat: its worker's requests, memory, age, leaks. Owned by `watches.py`."""
+"""What is watched of one replica: its worker's requests, memory, age, leaks. Owned by
+`watches.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from seacod.accelerators.nvidia import Gpu
-from seacod.alerts.deduplicator import Desk
+from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.rules import TrafficRules
 from seacod.config.schema import Settings
 from seacod.protocol import Beat
@@ -18,7 +19,7 @@ from seacod.supervisor.watch import memory_series
 from seacod.supervisor.watch.recycling import Point, Recycling
 from seacod.supervisor.workers.host_memory import resident_bytes
 from seacod.supervisor.workers.lifecycle import Lifecycle
-from seacod.supervisor.workers.placement import Seat
+from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.states import ServiceState
 
 log = structlog.get_logger(__name__)
@@ -26,37 +27,37 @@ log = structlog.get_logger(__name__)
 # How long a replaced worker is waited for before the GPU may ask for another one.
 _REPLACE_PAUSE_SECONDS = 600.0
 
-Replace = Callable[[Seat, str, bool], None]
+Replace = Callable[[Replica, str, bool], None]
 
 
-class SeatWatch:
-    """The watch over one seat.
+class ReplicaWatch:
+    """The watch over one replica.
 
     Args:
-        seat: which.
-        life: of that seat; asked each time, since it is made after this.
+        replica: which.
+        life: of that replica; asked each time, since it is made after this.
         settings: asked each time; a reload may change them.
-        replace: has a new worker take over: the seat, its cause, and whether the old one may stay
-            until then.
-        desk: who is told.
+        replace: has a new worker take over: the replica, its cause, and whether the old one may
+            stay until then.
+        deduplicator: who is told.
     """
 
     def __init__(
         self,
-        seat: Seat,
+        replica: Replica,
         life: Callable[[], Lifecycle],
         settings: Callable[[], Settings],
         replace: Replace,
-        desk: Desk,
+        deduplicator: Deduplicator,
     ) -> None:
-        self.seat = seat
+        self.replica = replica
         self.curves = memory_series.Curves()
         # Its own resident memory at the last look.
         self.host_bytes: int | None = None
         self._life = life
         self._settings = settings
         self._replace = replace
-        self._desk = desk
+        self._deduplicator = deduplicator
         self._rules = TrafficRules()
         self._recycling = Recycling(random.Random())
         self._replaced_at = -_REPLACE_PAUSE_SECONDS
@@ -69,7 +70,7 @@ class SeatWatch:
         """The worker in front gave a sign of life.
 
         Args:
-            waiting: requests that wait, those of all seats together: they share the queue.
+            waiting: requests that wait, those of all replicas together: they share the queue.
         """
         settings = self._settings()
         told = replace(beat, queue_depth=waiting)
@@ -77,10 +78,13 @@ class SeatWatch:
             time.monotonic(), pid, told, settings.limits.queue_length, settings.alerts
         ):
             log.warning(
-                "traffic_rule", kind=finding.kind, begun=finding.has_begun, seat=self.seat.name
+                "traffic_rule",
+                kind=finding.kind,
+                begun=finding.has_begun,
+                replica=self.replica.name,
             )
-            say = self._desk.raised if finding.has_begun else self._desk.cleared
-            key = "" if finding.kind == "queue_full" else self.seat.name
+            say = self._deduplicator.raised if finding.has_begun else self._deduplicator.cleared
+            key = "" if finding.kind == "queue_full" else self.replica.name
             say(finding.kind, finding.english, finding.chinese, key=key)
 
     def look(self, gpu: Gpu | None) -> None:
@@ -111,13 +115,13 @@ class SeatWatch:
             return
         log.info("worker_is_recycled", worker_pid=report.pid, cause=cause)
         if self._recycling.leak is not None:
-            self._desk.raised(
+            self._deduplicator.raised(
                 "leak",
                 f"The worker with pid {report.pid} is replaced: {cause}.",
                 f"正在更换识别进程（pid {report.pid}）：{cause}。",
-                key=self.seat.name,
+                key=self.replica.name,
             )
-        self._replace(self.seat, cause, True)
+        self._replace(self.replica, cause, True)
 
     def replace_for_gpu(self, cause: str) -> None:
         """Its GPU has too little memory left."""
@@ -128,12 +132,12 @@ class SeatWatch:
             return
         self._replaced_at = now
         # Two at once would not fit where one is too much already.
-        self._replace(self.seat, cause, False)
+        self._replace(self.replica, cause, False)
 
 
-def by_gpu(seats: Sequence[SeatWatch]) -> list[list[SeatWatch]]:
-    """The seats that share a GPU, GPU by GPU."""
-    groups: dict[str | None, list[SeatWatch]] = {}
-    for one in seats:
-        groups.setdefault(one.seat.gpu, []).append(one)
+def by_gpu(replicas: Sequence[ReplicaWatch]) -> list[list[ReplicaWatch]]:
+    """The replicas that share a GPU, GPU by GPU."""
+    groups: dict[str | None, list[ReplicaWatch]] = {}
+    for one in replicas:
+        groups.setdefault(one.replica.gpu, []).append(one)
     return list(groups.values())

@@ -18,16 +18,16 @@ from seacod.config.schema import Settings
 from seacod.metrics import SupervisorMetrics
 from seacod.paths import Paths
 from seacod.protocol import Beat
-from seacod.supervisor.systemd.heartbeats import Pulses
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import crashes, evidence, memory_series
 from seacod.supervisor.watch.alerting import Alerting
 from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.watch.disk import Housekeeping
 from seacod.supervisor.watch.gpu_guard import GpuActions, GpuGuard, WorkerOnGpu
 from seacod.supervisor.watch.last_hour import History
-from seacod.supervisor.watch.replica_watch import Replace, SeatWatch, by_gpu
-from seacod.supervisor.workers.placement import Seat
-from seacod.supervisor.workers.replicas import Workers
+from seacod.supervisor.watch.replica_watch import Replace, ReplicaWatch, by_gpu
+from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
 
 log = structlog.get_logger(__name__)
@@ -47,11 +47,11 @@ class Watches:
         paths: where things lie.
         settings: asked each time; a reload may change them.
         workers: asked each time; they are made after this.
-        seats: of these workers.
-        replace: has a new worker take over: the seat, its cause, and whether the old one may stay
-            until then.
+        replicas: of these workers.
+        replace: has a new worker take over: the replica, its cause, and whether the old one may
+            stay until then.
         metrics: where figures go.
-        pulses: where the tasks show that they live.
+        heartbeats: where the tasks show that they live.
         url: of the service.
     """
 
@@ -59,38 +59,44 @@ class Watches:
         self,
         paths: Paths,
         settings: Callable[[], Settings],
-        workers: Callable[[], Workers],
-        seats: Sequence[Seat],
+        workers: Callable[[], Replicas],
+        replicas: Sequence[Replica],
         replace: Replace,
         metrics: SupervisorMetrics,
-        pulses: Pulses,
+        heartbeats: TaskHeartbeats,
         url: str,
     ) -> None:
         self._paths = paths
         self._settings = settings
         self._workers = workers
         self._metrics = metrics
-        self._pulses = pulses
+        self._heartbeats = heartbeats
         self._url = url
         self.history = History()
-        self._dossiers: asyncio.Queue[tuple[SeatWatch, Crash]] = asyncio.Queue()
+        self._dossiers: asyncio.Queue[tuple[ReplicaWatch, Crash]] = asyncio.Queue()
         # Recordings that were with the model when a worker crashed, with the times.
         self._suspects: dict[str, list[float]] = {}
-        self.alerting = Alerting(paths.state, lambda: settings().alerts, self._evidence, pulses)
-        self.desk = self.alerting.desk
-        self.seats = [
-            SeatWatch(seat, lambda n=seat.number: workers().lives[n], settings, replace, self.desk)  # type: ignore[misc]
-            for seat in seats
+        self.alerting = Alerting(paths.state, lambda: settings().alerts, self._evidence, heartbeats)
+        self.deduplicator = self.alerting.deduplicator
+        self.replicas = [
+            ReplicaWatch(
+                replica,
+                lambda n=replica.number: workers().lives[n],  # type: ignore[misc]
+                settings,
+                replace,
+                self.deduplicator,
+            )
+            for replica in replicas
         ]
-        self._guards = [self._guard(group) for group in by_gpu(self.seats)]
+        self._guards = [self._guard(group) for group in by_gpu(self.replicas)]
         self.gpus = GpuSampler(
             lambda: settings().gpu.interval_seconds,
             on_sample=self._on_gpus,
             on_failure=self._on_gpu_failure,
-            pulses=pulses,
+            heartbeats=heartbeats,
         )
         self.housekeeping = Housekeeping(
-            paths.temp, lambda: settings().storage, self.desk, metrics.swept, pulses
+            paths.temp, lambda: settings().storage, self.deduplicator, metrics.swept, heartbeats
         )
 
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
@@ -108,7 +114,7 @@ class Watches:
 
     async def _kept_going(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """A watch that breaks is begun anew: none is worth the service. One that keeps breaking
-        shows no pulse, and the supervisor as a whole is begun anew by systemd's watchdog."""
+        gives no heartbeat, and the supervisor as a whole is begun anew by systemd's watchdog."""
         while True:
             try:
                 await run()
@@ -127,14 +133,14 @@ class Watches:
 
     # -- what the lifecycle tells -----------------------------------------------------------
 
-    def on_beat(self, seat: Seat, pid: int, beat: Beat) -> None:
-        """The worker in front of a seat gave a sign of life."""
+    def on_beat(self, replica: Replica, pid: int, beat: Beat) -> None:
+        """The worker in front of a replica gave a sign of life."""
         whole = self._workers().report.beat
-        self.seats[seat.number].beat(pid, beat, whole.queue_depth if whole is not None else 0)
+        self.replicas[replica.number].beat(pid, beat, whole.queue_depth if whole is not None else 0)
 
-    def on_crash(self, seat: Seat, crash: Crash) -> None:
+    def on_crash(self, replica: Replica, crash: Crash) -> None:
         """A worker ended that should not have."""
-        watch = self.seats[seat.number]
+        watch = self.replicas[replica.number]
         self._dossiers.put_nowait((watch, crash))
         kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
         count = crash.in_flight
@@ -142,11 +148,11 @@ class Watches:
         lost_zh = (
             f"最后一次心跳时有 {count} 个请求在处理" if count else "最后一次心跳时没有请求在处理"
         )
-        self.desk.raised(
+        self.deduplicator.raised(
             kind,
             f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced.",
             f"识别进程（pid {crash.pid}）已退出：{crash.cause}；{lost_zh}。正在恢复。",
-            key=seat.name,
+            key=replica.name,
             exit_status=crash.status,
             last_recording=crash.running,
             served_seconds=None if crash.served_seconds is None else round(crash.served_seconds),
@@ -168,7 +174,7 @@ class Watches:
             if count < _POISON_CRASHES:
                 continue
             log.error("poison_suspected", recording=recording, crashes=count)
-            self.desk.raised(
+            self.deduplicator.raised(
                 "poison",
                 f"The recording {recording} was with the model in {count} crashes within a day; "
                 "ask who sends it to stop, and keep it for a report.",
@@ -181,9 +187,9 @@ class Watches:
 
     # -- GPU --------------------------------------------------------------------------------
 
-    def _guard(self, group: Sequence[SeatWatch]) -> GpuGuard:
-        """The guard of one GPU, for all seats on it."""
-        first = group[0].seat
+    def _guard(self, group: Sequence[ReplicaWatch]) -> GpuGuard:
+        """The guard of one GPU, for all replicas on it."""
+        first = group[0].replica
 
         def on_it() -> WorkerOnGpu:
             beats = [one.life.report.beat for one in group]
@@ -202,7 +208,7 @@ class Watches:
             max(group, key=_reserved).replace_for_gpu(cause)
 
         return GpuGuard(
-            lambda: self._settings().gpu, on_it, GpuActions(release, replace), self.desk
+            lambda: self._settings().gpu, on_it, GpuActions(release, replace), self.deduplicator
         )
 
     def _on_gpus(self, gpus: list[Gpu]) -> None:
@@ -214,10 +220,10 @@ class Watches:
         self._metrics.set_gpus([])
         self._guards[0].failed(problem)
 
-    def gpu_in_use(self, seat: SeatWatch | None = None) -> Gpu | None:
-        """That of the worker of a seat; by default the first."""
-        one = seat or self.seats[0]
-        environment = one.seat.visible_to(os.environ)
+    def gpu_in_use(self, replica: ReplicaWatch | None = None) -> Gpu | None:
+        """That of the worker of a replica; by default the first."""
+        one = replica or self.replicas[0]
+        environment = one.replica.visible_to(os.environ)
         return visible(self.gpus.gpus, one.life.report.device, environment)
 
     # -- tasks ------------------------------------------------------------------------------
@@ -225,17 +231,17 @@ class Watches:
     async def _look(self) -> None:
         """Memory curves, age, leaks."""
         while True:
-            self._pulses.expect("look", memory_series.INTERVAL_SECONDS)
+            self._heartbeats.expect("look", memory_series.INTERVAL_SECONDS)
             self._look_once()
             await asyncio.sleep(memory_series.INTERVAL_SECONDS)
 
     def _look_once(self) -> None:
-        for seat in self.seats:
-            seat.look(self.gpu_in_use(seat))
+        for replica in self.replicas:
+            replica.look(self.gpu_in_use(replica))
         report = self._workers().report
-        sizes = [seat.host_bytes for seat in self.seats if seat.host_bytes is not None]
+        sizes = [replica.host_bytes for replica in self.replicas if replica.host_bytes is not None]
         self.history.look(
-            tuple(seat.life.report.pid for seat in self.seats),
+            tuple(replica.life.report.pid for replica in self.replicas),
             report.beat if report.state is ServiceState.SERVING else None,
             sum(sizes) if sizes else None,
             self.gpu_in_use(),
@@ -245,9 +251,9 @@ class Watches:
         while True:
             await self._keep(*await self._dossiers.get())
 
-    async def _keep(self, seat: SeatWatch, crash: Crash) -> None:
+    async def _keep(self, replica: ReplicaWatch, crash: Crash) -> None:
         await asyncio.to_thread(
-            crashes.keep, self._paths.state, crash, self._evidence(), seat.curves.all()
+            crashes.keep, self._paths.state, crash, self._evidence(), replica.curves.all()
         )
 
     def _evidence(self) -> dict[str, Any]:
@@ -256,7 +262,7 @@ class Watches:
         )
 
 
-def _reserved(one: SeatWatch) -> int:
-    """What the worker of a seat says it holds on its GPU."""
+def _reserved(one: ReplicaWatch) -> int:
+    """What the worker of a replica says it holds on its GPU."""
     beat = one.life.report.beat
     return beat.gpu_reserved_bytes if beat is not None else 0

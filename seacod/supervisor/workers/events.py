@@ -72,7 +72,7 @@ class ApplyRequested:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """A request of ours through the front door was answered, or not (`problem` says how)."""
+    """A request of ours through the listening socket was answered, or not (`problem` says how)."""
 
     problem: str | None
 

@@ -1,4 +1,4 @@
-"""Every worker process of one seat, and what each is for. Decides nothing.
+"""Every worker process of one replica, and what each is for. Decides nothing.
 
 At most one is *in front*: it serves, or is to serve. Beside it there may be a warm spare, a
 replacement that loads with new settings, and old ones that are leaving.
@@ -12,42 +12,42 @@ from collections.abc import Callable, Iterator, Sequence
 from seacod.config.schema import Settings
 from seacod.supervisor.sockets.listener import Listener
 from seacod.supervisor.workers.events import EventQueue
-from seacod.supervisor.workers.host_memory import Room
-from seacod.supervisor.workers.placement import Seat
+from seacod.supervisor.workers.host_memory import HostMemoryGate
+from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.process import WorkerProcess
-from seacod.supervisor.workers.report import Beside, Report
+from seacod.supervisor.workers.report import OtherWorker, Report
 from seacod.supervisor.workers.spare import SpareKeeper
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.worker import Worker
 
 
-class Crew:
-    """The processes of one seat.
+class WorkerGroup:
+    """The processes of one replica.
 
     Args:
-        seat: what they are given.
+        replica: what they are given.
         listener: the listening socket, handed on to each worker.
         events: where they report.
         command: what a worker is; see `WorkerProcess`.
-        room: whether a second one fits into memory.
+        host_memory: whether a second one fits into memory.
         changed: called after each change of a worker's state or stage.
     """
 
     def __init__(
         self,
-        seat: Seat,
+        replica: Replica,
         listener: Listener,
         events: EventQueue,
         command: Sequence[str],
-        room: Room,
+        host_memory: HostMemoryGate,
         random_: random.Random,
         changed: Callable[[], None],
     ) -> None:
         self.front: Worker | None = None
         self.incoming: Worker | None = None
         self.leaving: list[Worker] = []
-        self.spare = SpareKeeper(self._spawn_spare, room, random_)
-        self._seat = seat
+        self.spare = SpareKeeper(self._spawn_spare, host_memory, random_)
+        self._replica = replica
         self._listener = listener
         self._events = events
         self._command = command
@@ -68,7 +68,7 @@ class Crew:
     def spawn(self, state: WorkerState, settings: Settings, cause: str) -> Worker:
         """A new process. Each writes its metrics under a name that no other live one has."""
         taken = {worker.process.slot for worker in self}
-        slot = next(name for n in self._seat.slots if (name := f"worker{n}") not in taken)
+        slot = next(name for n in self._replica.slots if (name := f"worker{n}") not in taken)
         process = WorkerProcess(
             self._listener.socket,
             settings,
@@ -76,7 +76,7 @@ class Crew:
             self._command,
             slot=slot,
             is_spare=state is WorkerState.WARMING,
-            environment=self._seat.environment(),
+            environment=self._replica.environment(),
         )
         return Worker(process, settings, state, cause, self._changed)
 
@@ -126,5 +126,5 @@ class Crew:
         report.leaving = len(self.leaving)
 
 
-def _beside(worker: Worker | None) -> Beside | None:
-    return None if worker is None else Beside(worker.pid, worker.state, worker.since)
+def _beside(worker: Worker | None) -> OtherWorker | None:
+    return None if worker is None else OtherWorker(worker.pid, worker.state, worker.since)

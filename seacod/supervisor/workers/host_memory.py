@@ -105,7 +105,7 @@ def resident_bytes(pid: int) -> int | None:
 
 
 @dataclass(slots=True)
-class Room:
+class HostMemoryGate:
     """Whether one more worker fits.
 
     Args:

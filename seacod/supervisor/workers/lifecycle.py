@@ -1,4 +1,4 @@
-"""The life of one seat: who serves, who takes over, when the next one starts.
+"""The life of one replica: who serves, who takes over, when the next one starts.
 
 A service has one such life for each of its workers (`replicas.py`); mostly that is one. One loop
 takes one event at a time (`run`), gives it to the handler of its kind, and looks at the deadlines.
@@ -19,8 +19,8 @@ from seacod import protocol
 from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.sockets.listener import Listener
-from seacod.supervisor.sockets.shared_fallback import Door
-from seacod.supervisor.systemd.announced_stop import Notice
+from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
+from seacod.supervisor.systemd.announced_stop import AnnouncedStop
 from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.workers.events import (
     ApplyRequested,
@@ -34,14 +34,14 @@ from seacod.supervisor.workers.events import (
     StopRequested,
 )
 from seacod.supervisor.workers.exits import End, ExitKind, MemoryKills, classify, is_own_fault
-from seacod.supervisor.workers.group import Crew
-from seacod.supervisor.workers.host_memory import Room
+from seacod.supervisor.workers.group import WorkerGroup
+from seacod.supervisor.workers.host_memory import HostMemoryGate
 from seacod.supervisor.workers.liveness import Limits, own_pause
-from seacod.supervisor.workers.placement import Seat
+from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.process import WORKER_COMMAND
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.restart import Pause, RestartPolicy
-from seacod.supervisor.workers.rollover import Replacing
+from seacod.supervisor.workers.rollover import Rollover
 from seacod.supervisor.workers.states import ServiceState, WorkerState, service_state
 from seacod.supervisor.workers.worker import Worker
 
@@ -89,45 +89,53 @@ class Hooks:
 
 
 class Lifecycle:
-    """Owns the worker processes of a seat; nobody else starts, signals or reaps them.
+    """Owns the worker processes of a replica; nobody else starts, signals or reaps them.
 
     Args:
-        seat: what its workers are given.
+        replica: what its workers are given.
         listener: the listening socket, handed on to each worker.
         settings: what the first worker uses.
-        front_door: wanted open whenever no worker of this seat serves.
+        fallback: wanted open whenever no worker of this replica serves.
         hooks: who hears what.
         worker_command: what a worker is; see `WorkerProcess`.
-        room: whether a second worker fits into memory.
+        host_memory: whether a second worker fits into memory.
     """
 
     def __init__(
         self,
-        seat: Seat,
+        replica: Replica,
         listener: Listener,
         settings: Settings,
-        front_door: Door,
+        fallback: FallbackSwitch,
         hooks: Hooks,
         *,
         worker_command: Sequence[str] = WORKER_COMMAND,
-        room: Room | None = None,
+        host_memory: HostMemoryGate | None = None,
         random_: random.Random | None = None,
     ) -> None:
-        self.seat = seat
+        self.replica = replica
         self.report = Report()
         self.events = EventQueue()
         self.fatal_exit_code: int | None = None
         self.fatal_message = ""
         self._listener = listener
         self._settings = settings
-        self._front_door = front_door
+        self._fallback = fallback
         self._hooks = hooks
         self._random = random_ or random.Random()
-        self._room = room or Room()
-        self._crew = Crew(
-            seat, listener, self.events, worker_command, self._room, self._random, self._changed
+        self._host_memory = host_memory or HostMemoryGate()
+        self._group = WorkerGroup(
+            replica,
+            listener,
+            self.events,
+            worker_command,
+            self._host_memory,
+            self._random,
+            self._changed,
         )
-        self._replacing = Replacing(self._crew, self._room, front_door, hooks.replaced, self._raise)
+        self._rollover = Rollover(
+            self._group, self._host_memory, fallback, hooks.replaced, self._raise
+        )
         self._restart_at: float | None = None
         self._failures: tuple[float, ...] = ()
         self._memory_kills = MemoryKills()
@@ -139,7 +147,7 @@ class Lifecycle:
             False: _FIRST_START_ESTIMATE_SECONDS,
             True: _FIRST_PROMOTION_ESTIMATE_SECONDS,
         }
-        self._notice = Notice()
+        self._notice = AnnouncedStop()
         self._stop_cause: str | None = None
 
     # -- the loop ---------------------------------------------------------------------------
@@ -160,14 +168,14 @@ class Lifecycle:
                 self._check_liveness()
                 self._tend_spare()
         finally:
-            self._crew.kill()
+            self._group.kill()
 
     def _is_over(self) -> bool:
         is_ending = self._stop_cause is not None or self.fatal_exit_code is not None
-        return is_ending and not any(self._crew)
+        return is_ending and not any(self._group)
 
     def _wait_seconds(self) -> float:
-        waits = [worker.seconds_until_deadline() for worker in self._crew]
+        waits = [worker.seconds_until_deadline() for worker in self._group]
         waits.append(self._notice.seconds_left())
         if self._restart_at is not None:
             waits.append(max(0.0, self._restart_at - time.monotonic()))
@@ -175,7 +183,7 @@ class Lifecycle:
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, (Received, Garbled, Exited)):
-            worker = self._crew.find(event.pid)
+            worker = self._group.find(event.pid)
             if worker is None:
                 return
             if isinstance(event, Received):
@@ -190,14 +198,14 @@ class Lifecycle:
             self._on_replace(event.settings, event.cause, event.may_overlap)
         elif isinstance(event, ApplyRequested):
             self._on_apply(event.settings, event.keys)
-        elif isinstance(event, Probed) and self._crew.is_serving:
-            assert self._crew.front is not None
-            self._crew.front.vitals.probed(event.problem)
+        elif isinstance(event, Probed) and self._group.is_serving:
+            assert self._group.front is not None
+            self._group.front.vitals.probed(event.problem)
 
     def _check_deadlines(self) -> None:
         if self._notice.seconds_left() == 0.0:
             self._stop(self._notice.take() or "")
-        for worker in list(self._crew):
+        for worker in list(self._group):
             worker.check_deadline()
         if self._restart_at is not None and time.monotonic() >= self._restart_at:
             self._start("back-off over")
@@ -205,7 +213,7 @@ class Lifecycle:
     def _check_liveness(self) -> None:
         paused = self._own_pause()
         limits = Limits.of(self._settings.supervisor)
-        for worker in list(self._crew):
+        for worker in list(self._group):
             if paused:
                 worker.vitals.begin()
             elif (found := worker.ailment(limits)) is not None:
@@ -214,7 +222,7 @@ class Lifecycle:
 
     def _notice_stability(self) -> None:
         """A worker that is ready for long enough leads out of a crash loop."""
-        ready_for = self._crew.front.ready_for_seconds if self._crew.front is not None else None
+        ready_for = self._group.front.ready_for_seconds if self._group.front is not None else None
         if ready_for is None or ready_for < self._settings.supervisor.stable_seconds:
             return
         self._failures = ()
@@ -225,20 +233,20 @@ class Lifecycle:
 
     def _tend_spare(self) -> None:
         is_wanted = (
-            self._crew.is_serving
-            and self._replacing.current is None
+            self._group.is_serving
+            and self._rollover.current is None
             and self._stop_cause is None
-            and not self._crew.leaving
+            and not self._group.leaving
             and not self.report.is_crash_looping
         )
-        self._crew.leave(self._crew.spare.tend(self._settings, is_wanted=is_wanted))
+        self._group.leave(self._group.spare.tend(self._settings, is_wanted=is_wanted))
 
     # -- what a worker says -----------------------------------------------------------------
 
     def _on_message(self, worker: Worker, message: protocol.FromWorker) -> None:
         if isinstance(message, protocol.Beat):
             worker.heard_beat(message)
-            if worker is self._crew.front:
+            if worker is self._group.front:
                 self.report.beat, self.report.beat_at = message, time.monotonic()
                 if worker.state is WorkerState.SERVING:
                     self._hooks.beat(worker.pid, message)
@@ -265,18 +273,18 @@ class Lifecycle:
     def _on_ready(self, worker: Worker, message: protocol.Ready) -> None:
         if worker.state is not WorkerState.STARTING:
             return
-        if worker is self._crew.incoming:
-            old = self._replacing.take_over(worker)
+        if worker is self._group.incoming:
+            old = self._rollover.take_over(worker)
             self._begin_serving(worker, message)
             if old is not None and old.state is WorkerState.SERVING:
                 old.drain("another worker serves")
-        elif worker is self._crew.front:
+        elif worker is self._group.front:
             # Order matters: the supervisor lets go before the worker takes over. What arrives in
             # between waits in the kernel's queue.
-            self._front_door.close()
+            self._fallback.close()
             self._begin_serving(worker, message)
-        if worker is self._crew.front:
-            self._replacing.done()
+        if worker is self._group.front:
+            self._rollover.done()
         self._changed()
 
     def _begin_serving(self, worker: Worker, message: protocol.Ready) -> None:
@@ -292,8 +300,8 @@ class Lifecycle:
                 f"{away:.1f} 秒后已恢复服务。",
             )
         self._start_seconds[worker.was_spare] = worker.serve(message, self._blamed_pids)
-        self._room.measured(worker.pid)
-        self._crew.spare.serving()
+        self._host_memory.measured(worker.pid)
+        self._group.spare.serving()
 
     # -- ends -------------------------------------------------------------------------------
 
@@ -307,17 +315,17 @@ class Lifecycle:
         is_hung = end.kind in (ExitKind.HUNG, ExitKind.NEVER_READY)
         worker.ended(end, status, is_wanted=was_asked and not is_hung)
         self._hooks.gone(worker.process.slot)
-        if worker is self._crew.spare.worker:
-            self._crew.spare.ended(end)
-        elif worker is self._crew.incoming:
-            self._crew.incoming = None
+        if worker is self._group.spare.worker:
+            self._group.spare.ended(end)
+        elif worker is self._group.incoming:
+            self._group.incoming = None
             if self._stop_cause is None:
                 self._give_up_replacement(worker, end)
-        elif worker is self._crew.front:
-            self._crew.front = None
+        elif worker is self._group.front:
+            self._group.front = None
             self._on_front_ended(worker, end, status, ready_for, is_wanted=was_asked)
         else:
-            self._crew.leaving.remove(worker)
+            self._group.leaving.remove(worker)
         self._changed()
 
     def _on_front_ended(
@@ -331,29 +339,29 @@ class Lifecycle:
             return
         if self._away_since is None and self.report.has_served:
             self._away_since = time.monotonic()
-        if self._crew.incoming is not None:
+        if self._group.incoming is not None:
             # The old worker went before its replacement was ready: from now on that is the one.
-            self._crew.front, self._crew.incoming = self._crew.incoming, None
-            self._front_door.open("replacing")
+            self._group.front, self._group.incoming = self._group.incoming, None
+            self._fallback.open("replacing")
             if end.kind is not ExitKind.STOPPED:
                 self._count(worker, end, status)
-        elif self._replacing.is_after(worker):
+        elif self._rollover.is_after(worker):
             if is_wanted:
                 self._start("the old worker has ended")
             else:
                 self._fail(worker, end, status, ready_for)
-        elif self._replacing.has_failed(worker):
+        elif self._rollover.has_failed(worker):
             self._give_up_replacement(worker, end)
             self._start("back to the settings before")
         elif end.kind in _FATAL_AT_FIRST_START and self._hooks.may_end():
             self.fatal_exit_code = status
             self.fatal_message = worker.fault.message if worker.fault else end.cause
-            self._crew.leave(self._crew.spare.dismiss(self.fatal_message))
+            self._group.leave(self._group.spare.dismiss(self.fatal_message))
         else:
             self._fail(worker, end, status, ready_for)
 
     def _give_up_replacement(self, worker: Worker, end: End) -> None:
-        settings = self._replacing.give_up(worker, end)
+        settings = self._rollover.give_up(worker, end)
         if settings is not None:
             self._settings = settings
 
@@ -404,11 +412,11 @@ class Lifecycle:
                 "将以较慢的节奏继续重试。",
             )
         self.report.is_crash_looping = pause.is_crash_loop
-        if self._crew.spare.is_warm and not pause.is_crash_loop:
+        if self._group.spare.is_warm and not pause.is_crash_loop:
             # A spare takes longer to make than any first pause: it cannot loop fast.
             self._start(end.cause)
             return
-        self._front_door.open("crash_looping" if pause.is_crash_loop else "restarting")
+        self._fallback.open("crash_looping" if pause.is_crash_loop else "restarting")
         self._restart_at = now + pause.seconds
         log.info(
             "restart_due",
@@ -421,7 +429,7 @@ class Lifecycle:
     # -- what the daemon asks ---------------------------------------------------------------
 
     def _on_stop(self, cause: str) -> None:
-        front = self._crew.front
+        front = self._group.front
         if self._stop_cause is None and front is not None and front.state is WorkerState.SERVING:
             seconds = self._settings.server.drain_notice_seconds
             if self._notice.give(cause, seconds):
@@ -433,16 +441,16 @@ class Lifecycle:
         self._stop(cause)
 
     def _stop(self, cause: str) -> None:
-        front = self._crew.front
+        front = self._group.front
         if self._stop_cause is not None:
             # Asked twice: whoever asks does not want to wait for the drain.
-            for worker in (front, *self._crew.leaving):
+            for worker in (front, *self._group.leaving):
                 if worker is not None:
                     worker.terminate(End(ExitKind.STOPPED, f"{cause}, asked again"))
             return
         self._stop_cause = cause
         self._restart_at = None
-        self._crew.dismiss_others(cause)
+        self._group.dismiss_others(cause)
         if front is not None and front.state is WorkerState.SERVING:
             front.drain(cause)
         elif front is not None and front.state is WorkerState.STARTING:
@@ -450,9 +458,9 @@ class Lifecycle:
         # Draining and stopping go on; their end ends the service now.
         if self._listener.is_from_systemd:
             # systemd keeps the socket: what arrives now waits there for the next start.
-            self._front_door.close()
+            self._fallback.close()
         else:
-            self._front_door.open("stopping")
+            self._fallback.open("stopping")
         self._changed()
 
     def _on_replace(self, settings: Settings, cause: str, may_overlap: bool) -> None:
@@ -461,69 +469,69 @@ class Lifecycle:
             return
         # Also one that loads with settings that were new a moment ago; a spare that was made with
         # the very same settings is just what is needed.
-        self._crew.dismiss_others(cause, keep_spare_for=settings)
-        front, in_use, self._settings = self._crew.front, self._settings, settings
+        self._group.dismiss_others(cause, keep_spare_for=settings)
+        front, in_use, self._settings = self._group.front, self._settings, settings
         if front is None:
             self._start(cause)
-            self._replacing.forget()
-        elif self._replacing.begin(front, settings, in_use, cause, may_overlap=may_overlap):
+            self._rollover.forget()
+        elif self._rollover.begin(front, settings, in_use, cause, may_overlap=may_overlap):
             self._away_since = time.monotonic()
         self._changed()
 
     def _on_apply(self, settings: Settings, keys: tuple[str, ...]) -> None:
         """Settings that take effect at once."""
         self._settings = settings
-        self._replacing.applied(settings)
+        self._rollover.applied(settings)
         changed = changes.values(settings, keys)
-        for worker in self._crew:
+        for worker in self._group:
             worker.apply(changed)
 
     # -- actions ----------------------------------------------------------------------------
 
     def _start(self, cause: str) -> None:
         """A worker is to serve: the spare, or a new process."""
-        self._front_door.open("restarting" if self.report.has_served else "starting")
+        self._fallback.open("restarting" if self.report.has_served else "starting")
         self._restart_at = None
-        self._crew.front = self._crew.enlist(self._settings, cause)
+        self._group.front = self._group.enlist(self._settings, cause)
         self._changed()
 
     def release_gpu_cache(self) -> None:
         """Ask the worker in front to give cached GPU memory back."""
-        if self._crew.front is not None:
-            self._crew.front.process.send(protocol.ReleaseGpuCache())
+        if self._group.front is not None:
+            self._group.front.process.send(protocol.ReleaseGpuCache())
 
     def blame(self, pid: int) -> None:
-        """A worker of any seat ended by its own fault: those that come are told, and the one that
-        serves."""
+        """A worker of any replica ended by its own fault: those that come are told, and the one
+        that serves."""
         self._blamed_pids = [*self._blamed_pids, pid][-_BLAMED_KEPT:]
-        front = self._crew.front
+        front = self._group.front
         if front is not None and front.state is WorkerState.SERVING:
             front.process.send(protocol.Blame(pid))
 
     @property
     def slot(self) -> str | None:
         """Of the worker that serves; None when none does."""
-        front = self._crew.front
-        return front.process.slot if front is not None and self._crew.is_serving else None
+        front = self._group.front
+        return front.process.slot if front is not None and self._group.is_serving else None
 
     def pids(self) -> frozenset[int]:
         """Of all workers there are."""
-        return frozenset(worker.pid for worker in self._crew)
+        return frozenset(worker.pid for worker in self._group)
 
     def reopen_logs(self) -> None:
         """Tell the workers that their log file was moved away."""
-        for worker in self._crew:
+        for worker in self._group:
             worker.process.send(protocol.ReopenLogs())
 
     def seconds_until_deadline(self) -> float | None:
         """How long the present state may still last; None when it has no limit."""
-        if self._crew.front is not None:
-            return self._crew.front.seconds_until_deadline()
+        if self._group.front is not None:
+            return self._group.front.seconds_until_deadline()
         return None if self._restart_at is None else max(0.0, self._restart_at - time.monotonic())
 
     def retry_after_seconds(self) -> int:
         """When a client that is turned away now may find a worker: measured, not guessed."""
-        front = self._crew.front
+        front = self._group.front
         if front is not None and front.state is WorkerState.STARTING:
             elapsed = time.monotonic() - front.asked_at
             return max(1, round(self._start_seconds[front.was_spare] - elapsed))
@@ -533,16 +541,16 @@ class Lifecycle:
     # -- telling ----------------------------------------------------------------------------
 
     def _state(self) -> ServiceState:
-        front = self._crew.front.state if self._crew.front is not None else None
+        front = self._group.front.state if self._group.front is not None else None
         return service_state(front, self._restart_at is not None, self.report.is_crash_looping)
 
     def _changed(self) -> None:
         """Bring the report up to date, and tell."""
-        report, front = self.report, self._crew.front
+        report, front = self.report, self._group.front
         state = self._state()
         pid = front.pid if front is not None else None
         if (state, pid) != (report.state, report.pid):
             report.state, report.pid, report.since = state, pid, time.time()
             report.beat = report.beat_at = None
-        self._crew.describe(report)
+        self._group.describe(report)
         self._hooks.changed()

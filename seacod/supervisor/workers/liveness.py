@@ -2,7 +2,7 @@
 
 *Idle is not hung, and slow is not hung.* A worker is given up only when one of three things it
 owes has not come for too long: a beat of its event loop, progress while work is with the model, or
-answers through the front door. `lifecycle.py` asks about once a second.
+answers through the listening socket. `lifecycle.py` asks about once a second.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Ailment(enum.Enum):
     STUCK = "hung: work without progress"
     """A batch is with the model and does not come back."""
     UNREACHABLE = "hung: no answer over HTTP"
-    """It beats, but requests through the front door are not answered."""
+    """It beats, but requests through the listening socket are not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Limits:
     Args:
         beat_seconds: without a beat.
         progress_seconds: with work in the model and nothing finished.
-        probe_failures: probes through the front door that failed in a row.
+        probe_failures: probes through the listening socket that failed in a row.
     """
 
     beat_seconds: float
@@ -110,7 +110,7 @@ class Vitals:
         self._progress_age_then = beat.progress_age_seconds
 
     def probed(self, problem: str | None) -> None:
-        """A request through the front door was answered (None) or was not."""
+        """A request through the listening socket was answered (None) or was not."""
         if problem is None:
             self._failed_probes = 0
             return

@@ -15,7 +15,7 @@ import structlog
 from seacod import protocol
 from seacod.accelerators.nvidia import Nvml, NvmlAbsent, NvmlFailed, chosen, read_soon
 from seacod.config.schema import Settings
-from seacod.shared_load import SLOTS_A_SEAT
+from seacod.shared_load import SLOTS_A_REPLICA
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +24,12 @@ _COUNT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Replica:
     """What one worker of several is given; whoever sits there, one after the other, has the same.
 
     Args:
         number: from 0.
-        count: of all seats.
+        count: of all replicas.
         gpu: its entry for CUDA_VISIBLE_DEVICES; None when it sees what the service sees.
     """
 
@@ -43,14 +43,14 @@ class Seat:
         return f"worker {self.number + 1}" if self.count > 1 else ""
 
     def named(self, base: str) -> str:
-        """A name that no other seat has."""
+        """A name that no other replica has."""
         return f"{base} {self.number + 1}" if self.count > 1 else base
 
     @property
     def slots(self) -> range:
         """Numbers for its processes, of which several live at once: a spare, a replacement."""
-        first = self.number * SLOTS_A_SEAT
-        return range(first, first + SLOTS_A_SEAT)
+        first = self.number * SLOTS_A_REPLICA
+        return range(first, first + SLOTS_A_REPLICA)
 
     def environment(self) -> dict[str, str]:
         """What its processes find in their environment."""
@@ -62,7 +62,7 @@ class Seat:
         return ours
 
     def visible_to(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the service as it is for this seat."""
+        """The environment of the service as it is for this replica."""
         return {**environment, **self.environment()}
 
     def settings(self, settings: Settings) -> Settings:
@@ -74,7 +74,7 @@ class Seat:
         return settings.model_copy(update={"asr": asr})
 
 
-def seats(wanted: str, gpus: list[str]) -> list[Seat]:
+def replicas(wanted: str, gpus: list[str]) -> list[Replica]:
     """One for each worker.
 
     Args:
@@ -84,17 +84,17 @@ def seats(wanted: str, gpus: list[str]) -> list[Seat]:
     count = max(1, len(gpus)) if wanted == "auto" else int(wanted)
     if count == 1:
         # As it always was: it sees what the service sees.
-        return [Seat()]
-    return [Seat(n, count, gpus[n % len(gpus)] if gpus else None) for n in range(count)]
+        return [Replica()]
+    return [Replica(n, count, gpus[n % len(gpus)] if gpus else None) for n in range(count)]
 
 
-async def place(settings: Settings) -> list[Seat]:
-    """The seats of this service on this machine."""
+async def place(settings: Settings) -> list[Replica]:
+    """The replicas of this service on this machine."""
     wanted = settings.supervisor.workers
     if wanted == "1":
-        return [Seat()]
+        return [Replica()]
     gpus = [] if settings.asr.device == "cpu" else await _gpus()
-    made = seats(wanted, gpus)
+    made = replicas(wanted, gpus)
     log.info("workers_placed", wanted=wanted, gpus=gpus, workers=len(made))
     return made
 

@@ -1,5 +1,5 @@
-"""Asks, as a client would, whether a worker answers: through the front door, or where several serve
-behind it at the worker's own socket.
+"""Asks, as a client would, whether a worker answers: through the listening socket, or where
+several serve behind it at the worker's own socket.
 
 One task of the supervisor for each worker; what it finds becomes a `Probed` event. Decides nothing.
 """
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from seacod import __version__
 from seacod.config.schema import SupervisorSettings
-from seacod.supervisor.systemd.heartbeats import Pulses
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 
 PATH = "/health/live"
 _HEAD_LIMIT_BYTES = 16 * 1024
@@ -27,7 +27,7 @@ async def probe_forever(
     name: str,
     settings: Callable[[], SupervisorSettings],
     tell: Callable[[str | None], None],
-    pulses: Pulses,
+    heartbeats: TaskHeartbeats,
 ) -> None:
     """Probe again and again.
 
@@ -38,12 +38,12 @@ async def probe_forever(
         settings: asked each time round, since a reload may change them; an interval of 0 means
             that nothing is asked.
         tell: gets None for an answer, else what was wrong.
-        pulses: where proof of life is shown.
+        heartbeats: where proof of life is shown.
     """
     while True:
         now = settings()
         interval = now.probe_interval_seconds or _LOOK_SECONDS
-        pulses.expect(name, interval + now.probe_timeout_seconds)
+        heartbeats.expect(name, interval + now.probe_timeout_seconds)
         where = address()
         if now.probe_interval_seconds and where is not None:
             problem = await probe(where, now.probe_timeout_seconds)

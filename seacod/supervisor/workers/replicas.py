@@ -1,7 +1,7 @@
-"""Everybody who serves: one life for each seat, and what concerns them all.
+"""Everybody who serves: one life for each replica, and what concerns them all.
 
-Stop and live settings go to all at once; new workers take over one seat after the other, so that
-the others serve meanwhile. What the service as a whole is doing follows from its seats.
+Stop and live settings go to all at once; new workers take over one replica after the other, so that
+the others serve meanwhile. What the service as a whole is doing follows from its replicas.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.workers.events import ApplyRequested, ReplaceRequested, StopRequested
 from seacod.supervisor.workers.lifecycle import Lifecycle
-from seacod.supervisor.workers.placement import Seat
+from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import KEPT_CAUSES, KEPT_NOTICES, Report, Restart
 from seacod.supervisor.workers.states import ServiceState
 
 log = structlog.get_logger(__name__)
 
-# Of several seats the first of these says what the service is doing.
+# Of several replicas the first of these says what the service is doing.
 _RANKS = (
     ServiceState.SERVING, ServiceState.STARTING, ServiceState.DRAINING, ServiceState.STOPPING,
     ServiceState.BACKING_OFF, ServiceState.CRASH_LOOPING, ServiceState.ABSENT,
@@ -33,7 +33,7 @@ _RANKS = (
 
 @dataclass(slots=True)
 class _Rolling:
-    """New workers take over, one seat after the other."""
+    """New workers take over, one replica after the other."""
 
     settings: Settings
     previous: Settings
@@ -41,21 +41,21 @@ class _Rolling:
     at: int = 0
 
 
-class Workers:
-    """The lives of all seats.
+class Replicas:
+    """The lives of all replicas.
 
     Args:
-        seats: what each is given.
-        make: makes the life of a seat, whose hooks tell us what concerns all (`on_...`, `may_end`).
-        settings: in use when the service starts.
+        replicas: what each is given.
+        make: makes the life of a replica, whose hooks tell us what concerns all (`on_...`,
+        `may_end`). settings: in use when the service starts.
         replaced: a replacement of all is over; None when the new settings are in use, else why not.
         changed: after each change of a state or stage.
     """
 
     def __init__(
         self,
-        seats: Sequence[Seat],
-        make: Callable[[Seat, Workers], Lifecycle],
+        replicas: Sequence[Replica],
+        make: Callable[[Replica, Replicas], Lifecycle],
         settings: Settings,
         replaced: Callable[[str | None], None],
         changed: Callable[[], None],
@@ -69,8 +69,8 @@ class Workers:
         self._total_away = 0.0
         self._is_giving_up = False
         self.lives: list[Lifecycle] = []
-        for seat in seats:
-            self.lives.append(make(seat, self))
+        for replica in replicas:
+            self.lives.append(make(replica, self))
 
     async def run(self, touch: Callable[[str], None], ended: Callable[[str], None]) -> None:
         """Until all have ended.
@@ -86,7 +86,7 @@ class Workers:
 
         running = []
         for life in self.lives:
-            name = life.seat.named("lifecycle")
+            name = life.replica.named("lifecycle")
             running.append(asyncio.create_task(live(life, name), name=name))
         try:
             await asyncio.gather(*running)
@@ -98,7 +98,7 @@ class Workers:
     # -- what the lives tell ------------------------------------------------------------------
 
     def on_changed(self) -> None:
-        """Of any seat."""
+        """Of any replica."""
         if len(self.lives) > 1:
             self._measure_absence()
         if self.fatal_exit_code is not None and not self._is_giving_up:
@@ -106,10 +106,10 @@ class Workers:
             self.stop("the first start was given up")
         self._changed()
 
-    def on_replaced(self, seat: Seat, problem: str | None) -> None:
-        """A replacement of one seat is over."""
+    def on_replaced(self, replica: Replica, problem: str | None) -> None:
+        """A replacement of one replica is over."""
         rolling = self._rolling
-        if rolling is None or seat.number != rolling.at:
+        if rolling is None or replica.number != rolling.at:
             return
         if problem is None and rolling.at + 1 < len(self.lives):
             rolling.at += 1
@@ -126,18 +126,18 @@ class Workers:
         self._replaced(problem)
 
     def on_blamed(self, pid: int) -> None:
-        """A worker of any seat ended by its own fault."""
+        """A worker of any replica ended by its own fault."""
         for life in self.lives:
             life.blame(pid)
 
-    def may_end(self, seat: Seat) -> bool:
-        """Whether the service may end because a seat's first start failed for good."""
+    def may_end(self, replica: Replica) -> bool:
+        """Whether the service may end because a replica's first start failed for good."""
         if any(life.report.has_served for life in self.lives):
             return False
         return all(
             life.report.state is not ServiceState.STARTING
             for life in self.lives
-            if life.seat != seat
+            if life.replica != replica
         )
 
     def _measure_absence(self) -> None:
@@ -159,18 +159,22 @@ class Workers:
             life.events.put(StopRequested(cause))
 
     def replace(self, settings: Settings, cause: str) -> None:
-        """New workers with these settings take over, seat by seat. If one does not get ready, all
-        go back to the settings before."""
+        """New workers with these settings take over, replica by replica. If one does not get
+        ready, all go back to the settings before."""
         previous = self._rolling.previous if self._rolling is not None else self._settings
         self._rolling = _Rolling(settings, previous, cause)
         self._replace_next(self._rolling)
 
-    def replace_one(self, seat: Seat, settings: Settings, cause: str, *, may_overlap: bool) -> None:
-        """Another worker takes over this seat."""
+    def replace_one(
+        self, replica: Replica, settings: Settings, cause: str, *, may_overlap: bool
+    ) -> None:
+        """Another worker takes over this replica."""
         if self._rolling is not None:
-            log.info("not_replaced_now", seat=seat.number + 1, cause="others are being replaced")
+            log.info(
+                "not_replaced_now", replica=replica.number + 1, cause="others are being replaced"
+            )
             return
-        self.lives[seat.number].events.put(ReplaceRequested(settings, cause, may_overlap))
+        self.lives[replica.number].events.put(ReplaceRequested(settings, cause, may_overlap))
 
     def apply(self, settings: Settings, keys: tuple[str, ...]) -> None:
         """Settings that take effect at once."""
@@ -230,10 +234,10 @@ class Workers:
 def combined(
     reports: Sequence[Report], last_away: float | None = None, total_away: float = 0.0
 ) -> Report:
-    """What several seats make together: the state of the best, sums of the figures.
+    """What several replicas make together: the state of the best, sums of the figures.
 
     Args:
-        reports: of each seat.
+        reports: of each replica.
         last_away, total_away: seconds without any of them.
     """
     best = min(reports, key=lambda report: _RANKS.index(report.state))

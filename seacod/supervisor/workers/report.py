@@ -14,7 +14,7 @@ KEPT_NOTICES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class ReportedEvent:
     """Something an operator should hear of.
 
     Args:
@@ -37,7 +37,7 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class OtherWorker:
     """A worker beside the one in front: a spare, or a replacement that loads."""
 
     pid: int
@@ -60,8 +60,8 @@ class Report:
     beat_at: float | None = None
     # Whether the worker in front had been a spare.
     was_spare: bool = False
-    spare: Beside | None = None
-    replacement: Beside | None = None
+    spare: OtherWorker | None = None
+    replacement: OtherWorker | None = None
     leaving: int = 0
     restarts: int = 0
     last_restarts: list[Restart] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Report:
     is_crash_looping: bool = False
     last_away_seconds: float | None = None
     total_away_seconds: float = 0.0
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[ReportedEvent] = field(default_factory=list)
 
     def caused(self, cause: str) -> None:
         """A restart that nobody asked for."""
@@ -82,7 +82,7 @@ class Report:
         return [restart.cause for restart in self.last_restarts]
 
     def notice(self, event: str, text: str) -> None:
-        self.notices = [*self.notices, Notice(time.time(), event, text)][-KEPT_NOTICES:]
+        self.notices = [*self.notices, ReportedEvent(time.time(), event, text)][-KEPT_NOTICES:]
 
     def came_back(self, away_seconds: float) -> None:
         """A worker serves again after this long without one."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import structlog
 
 from seacod.config.schema import Settings
-from seacod.supervisor.sockets.shared_fallback import Door
+from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
 from seacod.supervisor.workers.exits import End, ExitKind
-from seacod.supervisor.workers.group import Crew
-from seacod.supervisor.workers.host_memory import Room
+from seacod.supervisor.workers.group import WorkerGroup
+from seacod.supervisor.workers.host_memory import HostMemoryGate
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.worker import Worker
 
@@ -45,29 +45,29 @@ class Replacement:
         return self.settings != self.previous
 
 
-class Replacing:
+class Rollover:
     """At most one replacement at a time; a newer one overtakes.
 
     Args:
-        crew: the workers.
-        room: whether a second one fits into memory.
-        front_door: opened while nobody serves.
+        group: the workers.
+        host_memory: whether a second one fits into memory.
+        fallback: opened while nobody serves.
         told: hears how it ended: None when the new worker serves, else why not.
         raised: hears of new settings that do not work: a kind of alert, English, Chinese.
     """
 
     def __init__(
         self,
-        crew: Crew,
-        room: Room,
-        front_door: Door,
+        group: WorkerGroup,
+        host_memory: HostMemoryGate,
+        fallback: FallbackSwitch,
         told: Callable[[str | None], None],
         raised: Callable[[str, str, str], None],
     ) -> None:
         self.current: Replacement | None = None
-        self._crew = crew
-        self._room = room
-        self._front_door = front_door
+        self._group = group
+        self._host_memory = host_memory
+        self._fallback = fallback
         self._told = told
         self._raised = raised
 
@@ -92,14 +92,16 @@ class Replacing:
             front.terminate(End(ExitKind.STOPPED, cause))
         if front.state is not WorkerState.SERVING:
             return False
-        if may_overlap and (self._crew.spare.worker is not None or self._room.for_one_more()):
-            self._crew.incoming = self._crew.enlist(settings, cause)
+        if may_overlap and (
+            self._group.spare.worker is not None or self._host_memory.for_one_more()
+        ):
+            self._group.incoming = self._group.enlist(settings, cause)
             return False
         log.info(
             "replacing_one_after_the_other",
             cause="host memory does not allow two" if may_overlap else cause,
         )
-        self._front_door.open("replacing")
+        self._fallback.open("replacing")
         front.drain(cause)
         return True
 
@@ -109,9 +111,9 @@ class Replacing:
         Returns:
             The old worker, which is on its way out.
         """
-        old, self._crew.front, self._crew.incoming = self._crew.front, worker, None
+        old, self._group.front, self._group.incoming = self._group.front, worker, None
         if old is not None:
-            self._crew.leaving.append(old)
+            self._group.leaving.append(old)
         return old
 
     def is_after(self, worker: Worker) -> bool:

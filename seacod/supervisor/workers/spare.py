@@ -14,7 +14,7 @@ import structlog
 
 from seacod.config.schema import Settings
 from seacod.supervisor.workers.exits import End
-from seacod.supervisor.workers.host_memory import Room
+from seacod.supervisor.workers.host_memory import HostMemoryGate
 from seacod.supervisor.workers.restart import RestartPolicy
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.worker import Worker
@@ -41,15 +41,18 @@ class SpareKeeper:
 
     Args:
         spawn: starts one with these settings.
-        room: whether one more worker fits.
+        host_memory: whether one more worker fits.
     """
 
     def __init__(
-        self, spawn: Callable[[Settings], Worker], room: Room, random_: random.Random
+        self,
+        spawn: Callable[[Settings], Worker],
+        host_memory: HostMemoryGate,
+        random_: random.Random,
     ) -> None:
         self.worker: Worker | None = None
         self._spawn = spawn
-        self._room = room
+        self._host_memory = host_memory
         self._random = random_
         self._due = 0.0
         self._look_at = 0.0
@@ -72,20 +75,20 @@ class SpareKeeper:
                 return self.dismiss("supervisor.spare is off")
             if mode == "auto" and now >= self._look_at:
                 self._look_at = now + _LOOK_SECONDS
-                if self._room.is_tight():
+                if self._host_memory.is_tight():
                     self._due = now + 60.0
                     return self.dismiss("host memory is short")
             return None
         if mode == "off" or not is_wanted or now < self._due:
             return None
-        if mode == "auto" and not self._room.for_one_more():
+        if mode == "auto" and not self._host_memory.for_one_more():
             self._due = now + _LOOK_SECONDS
             if not self._has_said_no:
                 self._has_said_no = True
                 log.info(
                     "spare_not_made",
                     cause="not enough free host memory",
-                    needs_mib=self._room.worker_bytes >> 20,
+                    needs_mib=self._host_memory.worker_bytes >> 20,
                 )
             return None
         self._has_said_no = False

@@ -38,7 +38,7 @@ class Access:
     """Names whoever comes in, or keeps them out.
 
     Args:
-        app: what is behind the door.
+        app: what is behind it.
         settings: keys and users; with neither, everybody comes in.
     """
 

@@ -14,8 +14,8 @@ _BELOW = ("/assets/", "/static/")
 _METHODS = ("GET", "HEAD")
 
 
-class GradioDoor:
-    """`app` behind a door with few holes."""
+class GradioGuard:
+    """`app` with only what draws the page reachable."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

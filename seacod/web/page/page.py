@@ -18,7 +18,7 @@ from seacod.asr import assembly
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.web.page import assets, texts
-from seacod.web.page.gradio_guard import GradioDoor
+from seacod.web.page.gradio_guard import GradioGuard
 from seacod.web.page.tabs import batch, live, single, system
 
 # What the service remarks on a result, and how the page says it.
@@ -59,11 +59,11 @@ def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) 
         head=_head(settings),
     )
     # Gradio checks where a file comes from only once a page was launched, which mounting never
-    # does (6.31, processing_utils). The door keeps everybody from there anyway.
+    # does (6.31, processing_utils). The guard keeps everybody from there anyway.
     demo.has_launched = True
     for route in mounted.routes:
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
-            route.app = GradioDoor(route.app)
+            route.app = GradioGuard(route.app)
     return mounted
 
 

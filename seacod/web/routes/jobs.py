@@ -38,7 +38,7 @@ _FORM = openapi.form(
 )
 
 
-class JobDesk:
+class JobsGate:
     """Where the routes find the jobs; there are none before the worker serves.
 
     Args:
@@ -67,13 +67,13 @@ class JobDesk:
         return self.jobs
 
 
-def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRouter:
+def router(service: TranscriptionService, deduplicator: JobsGate, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
 
     @routes.post(ROUTE, status_code=202, summary="Recordings to be worked off", openapi_extra=_FORM)
     async def batch(request: Request) -> Response:
-        jobs = desk.open()
+        jobs = deduplicator.open()
         # 128 bits: whoever knows the address of a job may see it.
         job = secrets.token_hex(16)
         directory = jobs.store.incoming(job)
@@ -84,7 +84,7 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
                 request,
                 lambda number: directory / f"upload-{number:04}",
                 max_file_bytes=service.limits.max_upload_bytes,
-                max_files=desk.results().max_files,
+                max_files=deduplicator.results().max_files,
             )
             if not form.files:
                 raise BadRequest(
@@ -93,10 +93,10 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
                     "表单中没有文件；请用 files 字段上传，例如 curl -F files=@one.wav",
                 )
             bounds = Bounds(
-                desk.results().max_files,
+                deduplicator.results().max_files,
                 service.limits.max_upload_bytes,
                 service.limits.max_unpacked_bytes,
-                desk.free_refuse_bytes(),
+                deduplicator.free_refuse_bytes(),
             )
             uploads = [(file.given_name[:255], file.path) for file in form.files]
             named = await asyncio.to_thread(_unpacked, directory, uploads, bounds)
@@ -116,11 +116,11 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
 
     @routes.get("/jobs/{job}", summary="How far a batch is, file by file")
     async def status(request: Request, job: str) -> dict[str, Any]:
-        return await _state(desk.open(), job)
+        return await _state(deduplicator.open(), job)
 
     @routes.get("/jobs/{job}/results", summary="What is finished, as one zip")
     async def results_zip(request: Request, job: str) -> Response:
-        jobs = desk.open()
+        jobs = deduplicator.open()
         found, files, _ = await jobs.get(job)
         if not any(file.state.is_over for file in files):
             raise Conflict(
@@ -137,13 +137,13 @@ def router(service: TranscriptionService, desk: JobDesk, paths: Paths) -> APIRou
 
     @routes.delete("/jobs/{job}", summary="Cancel what has not finished")
     async def cancel(request: Request, job: str) -> dict[str, Any]:
-        jobs = desk.open()
+        jobs = deduplicator.open()
         await jobs.cancel(job)
         return await _state(jobs, job)
 
     @routes.post("/jobs/{job}/retry", summary="Try what has failed once more")
     async def retry(request: Request, job: str) -> dict[str, Any]:
-        jobs = desk.open()
+        jobs = deduplicator.open()
         await jobs.retry(job)
         return await _state(jobs, job)
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from seacod.asr import formats
 from seacod.asr.formats import Format
-from seacod.asr.service import Progress, TranscriptionService
+from seacod.asr.service import RecognitionProgress, TranscriptionService
 from seacod.errors import BadRequest, NotFound
 from seacod.paths import Paths
 from seacod.web.disconnect import unless_gone
@@ -121,7 +121,7 @@ class _Deltas:
         self._has_any = False
 
     def __call__(self, event: Event | Failed) -> str:
-        if isinstance(event, Progress):
+        if isinstance(event, RecognitionProgress):
             return ""
         if isinstance(event, list):
             added = self._between.join(segment.text for segment in event)

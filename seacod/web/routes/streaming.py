@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from seacod.asr.service import OnProgress, OnSegments, Progress
+from seacod.asr.service import OnProgress, OnSegments, RecognitionProgress
 from seacod.asr.transcript import Segment, Transcript
 from seacod.errors import ClientGone, SeacodError
 from seacod.web.disconnect import disconnected
@@ -25,7 +25,7 @@ from seacod.web.disconnect import disconnected
 # Proxies close a connection on which nothing comes.
 _KEEP_ALIVE_SECONDS = 15.0
 
-Event = Progress | list[Segment] | Transcript
+Event = RecognitionProgress | list[Segment] | Transcript
 
 
 class Work(Protocol):
@@ -72,7 +72,11 @@ async def events(
                 yield None
                 continue
             if event is not None:
-                if has_begun or not isinstance(event, Progress) or event.stage in begins_with:
+                if (
+                    has_begun
+                    or not isinstance(event, RecognitionProgress)
+                    or event.stage in begins_with
+                ):
                     has_begun = True
                     yield event
             elif task.done():
@@ -134,5 +138,5 @@ def sent(data: dict[str, Any], name: str | None = None) -> str:
     return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def progress_json(progress: Progress) -> dict[str, Any]:
+def progress_json(progress: RecognitionProgress) -> dict[str, Any]:
     return {k: v for k, v in asdict(progress).items() if v is not None}

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from seacod.asr import formats
 from seacod.asr.formats import FORMATS, TEXT_FORMATS, Format
-from seacod.asr.service import Progress, TranscriptionService
+from seacod.asr.service import RecognitionProgress, TranscriptionService
 from seacod.asr.transcript import Transcript
 from seacod.paths import Paths
 from seacod.web.disconnect import unless_gone
@@ -96,7 +96,7 @@ def _body(transcript: Transcript, wanted: Format, also: list[Format]) -> dict[st
 
 def _written(event: Event | Failed, wanted: Format, also: list[Format], request_id: str) -> str:
     """Events `progress`, `segments`, and at the end `done` or `error`."""
-    if isinstance(event, Progress):
+    if isinstance(event, RecognitionProgress):
         return streaming.sent(streaming.progress_json(event), "progress")
     if isinstance(event, list):
         segments = [formats.segment_json(segment) for segment in event]

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.alerts.deduplicator import Desk
+from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Message, Outbox
 from seacod.config.schema import AlertSettings
 
 
 class World:
-    """A desk with an outbox in memory and a clock that only tests move."""
+    """A deduplicator with an outbox in memory and a clock that only tests move."""
 
     channels = ("mail", "webhook")
 
@@ -25,14 +25,14 @@ class World:
         self.now = 1_000_000.0
         self.outbox = Outbox(Path(path))
         self.settings = AlertSettings(cool_down_seconds=900, gather_seconds=3, **settings)
-        self.desk = Desk(
+        self.deduplicator = Deduplicator(
             self.outbox, lambda: self.settings, lambda: list(self.channels),
             clock=lambda: self.now, evidence=lambda: {"state": "serving"},
             on_message=lambda: None,
         )  # fmt: skip
 
     def crash(self) -> None:
-        self.desk.raised("worker_crashed", "It ended.", "已退出。")
+        self.deduplicator.raised("worker_crashed", "It ended.", "已退出。")
 
     def send(self) -> None:
         for channel in ("mail", "webhook"):
@@ -73,23 +73,23 @@ def test_what_comes_after_it_was_sent_is_counted_and_told_once_the_cool_down_is_
         world.now += 10
         world.crash()
     assert not world.waiting()
-    world.desk.tick()
+    world.deduplicator.tick()
     assert not world.waiting()
     world.now += 900
-    world.desk.tick()
+    world.deduplicator.tick()
     (one,) = world.waiting()
     assert one.alert.repeated == 7
-    world.desk.tick()
+    world.deduplicator.tick()
     assert len(world.waiting()) == 1
 
 
 def test_the_end_is_told_once_and_only_if_the_beginning_was(world: World) -> None:
-    world.desk.cleared("gpu_memory", "over", "恢复", key="GPU 0")
+    world.deduplicator.cleared("gpu_memory", "over", "恢复", key="GPU 0")
     assert not world.waiting()
-    world.desk.raised("gpu_memory", "full", "满", key="GPU 0")
+    world.deduplicator.raised("gpu_memory", "full", "满", key="GPU 0")
     world.now += 60
-    world.desk.cleared("gpu_memory", "over", "恢复", key="GPU 0")
-    world.desk.cleared("gpu_memory", "over", "恢复", key="GPU 0")
+    world.deduplicator.cleared("gpu_memory", "over", "恢复", key="GPU 0")
+    world.deduplicator.cleared("gpu_memory", "over", "恢复", key="GPU 0")
     beginning, end = world.waiting()
     assert not beginning.alert.is_recovery
     assert end.alert.is_recovery
@@ -98,23 +98,23 @@ def test_the_end_is_told_once_and_only_if_the_beginning_was(world: World) -> Non
 
 def test_a_condition_that_flaps_is_not_a_storm(world: World) -> None:
     for _ in range(20):
-        world.desk.raised("queue_full", "full", "满")
+        world.deduplicator.raised("queue_full", "full", "满")
         world.now += 5
-        world.desk.cleared("queue_full", "over", "恢复")
+        world.deduplicator.cleared("queue_full", "over", "恢复")
         world.now += 5
     assert len(world.waiting()) == 2
 
 
 def test_keys_are_apart(world: World) -> None:
     for gpu in range(3):
-        world.desk.raised("gpu_memory", "full", "满", key=f"GPU {gpu}")
+        world.deduplicator.raised("gpu_memory", "full", "满", key=f"GPU {gpu}")
     assert len(world.waiting()) == 3
 
 
 def test_a_muted_kind_is_remembered_and_not_sent() -> None:
     world = World(muted="worker_crashed, leak")
     world.crash()
-    world.desk.raised("crash_loop", "again", "又")
+    world.deduplicator.raised("crash_loop", "again", "又")
     assert [m.alert.kind for m in world.waiting()] == ["crash_loop"]
 
 
@@ -126,10 +126,10 @@ def test_what_cannot_be_kept_now_is_kept_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(world.outbox, "add", full)
-        world.desk.raised("disk_full", "full", "满", key="/x")
-        world.desk.tick()
+        world.deduplicator.raised("disk_full", "full", "满", key="/x")
+        world.deduplicator.tick()
         assert not world.waiting()
-    world.desk.tick()
+    world.deduplicator.tick()
     (one,) = world.waiting()
     assert one.alert.kind == "disk_full"
 
@@ -137,9 +137,9 @@ def test_what_cannot_be_kept_now_is_kept_later(
 def test_what_nobody_was_told_is_no_reason_to_keep_quiet(world: World) -> None:
     world.channels = ()
     world.crash()
-    world.desk.cleared("worker_crashed", "over", "恢复")
+    world.deduplicator.cleared("worker_crashed", "over", "恢复")
     world.channels = ("mail",)
-    world.desk.cleared("worker_crashed", "over", "恢复")
+    world.deduplicator.cleared("worker_crashed", "over", "恢复")
     assert not world.waiting()
     world.now += 10
     world.crash()
@@ -149,14 +149,14 @@ def test_what_nobody_was_told_is_no_reason_to_keep_quiet(world: World) -> None:
 
 def test_another_process_goes_on_where_this_one_ended(tmp_path: Path) -> None:
     first = World(tmp_path / "outbox")
-    first.desk.raised("crash_loop", "it loops", "循环")
+    first.deduplicator.raised("crash_loop", "it loops", "循环")
     first.crash()
     # No goodbye: as after SIGKILL.
     second = World(tmp_path / "outbox")
     assert [m.alert.kind for m in second.waiting()] == ["crash_loop", "worker_crashed"]
     second.crash()
     assert [m.count for m in second.waiting()] == [1, 2]
-    second.desk.cleared("crash_loop", "over", "恢复")
+    second.deduplicator.cleared("crash_loop", "over", "恢复")
     assert second.waiting()[-1].alert.is_recovery
 
 
@@ -173,12 +173,12 @@ def test_nothing_that_happened_is_ever_forgotten(steps: list[tuple[str, float]])
     for step, pause in steps:
         world.now += pause
         if step == "raise":
-            world.desk.raised("queue_full", "full", "满")
+            world.deduplicator.raised("queue_full", "full", "满")
             happened += 1
         elif step == "clear":
-            world.desk.cleared("queue_full", "over", "恢复")
+            world.deduplicator.cleared("queue_full", "over", "恢复")
         elif step == "tick":
-            world.desk.tick()
+            world.deduplicator.tick()
         else:
             told += _occurrences(world.waiting())
             world.send()

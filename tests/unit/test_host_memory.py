@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seacod.supervisor.workers.host_memory import MIB, RESERVE_BYTES, Cgroup, Room, available_bytes
+from seacod.supervisor.workers.host_memory import (
+    MIB,
+    RESERVE_BYTES,
+    Cgroup,
+    HostMemoryGate,
+    available_bytes,
+)
 
 
 def write(directory: Path, **files: str) -> Path:
@@ -47,21 +53,21 @@ def test_this_machine_has_some() -> None:
 
 def test_room_is_what_a_worker_takes_and_a_reserve() -> None:
     free = 0
-    room = Room(available=lambda: free)
-    room.measured(os.getpid())
-    needed = room.worker_bytes + RESERVE_BYTES
-    assert 0 < room.worker_bytes < 4096 * MIB
+    gate = HostMemoryGate(available=lambda: free)
+    gate.measured(os.getpid())
+    needed = gate.worker_bytes + RESERVE_BYTES
+    assert 0 < gate.worker_bytes < 4096 * MIB
     free = needed - 1
-    assert not room.for_one_more()
+    assert not gate.for_one_more()
     free = needed
-    assert room.for_one_more()
-    assert not room.is_tight()
+    assert gate.for_one_more()
+    assert not gate.is_tight()
     free = 0
-    assert room.is_tight()
+    assert gate.is_tight()
 
 
 def test_a_process_that_is_gone_teaches_nothing() -> None:
-    room = Room()
-    before = room.worker_bytes
-    room.measured(2**22 - 1)
-    assert room.worker_bytes == before
+    gate = HostMemoryGate()
+    before = gate.worker_bytes
+    gate.measured(2**22 - 1)
+    assert gate.worker_bytes == before

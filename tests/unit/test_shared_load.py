@@ -9,14 +9,14 @@ import pytest
 from seacod import shared_load
 from seacod.asr.admission import Admission
 from seacod.errors import QueueFull
-from seacod.shared_load import Board, Line
-from seacod.supervisor.workers.placement import Seat, seats
+from seacod.shared_load import Line, SharedLoad
+from seacod.supervisor.workers.placement import Replica, replicas
 
 
-def pair(directory: Path) -> tuple[Board, Board]:
-    path = directory / "board"
-    Board.fresh(path, 32)
-    return Board(path, 32, 0), Board(path, 32, 16)
+def pair(directory: Path) -> tuple[SharedLoad, SharedLoad]:
+    path = directory / "shared-load"
+    SharedLoad.fresh(path, 32)
+    return SharedLoad(path, 32, 0), SharedLoad(path, 32, 16)
 
 
 def test_each_reads_what_the_other_wrote_and_not_itself(tmp_path: Path) -> None:
@@ -46,15 +46,15 @@ def test_who_has_left_writes_no_more_and_who_died_is_wiped(tmp_path: Path) -> No
     other.write()
     assert one.others() == []
     one.write()
-    Board(tmp_path / "board", 32).clear(0)
+    SharedLoad(tmp_path / "shared-load", 32).clear(0)
     assert other.others() == []
 
 
 def test_a_service_begins_with_an_empty_board(tmp_path: Path) -> None:
     one, other = pair(tmp_path)
     other.write()
-    Board.fresh(tmp_path / "board", 32)
-    assert Board(tmp_path / "board", 32, 0).others() == []
+    SharedLoad.fresh(tmp_path / "shared-load", 32)
+    assert SharedLoad(tmp_path / "shared-load", 32, 0).others() == []
     # Workers of the service before keep the old file, which nobody reads any more.
     assert len(one.others()) == 1
 
@@ -88,15 +88,15 @@ def test_the_queue_is_that_of_all_workers_together() -> None:
     ],
 )
 def test_who_gets_which_gpu(wanted: str, gpus: list[str], expected: list[str | None]) -> None:
-    made = seats(wanted, gpus)
-    assert [seat.gpu for seat in made] == expected
-    slots = [slot for seat in made for slot in seat.slots]
+    made = replicas(wanted, gpus)
+    assert [replica.gpu for replica in made] == expected
+    slots = [slot for replica in made for slot in replica.slots]
     assert len(set(slots)) == len(slots)
 
 
 def test_one_worker_sees_what_the_service_sees() -> None:
-    assert "CUDA_VISIBLE_DEVICES" not in Seat().environment()
-    assert Seat(1, 2, "GPU-b").visible_to({"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}) == {
+    assert "CUDA_VISIBLE_DEVICES" not in Replica().environment()
+    assert Replica(1, 2, "GPU-b").visible_to({"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}) == {
         "CUDA_VISIBLE_DEVICES": "GPU-b",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "SEACOD_INTERNAL_SEATS": "2",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from seacod.archive.inputs import items
-from seacod.archive.ledger import MANIFEST, Entry, Ledger
-from seacod.archive.progress import Progress, registry, summary
+from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
+from seacod.archive.progress import ArchiveProgress, registry, summary
 from seacod.errors import BadRequest
 
 
@@ -80,14 +80,14 @@ def test_two_that_would_be_written_to_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_what_is_done_is_known_the_next_time(tmp_path: Path, scheme: str) -> None:
     place = f"{scheme}{tmp_path}/out"
-    ledger = Ledger(place)
+    ledger = ArchiveLedger(place)
     ledger.done(Entry("a.wav", "1", "done", "a.txt"), "你好")
     ledger.note(Entry("b.wav", "2", "failed", error="no sound"))
     ledger.note(Entry("b.wav", "2", "failed", error="no sound, again"))
     ledger.close()
     lines = (tmp_path / "out" / MANIFEST).read_text().splitlines()
     assert len(lines) == 2
-    again = Ledger(place)
+    again = ArchiveLedger(place)
     assert again.is_done("a.wav", "1", "a.txt")
     assert not again.is_done("a.wav", "other content", "a.txt")
     assert not again.is_done("a.wav", "1", "a.srt")
@@ -97,20 +97,20 @@ def test_what_is_done_is_known_the_next_time(tmp_path: Path, scheme: str) -> Non
 
 
 def test_a_manifest_that_was_cut_off_costs_its_last_line(tmp_path: Path) -> None:
-    ledger = Ledger(str(tmp_path))
+    ledger = ArchiveLedger(str(tmp_path))
     ledger.done(Entry("a.wav", "1", "done", "a.txt"), "text")
     with (tmp_path / MANIFEST).open("a") as file:
         file.write('{"name": "b.wav", "sha2')
-    again = Ledger(str(tmp_path))
+    again = ArchiveLedger(str(tmp_path))
     assert list(again.entries) == ["a.wav"]
     # What comes next does not run into it, even if this one is cut off, too.
     again.done(Entry("c.wav", "3", "done", "c.txt"), "text")
-    assert list(Ledger(str(tmp_path)).entries) == ["a.wav", "c.wav"]
+    assert list(ArchiveLedger(str(tmp_path)).entries) == ["a.wav", "c.wav"]
 
 
 def test_the_time_left_goes_by_bytes() -> None:
     now = [100.0]
-    progress = Progress(10, 1000, clock=lambda: now[0])
+    progress = ArchiveProgress(10, 1000, clock=lambda: now[0])
     assert progress.seconds_left() is None
     progress.joined("one")
     now[0] += 10

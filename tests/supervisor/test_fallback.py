@@ -8,7 +8,7 @@ import signal
 import pytest
 from supervised import StandIn, wait_until
 
-from seacod.proving.load import Load
+from seacod.proving.load import ClientLoad
 
 KILLS = 50
 CLIENTS = 4
@@ -27,7 +27,7 @@ def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
         }
     )
     service.start()
-    with Load(service.port, clients=CLIENTS) as load:
+    with ClientLoad(service.port, clients=CLIENTS) as load:
         for _ in range(KILLS):
             worker = service.wait_for_state("serving")["worker"]["pid"]
             os.kill(worker, signal.SIGKILL)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from seacod.archive import command
-from seacod.archive.actor import Hearer
+from seacod.archive.actor import TranscriptionActor
 
 PLAN = json.loads(os.environ.get("ARCHIVE_PLAN", "{}"))
 
 
-class Mortal(Hearer):
+class Mortal(TranscriptionActor):
     """One that dies as planned."""
 
     async def hear(self, name: str, *arguments: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def main() -> int:
     address, directory, output = sys.argv[1:4]
     return command.transcribe(
         command.Archive([directory], output, "text", "", address, "builtin", None, False, 0),
-        Mortal if PLAN else Hearer,
+        Mortal if PLAN else TranscriptionActor,
     )
 
 
