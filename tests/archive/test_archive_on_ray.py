@@ -280,7 +280,7 @@ def test_a_file_that_kills_its_engine_is_set_aside_and_the_rest_goes_on(
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"poison": "venom", "once": "unlucky", "mark": f"{tmp_path}/mark"}))
     done = subprocess.run(
-        [sys.executable, HERE / "archive.py", "local", archive, output],
+        [sys.executable, HERE / "dying_actor.py", "local", archive, output],
         env={**environment, "ARCHIVE_PLAN": json.dumps({"file": str(plan)})},
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
