@@ -28,14 +28,14 @@ def main() -> int:
 
     import seacod.worker.main as module
 
-    workers: list[module.Worker] = []
-    begin = module.Worker.__init__
+    workers: list[module.WorkerApplication] = []
+    begin = module.WorkerApplication.__init__
 
-    def remembered(self: module.Worker, *arguments: Any, **options: Any) -> None:
+    def remembered(self: module.WorkerApplication, *arguments: Any, **options: Any) -> None:
         begin(self, *arguments, **options)
         workers.append(self)
 
-    module.Worker.__init__ = remembered  # type: ignore[method-assign]
+    module.WorkerApplication.__init__ = remembered  # type: ignore[method-assign]
     if fault == "poison":
         _die_of_poison()
     if fault == "never_ready":
