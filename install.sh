@@ -191,14 +191,35 @@ make_venv() {
   "$venv/bin/python" -m pip install -c "$HERE/constraints.txt" "$@"
 }
 
-# build_venv DIRECTORY: one that does not need this checkout. Built from a copy: a checkout owned by
-# somebody else is left as it is.
-build_venv() {
+# copy_source: what is installed, in a directory of its own, whose name is printed: a checkout owned
+# by somebody else is left as it is.
+copy_source() {
   local source
   source="$(mktemp -d)"
   cp -r "$HERE/seacod" "$HERE/setup.cfg" "$HERE/pyproject.toml" "$HERE/MANIFEST.in" \
     "$HERE/README.md" "$HERE/LICENSE" "$HERE/constraints.txt" "$source/"
+  echo "$source"
+}
+
+# build_venv DIRECTORY: one that does not need this checkout.
+build_venv() {
+  local source
+  source="$(copy_source)"
   make_venv "$1" "$source${SEACOD_EXTRAS:+[$SEACOD_EXTRAS]}"
+  rm -rf "$source"
+}
+
+# renew_venv OLD NEW: as build_venv, where only our own code differs. The libraries are hard links:
+# pip replaces files, it never writes into them.
+renew_venv() {
+  local source file
+  source="$(copy_source)"
+  cp -al "$1" "$2"
+  rm -f "$2/.complete"
+  grep -rlIF "$1" "$2/bin" "$2/pyvenv.cfg" | while IFS= read -r file; do
+    sed -i "s|$1|$2|g" "$file" # writes a file of its own
+  done
+  "$2/bin/python" -m pip install -q --no-deps --force-reinstall "$source"
   rm -rf "$source"
 }
 
@@ -221,7 +242,8 @@ prepare_venv() {
     return
   fi
   rm -f "$stamp"
-  make_venv "$venv" -e "$HERE$1"
+  # Python compiles what is used when it is first used: a small part of what is installed.
+  PIP_NO_COMPILE=1 make_venv "$venv" -e "$HERE$1"
   # Last: an installation that was interrupted is taken up again.
   echo "$wanted$1" >"$stamp"
 }
@@ -262,6 +284,11 @@ remember() {
 # What is installed besides, now or the last time: an upgrade keeps it.
 extras() { echo "${SEACOD_EXTRAS-$(cat "$PREFIX/extras" 2>/dev/null || true)}"; }
 
+# What a release is made of besides our own code.
+libraries() {
+  { cat "$HERE/setup.cfg" "$HERE/constraints.txt"; find_python; torch_kind; extras; } | sha256sum
+}
+
 # A name for exactly this code, so that an upgrade is a new directory beside the old one.
 release_name() {
   local version digest
@@ -272,8 +299,9 @@ release_name() {
 }
 
 install_release() {
-  local release target
+  local release target present
   release="$(release_name)"
+  present="$(readlink -f "$PREFIX/venv" || true)"
   target="$PREFIX/releases/$release"
   if [ ! -e "$target/.complete" ]; then
     step "Installing release $release into $target"
@@ -283,7 +311,13 @@ install_release() {
       rm -rf "$target"
       mkdir -p "$PREFIX/releases"
       SEACOD_EXTRAS="$(extras)"
-      build_venv "$target"
+      if [ -e "$present/.complete" ] && [ "$(cat "$present/.libraries" 2>/dev/null)" = "$(libraries)" ]; then
+        note "the libraries are those of $(basename "$present"): only seacod itself is installed"
+        renew_venv "$present" "$target"
+      else
+        build_venv "$target"
+        libraries >"$target/.libraries"
+      fi
       echo "$SEACOD_EXTRAS" >"$PREFIX/extras"
       touch "$target/.complete"
     fi

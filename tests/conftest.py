@@ -3,13 +3,16 @@ the page of the fault drills, written with --faults-page."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from drills import FaultsPage
+import runs
+from drills import FaultsPage, Row
 from receivers import MailServer, Robot, certificate
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
 
@@ -64,9 +67,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    runs.add_options(parser)
     parser.addoption(
         "--faults-page", type=Path, help="write what the fault drills saw to this file"
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    runs.arrange(config, items)
 
 
 _PAGE = FaultsPage()
@@ -79,6 +87,16 @@ def faults_page() -> FaultsPage:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What the drills saw goes to the page; from a process of several, to the one that has it."""
+    told = getattr(session.config, "workeroutput", None)
     file = session.config.getoption("--faults-page")
-    if file is not None and _PAGE.rows:
+    if told is not None:
+        told["faults"] = [dataclasses.asdict(row) for row in _PAGE.rows]
+    elif file is not None and _PAGE.rows:
         _PAGE.write(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """One process of several has ended (pytest-xdist)."""
+    _PAGE.rows += [Row(**row) for row in getattr(node, "workeroutput", {}).get("faults", [])]

@@ -1,0 +1,78 @@
+"""Which tests belong to which run, and which of them may not run beside each other.
+
+`./tests/run` is what a newcomer and every change runs: everything that makes the promises.
+`./tests/run --all` adds what is in `FULL`, and every test marked `full`. What is named on the
+command line is run whatever it is. Tests run in several processes at once (pytest-xdist): those of
+one file stay together, and so do those of one `xdist_group`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+# Containers, packages, a browser, archives on Ray, a real Prometheus: by folder.
+FULL = ("system", "browser", "archive", "observability")
+# Files that share what there is only once: the container with its ports, a network, a database.
+GROUPS = {
+    "system/test_haproxy.py": "haproxy",
+    "system/test_try.py": "try",
+    "system/test_packages.py": "container",
+    "system": "container",
+}
+# What takes longest begins first, so that no process waits for it at the end.
+FIRST = (
+    "container",
+    "haproxy",
+    "faults/test_drills.py",
+    "operating/test_drill_command.py",
+    "archive/test_archive_on_ray.py",
+    "browser/test_page.py",
+    "observability/test_prometheus.py",
+    "worker/test_bench.py",
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """`--all`."""
+    parser.addoption("--all", action="store_true", help="also containers, browser, long drills ...")
+
+
+def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out what this run leaves to `--all`, group the rest, and put the longest first."""
+    is_named = config.invocation_params.args and any(
+        Path(str(one).partition("::")[0]).exists()
+        for one in config.invocation_params.args
+        if not str(one).startswith("-")
+    )
+    if not config.getoption("all") and not is_named:
+        left_out = [item for item in items if _is_full(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not _is_full(item)]
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _rank(_group(item)))
+
+
+def _place(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).as_posix()
+
+
+def _is_full(item: pytest.Item) -> bool:
+    return item.get_closest_marker("full") is not None or _place(item).partition("/")[0] in FULL
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    if marker is not None:
+        return str(marker.args[0])
+    place = _place(item)
+    return GROUPS.get(place) or GROUPS.get(place.partition("/")[0]) or place
+
+
+def _rank(group: str) -> int:
+    return FIRST.index(group) if group in FIRST else len(FIRST)
