@@ -19,7 +19,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
-from seacod.config.schema import LogSettings
+from seacod.config.log import LogSettings
 
 Component = Literal["supervisor", "worker", "client"]
 

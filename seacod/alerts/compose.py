@@ -14,7 +14,7 @@ from typing import Any
 
 from seacod.alerts.kinds import KINDS, Severity
 from seacod.alerts.outbox import Message
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 
 # What one message shows in full; the rest is counted.
 _SHOWN = 20

@@ -16,7 +16,7 @@ import structlog
 
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Alert, Outbox, Told
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from seacod.alerts.channels.mail import Mail
 from seacod.alerts.channels.webhook import Webhook
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Message, Outbox, now
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 from seacod.config.secrets import find_secret
 
 log = structlog.get_logger(__name__)
@@ -38,9 +38,9 @@ def configured(settings: AlertSettings) -> list[str]:
     names = []
     if settings.mail_server:
         names.append("mail")
-    if find_secret("dingtalk-url", settings.dingtalk_url_file) is not None:
+    if find_secret(settings, "dingtalk_url_file") is not None:
         names.append("dingtalk")
-    if find_secret("webhook-url", settings.webhook_url_file) is not None:
+    if find_secret(settings, "webhook_url_file") is not None:
         names.append("webhook")
     return names
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 from dataclasses import dataclass
 
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 from seacod.protocol import Beat
 
 

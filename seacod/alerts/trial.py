@@ -5,7 +5,7 @@ from __future__ import annotations
 from seacod.alerts.compose import compose
 from seacod.alerts.delivery import CHANNELS
 from seacod.alerts.outbox import Alert, Message, now
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 
 
 async def send_test(channel: str, settings: AlertSettings) -> str:

@@ -36,7 +36,8 @@ from seacod.asr.pipeline import RecordingFigures, RecordingPipeline, SampleBudge
 from seacod.asr.scheduler import Heard, Order, Scheduler, Watchers
 from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
-from seacod.config.schema import LimitSettings, Settings
+from seacod.config.limits import LimitSettings
+from seacod.config.schema import Settings
 from seacod.errors import (
     BadRequest,
     DeadlineExceeded,

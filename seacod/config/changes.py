@@ -1,49 +1,18 @@
-"""What a reload changes, and how each change takes effect.
-
-`live`: at once, in the running processes. `replace`: a new worker takes over. `restart`: only when
-the whole service starts again (addresses, directories).
-"""
+"""What a reload changes, and how each change takes effect, which each setting declares itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from seacod.config.schema import Settings
-
-Applied = Literal["live", "replace", "restart"]
-
-# By section, and by key where one differs from its section.
-_APPLIED: dict[str, Applied] = {
-    "server": "restart",
-    "server.root_path": "replace",
-    "server.drain_notice_seconds": "live",
-    "metrics": "restart",
-    "asr": "replace",
-    "limits": "live",
-    # The page says them, and Gradio is told one, when it is built.
-    "limits.max_audio_seconds": "replace",
-    "limits.max_upload_bytes": "replace",
-    "limits.long_audio": "replace",
-    "limits.direct_audio_seconds": "replace",
-    "results": "live",
-    "results.database": "replace",
-    "results.database_password_file": "replace",
-    "access": "replace",
-    "worker": "live",
-    "supervisor": "live",
-    "supervisor.workers": "restart",
-    "gpu": "live",
-    "alerts": "live",
-    "storage": "live",
-    "paths": "restart",
-    "log": "live",
-}
+from seacod.config.schema import SECTIONS, Settings
+from seacod.config.setting import Applies
 
 
-def applied(key: str) -> Applied:
+def applied(key: str) -> Applies:
     """How a change of this dotted key takes effect."""
-    return _APPLIED.get(key) or _APPLIED[key.partition(".")[0]]
+    section, _, name = key.partition(".")
+    return SECTIONS[section].declared(name).applies
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +29,10 @@ class Changes:
 
 def compare(old: Settings, new: Settings) -> Changes:
     """What a reload from `old` to `new` changes."""
-    found: dict[Applied, list[str]] = {"live": [], "replace": [], "restart": []}
-    for section in Settings.model_fields:
+    found: dict[Applies, list[str]] = {"live": [], "replace": [], "restart": []}
+    for section, model in SECTIONS.items():
         before, after = getattr(old, section), getattr(new, section)
-        for key in type(before).model_fields:
+        for key in model.model_fields:
             if getattr(before, key) != getattr(after, key):
                 found[applied(f"{section}.{key}")].append(f"{section}.{key}")
     return Changes(tuple(found["live"]), tuple(found["replace"]), tuple(found["restart"]))

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from seacod.config.schema import Settings
+from seacod.config.schema import SECTIONS, Settings
 from seacod.errors import ConfigError
 
 DEFAULT_FILE = Path("/etc/seacod/seacod.yaml")
@@ -138,14 +138,11 @@ def load_settings(
         raise ConfigError("\n".join(lines)) from None
 
 
-def leaves(model: type[BaseModel] = Settings, prefix: KeyPath = ()) -> Iterator[KeyPath]:
+def leaves() -> Iterator[KeyPath]:
     """Every key of the settings, as a path."""
-    for name, info in model.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from leaves(annotation, (*prefix, name))
-        else:
-            yield (*prefix, name)
+    for section, model in SECTIONS.items():
+        for key in model.model_fields:
+            yield (section, key)
 
 
 def variable_name(path: KeyPath) -> str:
@@ -190,7 +187,7 @@ def _read_mapping(
     file: Path, loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: KeyPath, out: _Collected
 ) -> None:
     known = set(leaves())
-    sections = {path[:length] for path in known for length in range(1, len(path))}
+    sections = {(section,) for section in SECTIONS}
     seen: set[str] = set()
     for key_node, value_node in node.value:
         key = str(loader.construct_object(key_node, deep=True))
@@ -239,9 +236,7 @@ def _read_environment(environment: Mapping[str, str], collected: _Collected) -> 
 
 
 def _may_be_empty(path: KeyPath) -> bool:
-    section = Settings.model_fields[path[0]].annotation
-    assert isinstance(section, type) and issubclass(section, BaseModel)
-    return section.model_fields[path[1]].default is None
+    return SECTIONS[path[0]].model_fields[path[1]].default is None
 
 
 def _nearest(path: KeyPath) -> str:
@@ -250,11 +245,10 @@ def _nearest(path: KeyPath) -> str:
     every = [".".join(leaf) for leaf in leaves()]
     siblings = [leaf for leaf in every if leaf.rpartition(".")[0] == ".".join(path[:-1])]
     by_last = {leaf.rpartition(".")[2]: leaf for leaf in every}
-    sections = sorted({leaf.partition(".")[0] for leaf in every})
     candidates = (
         difflib.get_close_matches(dotted, siblings, n=1, cutoff=0.7)
         or ([by_last[path[-1]]] if path[-1] in by_last else [])
-        or (difflib.get_close_matches(path[-1], sections, n=1) if len(path) == 1 else [])
+        or (difflib.get_close_matches(path[-1], sorted(SECTIONS), n=1) if len(path) == 1 else [])
         or [by_last[key] for key in difflib.get_close_matches(path[-1], by_last, n=1)]
         or difflib.get_close_matches(dotted, every, n=1)
     )
@@ -267,9 +261,9 @@ def _describe(item: Any, collected: _Collected, fallback: str) -> str:
     """One pydantic error as a line for people."""
     path = tuple(str(part) for part in item["loc"])
     message = str(item["msg"])
-    if not path:
-        # Our own check of combinations; it names its key first.
-        message = message.removeprefix("Value error, ")
+    if item["type"] == "value_error" and len(path) < 2:
+        # Our own check of combinations, of sections or in one; it names its key first.
+        message = ".".join((*path, message.removeprefix("Value error, ")))
         key = tuple(message.partition(":")[0].split("."))
         return f"{collected.where(key, fallback)}: {message}"
     where = f"{collected.where(path, fallback)}: {'.'.join(path)}"

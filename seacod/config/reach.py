@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seacod.alerts.kinds import KINDS
 from seacod.config.load import origin_of
-from seacod.config.schema import Settings
+from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError
 
@@ -27,8 +27,8 @@ def check(settings: Settings, file: Path | None) -> None:
     """
     alerts, problems = settings.alerts, []
 
-    def wrong(key: str, problem: str) -> None:
-        problems.append(f"{origin_of(file, key)}: alerts.{key}: {problem}")
+    def wrong(key: str, problem: str, section: str = "alerts") -> None:
+        problems.append(f"{origin_of(file, key, section)}: {section}.{key}: {problem}")
 
     if alerts.mail_server:
         try:
@@ -39,16 +39,11 @@ def check(settings: Settings, file: Path | None) -> None:
         path = getattr(alerts, key)
         if path is not None and not path.is_file():
             wrong(key, f"{path}: there is no such file")
-    for credential, key in (
-        ("smtp-password", "mail_password_file"),
-        ("dingtalk-url", "dingtalk_url_file"),
-        ("dingtalk-secret", "dingtalk_secret_file"),
-        ("webhook-url", "webhook_url_file"),
-    ):
+    for section, key, _ in SECRETS:
         try:
-            read_secret(credential, getattr(alerts, key))
+            read_secret(getattr(settings, section), key)
         except ConfigError as error:
-            wrong(key, error.message)
+            wrong(key, error.message, section)
     for name in filter(None, (part.strip() for part in alerts.muted.split(","))):
         if name not in KINDS:
             wrong("muted", f"{name!r} is no kind of alert; they are: {', '.join(KINDS)}")

@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 import yaml
 from annotated_types import Ge, Le
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from seacod.config.load import variable_name
-from seacod.config.schema import Settings
+from seacod.config.schema import SECRETS, SECTIONS, Settings
 from seacod.config.secrets import find_secret
+from seacod.config.setting import APPLIES_WORDS, Section
 
 _HEAD = """\
 # seacod: settings of the speech-recognition service.
@@ -24,49 +23,48 @@ _HEAD = """\
 #
 # Every key stands here with its default; remove the '#' before a key to change it.
 # Check: seacod config check      See what applies: seacod config show
-# Apply: systemctl restart seacod
+# Apply: systemctl reload seacod  Keys that take effect "on restart": systemctl restart seacod
 # A variable SEACOD_SECTION_KEY overrides a key (SEACOD_SERVER_PORT=8080).
-# 每个配置项及其默认值都列在下面；去掉行首的 # 即可修改，改后执行 systemctl restart seacod。
+# 每个配置项及其默认值都列在下面；去掉行首的 # 即可修改，改后执行 systemctl reload seacod；
+# 标有“重启服务后生效”的项需执行 systemctl restart seacod。
 """
 
 
 def example() -> str:
     """The commented configuration file with every key at its default."""
     parts = [_HEAD]
-    for section, info in Settings.model_fields.items():
-        model = typing.cast(type[BaseModel], info.annotation)
+    for section, model in SECTIONS.items():
         about = "".join(f"# {line}\n" for line in _wrap(" ".join((model.__doc__ or "").split())))
         parts.append(f"\n{about}{section}:\n")
-        for key, leaf in model.model_fields.items():
-            parts.append(_example_key(key, leaf))
+        parts += [_example_key(model, key) for key in model.model_fields]
     return "".join(parts).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"
 
 
 def show(settings: Settings) -> str:
     """The effective values as YAML, with the variable that overrides each; secrets masked."""
     lines = ["# effective settings (file, environment and options together)"]
-    for section, info in Settings.model_fields.items():
+    for section, model in SECTIONS.items():
         lines.append(f"{section}:")
-        model = typing.cast(type[BaseModel], info.annotation)
         for key in model.model_fields:
             value = getattr(getattr(settings, section), key)
             line = f"  {key}: {_scalar(value)}"
             lines.append(f"{line:<44}  # {variable_name((section, key))}")
-    token = find_secret("hub-token", settings.asr.hub_token_file)
-    lines.append(f"# secret hub-token: {'******** (set)' if token else 'not set'}")
+    for section, key, credential in SECRETS:
+        file = find_secret(getattr(settings, section), key)
+        lines.append(f"# secret {credential}: {'******** (set)' if file else 'not set'}")
     return "\n".join(lines) + "\n"
 
 
-def _example_key(key: str, info: FieldInfo) -> str:
-    extra = info.json_schema_extra
-    chinese = str(extra.get("zh", "")) if isinstance(extra, dict) else ""
-    lines = _wrap(info.description or "") + _wrap(chinese) + [f"[{facts(info)}]"]
+def _example_key(model: type[Section], key: str) -> str:
+    said = model.declared(key)
+    lines = _wrap(said.english) + _wrap(said.chinese) + [f"[{facts(model, key)}]"]
     comments = "".join(f"  # {line}\n" for line in lines)
-    return f"{comments}{f'  #{key}: {_scalar(info.default)}'.rstrip()}\n\n"
+    return f"{comments}{f'  #{key}: {_scalar(model.model_fields[key].default)}'.rstrip()}\n\n"
 
 
-def facts(info: FieldInfo) -> str:
-    """Default and limits of a setting in one line."""
+def facts(model: type[Section], key: str) -> str:
+    """Default and limits of a setting, and how a change takes effect, in one line."""
+    info = model.model_fields[key]
     said = [f"default: {_scalar(info.default) or 'empty'}"]
     for limit in info.metadata:
         if isinstance(limit, Ge):
@@ -75,6 +73,7 @@ def facts(info: FieldInfo) -> str:
             said.append(f"at most {limit.le}")
     if typing.get_origin(info.annotation) is Literal:
         said.append("one of " + ", ".join(map(str, typing.get_args(info.annotation))))
+    said.append("takes effect {} {}".format(*APPLIES_WORDS[model.declared(key).applies]))
     return "; ".join(said)
 
 

@@ -1,50 +1,34 @@
-"""Every setting: its type, default, limits, unit and meaning (English and Chinese).
+"""Every setting: its type, default, limits, unit and meaning (English and Chinese), and how a
+change takes effect; a file beside this one for each section.
 
 `etc/seacod.yaml` is generated from here (`seacod config example`), so a setting is described once.
-Numbers carry their unit in the name. The sections lie in files of their own beside this one.
+Numbers carry their unit in the name.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pydantic import BaseModel, model_validator
 
-from pydantic import model_validator
-
-from seacod.config.recognition import AsrSettings, LimitSettings, ResultSettings
-from seacod.config.serving import AccessSettings, MetricsSettings, ServerSettings
-from seacod.config.setting import Section, setting
-from seacod.config.telling import AlertSettings, LogSettings, addresses
-from seacod.config.watching import GpuSettings, StorageSettings, SupervisorSettings, WorkerSettings
-
-__all__ = [
-    "AccessSettings", "AlertSettings", "AsrSettings", "GpuSettings", "LimitSettings", "LogSettings",
-    "MetricsSettings", "PathSettings", "ResultSettings", "ServerSettings", "Settings",
-    "StorageSettings", "SupervisorSettings", "WorkerSettings", "addresses",
-]  # fmt: skip
-
-
-class PathSettings(Section):
-    """Directories. Empty: what systemd gives the unit, else a place under the user's home."""
-
-    state_directory: Path | None = setting(
-        None,
-        "Results and fetched models (systemd: /var/lib/seacod)",
-        "结果与模型（systemd 下为 /var/lib/seacod）",
-    )
-    runtime_directory: Path | None = setting(
-        None,
-        "Status socket and metrics files (systemd: /run/seacod)",
-        "状态套接字与指标文件（systemd 下为 /run/seacod）",
-    )
-    temp_directory: Path | None = setting(
-        None,
-        "Uploads while they are being worked on; empty: uploads/ in the state directory",
-        "处理中的上传文件；留空表示状态目录下的 uploads/",
-    )
+from seacod.config.access import AccessSettings
+from seacod.config.alerts import AlertSettings
+from seacod.config.asr import AsrSettings
+from seacod.config.gpu import GpuSettings
+from seacod.config.limits import LimitSettings
+from seacod.config.log import LogSettings
+from seacod.config.metrics import MetricsSettings
+from seacod.config.paths import PathSettings
+from seacod.config.results import ResultSettings
+from seacod.config.server import ServerSettings
+from seacod.config.setting import Section
+from seacod.config.storage import StorageSettings
+from seacod.config.supervisor import SupervisorSettings
+from seacod.config.worker import WorkerSettings
 
 
-class Settings(Section):
+class Settings(BaseModel):
     """All settings of one seacod service."""
+
+    model_config = Section.model_config
 
     server: ServerSettings = ServerSettings()
     metrics: MetricsSettings = MetricsSettings()
@@ -62,36 +46,28 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _combinations(self) -> Settings:
-        """Refuse what is right key by key but impossible together."""
+        """Refuse what is right section by section but impossible together."""
         if self.metrics.port != 0 and self.metrics.port == self.server.port:
             raise ValueError(
                 f"metrics.port: {self.metrics.port} is also server.port; give the metrics page a "
                 "port of its own, or 0 to switch it off"
             )
-        if "@" in self.results.database and ":" in _credentials(self.results.database):
-            raise ValueError(
-                "results.database: must not hold the password; put it into the file named by "
-                "results.database_password_file"
-            )
-        alerts = self.alerts
-        if alerts.mail_server and not (alerts.mail_to and alerts.mail_from):
-            missing = "mail_to" if not alerts.mail_to else "mail_from"
-            raise ValueError(f"alerts.mail_server: needs alerts.{missing}, too")
-        if len(addresses(alerts.mail_from)) > 1:
-            raise ValueError("alerts.mail_from: must be one address")
         if self.supervisor.workers != "1" and self.asr.device.startswith("cuda:"):
             raise ValueError(
                 f"asr.device: {self.asr.device} names one GPU for {self.supervisor.workers} "
                 "workers; write auto or cuda, and choose GPUs with CUDA_VISIBLE_DEVICES"
             )
-        if self.supervisor.backoff_max_seconds < self.supervisor.backoff_initial_seconds:
-            raise ValueError(
-                "supervisor.backoff_max_seconds: must not be less than "
-                "supervisor.backoff_initial_seconds"
-            )
         return self
 
 
-def _credentials(address: str) -> str:
-    """What stands before the host of an address."""
-    return address.partition("://")[2].rpartition("@")[0]
+SECTIONS: dict[str, type[Section]] = {
+    name: type(info.default) for name, info in Settings.model_fields.items()
+}
+
+# Settings that name a file with a secret: section, key, systemd credential.
+SECRETS: list[tuple[str, str, str]] = [
+    (name, key, credential)
+    for name, section in SECTIONS.items()
+    for key in section.model_fields
+    if (credential := section.declared(key).credential)
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from seacod.config.setting import Section
 from seacod.errors import ConfigError
 
 ENV_CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -16,8 +17,15 @@ ENV_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 CREDSTORE = Path("/etc/credstore")
 
 
-def find_secret(credential: str, file: Path | None) -> Path | None:
-    """Where the secret lies: the systemd credential first, then the configured file."""
+def find_secret(section: Section, key: str) -> Path | None:
+    """Where the secret lies: the systemd credential first, then the configured file.
+
+    Args:
+        section: of the settings.
+        key: that of its settings which names the file; it declares the credential.
+    """
+    file: Path | None = getattr(section, key)
+    credential = section.declared(key).credential
     directory = os.environ.get(ENV_CREDENTIALS)
     if directory and (Path(directory) / credential).is_file():
         return Path(directory) / credential
@@ -29,23 +37,21 @@ def find_secret(credential: str, file: Path | None) -> Path | None:
     return file
 
 
-def read_secret(credential: str, file: Path | None) -> str | None:
-    """The secret without its trailing newline, or None when none is configured.
-
-    Args:
-        credential: name of the systemd credential (`LoadCredential=NAME:PATH`).
-        file: the file from the configuration, if any.
+def read_secret(section: Section, key: str) -> str | None:
+    """The secret without its trailing newline, or None when none is configured; arguments as of
+    `find_secret`.
 
     Raises:
         ConfigError: the file is not there, cannot be read, is empty, or others may read it.
     """
-    path = find_secret(credential, file)
+    path = find_secret(section, key)
     if path is None:
         return None
+    credential = section.declared(key).credential
     try:
         mode = path.stat().st_mode
         # Credentials lie on a private ramfs and need no check of their own.
-        if path == file and mode & 0o007:
+        if path == getattr(section, key) and mode & 0o007:
             raise ConfigError(
                 f"{path}: holds a secret and everybody may read it; run: chmod o-rwx {path}"
             )

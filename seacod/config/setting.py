@@ -1,20 +1,95 @@
-"""What a setting and a section of settings are; the sections lie beside this file."""
+"""What a setting and a section of settings are; each section has a file beside this one."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MIB = 1024 * 1024
 
+# How a change takes effect: at a reload in the running processes, at a reload through a new worker
+# that takes over, or only when the whole service starts again (addresses, directories).
+Applies = Literal["live", "replace", "restart"]
+APPLIES_WORDS: dict[Applies, tuple[str, str]] = {
+    "live": ("on reload", "重载后立即生效"),
+    "replace": ("on reload, by a new worker", "重载时更换识别进程后生效"),
+    "restart": ("on restart", "重启服务后生效"),
+}
 
-def setting(default: Any, english: str, chinese: str, **limits: Any) -> Any:
-    """A field with its description in both languages; `limits` are pydantic's (ge, le, ...)."""
-    return Field(default, description=english, json_schema_extra={"zh": chinese}, **limits)
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a setting says of itself besides type, default and limits.
+
+    Args:
+        english: what it is.
+        chinese: the same.
+        applies: how a change takes effect.
+        credential: the systemd credential that comes before the file this setting names; empty
+            where the setting names no file with a secret.
+    """
+
+    english: str
+    chinese: str
+    applies: Applies
+    credential: str
+
+
+def setting(
+    default: Any,
+    english: str,
+    chinese: str,
+    *,
+    applies: Applies | None = None,
+    credential: str = "",
+    **limits: Any,
+) -> Any:
+    """A field that describes itself; see `Declaration`.
+
+    Args:
+        default: its value where nobody sets it.
+        english: what it is, without a full stop.
+        chinese: the same.
+        applies: how a change takes effect; None for what its section says.
+        credential: see `Declaration`; the descriptions then say that it comes first.
+        limits: pydantic's (ge, le, pattern, ...).
+    """
+    if credential:
+        english += f"; the systemd credential {credential} comes first"
+        chinese += f"；优先使用 systemd 凭据 {credential}"
+    extra: dict[str, Any] = {"zh": chinese, "applies": applies, "credential": credential}
+    return Field(default, description=english, json_schema_extra=extra, **limits)
 
 
 class Section(BaseModel):
-    """Settings that belong together. Unknown keys are errors."""
+    """Settings that belong together. Unknown keys are errors.
+
+    `class GpuSettings(Section, applies="live")` says how changes of its settings take effect, where
+    they do not say otherwise themselves.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def __init_subclass__(cls, applies: Applies | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, applies: Applies | None = None, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        for key, info in cls.model_fields.items():
+            extra = info.json_schema_extra
+            if isinstance(extra, dict):
+                extra["applies"] = extra["applies"] or applies
+                if extra["applies"] is None:
+                    raise TypeError(f"{cls.__name__}.{key} does not say how a change takes effect")
+
+    @classmethod
+    def declared(cls, key: str) -> Declaration:
+        """What a setting of this section says of itself."""
+        info = cls.model_fields[key]
+        extra: Any = info.json_schema_extra
+        return Declaration(
+            info.description or "", extra["zh"], extra["applies"], extra["credential"]
+        )

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import structlog
 
-from seacod.config.schema import AsrSettings, Settings
+from seacod.config.asr import AsrSettings
+from seacod.config.schema import Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import EX_OK, ModelUnavailable
 from seacod.models import manifest, registry
@@ -36,7 +37,7 @@ Say = Callable[[str], None]
 
 def token(settings: AsrSettings) -> str | None:
     """The hub's token for private models, if one is configured."""
-    return read_secret("hub-token", settings.hub_token_file)
+    return read_secret(settings, "hub_token_file")
 
 
 def fetch(identifier: str, models_directory: Path, hub_token: str | None, say: Say) -> Path:
@@ -194,7 +195,7 @@ def _show(text: str) -> None:
 def _verify(settings: AsrSettings, models_directory: Path) -> None:
     """Load in a process of its own, whose memory is given back."""
     code = (
-        "import sys; from pathlib import Path; from seacod.config.schema import AsrSettings; "
+        "import sys; from pathlib import Path; from seacod.config.asr import AsrSettings; "
         "from seacod.models import registry, warmup; from seacod.asr.engine import Engine; "
         "s = AsrSettings.model_validate_json(sys.argv[1]); "
         "m = registry.resolve(s, Path(sys.argv[2])); "

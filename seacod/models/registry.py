@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from seacod.config.schema import AsrSettings
+from seacod.config.asr import AsrSettings
 from seacod.errors import ConfigError, ModelUnavailable
 
 BUILTIN = Path(__file__).parent / "builtin"

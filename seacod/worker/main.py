@@ -303,7 +303,7 @@ class WorkerApplication:
         results = self._settings.results
 
         def opened() -> JobStore:
-            password = read_secret("database-password", results.database_password_file)
+            password = read_secret(results, "database_password_file")
             return open_store(self._paths.jobs, results.database, password)
 
         jobs = Jobs(opened, service, lambda: self._settings.results.keep_days)

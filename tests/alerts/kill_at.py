@@ -20,7 +20,8 @@ from seacod.alerts import delivery
 from seacod.alerts.channels.mail import Mail
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Outbox, now
-from seacod.config.schema import AlertSettings, LogSettings
+from seacod.config.alerts import AlertSettings
+from seacod.config.log import LogSettings
 
 
 def die() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Message, Outbox
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 
 
 class World:

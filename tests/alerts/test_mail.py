@@ -14,7 +14,7 @@ from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.mail import Mail
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Alert, Message
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 
 
 def message(number: int = 1, **alert: Any) -> Message:

@@ -18,7 +18,7 @@ from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.dingtalk import DingTalk
 from seacod.alerts.channels.webhook import Webhook
 from seacod.alerts.compose import compose
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 
 SECRET = "SECfa1beef"
 

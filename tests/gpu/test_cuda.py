@@ -13,7 +13,7 @@ import torch
 from seacod.asr import audio
 from seacod.asr.engine import Engine
 from seacod.asr.scheduler import Order, Scheduler
-from seacod.config.schema import AsrSettings
+from seacod.config.asr import AsrSettings
 from seacod.models import registry
 
 pytestmark = pytest.mark.skipif(

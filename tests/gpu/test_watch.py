@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.accelerators.nvidia import Gpu
-from seacod.config.schema import GpuSettings
+from seacod.config.gpu import GpuSettings
 from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes
 
 MIB = 1 << 20

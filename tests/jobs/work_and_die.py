@@ -20,7 +20,8 @@ from sqlalchemy import event
 
 from seacod import logs
 from seacod.asr.transcript import Transcript
-from seacod.config.schema import LimitSettings, LogSettings
+from seacod.config.limits import LimitSettings
+from seacod.config.log import LogSettings
 from seacod.jobs import leases, model, runner, store
 from seacod.jobs.runner import Jobs
 

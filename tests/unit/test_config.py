@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.config import Settings, load_settings
+from seacod.config.asr import AsrSettings
 from seacod.config.load import leaves, variable_name
-from seacod.config.render import example, show
+from seacod.config.render import example, facts, show
+from seacod.config.schema import SECRETS, SECTIONS
 from seacod.config.secrets import read_secret
+from seacod.config.setting import APPLIES_WORDS, Section, setting
 from seacod.errors import EX_CONFIG, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,11 +55,43 @@ def test_every_key_of_the_shipped_file_can_be_uncommented(tmp_path: Path) -> Non
 
 
 def test_every_key_is_described_in_both_languages() -> None:
-    for path in leaves():
-        section = Settings.model_fields[path[0]].annotation
-        info = section.model_fields[path[1]]  # type: ignore[union-attr]
-        assert info.description
-        assert info.json_schema_extra["zh"]  # type: ignore[index,call-overload]
+    for section, key in leaves():
+        said = SECTIONS[section].declared(key)
+        assert said.english and said.chinese
+
+
+def test_every_key_of_the_shipped_file_says_how_it_takes_effect() -> None:
+    said = [words for line in example().splitlines() for words in APPLIES_WORDS.values()
+            if line.endswith(" ".join(words) + "]")]  # fmt: skip
+    assert len(said) == len(list(leaves()))
+
+
+def test_a_setting_that_does_not_say_how_it_takes_effect_is_refused_when_it_is_written() -> None:
+    with pytest.raises(TypeError, match="Silent.key does not say how a change takes effect"):
+
+        class Silent(Section):
+            key: int = setting(1, "a number", "数字")
+
+
+def test_a_setting_says_everything_of_itself_in_its_declaration() -> None:
+    class Example(Section, applies="live"):
+        password_file: Path | None = setting(None, "A file", "文件", credential="example")
+        length: int = setting(3, "A length", "长度", ge=1, applies="replace")
+
+    assert Example.declared("password_file").applies == "live"
+    assert "credential example comes first" in Example.declared("password_file").english
+    assert facts(Example, "length") == (
+        "default: 3; at least 1; takes effect on reload, by a new worker 重载时更换识别进程后生效"
+    )
+
+
+def test_the_unit_loads_each_secret_and_the_documents_name_it() -> None:
+    unit = (ROOT / "systemd" / "seacod.service").read_text("utf-8")
+    security = (ROOT / "docs" / "security.md").read_text("utf-8")
+    credentials = {credential for *_, credential in SECRETS}
+    loaded = re.findall(r"^LoadCredential=(.*)$", unit, re.MULTILINE)
+    assert set(loaded) == {f"{one}:seacod.{one}" for one in credentials}
+    assert set(re.findall(r"`seacod\.([a-z-]+)`", security)) >= credentials
 
 
 def test_an_unknown_key_names_the_line_and_the_nearest_right_key(tmp_path: Path) -> None:
@@ -95,6 +131,14 @@ def test_a_yaml_truth_value_is_not_taken_for_a_number(tmp_path: Path) -> None:
 def test_an_impossible_combination_names_the_key_and_line(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path, "server:\n  port: 8000\n", SEACOD_METRICS_PORT="8000")
     assert line.startswith("environment variable SEACOD_METRICS_PORT: metrics.port: 8000 is also")
+
+
+def test_an_impossible_combination_within_a_section_names_key_and_line(tmp_path: Path) -> None:
+    text = "supervisor:\n  backoff_initial_seconds: 9\n  backoff_max_seconds: 3\n"
+    assert refusal(tmp_path, text) == [
+        "3: supervisor.backoff_max_seconds: must not be less than "
+        "supervisor.backoff_initial_seconds"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +218,8 @@ def test_a_credential_comes_before_the_file(
 ) -> None:
     (tmp_path / "hub-token").write_text("from-systemd")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert read_secret("hub-token", tmp_path / "other") == "from-systemd"
+    settings = AsrSettings(hub_token_file=tmp_path / "other")
+    assert read_secret(settings, "hub_token_file") == "from-systemd"
 
 
 def test_a_secret_everybody_can_read_is_refused(tmp_path: Path) -> None:
@@ -182,7 +227,7 @@ def test_a_secret_everybody_can_read_is_refused(tmp_path: Path) -> None:
     token.write_text("x")
     token.chmod(0o644)
     with pytest.raises(ConfigError, match="chmod o-rwx"):
-        read_secret("hub-token", token)
+        read_secret(AsrSettings(hub_token_file=token), "hub_token_file")
 
 
 def test_a_trial_does_not_take_the_installed_services_file(tmp_path: Path) -> None:

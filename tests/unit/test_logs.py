@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from seacod import logs
-from seacod.config.schema import LogSettings
+from seacod.config.log import LogSettings
 
 
 @pytest.fixture(autouse=True)

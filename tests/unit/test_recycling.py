@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.config.schema import WorkerSettings
+from seacod.config.worker import WorkerSettings
 from seacod.supervisor.watch.recycling import LeakWatch, Point, Recycling
 
 MIB = 1 << 20

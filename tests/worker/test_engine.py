@@ -13,7 +13,7 @@ import torch
 from seacod.asr import audio
 from seacod.asr.audio import Samples
 from seacod.asr.engine import Engine
-from seacod.config.schema import AsrSettings
+from seacod.config.asr import AsrSettings
 from seacod.errors import ConfigError, ModelUnavailable, OutOfMemory
 from seacod.models import registry
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
 from seacod.config import render
-from seacod.config.changes import applied
 from seacod.config.load import variable_name
-from seacod.config.schema import Settings
+from seacod.config.schema import SECTIONS
+from seacod.config.setting import Section
 
 _HEAD = """\
 # Configuration
@@ -30,38 +26,33 @@ seacod config show             # what applies, from all places together
 systemctl reload seacod        # takes over what has changed
 ```
 
-*Takes effect*: **now** on a reload, in the running processes; **new worker** on a reload, which
-starts one beside the old and loses no request; **restart** with `systemctl restart seacod`.
+*Takes effect on reload*: at once, in the running processes. *On reload, by a new worker*: one that
+starts beside the old and loses no request. *On restart*: with `systemctl restart seacod`.
 
 Secrets never stand in the file: see `alerts.mail_password_file` and
 [security.md](security.md#secrets).
 
 中文：配置文件为 `/etc/seacod/seacod.yaml`，每一项都有默认值；环境变量 `SEACOD_节_键` 与命令行选项
-优先于文件。修改后执行 `systemctl reload seacod`；标有 **restart** 的项需要
+优先于文件。修改后执行 `systemctl reload seacod`；标有“重启服务后生效”的项需要
 `systemctl restart seacod`。
 """
-_WORDS = {"live": "now", "replace": "new worker", "restart": "restart"}
 
 
 def page() -> str:
     """The whole page."""
     parts = [_HEAD]
-    for section, info in Settings.model_fields.items():
-        model = typing.cast(type[BaseModel], info.annotation)
+    for section, model in SECTIONS.items():
         about = " ".join((model.__doc__ or "").split())
         parts.append(f"\n## {section}\n\n{about}\n")
-        for key, leaf in model.model_fields.items():
-            parts.append("\n" + "\n".join(_entry(section, key, leaf)) + "\n")
+        for key in model.model_fields:
+            parts.append("\n" + "\n".join(_entry(section, model, key)) + "\n")
     return "".join(parts)
 
 
-def _entry(section: str, key: str, info: FieldInfo) -> Iterator[str]:
-    extra = info.json_schema_extra
-    chinese = str(extra.get("zh", "")) if isinstance(extra, dict) else ""
-    name = f"{section}.{key}"
-    yield f"### {name}"
+def _entry(section: str, model: type[Section], key: str) -> Iterator[str]:
+    said = model.declared(key)
+    yield f"### {section}.{key}"
     yield ""
-    yield f"{info.description}.  "
-    yield f"{chinese}。  "
-    facts = render.facts(info)
-    yield (f"`{variable_name((section, key))}`; {facts}; takes effect: **{_WORDS[applied(name)]}**")
+    yield f"{said.english}.  "
+    yield f"{said.chinese}。  "
+    yield f"`{variable_name((section, key))}`; {render.facts(model, key)}"

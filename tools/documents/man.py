@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from seacod.cli.arguments import make_parser
+from seacod.config.schema import SECRETS
 
 _HEAD = r""".\" Made by tools/make_generated.py from seacod/cli/arguments.py.
 .TH SEACOD 1 "" "seacod" "User Commands"
@@ -81,7 +82,7 @@ Chinese where they begin with zh
 settings; each is explained there
 .TP
 .I /etc/credstore/seacod.*
-secrets: smtp-password, dingtalk-url, dingtalk-secret, webhook-url, hub-token
+secrets: CREDENTIALS
 .TP
 .I /var/lib/seacod
 models, batches, results, messages that wait
@@ -97,7 +98,8 @@ where the service says how it is
 def page() -> str:
     """The page."""
     parser = make_parser()
-    return _HEAD + "".join(f"{line}\n" for line in _commands(parser, "")) + _TAIL
+    tail = _TAIL.replace("CREDENTIALS", ", ".join(credential for *_, credential in SECRETS))
+    return _HEAD + "".join(f"{line}\n" for line in _commands(parser, "")) + tail
 
 
 def _commands(parser: argparse.ArgumentParser, before: str) -> Iterator[str]:

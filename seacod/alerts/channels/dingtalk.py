@@ -19,7 +19,7 @@ from seacod.alerts.channels import http
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.compose import Composed
 from seacod.alerts.outbox import Message
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError
 
@@ -40,8 +40,8 @@ class DingTalk:
     async def send(self, composed: Composed, messages: Sequence[Message]) -> str:
         """Hand the message to the robot."""
         try:
-            url = read_secret("dingtalk-url", self._settings.dingtalk_url_file)
-            secret = read_secret("dingtalk-secret", self._settings.dingtalk_secret_file)
+            url = read_secret(self._settings, "dingtalk_url_file")
+            secret = read_secret(self._settings, "dingtalk_secret_file")
         except ConfigError as error:
             raise Undelivered(error.message, is_ours=True) from None
         if url is None:

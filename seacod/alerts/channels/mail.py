@@ -15,7 +15,7 @@ from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.compose import Composed, caption
 from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
-from seacod.config.schema import AlertSettings, addresses
+from seacod.config.alerts import AlertSettings, addresses
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError
 
@@ -81,11 +81,7 @@ class Mail:
             context = ssl.create_default_context(
                 cafile=str(settings.mail_ca_file) if settings.mail_ca_file else None
             )
-            password = (
-                read_secret("smtp-password", settings.mail_password_file)
-                if settings.mail_user
-                else None
-            )
+            password = read_secret(settings, "mail_password_file") if settings.mail_user else None
         except (ConfigError, OSError) as error:
             raise Undelivered(_words(error), is_ours=True) from None
         client = aiosmtplib.SMTP(

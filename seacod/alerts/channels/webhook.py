@@ -12,7 +12,7 @@ from seacod.alerts.channels import http
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.compose import Composed, machine_name
 from seacod.alerts.outbox import Message
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError
 
@@ -28,7 +28,7 @@ class Webhook:
     async def send(self, composed: Composed, messages: Sequence[Message]) -> str:
         """Hand the message over."""
         try:
-            url = read_secret("webhook-url", self._settings.webhook_url_file)
+            url = read_secret(self._settings, "webhook_url_file")
         except ConfigError as error:
             raise Undelivered(error.message, is_ours=True) from None
         if url is None:

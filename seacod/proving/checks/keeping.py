@@ -15,6 +15,7 @@ from seacod.alerts.channels.mail import Mail
 from seacod.alerts.delivery import configured
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.trial import send_test
+from seacod.config.schema import SECRETS
 from seacod.config.secrets import CREDSTORE, read_secret
 from seacod.errors import ConfigError
 from seacod.proving.checks.context import SOCKET, UNIT, CheckContext, output, systemctl
@@ -96,11 +97,8 @@ def _directories(context: CheckContext) -> Iterator[Finding]:
 
 
 def _secrets(context: CheckContext) -> Iterator[Finding]:
-    alerts, asr = context.settings.alerts, context.settings.asr
-    for file in (
-        alerts.mail_password_file, alerts.dingtalk_url_file, alerts.dingtalk_secret_file,
-        alerts.webhook_url_file, asr.hub_token_file, *sorted(CREDSTORE.glob("seacod.*")),
-    ):  # fmt: skip
+    named = [getattr(getattr(context.settings, section), key) for section, key, _ in SECRETS]
+    for file in (*named, *sorted(CREDSTORE.glob("seacod.*"))):
         if file is None:
             continue
         try:
@@ -239,7 +237,7 @@ def jobs(context: CheckContext) -> Finding:
 
     where = results.database.rpartition("@")[2]
     try:
-        password = read_secret("database-password", results.database_password_file)
+        password = read_secret(results, "database_password_file")
         postgresql(results.database, password, is_asked_only=True).close()
     except ConfigError as error:
         return fail((error.message, error.chinese), _DATABASE)

@@ -16,7 +16,7 @@ import structlog
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery, configured
 from seacod.alerts.outbox import FILE, Outbox, now
-from seacod.config.schema import AlertSettings
+from seacod.config.alerts import AlertSettings
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.config.schema import StorageSettings
+from seacod.config.storage import StorageSettings
 from seacod.paths import free_bytes
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper

@@ -12,7 +12,7 @@ import structlog
 
 from seacod.accelerators.nvidia import Gpu, visible
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.config.schema import GpuSettings
+from seacod.config.gpu import GpuSettings
 from seacod.supervisor.watch.gpu_limits import GpuStep, GpuVerdict, GpuWatch
 
 log = structlog.get_logger(__name__)

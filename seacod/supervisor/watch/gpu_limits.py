@@ -13,7 +13,7 @@ import enum
 from dataclasses import dataclass
 
 from seacod.accelerators.nvidia import Gpu
-from seacod.config.schema import GpuSettings
+from seacod.config.gpu import GpuSettings
 
 
 class GpuStep(enum.Enum):

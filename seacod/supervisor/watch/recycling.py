@@ -8,7 +8,7 @@ import collections
 import random
 from dataclasses import dataclass
 
-from seacod.config.schema import WorkerSettings
+from seacod.config.worker import WorkerSettings
 
 # Fewer points, or fewer requests between the first and the last, are no trend.
 _MIN_POINTS = 10

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from seacod.config.schema import SupervisorSettings
+from seacod.config.supervisor import SupervisorSettings
 from seacod.protocol import Beat
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from seacod import __version__
-from seacod.config.schema import SupervisorSettings
+from seacod.config.supervisor import SupervisorSettings
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 
 PATH = "/health/live"

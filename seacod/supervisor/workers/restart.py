@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from seacod.config.schema import SupervisorSettings
+from seacod.config.supervisor import SupervisorSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seacod.config.schema import AccessSettings
+from seacod.config.access import AccessSettings
 from seacod.errors import Unauthorized
 from seacod.system.credentials import hash_key, hash_password, is_password
 from seacod.web.middleware.errors import answer

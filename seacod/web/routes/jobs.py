@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from seacod.asr.service import TranscriptionService
-from seacod.config.schema import ResultSettings
+from seacod.config.results import ResultSettings
 from seacod.errors import BadRequest, Conflict, NotReady
 from seacod.jobs.model import Job, JobFile
 from seacod.jobs.results import write_zip

@@ -33,7 +33,7 @@ from seacod.asr.formats import TEXT_FORMATS
 from seacod.asr.live import ROUTE, Guess, LiveSession, Settled
 from seacod.asr.service import TranscriptionService
 from seacod.asr.transcript import Segment
-from seacod.config.schema import AccessSettings
+from seacod.config.access import AccessSettings
 from seacod.errors import BadRequest, ClientGone, NotReady, SeacodError
 from seacod.web.fields import chosen_formats
 from seacod.web.middleware import errors

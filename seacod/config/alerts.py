@@ -1,4 +1,4 @@
-"""Settings of what is told: alerts to people, lines to the log."""
+"""Section `alerts`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from seacod.config.setting import Section, setting
 
@@ -20,7 +20,7 @@ def addresses(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-class AlertSettings(Section):
+class AlertSettings(Section, applies="live"):
     """Who is told when something needs an operator. Without a server or a robot nobody is: the log
     has everything all the same."""
 
@@ -67,28 +67,29 @@ class AlertSettings(Section):
     )
     mail_password_file: Path | None = setting(
         None,
-        "File with the password; the systemd credential smtp-password comes first",
-        "密码文件；优先使用 systemd 凭据 smtp-password",
+        "File with the password",
+        "密码文件",
+        credential="smtp-password",
     )
     mail_from: str = setting("", "Sender of the messages", "发件人地址")
     mail_to: str = setting("", "Receivers, separated by commas", "收件人地址，多个用逗号分隔")
     dingtalk_url_file: Path | None = setting(
         None,
-        "File with the address of a DingTalk robot (it holds a token); the systemd credential "
-        "dingtalk-url comes first",
-        "钉钉机器人地址文件（含令牌）；优先使用 systemd 凭据 dingtalk-url",
+        "File with the address of a DingTalk robot (it holds a token)",
+        "钉钉机器人地址文件（含令牌）",
+        credential="dingtalk-url",
     )
     dingtalk_secret_file: Path | None = setting(
         None,
-        "File with the robot's signing secret (SEC...); the systemd credential dingtalk-secret "
-        "comes first",
-        "钉钉机器人加签密钥文件；优先使用 systemd 凭据 dingtalk-secret",
+        "File with the robot's signing secret (SEC...)",
+        "钉钉机器人加签密钥文件",
+        credential="dingtalk-secret",
     )
     webhook_url_file: Path | None = setting(
         None,
-        "File with the address of a webhook that takes JSON; the systemd credential webhook-url "
-        "comes first",
-        "通用 webhook 地址文件；优先使用 systemd 凭据 webhook-url",
+        "File with the address of a webhook that takes JSON",
+        "通用 webhook 地址文件",
+        credential="webhook-url",
     )
     cool_down_seconds: float = setting(
         900.0,
@@ -152,20 +153,11 @@ class AlertSettings(Section):
                 raise ValueError(f"{address!r} is no mail address")
         return value
 
-
-class LogSettings(Section):
-    """What is written to the journal, the console or a file."""
-
-    level: Literal["debug", "info", "warning", "error"] = setting(
-        "info", "Least important level to log", "日志级别"
-    )
-    format: Literal["auto", "journal", "console", "json"] = setting(
-        "auto",
-        "auto: journal fields under systemd, readable lines on a terminal, JSON lines in a file",
-        "auto：systemd 下写入 journal，终端下为可读文本，文件中为 JSON",
-    )
-    file: Path | None = setting(
-        None,
-        "Also append JSON lines to this file (rotated by logrotate); empty for none",
-        "同时以 JSON 写入此文件（由 logrotate 轮转）；留空表示不写",
-    )
+    @model_validator(mode="after")
+    def _combinations(self) -> AlertSettings:
+        if self.mail_server and not (self.mail_to and self.mail_from):
+            missing = "mail_to" if not self.mail_to else "mail_from"
+            raise ValueError(f"mail_server: needs alerts.{missing}, too")
+        if len(addresses(self.mail_from)) > 1:
+            raise ValueError("mail_from: must be one address")
+        return self

@@ -1,0 +1,92 @@
+"""Section `asr`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from seacod.config.setting import Section, setting
+
+
+class AsrSettings(Section, applies="replace"):
+    """The model and the device it runs on."""
+
+    model: str = setting(
+        "builtin",
+        "builtin (small, for trying and testing, not for real speech), paraformer-zh (the real "
+        "Seaco-Paraformer-large), a ModelScope id such as iic/..., or a directory",
+        "builtin（内置小模型，仅用于试用与测试）、paraformer-zh（正式模型）、ModelScope 模型名"
+        "或本地目录",
+        min_length=1,
+    )
+    vad_model: str = setting(
+        "auto",
+        "Voice activity detection: auto and silero-vad (needs no download, runs beside the decoder "
+        "on cores of its own), fsmn-vad, a hub id or a directory",
+        "语音端点检测：auto 与 silero-vad（无需下载，与解码一起并行运行）、fsmn-vad、模型名或目录",
+        min_length=1,
+    )
+    punctuation_model: str = setting(
+        "auto",
+        "Punctuation: auto (ct-punc with paraformer-zh, otherwise none), none, ct-punc, a hub id "
+        "or a directory",
+        "标点模型：auto（正式模型用 ct-punc，否则不加标点）、none、ct-punc、模型名或目录",
+        min_length=1,
+    )
+    device: str = setting(
+        "auto",
+        "auto (the first GPU if there is one, otherwise the CPU), cpu, cuda or cuda:N",
+        "auto（有 GPU 用 GPU，否则用 CPU）、cpu、cuda 或 cuda:N",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+    )
+    cpu_threads: int = setting(
+        0,
+        "Threads of the model on the CPU; 0 takes all cores but one, which decodes",
+        "CPU 推理线程数；0 表示除一个用于解码外的全部核心",
+        ge=0,
+        le=1024,
+    )
+    models_directory: Path | None = setting(
+        None,
+        "Where fetched models are kept; empty: models/ in the state directory",
+        "下载的模型存放目录；留空表示状态目录下的 models/",
+    )
+    hub_token_file: Path | None = setting(
+        None,
+        "File with the ModelScope token for private models",
+        "私有模型的 ModelScope 令牌文件",
+        credential="hub-token",
+    )
+    max_segment_seconds: float = setting(
+        20.0,
+        "Longest piece of speech given to the model at once; longer ones are cut at silences",
+        "一次送入模型的最长语音片段（秒），更长的在静音处切开",
+        ge=2,
+        le=60,
+    )
+    batch_seconds: float = setting(
+        120.0,
+        "Seconds of audio, padding included, that go through the model together",
+        "一批送入模型的音频总时长（秒，含补齐）",
+        ge=2,
+        le=3_600,
+    )
+
+    gathering_seconds: float = setting(
+        0.01,
+        "How long a batch that is not full waits for speech that is on its way, in seconds",
+        "未满的批次等待后续语音的时间（秒）",
+        ge=0,
+        le=1,
+    )
+    tune: Literal["auto", "off"] = setting(
+        "auto",
+        "auto: the first start on a machine measures which batch sizes are worth while and later "
+        "ones remember; off: batch_seconds alone decides",
+        "auto：首次启动时测量合适的批大小并记住；off：只按 batch_seconds",
+    )
+    inverse_text_normalisation: Literal["off", "on"] = setting(
+        "off",
+        "Write numbers, dates and units in digits; needs pip install seacod[itn]",
+        "将数字、日期、单位写成阿拉伯数字形式；需要安装 seacod[itn]",
+    )

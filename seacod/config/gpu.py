@@ -1,0 +1,42 @@
+"""Section `gpu`."""
+
+from __future__ import annotations
+
+from seacod.config.setting import MIB, Section, setting
+
+
+class GpuSettings(Section, applies="live"):
+    """The watch over GPU memory. Without an NVIDIA driver it is off, and says so once."""
+
+    interval_seconds: float = setting(
+        15.0, "Seconds between two readings", "两次读取的间隔（秒）", ge=0.1, le=3_600
+    )
+    limit_ratio: float = setting(
+        0.9,
+        "GPU memory in use above this share of all of it is too much",
+        "显存占用超过该比例即视为过高",
+        ge=0.05,
+        le=1,
+    )
+    limit_bytes: int = setting(
+        0,
+        "And above so many bytes (12348030976 is 11.5 GiB of a 12 GiB card); 0 for the share alone",
+        "或超过该字节数即视为过高；0 表示只按比例",
+        ge=0,
+        le=1024 * 1024 * MIB,
+    )
+    clear_margin_ratio: float = setting(
+        0.05,
+        "It is over when the use has fallen this share below the limit",
+        "低于上限该比例后才视为恢复（滞回）",
+        ge=0,
+        le=0.9,
+    )
+    readings: int = setting(
+        3,
+        "So many readings in a row before anything is done, and before each further step: say it, "
+        "release the cache, replace the worker. Other people's memory is only said",
+        "连续多少次读数过高才采取下一步：告警、释放缓存、替换进程；他人占用的显存只告警",
+        ge=1,
+        le=1_000,
+    )

@@ -1,0 +1,52 @@
+"""Section `results`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import field_validator
+
+from seacod.config.setting import Section, setting
+
+
+class ResultSettings(Section, applies="live"):
+    """Batch jobs: accepted ones are finished across crashes and restarts."""
+
+    database: str = setting(
+        "",
+        "Where several servers share their jobs, so that one finishes what another has accepted: "
+        "postgresql://USER@HOST/DATABASE. Empty: SQLite in the state directory, for this one",
+        "多台服务器共享批量任务时的 PostgreSQL 地址 postgresql://USER@HOST/DATABASE，"
+        "一台接收的任务可由另一台完成；留空表示本机状态目录中的 SQLite",
+        pattern=r"^(postgresql://[^\s]+)?$",
+        applies="replace",
+    )
+    database_password_file: Path | None = setting(
+        None,
+        "File with its password",
+        "数据库密码文件",
+        credential="database-password",
+        applies="replace",
+    )
+
+    keep_days: float = setting(
+        7.0,
+        "Days the results of a finished batch are kept",
+        "批量任务的结果保留天数",
+        ge=0.01,
+        le=3_650,
+    )
+    max_files: int = setting(
+        1_000, "Files in one batch", "单个批量任务的文件数上限", ge=1, le=100_000
+    )
+
+    @field_validator("database")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        # What stands before the host of an address is who logs in.
+        if ":" in value.partition("://")[2].rpartition("@")[0]:
+            raise ValueError(
+                "must not hold the password; put it into the file named by "
+                "results.database_password_file"
+            )
+        return value

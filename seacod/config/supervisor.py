@@ -1,0 +1,115 @@
+"""Section `supervisor`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from seacod.config.setting import Section, setting
+
+
+class SupervisorSettings(Section, applies="live"):
+    """How many workers there are; how one that went away, or hangs, comes back."""
+
+    workers: str = setting(
+        "1",
+        "Workers that share the address and the queue: a number, or auto for one per GPU. Each has "
+        "a GPU of its own (with more workers than GPUs some share one), or without GPUs a share "
+        "of the cores; one that goes costs its share only",
+        "识别进程数：数字，或 auto（每块 GPU 一个）。各进程共用同一地址与队列，各占一块 GPU；"
+        "没有 GPU 时平分 CPU 核心。其中一个退出只影响它那一份",
+        pattern=r"^(auto|[1-9]|[1-5][0-9]|6[0-4])$",
+        coerce_numbers_to_str=True,
+        applies="restart",
+    )
+    spare: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "A second worker that has imported everything, holds no GPU memory and takes over in a "
+        "moment when the worker goes. auto: while host memory allows; it needs about as much of it "
+        "as the worker itself",
+        "热备进程：已完成导入、不占显存，主进程退出后立即接管。auto 表示内存充足时启用",
+    )
+
+    backoff_initial_seconds: float = setting(
+        1.0, "Pause before the first restart, in seconds", "首次重启前的等待（秒）", ge=0, le=60
+    )
+    backoff_max_seconds: float = setting(
+        60.0,
+        "Longest pause between restarts, in seconds",
+        "两次重启之间的最长等待（秒）",
+        ge=0.1,
+        le=3_600,
+    )
+    stable_seconds: float = setting(
+        60.0,
+        "Ready for this long, a worker counts as stable and the pause starts small again",
+        "就绪多久之后视为稳定并重置等待（秒）",
+        ge=1,
+        le=86_400,
+    )
+    crash_loop_failures: int = setting(
+        5,
+        "This many failures in a row within crash_loop_window_seconds are a crash loop",
+        "在 crash_loop_window_seconds 内连续失败多少次视为崩溃循环",
+        ge=2,
+        le=1_000,
+    )
+    crash_loop_window_seconds: float = setting(
+        600.0,
+        "See crash_loop_failures, in seconds",
+        "见 crash_loop_failures（秒）",
+        ge=1,
+        le=86_400,
+    )
+    crash_loop_pause_seconds: float = setting(
+        300.0,
+        "Pause between tries in a crash loop, in seconds; it never gives up",
+        "崩溃循环中两次尝试之间的等待（秒）；不会放弃",
+        ge=0.1,
+        le=86_400,
+    )
+    beat_timeout_seconds: float = setting(
+        15.0,
+        "Without a sign of life from the worker's event loop for this long, it counts as hung",
+        "多久没有收到工作进程的心跳即视为卡死（秒）",
+        ge=2,
+        le=600,
+    )
+    progress_timeout_seconds: float = setting(
+        300.0,
+        "Longest time one batch may be with the model, in seconds; then the worker counts as hung. "
+        "An idle worker and one that finishes batch after batch never do",
+        "一批音频在模型中的最长时间（秒），超过即视为卡死；空闲或正常推进的进程不受影响",
+        ge=2,
+        le=86_400,
+    )
+    probe_interval_seconds: float = setting(
+        10.0,
+        "Seconds between requests of the supervisor's own through the listening socket; 0 for none",
+        "守护进程自身探测请求的间隔（秒）；0 表示关闭",
+        ge=0,
+        le=3_600,
+    )
+    probe_timeout_seconds: float = setting(
+        10.0,
+        "When such a request counts as failed, in seconds",
+        "探测请求的超时（秒）",
+        ge=0.1,
+        le=600,
+    )
+    probe_failures: int = setting(
+        3,
+        "Failed probes in a row after which the worker counts as hung",
+        "连续多少次探测失败即视为卡死",
+        ge=1,
+        le=100,
+    )
+
+    @model_validator(mode="after")
+    def _combinations(self) -> SupervisorSettings:
+        if self.backoff_max_seconds < self.backoff_initial_seconds:
+            raise ValueError(
+                "backoff_max_seconds: must not be less than supervisor.backoff_initial_seconds"
+            )
+        return self
