@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import platform
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from seacod.asr.formats import Format, as_json, as_text, as_verbose_json
 from seacod.config.schema import Settings
+from seacod.formats import registry
 
 
 class TranscriptionActor:
@@ -23,12 +22,12 @@ class TranscriptionActor:
 
     Args:
         settings: as JSON: they travel.
-        wanted: format of the texts.
+        wanted: name of the format of the texts.
     """
 
-    def __init__(self, settings: str, wanted: Format) -> None:
+    def __init__(self, settings: str, wanted: str) -> None:
         self._settings = Settings.model_validate_json(settings)
-        self._wanted = wanted
+        self._format = registry.chosen("format", wanted, registry.all_formats())
         self._service: Any = None
 
     async def start(self) -> dict[str, Any]:
@@ -100,17 +99,11 @@ class TranscriptionActor:
                 return {"sha256": sha256, "error": error.message}
             return {
                 "sha256": sha256,
-                "text": self._written(transcript),
+                "text": self._format.write(transcript),
                 "audio_seconds": transcript.duration_seconds,
             }
         finally:
             os.unlink(path)
-
-    def _written(self, transcript: Any) -> str:
-        if self._wanted in ("json", "verbose_json"):
-            body = as_json if self._wanted == "json" else as_verbose_json
-            return json.dumps(body(transcript), ensure_ascii=False, indent=1) + "\n"
-        return as_text(transcript, self._wanted)
 
 
 def _bring(descriptor: int, sound: bytes | None, source: str) -> str:

@@ -18,11 +18,10 @@ from seacod.archive import inputs, progress
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.ledger import MANIFEST, ArchiveLedger
 from seacod.archive.pool import ArchiveOrder, Pool
-from seacod.asr.formats import FORMATS
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
+from seacod.formats import registry
 from seacod.system.terminal import in_language
-from seacod.web.fields import chosen_format
 
 # What the settings allow at most: it is not a request that others wait behind.
 _LONGEST_SECONDS = 86_400.0
@@ -57,7 +56,7 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
     Raises:
         SeacodError: nothing can be done: no recording, no cluster, no engine.
     """
-    wanted = chosen_format("--format", archive.format, FORMATS)
+    wanted = registry.chosen("--format", archive.format, registry.all_formats())
     items = inputs.items(archive.given, wanted)
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
@@ -71,7 +70,9 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
         actor = ray.remote(actor).options(**resources, max_restarts=0, max_concurrency=16)
         body = settings.model_dump_json()
         order = ArchiveOrder(wanted, archive.hotwords, archive.is_again, archive.ray == "local")
-        pool = Pool(ray, lambda: actor.remote(body, wanted), count, items, order, ledger, so_far)
+        pool = Pool(
+            ray, lambda: actor.remote(body, wanted.name), count, items, order, ledger, so_far
+        )
         teller = progress.Teller(so_far)
         try:
             pool.run(teller.tell)

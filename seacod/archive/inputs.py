@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from seacod.asr.formats import ENDINGS, Format
 from seacod.cli.transcribe.plan import is_recording
 from seacod.errors import BadRequest
+from seacod.formats.base import OutputFormat
 
 _LISTS = (".jsonl", ".csv")
 
@@ -38,9 +38,9 @@ class Item:
     size_bytes: int | None
     hotwords: str | None = None
 
-    def output(self, wanted: Format) -> str:
+    def output(self, wanted: OutputFormat) -> str:
         """Where its text goes, below the output directory; as without Ray."""
-        return str(PurePosixPath(self.name).with_suffix(ENDINGS[wanted]))
+        return str(PurePosixPath(self.name).with_suffix(wanted.ending))
 
     @property
     def is_remote(self) -> bool:
@@ -48,7 +48,7 @@ class Item:
         return "://" in self.source
 
 
-def items(given: Sequence[str], wanted: Format) -> list[Item]:
+def items(given: Sequence[str], wanted: OutputFormat) -> list[Item]:
     """All of them, the biggest first: the last ones to be heard shall not be the longest.
 
     Args:

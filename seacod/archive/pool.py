@@ -23,8 +23,8 @@ import structlog
 from seacod.archive.inputs import Item
 from seacod.archive.ledger import ArchiveLedger, Entry
 from seacod.archive.progress import ArchiveProgress
-from seacod.asr.formats import Format
 from seacod.errors import SeacodError
+from seacod.formats.base import OutputFormat
 from seacod.jobs.model import CRASHES_ARE_POISON
 from seacod.system.digest import sha256_of
 
@@ -101,7 +101,7 @@ class ArchiveOrder:
         is_here: all engines are on this machine: they read its files themselves.
     """
 
-    wanted: Format
+    wanted: OutputFormat
     hotwords: str
     is_again: bool
     is_here: bool

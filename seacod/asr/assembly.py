@@ -12,7 +12,7 @@ from seacod.asr.engine import Engine, Recognised
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.pipeline import RecordingFigures
 from seacod.asr.sentences import sentences
-from seacod.asr.transcript import Segment, Token, Transcript, mean_confidence
+from seacod.transcript import Segment, Token, Transcript, mean_confidence
 
 NO_SPEECH = "no speech was found in the recording"
 RETRIED = "a part of the recording had to be recognised a second time"

@@ -7,9 +7,9 @@ import asyncio
 import structlog
 
 from seacod.asr.scheduler import BatchDone
-from seacod.asr.transcript import Transcript
 from seacod.errors import NotReady, QueueFull, SeacodError
 from seacod.metrics.worker import WorkerMetrics
+from seacod.transcript import Transcript
 
 log = structlog.get_logger(__name__)
 

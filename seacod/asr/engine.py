@@ -22,9 +22,9 @@ import structlog
 from seacod.asr import features
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.quiet import quiet
-from seacod.asr.transcript import Token, mean_confidence
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 from seacod.models.registry import SILERO, ModelSet
+from seacod.transcript import Token, mean_confidence
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from seacod.asr.transcript import HotwordReport
+from seacod.transcript import HotwordReport
 
 _SEPARATORS = re.compile(r"[\s,，、;；|]+")
 # Letters, digits and ideographs of any script, with an apostrophe or hyphen inside.

@@ -30,10 +30,10 @@ from seacod.asr.engine import Engine
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.pipeline import RecordingFigures
 from seacod.asr.scheduler import Heard, Order, Scheduler
-from seacod.asr.transcript import Segment, Transcript
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
 from seacod.errors import BadRequest, InferenceFailed, QueueFull, SeacodError
+from seacod.transcript import Segment, Transcript
 
 log = structlog.get_logger(__name__)
 

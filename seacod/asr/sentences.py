@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seacod.asr.engine import join
-from seacod.asr.transcript import Segment, Token, mean_confidence
+from seacod.transcript import Segment, Token, mean_confidence
 
 _ENDS = frozenset("。！？!?；;…")
 

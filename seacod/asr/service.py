@@ -34,7 +34,6 @@ from seacod.asr.itn import InverseTextNormaliser
 from seacod.asr.live import LiveSessions
 from seacod.asr.pipeline import RecordingFigures, RecordingPipeline, SampleBudget
 from seacod.asr.scheduler import Heard, Order, Scheduler, Watchers
-from seacod.asr.transcript import Segment, Transcript
 from seacod.asr.tuning import Tuning
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
@@ -48,6 +47,7 @@ from seacod.errors import (
 from seacod.metrics.worker import WorkerMetrics
 from seacod.shared_load import SharedLoad
 from seacod.system import file_in_use
+from seacod.transcript import Segment, Transcript
 
 log = structlog.get_logger(__name__)
 

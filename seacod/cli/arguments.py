@@ -10,6 +10,7 @@ from typing import Any
 
 from seacod import __version__
 from seacod.cli import calls
+from seacod.formats import registry
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -113,9 +114,8 @@ def make_parser() -> argparse.ArgumentParser:
     heard.add_argument(
         "-o", "--output", help="directory for the texts (else printed); with --ray, or a URL"
     )
-    heard.add_argument(
-        "--format", default="text", help="text, srt, vtt, tsv, json or verbose_json (text)"
-    )
+    *others, last = registry.names(registry.all_formats())
+    heard.add_argument("--format", default="text", help=f"{', '.join(others)} or {last} (text)")
     heard.add_argument("--hotwords", default="", help="words separated by blanks or commas")
     heard.add_argument("--url", help="of the service; default: the one that runs here")
     heard.add_argument("--key", help="API key; default: the environment's SEACOD_API_KEY")

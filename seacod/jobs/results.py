@@ -1,4 +1,4 @@
-"""The results of a job as one zip: each recording in every format, and a summary of all."""
+"""The results of a job as one zip: each recording in the formats of `is_in_zip`, and a summary."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from seacod.asr.formats import ENDINGS, Format, as_text
-from seacod.asr.transcript import Segment, Token, Transcript
+from seacod.formats import full_json, registry
 from seacod.jobs.model import FileState, JobFile
 from seacod.jobs.store import JobStore
 
-_TEXTS: tuple[Format, ...] = ("text", "srt")
 _COLUMNS = ("number", "name", "state", "audio_seconds", "error", "error_zh", "result")
 
 
@@ -42,11 +40,13 @@ def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
 
 
 def _add(archive: zipfile.ZipFile, file: JobFile, body: dict[str, Any]) -> str:
-    transcript = _transcript(body)
+    transcript = full_json.read(body)
     stem = f"{file.number:04}-{safe_name(file.name)}"
+    # As it was kept: no other format has everything.
     archive.writestr(f"{stem}.json", json.dumps(body, ensure_ascii=False))
-    for wanted in _TEXTS:
-        archive.writestr(f"{stem}{ENDINGS[wanted]}", as_text(transcript, wanted))
+    for one in registry.all_formats():
+        if one.is_in_zip and one is not full_json.FORMAT:
+            archive.writestr(f"{stem}{one.ending}", one.write(transcript))
     return f"{stem}.json"
 
 
@@ -56,21 +56,3 @@ def safe_name(name: str) -> str:
     kept = "".join(c if c.isalnum() or c in "._- （）()" else "_" for c in last)
     stem = kept.rsplit(".", 1)[0] if "." in kept[1:] else kept
     return stem.strip(". ")[:80] or "recording"
-
-
-def _transcript(body: dict[str, Any]) -> Transcript:
-    """A kept result as it was."""
-    segments = tuple(
-        Segment(
-            s["start"],
-            s["end"],
-            s["text"],
-            s["confidence"],
-            tuple(Token(t["text"], t["start"], t["end"], t["confidence"]) for t in s["tokens"]),
-        )
-        for s in body["segments"]
-    )
-    return Transcript(
-        body["text"], segments, body["duration"], body["processing_time"], body["queue_time"],
-        body["confidence"], body["model"], body["device"],
-    )  # fmt: skip

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from seacod.asr.formats import as_json
 from seacod.asr.service import RecognitionProgress, TranscriptionService
 from seacod.errors import InferenceFailed, NotReady, SeacodError
+from seacod.formats import full_json
 from seacod.jobs.database import said
 from seacod.jobs.model import FileState, Job, JobFile
 from seacod.jobs.store import Claimed, JobStore
@@ -226,7 +226,7 @@ class Jobs:
                 told = (error.code, error.message, error.chinese)
                 await self._finish(file, FileState.FAILED, error=told)
                 return
-            body = {"name": file.name, **as_json(transcript)}
+            body = {"name": file.name, **full_json.body(transcript)}
             await self._insist("result_not_kept", file, lambda: self.store.keep(file, body))
             await self._finish(file, FileState.DONE, audio_seconds=transcript.duration_seconds)
         except asyncio.CancelledError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
-    from seacod.asr.transcript import Transcript
+    from seacod.transcript import Transcript
 
 # Seconds. Measured with the built-in model on two cores, short audio takes 0.03 to 0.1 and 14 s of
 # it 0.06 to 0.6 under load; a large model on a GPU takes about that, a queue minutes.

@@ -19,11 +19,11 @@ from typing import Any
 from sqlalchemy import event
 
 from seacod import logs
-from seacod.asr.transcript import Transcript
 from seacod.config.limits import LimitSettings
 from seacod.config.log import LogSettings
 from seacod.jobs import leases, model, runner, store
 from seacod.jobs.runner import Jobs
+from seacod.transcript import Transcript
 
 FILES = 50
 

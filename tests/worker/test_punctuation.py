@@ -15,10 +15,10 @@ import torch
 
 from seacod.asr.engine import Engine
 from seacod.asr.service import TranscriptionService
-from seacod.asr.transcript import Transcript
 from seacod.config import Settings
 from seacod.metrics.worker import WorkerMetrics
 from seacod.models import registry
+from seacod.transcript import Transcript
 
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))
 

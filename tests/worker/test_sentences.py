@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seacod.asr.itn import InverseTextNormaliser
 from seacod.asr.sentences import sentences
-from seacod.asr.transcript import Token
+from seacod.transcript import Token
 
 
 def tokens(words: list[str]) -> list[Token]:

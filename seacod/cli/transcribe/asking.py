@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 
-from seacod.asr.formats import Format
 from seacod.errors import BadRequest, NotRunning, SeacodError
 
 # Nothing at all for so long: the service says something every 15 s.
@@ -54,14 +53,14 @@ class Service:
         self._http.close()
 
     def transcribe(
-        self, recording: Path, hotwords: str, wanted: Format, tell: Callable[[float], None]
+        self, recording: Path, hotwords: str, wanted: str, tell: Callable[[float], None]
     ) -> str:
         """The text in the format wanted.
 
         Args:
             recording: is sent.
             hotwords: words separated by blanks or commas.
-            wanted: any format.
+            wanted: name of any format.
             tell: called with how much has been heard, 0 to 1.
 
         Raises:
@@ -91,7 +90,7 @@ class Service:
             time.sleep(pause)
 
     def _once(
-        self, recording: Path, hotwords: str, wanted: Format, tell: Callable[[float], None]
+        self, recording: Path, hotwords: str, wanted: str, tell: Callable[[float], None]
     ) -> str:
         with recording.open("rb") as file:
             request = self._http.stream(

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seacod.asr.formats import FORMATS
 from seacod.cli.transcribe import plan
 from seacod.cli.transcribe.asking import Refused, Service
 from seacod.client import status_socket
 from seacod.errors import EX_FAILURE, EX_OK, CannotWrite
+from seacod.formats import registry
 from seacod.system import terminal
-from seacod.web.fields import chosen_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def transcribe(wishes: Wishes) -> int:
     Raises:
         SeacodError: nothing can be done: a file is missing, no service answers.
     """
-    wanted = chosen_format("--format", wishes.format, FORMATS)
+    wanted = registry.chosen("--format", wishes.format, registry.all_formats())
     tasks = plan.tasks(wishes.files, wishes.output, wanted)
     left = [task for task in tasks if wishes.is_again or not task.is_done]
     if len(left) < len(tasks):
@@ -58,7 +57,7 @@ def transcribe(wishes: Wishes) -> int:
             try:
                 with _bar(task.source.name, number, len(left)) as bar:
                     text = service.transcribe(
-                        task.source, wishes.hotwords, wanted, lambda share: _show(bar, share)
+                        task.source, wishes.hotwords, wanted.name, lambda share: _show(bar, share)
                     )
                     _show(bar, 1.0)
             except Refused as error:

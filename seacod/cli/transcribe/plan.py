@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from seacod.asr.formats import ENDINGS, Format
 from seacod.errors import BadRequest
+from seacod.formats.base import OutputFormat
 
 # In a directory, what has one of these endings is a recording; a file that is named always is.
 _ENDINGS = frozenset(
@@ -38,7 +38,7 @@ class PlannedFile:
         return self.target.stat().st_mtime >= self.source.stat().st_mtime
 
 
-def tasks(given: Sequence[str], output: Path | None, wanted: Format) -> list[PlannedFile]:
+def tasks(given: Sequence[str], output: Path | None, wanted: OutputFormat) -> list[PlannedFile]:
     """All of them, each once, in the order given.
 
     Args:
@@ -54,7 +54,7 @@ def tasks(given: Sequence[str], output: Path | None, wanted: Format) -> list[Pla
         for source, place in _recordings(text):
             target = None
             if output is not None:
-                target = output / place.with_suffix(ENDINGS[wanted])
+                target = output / place.with_suffix(wanted.ending)
             found.setdefault(source.resolve(), PlannedFile(source, target))
     made = list(found.values())
     _check_apart(made)

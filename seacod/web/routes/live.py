@@ -28,14 +28,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from seacod.asr import formats
-from seacod.asr.formats import TEXT_FORMATS
 from seacod.asr.live import ROUTE, Guess, LiveSession, Settled
 from seacod.asr.service import TranscriptionService
-from seacod.asr.transcript import Segment
 from seacod.config.access import AccessSettings
 from seacod.errors import BadRequest, ClientGone, NotReady, SeacodError
-from seacod.web.fields import chosen_formats
+from seacod.formats import full_json, registry
+from seacod.transcript import Segment
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
 
@@ -117,7 +115,7 @@ class _Conversation:
             _Moved: the worker is to go.
         """
         start = await self._start()
-        also = chosen_formats("also", start.also, TEXT_FORMATS)
+        also = registry.chosen_texts("also", start.also)
         async with self._service.live.open(
             start.hotwords,
             client=f"live:{client_of(self._socket)}",
@@ -136,8 +134,8 @@ class _Conversation:
                 await asyncio.wait({telling})
                 # Raised above, or nobody is there to hear it.
                 telling.cancelled() or telling.exception()
-            body = formats.as_json(transcript)
-            body["also"] = {name: formats.as_text(transcript, name) for name in also}
+            body = full_json.body(transcript)
+            body["also"] = {one.name: one.write(transcript) for one in also}
             ended = {"request_id": self._request_id, "limit_reached": is_limit}
             await _tell(self._socket, {"type": "done", **body, **ended})
 
@@ -213,7 +211,7 @@ class _Conversation:
                 await _tell(self._socket, {"type": "partial", "text": news.text})
             elif isinstance(news, Settled):
                 settled = round(offset_seconds + news.until_seconds, 3)
-                segments = [formats.segment_json(segment) for segment in news.segments]
+                segments = [full_json.segment_json(segment) for segment in news.segments]
                 await _tell(
                     self._socket,
                     {"type": "final", "segments": segments, "settled_seconds": settled},

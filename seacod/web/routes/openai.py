@@ -14,45 +14,46 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from seacod.asr import formats
-from seacod.asr.formats import Format
 from seacod.asr.service import RecognitionProgress, TranscriptionService
 from seacod.errors import BadRequest, NotFound
+from seacod.formats import registry
 from seacod.paths import Paths
 from seacod.web.disconnect import unless_gone
-from seacod.web.fields import chosen_format, is_true
+from seacod.web.fields import is_true
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi, streaming
 from seacod.web.routes.streaming import Event, Failed
 from seacod.web.uploads import received
 
 ROUTE = "/v1/audio/transcriptions"
-_FORMATS: tuple[Format, ...] = ("json", "text", "srt", "verbose_json", "vtt")
 # What clients ask for whose model cannot be chosen.
 _ALIASES = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "seacod"})
 _CHINESE = ("zh", "cmn", "chinese")
-_FORM = openapi.form(
-    ("file", "model"),
-    file=openapi.file("The recording; any format ffmpeg knows"),
-    model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
-    language=openapi.text("zh, or nothing"),
-    prompt=openapi.text("Hotwords, separated by blanks or commas"),
-    response_format=openapi.text("Default: json", *_FORMATS),
-    stream=openapi.text("true: text as it is recognised, as server-sent events"),
-    **{
-        "timestamp_granularities[]": {
-            "type": "array",
-            "items": {"type": "string", "enum": ["segment", "word"]},
-            "description": "What verbose_json holds",
-        }
-    },
-)
 
 
 def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["openai"], responses=openapi.REFUSALS)
     created = int(time.time())
+    # Those that OpenAI's API has, each in the shape its clients expect.
+    shapes = {one.name: one.render_openai for one in registry.all_formats() if one.render_openai}
+    formats = [one for one in registry.all_formats() if one.name in shapes]
+    form = openapi.form(
+        ("file", "model"),
+        file=openapi.file("The recording; any format ffmpeg knows"),
+        model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
+        language=openapi.text("zh, or nothing"),
+        prompt=openapi.text("Hotwords, separated by blanks or commas"),
+        response_format=openapi.text("Default: json", *shapes),
+        stream=openapi.text("true: text as it is recognised, as server-sent events"),
+        **{
+            "timestamp_granularities[]": {
+                "type": "array",
+                "items": {"type": "string", "enum": ["segment", "word"]},
+                "description": "What verbose_json holds",
+            }
+        },
+    )
 
     def model() -> dict[str, Any]:
         return {
@@ -76,7 +77,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         check_model(name)
         return {**model(), "id": name}
 
-    @routes.post(ROUTE, summary="The text of a recording, as OpenAI does it", openapi_extra=_FORM)
+    @routes.post(ROUTE, summary="The text of a recording, as OpenAI does it", openapi_extra=form)
     async def transcriptions(request: Request) -> Response:
         client = client_of(request)
         service.check_room(client, ROUTE)
@@ -87,7 +88,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             fields = upload.fields
             check_model(fields.get("model") or "whisper-1")
             _check_language(fields.get("language", ""))
-            wanted = chosen_format("response_format", fields.get("response_format"), _FORMATS)
+            wanted = registry.chosen("response_format", fields.get("response_format"), formats)
             granularities = upload.lists.get("timestamp_granularities[]", ["segment"])
             wants_stream = is_true("stream", fields.get("stream"))
             work = partial(
@@ -104,11 +105,10 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                     streaming.events(request, work), _Deltas(service.engine.sentence_gap), owned
                 )
             transcript = await unless_gone(request, work())
-        if wanted == "json":
-            return JSONResponse({"text": transcript.text})
-        if wanted == "verbose_json":
-            return JSONResponse(formats.as_verbose_json(transcript, granularities))
-        return Response(formats.as_text(transcript, wanted), media_type=formats.MEDIA_TYPES[wanted])
+        body = shapes[wanted.name](transcript, granularities)
+        if isinstance(body, str):
+            return Response(body, media_type=wanted.media_type)
+        return JSONResponse(body)
 
     return routes
 

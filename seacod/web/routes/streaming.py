@@ -18,8 +18,8 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from seacod.asr.service import OnProgress, OnSegments, RecognitionProgress
-from seacod.asr.transcript import Segment, Transcript
 from seacod.errors import ClientGone, SeacodError
+from seacod.transcript import Segment, Transcript
 from seacod.web.disconnect import disconnected
 
 # Proxies close a connection on which nothing comes.

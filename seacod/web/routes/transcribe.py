@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from seacod.asr import formats
-from seacod.asr.formats import FORMATS, TEXT_FORMATS, Format
 from seacod.asr.service import RecognitionProgress, TranscriptionService
-from seacod.asr.transcript import Transcript
+from seacod.formats import full_json, registry
+from seacod.formats.base import OutputFormat, Rendered
 from seacod.paths import Paths
+from seacod.transcript import Transcript
 from seacod.web.disconnect import unless_gone
-from seacod.web.fields import chosen_format, chosen_formats, is_true
+from seacod.web.fields import is_true
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi, streaming
@@ -25,21 +24,27 @@ from seacod.web.uploads import received
 
 ROUTE = "/transcribe"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_FORM = openapi.form(
-    ("file",),
-    file=openapi.file("The recording; any format ffmpeg knows"),
-    hotwords=openapi.text("Words separated by blanks or commas"),
-    format=openapi.text("What to answer with; also as a query parameter", *FORMATS),
-    stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
-    also=openapi.text("With json: these formats, too, in a field 'also', such as text,srt,vtt"),
-)
 
 
 def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["transcription"], responses=openapi.REFUSALS)
+    formats = registry.all_formats()
+    form = openapi.form(
+        ("file",),
+        file=openapi.file("The recording; any format ffmpeg knows"),
+        hotwords=openapi.text("Words separated by blanks or commas"),
+        format=openapi.text(
+            "What to answer with; also as a query parameter", *registry.names(formats)
+        ),
+        stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
+        also=openapi.text(
+            "With json: these formats, too, in a field 'also', separated by commas: "
+            + ", ".join(registry.names(registry.texts()))
+        ),
+    )
 
-    @routes.post(ROUTE, summary="The text of a recording", openapi_extra=_FORM)
+    @routes.post(ROUTE, summary="The text of a recording", openapi_extra=form)
     async def transcribe(
         request: Request, format: str | None = None, stream: str | None = None
     ) -> Response:
@@ -49,9 +54,9 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             upload = await stack.enter_async_context(
                 received(request, paths.temp, service.limits.max_upload_bytes)
             )
-            wanted = chosen_format("format", format or upload.fields.get("format"), FORMATS)
+            wanted = registry.chosen("format", format or upload.fields.get("format"), formats)
             wants_stream = is_true("stream", stream or upload.fields.get("stream"))
-            also = chosen_formats("also", upload.fields.get("also"), TEXT_FORMATS)
+            also = registry.chosen_texts("also", upload.fields.get("also"))
             work = partial(
                 service.transcribe,
                 upload.path,
@@ -75,31 +80,29 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 
 
 def _answer(
-    request: Request, transcript: Transcript, wanted: Format, also: list[Format]
+    request: Request, transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat]
 ) -> Response:
     body = _body(transcript, wanted, also)
     if isinstance(body, str):
-        return Response(body, media_type=formats.MEDIA_TYPES[wanted])
+        return Response(body, media_type=wanted.media_type)
     return JSONResponse({**body, "request_id": request.state.request_id})
 
 
-def _body(transcript: Transcript, wanted: Format, also: list[Format]) -> dict[str, Any] | str:
-    if wanted == "json":
-        body = formats.as_json(transcript)
-        if also:
-            body["also"] = {name: formats.as_text(transcript, name) for name in also}
-        return body
-    if wanted == "verbose_json":
-        return formats.as_verbose_json(transcript, ("segment", "word"))
-    return formats.as_text(transcript, wanted)
+def _body(transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat]) -> Rendered:
+    body = wanted.render(transcript, ("segment", "word"))
+    if also and wanted is full_json.FORMAT and isinstance(body, dict):
+        body["also"] = {one.name: one.write(transcript) for one in also}
+    return body
 
 
-def _written(event: Event | Failed, wanted: Format, also: list[Format], request_id: str) -> str:
+def _written(
+    event: Event | Failed, wanted: OutputFormat, also: list[OutputFormat], request_id: str
+) -> str:
     """Events `progress`, `segments`, and at the end `done` or `error`."""
     if isinstance(event, RecognitionProgress):
         return streaming.sent(streaming.progress_json(event), "progress")
     if isinstance(event, list):
-        segments = [formats.segment_json(segment) for segment in event]
+        segments = [full_json.segment_json(segment) for segment in event]
         return streaming.sent({"segments": segments}, "segments")
     if isinstance(event, Failed):
         return streaming.sent(errors.said(event.error, request_id), "error")

@@ -1,0 +1,82 @@
+"""What an output format is, and the small pieces that several of them need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from seacod.transcript import Transcript
+
+# A text, or what becomes a JSON object.
+Rendered = str | dict[str, Any]
+# What formats with a choice of detail hold ("segment", "word"), as OpenAI's API names it.
+Granularities = Collection[str]
+SEGMENTS: Granularities = ("segment",)
+
+
+class Render(Protocol):
+    """Writes a transcript."""
+
+    def __call__(self, transcript: Transcript, granularities: Granularities, /) -> Rendered: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """One format.
+
+    Args:
+        name: in requests (`format=`, `also=`), and for `--format` of the command line.
+        ending: of its files, with the dot.
+        media_type: of an answer over HTTP.
+        english: title for people.
+        chinese: title for people.
+        order: where it is listed; lower comes first.
+        render: writes it; a format gives either always text or always an object.
+        render_openai: writes it for OpenAI's API; None where that has no such format.
+        is_json: it is an object, and cannot be asked for with `also=`.
+        is_on_page: the page offers it as a download.
+        is_in_zip: the results of a batch have a file of it for each recording.
+    """
+
+    name: str
+    ending: str
+    media_type: str
+    english: str
+    chinese: str
+    order: int
+    render: Render
+    render_openai: Render | None = None
+    is_json: bool = False
+    is_on_page: bool = False
+    is_in_zip: bool = False
+
+    def title(self, language: str) -> str:
+        """For people, in "zh" or "en"."""
+        return self.chinese if language == "zh" else self.english
+
+    def write(self, transcript: Transcript, granularities: Granularities = SEGMENTS) -> str:
+        """The content of a file in this format."""
+        rendered = self.render(transcript, granularities)
+        if isinstance(rendered, str):
+            return rendered
+        return json.dumps(rendered, ensure_ascii=False, indent=1) + "\n"
+
+
+def clock(seconds: float, separator: str) -> str:
+    """Hours:minutes:seconds, and milliseconds after the separator."""
+    milliseconds = round(seconds * 1000)
+    hours, rest = divmod(milliseconds, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"{hours:02}:{minutes:02}:{rest // 1000:02}{separator}{rest % 1000:03}"
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks and tabs, which would end a cue or a cell."""
+    return " ".join(text.split())
+
+
+def rounded(value: float | None) -> float | None:
+    """A confidence or a ratio with as many digits as it deserves."""
+    return None if value is None else round(value, 4)

@@ -1,0 +1,62 @@
+"""Every output format, found by looking into this folder. Whoever offers formats asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import seacod.formats as package
+from seacod.errors import BadRequest
+from seacod.formats.base import OutputFormat
+from seacod.system.discovery import modules_of
+
+# What is meant where no format is named.
+DEFAULT = "json"
+
+
+@cache
+def all_formats() -> tuple[OutputFormat, ...]:
+    """In the order they are listed in."""
+    found = (getattr(module, "FORMAT", None) for module in modules_of(package))
+    return tuple(sorted(filter(None, found), key=lambda one: one.order))
+
+
+def texts() -> tuple[OutputFormat, ...]:
+    """Those that are text: they can come along in JSON (`also=`)."""
+    return tuple(one for one in all_formats() if not one.is_json)
+
+
+def names(formats: Sequence[OutputFormat]) -> list[str]:
+    """What people write to have them."""
+    return [one.name for one in formats]
+
+
+def chosen(field: str, given: str | None, allowed: Sequence[OutputFormat]) -> OutputFormat:
+    """The format somebody asks for.
+
+    Args:
+        field: where it was asked, for the message.
+        given: its name; nothing means `DEFAULT`.
+        allowed: those there are here.
+
+    Raises:
+        BadRequest: it is none of them.
+    """
+    for known in allowed:
+        if (given or DEFAULT) == known.name:
+            return known
+    shown, known_names = (given or "")[:40], names(allowed)
+    raise BadRequest(
+        f"{field}: there is no {shown!r}; use one of {', '.join(known_names)}",
+        f"{field}：不支持 {shown}，可用：{'、'.join(known_names)}",
+    )
+
+
+def chosen_texts(field: str, given: str | None) -> list[OutputFormat]:
+    """Several text formats, separated by commas; none when nothing is given.
+
+    Raises:
+        BadRequest: one of them is no text format.
+    """
+    parts = [part.strip() for part in (given or "").split(",")]
+    return [chosen(field, part, texts()) for part in parts if part]

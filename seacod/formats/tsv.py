@@ -1,0 +1,21 @@
+"""A table with start, end and text of each sentence, in milliseconds, as whisper's command line
+writes it."""
+
+from __future__ import annotations
+
+from seacod.formats.base import Granularities, OutputFormat, one_line
+from seacod.transcript import Transcript
+
+
+def _render(transcript: Transcript, granularities: Granularities) -> str:
+    rows = (
+        f"{round(s.start_seconds * 1000)}\t{round(s.end_seconds * 1000)}\t{one_line(s.text)}"
+        for s in transcript.segments
+    )
+    return "\n".join(["start\tend\ttext", *rows]) + "\n"
+
+
+FORMAT = OutputFormat(
+    "tsv", ".tsv", "text/tab-separated-values; charset=utf-8", "Table separated by tabs",
+    "制表符分隔的表格", 60, render=_render,
+)  # fmt: skip

@@ -1,0 +1,107 @@
+"""Each output format, byte for byte."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from seacod.errors import BadRequest
+from seacod.formats import full_json, registry
+from seacod.formats.base import OutputFormat
+from seacod.transcript import HotwordReport, Segment, Token, Transcript
+
+FORMATS = {one.name: one for one in registry.all_formats()}
+TOKENS = (Token("你", 0.5, 0.75, 0.98765), Token("好", 0.75, 1.25))
+SENTENCES = (
+    Segment(0.5, 1.25, "你好。", 0.98765, TOKENS),
+    Segment(3661.0004, 3662.9996, "A & B <\tC\n>", None),
+)
+TRANSCRIPT = Transcript(
+    "你好。\nA & B <\tC\n>", SENTENCES, duration_seconds=3700.12345, processing_seconds=37.0,
+    queue_seconds=0.25, confidence=0.98765, model="builtin", device="cpu",
+    hotwords=(HotwordReport("你好", "matched"),), warnings=("retried",), speech_seconds=2.75,
+    unheard=((1.5, 2.0),),
+)  # fmt: skip
+
+WRITTEN = {
+    "text": "你好。\nA & B <\tC\n>\n",
+    "srt": "1\n00:00:00,500 --> 00:00:01,250\n你好。\n\n"
+    "2\n01:01:01,000 --> 01:01:03,000\nA & B < C >\n",
+    "vtt": "WEBVTT\n\n00:00:00.500 --> 00:00:01.250\n你好。\n\n"
+    "01:01:01.000 --> 01:01:03.000\nA &amp; B &lt; C >\n",
+    "tsv": "start\tend\ttext\n500\t1250\t你好。\n3661000\t3663000\tA & B < C >\n",
+}
+FULL = {
+    "text": "你好。\nA & B <\tC\n>",
+    "segments": [
+        {
+            "start": 0.5, "end": 1.25, "text": "你好。", "confidence": 0.9877,
+            "tokens": [
+                {"text": "你", "start": 0.5, "end": 0.75, "confidence": 0.9877},
+                {"text": "好", "start": 0.75, "end": 1.25, "confidence": None},
+            ],
+        },
+        {"start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>", "confidence": None, "tokens": []},
+    ],
+    "confidence": 0.9877, "confidence_kind": "uncalibrated", "language": "zh",
+    "duration": 3700.123, "speech": 2.75, "processing_time": 37.0, "queue_time": 0.25,
+    "real_time_factor": 0.01, "hotwords": [{"word": "你好", "status": "matched", "reason": ""}],
+    "warnings": ["retried"], "unheard": [[1.5, 2.0]], "model": "builtin", "device": "cpu",
+}  # fmt: skip
+VERBOSE = {
+    "task": "transcribe", "language": "chinese", "duration": 3700.123,
+    "text": "你好。\nA & B <\tC\n>",
+    "segments": [
+        {"id": 0, "start": 0.5, "end": 1.25, "text": "你好。", "confidence": 0.9877},
+        {"id": 1, "start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>", "confidence": None},
+    ],
+}  # fmt: skip
+WORDS = [{"word": "你", "start": 0.5, "end": 0.75}, {"word": "好", "start": 0.75, "end": 1.25}]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_text_formats_are_written_as_ever(name: str) -> None:
+    assert FORMATS[name].write(TRANSCRIPT) == WRITTEN[name]
+
+
+@pytest.mark.parametrize(("name", "body"), [("json", FULL), ("verbose_json", VERBOSE)])
+def test_json_formats_are_written_as_ever(name: str, body: dict[str, object]) -> None:
+    indented = json.dumps(body, ensure_ascii=False, indent=1) + "\n"
+    assert FORMATS[name].write(TRANSCRIPT) == indented
+
+
+def test_verbose_json_has_the_words_of_those_who_ask_for_them() -> None:
+    render = FORMATS["verbose_json"].render
+    assert render(TRANSCRIPT, ("segment", "word")) == {**VERBOSE, "words": WORDS}
+    only_words = {k: v for k, v in VERBOSE.items() if k != "segments"}
+    assert render(TRANSCRIPT, ("word",)) == {**only_words, "words": WORDS}
+
+
+def test_openai_has_the_formats_of_its_own_api() -> None:
+    shapes = {one.name: one.render_openai for one in FORMATS.values() if one.render_openai}
+    assert set(shapes) == {"json", "verbose_json", "text", "srt", "vtt"}
+    assert shapes["json"](TRANSCRIPT, ("segment",)) == {"text": TRANSCRIPT.text}
+
+
+def test_a_kept_result_gives_the_other_formats_again() -> None:
+    kept = full_json.read(json.loads(json.dumps(full_json.body(TRANSCRIPT))))
+    for one in FORMATS.values():
+        if not one.is_json:
+            assert one.write(kept) == one.write(TRANSCRIPT)
+
+
+@pytest.mark.parametrize("one", FORMATS.values(), ids=lambda one: one.name)
+def test_each_gives_what_it_says(one: OutputFormat) -> None:
+    assert isinstance(one.render(TRANSCRIPT, ("segment",)), dict if one.is_json else str)
+    assert one.is_json == one.media_type.startswith("application/json")
+    assert one.ending.startswith(".")
+    assert one.title("en") != one.title("zh")
+
+
+def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(BadRequest) as refused:
+        registry.chosen("format", "docx", registry.all_formats())
+    assert "'docx'; use one of json, verbose_json, text, srt, vtt, tsv" in refused.value.message
+    with pytest.raises(BadRequest):
+        registry.chosen_texts("also", "srt,json")
