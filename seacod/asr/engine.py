@@ -14,6 +14,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import structlog
 from seacod.asr import features
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.quiet import quiet
+from seacod.asr.recognisers import funasr_library
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 from seacod.models.registry import SILERO, ModelSet
 from seacod.transcript import Token, mean_confidence
@@ -61,9 +63,11 @@ class Engine:
     """
 
     def __init__(self, models: ModelSet, cpu_threads: int) -> None:
+        directories = [models.asr, models.punctuation, None if models.vad == SILERO else models.vad]
         with quiet():
             import torch
-            from funasr import AutoModel
+
+            AutoModel = funasr_library.auto_model(Path(d) for d in directories if d)
         logging.getLogger().addFilter(_is_worth_a_line)
         self._torch = torch
         self.device = "cpu"
