@@ -6,7 +6,7 @@
 
 The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
 etc/seacod.yaml and docs/configuration.md from seacod/config; the man page and the
-completion of shells from seacod/cli/arguments.py; what `seacod runbook` prints from
+completion of shells from seacod/cli; what `seacod runbook` prints from
 docs/operations.md.
 """
 

@@ -19,7 +19,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from seacod.proving import sounds
-from seacod.proving.bench.private import private_service
+from seacod.proving.service import private_service
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "seacod/models/builtin/examples"

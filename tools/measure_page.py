@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-from seacod.proving.bench.private import PrivateService, free_port, private_service
+from seacod.proving.service import PrivateService, free_port, private_service
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH = ROOT / "seacod/models/builtin/examples/sentence-1.flac"

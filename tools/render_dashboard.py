@@ -37,7 +37,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from observability import views  # noqa: E402
 
 from seacod.proving import sounds  # noqa: E402
-from seacod.proving.bench.private import PrivateService, free_port, private_service  # noqa: E402
+from seacod.proving.service import PrivateService, free_port, private_service  # noqa: E402
 
 COLOURS = ("#0d9488", "#f59e0b", "#6366f1", "#ef4444", "#84cc16", "#06b6d4", "#a855f7", "#64748b")
 WIDTH, HEIGHT = 380, 110

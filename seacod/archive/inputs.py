@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from seacod.cli.transcribe.plan import is_recording
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
+from seacod.system.recordings import is_recording
 
 _LISTS = (".jsonl", ".csv")
 

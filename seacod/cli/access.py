@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
 import getpass
 import re
 import sys
 
+from seacod.cli.options import add_command, add_commands
 from seacod.errors import EX_OK, BadRequest
 from seacod.system.credentials import hash_key, hash_password, new_key
 
+HELP = "keys and logins for page and API"
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _SHORTEST_PASSWORD = 8
 
 
-def key(name: str) -> int:
+def add(parser: argparse.ArgumentParser) -> None:
+    commands = add_commands(parser)
+    for name, text, run in (
+        ("key", "make a key for a program", key),
+        ("user", "make a login for a person", user),
+    ):
+        add_command(commands, name, text, run).add_argument("name", help="who it is for")
+
+
+def key(options: argparse.Namespace) -> int:
     """A new key, shown once, and the entry that lets it in."""
-    _check(name)
+    name = _checked(options.name)
     secret = new_key()
     print(f"key:    {secret}")
     print("        shown once; the client sends it as: Authorization: Bearer KEY")
@@ -24,9 +36,9 @@ def key(name: str) -> int:
     return EX_OK
 
 
-def user(name: str) -> int:
+def user(options: argparse.Namespace) -> int:
     """The entry for a password, which is asked for twice or read from standard input."""
-    _check(name)
+    name = _checked(options.name)
     if sys.stdin.isatty():
         password = getpass.getpass("password: ")
         if password != getpass.getpass("again:    "):
@@ -43,9 +55,10 @@ def user(name: str) -> int:
     return EX_OK
 
 
-def _check(name: str) -> None:
+def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadRequest(
             f"{name[:64]!r} is no name: use letters, digits and . _ @ -, at most 64 of them",
             "名称只能包含字母、数字和 . _ @ -，最多 64 个字符",
         )
+    return name

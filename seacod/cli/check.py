@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-from seacod.proving.checks import registry
-from seacod.proving.checks.context import CheckContext
+from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.proving.checks.item import Finding, Status
 from seacod.system import terminal
 
+HELP = "the go-live checklist; exit 0 well, 1 look at it, 2 failed"
 # ECMA-48: green, yellow, red.
 _COLOURS = {Status.OK: "32", Status.WARN: "33", Status.FAIL: "31"}
 
 
-def check(
-    config: Path | None, names: Sequence[str], key: str | None, *, sends: bool, as_json: bool
-) -> int:
-    """Look at everything, or at the items named; nothing is changed.
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("items", nargs="*", metavar="ITEM", help="only these (all)")
+    parser.add_argument("--send", action="store_true", help="send a test message, too")
+    add_key(parser)
+    add_json(parser)
+    add_config(parser)
 
-    Args:
-        config: the configuration file, if one was named.
-        names: of items; none for all.
-        key: an API key, where the service asks for one.
-        sends: whether a test message may be sent.
-        as_json: one JSON object at the end instead of lines.
+
+def run(options: argparse.Namespace) -> int:
+    """Look at everything, or at the items named; nothing is changed.
 
     Returns:
         0 when all is well, 1 when something should be looked at, 2 when something failed.
@@ -35,14 +33,18 @@ def check(
     Raises:
         BadRequest: there is no item of a name.
     """
-    chosen = registry.chosen(names)
+    from seacod.proving.checks import registry
+    from seacod.proving.checks.context import CheckContext
+
+    chosen = registry.chosen(options.items)
+    context = CheckContext(options.config, api_key(options), options.send)
     found: list[tuple[str, Finding]] = []
-    for name, finding in registry.run(CheckContext(config, key, sends), chosen):
+    for name, finding in registry.run(context, chosen):
         found.append((name, finding))
-        if not as_json:
+        if not options.json:
             _tell(name, finding)
     worst = max((finding.status for _, finding in found), key=lambda one: one.exit_code)
-    if as_json:
+    if options.json:
         items = [_as_dict(name, finding) for name, finding in found]
         print(json.dumps({"status": worst.value, "items": items}, ensure_ascii=False, indent=1))
     else:

@@ -2,55 +2,60 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import signal
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_OK, NotConfirmed
-from seacod.proving.drills import telling
-from seacod.proving.drills.catalogue import DRILLS, Drill, find
-from seacod.proving.drills.target import Target
-from seacod.proving.drills.timing import Result
 from seacod.system import terminal
 
+if TYPE_CHECKING:
+    from seacod.proving.drills.catalogue import Drill
+    from seacod.proving.drills.timing import Result
 
-def listing() -> int:
-    """Every drill there is."""
-    for name, drill in DRILLS.items():
-        print(f"{name:<16} {_words(drill)}")
-    return EX_OK
+HELP = "break a staging service, and see it come back"
 
 
-def drill(
-    name: str, config: Path | None, key: str | None, *, is_confirmed: bool, as_json: bool
-) -> int:
-    """Run one.
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="of the drill")
+    parser.add_argument("--list", action="store_true", help="every drill, and what it does")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_key(parser)
+    add_json(parser)
+    add_config(parser)
 
-    Args:
-        name: of the drill.
-        config: the configuration file, if one was named.
-        key: an API key, where the service asks for one.
-        is_confirmed: whether the question was answered beforehand.
-        as_json: one JSON object instead of lines.
+
+def run(options: argparse.Namespace) -> int:
+    """Run one drill, or list them.
 
     Raises:
         BadRequest: there is no such drill.
         NotConfirmed: nobody said yes.
         SeacodError: it cannot be run here, or the service did not do what it should have.
     """
-    chosen = find(name)
-    if telling.mend(config):
+    from seacod.proving.drills import telling
+    from seacod.proving.drills.catalogue import DRILLS, find
+    from seacod.proving.drills.target import Target
+
+    if options.list or options.name is None:
+        for name, drill in DRILLS.items():
+            print(f"{name:<16} {_words(drill)}")
+        return EX_OK
+    chosen = find(options.name)
+    if telling.mend(options.config):
         print("an interrupted drill had left its settings; they are put back", file=sys.stderr)
-    target = Target(config, key)
+    target = Target(options.config, api_key(options))
     told = target.serving()
-    if not is_confirmed:
-        _ask(name, chosen, told["url"], told["in_flight"])
+    if not options.yes:
+        _ask(options.name, chosen, told["url"], told["in_flight"])
     # Whoever ends us gets what was changed put back.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = chosen.run(target)
-    if as_json:
+    if options.json:
         print(json.dumps(dataclasses.asdict(result), ensure_ascii=False))
     else:
         _tell(result, chosen)

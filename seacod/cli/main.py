@@ -1,6 +1,6 @@
 """The command `seacod`: the edge where errors become sentences and exit codes.
 
-`cli/arguments.py` has what can be typed, `cli/calls.py` what is then called.
+`parser.py` has what can be typed; each other module of this folder is a command.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from seacod.cli.arguments import make_parser
-from seacod.cli.calls import DAEMONS
+from seacod.cli.parser import make_parser
 from seacod.config.load import ENV_DEBUG
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
 from seacod.system import terminal
@@ -18,8 +17,9 @@ from seacod.system import terminal
 
 def main(arguments: list[str] | None = None) -> None:
     """The command `seacod`; exits with the command's code."""
-    options = make_parser().parse_args(arguments)
-    sys.exit(at_the_edge(lambda: options.call(options), is_daemon=options.call in DAEMONS))
+    words = sys.argv[1:] if arguments is None else arguments
+    options = make_parser(words[0] if words else None).parse_args(words)
+    sys.exit(at_the_edge(lambda: options.run(options), is_daemon=options.is_daemon))
 
 
 def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:

@@ -6,6 +6,7 @@ one is configured, otherwise the journal of the unit.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import re
@@ -16,8 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seacod.cli.options import add_config, add_json
+from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
+from seacod.system.terminal import date_and_time
 
+HELP = "the slowest requests, and where their time went"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _EVENTS = ("transcribed", "not_transcribed")
 # Where a request's time can go: the field of the log, and in words.
@@ -62,27 +67,31 @@ class Request:
         return f"{share:.0%} {words} ({stages[most]:.2f} s)"
 
 
-def report(since: str, log_file: Path | None, count: int, *, as_json: bool) -> int:
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--since", default="1h", help="how far back: 30m, 1h, 2d (1h)")
+    parser.add_argument("--log", type=Path, help="log file; default: log.file, else the journal")
+    parser.add_argument("--count", type=int, default=10, help="how many (10)")
+    add_json(parser)
+    add_config(parser)
+
+
+def run(options: argparse.Namespace) -> int:
     """Print the slowest requests.
 
-    Args:
-        since: how far back, such as 1h, 30m or 2d.
-        log_file: JSON lines; None for the journal.
-        count: how many to print.
-        as_json: as one JSON object.
-
     Raises:
-        BadRequest: `since` is no length of time.
+        BadRequest: `--since` is no length of time.
         NotRunning: there is neither file nor journal.
     """
-    from_time = datetime.datetime.now().timestamp() - seconds_of(since)
+    log_file: Path | None = options.log or load_settings(options.config).log.file
+    count = max(1, options.count)
+    from_time = datetime.datetime.now().timestamp() - seconds_of(options.since)
     lines = _file(log_file) if log_file is not None else _journal(from_time)
     found = sorted(requests(lines, from_time), key=lambda one: -one.seconds)
-    if as_json:
+    if options.json:
         body = [{"at": one.at, "why": one.why(), **one.fields} for one in found[:count]]
         print(json.dumps({"requests": len(found), "slowest": body}, ensure_ascii=False))
         return EX_OK
-    _print(found, count, since)
+    _print(found, count, options.since)
     return EX_OK
 
 
@@ -131,11 +140,11 @@ def _print(found: list[Request], count: int, since: str) -> None:
     print("".join(f", {number} {reason}" for reason, number in sorted(failed.items())))
     print(f"\n{'when':19}  {'took':>8}  {'audio':>8}  {'factor':>6}  {'request':16}  why")
     for one in found[:count]:
-        when = datetime.datetime.fromtimestamp(one.at).strftime("%Y-%m-%d %H:%M:%S")
         audio = one.fields.get("audio_seconds")
         factor = one.fields.get("real_time_factor")
         print(
-            f"{when}  {one.seconds:7.2f}s  {'—' if audio is None else f'{float(audio):.1f}s':>8}  "
+            f"{date_and_time(one.at)}  {one.seconds:7.2f}s  "
+            f"{'—' if audio is None else f'{float(audio):.1f}s':>8}  "
             f"{'—' if factor is None else f'{float(factor):.3f}':>6}  "
             f"{str(one.fields.get('request_id', ''))[:16]:16}  {one.why()}"
         )

@@ -7,16 +7,39 @@ import asyncio
 import faulthandler
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from seacod import __version__, logs
+from seacod import __version__
+from seacod.cli.options import add_config
 from seacod.config import DEFAULT_FILE, Settings, load_settings
 from seacod.errors import SeacodError
-from seacod.supervisor.daemon import Supervisor
-from seacod.supervisor.systemd.notify import Notifier
+
+if TYPE_CHECKING:
+    from seacod.supervisor.daemon import Supervisor
+
+HELP = "run the service in the foreground (systemd calls this)"
+IS_DAEMON = True
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--host", help="address of page and API (server.host)")
+    parser.add_argument("--port", type=int, help="port of page and API (server.port)")
+    parser.add_argument("--metrics-port", type=int, help="port of the metrics (metrics.port)")
+    parser.add_argument("--model", help="model name, id or directory (asr.model)")
+    parser.add_argument(
+        "--try",
+        action="store_true",
+        dest="is_try",
+        help="for this machine only (127.0.0.1), with the addresses printed",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the service until it ends; its exit code."""
+    from seacod import logs
+    from seacod.supervisor.daemon import Supervisor
+
     overrides = {
         "server.host": options.host or ("127.0.0.1" if options.is_try else None),
         "server.port": options.port,
@@ -53,6 +76,8 @@ def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
     try:
         return read_settings()
     except SeacodError as error:
+        from seacod.supervisor.systemd.notify import Notifier
+
         Notifier(keep=True).failed(error.exit_code, error.message)
         raise
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from importlib import resources
 
 from seacod.errors import EX_OK, BadRequest
 
+HELP = "what an alert means, and what to do"
 
-def runbook(name: str | None) -> int:
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="of the alert; without one, all names")
+
+
+def run(options: argparse.Namespace) -> int:
     """Print the section of one alert, or the names of all.
 
     Raises:
         BadRequest: there is no section of that name.
     """
-    sections = read()
+    sections, name = read(), options.name
     if name is None:
         print("\n".join(sections))
         return EX_OK

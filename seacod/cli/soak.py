@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest, CannotWrite
-from seacod.proving.drills.catalogue import find
-from seacod.proving.drills.target import Target
-from seacod.proving.soak import report, run
-from seacod.proving.soak.figures import summary
-from seacod.proving.soak.ledger import SoakLedger
-from seacod.proving.soak.material import Material
-from seacod.proving.soak.timetable import run_seconds
+
+HELP = "days of mixed work in miniature, and a report"
 
 
-def soak(
-    config: Path | None,
-    key: str | None,
-    hours: float,
-    speed: float,
-    drills: Sequence[str],
-    recordings: Sequence[Path],
-    output: Path,
-    *,
-    as_json: bool,
-) -> int:
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hours", type=float, default=72.0, help="of the timetable (72)")
+    parser.add_argument("--speed", type=float, default=24.0, help="how fast its clock runs (24)")
+    parser.add_argument(
+        "--drills", nargs="+", default=[], metavar="DRILL", help="let one in each hour"
+    )
+    parser.add_argument(
+        "--recordings", type=Path, nargs="+", default=[], metavar="FILE",
+        help="speech to send (the shipped examples)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(), help="directory for soak.html and soak.json"
+    )
+    add_key(parser)
+    add_json(parser)
+    add_config(parser)
+
+
+def run(options: argparse.Namespace) -> int:
     """Put a running service to work, and write a report.
-
-    Args:
-        config: its configuration file, if one was named.
-        key: an API key, where it asks for one.
-        hours: of the timetable.
-        speed: how fast its clock runs.
-        drills: faults to let in, one each hour.
-        recordings: speech to send; none for the shipped one.
-        output: directory for soak.html and soak.json.
-        as_json: print the JSON instead of lines.
 
     Returns:
         0 when all went well, 1 when something did not, 130 when it was ended early and was well.
@@ -49,17 +43,27 @@ def soak(
     Raises:
         SeacodError: it cannot begin.
     """
+    from seacod.proving.drills.catalogue import find
+    from seacod.proving.drills.target import Target
+    from seacod.proving.soak import report
+    from seacod.proving.soak.figures import summary
+    from seacod.proving.soak.ledger import SoakLedger
+    from seacod.proving.soak.material import Material
+    from seacod.proving.soak.run import soak
+    from seacod.proving.soak.timetable import run_seconds
+
+    hours, speed, output = options.hours, options.speed, options.output
     if not (0 < hours <= 10_000 and 0 < speed <= 3600):
         raise BadRequest("--hours and --speed must be greater than 0 (speed at most 3600)")
-    for name in drills:
+    for name in options.drills:
         find(name)
-    material = Material(recordings)
+    material, target = Material(options.recordings), Target(options.config, api_key(options))
     ledger = SoakLedger()
     _make(output)
     minutes = run_seconds(hours, speed) / 60
     print(f"{hours:g} hours at {speed:g} times their speed: {minutes:.1f} minutes", file=sys.stderr)
     try:
-        asyncio.run(run.soak(Target(config, key), hours, speed, drills, material, ledger, _tell))
+        asyncio.run(soak(target, hours, speed, options.drills, material, ledger, _tell))
     except (KeyboardInterrupt, asyncio.CancelledError):
         ledger.is_early = True
     if not ledger.samples:
@@ -67,7 +71,7 @@ def soak(
     found = summary(ledger, hours, speed)
     _write(output / "soak.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     _write(output / "soak.html", report.page(ledger, found))
-    print(json.dumps(found, ensure_ascii=False) if as_json else _words(found, output))
+    print(json.dumps(found, ensure_ascii=False) if options.json else _words(found, output))
     if found["good"]:
         return EX_INTERRUPTED if ledger.is_early else EX_OK
     return EX_FAILURE
@@ -78,6 +82,8 @@ def _tell(line: str) -> None:
 
 
 def _words(found: dict[str, Any], output: Path) -> str:
+    from seacod.proving.soak.report import slope
+
     work, away = found["work"], found["availability"]
     lines = [
         f"{work['pieces']} pieces of work, {work['audio_seconds'] / 3600:.1f} hours of audio in "
@@ -89,7 +95,7 @@ def _words(found: dict[str, Any], output: Path) -> str:
         f"  restarts {len(found['restarts'])}, drills {len(found['drills'])}",
     ]
     lines += [
-        f"  {one['what']}: {one['last_bytes'] / 1e6:.0f} MB, {report.slope(one)}"
+        f"  {one['what']}: {one['last_bytes'] / 1e6:.0f} MB, {slope(one)}"
         for one in found["memory"]
     ]
     lines += [f"NOT GOOD: {problem}" for problem in found["problems"]] or ["good"]

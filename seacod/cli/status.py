@@ -2,67 +2,64 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from seacod.cli.fleet import fleet
+from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.client import status_socket
 from seacod.errors import EX_OK, NotRunning
 from seacod.system.terminal import ago
 
+HELP = "show the state of the running service"
 # Cursor home, and clear from there to the end (ECMA-48).
 _CLEAR = "\x1b[H\x1b[2J"
 _SHOWN_NOTICES = 5
 
 
-def run(
-    config: Path | None,
-    *,
-    as_json: bool,
-    every_seconds: float | None,
-    hosts: str | None = None,
-    key: str | None = None,
-) -> int:
-    """Print the status.
+def add(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
+    parser.add_argument(
+        "--watch", type=float, nargs="?", const=2.0, metavar="SECONDS",
+        help="show it again and again (every 2 s), until Ctrl-C",
+    )  # fmt: skip
+    parser.add_argument("--host", metavar="A,B,C", help="services elsewhere, over HTTP")
+    add_key(parser, "their API key")
+    add_config(parser)
 
-    Args:
-        config: the configuration file, if one was named.
-        as_json: one JSON object (a line each time when watching).
-        every_seconds: again and again with this pause; None for once.
-        hosts: of several services, separated by commas, instead of the one here.
-        key: an API key, where those ask for one.
+
+def run(options: argparse.Namespace) -> int:
+    """Print the status once, or again and again.
 
     Raises:
         NotRunning: no service answers (when watching, this is shown instead).
         BadRequest: one of the hosts is none.
     """
-
-    def look(indent: int | None) -> tuple[str, int]:
-        if hosts is not None:
-            return fleet(hosts, key, as_json=as_json)
-        return _text(status_socket.status(config), as_json, indent=indent), EX_OK
-
-    if every_seconds is None:
-        text, code = look(2)
+    if options.watch is None:
+        text, code = _look(options, 2)
         print(text)
         return code
     while True:
         try:
-            text, _ = look(None)
+            text, _ = _look(options, None)
         except NotRunning as error:
-            text = json.dumps({"state": "not_running"}) if as_json else error.message
-        is_screen = sys.stdout.isatty() and not as_json
+            text = json.dumps({"state": "not_running"}) if options.json else error.message
+        is_screen = sys.stdout.isatty() and not options.json
         print(f"{_CLEAR if is_screen else ''}{text}", flush=True)
-        time.sleep(max(0.1, every_seconds))
+        time.sleep(max(0.1, options.watch))
 
 
-def _text(status: dict[str, Any], as_json: bool, *, indent: int | None) -> str:
-    if as_json:
-        return json.dumps(status, ensure_ascii=False, indent=indent)
-    return "\n".join(lines(status))
+def _look(options: argparse.Namespace, indent: int | None) -> tuple[str, int]:
+    if options.host is not None:
+        from seacod.cli.fleet import fleet
+
+        return fleet(options.host, api_key(options), as_json=options.json)
+    status = status_socket.status(options.config)
+    if options.json:
+        return json.dumps(status, ensure_ascii=False, indent=indent), EX_OK
+    return "\n".join(lines(status)), EX_OK
 
 
 def lines(status: dict[str, Any]) -> list[str]:

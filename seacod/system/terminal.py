@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 
@@ -30,3 +31,8 @@ def ago(since: float) -> str:
         if seconds >= size:
             return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
     return f"{seconds} s"
+
+
+def date_and_time(at: float) -> str:
+    """A Unix time on the reader's clock, to the second."""
+    return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")

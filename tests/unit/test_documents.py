@@ -13,7 +13,7 @@ from documented import DOCUMENTS, ROOT, blocks, elsewhere
 
 from seacod.alerts.kinds import KINDS
 from seacod.cli import runbook
-from seacod.cli.arguments import make_parser
+from seacod.cli.parser import make_parser
 from seacod.config.load import leaves
 from seacod.config.schema import Settings
 

@@ -13,7 +13,7 @@ import pytest
 import sounds
 from supervised import ROOT, Service, free_port
 
-from seacod.cli.transcribe import plan
+from seacod.cli import plan
 from seacod.errors import BadRequest
 
 WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import shtab
 
 from seacod.cli import runbook
-from seacod.cli.arguments import make_parser
+from seacod.cli.parser import make_parser
 from seacod.proving.checks.registry import ITEMS
 from seacod.proving.drills.catalogue import DRILLS
 

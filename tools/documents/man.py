@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from seacod.cli.arguments import make_parser
+from seacod.cli.parser import make_parser
 from seacod.config.schema import SECRETS
 
-_HEAD = r""".\" Made by tools/make_generated.py from seacod/cli/arguments.py.
+_HEAD = r""".\" Made by tools/make_generated.py from seacod/cli.
 .TH SEACOD 1 "" "seacod" "User Commands"
 .SH NAME
 seacod \- Chinese speech recognition as a dependable service

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
-from seacod.asr import tuning
-from seacod.asr.engine import Engine
-from seacod.asr.tuning import Tuning
-from seacod.config.schema import Settings
-from seacod.models import registry, warmup
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seacod import logs
+from seacod.config import Settings, load_settings
+from seacod.errors import EX_OK
 from seacod.paths import Paths
 
+if TYPE_CHECKING:
+    from seacod.asr.tuning import Tuning
+
+HELP = "what batches of each size cost here"
 # What waits should be done within this time if every recording is so long.
 _WAIT_SECONDS, _RECORDING_SECONDS = 60.0, 60.0
 _FEWEST, _MOST = 4, 500
 # Share of the deadline that the audio that waits may take.
 _DEADLINE_SHARE = 0.8
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tune", action="store_true", help="print limits for the configuration")
+    parser.add_argument("--config", type=Path, help="configuration file")
+    parser.add_argument("--model", help="model name, id or directory (asr.model)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print: figures, or what to configure."""
+    settings = load_settings(options.config, options={"asr.model": options.model})
+    # To standard error: what is printed here may go into a configuration file.
+    logs.configure(settings.log.model_copy(update={"file": None}), "client")
+    found = measure(settings)
+    if options.json:
+        print(json.dumps(dataclasses.asdict(found)))
+    elif options.tune:
+        # Comments, so that all of it can go into a configuration file.
+        for padded, taken in found.measured:
+            print(
+                f"# {padded:5.0f} padded seconds: {taken:.3f} s, {padded / taken:.1f} audio s / s"
+            )
+        print(recommended(found, settings), end="")
+    else:
+        print("padded seconds   seconds taken   audio s / s")
+        for padded, taken in found.measured:
+            print(f"{padded:14.0f} {taken:15.3f} {padded / taken:13.1f}")
+        print(f"nothing is gained beyond {found.useful_seconds:g} padded seconds")
+    return EX_OK
 
 
 def measure(settings: Settings) -> Tuning:
@@ -22,6 +59,10 @@ def measure(settings: Settings) -> Tuning:
     Raises:
         ModelUnavailable: there is none.
     """
+    from seacod.asr import tuning
+    from seacod.asr.engine import Engine
+    from seacod.models import registry, warmup
+
     paths = Paths.resolve(settings)
     models = registry.resolve(settings.asr, paths.models)
     engine = Engine(models, settings.asr.cpu_threads)

@@ -7,7 +7,9 @@ it, and from its last sound to the sentence as it stays.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import dataclasses
 import json
 import threading
 import time
@@ -18,11 +20,12 @@ import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.errors import SeacodError
+from seacod.errors import EX_OK, SeacodError
 from seacod.proving import sounds
-from seacod.proving.bench.private import private_service
 from seacod.proving.bench.throughput import quantile
+from seacod.proving.service import private_service
 
+HELP = "how long people at microphones wait"
 _BLOCK = SAMPLE_RATE // 10
 _PAUSE_SECONDS = 1.5
 # What is quieter than this beside the loudest is the end of a sentence, not a part of it.
@@ -47,6 +50,30 @@ class LiveFigures:
 class _Sentence:
     begins: float
     ends: float
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--microphones", type=int, nargs="+", default=[1, 4, 8], help="(1 4 8)")
+    parser.add_argument("--rounds", type=int, default=2, help="times all sentences are said (2)")
+    parser.add_argument("--device", default="auto", help="asr.device (auto)")
+    parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print."""
+    rounds = max(1, options.rounds)
+    found = measure(options.model, options.device, options.microphones, rounds)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(figures) for figures in found]))
+        return EX_OK
+    print("seconds, over all sentences           first guess        after the last sound")
+    print("microphones  sentences  missing       p50    p95         p50    p95    max")
+    for f in found:
+        print(
+            f"{f.microphones:11} {f.sentences:10} {f.missing:8}    {f.guess_p50:6.2f} "
+            f"{f.guess_p95:6.2f}      {f.final_p50:6.2f} {f.final_p95:6.2f} {f.final_max:6.2f}"
+        )
+    return EX_OK
 
 
 def measure(model: str, device: str, microphones: Sequence[int], rounds: int) -> list[LiveFigures]:

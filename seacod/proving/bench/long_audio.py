@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import json
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-import numpy as np
 import psutil
 
-from seacod.asr.audio import SAMPLE_RATE
-from seacod.errors import SeacodError
+from seacod.errors import EX_OK, SeacodError
 from seacod.proving import sounds
-from seacod.proving.bench.private import PrivateService, private_service
+from seacod.proving.service import PrivateService, private_service
 
+HELP = "memory for a recording of hours"
 _SHORT_SECONDS = 300.0
 _LOOK_SECONDS = 0.05
 _MINUTE = 60.0
@@ -38,6 +39,29 @@ class LongFigures:
         return self.long_peak_bytes / self.short_peak_bytes
 
 
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hours", type=float, default=3.0, help="how long it is (3)")
+    parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print."""
+    figures = measure(options.model, max(0.1, options.hours))
+    if options.json:
+        print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
+        return EX_OK
+    print("resident memory of the worker, at its peak")
+    print(f"  {figures.short_seconds / 60:5.0f} min   {figures.short_peak_bytes / 1e6:6.0f} MB")
+    print(f"  {figures.long_seconds / 60:5.0f} min   {figures.long_peak_bytes / 1e6:6.0f} MB")
+    print(f"  ratio       {figures.ratio:.3f}")
+    print(
+        f"  the long one took {figures.long_took_seconds:.0f} s "
+        f"({figures.long_seconds / figures.long_took_seconds:.0f} audio s / s), "
+        f"{figures.long_characters} characters"
+    )
+    return EX_OK
+
+
 def measure(model: str, hours: float) -> LongFigures:
     """Both recordings through a service of the bench's own, the short one first.
 
@@ -58,6 +82,11 @@ def measure(model: str, hours: float) -> LongFigures:
 
 def write(path: Path, seconds: float) -> None:
     """Speech of this length as FLAC."""
+    import av
+    import numpy as np
+
+    from seacod.asr.audio import SAMPLE_RATE
+
     minute = (sounds.speech(_MINUTE) * 32767).astype(np.int16)
     with av.open(str(path), "w", format="flac") as out:
         stream = out.add_stream("flac", rate=SAMPLE_RATE, layout="mono")

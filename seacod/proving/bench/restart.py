@@ -3,6 +3,9 @@ a warm spare, in one run."""
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import json
 import os
 import signal
 import statistics
@@ -10,9 +13,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from seacod.errors import SeacodError
-from seacod.proving.bench.private import PrivateService, private_service
+from seacod.errors import EX_OK, SeacodError
+from seacod.proving import sounds
+from seacod.proving.service import PrivateService, private_service
 
+HELP = "time to the first right text after a kill, spare or not"
 _PAUSE_SECONDS = 0.01
 
 
@@ -27,6 +32,26 @@ class RestartFigures:
     def ratio(self) -> float:
         """Median with a spare over median without."""
         return statistics.median(self.spare_seconds) / statistics.median(self.cold_seconds)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=3, help="kills of each sort (3)")
+    parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print."""
+    example, rounds = sounds.examples()[0], max(1, options.rounds)
+    text = str(example["text"]) if options.model == "builtin" else None
+    figures = measure(options.model, rounds, sounds.DIRECTORY / example["file"], text)
+    if options.json:
+        print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
+        return EX_OK
+    print(f"from SIGKILL of the worker to the first right transcription, {rounds} rounds each")
+    print(f"  without a spare  {_seconds(figures.cold_seconds)}")
+    print(f"  with a spare     {_seconds(figures.spare_seconds)}")
+    print(f"  ratio of medians {figures.ratio:.3f}")
+    return EX_OK
 
 
 def measure(model: str, rounds: int, recording: Path, text: str | None) -> RestartFigures:
@@ -66,3 +91,7 @@ def _one_round(service: PrivateService, spare: str, recording: Path, text: str |
         if heard is not None and text in (None, heard):
             return time.monotonic() - begun
         time.sleep(_PAUSE_SECONDS)
+
+
+def _seconds(times: tuple[float, ...]) -> str:
+    return "  ".join(f"{time:6.2f} s" for time in times)

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import json
 import time
 from dataclasses import dataclass
 
 import psutil
 
-from seacod.proving.bench.private import private_service
+from seacod.errors import EX_OK
+from seacod.proving.service import private_service
+
+HELP = "memory and processor time of the supervisor"
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisorFigures:
-    """Of an idle service with a worker and a spare."""
+    """An idle service with a worker and a spare."""
 
     resident_bytes: int
     processor_share: float
-    """Of one core, 0 to 1."""
+    """A share of one core, 0 to 1."""
     measured_seconds: float
     worker_resident_bytes: int
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to look (60)")
+    parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print."""
+    figures = measure(options.model, max(1.0, options.seconds))
+    if options.json:
+        print(json.dumps(dataclasses.asdict(figures)))
+        return EX_OK
+    print(f"supervisor of an idle service, over {figures.measured_seconds:.0f} s")
+    print(f"  resident memory  {figures.resident_bytes / 1e6:.1f} MB")
+    print(f"  processor        {figures.processor_share:.2%} of one core")
+    print(f"  its worker       {figures.worker_resident_bytes / 1e6:.0f} MB resident")
+    return EX_OK
 
 
 def measure(model: str, seconds: float) -> SupervisorFigures:

@@ -6,18 +6,27 @@ The ratio between the figures is the result; the figures themselves belong to th
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import dataclasses
 import http.client
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seacod.asr.audio import Samples
-from seacod.proving import sounds
-from seacod.proving.bench.peers import Peer
+from seacod.errors import EX_OK
+from seacod.proving import peers, sounds
+from seacod.proving.peers import Peer
 
+if TYPE_CHECKING:
+    from seacod.asr.audio import Samples
+
+HELP = "audio a second, beside a Gradio app and funasr-server"
 RECORDING_SECONDS = 14.0
 _HEALTH_EVERY_SECONDS = 0.02
 
@@ -35,6 +44,65 @@ class ThroughputFigures:
     answered: int
     errors: int
     health_p99: float
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 8, 16], help="(1 4 8 16)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of one run (15)")
+    parser.add_argument("--device", default="auto", help="asr.device (auto)")
+    parser.add_argument("--output", type=Path, help="directory for throughput.json and .svg")
+    parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print."""
+    from seacod.config.schema import Settings
+    from seacod.models import registry
+    from seacod.paths import Paths
+
+    model, device, seconds = options.model, options.device, max(1.0, options.seconds)
+    settings = Settings.model_validate({"asr": {"model": model, "device": device}})
+    directory = registry.resolve(settings.asr, Paths.resolve(settings).models).asr
+    theirs = "cuda:0" if device.startswith("cuda") else "cpu"
+    if not options.json:
+        print(f"{RECORDING_SECONDS:g} s recordings, {seconds:g} s a run, model {model}")
+        print("peer              clients audio s / s    p50 s    p95 s    p99 s  errors  health ms")
+    figures = measure(
+        [
+            lambda: peers.seacod(model, device),
+            lambda: peers.plain_gradio(directory, theirs),
+            lambda: peers.funasr_server(directory, theirs),
+        ],
+        options.clients,
+        seconds,
+        (lambda one: None) if options.json else _print,
+    )
+    found = {
+        "model": model,
+        "recording_seconds": RECORDING_SECONDS,
+        "run_seconds": seconds,
+        "figures": [dataclasses.asdict(one) for one in figures],
+        "ratios": ratios(figures),
+    }
+    if options.output is not None:
+        options.output.mkdir(parents=True, exist_ok=True)
+        (options.output / "throughput.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        (options.output / "throughput.svg").write_text(chart(figures), "utf-8")
+    if options.json:
+        print(json.dumps(found))
+        return EX_OK
+    for count, by_peer in ratios(figures).items():
+        words = ", ".join(f"{ratio:.2f} x {peer}" for peer, ratio in by_peer.items())
+        print(f"{count:3} clients: {words}")
+    return EX_OK
+
+
+def _print(f: ThroughputFigures) -> None:
+    print(
+        f"{f.peer:17} {f.clients:7} {f.audio_per_second:11.1f} {f.p50:8.2f} {f.p95:8.2f} "
+        f"{f.p99:8.2f} {f.errors:7} {f.health_p99 * 1000:10.1f}",
+        flush=True,
+    )
 
 
 def measure(
@@ -56,15 +124,15 @@ def measure(
     for start in starts:
         with start() as peer:
             # What a first recording costs once is not what is measured.
-            run(peer, speech, 2, min(3.0, seconds))
+            load(peer, speech, 2, min(3.0, seconds))
             for count in clients:
-                figures = run(peer, speech, count, seconds)
+                figures = load(peer, speech, count, seconds)
                 tell(figures)
                 found.append(figures)
     return found
 
 
-def run(peer: Peer, speech: Samples, clients: int, seconds: float) -> ThroughputFigures:
+def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> ThroughputFigures:
     """So many clients at one peer for so long."""
     began = time.monotonic()
     until = began + seconds

@@ -5,22 +5,13 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
+from seacod.system.recordings import is_recording
 
-# In a directory, what has one of these endings is a recording; a file that is named always is.
-_ENDINGS = frozenset(
-    ".aac .ac3 .aif .aiff .amr .ape .au .avi .caf .flac .flv .m4a .m4b .mka .mkv .mov .mp2 .mp3 "
-    ".mp4 .mpeg .mpg .oga .ogg .opus .ts .wav .webm .wma .wmv .wv".split()
-)
 _WILD = frozenset("*?[")
-
-
-def is_recording(path: PurePath) -> bool:
-    """By its ending."""
-    return path.suffix.lower() in _ENDINGS
 
 
 @dataclass(frozen=True, slots=True)

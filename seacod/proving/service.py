@@ -1,4 +1,5 @@
-"""A service of the bench's own: real supervisor, real worker, free ports, a scratch directory."""
+"""A service of one's own, for benches and `seacod transcribe --local`: real supervisor and worker,
+free ports, a scratch directory."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from seacod.errors import SeacodError
-from seacod.proving.bench.private import free_port, private_service
+from seacod.proving.service import free_port, private_service
 from seacod.system.interpreter import python
 
 _PATIENCE_SECONDS = 600.0
@@ -92,7 +92,7 @@ def seacod(model: str, device: str) -> Iterator[Peer]:
     """Ours, with its defaults."""
     with private_service(
         model,
-        asr={"device": device, **__import__("json").loads(__import__("os").environ.get("X", "{}"))},
+        asr={"device": device},
         supervisor={"spare": "off"},
     ) as service:
         yield Seacod(int(service.url.rpartition(":")[2]))

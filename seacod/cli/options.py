@@ -1,0 +1,61 @@
+"""Options that several commands have, and commands below a command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Subparsers = Any  # argparse's type is private
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """--config: the configuration file."""
+    parser.add_argument("--config", type=Path, help="configuration file")
+
+
+def add_json(parser: argparse.ArgumentParser, text: str = "as one JSON object") -> None:
+    """--json: for programs."""
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def add_key(parser: argparse.ArgumentParser, what: str = "API key") -> None:
+    """--key: for a service that asks for one; `api_key` reads it."""
+    parser.add_argument("--key", help=f"{what}; default: the environment's SEACOD_API_KEY")
+
+
+def api_key(options: argparse.Namespace) -> str | None:
+    """The API key: the option's, else the environment's, where other users do not see it."""
+    key: str | None = options.key or os.environ.get("SEACOD_API_KEY")
+    return key
+
+
+def add_commands(parser: argparse.ArgumentParser) -> Subparsers:
+    """Room for commands, one of which has to be named."""
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def add_command(
+    commands: Subparsers,
+    name: str,
+    text: str | None,
+    run: Callable[[argparse.Namespace], int] | None = None,
+    *,
+    is_daemon: bool = False,
+) -> argparse.ArgumentParser:
+    """One command, or several under one name.
+
+    Args:
+        commands: where it belongs (`add_commands`).
+        name: as it is typed.
+        text: what it does; None for an internal one, which help does not list.
+        run: called with its options; returns the exit code. None where commands follow.
+        is_daemon: it is the service, not one who asks it.
+    """
+    shown = {"help": text, "description": text} if text else {}
+    parser: argparse.ArgumentParser = commands.add_parser(name, **shown)
+    if run is not None:
+        parser.set_defaults(run=run, is_daemon=is_daemon)
+    return parser

@@ -1,0 +1,145 @@
+"""`seacod transcribe`: one file after the other, with a bar for each; what is done is not done
+again. An archive on Ray is `seacod/archive`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seacod.cli import plan
+from seacod.cli.options import add_config, add_key, api_key
+from seacod.client import status_socket
+from seacod.client.http import Refused, Service
+from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite
+from seacod.formats import registry
+from seacod.system import terminal
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+HELP = "texts of recordings"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", help="recordings, directories, wildcards")
+    parser.add_argument(
+        "-o", "--output", help="directory for the texts (else printed); with --ray, or a URL"
+    )
+    *others, last = registry.names(registry.all_formats())
+    parser.add_argument("--format", default="text", help=f"{', '.join(others)} or {last} (text)")
+    parser.add_argument("--hotwords", default="", help="words separated by blanks or commas")
+    parser.add_argument("--url", help="of the service; default: the one that runs here")
+    add_key(parser)
+    parser.add_argument("--local", action="store_true", help="with an engine of its own")
+    parser.add_argument("--model", default="builtin", help="asr.model of that engine (builtin)")
+    parser.add_argument("--again", action="store_true", help="also what is done already")
+    parser.add_argument(
+        "--ray",
+        metavar="CLUSTER",
+        help="an archive on a Ray cluster, an engine on each GPU or core: auto (the one that runs "
+        "here), local (this machine, nothing needs to run) or HOST:PORT; needs -o, and takes lists "
+        "(.jsonl, .csv) and URLs (s3://...), too",
+    )
+    parser.add_argument(
+        "--metrics-port", type=int, default=0, help="with --ray: where Prometheus may look on"
+    )
+    add_config(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Texts of the recordings, to files or to standard output.
+
+    Returns:
+        0 when all of them have one, 1 when one was refused; each refusal is told.
+
+    Raises:
+        SeacodError: nothing can be done: a file is missing, no service answers.
+    """
+    if options.ray is not None:
+        return _on_ray(options)
+    wanted = registry.chosen("--format", options.format, registry.all_formats())
+    tasks = plan.tasks(options.files, Path(options.output) if options.output else None, wanted)
+    left = [task for task in tasks if options.again or not task.is_done]
+    if len(left) < len(tasks):
+        print(f"{len(tasks) - len(left)} done before; --again does them anew", file=sys.stderr)
+    if not left:
+        return EX_OK
+    refused = 0
+    with _service(options) as service:
+        for number, task in enumerate(left, 1):
+            try:
+                with _bar(task.source.name, number, len(left)) as bar:
+                    text = service.transcribe(
+                        task.source, options.hotwords, wanted.name, lambda share: _show(bar, share)
+                    )
+                    _show(bar, 1.0)
+            except Refused as error:
+                refused += 1
+                print(f"{task.source}: {error.sentence(terminal.language())}", file=sys.stderr)
+                continue
+            _put(task, text, is_one=len(tasks) == 1)
+    return EX_FAILURE if refused else EX_OK
+
+
+def _on_ray(options: argparse.Namespace) -> int:
+    from seacod.archive.command import Archive, transcribe
+
+    if not options.output:
+        raise BadRequest(
+            "--ray needs -o: where the texts and the manifest go",
+            "--ray 需要用 -o 指定结果与清单的存放位置",
+        )
+    return transcribe(
+        Archive(
+            options.files, options.output, options.format, options.hotwords, options.ray,
+            options.model, options.config, options.again, options.metrics_port,
+        )
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _service(options: argparse.Namespace) -> Iterator[Service]:
+    with contextlib.ExitStack() as stack:
+        url = options.url
+        if options.local:
+            from seacod.proving.service import private_service
+
+            print(f"starting an engine ({options.model})", file=sys.stderr)
+            private = private_service(options.model, supervisor={"spare": "off"})
+            url = stack.enter_context(private).url
+        service = Service(url or status_socket.status(options.config)["url"], api_key(options))
+        stack.callback(service.close)
+        yield service
+
+
+def _bar(name: str, number: int, count: int) -> tqdm[None]:
+    from tqdm import tqdm
+
+    title = f"[{number}/{count}] {name}" if count > 1 else name
+    return tqdm(
+        total=100, desc=title[:40], unit="%", leave=True, disable=not sys.stderr.isatty(),
+        bar_format="{desc:40} {bar} {n:3.0f} % {elapsed}<{remaining}",
+    )  # fmt: skip
+
+
+def _show(bar: tqdm[None], share: float) -> None:
+    bar.update(max(0.0, 100 * share - bar.n))
+
+
+def _put(task: plan.PlannedFile, text: str, *, is_one: bool) -> None:
+    """To its file, whole or not at all; else to standard output, under its name."""
+    if task.target is None:
+        print(text if is_one else f"== {task.source}\n{text}", end="", flush=True)
+        return
+    part = task.target.with_name(f".{task.target.name}.part")
+    try:
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, "utf-8")
+        os.replace(part, task.target)
+    except OSError as error:
+        raise CannotWrite(f"{task.target}: cannot be written: {error.strerror}") from None

@@ -1,2 +1,0 @@
-"""`seacod transcribe`: what to do with which file (`plan.py`), asking the service (`asking.py`),
-and the command itself (`command.py`)."""
