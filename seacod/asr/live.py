@@ -176,7 +176,7 @@ class LiveSession:
 
     def __init__(
         self,
-        deduplicator: LiveSessions,
+        sessions: LiveSessions,
         client: str,
         words: Hotwords,
         rate: int,
@@ -189,13 +189,13 @@ class LiveSession:
                 f"sample_rate: {rate} is none of a microphone; {_LOWEST_RATE} to {_HIGHEST_RATE}",
                 f"sample_rate：{rate} 不在 {_LOWEST_RATE} 到 {_HIGHEST_RATE} 之间",
             )
-        self._deduplicator = deduplicator
+        self._sessions = sessions
         self._client = client
         self._words = words
         self._rate = rate
         self._cutter = Cutter(longest_piece_seconds)
         self._offset_seconds = offset_seconds
-        self._assembly = deduplicator.assemble()
+        self._assembly = sessions.assemble()
         self._assembly.segments.extend(before)
         self._order = Order(client, words.prompt)
         self._figures = RecordingFigures(decoded_seconds=offset_seconds)
@@ -212,11 +212,11 @@ class LiveSession:
         self.transcript: Transcript | None = None
 
     async def __aenter__(self) -> LiveSession:
-        self._deduplicator.sessions += 1
+        self._sessions.sessions += 1
         try:
-            self._voice = await self._deduplicator.voice()
+            self._voice = await self._sessions.voice()
         except BaseException:
-            self._deduplicator.sessions -= 1
+            self._sessions.sessions -= 1
             raise
         self._resampler = None
         if self._rate != SAMPLE_RATE:
@@ -225,8 +225,8 @@ class LiveSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._deduplicator.sessions -= 1
-        self._deduplicator.scheduler.give_up(self._order)
+        self._sessions.sessions -= 1
+        self._sessions.scheduler.give_up(self._order)
         tasks = {task for task in (self._hearing, self._guessing) if task is not None}
         for task in tasks:
             task.cancel()
@@ -303,7 +303,7 @@ class LiveSession:
         self._waiting_samples += len(piece.samples)
         if self._waiting_samples > _WAITING_SECONDS * SAMPLE_RATE:
             self._has_room.clear()
-        result = self._deduplicator.scheduler.submit(self._order, piece.samples)
+        result = self._sessions.scheduler.submit(self._order, piece.samples)
         self._pieces.put_nowait((piece, result))
 
     async def _hear(self) -> None:
@@ -330,7 +330,7 @@ class LiveSession:
         self._figures.inference_seconds += heard.inference_seconds
         offset = round(self._offset_seconds * SAMPLE_RATE)
         placed = Piece(piece.start + offset, piece.samples)
-        segments = await self._deduplicator.write(self._assembly, placed, heard)
+        segments = await self._sessions.write(self._assembly, placed, heard)
         self._settled = piece.end
         return Settled(segments, piece.end / SAMPLE_RATE)
 
@@ -344,7 +344,7 @@ class LiveSession:
         now = time.monotonic()
         if self._guessing is not None or now < self._next_guess or self._waiting_samples:
             return
-        if not self._deduplicator.is_idle():
+        if not self._sessions.is_idle():
             return
         speech = self._cutter.open_speech
         if len(speech) < _GUESS_SECONDS * SAMPLE_RATE:
@@ -355,13 +355,13 @@ class LiveSession:
         began = time.monotonic()
         order = Order(self._client, self._words.prompt)
         try:
-            heard = await self._deduplicator.scheduler.submit(order, speech)
+            heard = await self._sessions.scheduler.submit(order, speech)
             self.news.put_nowait(Guess(heard.recognised.text))
         except Exception as error:
             # Only a guess: when the speech is finished, it is heard again and an error told.
             log.debug("guess_failed", error=str(error))
         finally:
-            self._deduplicator.scheduler.give_up(order)
+            self._sessions.scheduler.give_up(order)
             took = time.monotonic() - began
             self._next_guess = began + max(_GUESS_EVERY_SECONDS, _GUESS_SHARE * took)
             self._guessing = None
@@ -372,7 +372,7 @@ class LiveSession:
             self._guessing = None
 
     async def _on_thread(self, act: Callable[[], list[Piece]]) -> list[Piece]:
-        return await asyncio.get_running_loop().run_in_executor(self._deduplicator.thread, act)
+        return await asyncio.get_running_loop().run_in_executor(self._sessions.thread, act)
 
 
 def _samples(frames: list[av.AudioFrame]) -> Samples:

@@ -159,10 +159,6 @@ class TranscriptionService:
             ),
         )
         self._engine: Engine | None = None
-        # Said by /health/ready; requests that are inside, or come on an open connection, go on.
-        # A stop was announced: load balancers are told, everybody is served.
-        self.is_retiring = False
-        self.is_draining = False
         self.on_fault: Callable[[str, str], None] = _nobody_listens
 
     async def start(self) -> Engine:

@@ -8,15 +8,20 @@ from starlette.middleware.cors import CORSMiddleware
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
+from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import Access
+from seacod.web.readiness import Readiness
 from seacod.web.routes import health, jobs, live, openai, transcribe
-from seacod.web.routes.jobs import JobsGate
 
 
 def create_app(
-    service: TranscriptionService, settings: Settings, paths: Paths, deduplicator: JobsGate
+    service: TranscriptionService,
+    settings: Settings,
+    paths: Paths,
+    readiness: Readiness,
+    jobs_gate: JobsGate,
 ) -> FastAPI:
     """Everything a worker serves.
 
@@ -45,14 +50,14 @@ def create_app(
         )
     errors.install(app)
     routers = (
-        health.router(service, paths),
+        health.router(service, readiness, paths),
         transcribe.router(service, paths),
         openai.router(service, paths),
-        jobs.router(service, deduplicator, paths),
+        jobs.router(service, jobs_gate, paths),
     )
     for routes in routers:
         transcribe.refuse_other_methods(routes)
         app.include_router(routes)
-    app.include_router(live.router(service, settings.access))
+    app.include_router(live.router(service, readiness, settings.access))
     # Last, because it takes every address that is left.
     return mount_page(app, service, settings)

@@ -7,7 +7,6 @@ environment and two inherited descriptors. It ends when the supervisor does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import faulthandler
 import os
 import signal
@@ -24,37 +23,28 @@ from seacod import logs, metrics, protocol
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
 from seacod.config.secrets import read_secret
-from seacod.errors import (
-    EX_OK,
-    EX_SOFTWARE,
-    EX_USAGE,
-    ConfigError,
-    ProtocolError,
-    SeacodError,
-)
+from seacod.errors import EX_OK, EX_SOFTWARE, EX_USAGE, ConfigError, SeacodError
+from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.protocol import FromSupervisor, FromWorker
-from seacod.shared_load import SLOTS_A_REPLICA, SharedLoad
 from seacod.system.parent_death import die_with
 from seacod.web.middleware.disk_guard import guarded
+from seacod.web.readiness import Readiness
+from seacod.worker.control import ControlChannel
+from seacod.worker.drain import Drain
+from seacod.worker.neighbours import Neighbours
 from seacod.worker.startup import Preparation
 from seacod.worker.traffic import Traffic
 
 if TYPE_CHECKING:
     from seacod.asr.service import TranscriptionService
     from seacod.jobs.runner import Jobs
-    from seacod.web.routes.jobs import JobsGate
     from seacod.worker.serving import Server
 
 log = structlog.get_logger(__name__)
 
-_BEAT_SECONDS = 1.0
 # A beat that comes this late means that the process stood still, not only its model.
 _OWN_PAUSE_SECONDS = 5.0
-# The sentences of a recording of some hours, sent along when a microphone comes back.
-_MAX_WEBSOCKET_MESSAGE_BYTES = 8 << 20
-# A request that is being answered when the drain's time is over gets this long to be cut off.
-_CUT_OFF_SECONDS = 1.0
 
 
 def run_worker() -> int:
@@ -80,8 +70,10 @@ def run_worker() -> int:
     _prepare(settings, paths, slot)
     listener = socket.socket(fileno=listen_fd)
     control = socket.socket(fileno=control_fd)
-    crowd = Neighbours(paths, slot, replicas) if replicas > 1 else None
-    worker = WorkerApplication(settings, paths, listener, control, crowd, is_spare=is_spare)
+    neighbours = Neighbours(paths, slot, replicas) if replicas > 1 else None
+    worker = WorkerApplication(
+        settings, paths, listener, ControlChannel(control), neighbours, is_spare=is_spare
+    )
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.
     logs.flush()
@@ -110,25 +102,18 @@ def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
         os.environ["OMP_NUM_THREADS"] = str(settings.asr.cpu_threads)
 
 
-class Neighbours:
-    """The workers that share the listening socket, as one of them sees it.
-
-    Args:
-        paths: of the service.
-        slot: of this worker.
-        replicas: how many workers there are to be.
-    """
-
-    def __init__(self, paths: Paths, slot: str, replicas: int) -> None:
-        number = int(slot.removeprefix("worker"))
-        self.shared_load = SharedLoad(paths.shared_load, replicas * SLOTS_A_REPLICA, number)
-        self.socket = paths.worker_socket(slot)
-
-
 class WorkerApplication:
     """One worker's life, seen from inside: warm, placed, ready, serving, draining.
 
     A spare stops after the first step until it is promoted; any other goes straight on.
+
+    Args:
+        settings: as the supervisor gave them; `reload` messages change them.
+        paths: of the service.
+        listener: the shared socket.
+        control: the channel to the supervisor.
+        neighbours: the other workers on that socket; None without any.
+        is_spare: wait for `promote` when warm.
     """
 
     def __init__(
@@ -136,49 +121,49 @@ class WorkerApplication:
         settings: Settings,
         paths: Paths,
         listener: socket.socket,
-        control: socket.socket,
-        crowd: Neighbours | None,
+        control: ControlChannel,
+        neighbours: Neighbours | None,
         *,
         is_spare: bool,
     ) -> None:
-        self._crowd = crowd
         self._settings = settings
         self._paths = paths
         self._listener = listener
         self._control = control
+        self._neighbours = neighbours
         self._began = time.monotonic()
         self._service: TranscriptionService | None = None
         self._server: Server | None = None
         self._jobs: Jobs | None = None
-        self._traffic = Traffic()
-        self._preparation = Preparation(settings, paths, self._say)
-        self._deduplicator: JobsGate | None = None
+        self._readiness = Readiness()
+        self._traffic = Traffic(self._readiness)
+        self._drain = Drain(self._readiness, self._traffic)
+        self._preparation = Preparation(settings, paths, control.send_stage)
+        self._jobs_gate = JobsGate(
+            lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
+        )
         self._blamed_pids: list[int] = []
         self._is_promoted = asyncio.Event()
         if not is_spare:
             self._is_promoted.set()
         self._may_serve = asyncio.Event()
-        self._drain_seconds: float | None = None
-        self._told_to_drain = asyncio.Event()
 
     async def run(self) -> int:
         """Load, serve, drain; the exit code."""
         self._loop = asyncio.get_running_loop()
-        reader, self._writer = await asyncio.open_connection(
-            sock=self._control, limit=protocol.MAX_LINE_BYTES
-        )
+        await self._control.open()
         self._loop.add_signal_handler(
-            signal.SIGTERM, lambda: self._drain(self._settings.worker.drain_timeout_seconds)
+            signal.SIGTERM, lambda: self._leave(self._settings.worker.drain_timeout_seconds)
         )
-        listening = asyncio.ensure_future(self._listen(reader))
-        beating = asyncio.ensure_future(self._beat())
+        listening = asyncio.ensure_future(self._control.listen(self._obey))
+        beating = asyncio.ensure_future(self._control.beat(self._report))
         try:
             return await self._live()
         except SeacodError as error:
             kind = "config" if isinstance(error, ConfigError) else "model"
             log.error("worker_could_not_start", kind=kind, text=error.message)
-            self._send(protocol.Fault(kind, error.message, error.exit_code))
-            await self._flush()
+            self._control.send(protocol.Fault(kind, error.message, error.exit_code))
+            await self._control.flush()
             return error.exit_code
         except Exception:
             log.exception("worker_broke")
@@ -190,33 +175,37 @@ class WorkerApplication:
     async def _live(self) -> int:
         service = await self._warm()
         if not self._is_promoted.is_set():
-            self._send(protocol.Warm())
+            self._control.send(protocol.Warm())
             log.info("spare_warm", seconds=round(time.monotonic() - self._began, 2))
             await self._is_promoted.wait()
         await service.with_engine(self._preparation.place)
         if self._preparation.tuning is not None:
             service.tune(self._preparation.tuning)
         engine = service.engine
-        assert self._server is not None
-        self._send(
+        self._control.send(
             protocol.Ready(engine.name, engine.device, round(time.monotonic() - self._began, 2))
         )
         log.info("worker_ready", model=engine.name, device=engine.device)
-        await _first(self._may_serve, self._told_to_drain)
-        if self._told_to_drain.is_set():
-            return EX_OK
-        jobs = self._jobs = await self._take_up_jobs(service)
-        self._join_crowd(service)
+        await _first(self._may_serve, self._drain.asked)
+        return EX_OK if self._drain.asked.is_set() else await self._serve(service)
+
+    async def _serve(self, service: TranscriptionService) -> int:
+        assert self._server is not None
+        jobs = await self._take_up_jobs(service)
+        if self._neighbours is not None:
+            self._neighbours.join(self._traffic, service)
         serving = asyncio.ensure_future(self._server.serve())
-        draining = asyncio.ensure_future(self._told_to_drain.wait())
-        singing = asyncio.ensure_future(self._sing(service))
+        draining = asyncio.ensure_future(self._drain.asked.wait())
+        canary = asyncio.ensure_future(self._run_canary(service))
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
-        singing.cancel()
+        canary.cancel()
         if serving.done():
             serving.result()
             log.error("web_server_ended", cause="it stopped serving without being told to")
             return EX_SOFTWARE
-        await self._finish(service, jobs, serving)
+        self._control.send(await self._drain.carry_out(self._server, serving, jobs))
+        await self._control.flush()
+        await service.close()
         return EX_OK
 
     async def _warm(self) -> TranscriptionService:
@@ -228,78 +217,28 @@ class WorkerApplication:
             self._settings,
             self._preparation.load,
             WorkerMetrics(),
-            self._crowd.shared_load if self._crowd is not None else None,
+            self._neighbours.shared_load if self._neighbours is not None else None,
         )
         await service.start()
         await service.open()
-        service.on_fault = lambda kind, text: self._send(protocol.Fault(kind, text))
+        service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
         self._service = service
         self._server = self._web_server(service)
         return service
 
-    def _join_crowd(self, service: TranscriptionService) -> None:
-        """Let the neighbours see how much there is to do here, from now on."""
-        if self._crowd is None:
-            return
-        from seacod.worker.serving import is_better_elsewhere
-
-        shared_load, traffic = self._crowd.shared_load, self._traffic
-
-        def tell() -> None:
-            # A microphone is work that lasts.
-            shared_load.mine.active = traffic.active + service.live.sessions
-            service.tell_others()
-
-        traffic.on_change = tell
-        traffic.is_better_elsewhere = lambda: is_better_elsewhere(shared_load)
-        tell()
-
     def _web_server(self, service: TranscriptionService) -> Server:
-        import uvicorn
-
         from seacod.web.app import create_app
         from seacod.web.middleware.errors import RequestIds
-        from seacod.web.routes.jobs import JobsGate
         from seacod.worker.serving import Server
 
-        self._deduplicator = JobsGate(
-            lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
-        )
-        app = create_app(service, self._settings, self._paths, self._deduplicator)
-        config = uvicorn.Config(
-            self._traffic.around(
-                RequestIds(
-                    guarded(
-                        app,
-                        self._paths.temp,
-                        lambda: self._settings.storage.free_refuse_bytes,
-                    )
-                )
-            ),
-            log_config=None,
-            access_log=False,
-            lifespan="on",
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=1,
-            server_header=False,
-            # Sound does not get smaller by it.
-            ws_per_message_deflate=False,
-            ws_max_size=_MAX_WEBSOCKET_MESSAGE_BYTES,
-        )
-
-        crowd = self._crowd
-        return Server(
-            config,
-            self._listener,
-            crowd.shared_load if crowd is not None else None,
-            crowd.socket if crowd is not None else None,
-        )
+        app = create_app(service, self._settings, self._paths, self._readiness, self._jobs_gate)
+        whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
+        return Server(self._traffic.around(RequestIds(whole)), self._listener, self._neighbours)
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
         from seacod.jobs.runner import Jobs
         from seacod.jobs.store import JobStore, open_store
 
-        assert self._deduplicator is not None
         results = self._settings.results
 
         def opened() -> JobStore:
@@ -308,55 +247,20 @@ class WorkerApplication:
 
         jobs = Jobs(opened, service, lambda: self._settings.results.keep_days)
         await jobs.start(self._blamed_pids)
-        self._deduplicator.jobs = jobs
+        self._jobs = self._jobs_gate.jobs = jobs
         return jobs
 
-    async def _finish(
-        self, service: TranscriptionService, jobs: Jobs, serving: asyncio.Future[None]
-    ) -> None:
-        """Accept nothing more, let what runs finish, close."""
-        assert self._server is not None
-        await self._server.stop_accepting()
-        service.is_draining = True
-        before = self._traffic.active
-        seconds = self._drain_seconds or 0.0
-        left, _ = await asyncio.gather(self._traffic.drained(seconds), jobs.finish(seconds))
-        self._server.should_exit = True
-        if left:
-            self._server.force_exit = True
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(serving), _CUT_OFF_SECONDS + 2.0)
-        await jobs.close()
-        self._send(protocol.Drained(max(0, before - left), left))
-        await self._flush()
-        await service.close()
-
-    async def _sing(self, service: TranscriptionService) -> None:
+    async def _run_canary(self, service: TranscriptionService) -> None:
         from seacod.worker import canary
 
         await canary.run_canary(
             service,
             lambda: self._settings.worker.canary_interval_seconds,
             self._preparation.first_recording,
-            lambda text: self._send(protocol.Fault("canary", text)),
+            lambda text: self._control.send(protocol.Fault("canary", text)),
         )
 
     # -- the control channel ------------------------------------------------------------------
-
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await reader.readline()
-            except (ValueError, OSError):
-                line = b""
-            if not line:
-                # The supervisor is gone: nobody would notice us, nobody would stop us.
-                log.error("supervisor_gone")
-                os._exit(EX_SOFTWARE)
-            try:
-                self._obey(protocol.decode(line))
-            except ProtocolError as error:
-                log.error("supervisor_sent_garbage", problem=error.message)
 
     def _obey(self, message: FromSupervisor | FromWorker) -> None:
         if isinstance(message, protocol.Promote):
@@ -370,11 +274,10 @@ class WorkerApplication:
         elif isinstance(message, protocol.Reload):
             self._apply(message.changes)
         elif isinstance(message, protocol.Retire):
-            if self._service is not None:
-                self._service.is_retiring = True
+            self._readiness.is_retiring = True
             log.info("retiring")
         elif isinstance(message, protocol.Drain):
-            self._drain(message.timeout_seconds)
+            self._leave(message.timeout_seconds)
         elif isinstance(message, protocol.ReleaseGpuCache):
             if self._service is not None:
                 self._service.release_gpu_cache()
@@ -390,54 +293,33 @@ class WorkerApplication:
             logs.configure(self._settings.log, "worker")
         log.info("settings_applied", keys=sorted(changed))
 
-    def _drain(self, timeout_seconds: float) -> None:
+    def _leave(self, timeout_seconds: float) -> None:
         if not self._may_serve.is_set():
             # Nothing was promised to anybody yet.
             os._exit(EX_OK)
-        if not self._told_to_drain.is_set():
-            self._drain_seconds = timeout_seconds
-            self._told_to_drain.set()
+        self._drain.ask(timeout_seconds)
 
-    def _say(self, text: str, extend_seconds: float = 0.0) -> None:
-        """A stage, from any thread."""
-        self._loop.call_soon_threadsafe(self._send, protocol.Stage(text, extend_seconds))
-
-    def _send(self, message: FromWorker) -> None:
-        self._writer.write(protocol.encode(message))
-
-    async def _flush(self) -> None:
-        with contextlib.suppress(OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(self._writer.drain(), 1.0)
-
-    async def _beat(self) -> None:
-        last = time.monotonic()
-        while True:
-            now = time.monotonic()
-            paused, last = now - last, now
-            if self._service is None:
-                # Importing: a spare that is promoted meanwhile owes nothing but readiness.
-                self._send(protocol.Beat(0, 0, 0.0, 0.0))
-            else:
-                if paused > _OWN_PAUSE_SECONDS:
-                    # Frozen or stopped (SIGSTOP): the model could not get on meanwhile either.
-                    log.warning("worker_stood_still", seconds=round(paused, 1))
-                    self._service.forgive_pause()
-                load = self._service.load()
-                # Also what no request says: a microphone that was opened or closed.
-                self._traffic.on_change()
-                self._send(
-                    protocol.Beat(
-                        load.in_flight,
-                        load.queue_depth,
-                        round(load.oldest_seconds, 3),
-                        round(load.progress_age_seconds, 3),
-                        load.answered,
-                        load.failed,
-                        load.gpu_reserved_bytes,
-                        load.running,
-                    )
-                )
-            await asyncio.sleep(_BEAT_SECONDS)
+    def _report(self, since_seconds: float) -> protocol.Beat:
+        if self._service is None:
+            # Importing: a spare that is promoted meanwhile owes nothing but readiness.
+            return protocol.Beat(0, 0, 0.0, 0.0)
+        if since_seconds > _OWN_PAUSE_SECONDS:
+            # Frozen or stopped (SIGSTOP): the model could not get on meanwhile either.
+            log.warning("worker_stood_still", seconds=round(since_seconds, 1))
+            self._service.forgive_pause()
+        # Also what no request says: a microphone that was opened or closed.
+        self._traffic.on_change()
+        load = self._service.load()
+        return protocol.Beat(
+            load.in_flight,
+            load.queue_depth,
+            round(load.oldest_seconds, 3),
+            round(load.progress_age_seconds, 3),
+            load.answered,
+            load.failed,
+            load.gpu_reserved_bytes,
+            load.running,
+        )
 
 
 async def _first(*events: asyncio.Event) -> None:

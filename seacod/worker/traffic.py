@@ -16,21 +16,27 @@ from collections.abc import Callable
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seacod.web.readiness import Readiness
+
 # How long no request may have come before the last connections are closed.
 _QUIET_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
 
 
 class Traffic:
-    """Requests that are being answered now."""
+    """Requests that are being answered now.
 
-    def __init__(self) -> None:
+    Args:
+        readiness: whether the worker drains.
+    """
+
+    def __init__(self, readiness: Readiness) -> None:
         self.active = 0
         # Called when a request comes or goes.
         self.on_change: Callable[[], None] = _nobody_listens
         # Whether a client does well to connect anew.
         self.is_better_elsewhere: Callable[[], bool] = _never
-        self._is_draining = False
+        self._readiness = readiness
         self._last_at = time.monotonic()
 
     def around(self, app: ASGIApp) -> ASGIApp:
@@ -54,7 +60,7 @@ class Traffic:
     def _closing(self, send: Send) -> Send:
         async def sent(message: Message) -> None:
             is_start = message["type"] == "http.response.start"
-            if is_start and (self._is_draining or self.is_better_elsewhere()):
+            if is_start and (self._readiness.draining.is_set() or self.is_better_elsewhere()):
                 MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 
@@ -66,7 +72,6 @@ class Traffic:
         Returns:
             How many requests are left unanswered when the time is over.
         """
-        self._is_draining = True
         begun = self._last_at = time.monotonic()
         while (now := time.monotonic()) - begun < timeout_seconds:
             if self.active == 0 and now - self._last_at >= _QUIET_SECONDS:

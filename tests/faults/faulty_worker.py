@@ -114,7 +114,9 @@ def _fail(fault: str, worker: Any) -> None:
         while True:
             eaten.append(b"x" * (16 << 20))
     elif fault == "garbage":
-        worker._loop.call_soon_threadsafe(worker._writer.write, b'\x00\xff nonsense\n{"type":7}\n')
+        worker._loop.call_soon_threadsafe(
+            worker._control._writer.write, b'\x00\xff nonsense\n{"type":7}\n'
+        )
     elif fault == "exit_0":
         os._exit(0)
     elif fault == "die_on_serve":

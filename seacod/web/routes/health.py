@@ -15,11 +15,12 @@ from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.paths import Paths, free_bytes
 from seacod.web import supervisor_client
+from seacod.web.readiness import Readiness
 
 _SHOWN_VERSIONS = ("torch", "funasr", "gradio")
 
 
-def router(service: TranscriptionService, paths: Paths) -> APIRouter:
+def router(service: TranscriptionService, readiness: Readiness, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["health"])
     started = time.monotonic()
@@ -28,9 +29,9 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     @routes.get("/health", summary="Whether recordings are transcribed, and how busy it is")
     async def health() -> Response:
         load = service.load()
-        is_ready = not service.is_draining
+        status = readiness.status
         body = {
-            "status": "draining" if not is_ready else "retiring" if service.is_retiring else "ok",
+            "status": status,
             "model": service.engine.name,
             "device": service.engine.device,
             "in_flight": load.in_flight,
@@ -39,7 +40,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             "uptime_seconds": round(time.monotonic() - started, 1),
             "version": __version__,
         }
-        return JSONResponse(body, 200 if is_ready else 503)
+        return JSONResponse(body, 503 if status == "draining" else 200)
 
     @routes.get("/health/live", summary="Whether the process answers")
     async def live() -> dict[str, str]:
@@ -47,10 +48,10 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 
     @routes.get("/health/ready", summary="Whether new work is taken")
     async def ready() -> Response:
-        if service.is_draining or service.is_retiring:
-            status = "draining" if service.is_draining else "retiring"
-            return JSONResponse({"status": status}, 503, {"Retry-After": "5"})
-        return JSONResponse({"status": "ok"})
+        status = readiness.status
+        if status == "ok":
+            return JSONResponse({"status": status})
+        return JSONResponse({"status": status}, 503, {"Retry-After": "5"})
 
     @routes.get("/system", summary="Model, device, load, limits, versions")
     async def system() -> dict[str, Any]:

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from seacod.asr.service import TranscriptionService
-from seacod.config.results import ResultSettings
-from seacod.errors import BadRequest, Conflict, NotReady
+from seacod.errors import BadRequest, Conflict
+from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Job, JobFile
 from seacod.jobs.results import write_zip
 from seacod.jobs.runner import ROUTE, Jobs
@@ -38,42 +37,13 @@ _FORM = openapi.form(
 )
 
 
-class JobsGate:
-    """Where the routes find the jobs; there are none before the worker serves.
-
-    Args:
-        results: the present settings.
-        free_refuse_bytes: the present level of the disk under which nothing more is taken.
-    """
-
-    def __init__(
-        self, results: Callable[[], ResultSettings], free_refuse_bytes: Callable[[], int]
-    ) -> None:
-        self.results = results
-        self.free_refuse_bytes = free_refuse_bytes
-        self.jobs: Jobs | None = None
-
-    def open(self) -> Jobs:
-        """
-        Raises:
-            NotReady: not yet, or no more.
-        """
-        if self.jobs is None or not self.jobs.is_open:
-            raise NotReady(
-                "batches cannot be kept at present: the worker has just begun, or its operator has "
-                "to make room on the disk (the log says which)",
-                "暂时无法受理批量任务：服务刚启动或磁盘不可写，详见日志",
-            )
-        return self.jobs
-
-
-def router(service: TranscriptionService, deduplicator: JobsGate, paths: Paths) -> APIRouter:
+def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
 
     @routes.post(ROUTE, status_code=202, summary="Recordings to be worked off", openapi_extra=_FORM)
     async def batch(request: Request) -> Response:
-        jobs = deduplicator.open()
+        jobs = gate.open()
         # 128 bits: whoever knows the address of a job may see it.
         job = secrets.token_hex(16)
         directory = jobs.store.incoming(job)
@@ -84,7 +54,7 @@ def router(service: TranscriptionService, deduplicator: JobsGate, paths: Paths) 
                 request,
                 lambda number: directory / f"upload-{number:04}",
                 max_file_bytes=service.limits.max_upload_bytes,
-                max_files=deduplicator.results().max_files,
+                max_files=gate.results().max_files,
             )
             if not form.files:
                 raise BadRequest(
@@ -93,10 +63,10 @@ def router(service: TranscriptionService, deduplicator: JobsGate, paths: Paths) 
                     "表单中没有文件；请用 files 字段上传，例如 curl -F files=@one.wav",
                 )
             bounds = Bounds(
-                deduplicator.results().max_files,
+                gate.results().max_files,
                 service.limits.max_upload_bytes,
                 service.limits.max_unpacked_bytes,
-                deduplicator.free_refuse_bytes(),
+                gate.free_refuse_bytes(),
             )
             uploads = [(file.given_name[:255], file.path) for file in form.files]
             named = await asyncio.to_thread(_unpacked, directory, uploads, bounds)
@@ -116,11 +86,11 @@ def router(service: TranscriptionService, deduplicator: JobsGate, paths: Paths) 
 
     @routes.get("/jobs/{job}", summary="How far a batch is, file by file")
     async def status(request: Request, job: str) -> dict[str, Any]:
-        return await _state(deduplicator.open(), job)
+        return await _state(gate.open(), job)
 
     @routes.get("/jobs/{job}/results", summary="What is finished, as one zip")
     async def results_zip(request: Request, job: str) -> Response:
-        jobs = deduplicator.open()
+        jobs = gate.open()
         found, files, _ = await jobs.get(job)
         if not any(file.state.is_over for file in files):
             raise Conflict(
@@ -137,13 +107,13 @@ def router(service: TranscriptionService, deduplicator: JobsGate, paths: Paths) 
 
     @routes.delete("/jobs/{job}", summary="Cancel what has not finished")
     async def cancel(request: Request, job: str) -> dict[str, Any]:
-        jobs = deduplicator.open()
+        jobs = gate.open()
         await jobs.cancel(job)
         return await _state(jobs, job)
 
     @routes.post("/jobs/{job}/retry", summary="Try what has failed once more")
     async def retry(request: Request, job: str) -> dict[str, Any]:
-        jobs = deduplicator.open()
+        jobs = gate.open()
         await jobs.retry(job)
         return await _state(jobs, job)
 

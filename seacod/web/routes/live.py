@@ -36,13 +36,12 @@ from seacod.formats import full_json, registry
 from seacod.transcript import Segment
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
+from seacod.web.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 
 # A client that sends nothing for so long has gone without a word.
 _SILENT_SECONDS = 60.0
-# How often it is looked whether the worker is to go.
-_LOOK_SECONDS = 0.5
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and IANA's registry beside it.
 _NORMAL, _POLICY, _SERVICE_RESTART = 1000, 1008, 1012
 
@@ -71,7 +70,9 @@ class _Moved(NotReady):
     """The worker is to go; another one goes on."""
 
 
-def router(service: TranscriptionService, access: AccessSettings) -> APIRouter:
+def router(
+    service: TranscriptionService, readiness: Readiness, access: AccessSettings
+) -> APIRouter:
     """The route of one worker."""
     routes = APIRouter()
 
@@ -84,7 +85,7 @@ def router(service: TranscriptionService, access: AccessSettings) -> APIRouter:
                 code = _NORMAL
                 try:
                     _check_origin(socket, access)
-                    await _Conversation(socket, service, request_id).hold()
+                    await _Conversation(socket, service, readiness, request_id).hold()
                 except (ClientGone, _Moved):
                     raise
                 except SeacodError as error:
@@ -102,9 +103,16 @@ def router(service: TranscriptionService, access: AccessSettings) -> APIRouter:
 class _Conversation:
     """One connection from its start message to its end."""
 
-    def __init__(self, socket: WebSocket, service: TranscriptionService, request_id: str) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        service: TranscriptionService,
+        readiness: Readiness,
+        request_id: str,
+    ) -> None:
         self._socket = socket
         self._service = service
+        self._readiness = readiness
         self._request_id = request_id
 
     async def hold(self) -> None:
@@ -130,10 +138,7 @@ class _Conversation:
                 transcript = await session.finish(self._service.engine)
                 await telling
             finally:
-                telling.cancel()
-                await asyncio.wait({telling})
-                # Raised above, or nobody is there to hear it.
-                telling.cancelled() or telling.exception()
+                await _end(telling)
             body = full_json.body(transcript)
             body["also"] = {one.name: one.write(transcript) for one in also}
             ended = {"request_id": self._request_id, "limit_reached": is_limit}
@@ -154,9 +159,29 @@ class _Conversation:
             ) from None
 
     async def _take_sound(self, session: LiveSession, telling: asyncio.Future[None]) -> bool:
-        """Until "stop" or, which is True, until the recording is as long as it may be."""
+        """Until "stop" or, which is True, until the recording is as long as it may be.
+
+        Raises:
+            _Moved, SeacodError: something ends it meanwhile.
+        """
+        taking = asyncio.ensure_future(self._feed(session))
+        leaving = asyncio.ensure_future(self._readiness.draining.wait())
+        ends: set[asyncio.Future[Any]] = {taking, telling, leaving}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
+                raise ClientGone("the client takes nothing any more", "客户端已断开连接")
+            if leaving.done():
+                raise _Moved("the worker is being replaced", "识别进程正在更换")
+            return taking.result()
+        finally:
+            leaving.cancel()
+            await _end(taking)
+
+    async def _feed(self, session: LiveSession) -> bool:
         while True:
-            message = await self._receive_while_staying(telling)
+            message = await self._receive(_SILENT_SECONDS)
             sound = message.get("bytes")
             if sound is None:
                 _check_stop(message.get("text") or "")
@@ -164,31 +189,6 @@ class _Conversation:
             await session.feed(sound)
             if session.seconds >= self._service.limits.max_audio_seconds:
                 return True
-
-    async def _receive_while_staying(self, telling: asyncio.Future[None]) -> dict[str, Any]:
-        """The next message.
-
-        Raises:
-            _Moved, SeacodError: something ends it meanwhile.
-        """
-        receiving = asyncio.ensure_future(self._receive(_SILENT_SECONDS))
-        watched: set[asyncio.Future[Any]] = {receiving, telling}
-        try:
-            while True:
-                await asyncio.wait(
-                    watched, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-                if telling.done():
-                    telling.result()
-                    raise ClientGone("the client takes nothing any more", "客户端已断开连接")
-                if self._service.is_draining:
-                    raise _Moved("the worker is being replaced", "识别进程正在更换")
-                if receiving.done():
-                    return receiving.result()
-        finally:
-            receiving.cancel()
-            await asyncio.wait({receiving})
-            receiving.cancelled() or receiving.exception()
 
     async def _receive(self, timeout_seconds: float) -> dict[str, Any]:
         try:
@@ -252,6 +252,13 @@ def _check_origin(socket: WebSocket, access: AccessSettings) -> None:
         "proxy has to pass the header Host on)",
         "该页面来源未被允许，请管理员设置 access.cors_origins；反向代理需传递 Host 请求头",
     )
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    """Cancel it and see it gone; its error was raised elsewhere, or nobody is there to hear it."""
+    task.cancel()
+    await asyncio.wait({task})
+    task.cancelled() or task.exception()
 
 
 async def _close(socket: WebSocket, code: int) -> None:

@@ -1,0 +1,42 @@
+"""Where the routes find the jobs of their worker, which has none before it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from seacod.config.results import ResultSettings
+from seacod.errors import NotReady
+
+if TYPE_CHECKING:
+    from seacod.jobs.runner import Jobs
+
+
+class JobsGate:
+    """Closed until `jobs` is set.
+
+    Args:
+        results: the present settings.
+        free_refuse_bytes: the present level of the disk under which nothing more is taken.
+    """
+
+    def __init__(
+        self, results: Callable[[], ResultSettings], free_refuse_bytes: Callable[[], int]
+    ) -> None:
+        self.results = results
+        self.free_refuse_bytes = free_refuse_bytes
+        self.jobs: Jobs | None = None
+
+    def open(self) -> Jobs:
+        """The jobs.
+
+        Raises:
+            NotReady: not yet, or no more.
+        """
+        if self.jobs is None or not self.jobs.is_open:
+            raise NotReady(
+                "batches cannot be kept at present: the worker has just begun, or its operator has "
+                "to make room on the disk (the log says which)",
+                "暂时无法受理批量任务：服务刚启动或磁盘不可写，详见日志",
+            )
+        return self.jobs

@@ -1,0 +1,25 @@
+"""Whether new work should come to this worker: what `/health/ready` says.
+
+The worker process writes it, the routes read it. Recognition knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+
+class Readiness:
+    """Ready until a stop is announced (load balancers are told, everybody is served) or a drain
+    has begun (requests that are inside, or come on an open connection, are still served).
+    """
+
+    def __init__(self) -> None:
+        self.is_retiring = False
+        self.draining = asyncio.Event()
+
+    @property
+    def status(self) -> Literal["ok", "retiring", "draining"]:
+        if self.draining.is_set():
+            return "draining"
+        return "retiring" if self.is_retiring else "ok"

@@ -1,0 +1,83 @@
+"""The worker's end of the control channel: one JSON object a line (`seacod/protocol.py`).
+
+Used by `worker/main.py` only, which decides what a message means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import structlog
+
+from seacod import protocol
+from seacod.errors import EX_SOFTWARE, ProtocolError
+from seacod.protocol import FromSupervisor, FromWorker
+
+log = structlog.get_logger(__name__)
+
+_BEAT_SECONDS = 1.0
+_FLUSH_SECONDS = 1.0
+
+
+class ControlChannel:
+    """Sends, and gives what comes to a handler.
+
+    Args:
+        connection: the inherited socket.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    async def open(self) -> None:
+        """Before anything else, on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._reader, self._writer = await asyncio.open_connection(
+            sock=self._connection, limit=protocol.MAX_LINE_BYTES
+        )
+
+    async def listen(self, obey: Callable[[FromSupervisor | FromWorker], None]) -> None:
+        """Hand each message to `obey`; end the process when the supervisor is gone."""
+        while True:
+            try:
+                line = await self._reader.readline()
+            except (ValueError, OSError):
+                line = b""
+            if not line:
+                # Nobody would notice us, nobody would stop us.
+                log.error("supervisor_gone")
+                os._exit(EX_SOFTWARE)
+            try:
+                obey(protocol.decode(line))
+            except ProtocolError as error:
+                log.error("supervisor_sent_garbage", problem=error.message)
+
+    async def beat(self, report: Callable[[float], protocol.Beat]) -> None:
+        """Say once a second what this worker is busy with.
+
+        Args:
+            report: makes the beat; given how many seconds ago the one before was.
+        """
+        last = time.monotonic()
+        while True:
+            now = time.monotonic()
+            since, last = now - last, now
+            self.send(report(since))
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    def send(self, message: FromWorker) -> None:
+        self._writer.write(protocol.encode(message))
+
+    def send_stage(self, text: str, extend_seconds: float = 0.0) -> None:
+        """What the start is at, from any thread."""
+        self._loop.call_soon_threadsafe(self.send, protocol.Stage(text, extend_seconds))
+
+    async def flush(self) -> None:
+        """Before the process ends."""
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._writer.drain(), _FLUSH_SECONDS)

@@ -1,0 +1,65 @@
+"""A stop that loses nothing: accept no more, finish what is inside, close.
+
+`worker/main.py` asks for it when the supervisor or SIGTERM does, and carries it out once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from seacod import protocol
+from seacod.web.readiness import Readiness
+from seacod.worker.traffic import Traffic
+
+if TYPE_CHECKING:
+    from seacod.jobs.runner import Jobs
+    from seacod.worker.serving import Server
+
+# A request that is being answered when the time is over gets this long to be cut off.
+_CUT_OFF_SECONDS = 3.0
+
+
+class Drain:
+    """
+    Args:
+        readiness: told that it has begun.
+        traffic: knows what is inside.
+    """
+
+    def __init__(self, readiness: Readiness, traffic: Traffic) -> None:
+        self._readiness = readiness
+        self._traffic = traffic
+        self._timeout_seconds = 0.0
+        self.asked = asyncio.Event()
+
+    def ask(self, timeout_seconds: float) -> None:
+        """Begin soon; whoever asks again changes nothing."""
+        if not self.asked.is_set():
+            self._timeout_seconds = timeout_seconds
+            self.asked.set()
+
+    async def carry_out(
+        self, server: Server, serving: asyncio.Future[None], jobs: Jobs
+    ) -> protocol.Drained:
+        """All of it, within the time that was given.
+
+        Args:
+            server: stops accepting now, and answering at the end.
+            serving: its task.
+            jobs: put back what they cannot finish.
+        """
+        await server.stop_accepting()
+        self._readiness.draining.set()
+        before = self._traffic.active
+        left, _ = await asyncio.gather(
+            self._traffic.drained(self._timeout_seconds), jobs.finish(self._timeout_seconds)
+        )
+        server.should_exit = True
+        if left:
+            server.force_exit = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(serving), _CUT_OFF_SECONDS)
+        await jobs.close()
+        return protocol.Drained(max(0, before - left), left)
