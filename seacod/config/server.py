@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from seacod.config.setting import Section, setting
 
 
@@ -29,7 +31,13 @@ class ServerSettings(Section, applies="restart"):
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         applies="replace",
     )
-
+    page: Literal["on", "off"] = setting(
+        "on",
+        "off: no page, only the API, for machines that serve programs; a worker starts sooner and "
+        "takes less memory",
+        "off：不提供网页，只提供 API，适合仅供程序调用的机器；识别进程启动更快、占用内存更少",
+        applies="replace",
+    )
     drain_notice_seconds: float = setting(
         0.0,
         "Before a stop, /health/ready says 503 for so many seconds while everybody is still "

@@ -1,4 +1,7 @@
-"""The worker's web application: our own routes first, then the page at `/`."""
+"""The worker's web application: our own routes first, then the page at `/`.
+
+Gradio is imported only where there is to be a page (`server.page`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from seacod.paths import Paths
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import Access
 from seacod.web.readiness import Readiness
-from seacod.web.routes import health, jobs, live, openai, transcribe
+from seacod.web.routes import health, jobs, live, no_page, openai, transcribe
 
 
 def create_app(
@@ -28,8 +31,6 @@ def create_app(
     FastAPI's own documentation pages load scripts from the internet, so they are off;
     /openapi.json stays.
     """
-    from seacod.web.page.page import mount_page
-
     app = FastAPI(
         title="seacod",
         version=__version__,
@@ -59,5 +60,10 @@ def create_app(
         transcribe.refuse_other_methods(routes)
         app.include_router(routes)
     app.include_router(live.router(service, readiness, settings.access))
+    if settings.server.page == "off":
+        app.include_router(no_page.router(settings.server.root_path))
+        return app
+    from seacod.web.page.page import mount_page
+
     # Last, because it takes every address that is left.
     return mount_page(app, service, settings)

@@ -48,16 +48,21 @@ class Preparation:
     def load(self) -> Engine:
         """On the inference thread: importing and loading take many seconds."""
         engine = self.load_engine()
-        self._say("importing the page")
-        import gradio  # noqa: F401  (six seconds that must not be spent on the event loop)
-
-        import seacod.web.app  # noqa: F401
+        self._import_web()
 
         if not engine.needs_gpu(self._settings.asr.device):
             # Nothing changes for the model any more: a spare need not do this when it is needed.
             self.first_recording(engine)
             self._tune(engine)
         return engine
+
+    def _import_web(self) -> None:
+        """Here, since the event loop must not stand still for it."""
+        import seacod.web.app
+
+        if self._settings.server.page == "on":
+            self._say("importing the page")
+            import seacod.web.page.page  # noqa: F401
 
     def load_engine(self) -> Engine:
         """On the inference thread: the model in host memory, fetched if it is not here."""

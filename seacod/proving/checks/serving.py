@@ -81,7 +81,10 @@ def address(context: CheckContext) -> Finding:
 def page(context: CheckContext) -> Finding:
     """The page loads, and the scripts it needs do."""
     context.serving  # noqa: B018 - raises when there is nothing to load
-    text = context.get("/").text
+    answer = context.get("/")
+    if answer.headers["content-type"].startswith("application/json"):
+        return ok("server.page is off: only the API is served", "server.page 为 off：仅提供 API")
+    text = answer.text
     script = re.search(r"[\"'](?:\./|/)?([\w./-]*ui/\w+/main\.js)", text)
     if script is None:
         return fail(
