@@ -27,7 +27,7 @@ Component = Literal["supervisor", "worker", "client"]
 _PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 _JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
-# The worker's stderr is a pipe to the supervisor, so it is told which format was chosen.
+# The worker's stderr is a pipe to the supervisor, so it is told what `auto` means.
 ENV_FORMAT = "SEACOD_INTERNAL_LOG_FORMAT"
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.system.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -220,7 +221,9 @@ class GpuSampler:
             else:
                 self._read(gpus)
             self._heartbeats.expect("gpu", pause + _TIMEOUT_SECONDS)
-            await asyncio.sleep(pause)
+            await wait_at_most(
+                pause, lambda: self._retry_seconds if self._is_failing else self._interval_seconds()
+            )
 
     def _read(self, gpus: list[Gpu]) -> None:
         if self._is_failing:

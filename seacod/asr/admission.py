@@ -79,6 +79,12 @@ class Admission:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _ratio: float = _FIRST_RATIO
 
+    def limit(self, queue_length: int, concurrent: int, queue_seconds: float) -> None:
+        """New limits, from now on; whoever may be worked on by them has its turn."""
+        self.queue_length, self.concurrent = queue_length, concurrent
+        self.queue_seconds = queue_seconds
+        self._call_next()
+
     def check_room(self, client: str) -> None:
         """Whether one more of this client's may wait; asked before an upload is read, too.
 

@@ -45,6 +45,11 @@ class CutCache:
             return
         self._kept[key] = cut
         self._bytes += cut.size_bytes
-        while self._bytes > self.budget_bytes:
+        self.limit(self.budget_bytes)
+
+    def limit(self, budget_bytes: int) -> None:
+        """Keep no more than this from now on."""
+        self.budget_bytes = budget_bytes
+        while self._bytes > budget_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= oldest.size_bytes

@@ -186,11 +186,12 @@ class TranscriptionService:
     def apply(self, limits: LimitSettings) -> None:
         """New limits, for the requests from now on."""
         self.limits = limits
-        self._admission.queue_length = limits.queue_length
-        self._admission.concurrent = limits.concurrent_requests
-        self._admission.queue_seconds = limits.queue_audio_seconds
+        self._decoders.limit(limits.concurrent_requests + limits.concurrent_job_files)
+        self._admission.limit(
+            limits.queue_length, limits.concurrent_requests, limits.queue_audio_seconds
+        )
         self._pipeline.memory.all_bytes = limits.decoded_audio_bytes
-        self._pipeline.cache.budget_bytes = limits.decoded_cache_bytes
+        self._pipeline.cache.limit(limits.decoded_cache_bytes)
 
     @property
     def engine(self) -> Engine:

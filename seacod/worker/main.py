@@ -223,6 +223,8 @@ class WorkerApplication:
         await service.open()
         service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
         self._service = service
+        # A reload may have come while it was loading.
+        service.apply(self._settings.limits)
         self._server = self._web_server(service)
         return service
 

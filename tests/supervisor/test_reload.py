@@ -48,6 +48,18 @@ def test_what_can_be_applied_at_once_is_and_the_worker_stays(service: StandIn) -
     wait_until(lambda: "told the worker: limits.queue_length=7" in service.log_text(), "it heard")
 
 
+def test_a_worker_that_loads_hears_of_another_startup_timeout(service: StandIn) -> None:
+    service.configure(worker={"startup_timeout_seconds": 600, "stop_timeout_seconds": 0.5})
+    service.plan(never_ready=True)
+    service.start(wait=False)
+    service.wait_for_state("starting")
+    service.configure(worker={"startup_timeout_seconds": 5, "stop_timeout_seconds": 0.5})
+    assert reload(service)["live"] == ["worker.startup_timeout_seconds"]
+    wait_until(lambda: service.events("worker_exited"), "the end of the one that loads")
+    cause = service.events("worker_exited")[0]["cause"]
+    assert cause == "not ready within worker.startup_timeout_seconds"
+
+
 def test_an_unchanged_file_changes_nothing(service: StandIn) -> None:
     service.start()
     first = service.worker_pid()

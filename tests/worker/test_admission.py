@@ -44,6 +44,13 @@ def test_the_queue_is_full_when_it_is_full_and_says_for_how_long() -> None:
     full.admit("a")
 
 
+def test_a_raised_limit_gives_those_who_wait_their_turn_at_once() -> None:
+    waiting = queue(length=3, concurrent=1)
+    inside = [enter(waiting) for _ in range(3)]
+    waiting.limit(3, 2, 10_000.0)
+    assert [t.has_turn for t in inside] == [True, True, False]
+
+
 def test_a_burst_is_counted_before_anybody_has_a_turn() -> None:
     full = queue(length=3, concurrent=2)
     for _ in range(5):

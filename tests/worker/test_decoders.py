@@ -183,6 +183,35 @@ def test_a_long_recording_stands_still_until_it_is_taken(tmp_path: Path) -> None
     with_decoders(test)
 
 
+def test_a_new_limit_of_long_recordings_takes_effect_while_they_are_decoded(tmp_path: Path) -> None:
+    """Raised, those that wait are begun at once; lowered, nothing that runs is lost."""
+    path = tmp_path / "long.wav"
+    path.write_bytes(sounds.wav((sounds.tone(200) * 20_000).astype("<i2").tobytes()))
+
+    async def test(decoders: Decoders) -> None:
+        first, second, third = (
+            decoders.run(path, task("samples"), is_long=True) for _ in range(3)
+        )  # fmt: skip
+        assert (await anext(first)).kind == "info"
+        begins = asyncio.ensure_future(anext(second))
+        await asyncio.sleep(0)
+        # Allowed, it would have begun a process by now.
+        assert len(processes()) == 1 and not begins.done()
+        decoders.limit(2)
+        assert (await asyncio.wait_for(begins, 30)).kind == "info"
+        decoders.limit(1)
+        waits = asyncio.ensure_future(anext(third))
+        assert [frame.kind async for frame in first][-1] == "done"
+        # Time enough for the third, if it were allowed.
+        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+        assert not waits.done()
+        assert [frame.kind async for frame in second][-1] == "done"
+        assert (await asyncio.wait_for(waits, 30)).kind == "info"
+        await third.aclose()
+
+    with_decoders(test, most=1)
+
+
 def test_more_decoders_come_when_all_are_busy_and_never_too_many() -> None:
     async def test(decoders: Decoders) -> None:
         await asyncio.gather(*(kinds(decoders, sounds.SPEECH) for _ in range(12)))

@@ -68,6 +68,35 @@ class _Sort(enum.Enum):
     LONG = enum.auto()
 
 
+class _Places:
+    """So many at once, in the order in which they came; the number may change meanwhile."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._free = asyncio.Semaphore(count)
+        # Places that are gone as soon as somebody leaves one, or finds one free.
+        self._owed = 0
+
+    def resize(self, count: int) -> None:
+        self._owed += self._count - count
+        self._count = count
+        while self._owed < 0:
+            self._owed += 1
+            self._free.release()
+
+    async def __aenter__(self) -> None:
+        await self._free.acquire()
+        while self._owed > 0:
+            self._owed -= 1
+            await self._free.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._owed > 0:
+            self._owed -= 1
+        else:
+            self._free.release()
+
+
 class _Broken(Exception):
     """The process ended, or fell silent, in the middle of a recording."""
 
@@ -84,9 +113,9 @@ class Decoders:
     def __init__(self, kept: int, at_most: int) -> None:
         self._kept = kept
         self._places = {
-            _Sort.HEADER: asyncio.Semaphore(kept),
-            _Sort.ORDINARY: asyncio.Semaphore(kept),
-            _Sort.LONG: asyncio.Semaphore(at_most),
+            _Sort.HEADER: _Places(kept),
+            _Sort.ORDINARY: _Places(kept),
+            _Sort.LONG: _Places(at_most),
         }
         self._idle: list[_Decoder] = []
         self._alive: set[_Decoder] = set()
@@ -100,6 +129,10 @@ class Decoders:
         """
         count = min(self._kept, _STARTED)
         self._idle = list(await asyncio.gather(*(self._begin() for _ in range(count))))
+
+    def limit(self, at_most: int) -> None:
+        """So many long recordings from now on; those that are being decoded go on."""
+        self._places[_Sort.LONG].resize(at_most)
 
     async def inspect(self, path: Path, task: DecodeTask) -> AudioInfo:
         """What the header says.

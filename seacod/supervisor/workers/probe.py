@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from seacod import __version__
 from seacod.config.supervisor import SupervisorSettings
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.system.waiting import wait_at_most
 
 PATH = "/health/live"
 _HEAD_LIMIT_BYTES = 16 * 1024
@@ -40,9 +41,12 @@ async def probe_forever(
         tell: gets None for an answer, else what was wrong.
         heartbeats: where proof of life is shown.
     """
+
+    def asked() -> float:
+        return settings().probe_interval_seconds or _LOOK_SECONDS
+
     while True:
-        now = settings()
-        interval = now.probe_interval_seconds or _LOOK_SECONDS
+        now, interval = settings(), asked()
         heartbeats.expect(name, interval + now.probe_timeout_seconds)
         where = address()
         if now.probe_interval_seconds and where is not None:
@@ -50,7 +54,7 @@ async def probe_forever(
             # The worker may have gone meanwhile; then this says nothing about the next one.
             if address() == where:
                 tell(problem)
-        await asyncio.sleep(interval)
+        await wait_at_most(interval, asked)
 
 
 async def probe(where: str | Path, timeout_seconds: float) -> str | None:

@@ -257,7 +257,8 @@ def _environment(listen_fd: int, control_fd: int, settings: Settings) -> dict[st
     environment[protocol.ENV_CONTROL_FD] = str(control_fd)
     environment[protocol.ENV_SUPERVISOR_PID] = str(os.getpid())
     environment[protocol.ENV_SETTINGS] = settings.model_dump_json()
-    environment[logs.ENV_FORMAT] = logs.resolve_format(settings.log.format)
+    # What `auto` means: its stderr is a pipe. A reload may change log.format to it.
+    environment[logs.ENV_FORMAT] = logs.resolve_format("auto")
     environment["PYTHONUNBUFFERED"] = "1"
     environment["PYTHONFAULTHANDLER"] = "1"
     return environment

@@ -166,7 +166,11 @@ class Worker:
 
     def apply(self, changed: dict[str, Any]) -> None:
         """Settings, by dotted key, that take effect in the running process."""
-        self.settings = with_values(self.settings, changed)
+        before, self.settings = self.settings, with_values(self.settings, changed)
+        if self._deadline is not None and self.state in (WorkerState.STARTING, WorkerState.WARMING):
+            self._deadline += (
+                self.settings.worker.startup_timeout_seconds - before.worker.startup_timeout_seconds
+            )
         self.process.send(protocol.Reload(changed))
 
     def dismiss(self, cause: str) -> None:
