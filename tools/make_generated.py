@@ -5,9 +5,9 @@
     .venv/bin/python tools/make_generated.py --check   exit 1 if anything would change
 
 The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
-etc/seacod.yaml and docs/configuration.md from seacod/config; the man page and the
-completion of shells from seacod/cli; what `seacod runbook` prints from
-docs/operations.md.
+etc/seacod.yaml and docs/configuration.md from seacod/config; the formats in docs/api.md from
+seacod/formats; the man page and the completion of shells from seacod/cli; what `seacod runbook`
+prints from docs/operations.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from documents import completion, configuration, man  # noqa: E402
+from documents import completion, configuration, formats, man  # noqa: E402
 from observability import catalogue, dashboard  # noqa: E402
 
 from seacod.config import render  # noqa: E402
@@ -31,6 +31,8 @@ FILES = {
     "docs/metrics.md": catalogue.page,
     "etc/seacod.yaml": render.example,
     "docs/configuration.md": configuration.page,
+    # Only its table of formats.
+    "docs/api.md": formats.page,
     # For `seacod runbook`.
     "seacod/alerts/runbook.md": (ROOT / "docs/operations.md").read_text,
     "docs/man/seacod.1": man.page,

@@ -41,7 +41,6 @@ PICTURES = {
     "system-zh": ("system", "zh-CN", 1150, "light"),
     "system-en": ("system", "en-US", 1150, "dark"),
 }
-TABS = ("single", "batch", "live", "system")
 
 
 def main() -> None:
@@ -77,7 +76,10 @@ def take(url: str, out: Path) -> None:
             page = context.new_page()
             page.goto(url)
             page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
-            page.locator("#sc-tabs [role=tab]").nth(TABS.index(tab)).click()
+            place = page.evaluate(
+                "name => window.seacodSetup.tabs.findIndex((tab) => tab.name === name)", tab
+            )
+            page.locator("#sc-tabs [role=tab]").nth(place).click()
             page.wait_for_selector(f"#sc-tab-{tab}[data-seacod=ready]")
             {"single": _single, "batch": _batch, "live": _live, "system": _system}[tab](page)
             path = out / f"{name}.png"

@@ -36,7 +36,7 @@ class OutputFormat:
         render: writes it; a format gives either always text or always an object.
         render_openai: writes it for OpenAI's API; None where that has no such format.
         is_json: it is an object, and cannot be asked for with `also=`.
-        is_on_page: the page offers it as a download.
+        is_on_page: the page offers it as a download; text, or the JSON that it has anyway.
         is_in_zip: the results of a batch have a file of it for each recording.
     """
 

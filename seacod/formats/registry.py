@@ -8,7 +8,7 @@ from functools import cache
 import seacod.formats as package
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
-from seacod.system.discovery import modules_of
+from seacod.system.discovery import declared
 
 # What is meant where no format is named.
 DEFAULT = "json"
@@ -17,13 +17,19 @@ DEFAULT = "json"
 @cache
 def all_formats() -> tuple[OutputFormat, ...]:
     """In the order they are listed in."""
-    found = (getattr(module, "FORMAT", None) for module in modules_of(package))
-    return tuple(sorted(filter(None, found), key=lambda one: one.order))
+    found = declared(package, "FORMAT", OutputFormat)
+    return tuple(sorted(found, key=lambda one: one.order))
 
 
 def texts() -> tuple[OutputFormat, ...]:
     """Those that are text: they can come along in JSON (`also=`)."""
     return tuple(one for one in all_formats() if not one.is_json)
+
+
+def on_page() -> tuple[OutputFormat, ...]:
+    """What the page offers to download: texts first, as they are asked for most."""
+    offered = (one for one in all_formats() if one.is_on_page)
+    return tuple(sorted(offered, key=lambda one: one.is_json))
 
 
 def names(formats: Sequence[OutputFormat]) -> list[str]:

@@ -24,8 +24,6 @@ ARGUMENTS = (
 _NETWORK = "--host-resolver-rules=MAP plain.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 _MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
-TABS = ("single", "batch", "live", "system")
-
 
 def launch(playwright: Playwright, *more: str) -> Browser:
     program = shutil.which("chromium")
@@ -82,7 +80,8 @@ class Visit:
     sent: list[str] = field(default_factory=list)
 
     def open_tab(self, name: str) -> None:
-        self.page.locator("#sc-tabs [role=tab]").nth(TABS.index(name)).click()
+        at = "name => window.seacodSetup.tabs.findIndex((tab) => tab.name === name)"
+        self.page.locator("#sc-tabs [role=tab]").nth(self.page.evaluate(at, name)).click()
         self.page.wait_for_selector(f"#sc-tab-{name}[data-seacod=ready]")
 
     def choose(self, path: Path) -> None:

@@ -96,6 +96,8 @@ def test_each_gives_what_it_says(one: OutputFormat) -> None:
     assert isinstance(one.render(TRANSCRIPT, ("segment",)), dict if one.is_json else str)
     assert one.is_json == one.media_type.startswith("application/json")
     assert one.ending.startswith(".")
+    # The page asks for text besides the JSON that it shows.
+    assert not one.is_on_page or not one.is_json or one.name == registry.DEFAULT
     assert one.title("en") != one.title("zh")
 
 

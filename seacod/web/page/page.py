@@ -1,6 +1,6 @@
 """The web page: Gradio draws tabs and theme, our scripts do the work through the API.
 
-One file per tab in `tabs/`, its script beside the others in `static/`. No function of Gradio's is
+The tabs are in `tabs/`, their scripts in `static/`. No function of Gradio's is
 used, so that nothing between browser and recognition is hidden in it: uploads are ours, an answer
 comes on the connection that asked, and a page outlives the worker that drew it.
 """
@@ -17,9 +17,10 @@ from seacod import __version__
 from seacod.asr import assembly
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
+from seacod.formats import registry
 from seacod.web.page import assets, texts
 from seacod.web.page.gradio_guard import GradioGuard
-from seacod.web.page.tabs import batch, live, single, system
+from seacod.web.page.tabs.registry import all_tabs
 
 # What the service remarks on a result, and how the page says it.
 _WARNINGS = {
@@ -27,7 +28,6 @@ _WARNINGS = {
     assembly.RETRIED: "warning_retried",
     assembly.UNHEARD: "warning_unheard",
 }
-_TABS = {"single": single, "batch": batch, "live": live, "system": system}
 
 
 def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) -> FastAPI:
@@ -37,10 +37,11 @@ def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) 
     with gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo:
         gr.HTML(_header(service))
         with gr.Tabs(elem_id="sc-tabs"):
-            for name, tab in _TABS.items():
-                with gr.Tab(i18n(f"tab_{name}"), id=name):
+            for tab in all_tabs():
+                with gr.Tab(i18n(f"tab_{tab.name}"), id=tab.name):
                     # The mark at the end: the browser has all of it (static/main.js).
-                    gr.HTML(tab.html(service) + "<i data-end hidden></i>", elem_id=f"sc-tab-{name}")
+                    html = tab.skeleton(service) + "<i data-end hidden></i>"
+                    gr.HTML(html, elem_id=f"sc-tab-{tab.name}")
         gr.HTML(_footer(settings))
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -76,6 +77,14 @@ def _head(settings: Settings) -> str:
         "root": root,
         "ui": ours,
         "warnings": _WARNINGS,
+        "tabs": [
+            {"name": tab.name, "script": tab.script, "openedBy": tab.opened_by}
+            for tab in all_tabs()
+        ],
+        "formats": [
+            {"name": one.name, "ending": one.ending, "type": one.media_type, "isJson": one.is_json}
+            for one in registry.on_page()
+        ],
     }
     # "</" would end the script.
     given = json.dumps(setup, ensure_ascii=False).replace("</", "<\\/")

@@ -1,4 +1,5 @@
-"""What people read on the page, in Chinese and English (`text/*.json`)."""
+"""What people read on the page, in Chinese and English: `text/*.json`, and what tabs and output
+formats declare themselves."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import json
 from functools import cache
 from importlib import resources
 
+from seacod.formats.registry import all_formats
+
 LANGUAGES = ("zh", "en")
 
 
@@ -14,6 +17,12 @@ LANGUAGES = ("zh", "en")
 def _table(language: str) -> dict[str, str]:
     file = resources.files("seacod.web.page").joinpath(f"text/{language}.json")
     table: dict[str, str] = json.loads(file.read_text("utf-8"))
+    table.update({f"format_{one.name}": one.title(language) for one in all_formats()})
+    # Late: the tabs' skeletons are written with `both`.
+    from seacod.web.page.tabs.registry import all_tabs
+
+    for tab in all_tabs():
+        table.update({key: pair[LANGUAGES.index(language)] for key, pair in tab.texts.items()})
     return table
 
 

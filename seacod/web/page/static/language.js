@@ -50,6 +50,7 @@ export function fill(root) {
     box.setAttribute("aria-label", text(box.dataset.label));
     if (box.tagName === "BUTTON") box.title = text(box.dataset.label);
   }
+  for (const box of root.querySelectorAll("[data-title]")) box.title = text(box.dataset.title);
   for (const box of root.querySelectorAll("[data-placeholder]")) {
     box.placeholder = text(box.dataset.placeholder);
   }

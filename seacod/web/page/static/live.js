@@ -5,14 +5,13 @@ import { at } from "./dom.js";
 import { clock, put } from "./language.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, microphone, release } from "./recording.js";
-import { Result } from "./result.js";
+import { ALSO, Result } from "./result.js";
 import { Refusal, address, untilReady } from "./service.js";
 import { wav } from "./wav.js";
 import { hotwords } from "./words.js";
 
 // What the model hears; a browser that can, makes it itself.
 const RATE = 16_000;
-const FORMATS = "text,srt,vtt";
 // How long the end is waited for after "stop".
 const LAST_WORD_MS = 30_000;
 
@@ -92,7 +91,7 @@ class Session {
     socket.binaryType = "arraybuffer";
     socket.isReady = false;
     socket.onopen = () => socket.send(JSON.stringify({
-      type: "start", sample_rate: this.rate, hotwords: hotwords("sc-live"), also: FORMATS,
+      type: "start", sample_rate: this.rate, hotwords: hotwords("sc-live"), also: ALSO,
       offset_seconds: this.settled / this.rate,
       // What is written down already, for the files at the end.
       before: result.segments.map(({ start, end, text, confidence }) => ({ start, end, text, confidence })),

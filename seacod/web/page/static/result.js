@@ -7,7 +7,10 @@ const SURE = 0.9;
 const UNSURE = 0.6;
 const BACK_MS = 2500;
 const MARKS = /[\s，。？！、；：,.?!;:“”"'（）()《》…—-]/;
-const TYPES = { text: ["txt", "text/plain"], srt: ["srt", "application/x-subrip"], vtt: ["vtt", "text/vtt"] };
+const { formats } = window.seacodSetup;
+
+// What the service is asked for besides the JSON that is shown here.
+export const ALSO = formats.filter((one) => !one.isJson).map((one) => one.name).join(",");
 
 const shade = (confidence) =>
   confidence === null || confidence >= SURE ? "" : confidence >= UNSURE ? "sc-doubt" : "sc-unsure";
@@ -86,13 +89,13 @@ export class Result {
 
   offer(name, files) {
     const stem = name.replace(/\.[^.]*$/, "") || "seacod";
-    for (const [format, content] of Object.entries(files)) {
-      const [ending, type] = TYPES[format] ?? [format, "application/json"];
+    for (const { name: format, ending, type } of formats) {
+      if (files[format] === undefined) continue;
       const link = this.actions.querySelector(`[data-do=${format}]`);
-      const url = URL.createObjectURL(new Blob([content], { type: `${type};charset=utf-8` }));
+      const url = URL.createObjectURL(new Blob([files[format]], { type }));
       this.links.push(url);
       link.href = url;
-      link.download = `${stem}.${ending}`;
+      link.download = `${stem}${ending}`;
     }
     this.actions.hidden = !this.segments.length;
   }

@@ -4,12 +4,11 @@ import { clock, inWords, onSwitch, put, seconds, size, text } from "./language.j
 import { Player, lengthOf } from "./player.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, Recording } from "./recording.js";
-import { Result } from "./result.js";
+import { ALSO, Result } from "./result.js";
 import { GivenUp, Lost, Refusal, address, limits, longest, send, untilReady } from "./service.js";
 import { State, TimeLeft } from "./state.js";
 import { hotwords, setHotwords } from "./words.js";
 
-const FORMATS = "text,srt,vtt";
 // A worker that goes away under the same recording so often will do so again.
 const TRIES = 3;
 const WARNINGS = window.seacodSetup.warnings;
@@ -141,7 +140,7 @@ async function recognise() {
 async function once({ file }, signal) {
   const form = new FormData();
   form.append("hotwords", hotwords("sc"));
-  form.append("also", FORMATS);
+  form.append("also", ALSO);
   form.append("file", file, file.name);
   const left = new TimeLeft();
   let ended = null;

@@ -2,7 +2,7 @@
 import { at, memory } from "./dom.js";
 import { language, switchTo, text } from "./language.js";
 
-const TABS = ["single", "batch", "live", "system"];
+const TABS = window.seacodSetup.tabs.map((tab) => tab.name);
 
 // Gradio wrote the names of the tabs when it drew them, in the language of then.
 function nameTabs() {

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from seacod.asr.service import TranscriptionService
 from seacod.web.page.tabs import parts
+from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
 
 
-def html(service: TranscriptionService) -> str:
-    """The tab's skeleton."""
+def _skeleton(service: TranscriptionService) -> str:
     return f"""
     <form id="sc-batch">
       <div class="sc-drop" id="sc-batch-drop">
@@ -50,3 +50,8 @@ def html(service: TranscriptionService) -> str:
     <section id="sc-jobs" hidden>
       <h2 class="sc-label">{both("batch_recent")}</h2><ul></ul>
     </section>"""
+
+
+TAB = Tab(
+    "batch", 20, {"tab_batch": ("批量处理", "Batch")}, _skeleton, script="batch", opened_by="job"
+)  # fmt: skip

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from seacod.asr.service import TranscriptionService
 from seacod.web.page.tabs import parts
+from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
 
 
-def html(service: TranscriptionService) -> str:
-    """The tab's skeleton."""
+def _skeleton(service: TranscriptionService) -> str:
     return f"""
     <div class="sc-columns">
       <section>
@@ -29,3 +29,8 @@ def html(service: TranscriptionService) -> str:
         {parts.result("sc-live")}
       </section>
     </div>"""
+
+
+TAB = Tab(
+    "live", 30, {"tab_live": ("实时录音", "Live recording")}, _skeleton, script="live"
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seacod.formats import registry
 from seacod.web.page.texts import both
 
 
@@ -27,6 +28,11 @@ def hotwords(prefix: str) -> str:
 
 def result(prefix: str) -> str:
     """Where the text comes, with what can be done with it (static/result.js)."""
+    downloads = "".join(
+        f'<a data-do="{one.name}" data-title="format_{one.name}" download>'
+        f"{one.ending[1:].upper()}</a>"
+        for one in registry.on_page()
+    )
     return f"""
     <div class="sc-text-head">
       <h2 class="sc-label">{both("text")}</h2>
@@ -37,8 +43,7 @@ def result(prefix: str) -> str:
       data-label="text" data-empty="text_placeholder"></div>
     <div id="{prefix}-take" class="sc-actions" hidden>
       <button type="button" data-do="copy">{both("copy")}</button>
-      <a data-do="text" download>TXT</a><a data-do="srt" download>SRT</a>
-      <a data-do="vtt" download>VTT</a><a data-do="json" download>JSON</a>
+      {downloads}
       <span data-done role="status" aria-live="polite"></span>
     </div>"""
 

@@ -7,13 +7,13 @@ from html import escape
 from seacod.asr.service import TranscriptionService
 from seacod.models import warmup
 from seacod.web.page.tabs import parts
+from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
 
 _MAX_EXAMPLES = 5
 
 
-def html(service: TranscriptionService) -> str:
-    """The tab's skeleton."""
+def _skeleton(service: TranscriptionService) -> str:
     return f"""
     <div class="sc-columns">
       <section>
@@ -66,3 +66,8 @@ def _examples() -> str:
         f'<p class="sc-hint">{both("examples")}</p>'
         f'<div class="sc-examples" lang="zh">{"".join(buttons)}</div>'
     )
+
+
+TAB = Tab(
+    "single", 10, {"tab_single": ("单文件识别", "Single file")}, _skeleton, script="single"
+)  # fmt: skip

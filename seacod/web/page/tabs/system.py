@@ -6,11 +6,11 @@ The browser asks `GET /system` while the tab is seen (static/system.js), and nob
 from __future__ import annotations
 
 from seacod.asr.service import TranscriptionService
+from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
 
 
-def html(service: TranscriptionService) -> str:
-    """The tab's skeleton."""
+def _skeleton(service: TranscriptionService) -> str:
     return f"""
     <div class="sc-actions">
       <button type="button" id="sc-system-refresh">{both("system_refresh")}</button>
@@ -25,3 +25,8 @@ def html(service: TranscriptionService) -> str:
       <section><h2 class="sc-label">{both("system_alerts")}</h2>
         <ul id="sc-alerts" class="sc-list"></ul></section>
     </div>"""
+
+
+TAB = Tab(
+    "system", 40, {"tab_system": ("系统信息", "System")}, _skeleton, script="system"
+)  # fmt: skip
