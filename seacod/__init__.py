@@ -5,3 +5,5 @@
 """
 
 __version__ = "0.1.0"
+# How requests of our own name themselves to other parts of us, which count only those of others.
+OWN_AGENT = "seacod"

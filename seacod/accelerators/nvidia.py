@@ -15,11 +15,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
-from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.system.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
@@ -173,6 +172,12 @@ class Nvidia(enum.Enum):
     READ = "read"
 
 
+class Heartbeats(Protocol):
+    """Where a task shows that it lives."""
+
+    def expect(self, name: str, every_seconds: float) -> None: ...
+
+
 class GpuSampler:
     """Asks NVML every so often and keeps what it said.
 
@@ -189,7 +194,7 @@ class GpuSampler:
         *,
         on_sample: Callable[[list[Gpu]], None],
         on_failure: Callable[[str], None],
-        heartbeats: TaskHeartbeats,
+        heartbeats: Heartbeats,
     ) -> None:
         self.state = Nvidia.UNKNOWN
         self.gpus: list[Gpu] = []

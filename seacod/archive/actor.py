@@ -42,15 +42,15 @@ class TranscriptionActor:
         import ray
 
         from seacod import logs
+        from seacod.asr.preparation import EnginePreparation
         from seacod.asr.service import TranscriptionService
         from seacod.metrics.worker import WorkerMetrics
         from seacod.paths import Paths
-        from seacod.worker.startup import Preparation
 
         logs.configure(self._settings.log, "worker")
         paths = Paths.resolve(self._settings)
         paths.state.mkdir(parents=True, exist_ok=True)
-        preparation = Preparation(self._settings, paths, lambda text, extend_seconds=0.0: None)
+        preparation = EnginePreparation(self._settings, paths, _say_nothing)
         service = TranscriptionService(self._settings, preparation.load_engine, WorkerMetrics())
         await service.start()
         await service.open()
@@ -104,6 +104,10 @@ class TranscriptionActor:
             }
         finally:
             os.unlink(path)
+
+
+def _say_nothing(text: str, extend_seconds: float = 0.0) -> None:
+    """The command shows recordings, not what an engine is at."""
 
 
 def _bring(descriptor: int, sound: bytes | None, source: str) -> str:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+from pathlib import Path
 
 from seacod.cli.options import add_command, add_commands, add_config
 from seacod.config import load_settings
+from seacod.config.asr import AsrSettings
+from seacod.errors import EX_OK, ModelUnavailable
+from seacod.paths import Paths
+from seacod.system.interpreter import python
 
 HELP = "fetch models"
+_LOADING_SECONDS = 600
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -19,15 +27,52 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def fetch(options: argparse.Namespace) -> int:
-    """Download one model.
+    """Download one model with what it needs besides, then load it for a trial.
 
     Raises:
         ModelUnavailable: it cannot be had, or does not load.
     """
     from seacod import logs
-    from seacod.models.fetch import fetch_command
+    from seacod.models import fetch, registry
 
-    settings = load_settings(options.config)
+    settings, name = load_settings(options.config), options.name
     # To standard error alone: the service's log file may belong to another user.
     logs.configure(settings.log.model_copy(update={"file": None}), "client")
-    return fetch_command(options.name, settings)
+    if registry.hub_id(name) is None:
+        print(f"{name} needs no download")
+        return EX_OK
+    wanted = settings.asr.model_copy(update={"model": name})
+    models = Paths.resolve(settings).models
+    # Not `Paths.make`: fetching needs no runtime directory and may run beside the service.
+    models.mkdir(parents=True, exist_ok=True)
+    for one in registry.missing(wanted, models):
+        fetch.fetch(one, models, fetch.token(settings.asr), _show)
+        print(f"\r{one}: fetched{' ' * 30}")
+    print(f"{name}: loading it once to make sure", flush=True)
+    _verify(wanted, models)
+    print(f"{name}: good; use it with asr.model: {name} in the configuration, or --model {name}")
+    return EX_OK
+
+
+def _show(text: str) -> None:
+    print(f"\r{text:<70}", end="" if sys.stdout.isatty() else "\n", flush=True)
+
+
+def _verify(settings: AsrSettings, models_directory: Path) -> None:
+    """Load in a process of its own, whose memory is given back."""
+    code = (
+        "import sys; from pathlib import Path; from seacod.config.asr import AsrSettings; "
+        "from seacod.asr import warmup; from seacod.asr.engine import Engine; "
+        "from seacod.models import registry; "
+        "s = AsrSettings.model_validate_json(sys.argv[1]); "
+        "m = registry.resolve(s, Path(sys.argv[2])); "
+        "e = Engine(m, s.cpu_threads); e.place(s.device); "
+        "warmup.warm_up(e, m)"
+    )
+    result = subprocess.run(
+        python("-c", code, settings.model_dump_json(), str(models_directory)),
+        capture_output=True, text=True, check=False, timeout=_LOADING_SECONDS,
+    )  # fmt: skip
+    if result.returncode != 0:
+        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ModelUnavailable(f"{settings.model} was fetched but does not load: {last}")

@@ -6,21 +6,22 @@ serving.
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
-from seacod.alerts.kinds import KINDS
 from seacod.config.load import origin_of
 from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError
 
 
-def check(settings: Settings, file: Path | None) -> None:
+def check(settings: Settings, file: Path | None, alert_kinds: Collection[str]) -> None:
     """Raise what is wrong, all of it.
 
     Args:
         settings: as loaded.
         file: where from; None for the usual place.
+        alert_kinds: those there are.
 
     Raises:
         ConfigError: with one line for each thing, each with file and line.
@@ -45,7 +46,7 @@ def check(settings: Settings, file: Path | None) -> None:
         except ConfigError as error:
             wrong(key, error.message, section)
     for name in filter(None, (part.strip() for part in alerts.muted.split(","))):
-        if name not in KINDS:
-            wrong("muted", f"{name!r} is no kind of alert; they are: {', '.join(KINDS)}")
+        if name not in alert_kinds:
+            wrong("muted", f"{name!r} is no kind of alert; they are: {', '.join(alert_kinds)}")
     if problems:
         raise ConfigError("\n".join(problems))

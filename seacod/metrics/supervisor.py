@@ -15,7 +15,6 @@ from seacod.metrics.files import directory
 
 if TYPE_CHECKING:
     from seacod.accelerators.nvidia import Gpu
-    from seacod.supervisor.watch.sweeper import Swept
 
 WORKER_STATES = (
     "absent", "starting", "serving", "draining", "stopping", "backing_off", "crash_looping",
@@ -244,9 +243,9 @@ class SupervisorMetrics:
             self._deliveries.labels(*key).inc(max(0, count - self._delivered.get(key, 0)))
             self._delivered[key] = count
 
-    def swept(self, done: Swept) -> None:
+    def swept(self, removed_files: int) -> None:
         """A sweep has removed so many files."""
-        self.swept_files.inc(done.removed_files)
+        self.swept_files.inc(removed_files)
 
     def set_worker_state(self, state: str) -> None:
         """Exactly one state is 1."""

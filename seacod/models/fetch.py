@@ -1,4 +1,4 @@
-"""Brings a model from ModelScope, whole or not at all, and proves that it loads.
+"""Brings a model from ModelScope, whole or not at all.
 
 Used by `seacod model fetch` and by a worker whose model is missing. A download goes into a
 directory beside the final one and is moved when it is complete, so half a model is never taken
@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,17 +18,13 @@ from pathlib import Path
 import structlog
 
 from seacod.config.asr import AsrSettings
-from seacod.config.schema import Settings
 from seacod.config.secrets import read_secret
-from seacod.errors import EX_OK, ModelUnavailable
+from seacod.errors import ModelUnavailable
 from seacod.models import manifest, registry
-from seacod.paths import Paths
-from seacod.system.interpreter import python
 
 log = structlog.get_logger(__name__)
 
 _REPORT_SECONDS = 2.0
-_LOADING_SECONDS = 600
 
 Say = Callable[[str], None]
 
@@ -80,26 +74,6 @@ def fetch(identifier: str, models_directory: Path, hub_token: str | None, say: S
             f"无法将 {identifier} 存入 {models_directory}：{error.strerror or error}",
         ) from error
     return final
-
-
-def fetch_command(name: str, settings: Settings) -> int:
-    """`seacod model fetch NAME`: the model, what it needs besides, then a trial load."""
-    wanted = settings.asr.model_copy(update={"model": name})
-    identifier = registry.hub_id(name)
-    paths = Paths.resolve(settings)
-    if identifier is None:
-        print(f"{name} needs no download")
-        return EX_OK
-    # Not `Paths.make`: fetching needs no runtime directory and may run beside the service.
-    paths.models.mkdir(parents=True, exist_ok=True)
-    missing = registry.missing(wanted, paths.models)
-    for one in missing:
-        fetch(one, paths.models, token(settings.asr), _show)
-        print(f"\r{one}: fetched{' ' * 30}")
-    print(f"{name}: loading it once to make sure", flush=True)
-    _verify(wanted, paths.models)
-    print(f"{name}: good; use it with asr.model: {name} in the configuration, or --model {name}")
-    return EX_OK
 
 
 def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
@@ -186,26 +160,3 @@ def _silenced() -> Iterator[None]:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             yield
-
-
-def _show(text: str) -> None:
-    print(f"\r{text:<70}", end="" if sys.stdout.isatty() else "\n", flush=True)
-
-
-def _verify(settings: AsrSettings, models_directory: Path) -> None:
-    """Load in a process of its own, whose memory is given back."""
-    code = (
-        "import sys; from pathlib import Path; from seacod.config.asr import AsrSettings; "
-        "from seacod.models import registry, warmup; from seacod.asr.engine import Engine; "
-        "s = AsrSettings.model_validate_json(sys.argv[1]); "
-        "m = registry.resolve(s, Path(sys.argv[2])); "
-        "e = Engine(m, s.cpu_threads); e.place(s.device); "
-        "warmup.warm_up(e, m)"
-    )
-    result = subprocess.run(
-        python("-c", code, settings.model_dump_json(), str(models_directory)),
-        capture_output=True, text=True, check=False, timeout=_LOADING_SECONDS,
-    )  # fmt: skip
-    if result.returncode != 0:
-        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ModelUnavailable(f"{settings.model} was fetched but does not load: {last}")

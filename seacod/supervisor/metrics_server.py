@@ -18,11 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from seacod import OWN_AGENT
 from seacod.metrics import SupervisorMetrics
 from seacod.supervisor.sockets.listener import Listener
-
-# How a look of our own names itself; it is no scrape (`seacod check`).
-OWN_AGENT = "seacod"
 
 
 class _Server(uvicorn.Server):
@@ -89,6 +87,7 @@ class MetricsServer:
 
     async def _scrape(self, request: Request) -> Response:
         agent = request.headers.get("user-agent", "")
+        # A look of our own is no scrape (`seacod check`).
         if not agent.startswith(OWN_AGENT):
             self.scraped_at, self.scraped_by = time.time(), agent[:80]
         self._look()

@@ -1,130 +1,29 @@
-"""What a worker does before it is ready: fetch, import, load, place, try, measure.
-
-All of it runs on the inference thread, and imports inside: the process itself starts at once and
-says what it is at.
-"""
+"""What a worker loads before it is ready: the engine, and what serves it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import structlog
-
-from seacod.config.schema import Settings
-from seacod.paths import Paths
+from seacod.asr.preparation import EnginePreparation
 
 if TYPE_CHECKING:
     from seacod.asr.engine import Engine
-    from seacod.asr.tuning import Tuning
-
-log = structlog.get_logger(__name__)
-
-# A download that says something may go on for so long again.
-_DOWNLOAD_SECONDS = 120.0
 
 
-class Say(Protocol):
-    """Told what it is at; `extend_seconds` asks for more time."""
-
-    def __call__(self, text: str, extend_seconds: float = 0.0) -> None: ...
-
-
-class Preparation:
-    """The steps of one worker.
-
-    Args:
-        settings: it was started with these.
-        paths: where models lie, and what was measured.
-        say: called from the inference thread.
-    """
-
-    def __init__(self, settings: Settings, paths: Paths, say: Say) -> None:
-        self._settings = settings
-        self._paths = paths
-        self._say = say
-        # What was measured here, now or before; None when nothing is.
-        self.tuning: Tuning | None = None
+class Preparation(EnginePreparation):
+    """The steps of one worker."""
 
     def load(self) -> Engine:
         """On the inference thread: importing and loading take many seconds."""
         engine = self.load_engine()
         self._import_web()
-
-        if not engine.needs_gpu(self._settings.asr.device):
-            # Nothing changes for the model any more: a spare need not do this when it is needed.
-            self.first_recording(engine)
-            self._tune(engine)
+        self.try_early(engine)
         return engine
 
     def _import_web(self) -> None:
         """Here, since the event loop must not stand still for it."""
         import seacod.web.app
 
-        if self._settings.server.page == "on":
-            self._say("importing the page")
+        if self.settings.server.page == "on":
+            self.say("importing the page")
             import seacod.web.page.page  # noqa: F401
-
-    def load_engine(self) -> Engine:
-        """On the inference thread: the model in host memory, fetched if it is not here."""
-        from seacod.models import fetch, registry
-
-        asr = self._settings.asr
-        for identifier in registry.missing(asr, self._paths.models):
-            fetch.fetch(
-                identifier,
-                self._paths.models,
-                fetch.token(asr),
-                lambda text: self._say(f"downloading {text}", extend_seconds=_DOWNLOAD_SECONDS),
-            )
-        models = registry.resolve(asr, self._paths.models)
-        self._say("importing torch and funasr")
-        from seacod.asr.engine import Engine
-
-        self._say(f"loading {models.name}")
-        return Engine(models, asr.cpu_threads)
-
-    def place(self, engine: Engine) -> None:
-        """On the inference thread: the last step before the worker is ready."""
-        engine.place(self._settings.asr.device)
-        if engine.device != "cpu":
-            self.first_recording(engine)
-            self._tune(engine)
-
-    def make_ready(self, engine: Engine) -> None:
-        """On the inference thread, where nobody waits in between: place, try, measure."""
-        engine.place(self._settings.asr.device)
-        self.first_recording(engine)
-        self._tune(engine)
-
-    def _tune(self, engine: Engine) -> None:
-        """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""
-        if self._settings.asr.tune == "off":
-            return
-        from seacod.asr import tuning
-        from seacod.models import warmup
-
-        file = self._paths.state / "tuning.json"
-        ceiling = self._settings.asr.batch_seconds
-        name = tuning.key(model=engine.name, device=engine.hardware, ceiling_seconds=ceiling)
-        self.tuning = tuning.remembered(file, name)
-        if self.tuning is None:
-            self._say("measuring batch sizes")
-            speech = warmup.first_recording()
-            self.tuning = tuning.measure(
-                lambda batch: engine.recognise(batch, None), speech, ceiling
-            )
-            tuning.remember(file, name, self.tuning)
-            log.info(
-                "batch_sizes_measured",
-                useful_seconds=self.tuning.useful_seconds,
-                speed=round(self.tuning.speed, 1),
-            )
-
-    def first_recording(self, engine: Engine) -> None:
-        """On the inference thread."""
-        from seacod.models import registry, warmup
-
-        asr = self._settings.asr
-        self._say("transcribing a first recording")
-        models = registry.resolve(asr, self._paths.models)
-        warmup.warm_up(engine, models)

@@ -48,8 +48,8 @@ KEPT = {
     ("alerts/channels/dingtalk.py", "_settings"): "made for one message",
     ("alerts/channels/mail.py", "_settings"): "made for one message",
     ("alerts/channels/webhook.py", "_settings"): "made for one message",
+    ("asr/preparation.py", "settings"): "asr and server.page, of which nothing is live",
     ("supervisor/watch/gpu_limits.py", "settings"): "GpuGuard gives new ones before each reading",
-    ("worker/startup.py", "_settings"): "reads the section asr, of which nothing is live",
 }  # fmt: skip
 
 

@@ -22,13 +22,14 @@ if sys.argv[1] == "whole":
 from seacod.asr import audio
 from seacod.asr.engine import Engine
 from seacod.config.schema import AsrSettings
-from seacod.models import registry, warmup
+from seacod.models import registry
+from seacod.models.examples import EXAMPLES, examples
 engine = Engine(registry.resolve(AsrSettings(), registry.BUILTIN), 1)
 heard = [
     (one.text, [(t.text, t.start_seconds, t.end_seconds, t.confidence) for t in one.tokens])
-    for example in warmup.examples()
+    for example in examples()
     for one in engine.recognise(
-        [audio.decode(warmup.EXAMPLES / example["file"], max_seconds=300)], example["hotwords"]
+        [audio.decode(EXAMPLES / example["file"], max_seconds=300)], example["hotwords"]
     )
 ]
 print(json.dumps({"heard": heard, "modules": sorted(sys.modules)}))

@@ -59,9 +59,9 @@ def measure(settings: Settings) -> Tuning:
     Raises:
         ModelUnavailable: there is none.
     """
-    from seacod.asr import tuning
+    from seacod.asr import tuning, warmup
     from seacod.asr.engine import Engine
-    from seacod.models import registry, warmup
+    from seacod.models import registry
 
     paths = Paths.resolve(settings)
     models = registry.resolve(settings.asr, paths.models)

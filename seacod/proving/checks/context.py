@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import psutil
 
+from seacod import OWN_AGENT
 from seacod.client import status_socket
 from seacod.config import Settings, load_settings
 from seacod.config.load import find_file
 from seacod.errors import SeacodError
 from seacod.paths import Paths
 from seacod.proving.checks.item import Unseen
-from seacod.supervisor.metrics_server import OWN_AGENT
 
 UNIT, SOCKET = "seacod.service", "seacod.socket"
 # A command of systemd's that takes longer is not going to answer.

@@ -30,7 +30,7 @@ class Housekeeping:
         directory: of the uploads.
         settings: asked each time.
         deduplicator: who is told.
-        on_swept: told what each sweep did.
+        on_swept: told how many files each sweep has removed.
         heartbeats: where proof of life is shown.
     """
 
@@ -39,7 +39,7 @@ class Housekeeping:
         directory: Path,
         settings: Callable[[], StorageSettings],
         deduplicator: Deduplicator,
-        on_swept: Callable[[Swept], None],
+        on_swept: Callable[[int], None],
         heartbeats: TaskHeartbeats,
     ) -> None:
         self._directory = directory
@@ -67,7 +67,7 @@ class Housekeeping:
             await asyncio.sleep(min(_LOOK_SECONDS, settings.sweep_interval_seconds))
 
     def _tell(self, swept: Swept) -> None:
-        self._on_swept(swept)
+        self._on_swept(swept.removed_files)
         if swept.removed_files or swept.failed:
             log.info(
                 "uploads_swept", removed=swept.removed_files, bytes=swept.removed_bytes,

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from seacod.models import warmup
+from seacod.models.examples import EXAMPLES, examples
 
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -27,7 +27,7 @@ def mount(app: FastAPI) -> None:
     prefix of a proxy does not get in the way.
     """
     ours = {str(path.relative_to(directory())): path for path in _files()}
-    examples = {one["file"]: warmup.EXAMPLES / one["file"] for one in warmup.examples()}
+    shipped = {one["file"]: EXAMPLES / one["file"] for one in examples()}
 
     @app.api_route("/ui/{mark}/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def file(mark: str, name: str) -> Response:
@@ -35,7 +35,7 @@ def mount(app: FastAPI) -> None:
 
     @app.api_route("/examples/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def example(name: str) -> Response:
-        return _answer(examples.get(name), {})
+        return _answer(shipped.get(name), {})
 
 
 def _answer(path: Path | None, headers: dict[str, str]) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from seacod.asr.service import TranscriptionService
-from seacod.models import warmup
+from seacod.models.examples import examples
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
@@ -53,7 +53,7 @@ def _skeleton(service: TranscriptionService) -> str:
 def _examples() -> str:
     """Buttons that put a shipped recording into the form."""
     buttons = []
-    for example in warmup.examples()[:_MAX_EXAMPLES]:
+    for example in examples()[:_MAX_EXAMPLES]:
         shown = example.get("text_with_hotwords") or example["text"]
         caption = shown if len(shown) <= 12 else shown[:11] + "…"
         if example["hotwords"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import structlog
@@ -11,18 +10,10 @@ from seacod.asr import audio
 from seacod.asr.audio import Samples
 from seacod.asr.engine import Engine
 from seacod.errors import ModelUnavailable
+from seacod.models.examples import EXAMPLES, examples
 from seacod.models.registry import BUILTIN, ModelSet
 
 log = structlog.get_logger(__name__)
-
-EXAMPLES = BUILTIN / "examples"
-
-
-def examples() -> list[dict[str, str]]:
-    """The shipped recordings: `file`, `text`, `hotwords`, `seconds` of each."""
-    listing = EXAMPLES / "examples.json"
-    loaded: list[dict[str, str]] = json.loads(listing.read_text("utf-8"))
-    return loaded
 
 
 def first_recording() -> Samples:

@@ -1,0 +1,119 @@
+"""From settings to an engine that works: fetch, import, load, place, try, measure. Called by
+workers and by the actors of an archive.
+
+All of it runs on the inference thread, and imports inside: the process itself starts at once and
+says what it is at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from seacod.config.schema import Settings
+from seacod.paths import Paths
+
+if TYPE_CHECKING:
+    from seacod.asr.engine import Engine
+    from seacod.asr.tuning import Tuning
+
+log = structlog.get_logger(__name__)
+
+# A download that says something may go on for so long again.
+_DOWNLOAD_SECONDS = 120.0
+
+
+class Say(Protocol):
+    """Told what it is at; `extend_seconds` asks for more time."""
+
+    def __call__(self, text: str, extend_seconds: float = 0.0) -> None: ...
+
+
+class EnginePreparation:
+    """The steps of one engine.
+
+    Args:
+        settings: of the whole service.
+        paths: where models lie, and what was measured.
+        say: called from the inference thread.
+    """
+
+    def __init__(self, settings: Settings, paths: Paths, say: Say) -> None:
+        self.settings = settings
+        self._paths = paths
+        self.say = say
+        # What was measured here, now or before; None when nothing is.
+        self.tuning: Tuning | None = None
+
+    def load_engine(self) -> Engine:
+        """On the inference thread: the model in host memory, fetched if it is not here."""
+        from seacod.models import fetch, registry
+
+        asr = self.settings.asr
+        for identifier in registry.missing(asr, self._paths.models):
+            fetch.fetch(
+                identifier,
+                self._paths.models,
+                fetch.token(asr),
+                lambda text: self.say(f"downloading {text}", extend_seconds=_DOWNLOAD_SECONDS),
+            )
+        models = registry.resolve(asr, self._paths.models)
+        self.say("importing torch and funasr")
+        from seacod.asr.engine import Engine
+
+        self.say(f"loading {models.name}")
+        return Engine(models, asr.cpu_threads)
+
+    def try_early(self, engine: Engine) -> None:
+        """On the inference thread: what a spare need not do when it is needed. Nothing, where the
+        model is still to move to a GPU."""
+        if not engine.needs_gpu(self.settings.asr.device):
+            self.first_recording(engine)
+            self._tune(engine)
+
+    def place(self, engine: Engine) -> None:
+        """On the inference thread: the last step before the worker is ready."""
+        engine.place(self.settings.asr.device)
+        if engine.device != "cpu":
+            self.first_recording(engine)
+            self._tune(engine)
+
+    def make_ready(self, engine: Engine) -> None:
+        """On the inference thread, where nobody waits in between: place, try, measure."""
+        engine.place(self.settings.asr.device)
+        self.first_recording(engine)
+        self._tune(engine)
+
+    def _tune(self, engine: Engine) -> None:
+        """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""
+        if self.settings.asr.tune == "off":
+            return
+        from seacod.asr import tuning, warmup
+
+        file = self._paths.state / "tuning.json"
+        ceiling = self.settings.asr.batch_seconds
+        name = tuning.key(model=engine.name, device=engine.hardware, ceiling_seconds=ceiling)
+        self.tuning = tuning.remembered(file, name)
+        if self.tuning is None:
+            self.say("measuring batch sizes")
+            speech = warmup.first_recording()
+            self.tuning = tuning.measure(
+                lambda batch: engine.recognise(batch, None), speech, ceiling
+            )
+            tuning.remember(file, name, self.tuning)
+            log.info(
+                "batch_sizes_measured",
+                useful_seconds=self.tuning.useful_seconds,
+                speed=round(self.tuning.speed, 1),
+            )
+
+    def first_recording(self, engine: Engine) -> None:
+        """On the inference thread: transcribe a shipped recording."""
+        from seacod.asr import warmup
+        from seacod.models import registry
+
+        asr = self.settings.asr
+        self.say("transcribing a first recording")
+        models = registry.resolve(asr, self._paths.models)
+        warmup.warm_up(engine, models)

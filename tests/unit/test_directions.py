@@ -1,0 +1,162 @@
+"""Who may import whom: the one table of directions between the rooms of `seacod/`.
+
+docs/architecture.md shows this table. An import inside a function, or in code that is handed to
+another Python, counts like any other.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import seacod
+
+PACKAGE = Path(seacod.__file__).parent
+# A room is a folder or a single file directly in `seacod/`. What is not named may not be imported;
+# `seacod` itself (its version) may be by all.
+ALLOWED = {
+    # Below everything.
+    "errors": "",
+    "transcript": "",
+    "shared_load": "",
+    "system": "errors",
+    "config": "errors system",
+    "protocol": "errors",
+    "paths": "config errors",
+    "logs": "config",
+    "formats": "errors system transcript",
+    # Shared by both sides, or by neither.
+    "accelerators": "errors system",
+    "metrics": "accelerators transcript",
+    "client": "config errors formats paths system transcript",
+    # The supervisor's side.
+    "alerts": "config errors paths protocol system",
+    "supervisor": "accelerators alerts config errors logs metrics paths protocol shared_load "
+    "system",
+    # The worker's side, from the model up.
+    "models": "config errors paths system",
+    "asr": "accelerators config errors metrics models paths shared_load system transcript",
+    "jobs": "asr config errors formats paths system transcript",
+    "web": "asr config errors formats jobs models paths system transcript",
+    "worker": "asr config errors jobs logs metrics models paths protocol shared_load system web",
+    # On top.
+    "archive": "asr config errors formats jobs logs metrics paths system transcript",
+    "proving": "alerts asr client config errors formats jobs logs models paths system transcript",
+    "cli": "alerts archive asr client config errors formats logs models paths proving supervisor "
+    "system worker",
+    "__main__": "cli",
+}
+# Rules that the table must keep, however it grows.
+NEVER = {
+    "supervisor": "asr worker web jobs models formats archive proving cli client",
+    "alerts": "supervisor asr worker web jobs models formats archive proving cli client",
+    "asr": "web worker jobs supervisor alerts archive proving cli client",
+    "jobs": "web worker supervisor alerts archive proving cli client",
+    "web": "worker supervisor alerts archive proving cli client",
+    "worker": "supervisor alerts archive proving cli client",
+    "client": "supervisor alerts asr worker web jobs models metrics",
+    "archive": "web worker supervisor cli",
+    "proving": "supervisor worker web cli",
+}
+_IN_TEXT = re.compile(r"^\s*(?:from\s+seacod|import\s+seacod\.)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of a room by a file of another."""
+
+    file: Path
+    line: int
+    module: str
+
+    @property
+    def by(self) -> str:
+        return self.file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+    @property
+    def of(self) -> str:
+        return self.module.split(".")[1]
+
+    def __str__(self) -> str:
+        allowed = ALLOWED.get(self.by, "").split()
+        file = self.file.relative_to(PACKAGE.parent)
+        return (
+            f"{file}:{self.line}: imports {self.module}, but {self.by} may import only "
+            f"{', '.join(allowed) or 'nothing of seacod'} (tests/unit/test_directions.py)"
+        )
+
+
+def imports(file: Path) -> Iterator[Import]:
+    """What a file imports of other rooms."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for line, module in modules(node):
+            found = Import(file, line, module)
+            if module.startswith("seacod.") and found.of != found.by and is_room(found.of):
+                yield found
+
+
+def modules(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """The modules that this piece of code imports itself."""
+    if isinstance(node, ast.Import):
+        yield from ((node.lineno, one.name) for one in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        assert not node.level, "seacod's own imports are absolute"
+        yield from ((node.lineno, f"{node.module}.{one.name}") for one in node.names)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        # Code for another Python, such as the loading of a model for a trial.
+        lines = node.value.replace(";", "\n")
+        if _IN_TEXT.search(lines):
+            code = ast.parse("\n".join(line.strip() for line in lines.splitlines()))
+            for inner in ast.walk(code):
+                yield from ((node.lineno, module) for _, module in modules(inner))
+
+
+def is_room(name: str) -> bool:
+    """Not what `seacod/__init__.py` itself defines."""
+    return (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+
+
+ALL = [one for file in sorted(PACKAGE.rglob("*.py")) for one in imports(file)]
+
+
+def test_imports_go_in_the_directions_of_the_table() -> None:
+    wrong = [str(one) for one in ALL if one.of not in ALLOWED.get(one.by, "").split()]
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_the_table_has_every_room_and_no_other() -> None:
+    there = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()}
+    rooms = {name for name in there if is_room(name) and not name.startswith("__")}
+    assert rooms | {"__main__"} == set(ALLOWED)
+
+
+def test_the_table_has_no_circle() -> None:
+    """Each room may import only rooms that stand above it in the table."""
+    seen: set[str] = set()
+    for room, allowed in ALLOWED.items():
+        assert set(allowed.split()) <= seen, f"{room} may import a room that comes after it"
+        seen.add(room)
+
+
+def test_the_table_allows_nothing_that_is_never_allowed() -> None:
+    for room, never in NEVER.items():
+        assert not set(ALLOWED[room].split()) & set(never.split()), room
+    for room, allowed in ALLOWED.items():
+        assert "cli" not in allowed.split() or room == "__main__"
+
+
+def test_imports_are_found_wherever_they_are() -> None:
+    code = (
+        "from seacod import logs, __version__\n"
+        "def act():\n    import seacod.web.app\n"
+        "CODE = 'import sys; from seacod.cli import main; main()'\n"
+        "'''Words that say: nothing here comes from seacod.'''\n"
+    )
+    tree = ast.parse(code)
+    found = [module for node in ast.walk(tree) for _, module in modules(node)]
+    assert sorted(found) == sorted(
+        ["seacod.logs", "seacod.__version__", "seacod.web.app", "sys", "seacod.cli.main"]
+    )
