@@ -21,11 +21,13 @@ from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Servic
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("live"))
     service.configure(
+        server={"page": "on"},
+        asr={"tune": "auto"},
         limits={
             "max_audio_seconds": MAX_AUDIO_SECONDS,
             "max_upload_bytes": MAX_UPLOAD_BYTES,
             "queue_length": QUEUE_LENGTH,
-        }
+        },
     )
     yield service.start()
     service.kill()
@@ -75,6 +77,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     runs.arrange(config, items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> runs.Scheduling:
+    config.option.loadscopereorder = False
+    return runs.Scheduling(config, log)
 
 
 _PAGE = FaultsPage()

@@ -3,7 +3,7 @@
 `./tests/run` is what a newcomer and every change runs: everything that makes the promises.
 `./tests/run --all` adds what is in `FULL`, and every test marked `full`. What is named on the
 command line is run whatever it is. Tests run in several processes at once (pytest-xdist): those of
-one file stay together, and so do those of one `xdist_group`.
+one file stay together, and so do those of one group.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
 
@@ -42,7 +43,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out what this run leaves to `--all`, group the rest, and put the longest first."""
+    """Take out what this run leaves to `--all`, and put the longest first."""
     is_named = config.invocation_params.args and any(
         Path(str(one).partition("::")[0]).exists()
         for one in config.invocation_params.args
@@ -52,10 +53,14 @@ def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
         left_out = [item for item in items if _is_full(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not _is_full(item)]
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _rank(_group(item)))
+    items.sort(key=lambda item: _rank(_group(_place(item))))
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out groups; the number of tests in one says nothing of how long they take."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid.partition("::")[0].removeprefix(f"{HERE.name}/"))
 
 
 def _place(item: pytest.Item) -> str:
@@ -66,11 +71,7 @@ def _is_full(item: pytest.Item) -> bool:
     return item.get_closest_marker("full") is not None or _place(item).partition("/")[0] in FULL
 
 
-def _group(item: pytest.Item) -> str:
-    marker = item.get_closest_marker("xdist_group")
-    if marker is not None:
-        return str(marker.args[0])
-    place = _place(item)
+def _group(place: str) -> str:
     return GROUPS.get(place) or GROUPS.get(place.partition("/")[0]) or place
 
 

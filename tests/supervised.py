@@ -72,7 +72,10 @@ class Service:
 
     def configure(self, **sections: dict[str, Any]) -> None:
         settings: dict[str, Any] = {
-            "server": {"host": "127.0.0.1", "port": self.port},
+            # Few look at the page or at the speed: a worker that need not import the one and
+            # measure the other starts in half the time.
+            "server": {"host": "127.0.0.1", "port": self.port, "page": "off"},
+            "asr": {"tune": "off"},
             "metrics": {"port": self.metrics_port},
             "paths": {
                 "state_directory": str(self.directory / "state"),

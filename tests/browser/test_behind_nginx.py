@@ -117,7 +117,7 @@ def test_the_shipped_configuration_carries_everything(visit, live: Service, ngin
 
 def test_under_a_path_of_its_own(visit, nginx, tmp_path: Path) -> None:
     service = Service(tmp_path / "service")
-    service.configure(server={"host": "127.0.0.1", "port": service.port, "root_path": "/asr"})
+    service.configure(server={"page": "on", "root_path": "/asr"})
     service.start()
     try:
         use_everything(visit, nginx(service, "/asr"))

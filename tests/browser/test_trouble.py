@@ -23,7 +23,7 @@ PASSWORD = "long enough for a test"
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One recording at a time, each for two seconds; one more may wait."""
     service = Faulty(tmp_path_factory.mktemp("slow"))
-    service.configure(limits={"queue_length": 1, "concurrent_requests": 1})
+    service.configure(server={"page": "on"}, limits={"queue_length": 1, "concurrent_requests": 1})
     service.start()
     service.fail("slow")
     yield service
@@ -117,7 +117,7 @@ def test_recognition_can_be_given_up(visit, slow: Service) -> None:
 
 def test_a_login_covers_page_and_api_and_microphone(visit, tmp_path: Path) -> None:
     service = Service(tmp_path)
-    service.configure(access={"users": f"anna:{hash_password(PASSWORD)}"})
+    service.configure(server={"page": "on"}, access={"users": f"anna:{hash_password(PASSWORD)}"})
     service.start()
     try:
         for path in ("/", "/system", "/openapi.json", "/theme.css"):

@@ -38,7 +38,7 @@ def soak(service: Service, *arguments: str | Path, **more: str) -> subprocess.Co
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("soaked"))
-    one.configure(supervisor={"spare": "on"})
+    one.configure(server={"page": "on"}, supervisor={"spare": "on"})
     one.start()
     one.warm_spare()
     yield one

@@ -24,12 +24,13 @@ PASSWORD = "correct horse 电池"
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("closed"))
     service.configure(
+        server={"page": "on"},
         access={
             "api_keys": f"robot:{credentials.hash_key(KEY)} "
             f"other:{credentials.hash_key(credentials.new_key())}",
             "users": f"小王:x anna:{credentials.hash_password(PASSWORD)}".split()[1],
             "cors_origins": "https://intranet.example",
-        }
+        },
     )
     yield service.start()
     service.kill()
