@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from seacod.asr.request import RecordingRequest
 from seacod.errors import QueueFull
 from seacod.shared_load import Line
 
@@ -24,33 +25,8 @@ _FIRST_RATIO = 1.0
 # Weight of the newest request in what was measured.
 _SMOOTHING = 0.1
 _LONGEST_RETRY_SECONDS = 3600
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """One request's place.
-
-    `work_seconds` is what it is expected to cost in padded seconds of audio, `done_seconds` how
-    much of that is done.
-    """
-
-    number: int
-    client: str
-    is_bulk: bool
-    admitted_at: float
-    audio_seconds: float = 0.0
-    work_seconds: float = 0.0
-    done_seconds: float = 0.0
-    has_turn: bool = False
-    started_at: float | None = None
-    # The recording, for the log of a crash: its name and length.
-    label: str = ""
-    _turn: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def left_seconds(self) -> float:
-        """Work that is still to be done."""
-        return max(0.0, self.work_seconds - self.done_seconds)
+# How often those who wait are told their position.
+_POSITION_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -75,7 +51,7 @@ class Admission:
     speed: Callable[[], float]
     clock: Callable[[], float] = time.monotonic
     others: Callable[[], Sequence[Line]] = tuple
-    _tickets: dict[int, Ticket] = field(default_factory=dict)
+    _requests: dict[int, RecordingRequest] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _ratio: float = _FIRST_RATIO
 
@@ -91,8 +67,8 @@ class Admission:
         Raises:
             QueueFull: with the time after which a place should be free.
         """
-        inside = [t for t in self._tickets.values() if not t.is_bulk]
-        is_new = all(t.client != client for t in inside)
+        inside = [r for r in self._requests.values() if not r.is_bulk]
+        is_new = all(r.client != client for r in inside)
         room = self.queue_length + (max(1, self.queue_length // 4) if is_new else 0)
         others = self.others()
         waiting = (
@@ -111,22 +87,21 @@ class Admission:
             retry_after_seconds=retry,
         )
 
-    def admit(self, client: str) -> Ticket:
-        """A place in the queue.
+    def admit(self, request: RecordingRequest) -> None:
+        """A place in the queue; for jobs beside it: they wait on the disk, and know themselves how
+        many at once.
 
         Raises:
             QueueFull: with the time after which a place should be free.
         """
-        self.check_room(client)
-        return self._enter(client, is_bulk=False)
+        if request.is_bulk:
+            request.turn.set()
+        else:
+            self.check_room(request.client)
+        request.number, request.admitted_at = next(self._numbers), self.clock()
+        self._requests[request.number] = request
 
-    def admit_bulk(self, client: str) -> Ticket:
-        """A place beside the queue: jobs wait on the disk, and know themselves how many at once."""
-        ticket = self._enter(client, is_bulk=True)
-        ticket.has_turn = True
-        return ticket
-
-    def weigh(self, ticket: Ticket, audio_seconds: float) -> None:
+    def weigh(self, request: RecordingRequest, audio_seconds: float) -> None:
         """The header was read: so much audio comes.
 
         Raises:
@@ -134,9 +109,9 @@ class Admission:
         """
         work = audio_seconds * self._ratio
         elsewhere = _outstanding(self.others())
-        others = self.outstanding_seconds - ticket.left_seconds + elsewhere
-        ticket.audio_seconds, ticket.work_seconds = audio_seconds, work
-        if ticket.is_bulk or not others or others + work <= self.queue_seconds:
+        others = self.outstanding_seconds - request.left_seconds + elsewhere
+        request.audio_seconds, request.work_seconds = audio_seconds, work
+        if request.is_bulk or not others or others + work <= self.queue_seconds:
             return
         retry = self._retry_after(others + work - self.queue_seconds)
         raise QueueFull(
@@ -147,33 +122,36 @@ class Admission:
             retry_after_seconds=retry,
         )
 
-    async def turn(self, ticket: Ticket) -> None:
-        """Wait until this request may be worked on."""
+    async def turn(self, request: RecordingRequest, tell: Callable[[int], None]) -> None:
+        """Wait until this request may be worked on.
+
+        Args:
+            request: it was admitted.
+            tell: given its position, every second.
+        """
         self._call_next()
-        if not ticket.has_turn:
-            await ticket._turn.wait()
+        turn = asyncio.ensure_future(request.turn.wait())
+        try:
+            while not request.has_turn:
+                await asyncio.wait({turn}, timeout=_POSITION_SECONDS)
+                if not request.has_turn:
+                    tell(self.position(request))
+        finally:
+            turn.cancel()
 
-    def start(self, ticket: Ticket) -> None:
-        """The model has begun with this request."""
-        ticket.started_at = self.clock()
-
-    def progressed(self, ticket: Ticket, padded_seconds: float) -> None:
-        """A part of its work is done."""
-        ticket.done_seconds += padded_seconds
-
-    def leave(self, ticket: Ticket, *, is_done: bool = False) -> None:
+    def leave(self, request: RecordingRequest, *, is_done: bool = False) -> None:
         """The request is over, whatever its end; `is_done` when all of it was recognised."""
-        self._tickets.pop(ticket.number, None)
-        if is_done and ticket.audio_seconds > 0:
-            ratio = ticket.done_seconds / ticket.audio_seconds
+        self._requests.pop(request.number, None)
+        if is_done and request.audio_seconds > 0:
+            ratio = request.done_seconds / request.audio_seconds
             self._ratio += _SMOOTHING * (ratio - self._ratio)
         self._call_next()
 
-    def position(self, ticket: Ticket) -> int:
+    def position(self, request: RecordingRequest) -> int:
         """How many have their turn before this one, itself included; 0 when it is worked on."""
-        if ticket.has_turn:
+        if request.has_turn:
             return 0
-        mine = self._rank(ticket)
+        mine = self._rank(request)
         return sum(self._rank(other) <= mine for other in self._waiting())
 
     @property
@@ -183,57 +161,50 @@ class Admission:
     @property
     def running(self) -> int:
         """Requests, jobs not counted, that are being worked on."""
-        return sum(t.has_turn and not t.is_bulk for t in self._tickets.values())
+        return sum(r.has_turn and not r.is_bulk for r in self._requests.values())
 
     @property
     def inside(self) -> int:
         """Admitted and not over, jobs not counted."""
-        return sum(not t.is_bulk for t in self._tickets.values())
+        return sum(not r.is_bulk for r in self._requests.values())
 
     @property
     def in_flight(self) -> int:
         """Admitted and not over: waiting ones and running ones."""
-        return len(self._tickets)
+        return len(self._requests)
 
     @property
     def outstanding_seconds(self) -> float:
         """Padded seconds of audio in front of the model, jobs not counted."""
-        return sum(t.left_seconds for t in self._tickets.values() if not t.is_bulk)
+        return sum(r.left_seconds for r in self._requests.values() if not r.is_bulk)
 
     @property
     def oldest_seconds(self) -> float:
         """How long the longest-running request has been with the model; 0 when idle."""
-        started = [t.started_at for t in self._tickets.values() if t.started_at is not None]
+        started = [r.started_at for r in self._requests.values() if r.started_at is not None]
         return self.clock() - min(started) if started else 0.0
 
     @property
     def with_the_model(self) -> str:
         """The recordings that are with the model, in words."""
-        return "; ".join(t.label for t in self._tickets.values() if t.started_at is not None)
+        return "; ".join(r.label for r in self._requests.values() if r.started_at is not None)
 
-    def _enter(self, client: str, *, is_bulk: bool) -> Ticket:
-        ticket = Ticket(next(self._numbers), client, is_bulk, self.clock())
-        self._tickets[ticket.number] = ticket
-        return ticket
+    def _waiting(self) -> list[RecordingRequest]:
+        return [r for r in self._requests.values() if not r.has_turn]
 
-    def _waiting(self) -> list[Ticket]:
-        return [t for t in self._tickets.values() if not t.has_turn]
-
-    def _rank(self, ticket: Ticket) -> tuple[int, int]:
+    def _rank(self, request: RecordingRequest) -> tuple[int, int]:
         """Who has more running already, or more waiting in front of this one, comes later."""
         ahead = sum(
-            other.client == ticket.client
+            other.client == request.client
             and not other.is_bulk
-            and (other.has_turn or other.number < ticket.number)
-            for other in self._tickets.values()
+            and (other.has_turn or other.number < request.number)
+            for other in self._requests.values()
         )
-        return (ahead, ticket.number)
+        return (ahead, request.number)
 
     def _call_next(self) -> None:
         while self.running < self.concurrent and (waiting := self._waiting()):
-            ticket = min(waiting, key=self._rank)
-            ticket.has_turn = True
-            ticket._turn.set()
+            min(waiting, key=self._rank).turn.set()
 
     def _retry_after(self, work_seconds: float) -> int:
         """When so much work should be done."""

@@ -14,7 +14,7 @@ from seacod.transcript import Transcript
 log = structlog.get_logger(__name__)
 
 
-class Counts:
+class RequestCounters:
     """The counters of one worker. `answered` and `failed` are those since its start; the second
     has only what failed on our side.
     """
@@ -52,7 +52,8 @@ class Counts:
         self._metrics.inference_seconds.inc(done.inference_seconds)
         self._metrics.retried.inc(done.retried)
 
-    def out_of_memory(self, padded: float) -> None:
+    def out_of_memory(self) -> None:
+        """A batch did not fit; on the inference thread, too."""
         self._metrics.out_of_memory.inc()
 
     def failure(self, route: str, error: BaseException, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""One recording, from the file to what was heard in it: decoded, cut, recognised as it streams.
+"""One recording, from the file to what is said in it: decoded, cut, recognised as it streams.
 
 However long it is, only some minutes of its sound are in memory at a time: the decoder stands still
 while that much waits for the model. Lives on the event loop; everything costly is elsewhere.
@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import Cut, CutCache
@@ -19,8 +19,13 @@ from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.asr.funasr_voice import FunasrVoice
-from seacod.asr.scheduler import Heard, Order, Scheduler
+from seacod.asr.piece_queue import PieceResult
+from seacod.asr.request import RecordingRequest
+from seacod.asr.scheduler import Scheduler
 from seacod.system.digest import sha256_of
+
+# A recording whose header does not say how long it is: compressed speech at 32 kbit/s.
+_BYTES_A_SECOND_COMPRESSED = 4000
 
 
 class SampleBudget:
@@ -55,22 +60,8 @@ class SampleBudget:
 
 
 @dataclass(slots=True)
-class RecordingFigures:
-    """What listening cost, filled in on the way. Lengths in seconds."""
-
-    decoded_seconds: float = 0.0
-    speech_seconds: float = 0.0
-    decoding_seconds: float = 0.0
-    voice_seconds: float = 0.0
-    inference_seconds: float = 0.0
-    pieces_found: int = 0
-    # Whether the recording is one that keeps a decoder for minutes; known beforehand.
-    is_long: bool = False
-
-
-@dataclass(slots=True)
 class RecordingPipeline:
-    """Everything that turns recordings into heard pieces; one for all requests.
+    """Everything that turns recordings into recognised pieces; one for all requests.
 
     Args:
         decoders: decode and cut.
@@ -78,6 +69,7 @@ class RecordingPipeline:
         cache: recordings that were cut already.
         memory: bounds what waits.
         threads: for reading files.
+        max_piece_seconds: no piece is longer.
         voice: makes the voice activity of FunASR's, or None for silero-vad; with the thread for it.
     """
 
@@ -86,30 +78,44 @@ class RecordingPipeline:
     cache: CutCache
     memory: SampleBudget
     threads: Executor
+    max_piece_seconds: float
     voice: Callable[[], FunasrVoice] | None = None
     voice_thread: Executor | None = None
 
+    async def inspect(self, request: RecordingRequest) -> float:
+        """Read the header.
+
+        Returns:
+            How many seconds it says, or are to be expected.
+
+        Raises:
+            SeacodError: the recording cannot be used.
+        """
+        info = await self.decoders.inspect(request.path, self._task(request, "inspect"))
+        request.known_seconds = info.duration_seconds
+        guess = min(request.max_seconds, info.size_bytes / _BYTES_A_SECOND_COMPRESSED)
+        return info.duration_seconds or guess
+
     async def run(
-        self, path: Path, task: DecodeTask, order: Order, figures: RecordingFigures
-    ) -> AsyncGenerator[tuple[Piece, Heard], None]:
-        """Each piece of speech with what was heard in it, in the order of the recording.
+        self, request: RecordingRequest
+    ) -> AsyncGenerator[tuple[Piece, PieceResult], None]:
+        """Each piece of speech with what was recognised in it, in the order of the recording.
 
         Raises:
             SeacodError: the recording cannot be used, or the model failed on it.
         """
-        waiting: asyncio.Queue[tuple[Piece, asyncio.Future[Heard]] | None] = asyncio.Queue()
+        waiting: asyncio.Queue[tuple[Piece, asyncio.Future[PieceResult]] | None] = asyncio.Queue()
         held = [0]
 
         async def bring() -> None:
             try:
-                async with contextlib.aclosing(self._pieces(path, task, figures)) as pieces:
+                async with contextlib.aclosing(self._pieces(request)) as pieces:
                     async for piece in pieces:
                         size = piece.samples.nbytes
                         await self.memory.take(size, lambda: held[0])
                         held[0] += size
-                        figures.pieces_found += 1
-                        result = self.scheduler.submit(order, piece.samples)
-                        waiting.put_nowait((piece, result))
+                        request.pieces_found += 1
+                        waiting.put_nowait((piece, self.scheduler.submit(request, piece.samples)))
             finally:
                 self.scheduler.expected -= 1
                 waiting.put_nowait(None)
@@ -119,92 +125,82 @@ class RecordingPipeline:
         try:
             while (pair := await waiting.get()) is not None:
                 piece, result = pair
-                heard = await result
+                recognised = await result
                 size = piece.samples.nbytes
                 held[0] -= size
                 await self.memory.give(size)
-                figures.inference_seconds += heard.inference_seconds
-                yield piece, heard
+                yield piece, recognised
             await bringing
         finally:
-            self.scheduler.give_up(order)
+            self.scheduler.give_up(request)
             bringing.cancel()
             await asyncio.wait({bringing})
             # What became of it was raised above, or nobody is there to hear it.
             bringing.cancelled() or bringing.exception()
             await self.memory.give(held[0])
 
-    async def _pieces(
-        self, path: Path, task: DecodeTask, figures: RecordingFigures
-    ) -> AsyncGenerator[Piece, None]:
-        cut_here = self._decoded if self.voice is None else self._heard_by_funasr
-        if figures.is_long:
+    async def _pieces(self, request: RecordingRequest) -> AsyncGenerator[Piece, None]:
+        """From the cache, or decoded and kept there."""
+        if request.is_long:
             # Nothing that would be kept, and a long time to read for nothing.
-            async with contextlib.aclosing(cut_here(path, task, figures)) as pieces:
+            async with contextlib.aclosing(self._cut(request)) as pieces:
                 async for piece in pieces:
                     yield piece
             return
         loop = asyncio.get_running_loop()
-        key = await loop.run_in_executor(self.threads, sha256_of, path)
-        key += f"/{task.max_piece_seconds:g}"
+        key = await loop.run_in_executor(self.threads, sha256_of, request.path)
+        key += f"/{self.max_piece_seconds:g}"
         cut = self.cache.get(key)
-        if cut is not None and cut.samples <= task.max_seconds * SAMPLE_RATE:
-            figures.decoded_seconds = cut.samples / SAMPLE_RATE
-            figures.speech_seconds = cut.speech / SAMPLE_RATE
+        if cut is not None and cut.samples <= request.max_seconds * SAMPLE_RATE:
+            request.decoded_seconds = cut.samples / SAMPLE_RATE
+            request.speech_seconds = cut.speech / SAMPLE_RATE
             for piece in cut.pieces:
                 yield piece
             return
         kept: list[Piece] = []
-        async with contextlib.aclosing(cut_here(path, task, figures)) as pieces:
+        async with contextlib.aclosing(self._cut(request)) as pieces:
             async for piece in pieces:
                 kept.append(piece)
                 yield piece
-        samples = round(figures.decoded_seconds * SAMPLE_RATE)
-        speech = round(figures.speech_seconds * SAMPLE_RATE)
+        samples = round(request.decoded_seconds * SAMPLE_RATE)
+        speech = round(request.speech_seconds * SAMPLE_RATE)
         self.cache.put(key, Cut(tuple(kept), samples, speech))
 
-    async def _decoded(
-        self, path: Path, task: DecodeTask, figures: RecordingFigures
-    ) -> AsyncGenerator[Piece, None]:
-        """Cut in the decoding process."""
-        async with contextlib.aclosing(
-            self.decoders.run(path, task, is_long=figures.is_long)
-        ) as frames:
-            async for frame in frames:
-                if frame.samples is not None:
-                    yield Piece(frame.position, frame.samples)
-                elif frame.kind == "at":
-                    figures.decoded_seconds = frame.position / SAMPLE_RATE
-                elif frame.kind == "done":
-                    _note(figures, frame.body)
-                    figures.speech_seconds = frame.body["speech"] / SAMPLE_RATE
-
-    async def _heard_by_funasr(
-        self, path: Path, task: DecodeTask, figures: RecordingFigures
-    ) -> AsyncGenerator[Piece, None]:
-        """Decoded there, cut here."""
-        assert self.voice is not None
-        voice = self.voice()
+    async def _cut(self, request: RecordingRequest) -> AsyncGenerator[Piece, None]:
+        """Decoded and cut in the decoding process; with a voice of FunASR's cut here."""
+        voice = self.voice() if self.voice is not None else None
+        task = self._task(request, "pieces" if voice is None else "samples")
         loop = asyncio.get_running_loop()
         async with contextlib.aclosing(
-            self.decoders.run(path, task, is_long=figures.is_long)
+            self.decoders.run(request.path, task, is_long=request.is_long)
         ) as frames:
             async for frame in frames:
-                if frame.samples is not None:
-                    figures.decoded_seconds = (frame.position + len(frame.samples)) / SAMPLE_RATE
-                    pieces = await loop.run_in_executor(
+                if frame.kind == "done":
+                    request.decoded_seconds = frame.body["samples"] / SAMPLE_RATE
+                    request.speech_seconds = frame.body["speech"] / SAMPLE_RATE
+                    request.decoding_seconds = frame.body["decode"]
+                    request.voice_seconds = frame.body["listen"]
+                elif frame.kind == "at":
+                    request.decoded_seconds = frame.position / SAMPLE_RATE
+                elif frame.samples is None:
+                    continue
+                elif voice is None:
+                    yield Piece(frame.position, frame.samples)
+                else:
+                    request.decoded_seconds = (frame.position + len(frame.samples)) / SAMPLE_RATE
+                    for piece in await loop.run_in_executor(
                         self.voice_thread, voice.hear, frame.samples
-                    )
-                    for piece in pieces:
+                    ):
                         yield piece
-                elif frame.kind == "done":
-                    _note(figures, frame.body)
-        for piece in await loop.run_in_executor(self.voice_thread, voice.end):
-            yield piece
-        figures.speech_seconds = voice.speech / SAMPLE_RATE
+        if voice is not None:
+            for piece in await loop.run_in_executor(self.voice_thread, voice.end):
+                yield piece
+            request.speech_seconds = voice.speech / SAMPLE_RATE
 
-
-def _note(figures: RecordingFigures, done: dict[str, float]) -> None:
-    figures.decoded_seconds = done["samples"] / SAMPLE_RATE
-    figures.decoding_seconds = done["decode"]
-    figures.voice_seconds = done["listen"]
+    def _task(
+        self, request: RecordingRequest, want: Literal["inspect", "pieces", "samples"]
+    ) -> DecodeTask:
+        limits = request.limits
+        return DecodeTask(
+            want, request.max_seconds, limits.max_upload_bytes, self.max_piece_seconds
+        )

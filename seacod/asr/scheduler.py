@@ -1,7 +1,7 @@
-"""The one thread that owns the model, and the pieces of speech that wait for it.
+"""The one thread that owns the model.
 
 `Scheduler` starts the thread `seacod-inference`, loads the engine in it and runs batch after batch;
-the event loop only waits for results. `batching.py` decides what goes together. When the device
+the event loop only waits for results. What waits is in `piece_queue.py`. When the device
 runs out of memory the budget is halved and the batch planned anew; a piece that does not fit alone
 fails, and only it.
 """
@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from seacod.asr import batching
-from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.asr.audio import Samples
 from seacod.asr.batching import Budget
-from seacod.asr.engine import Engine, Recognised
+from seacod.asr.engine import Engine
+from seacod.asr.piece_queue import PieceQueue, PieceResult, QueuedPiece
+from seacod.asr.request import RecognitionRequest
 from seacod.asr.tuning import Tuning
 from seacod.errors import OutOfMemory
 
@@ -32,58 +33,6 @@ log = structlog.get_logger(__name__)
 _SMOOTHING = 0.1
 # What one batch adds to the measured speed is only as good as its length.
 _SHORTEST_MEASURED_SECONDS = 0.002
-
-
-@dataclass(eq=False)
-class Order:
-    """One recording's stay at the model: who wants its pieces heard, and how.
-
-    Args:
-        client: who asked; clients take turns.
-        hotwords: cleaned words separated by blanks, or None.
-        is_bulk: nobody sits in front of it.
-        on_start: called on the event loop when the model begins with its first piece.
-    """
-
-    client: str
-    hotwords: str | None
-    is_bulk: bool = False
-    on_start: Callable[[], None] = lambda: None
-    has_started: bool = False
-    is_given_up: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What became of a piece."""
-
-    recognised: Recognised
-    inference_seconds: float
-
-
-@dataclass(eq=False, slots=True)
-class _Piece:
-    order: Order
-    samples: Samples
-    number: int
-    since: float
-    result: asyncio.Future[Heard]
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / SAMPLE_RATE
-
-    @property
-    def group(self) -> str | None:
-        return self.order.hotwords
-
-    @property
-    def client(self) -> str:
-        return self.order.client
-
-    @property
-    def is_bulk(self) -> bool:
-        return self.order.is_bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +54,6 @@ class BatchDone:
     retried: int
 
 
-@dataclass(slots=True)
-class Watchers:
-    """Who is told, on the inference thread; must be quick."""
-
-    on_batch: Callable[[BatchDone], None] = lambda done: None
-    on_out_of_memory: Callable[[float], None] = lambda padded: None
-
-
 class Scheduler:
     """Runs pieces on the inference thread.
 
@@ -121,7 +62,8 @@ class Scheduler:
         batch_seconds: padded seconds of audio per batch at most.
         gathering_seconds: how long a batch that is not full waits for pieces that are known to
             come.
-        watchers: told what happens.
+        on_batch: told of each batch, on the inference thread; must be quick.
+        on_out_of_memory: told there that a batch did not fit.
     """
 
     def __init__(
@@ -130,22 +72,22 @@ class Scheduler:
         *,
         batch_seconds: float,
         gathering_seconds: float = 0.0,
-        watchers: Watchers | None = None,
+        on_batch: Callable[[BatchDone], None] = lambda done: None,
+        on_out_of_memory: Callable[[], None] = lambda: None,
     ) -> None:
         self._load = load
         self._gathering_seconds = gathering_seconds
-        self._watchers = watchers or Watchers()
+        self._on_batch = on_batch
+        self._on_out_of_memory = on_out_of_memory
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[Engine] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="seacod-inference", daemon=True)
-        self._numbers = itertools.count()
         # Shared with the thread, under the condition.
         self._changed = threading.Condition()
-        self._line: list[_Piece] = []
+        self._queue = PieceQueue()
         self._actions: list[_Action] = []
         self._is_stopped = False
         # Only the thread changes these.
-        self._served: dict[str, float] = {}
         self._budget = Budget(batch_seconds)
         self._tuning = Tuning.unknown(batch_seconds)
         # Padded seconds per second of work, smoothed.
@@ -177,21 +119,19 @@ class Scheduler:
         """Padded seconds a batch may have at present."""
         return self._budget.seconds
 
-    def submit(self, order: Order, samples: Samples) -> asyncio.Future[Heard]:
-        """A piece of speech to be heard; the future gets what it says, or the error."""
-        piece = _Piece(
-            order, samples, next(self._numbers), time.monotonic(), self._loop.create_future()
-        )
+    def submit(self, request: RecognitionRequest, samples: Samples) -> asyncio.Future[PieceResult]:
+        """A piece of a request; the future gets what it says, or the error."""
+        result: asyncio.Future[PieceResult] = self._loop.create_future()
         with self._changed:
-            self._line.append(piece)
+            self._queue.add(request, samples, result)
             self._changed.notify()
-        return piece.result
+        return result
 
-    def give_up(self, order: Order) -> None:
-        """Nobody waits for this recording any more: its pieces leave the line."""
-        order.is_given_up = True
+    def give_up(self, request: RecognitionRequest) -> None:
+        """Nobody waits for this request any more: its pieces leave the queue."""
+        request.is_given_up = True
         with self._changed:
-            self._line = [piece for piece in self._line if piece.order is not order]
+            self._queue.remove(request)
 
     def run_soon(self, action: Callable[[Engine], None]) -> asyncio.Future[None]:
         """Do something with the engine between two batches (release its cache); the future ends
@@ -223,62 +163,43 @@ class Scheduler:
             if isinstance(work, _Action):
                 self._act(engine, work)
             else:
-                self._hear(engine, work)
+                self._recognise(engine, work)
             self.is_busy = False
 
-    def _next(self) -> _Action | list[_Piece] | None:
+    def _next(self) -> _Action | list[QueuedPiece] | None:
         """What to do now; waits until there is something. None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._line or self._actions or self._is_stopped)
+            self._changed.wait_for(lambda: self._queue or self._actions or self._is_stopped)
             if self._is_stopped:
                 return None
             if self._actions:
                 return self._actions.pop(0)
             self._gather()
-            return self._take()
+            return self._queue.take(
+                budget_seconds=self._budget.seconds,
+                overhead_seconds=self._tuning.overhead_seconds,
+            )
 
     def _gather(self) -> None:
         """Let a batch that is far from full wait a moment for what is on its way."""
         deadline = time.monotonic() + self._gathering_seconds
-        while self.expected and self._line and not (self._actions or self._is_stopped):
+        while self.expected and self._queue and not (self._actions or self._is_stopped):
             left = deadline - time.monotonic()
-            if left <= 0 or sum(p.seconds for p in self._line) >= self._budget.seconds / 2:
+            if left <= 0 or self._queue.seconds >= self._budget.seconds / 2:
                 return
             self._changed.wait(left)
 
-    def _take(self) -> list[_Piece]:
-        if not self._line:
-            return []
-        chosen = batching.choose(
-            self._line,
-            self._served,
-            budget_seconds=self._budget.seconds,
-            overhead_seconds=self._tuning.overhead_seconds,
-            now=time.monotonic(),
-        )
-        taken = [self._line[i] for i in chosen]
-        left = set(chosen)
-        self._line = [piece for i, piece in enumerate(self._line) if i not in left]
-        self._serve(taken)
-        return taken
-
-    def _serve(self, taken: Sequence[_Piece]) -> None:
-        """Note who was given what. Whoever comes anew starts level with the least served."""
-        present = {piece.client for piece in self._line} | {piece.client for piece in taken}
-        level = min((self._served[c] for c in present if c in self._served), default=0.0)
-        self._served = {client: self._served.get(client, level) for client in present}
-        for piece in taken:
-            self._served[piece.client] += piece.seconds
-
-    def _hear(self, engine: Engine, batch: list[_Piece]) -> None:
-        batch = [piece for piece in batch if not piece.order.is_given_up]
+    def _recognise(self, engine: Engine, batch: list[QueuedPiece]) -> None:
+        batch = [piece for piece in batch if not piece.request.is_given_up]
         if not batch:
             return
-        self._tell_started(batch)
         began = time.monotonic()
+        for piece in batch:
+            if piece.request.started_at is None:
+                piece.request.started_at = began
         padded = batching.padded_seconds(batch)
         try:
-            heard = engine.recognise([piece.samples for piece in batch], batch[0].group)
+            recognised = engine.recognise([piece.samples for piece in batch], batch[0].group)
         except OutOfMemory as error:
             self._out_of_memory(engine, batch, padded, error)
             return
@@ -290,23 +211,23 @@ class Scheduler:
         self._budget.went_well()
         if took > _SHORTEST_MEASURED_SECONDS:
             self.speed += _SMOOTHING * (padded / took - self.speed)
-        self._watchers.on_batch(
+        self._on_batch(
             BatchDone(
                 len(batch), sum(p.seconds for p in batch), padded, took,
-                sum(r.was_retried for r in heard),
+                sum(r.was_retried for r in recognised),
             )
         )  # fmt: skip
         self._tell(
-            (piece.result, Heard(said, took / len(batch)))
-            for piece, said in zip(batch, heard, strict=True)
+            (piece.result, PieceResult(said, took / len(batch)))
+            for piece, said in zip(batch, recognised, strict=True)
         )
 
     def _out_of_memory(
-        self, engine: Engine, batch: list[_Piece], padded: float, error: OutOfMemory
+        self, engine: Engine, batch: list[QueuedPiece], padded: float, error: OutOfMemory
     ) -> None:
         """Halve what a batch may have and plan these anew; one that is alone has failed."""
         engine.release_cache()
-        self._watchers.on_out_of_memory(padded)
+        self._on_out_of_memory()
         self.last_progress = time.monotonic()
         if len(batch) == 1:
             self._tell([(batch[0].result, error)])
@@ -317,16 +238,16 @@ class Scheduler:
             padded_seconds=round(padded, 1), budget_seconds=round(self._budget.seconds, 1),
         )  # fmt: skip
         with self._changed:
-            self._line = [*batch, *self._line]
+            self._queue.put_back(batch)
 
-    def _blame(self, engine: Engine, batch: list[_Piece], error: Exception) -> None:
+    def _blame(self, engine: Engine, batch: list[QueuedPiece], error: Exception) -> None:
         """A batch failed: each piece alone, so that one request's trouble stays its own."""
         if len(batch) == 1:
             self._tell([(batch[0].result, error)])
             return
         log.warning("batch_failed", pieces=len(batch), cause=str(error))
         for piece in batch:
-            self._hear(engine, [piece])
+            self._recognise(engine, [piece])
 
     def _act(self, engine: Engine, action: _Action) -> None:
         try:
@@ -335,13 +256,6 @@ class Scheduler:
             self._tell([(action.result, error)])
         else:
             self._tell([(action.result, None)])
-
-    def _tell_started(self, batch: list[_Piece]) -> None:
-        for order in {id(piece.order): piece.order for piece in batch}.values():
-            if not order.has_started:
-                order.has_started = True
-                with contextlib.suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(order.on_start)
 
     def _tell(self, outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
         """All results of a batch in one call to the loop."""

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from seacod.asr.service import RecognitionProgress, TranscriptionService
+from seacod.asr.request import RecognitionProgress
+from seacod.asr.service import TranscriptionService
 from seacod.errors import InferenceFailed, NotReady, SeacodError
 from seacod.formats import full_json
 from seacod.jobs.database import said

@@ -39,7 +39,7 @@ class Neighbours:
         def tell() -> None:
             # A microphone is work that lasts.
             self.shared_load.mine.active = traffic.active + service.live.sessions
-            service.tell_others()
+            service.publish_load()
 
         traffic.on_change = tell
         traffic.is_better_elsewhere = self.is_better_elsewhere

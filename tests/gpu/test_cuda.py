@@ -12,7 +12,9 @@ import torch
 
 from seacod.asr import audio
 from seacod.asr.engine import Engine
-from seacod.asr.scheduler import Order, Scheduler
+from seacod.asr.hotwords import Hotwords
+from seacod.asr.request import RecognitionRequest
+from seacod.asr.scheduler import Scheduler
 from seacod.config.asr import AsrSettings
 from seacod.models import registry
 
@@ -61,8 +63,8 @@ def test_a_real_end_of_memory_halves_the_batch_and_everybody_is_answered() -> No
         scheduler = Scheduler(load, batch_seconds=20_000, gathering_seconds=0.2)
         await scheduler.start()
         scheduler.expected = 1
-        order = Order("someone", None)
-        heard = await asyncio.gather(*(scheduler.submit(order, long) for _ in range(600)))
+        request = RecognitionRequest("someone", Hotwords())
+        heard = await asyncio.gather(*(scheduler.submit(request, long) for _ in range(600)))
         assert all(sounds.SPEECH_TEXT in one.recognised.text for one in heard)
         assert scheduler.budget_seconds < 20_000
         scheduler.stop()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from seacod.asr.admission import Admission, Ticket
+from seacod.asr.admission import Admission
+from seacod.asr.hotwords import Hotwords
+from seacod.asr.request import RecordingRequest
+from seacod.config import Settings
 from seacod.errors import QueueFull
 
 
@@ -22,11 +26,19 @@ def queue(length: int = 3, concurrent: int = 1, seconds: float = 10_000.0) -> Ad
     return Admission(length, concurrent, seconds, lambda: 10.0, Clock())
 
 
-def enter(queue: Admission, client: str = "a", seconds: float = 100.0) -> Ticket:
-    ticket = queue.admit(client)
-    queue.weigh(ticket, seconds)
+def admitted(queue: Admission, client: str = "a", *, is_bulk: bool = False) -> RecordingRequest:
+    request = RecordingRequest(
+        client, Hotwords(), is_bulk, path=Path("one.wav"), limits=Settings().limits
+    )
+    queue.admit(request)
+    return request
+
+
+def enter(queue: Admission, client: str = "a", seconds: float = 100.0) -> RecordingRequest:
+    request = admitted(queue, client)
+    queue.weigh(request, seconds)
     queue._call_next()
-    return ticket
+    return request
 
 
 def test_the_queue_is_full_when_it_is_full_and_says_for_how_long() -> None:
@@ -35,13 +47,13 @@ def test_the_queue_is_full_when_it_is_full_and_says_for_how_long() -> None:
     assert [t.has_turn for t in inside] == [True, False, False, False]
     assert (full.waiting, full.in_flight) == (3, 4)
     with pytest.raises(QueueFull) as refusal:
-        full.admit("a")
+        admitted(full, "a")
     assert refusal.value.http_status == 503
     # Half of 400 seconds, at ten a second.
     assert refusal.value.retry_after_seconds == 20
     assert "20" in refusal.value.message
     full.leave(inside[1])
-    full.admit("a")
+    admitted(full, "a")
 
 
 def test_a_raised_limit_gives_those_who_wait_their_turn_at_once() -> None:
@@ -54,9 +66,9 @@ def test_a_raised_limit_gives_those_who_wait_their_turn_at_once() -> None:
 def test_a_burst_is_counted_before_anybody_has_a_turn() -> None:
     full = queue(length=3, concurrent=2)
     for _ in range(5):
-        full.admit("a")
+        admitted(full, "a")
     with pytest.raises(QueueFull):
-        full.admit("a")
+        admitted(full, "a")
 
 
 def test_somebody_new_gets_in_where_one_has_taken_all_places() -> None:
@@ -64,11 +76,11 @@ def test_somebody_new_gets_in_where_one_has_taken_all_places() -> None:
     for _ in range(9):
         enter(full, "greedy")
     with pytest.raises(QueueFull):
-        full.admit("greedy")
+        admitted(full, "greedy")
     enter(full, "person")
     enter(full, "another")
     with pytest.raises(QueueFull):
-        full.admit("third")
+        admitted(full, "third")
 
 
 def test_clients_take_turns() -> None:
@@ -85,18 +97,18 @@ def test_clients_take_turns() -> None:
 def test_work_is_bounded_too_but_one_alone_may_be_longer() -> None:
     small = queue(length=20, concurrent=1, seconds=300)
     first = enter(small, seconds=5000)
-    second = small.admit("b")
+    second = admitted(small, "b")
     with pytest.raises(QueueFull) as refusal:
         small.weigh(second, 100)
     # 4800 seconds must go first, at ten a second.
     assert refusal.value.retry_after_seconds == 480
-    small.progressed(first, 4900)
+    first.done_seconds += 4900
     small.weigh(second, 100)
 
 
 def test_jobs_wait_elsewhere() -> None:
     shared = queue(length=1, concurrent=1)
-    jobs = [shared.admit_bulk("job") for _ in range(5)]
+    jobs = [admitted(shared, "job", is_bulk=True) for _ in range(5)]
     assert all(job.has_turn for job in jobs)
     for job in jobs:
         shared.weigh(job, 100_000)
@@ -109,17 +121,17 @@ def test_jobs_wait_elsewhere() -> None:
 def test_what_a_second_of_audio_costs_is_learnt() -> None:
     learning = queue()
     for _ in range(100):
-        ticket = enter(learning, seconds=100)
-        learning.progressed(ticket, 40)
-        learning.leave(ticket, is_done=True)
+        request = enter(learning, seconds=100)
+        request.done_seconds += 40
+        learning.leave(request, is_done=True)
     assert enter(learning, seconds=100).work_seconds == pytest.approx(40, rel=0.01)
 
 
 def test_a_turn_comes_when_one_leaves() -> None:
     async def run() -> None:
         shared = queue()
-        first, second = enter(shared), shared.admit("b")
-        waiting = asyncio.ensure_future(shared.turn(second))
+        first, second = enter(shared), admitted(shared, "b")
+        waiting = asyncio.ensure_future(shared.turn(second, lambda position: None))
         await asyncio.sleep(0)
         assert not waiting.done()
         shared.leave(first)
@@ -131,12 +143,12 @@ def test_a_turn_comes_when_one_leaves() -> None:
 def test_the_oldest_is_the_longest_running_not_the_longest_waiting() -> None:
     clock = Clock()
     shared = Admission(4, 2, 1000.0, lambda: 10.0, clock)
-    first, second = shared.admit("a"), shared.admit("b")
+    first, second = admitted(shared, "a"), admitted(shared, "b")
     assert shared.oldest_seconds == 0.0
     clock.now += 10
-    shared.start(first)
+    first.started_at = clock()
     clock.now += 5
-    shared.start(second)
+    second.started_at = clock()
     assert shared.oldest_seconds == 5.0
     shared.leave(first)
     assert shared.oldest_seconds == 0.0

@@ -15,7 +15,10 @@ import pytest
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.engine import Engine, Recognised
-from seacod.asr.scheduler import Heard, Order, Scheduler
+from seacod.asr.hotwords import Hotwords
+from seacod.asr.piece_queue import PieceResult
+from seacod.asr.request import RecognitionRequest
+from seacod.asr.scheduler import Scheduler
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 
 
@@ -83,39 +86,41 @@ def sound(seconds: float) -> Samples:
     return np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
 
 
-def order(words: str | None = None, client: str = "someone", **more: Any) -> Order:
-    return Order(client, words, **more)
+def asked(word: str = "", client: str = "someone", *, is_bulk: bool = False) -> RecognitionRequest:
+    return RecognitionRequest(client, Hotwords((word,) if word else ()), is_bulk)
 
 
-async def busy(scheduler: Scheduler, engine: SteeredEngine) -> asyncio.Future[Heard]:
+async def busy(scheduler: Scheduler, engine: SteeredEngine) -> asyncio.Future[PieceResult]:
     """Keep the thread at a first batch until `may_go_on`."""
     engine.may_go_on.clear()
-    first = scheduler.submit(order(client="first"), sound(1))
+    first = scheduler.submit(asked(client="first"), sound(1))
     await asyncio.to_thread(engine.is_in.wait, 30)
     return first
 
 
 def test_one_thread_does_it_all_and_each_gets_its_own(engine: SteeredEngine) -> None:
-    started: list[str] = []
-
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
-        mine = order(on_start=lambda: started.append("start"))
+        mine = asked()
         lengths = [2.0, 1.0, 1.5, 0.5]
         results = [scheduler.submit(mine, sound(length)) for length in lengths]
+        assert mine.started_at is None
         engine.may_go_on.set()
+        await asyncio.wait(results, return_when=asyncio.FIRST_COMPLETED)
+        started_at = mine.started_at
         heard = await asyncio.gather(*results)
+        assert started_at is not None
+        assert mine.started_at == started_at
         assert [h.recognised.text for h in heard] == [str(int(s * SAMPLE_RATE)) for s in lengths]
 
     scheduled(engine, test)
-    assert started == ["start"]
     assert engine.threads == {"seacod-inference"}
 
 
 def test_pieces_of_different_requests_share_a_batch(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
-        results = [scheduler.submit(order(client=str(i)), sound(1)) for i in range(4)]
+        results = [scheduler.submit(asked(client=str(i)), sound(1)) for i in range(4)]
         engine.may_go_on.set()
         await asyncio.gather(*results)
 
@@ -127,8 +132,8 @@ def test_hotwords_of_one_never_reach_another(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
         results = [
-            scheduler.submit(order(word, client=word or ""), sound(1))
-            for word in ("甲", "乙", None, "甲", "乙", None)
+            scheduler.submit(asked(word, client=word), sound(1))
+            for word in ("甲", "乙", "", "甲", "乙", "")
         ]
         engine.may_go_on.set()
         await asyncio.gather(*results)
@@ -140,13 +145,13 @@ def test_hotwords_of_one_never_reach_another(engine: SteeredEngine) -> None:
 def test_a_short_wait_fills_a_batch_when_more_is_known_to_come(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         scheduler.expected = 1
-        first = scheduler.submit(order(client="a"), sound(1.0))
+        first = scheduler.submit(asked(client="a"), sound(1.0))
         await asyncio.sleep(0.05)
-        second = scheduler.submit(order(client="b"), sound(1.0))
-        third = scheduler.submit(order(client="c"), sound(1.0))
+        second = scheduler.submit(asked(client="b"), sound(1.0))
+        third = scheduler.submit(asked(client="c"), sound(1.0))
         await asyncio.gather(first, second, third)
         scheduler.expected = 0
-        await scheduler.submit(order(), sound(0.4))
+        await scheduler.submit(asked(), sound(0.4))
 
     scheduled(engine, test, batch_seconds=6, gathering_seconds=30.0)
     assert engine.batches[0][0] == 3
@@ -155,12 +160,12 @@ def test_a_short_wait_fills_a_batch_when_more_is_known_to_come(engine: SteeredEn
 def test_what_was_given_up_leaves_the_line(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
-        gone = order(client="gone")
+        gone = asked(client="gone")
         for _ in range(8):
             scheduler.submit(gone, sound(2))
         scheduler.give_up(gone)
         engine.may_go_on.set()
-        await scheduler.submit(order(), sound(1))
+        await scheduler.submit(asked(), sound(1))
 
     scheduled(engine, test)
     assert len(engine.batches) == 2
@@ -171,7 +176,7 @@ def test_out_of_memory_halves_the_batch_and_everybody_gets_an_answer(
 ) -> None:
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
-        results = [scheduler.submit(order(client=str(i)), sound(1)) for i in range(8)]
+        results = [scheduler.submit(asked(client=str(i)), sound(1)) for i in range(8)]
         engine.fits = 2
         engine.may_go_on.set()
         heard = await asyncio.gather(*results)
@@ -187,9 +192,9 @@ def test_a_piece_that_does_not_fit_alone_fails_alone(engine: SteeredEngine) -> N
     async def test(scheduler: Scheduler) -> None:
         engine.fits = 0
         with pytest.raises(OutOfMemory):
-            await scheduler.submit(order(), sound(1))
+            await scheduler.submit(asked(), sound(1))
         engine.fits = 5
-        await scheduler.submit(order(), sound(1))
+        await scheduler.submit(asked(), sound(1))
 
     scheduled(engine, test)
     assert engine.releases == 1
@@ -199,8 +204,8 @@ def test_an_error_stays_with_its_request(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
         engine.hates = 8000
-        good = [scheduler.submit(order(client=c), sound(1)) for c in "ab"]
-        bad = scheduler.submit(order(client="c"), sound(0.5))
+        good = [scheduler.submit(asked(client=c), sound(1)) for c in "ab"]
+        bad = scheduler.submit(asked(client="c"), sound(0.5))
         engine.may_go_on.set()
         heard = await asyncio.gather(*good)
         assert [h.recognised.text for h in heard] == ["16000"] * 2
@@ -216,7 +221,7 @@ def test_a_person_is_served_between_the_pieces_of_a_job(engine: SteeredEngine) -
 
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
-        job, person = order(client="job", is_bulk=True), order(client="person")
+        job, person = asked(client="job", is_bulk=True), asked(client="person")
         pieces = [scheduler.submit(job, sound(4)) for _ in range(6)]
         mine = scheduler.submit(person, sound(4))
         for piece in pieces:
@@ -234,9 +239,9 @@ def test_one_clients_hundred_do_not_starve_another(engine: SteeredEngine) -> Non
 
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
-        hundred = order(client="greedy")
+        hundred = asked(client="greedy")
         greedy = [scheduler.submit(hundred, sound(4)) for _ in range(100)]
-        mine = scheduler.submit(order(client="person"), sound(4))
+        mine = scheduler.submit(asked(client="person"), sound(4))
         for piece in greedy:
             piece.add_done_callback(lambda _: done.append("greedy"))
         mine.add_done_callback(lambda _: done.append("person"))

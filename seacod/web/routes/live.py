@@ -1,10 +1,10 @@
 """A microphone over a WebSocket: sound in, text out while it is spoken.
 
 The client sends {"type": "start", "sample_rate": 16000, "hotwords": "..."}, then sound as binary
-messages (16-bit signed samples, little-endian, one channel), then {"type": "stop"}. It hears:
+messages (16-bit signed samples, little-endian, one channel), then {"type": "stop"}. It is sent:
 
     ready      sound may come
-    partial    what is being said, as far as it can be heard; it will change
+    partial    what is being said, as far as it can be recognised; it will change
     final      sentences that are written down; sound before settled_seconds is needed no more
     done       the whole transcript, as POST /transcribe gives it
     error      why it is over, in the one shape of errors
@@ -28,7 +28,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from seacod.asr.live import ROUTE, Guess, LiveSession, Settled
+from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
+from seacod.asr.live.sessions import ROUTE
 from seacod.asr.service import TranscriptionService
 from seacod.config.access import AccessSettings
 from seacod.errors import BadRequest, ClientGone, NotReady, SeacodError
@@ -85,7 +86,7 @@ def router(
                 code = _NORMAL
                 try:
                     _check_origin(socket, access)
-                    await _Conversation(socket, service, readiness, request_id).hold()
+                    await _Connection(socket, service, readiness, request_id).run()
                 except (ClientGone, _Moved):
                     raise
                 except SeacodError as error:
@@ -100,7 +101,7 @@ def router(
     return routes
 
 
-class _Conversation:
+class _Connection:
     """One connection from its start message to its end."""
 
     def __init__(
@@ -115,7 +116,7 @@ class _Conversation:
         self._readiness = readiness
         self._request_id = request_id
 
-    async def hold(self) -> None:
+    async def run(self) -> None:
         """
         Raises:
             SeacodError: why it is over.
@@ -132,10 +133,10 @@ class _Conversation:
             offset_seconds=start.offset_seconds,
         ) as session:
             await _tell(self._socket, {"type": "ready", "request_id": self._request_id})
-            telling = asyncio.ensure_future(self._tell_news(session, start.offset_seconds))
+            telling = asyncio.ensure_future(self._tell_events(session, start.offset_seconds))
             try:
                 is_limit = await self._take_sound(session, telling)
-                transcript = await session.finish(self._service.engine)
+                transcript = await session.finish()
                 await telling
             finally:
                 await _end(telling)
@@ -199,19 +200,19 @@ class _Conversation:
             raise ClientGone("the client went away", "客户端已断开连接")
         return dict(message)
 
-    async def _tell_news(self, session: LiveSession, offset_seconds: float) -> None:
+    async def _tell_events(self, session: LiveSession, offset_seconds: float) -> None:
         """
         Raises:
             SeacodError: the model cannot go on with this.
         """
-        while (news := await session.news.get()) is not None:
-            if isinstance(news, SeacodError):
-                raise news
-            if isinstance(news, Guess):
-                await _tell(self._socket, {"type": "partial", "text": news.text})
-            elif isinstance(news, Settled):
-                settled = round(offset_seconds + news.until_seconds, 3)
-                segments = [full_json.segment_json(segment) for segment in news.segments]
+        while (event := await session.events.get()) is not None:
+            if isinstance(event, SeacodError):
+                raise event
+            if isinstance(event, PartialText):
+                await _tell(self._socket, {"type": "partial", "text": event.text})
+            elif isinstance(event, FinalSentences):
+                settled = round(offset_seconds + event.until_seconds, 3)
+                segments = [full_json.segment_json(segment) for segment in event.segments]
                 await _tell(
                     self._socket,
                     {"type": "final", "segments": segments, "settled_seconds": settled},

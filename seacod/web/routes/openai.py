@@ -14,7 +14,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from seacod.asr.service import RecognitionProgress, TranscriptionService
+from seacod.asr.request import RecognitionProgress
+from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, NotFound
 from seacod.formats import registry
 from seacod.paths import Paths

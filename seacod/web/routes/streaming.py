@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from seacod.asr.service import OnProgress, OnSegments, RecognitionProgress
+from seacod.asr.request import OnProgress, OnSegments, RecognitionProgress
 from seacod.errors import ClientGone, SeacodError
 from seacod.transcript import Segment, Transcript
 from seacod.web.disconnect import disconnected

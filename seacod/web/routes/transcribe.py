@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from seacod.asr.service import RecognitionProgress, TranscriptionService
+from seacod.asr.request import RecognitionProgress
+from seacod.asr.service import TranscriptionService
 from seacod.formats import full_json, registry
 from seacod.formats.base import OutputFormat, Rendered
 from seacod.paths import Paths

@@ -1,0 +1,233 @@
+"""One microphone, from its first sound to its transcript.
+
+What is being said is recognised again and again while the model has nothing better to do, for a
+first text; after a pause it is recognised once more, for good. Voice activity runs on one thread
+for all microphones (`seacod-live`), recognition where all recognition does (`scheduler.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from seacod.asr.assembly import Assembly
+from seacod.asr.audio import SAMPLE_RATE, Samples
+from seacod.asr.decoder.cutting import Piece
+from seacod.asr.live.microphone import Microphone
+from seacod.asr.piece_queue import PieceResult
+from seacod.asr.request import RecognitionRequest
+from seacod.asr.scheduler import Scheduler
+from seacod.errors import BadRequest, InferenceFailed, SeacodError
+from seacod.transcript import Segment, Transcript
+
+log = structlog.get_logger(__name__)
+
+# A partial text is made of at least so much speech, and so long after the one before; the second
+# also grows with what one costs, so that they take a quarter of the model's time at most.
+_PARTIAL_SECONDS = 0.6
+_PARTIAL_EVERY_SECONDS = 0.6
+_PARTIAL_SHARE = 4.0
+# So much finished speech may wait for the model; more, and no sound is taken until it is through.
+_WAITING_SECONDS = 60.0
+# In silence, too, the other side is told now and then what it need not keep.
+_SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartialText:
+    """What is being said, as far as it can be recognised; it will change."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalSentences:
+    """Written down for good: these sentences, and with them all sound before `until_seconds` (from
+    the beginning of the sound that was given)."""
+
+    segments: list[Segment]
+    until_seconds: float
+
+
+LiveEvent = PartialText | FinalSentences | SeacodError
+T = TypeVar("T")
+
+
+class LiveSession:
+    """From `LiveSessions.open`; it ends with its block.
+
+    Args:
+        request: who speaks, with which hotwords.
+        microphone: cuts the sound.
+        assembly: of the transcript.
+        scheduler: has the model.
+        thread: for the microphone.
+        is_idle: whether nobody else waits for the model.
+        offset_seconds: where in the recording this session begins.
+    """
+
+    def __init__(
+        self,
+        request: RecognitionRequest,
+        microphone: Microphone,
+        assembly: Assembly,
+        scheduler: Scheduler,
+        thread: Executor,
+        *,
+        is_idle: Callable[[], bool],
+        offset_seconds: float,
+    ) -> None:
+        self._request = request
+        self._request.decoded_seconds = offset_seconds
+        self._microphone = microphone
+        self._assembly = assembly
+        self._scheduler = scheduler
+        self._thread = thread
+        self._is_idle = is_idle
+        self._offset = round(offset_seconds * SAMPLE_RATE)
+        # To the client, in order; None is the end.
+        self.events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
+        self._pieces: asyncio.Queue[tuple[Piece, asyncio.Future[PieceResult]] | None] = (
+            asyncio.Queue()
+        )
+        self._waiting_samples = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._partial: asyncio.Task[None] | None = None
+        self._next_partial_at = 0.0
+        self._settled = 0
+        # After `finish`.
+        self.transcript: Transcript | None = None
+
+    async def __aenter__(self) -> LiveSession:
+        self._writing = asyncio.ensure_future(self._write_pieces())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._scheduler.give_up(self._request)
+        tasks = {task for task in (self._writing, self._partial) if task is not None}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    @property
+    def seconds(self) -> float:
+        """How much sound there was, with that of the sessions before."""
+        return self._request.decoded_seconds
+
+    async def feed(self, sound: bytes) -> None:
+        """More sound; comes back when more may come.
+
+        Args:
+            sound: 16-bit signed samples, little-endian, one channel.
+
+        Raises:
+            BadRequest: half a sample.
+        """
+        if len(sound) % 2:
+            raise BadRequest(
+                "sound: 16-bit samples have an even number of bytes", "音频数据长度须为偶数字节"
+            )
+        await self._has_room.wait()
+        self._request.decoded_seconds += len(sound) / 2 / self._microphone.rate
+        for piece in await self._on_thread(lambda: self._microphone.feed(sound)):
+            self._submit(piece)
+        self._settle_silence()
+        self._begin_partial()
+
+    async def finish(self) -> Transcript:
+        """Nothing more comes: recognise the rest, and give everything."""
+        for piece in await self._on_thread(self._microphone.finish):
+            self._submit(piece)
+        self._pieces.put_nowait(None)
+        await asyncio.wait({self._writing})
+        self._request.speech_seconds = self._microphone.speech / SAMPLE_RATE
+        self._request.processing_seconds = self._request.inference_seconds
+        self.transcript = self._assembly.transcript()
+        self.events.put_nowait(None)
+        return self.transcript
+
+    # -- finished speech ------------------------------------------------------------------------
+
+    def _submit(self, piece: Piece) -> None:
+        self._stop_partial()
+        self._waiting_samples += len(piece.samples)
+        if self._waiting_samples > _WAITING_SECONDS * SAMPLE_RATE:
+            self._has_room.clear()
+        result = self._scheduler.submit(self._request, piece.samples)
+        self._pieces.put_nowait((piece, result))
+
+    async def _write_pieces(self) -> None:
+        """What the model made of the pieces, in their order, until one fails or none comes."""
+        try:
+            while (pair := await self._pieces.get()) is not None:
+                self.events.put_nowait(await self._write_down(*pair))
+        except SeacodError as error:
+            self.events.put_nowait(error)
+        except Exception:
+            log.exception("live_piece_broke")
+            self.events.put_nowait(InferenceFailed.unforeseen())
+        finally:
+            # Nobody waits for room that never comes.
+            self._has_room.set()
+
+    async def _write_down(
+        self, piece: Piece, result: asyncio.Future[PieceResult]
+    ) -> FinalSentences:
+        try:
+            recognised = await result
+        finally:
+            self._waiting_samples -= len(piece.samples)
+            if self._waiting_samples <= _WAITING_SECONDS * SAMPLE_RATE / 2:
+                self._has_room.set()
+        placed = Piece(piece.start + self._offset, piece.samples)
+        segments = await self._assembly.add(placed, recognised)
+        self._settled = piece.end
+        return FinalSentences(segments, piece.end / SAMPLE_RATE)
+
+    def _settle_silence(self) -> None:
+        needed = self._microphone.needed_from
+        if not self._waiting_samples and needed - self._settled > _SETTLE_SECONDS * SAMPLE_RATE:
+            self._settled = needed
+            self.events.put_nowait(FinalSentences([], needed / SAMPLE_RATE))
+
+    # -- unfinished speech ----------------------------------------------------------------------
+
+    def _begin_partial(self) -> None:
+        now = time.monotonic()
+        if self._partial is not None or now < self._next_partial_at or self._waiting_samples:
+            return
+        if not self._is_idle():
+            return
+        speech = self._microphone.open_speech
+        if len(speech) >= _PARTIAL_SECONDS * SAMPLE_RATE:
+            self._partial = asyncio.ensure_future(self._recognise_partial(speech))
+
+    async def _recognise_partial(self, speech: Samples) -> None:
+        began = time.monotonic()
+        request = RecognitionRequest(self._request.client, self._request.hotwords)
+        try:
+            result = await self._scheduler.submit(request, speech)
+            self.events.put_nowait(PartialText(result.recognised.text))
+        except Exception as error:
+            # When the speech is finished, it is recognised again and an error told.
+            log.debug("partial_failed", error=str(error))
+        finally:
+            self._scheduler.give_up(request)
+            took = time.monotonic() - began
+            self._next_partial_at = began + max(_PARTIAL_EVERY_SECONDS, _PARTIAL_SHARE * took)
+            self._partial = None
+
+    def _stop_partial(self) -> None:
+        if self._partial is not None:
+            self._partial.cancel()
+            self._partial = None
+
+    async def _on_thread(self, act: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act)

@@ -1,0 +1,130 @@
+"""Opens sessions of microphones, as many as there may be. One for a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import onnxruntime
+
+from seacod.asr import hotwords
+from seacod.asr.admission import Admission
+from seacod.asr.assembly import Assembly, SentenceWriter
+from seacod.asr.counting import RequestCounters
+from seacod.asr.decoder.voice import Voice, network
+from seacod.asr.live.microphone import Microphone
+from seacod.asr.live.session import LiveSession
+from seacod.asr.request import RecognitionRequest
+from seacod.asr.scheduler import Scheduler
+from seacod.config.schema import Settings
+from seacod.errors import QueueFull
+from seacod.transcript import Segment
+
+ROUTE = "/live"
+_RETRY_SECONDS = 30
+
+
+class LiveSessions:
+    """
+    Args:
+        settings: those of the worker; `limits` may be replaced later.
+        scheduler: has the model.
+        admission: knows who else waits for it, and the other workers, which share the limit.
+        writer: makes sentences.
+        counters: count sessions as requests.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        scheduler: Scheduler,
+        admission: Admission,
+        writer: SentenceWriter,
+        counters: RequestCounters,
+    ) -> None:
+        self.limits = settings.limits
+        self._max_piece_seconds = settings.asr.max_segment_seconds
+        self._scheduler = scheduler
+        self._admission = admission
+        self._writer = writer
+        self._counters = counters
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-live")
+        self._network: asyncio.Future[onnxruntime.InferenceSession] | None = None
+        self.sessions = 0
+
+    @asynccontextmanager
+    async def open(
+        self,
+        words: str,
+        *,
+        client: str,
+        rate: int,
+        before: Sequence[Segment] = (),
+        offset_seconds: float = 0.0,
+    ) -> AsyncGenerator[LiveSession]:
+        """A session for the time of the block.
+
+        Args:
+            words: hotwords as the user typed them.
+            client: who speaks; clients take turns at the model.
+            rate: samples a second of what will be fed.
+            before: sentences of earlier sessions of the same recording.
+            offset_seconds: where in that recording this session begins.
+
+        Raises:
+            QueueFull: as many go on as there may be.
+            BadRequest: no microphone has that rate.
+        """
+        began = time.monotonic()
+        self._counters.request(ROUTE)
+        try:
+            self._check_room()
+            microphone = Microphone(rate, self._max_piece_seconds)
+            request = RecognitionRequest(client, hotwords.parse(words, self.limits.max_hotwords))
+            self._count(+1)
+            try:
+                microphone.voice = await self._voice()
+                async with LiveSession(
+                    request,
+                    microphone,
+                    Assembly(request, self._writer, before),
+                    self._scheduler,
+                    self._thread,
+                    is_idle=lambda: not self._admission.waiting,
+                    offset_seconds=offset_seconds,
+                ) as session:
+                    yield session
+            finally:
+                self._count(-1)
+        except BaseException as error:
+            self._counters.failure(ROUTE, error, time.monotonic() - began)
+            raise
+        if session.transcript is not None:
+            self._counters.success(ROUTE, session.transcript, session.transcript.processing_seconds)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _count(self, change: int) -> None:
+        self.sessions += change
+        self._counters.microphones(self.sessions)
+
+    def _check_room(self) -> None:
+        count = self.sessions + sum(int(line.live) for line in self._admission.others())
+        if count >= self.limits.live_sessions:
+            raise QueueFull(
+                f"{count} live recordings are going on already, which is the limit; try "
+                "again when one has ended",
+                f"已有 {count} 路实时录音正在进行，达到上限；请稍后重试",
+                retry_after_seconds=_RETRY_SECONDS,
+            )
+
+    async def _voice(self) -> Voice:
+        """Voice activity for one microphone; the network is read once."""
+        loop = asyncio.get_running_loop()
+        if self._network is None:
+            self._network = asyncio.ensure_future(loop.run_in_executor(self._thread, network))
+        return Voice(await asyncio.shield(self._network))
