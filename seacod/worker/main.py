@@ -238,8 +238,9 @@ class WorkerApplication:
         return Server(self._traffic.around(RequestIds(whole)), self._listener, self._neighbours)
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
+        from seacod.jobs.opening import open_store
         from seacod.jobs.runner import Jobs
-        from seacod.jobs.store import JobStore, open_store
+        from seacod.jobs.store import JobStore
 
         results = self._settings.results
 

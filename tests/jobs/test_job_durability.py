@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from seacod.jobs.store import open_store
+from seacod.jobs.opening import open_store
 
 HERE = Path(__file__).parent
 FILES = 50

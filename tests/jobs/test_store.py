@@ -9,8 +9,9 @@ import pytest
 
 from seacod.errors import Conflict, NotFound
 from seacod.jobs.model import FileState, JobFile
+from seacod.jobs.opening import open_store
 from seacod.jobs.results import safe_name
-from seacod.jobs.store import JobStore, open_store
+from seacod.jobs.store import JobStore
 
 
 @pytest.fixture

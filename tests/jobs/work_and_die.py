@@ -21,8 +21,10 @@ from sqlalchemy import event
 from seacod import logs
 from seacod.config.limits import LimitSettings
 from seacod.config.log import LogSettings
-from seacod.jobs import leases, model, runner, store
+from seacod.jobs import leases, model, recovery, runner
+from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
+from seacod.jobs.store import JobStore
 from seacod.transcript import Transcript
 
 FILES = 50
@@ -67,8 +69,8 @@ def accept(directory: Path, address: str, points: Points) -> None:
     jobs.close()
 
 
-def opened(directory: Path, address: str, points: Points) -> store.JobStore:
-    one = store.open_store(directory, address)
+def opened(directory: Path, address: str, points: Points) -> JobStore:
+    one = open_store(directory, address)
     for moment in ("before_cursor_execute", "after_cursor_execute", "commit", "rollback"):
         event.listen(one._database.engine, moment, lambda *_: points.passed())
     return one
@@ -87,7 +89,7 @@ def main() -> None:
     directory, deadly, what, address = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
     logs.configure(LogSettings(level="error"), "worker")
     # A machine whose power fails dozens of times at the same recording is not what is tried here.
-    store.INTERRUPTIONS_ARE_POISON = model.INTERRUPTIONS_ARE_POISON = 10_000
+    recovery.INTERRUPTIONS_ARE_POISON = model.INTERRUPTIONS_ARE_POISON = 10_000
     # Nobody waits a minute for each.
     leases.LEASE_SECONDS = runner._BLAME_SECONDS = 0.1
     runner._LOOK_SECONDS = 0.05

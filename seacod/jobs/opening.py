@@ -1,0 +1,62 @@
+"""Opens the store: on this machine alone, or shared with others through PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from seacod.jobs import database as tables
+from seacod.jobs.blobs import DatabaseBlobs, DirectoryBlobs
+from seacod.jobs.leases import FileLocks, Leases
+from seacod.jobs.store import JobStore
+
+log = structlog.get_logger(__name__)
+
+
+def open_store(directory: Path, address: str = "", password: str | None = None) -> JobStore:
+    """The store of this machine, or with an address the one it shares with others. An embedded
+    database that is damaged is set aside and begun anew.
+
+    Args:
+        directory: on this machine; made if it is missing.
+        address: postgresql://USER@HOST/DATABASE; empty for the embedded one.
+        password: for that.
+
+    Raises:
+        OSError: the directory cannot be written to.
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
+        ConfigError: the address is none.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if address:
+        shared = tables.postgresql(address, password)
+        return JobStore(
+            shared, DatabaseBlobs(directory, shared), Leases(shared), f"{_this_machine()}:"
+        )
+    path = directory / "jobs.db"
+    try:
+        database = tables.sqlite(path)
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        aside = f"jobs.db.damaged-{int(time.time())}"
+        log.error("jobs_set_aside", error=str(error.orig), kept_as=aside)
+        os.replace(path, directory / aside)
+        for suffix in ("-wal", "-shm"):
+            (directory / f"jobs.db{suffix}").unlink(missing_ok=True)
+        database = tables.sqlite(path)
+    return JobStore(database, DirectoryBlobs(directory), FileLocks(directory / ".owners"))
+
+
+def _this_machine() -> str:
+    """A name that no other one has: that of the host, and what tells clones of it apart."""
+    try:
+        unique = Path("/etc/machine-id").read_text("ascii").strip()[:8]
+    except OSError:
+        unique = ""
+    return f"{socket.gethostname()}{'/' if unique else ''}{unique}"
