@@ -38,7 +38,7 @@ class FunasrVoice:
         # Sound that was not given to the cutter yet; begins at a frame.
         self._window: Samples = np.zeros(0, dtype=np.float32)
 
-    def hear(self, samples: Samples) -> list[Piece]:
+    def feed(self, samples: Samples) -> list[Piece]:
         """The next block; the pieces that are finished."""
         self._window = np.concatenate((self._window, samples))
         return self._use(is_last=False) if len(self._window) >= _WINDOW else []

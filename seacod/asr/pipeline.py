@@ -189,7 +189,7 @@ class RecordingPipeline:
                 else:
                     request.decoded_seconds = (frame.position + len(frame.samples)) / SAMPLE_RATE
                     for piece in await loop.run_in_executor(
-                        self.voice_thread, voice.hear, frame.samples
+                        self.voice_thread, voice.feed, frame.samples
                     ):
                         yield piece
         if voice is not None:

@@ -135,7 +135,8 @@ class TranscriptionService:
 
     def apply(self, limits: LimitSettings) -> None:
         """New limits, for the requests from now on."""
-        self.limits = self.live.limits = limits
+        self.limits = limits
+        self.live.limit(limits)
         self._decoders.limit(limits.concurrent_requests + limits.concurrent_job_files)
         self._admission.limit(
             limits.queue_length, limits.concurrent_requests, limits.queue_audio_seconds

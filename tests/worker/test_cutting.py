@@ -95,7 +95,7 @@ def test_voice_is_what_the_network_says_frame_by_frame(speech: Samples) -> None:
         for size in itertools.cycle(sizes):
             if at >= len(speech):
                 break
-            found.append(voice.hear(speech[at : at + size]))
+            found.append(voice.feed(speech[at : at + size]))
             at += size
         found.append(voice.end())
         assert np.concatenate(found) == pytest.approx(expected, abs=2e-3)
@@ -105,7 +105,7 @@ def test_stretches_are_those_of_the_library(speech: Samples) -> None:
     from silero_vad import get_speech_timestamps_from_probs
 
     voice = Voice()
-    marks = np.concatenate([voice.hear(speech), voice.end()])
+    marks = np.concatenate([voice.feed(speech), voice.end()])
     theirs = get_speech_timestamps_from_probs(
         marks.tolist(), min_silence_duration_ms=300, audio_length_samples=len(speech)
     )

@@ -19,7 +19,7 @@ import pytest
 import sounds
 from supervised import ROOT
 
-from seacod.asr.decoder import pool
+from seacod.asr.decoder import child
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.errors import BadAudio, NotReady, SeacodError
@@ -71,15 +71,14 @@ def test_a_decoder_that_dies_costs_one_request(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_decoder_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_SILENT_SECONDS", 0.5)
-
     async def test(decoders: Decoders) -> None:
         await kinds(decoders, sounds.SPEECH)
-        (child,) = processes()
-        os.kill(child.pid, signal.SIGSTOP)
+        (process,) = processes()
+        monkeypatch.setattr(child, "_SILENT_SECONDS", 0.5)
+        os.kill(process.pid, signal.SIGSTOP)
         with pytest.raises(BadAudio, match="decoder broke"):
             await kinds(decoders, sounds.SPEECH)
-        monkeypatch.setattr(pool, "_SILENT_SECONDS", 60.0)
+        monkeypatch.setattr(child, "_SILENT_SECONDS", 60.0)
         assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
 
     with_decoders(test)
@@ -161,7 +160,7 @@ def test_decoders_that_cannot_start_are_our_fault_not_the_recordings(
         assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
         await decoders.close()
 
-    monkeypatch.setattr(pool, "python", lambda *_: ["/bin/sh", "-c", "exit 3"])
+    monkeypatch.setattr(child, "python", lambda *_: ["/bin/sh", "-c", "exit 3"])
     asyncio.run(run())
 
 

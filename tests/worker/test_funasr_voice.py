@@ -27,7 +27,7 @@ def test_every_sentence_is_in_a_piece_over_all_windows() -> None:
     voice = FunasrVoice(model, 20.0)
     pieces = []
     for at in range(0, len(sound), 8 * SAMPLE_RATE):
-        pieces += voice.hear(sound[at : at + 8 * SAMPLE_RATE])
+        pieces += voice.feed(sound[at : at + 8 * SAMPLE_RATE])
     before_the_end = len(pieces)
     pieces += voice.end()
     assert before_the_end > times // 2
@@ -53,7 +53,7 @@ def test_a_talker_who_never_pauses_is_cut_all_the_same() -> None:
     block = np.random.default_rng(3).normal(0, 0.1, 7 * SAMPLE_RATE).astype(np.float32)
     pieces = []
     for _ in range(60):
-        pieces += voice.hear(block)
+        pieces += voice.feed(block)
         assert len(voice._window) <= 130 * SAMPLE_RATE
     pieces += voice.end()
     assert sum(len(p.samples) for p in pieces) == 60 * len(block)

@@ -9,55 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import json
-import os
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import structlog
 
-from seacod import errors
-from seacod.asr.audio import AudioInfo, Samples
-from seacod.asr.decoder import wire
-from seacod.asr.decoder.wire import DecodeTask, Kind
-from seacod.errors import BadAudio, EmptyAudio, NotReady, SeacodError, TooBig, TooLong
-from seacod.system.interpreter import python
+from seacod.asr.audio import AudioInfo
+from seacod.asr.decoder.child import DecoderBroke, DecoderProcess, Frame, reported_error
+from seacod.asr.decoder.wire import DecodeTask
+from seacod.errors import BadAudio, NotReady
 
 log = structlog.get_logger(__name__)
 
-# How much decoded sound waits in the pipe for us; the decoder stands still when it is full.
-_BUFFER_BYTES = 1 << 20
 # So many are started beforehand, in a spare, too.
 _STARTED = 2
-# Without a word for so long a decoder is taken for stuck; it says something every 8 s of sound.
-_SILENT_SECONDS = 60.0
-# A cancelled recording that is as good as decoded is heard out; a new process costs more.
-_HEAR_OUT_SECONDS = 0.3
 # While some decode, others read headers.
 _IDLE_FOR_EACH = 2
-_LOOK_SECONDS = 0.005
-# Killed, a process ends at once; one that waits for a dead disk is left to the kernel.
-_LONGEST_END_SECONDS = 5.0
-_CLAIMS: dict[str, type[SeacodError]] = {
-    kind.code: kind for kind in (BadAudio, EmptyAudio, TooLong, TooBig)
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Something a decoder said: see `wire.py` for the kinds."""
-
-    kind: Kind
-    position: int
-    body: dict[str, Any]
-    samples: Samples | None
 
 
 class _Sort(enum.Enum):
@@ -97,10 +64,6 @@ class _Places:
             self._free.release()
 
 
-class _Broken(Exception):
-    """The process ended, or fell silent, in the middle of a recording."""
-
-
 class Decoders:
     """Decoding processes, made when they are needed.
 
@@ -117,8 +80,8 @@ class Decoders:
             _Sort.ORDINARY: _Places(kept),
             _Sort.LONG: _Places(at_most),
         }
-        self._idle: list[_Decoder] = []
-        self._alive: set[_Decoder] = set()
+        self._idle: list[DecoderProcess] = []
+        self._alive: set[DecoderProcess] = set()
         self.broken = 0
 
     async def start(self) -> None:
@@ -167,13 +130,13 @@ class Decoders:
             try:
                 decoder.give(path, task)
                 while True:
-                    frame = await decoder.hear()
+                    frame = await decoder.read_frame()
                     if frame.kind == "error":
-                        raise _told(frame.body)
+                        raise reported_error(frame.body)
                     yield frame
                     if frame.kind == "done":
                         break
-            except _Broken as error:
+            except DecoderBroke as error:
                 self.broken += 1
                 log.error("decoder_broke", cause=str(error), bytes=path.stat().st_size)
                 raise BadAudio(
@@ -190,17 +153,17 @@ class Decoders:
         for decoder in tuple(self._alive):
             await self._end(decoder)
 
-    async def _begin(self) -> _Decoder:
+    async def _begin(self) -> DecoderProcess:
         """A new one.
 
         Raises:
             NotReady: it does not start; the log says why.
         """
-        decoder = await _Decoder.start()
+        decoder = await DecoderProcess.start()
         self._alive.add(decoder)
         try:
-            await decoder.hear()
-        except _Broken as error:
+            await decoder.read_frame()
+        except DecoderBroke as error:
             await self._end(decoder)
             log.error("decoder_did_not_start", cause=str(error))
             raise NotReady(
@@ -213,7 +176,7 @@ class Decoders:
             raise
         return decoder
 
-    async def _give_back(self, decoder: _Decoder) -> None:
+    async def _give_back(self, decoder: DecoderProcess) -> None:
         """Used again if it is at rest; otherwise it goes."""
         if not await decoder.comes_to_rest():
             await self._end(decoder)
@@ -224,127 +187,6 @@ class Decoders:
         else:
             self._idle.append(decoder)
 
-    async def _end(self, decoder: _Decoder) -> None:
+    async def _end(self, decoder: DecoderProcess) -> None:
         self._alive.discard(decoder)
         await decoder.end()
-
-
-class _Decoder:
-    """One process and the two sockets to it."""
-
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        tasks: socket.socket,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self._process = process
-        self._tasks = tasks
-        self._reader = reader
-        self._writer = writer
-        self._is_working = False
-        # A head whose body was still to come when the reading was cancelled.
-        self._head: tuple[Kind, int, int] | None = None
-
-    @classmethod
-    async def start(cls) -> _Decoder:
-        tasks, their_tasks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        answers, their_answers = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with their_tasks, their_answers:
-            theirs = (their_tasks.fileno(), their_answers.fileno())
-            # On the loop's own thread: the kernel counts the death of the thread that forked as
-            # the death of the parent. Not by asyncio, which would start a thread to wait for it.
-            process = subprocess.Popen(  # noqa: ASYNC220
-                python(
-                    "-m", "seacod.asr.decoder.process", *map(str, theirs), str(os.getpid())
-                ),
-                stdin=subprocess.DEVNULL,
-                pass_fds=theirs,
-            )  # fmt: skip
-        reader, writer = await asyncio.open_connection(sock=answers, limit=_BUFFER_BYTES)
-        return cls(process, tasks, reader, writer)
-
-    def give(self, path: Path, task: DecodeTask) -> None:
-        """Hand over a recording, open; its name never reaches the decoder."""
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            socket.send_fds(self._tasks, [task.encode()], [file])
-        except OSError as error:
-            raise _Broken(f"it was gone before it was given anything: {error}") from None
-        finally:
-            os.close(file)
-        self._is_working = True
-
-    async def hear(self) -> Frame:
-        """The next frame.
-
-        Raises:
-            _Broken: it ended or fell silent.
-        """
-        try:
-            if self._head is None:
-                self._head = wire.read_head(await self._read(wire.HEAD.size))
-            kind, length, position = self._head
-            body = await self._read(length)
-            self._head = None
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise _Broken(await self._how_it_ended()) from None
-        except asyncio.TimeoutError:
-            raise _Broken(f"it said nothing for {_SILENT_SECONDS:g} s") from None
-        if kind in ("done", "error"):
-            self._is_working = False
-        if kind in ("piece", "block"):
-            return Frame(kind, position, {}, np.frombuffer(body, dtype="<f4"))
-        return Frame(kind, position, json.loads(body) if body else {}, None)
-
-    async def comes_to_rest(self) -> bool:
-        """Whether it has finished its recording, or does so in a moment."""
-        deadline = time.monotonic() + _HEAR_OUT_SECONDS
-        while self._is_working:
-            left = deadline - time.monotonic()
-            try:
-                await asyncio.wait_for(self.hear(), max(0.0, left))
-            except (_Broken, asyncio.TimeoutError):
-                return False
-        return self._process.poll() is None
-
-    async def end(self) -> None:
-        """Kill it and see it gone."""
-        self._writer.close()
-        self._tasks.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGKILL)
-        await self._ended(_LONGEST_END_SECONDS)
-
-    async def _read(self, length: int) -> bytes:
-        return await asyncio.wait_for(self._reader.readexactly(length), _SILENT_SECONDS)
-
-    async def _ended(self, timeout_seconds: float) -> int | None:
-        """Its exit code, waited for; None when it lives on. There is no event for this: asyncio
-        has one for processes that it starts itself, each with a thread."""
-        for _ in range(int(timeout_seconds / _LOOK_SECONDS)):
-            if (code := self._process.poll()) is not None:
-                return code
-            await asyncio.sleep(_LOOK_SECONDS)
-        return None
-
-    async def _how_it_ended(self) -> str:
-        code = await self._ended(1.0)
-        if code is None:
-            return "it closed its pipe"
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def _told(body: dict[str, Any]) -> SeacodError:
-    """The error a decoder reported, as ours."""
-    code = str(body.get("code"))
-    kind = _CLAIMS.get(code)
-    if kind is not None:
-        return kind(str(body["message"]), str(body["chinese"]))
-    log.error("decoder_failed", code=code, traceback=body.get("message"))
-    return errors.BadAudio(
-        "the file cannot be decoded: it is damaged, or claims more than it holds; convert it and "
-        "send it again",
-        "无法解码：文件已损坏或声称的大小不实；请转换格式后重试",
-    )

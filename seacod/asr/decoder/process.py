@@ -84,7 +84,7 @@ def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
             _send(answers, "block", total - len(block), block)
             waited += time.monotonic() - before
             continue
-        pieces = cutter.feed(block, voice.hear(block))
+        pieces = cutter.feed(block, voice.feed(block))
         listened += time.monotonic() - before
         before = time.monotonic()
         for piece in pieces:

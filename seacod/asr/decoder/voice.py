@@ -55,7 +55,7 @@ class Voice:
         self._context = np.zeros(_CONTEXT, dtype=np.float32)
         self._rest: Samples = np.zeros(0, dtype=np.float32)
 
-    def hear(self, samples: Samples) -> Probabilities:
+    def feed(self, samples: Samples) -> Probabilities:
         """The next samples (float32, 16 kHz); the probabilities of the frames they complete."""
         joined = np.concatenate((self._rest, samples)) if len(self._rest) else samples
         whole = len(joined) // FRAME * FRAME

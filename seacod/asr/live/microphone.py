@@ -67,7 +67,7 @@ class Microphone:
         return self._cutter.speech
 
     def _cut(self, samples: Samples) -> list[Piece]:
-        return self._cutter.feed(samples, self.voice.hear(samples))
+        return self._cutter.feed(samples, self.voice.feed(samples))
 
     def _at_our_rate(self, sound: bytes) -> Samples:
         samples = np.frombuffer(sound, dtype="<i2")

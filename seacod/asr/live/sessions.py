@@ -19,6 +19,7 @@ from seacod.asr.live.microphone import Microphone
 from seacod.asr.live.session import LiveSession
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
+from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
 from seacod.errors import QueueFull
 from seacod.transcript import Segment
@@ -30,7 +31,7 @@ _RETRY_SECONDS = 30
 class LiveSessions:
     """
     Args:
-        settings: those of the worker; `limits` may be replaced later.
+        settings: those of the worker.
         scheduler: has the model.
         admission: knows who else waits for it, and the other workers, which share the limit.
         writer: makes sentences.
@@ -45,7 +46,7 @@ class LiveSessions:
         writer: SentenceWriter,
         counters: RequestCounters,
     ) -> None:
-        self.limits = settings.limits
+        self._limits = settings.limits
         self._max_piece_seconds = settings.asr.max_segment_seconds
         self._scheduler = scheduler
         self._admission = admission
@@ -83,7 +84,7 @@ class LiveSessions:
         try:
             self._check_room()
             microphone = Microphone(rate, self._max_piece_seconds)
-            request = RecognitionRequest(client, hotwords.parse(words, self.limits.max_hotwords))
+            request = RecognitionRequest(client, hotwords.parse(words, self._limits.max_hotwords))
             self._count(+1)
             try:
                 microphone.voice = await self._voice()
@@ -105,6 +106,10 @@ class LiveSessions:
         if session.transcript is not None:
             self._counters.success(ROUTE, session.transcript, session.transcript.processing_seconds)
 
+    def limit(self, limits: LimitSettings) -> None:
+        """New limits, for sessions from now on."""
+        self._limits = limits
+
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -114,7 +119,7 @@ class LiveSessions:
 
     def _check_room(self) -> None:
         count = self.sessions + sum(int(line.live) for line in self._admission.others())
-        if count >= self.limits.live_sessions:
+        if count >= self._limits.live_sessions:
             raise QueueFull(
                 f"{count} live recordings are going on already, which is the limit; try "
                 "again when one has ended",
