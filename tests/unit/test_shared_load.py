@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from queueing import admitted
 
 from seacod import shared_load
 from seacod.asr.admission import Admission
@@ -63,17 +64,17 @@ def test_the_queue_is_that_of_all_workers_together() -> None:
     lines = [Line(inside=4.0, outstanding_seconds=300.0, speed=10.0)]
     queue = Admission(3, 1, 1000.0, lambda: 10.0, others=lambda: lines)
     # Two run, three wait: four there leave one place here.
-    ticket = queue.admit("a")
+    request = admitted(queue)
     with pytest.raises(QueueFull) as refusal:
-        queue.admit("a")
+        admitted(queue)
     assert refusal.value.retry_after_seconds == 8  # half of 300 s at 20 a second
-    queue.leave(ticket)
+    queue.leave(request)
     queue.queue_seconds = 350.0
-    ticket = queue.admit("a")
+    request = admitted(queue)
     with pytest.raises(QueueFull, match="5 minutes of audio are waiting"):
-        queue.weigh(ticket, 100.0)
+        queue.weigh(request, 100.0)
     lines.clear()
-    queue.weigh(ticket, 100.0)
+    queue.weigh(request, 100.0)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
+from queueing import admitted
 
 from seacod.asr.admission import Admission
-from seacod.asr.hotwords import Hotwords
 from seacod.asr.request import RecordingRequest
-from seacod.config import Settings
 from seacod.errors import QueueFull
 
 
@@ -24,14 +22,6 @@ class Clock:
 def queue(length: int = 3, concurrent: int = 1, seconds: float = 10_000.0) -> Admission:
     """The model does ten seconds of audio a second."""
     return Admission(length, concurrent, seconds, lambda: 10.0, Clock())
-
-
-def admitted(queue: Admission, client: str = "a", *, is_bulk: bool = False) -> RecordingRequest:
-    request = RecordingRequest(
-        client, Hotwords(), is_bulk, path=Path("one.wav"), limits=Settings().limits
-    )
-    queue.admit(request)
-    return request
 
 
 def enter(queue: Admission, client: str = "a", seconds: float = 100.0) -> RecordingRequest:
