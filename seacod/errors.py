@@ -85,7 +85,7 @@ class NotConfirmed(SeacodError):
 
 
 class ProtocolError(SeacodError):
-    """A line on the control channel is no message of ours."""
+    """A line on the control channel is not a message of the protocol."""
 
     code = "protocol"
     exit_code = EX_SOFTWARE
@@ -99,7 +99,7 @@ class BadRequest(SeacodError):
 
 
 class Unauthorized(SeacodError):
-    """No key or login, or not the right one."""
+    """The request has no key or login, or not the right one."""
 
     code = "unauthorized"
     http_status = 401
@@ -205,7 +205,7 @@ class InferenceFailed(SeacodError):
 
     @classmethod
     def unforeseen(cls) -> InferenceFailed:
-        """For people, when the error itself would say nothing to them."""
+        """The sentence for people when the error itself would tell them nothing."""
         return cls(
             "something went wrong on our side; the log of the service has the details",
             "服务内部出错，详情见服务日志",

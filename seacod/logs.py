@@ -46,7 +46,7 @@ class FileSink:
         self._file.write(line + "\n")
 
     def reopen(self) -> None:
-        """Go on in a new file of the same name; the old one keeps what it has."""
+        """Go on in a new file of the same name; the old one keeps what was written."""
         old, self._file = self._file, self._open()
         old.close()
 
@@ -67,7 +67,7 @@ class JournalSink:
         """Hand one event over.
 
         Raises:
-            OSError: journald is not there or does not take it.
+            OSError: journald is not there or does not accept it.
         """
         entry = {
             "MESSAGE": message,

@@ -1,5 +1,6 @@
-"""Where things lie on this machine: settings first, then what systemd gives the unit, then a
-place of the user's own (XDG), so that `--try` needs no root. Used by both sides and the client.
+"""The directories of a service on this machine: settings first, then what systemd gives the unit,
+then a place of the user's own (XDG), so that `--try` needs no root. Used by both sides and the
+client.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Paths:
 
     @classmethod
     def told(cls, status: dict[str, Any]) -> Paths:
-        """Those of a running service, whose environment may be another than ours."""
+        """The directories a running service has told, whose environment may differ from ours."""
         return cls(**{name: Path(path) for name, path in status["paths"].items()})
 
     @property
@@ -46,7 +47,7 @@ class Paths:
 
     @property
     def jobs(self) -> Path:
-        """Batches: what was accepted and what came of it."""
+        """Batches: their recordings and their results."""
         return self.state / "jobs"
 
     @property
@@ -80,7 +81,7 @@ class Paths:
                 path.mkdir(parents=True, exist_ok=True, mode=0o750)
             except OSError as error:
                 raise ConfigError(
-                    f"{path}: this directory cannot be made: {error.strerror}; make it for the "
+                    f"{path}: this directory cannot be created: {error.strerror}; make it for the "
                     "user that runs seacod, or choose another under paths:"
                 ) from None
             if not os.access(path, os.W_OK | os.X_OK):
@@ -93,13 +94,13 @@ class Paths:
         status = self.runtime.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise ConfigError(
-                f"{self.runtime}: belongs to somebody else; set paths.runtime_directory to a "
+                f"{self.runtime}: belongs to another user; set paths.runtime_directory to a "
                 "directory of your own"
             )
 
 
 def free_bytes(directory: Path) -> int | None:
-    """What our user may still write there; None when nobody can tell."""
+    """How many bytes our user may still write there; None when that is unknown."""
     try:
         status = os.statvfs(directory)
     except OSError:

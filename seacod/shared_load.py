@@ -49,7 +49,7 @@ _STRIDE_BYTES = 64
 
 
 class SharedLoad:
-    """All lines; open one in each process.
+    """The table with a line for each worker; each process opens it once.
 
     Args:
         path: in the runtime directory.
@@ -70,13 +70,13 @@ class SharedLoad:
 
     @classmethod
     def fresh(cls, path: Path, size: int) -> SharedLoad:
-        """An empty one, in place of what a service before this one has left."""
+        """Make an empty table in place of what an earlier service has left."""
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         return cls(path, size)
 
     def write(self) -> None:
-        """Make `mine` known."""
+        """Write the line of this worker."""
         if self._slot is not None:
             _RECORD.pack_into(
                 self._map, self._slot * _STRIDE_BYTES, time.monotonic(), *astuple(self.mine)
@@ -87,17 +87,17 @@ class SharedLoad:
         _RECORD.pack_into(self._map, slot * _STRIDE_BYTES, *[0.0] * (1 + len(fields(Line))))
 
     def leave(self) -> None:
-        """Wipe one's own line for good: this worker accepts no more."""
+        """Clear this worker's own line for good: it accepts no more."""
         slot, self._slot = self._slot, None
         if slot is not None:
             self.clear(slot)
 
     def others(self) -> list[Line]:
-        """The lines of all others that accept."""
+        """The lines of all other workers that accept."""
         return [line for slot, line in self._lines() if slot != self._slot]
 
     def least_active(self) -> float:
-        """Requests at the one of the others that has fewest; infinite when there are none."""
+        """The fewest requests that another worker has; infinite when there is no other."""
         return min((line.active for line in self.others()), default=math.inf)
 
     def _lines(self) -> Iterator[tuple[int, Line]]:

@@ -1,5 +1,5 @@
-"""The actor: recognition as in the worker, in a process that Ray starts. Imports no Ray itself, so
-that it can be looked at without.
+"""The actor: recognition as in the worker, in a process that Ray starts. It does not import Ray, so
+that it can be tested without a cluster.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TranscriptionActor:
             Where it is: node, pid, device and model.
 
         Raises:
-            SeacodError: it cannot be had.
+            SeacodError: the model cannot be fetched or loaded.
         """
         import ray
 
@@ -69,12 +69,12 @@ class TranscriptionActor:
     async def hear(
         self, name: str, sound: bytes | None, source: str, words: str, done: list[str]
     ) -> dict[str, Any]:
-        """The text of one recording.
+        """Recognise one recording.
 
         Args:
             name: for messages.
             sound: its content; None when it is to be read from `source`, a URL.
-            source: see there.
+            source: path or URL of the recording.
             words: hotwords.
             done: hashes of contents that need not be heard again.
 
@@ -111,7 +111,7 @@ def _say_nothing(text: str, extend_seconds: float = 0.0) -> None:
 
 
 def _bring(descriptor: int, sound: bytes | None, source: str) -> str:
-    """The recording into a file of this machine; its hash."""
+    """Write the recording into a file of this machine and return its SHA-256."""
     digest = hashlib.sha256()
     with os.fdopen(descriptor, "wb") as out:
         if sound is not None:

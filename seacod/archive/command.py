@@ -31,7 +31,7 @@ _BIGGEST_BYTES = 16 << 30
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What was asked for; see `seacod transcribe --help`."""
+    """The options of the command; see `seacod transcribe --help`."""
 
     given: Sequence[str]
     output: str
@@ -45,7 +45,7 @@ class Archive:
 
 
 def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
-    """Texts of all recordings, and a manifest of what became of each.
+    """Transcribe all recordings, and write a manifest of what became of each.
 
     Args:
         actor: the actor's class; tests have one that dies.
@@ -101,7 +101,8 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
 
 
 def _settings(archive: Archive) -> Settings:
-    """Those of the engines: one core each where there is no GPU, no limits of a service."""
+    """The settings of the engines: one core each where there is no GPU, and none of a service's
+    limits."""
     base = load_settings(archive.config, default_file=None)
     asr: dict[str, Any] = {"cpu_threads": base.asr.cpu_threads or 1}
     if archive.config is None or archive.model != "builtin":
@@ -121,11 +122,11 @@ def _settings(archive: Archive) -> Settings:
 
 
 def _connected(address: str) -> Any:
-    """Ray, connected.
+    """Connect Ray to the cluster.
 
     Raises:
         ConfigError: it is not installed.
-        NotRunning: there is no cluster at this address.
+        NotRunning: no cluster answers at this address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Whoever cannot import our package here cannot there either: no copy of it travels.
@@ -154,10 +155,10 @@ def _connected(address: str) -> Any:
 
 
 def _knock(address: str) -> None:
-    """Ray itself would try for minutes.
+    """See whether the address answers, since Ray itself would try for minutes.
 
     Raises:
-        BadRequest: the address is none.
+        BadRequest: the address cannot be understood.
         NotRunning: nobody listens there.
     """
     place = urlsplit(address if "://" in address else f"//{address}")
@@ -167,7 +168,7 @@ def _knock(address: str) -> None:
         port = None
     if not place.hostname or port is None:
         raise BadRequest(
-            f"--ray {address}: is no address of a cluster; write HOST:PORT, auto or local",
+            f"--ray {address}: not the address of a cluster; write HOST:PORT, auto or local",
             f"--ray {address}：地址无效；请写 主机:端口、auto 或 local",
         )
     try:
@@ -185,7 +186,7 @@ def _no_cluster(address: str, cause: str) -> NotRunning:
 
 
 def _places(ray: Any, settings: Settings) -> tuple[int, dict[str, Any]]:
-    """How many engines, and what each is given: a GPU, or cores.
+    """Decide how many engines there are, and what each is given: a GPU, or cores.
 
     Raises:
         BadRequest: the cluster has neither.
@@ -213,7 +214,7 @@ def _beginning(files: int, count: int, resources: dict[str, Any], ray: Any) -> s
 
 
 def _serve_metrics(so_far: progress.ArchiveProgress, port: int) -> Any:
-    """A page for Prometheus while the archive is heard; None without a port."""
+    """Serve the metrics while the archive is transcribed; None when no port was given."""
     if not port:
         return None
     from prometheus_client import start_http_server

@@ -27,10 +27,10 @@ class Item:
     """One recording.
 
     Args:
-        name: below the directory it was found in; unique.
+        name: path below the directory it was found in; unique.
         source: a path of this machine, or a URL.
-        size_bytes: None when the place does not tell.
-        hotwords: in place of those for all.
+        size_bytes: None when the server does not say.
+        hotwords: used instead of the command's.
     """
 
     name: str
@@ -39,17 +39,17 @@ class Item:
     hotwords: str | None = None
 
     def output(self, wanted: OutputFormat) -> str:
-        """Where its text goes, below the output directory; as without Ray."""
+        """The path of its text below the output directory, the same as without Ray."""
         return str(PurePosixPath(self.name).with_suffix(wanted.ending))
 
     @property
     def is_remote(self) -> bool:
-        """Whether those that hear it read it themselves."""
+        """Whether the engines read the recording themselves."""
         return "://" in self.source
 
 
 def items(given: Sequence[str], wanted: OutputFormat) -> list[Item]:
-    """All of them, the biggest first: the last ones to be heard shall not be the longest.
+    """List all recordings, the biggest first, so that the run does not end with the longest one.
 
     Args:
         given: directories, files, lists and URLs.
@@ -109,7 +109,7 @@ def _remote(url: str) -> Iterator[Item]:
 
 
 def _listed(text: str) -> Iterator[Item]:
-    """The recordings of a list."""
+    """Read the recordings of a list."""
     if "://" in text:
         import fsspec
 
@@ -121,16 +121,16 @@ def _listed(text: str) -> Iterator[Item]:
         except FileNotFoundError:
             raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件") from None
         except UnicodeDecodeError:
-            raise BadRequest(f"{text}: is no text in UTF-8") from None
+            raise BadRequest(f"{text}: not a text file in UTF-8") from None
     base = posixpath.dirname(text)
     # Excel begins its CSV with a mark.
     rows = list(_rows(body.removeprefix("﻿"), text))
     if not rows:
-        raise BadRequest(f"{text}: names no recording")
+        raise BadRequest(f"{text}: the list names no recording")
     for number, row in rows:
         given = row.get("path")
         if not isinstance(given, str) or not given:
-            raise BadRequest(f"{text}, line {number}: has no path")
+            raise BadRequest(f"{text}, line {number}: no path is given")
         source = given
         if "://" not in given and not given.startswith("/"):
             source = posixpath.join(base, given)
@@ -159,13 +159,13 @@ def _rows(body: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             parsed = {"path": parsed}
         if not isinstance(parsed, dict):
             raise BadRequest(
-                f'{text}, line {number}: is no JSON object such as {{"path": "a.wav"}}'
+                f'{text}, line {number}: not a JSON object such as {{"path": "a.wav"}}'
             )
         yield number, parsed
 
 
 def _place(given: str) -> str:
-    """Below the output directory, whatever the list says."""
+    """A path that stays below the output directory, whatever the list says."""
     path = PurePosixPath(given.partition("://")[2] or given)
     return str(PurePosixPath(*(part for part in path.parts if part not in ("/", "..", "."))))
 

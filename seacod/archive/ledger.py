@@ -84,19 +84,19 @@ class ArchiveLedger:
             self._manifest = (Path(self._place) / MANIFEST).open("a", encoding="utf-8")
 
     def is_done(self, name: str, sha256: str, output: str) -> bool:
-        """Whether this content has its result already, where it belongs."""
+        """Whether this content has its result already, in the right place."""
         entry = self.entries.get(name)
         if entry is None or entry.state != "done":
             return False
         return entry.sha256 == sha256 and entry.output == output and self._exists(output)
 
     def done(self, entry: Entry, text: str) -> None:
-        """The text first, then the line: what has a line has a text."""
+        """Write the text, then the line of the manifest: what has a line has a text."""
         self._write(entry.output, text)
         self.note(entry)
 
     def note(self, entry: Entry) -> None:
-        """A line for a file that is over."""
+        """Write the line of a file that is done or has failed."""
         entry = replace(entry, at=round(time.time(), 3))
         self.entries[entry.name] = entry
         if self._manifest is not None:
@@ -107,7 +107,7 @@ class ArchiveLedger:
             self._rewrite()
 
     def close(self) -> None:
-        """Everything is where it belongs."""
+        """Close the manifest; everything has been written."""
         if self._manifest is not None:
             self._manifest.close()
             # One line a file: what was tried again is not told twice.

@@ -41,13 +41,13 @@ _START_PAUSE_SECONDS = 2.0
 
 
 class ActorState(enum.Enum):
-    """Where one place for an engine is."""
+    """What one place for an engine is doing."""
 
     STARTING = "starting"
     """Its actor was asked for; Ray makes it when there is a node with room."""
     READY = "ready"
     GONE = "gone"
-    """It died; the next one is asked for after a moment."""
+    """The actor died; the next one is asked for after a moment."""
 
 
 TRANSITIONS = {
@@ -81,12 +81,12 @@ class ActorSlot:
 
     @property
     def name(self) -> str:
-        """Of its node, for people."""
+        """The name of its node, for people."""
         return f"{self.told.get('host', '?')}/{str(self.told.get('node', ''))[:8]}"
 
     @property
     def is_alone(self) -> bool:
-        """Whether it is at a suspect, beside which nothing may run."""
+        """Whether it works on a suspect recording, beside which nothing may run."""
         return any(task.crashes for task in self.running.values())
 
 
@@ -96,8 +96,8 @@ class ArchiveOrder:
 
     Args:
         wanted: format of the text.
-        hotwords: for those that bring none of their own.
-        is_again: also of what is done already.
+        hotwords: for recordings without hotwords of their own.
+        is_again: also transcribe what is done already.
         is_here: all engines are on this machine: they read its files themselves.
     """
 
@@ -141,13 +141,13 @@ class Pool:
         self._failed_starts = 0
 
     def run(self, tell: Callable[[], None]) -> None:
-        """Until every file is over.
+        """Work until every file is done or has failed.
 
         Args:
             tell: called now and then.
 
         Raises:
-            SeacodError: no engine can be made.
+            SeacodError: no engine can be started.
         """
         self._skip_what_is_done()
         try:
@@ -194,7 +194,7 @@ class Pool:
         return self._waiting.popleft() if self._waiting else None
 
     def _least_busy(self) -> ActorSlot:
-        """The one that is to run empty for a suspect."""
+        """The actor that is to run empty for a suspect recording."""
         ready = [one for one in self._places if one.state is ActorState.READY and not one.is_alone]
         return min(ready, key=lambda one: (len(one.running), one.number))
 
@@ -263,7 +263,7 @@ class Pool:
             self._progress.over("skipped", item.size_bytes)
 
     def _raised(self, place: ActorSlot, ref: Any, error: Any) -> None:
-        """The actor lives, and something in it broke."""
+        """Handle an exception of an actor that is still alive."""
         if ref == place.starting:
             cause = error.cause if isinstance(error.cause, SeacodError) else error
             place.starting = None
@@ -309,10 +309,10 @@ class Pool:
         self._move(place, ActorState.GONE, cause)
         self._failed_starts += 1
         if self._failed_starts >= _STARTS * len(self._places):
-            raise SeacodError(f"no engine can be made: {cause}", f"无法启动识别引擎：{cause}")
+            raise SeacodError(f"no engine can be started: {cause}", f"无法启动识别引擎：{cause}")
 
     def _node_is_gone(self, place: ActorSlot, *, wait: bool) -> bool:
-        """Whether its node has gone, too.
+        """Whether the actor's node has gone, too.
 
         Args:
             wait: Ray may not have noticed yet, and a verdict depends on it.
@@ -329,7 +329,7 @@ class Pool:
     # -- files --------------------------------------------------------------------------------
 
     def _known(self, item: Item) -> list[str]:
-        """The content that has its text already, if any."""
+        """The hash of its content when that has its text already; otherwise nothing."""
         entry = self._ledger.entries.get(item.name)
         if entry is None or self._order.is_again:
             return []
@@ -338,7 +338,8 @@ class Pool:
         return [entry.sha256] if is_done else []
 
     def _skip_what_is_done(self) -> None:
-        """Before any engine is made. What lies elsewhere is looked at by those that read it."""
+        """Leave out what is done already, before any engine is made. Recordings that lie elsewhere
+        are checked by the engines that read them."""
         left = []
         for task in self._waiting:
             known, sha256 = self._known(task.item), ""
@@ -353,7 +354,7 @@ class Pool:
         self._waiting = collections.deque(left)
 
     def _over(self, entry: Entry, item: Item) -> None:
-        """A file that has no text."""
+        """Write down that a file has no text."""
         self._ledger.note(entry)
         self._progress.over(entry.state, item.size_bytes, node=entry.node)
         log.info("file_has_no_text", name=item.name, state=entry.state, error=entry.error)
@@ -361,7 +362,7 @@ class Pool:
 
 
 def _said(error: Exception) -> str:
-    """Ray sends whole tracebacks along; their last line says what it was."""
+    """The last line of an error of Ray's, which brings whole tracebacks along."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     is_traceback = any(line.startswith("Traceback") for line in lines)
     return (lines[-1] if is_traceback else lines[0]).strip()

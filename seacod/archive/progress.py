@@ -53,20 +53,20 @@ class ArchiveProgress:
     _began: float | None = None
 
     def joined(self, node: str) -> None:
-        """An engine is ready there."""
+        """Count an engine that is ready on this node."""
         now = self.clock()
         self._began = self._began if self._began is not None else now
         self.nodes.setdefault(node, Node(now)).actors += 1
 
     def left(self, node: str) -> None:
-        """An engine has died."""
+        """Count an engine that has died."""
         self.deaths += 1
         self.nodes[node].actors -= 1
 
     def over(
         self, state: str, size_bytes: int | None, *, node: str = "", audio_seconds: float = 0.0
     ) -> None:
-        """A file is over: done, failed, poison, or skipped because it was done before."""
+        """Count a file that is done, failed, poison, or skipped because it was done before."""
         self.states[state] += 1
         self._bytes += size_bytes or 0
         if state == "skipped":
@@ -80,23 +80,23 @@ class ArchiveProgress:
 
     @property
     def elapsed_seconds(self) -> float:
-        """Since the first engine was ready."""
+        """Seconds since the first engine was ready."""
         return 0.0 if self._began is None else self.clock() - self._began
 
     @property
     def hours_an_hour(self) -> float:
-        """Audio heard in a unit of time, in the same unit."""
+        """Hours of audio transcribed in an hour, by all nodes."""
         return self.audio_seconds / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
 
     def node_hours_an_hour(self, name: str) -> float:
-        """The same, of one node since it joined."""
+        """Hours of audio that one node has transcribed in an hour since it joined."""
         node = self.nodes[name]
         elapsed = self.clock() - node.since
         return node.audio_seconds / elapsed if elapsed > 0 else 0.0
 
     def seconds_left(self) -> float | None:
-        """By the bytes that are left, or by the files where sizes are not known; None before
-        anything was heard."""
+        """Estimated from the bytes that are left, or the files where sizes are not known; None
+        before anything was heard."""
         if not self._heard_files:
             return None
         if self._heard_bytes:
@@ -105,7 +105,7 @@ class ArchiveProgress:
         return self.elapsed_seconds * left / self._heard_files
 
     def sentence(self) -> str:
-        """For people."""
+        """The progress in one sentence for people."""
         count = sum(self.states.values())
         left = self.seconds_left()
         failed = self.states["failed"] + self.states["poison"]
@@ -163,25 +163,27 @@ class ArchiveMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         progress = self._progress
         files = CounterMetricFamily(
-            "seacod_bulk_files", "Files of the archive that are over, by state", labels=["state"]
+            "seacod_bulk_files",
+            "Files of the archive that are finished, by state",
+            labels=["state"],
         )
         for state in ("done", "skipped", "failed", "poison"):
             files.add_metric([state], progress.states[state])
         yield files
         yield GaugeMetricFamily(
-            "seacod_bulk_files_left", "Files of the archive that are to be heard",
+            "seacod_bulk_files_left", "Files of the archive that are to be transcribed",
             value=progress.total - sum(progress.states.values()),
         )  # fmt: skip
         yield CounterMetricFamily(
-            "seacod_bulk_engine_deaths", "Engines that died and were begun anew",
+            "seacod_bulk_engine_deaths", "Engines that died and were restarted",
             value=progress.deaths,
         )  # fmt: skip
         speed = GaugeMetricFamily(
-            "seacod_bulk_audio_hours_per_hour", "Hours of audio heard in an hour, by node",
+            "seacod_bulk_audio_hours_per_hour", "Hours of audio transcribed an hour, by node",
             labels=["node"],
         )  # fmt: skip
         audio = CounterMetricFamily(
-            "seacod_bulk_audio_seconds", "Seconds of audio heard, by node", labels=["node"]
+            "seacod_bulk_audio_seconds", "Seconds of audio transcribed, by node", labels=["node"]
         )
         for name, node in progress.nodes.items():
             speed.add_metric([name], progress.node_hours_an_hour(name))
@@ -191,14 +193,14 @@ class ArchiveMetrics(Collector):
 
 
 def registry(progress: ArchiveProgress) -> CollectorRegistry:
-    """For a page that Prometheus scrapes."""
+    """The metrics for a page that Prometheus scrapes."""
     made = CollectorRegistry()
     made.register(ArchiveMetrics(progress))
     return made
 
 
 def summary(progress: ArchiveProgress) -> dict[str, Any]:
-    """At the end, as plain values."""
+    """What became of all files, as plain values for JSON."""
     return {
         "files": dict(progress.states),
         "audio_seconds": round(progress.audio_seconds, 1),

@@ -53,7 +53,7 @@ class OutputFormat:
     is_in_zip: bool = False
 
     def title(self, language: str) -> str:
-        """For people, in "zh" or "en"."""
+        """The title for people in a language, "zh" or "en"."""
         return self.chinese if language == "zh" else self.english
 
     def write(self, transcript: Transcript, granularities: Granularities = SEGMENTS) -> str:

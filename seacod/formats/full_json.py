@@ -11,7 +11,7 @@ from seacod.transcript import Segment, Token, Transcript
 
 
 def body(transcript: Transcript) -> dict[str, Any]:
-    """The whole transcript."""
+    """The whole transcript as a JSON object."""
     return {
         "text": transcript.text,
         "segments": [segment_json(segment) for segment in transcript.segments],
@@ -32,7 +32,7 @@ def body(transcript: Transcript) -> dict[str, Any]:
 
 
 def segment_json(segment: Segment) -> dict[str, Any]:
-    """One sentence with its words."""
+    """One sentence with its words as a JSON object."""
     return {
         "start": round(segment.start_seconds, 3),
         "end": round(segment.end_seconds, 3),

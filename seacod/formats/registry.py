@@ -16,13 +16,13 @@ DEFAULT = "json"
 
 @cache
 def all_formats() -> tuple[OutputFormat, ...]:
-    """In the order they are listed in."""
+    """Every format, in the order in which they are listed."""
     found = declared(package, "FORMAT", OutputFormat)
     return tuple(sorted(found, key=lambda one: one.order))
 
 
 def texts() -> tuple[OutputFormat, ...]:
-    """Those that are text: they can come along in JSON (`also=`)."""
+    """The formats that are text: they can come along in JSON (`also=`)."""
     return tuple(one for one in all_formats() if not one.is_json)
 
 
@@ -33,12 +33,12 @@ def on_page() -> tuple[OutputFormat, ...]:
 
 
 def names(formats: Sequence[OutputFormat]) -> list[str]:
-    """What people write to have them."""
+    """The names by which formats are asked for."""
     return [one.name for one in formats]
 
 
 def chosen(field: str, given: str | None, allowed: Sequence[OutputFormat]) -> OutputFormat:
-    """The format somebody asks for.
+    """Find the format somebody asks for.
 
     Args:
         field: where it was asked, for the message.

@@ -29,52 +29,52 @@ _NO_JOBS = (".owners",)
 
 
 class BlobStore(Protocol):
-    """What `store.py` needs of a place."""
+    """What `store.py` needs of a place for recordings and results."""
 
     directory: Path
 
     def put(self, job: str, count: int) -> None:
-        """The recordings lie in `incoming`, numbered from 1: keep them, safe from a power cut."""
+        """Keep the recordings in `incoming`, numbered from 1, safe from a power cut."""
 
     def fetch(self, file: JobFile) -> Path:
-        """A recording, to be read; gone when it is dropped."""
+        """The path of a recording on this machine, until it is dropped."""
 
     def has(self, file: JobFile) -> bool:
         """Whether the recording is still kept."""
 
     def let_go(self, file: JobFile) -> None:
-        """It is not read any more at present; others may want it."""
+        """Free what this machine holds of a recording; others may still want it."""
 
     def drop(self, file: JobFile) -> None:
-        """The recording is not needed any more."""
+        """Delete a recording that is not needed any more."""
 
     def drop_all(self, job: str) -> None:
-        """None of the job's recordings is."""
+        """Delete all recordings of a job."""
 
     def keep(self, file: JobFile, body: dict[str, Any]) -> None:
-        """A result, whole or not at all."""
+        """Write a result, whole or not at all."""
 
     def read(self, file: JobFile) -> dict[str, Any]: ...
 
     def forget(self, job: str) -> None:
-        """Recordings and results of a job."""
+        """Delete recordings and results of a job."""
 
     def sweep(self, known: Collection[str]) -> None:
-        """Uploads that were never accepted."""
+        """Delete uploads that were never accepted."""
 
 
 class DirectoryBlobs:
-    """On this machine.
+    """Keeps recordings and results in a directory of this machine.
 
     Args:
-        directory: there.
+        directory: made if it is missing.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def incoming(self, job: str) -> Path:
-        """Where the recordings of a job lie."""
+        """The directory with the recordings of a job."""
         return self.directory / job / "in"
 
     def put(self, job: str, count: int) -> None:
@@ -89,7 +89,7 @@ class DirectoryBlobs:
         return self.fetch(file).exists()
 
     def let_go(self, file: JobFile) -> None:
-        """It stays where it is."""
+        """Nothing to free: the file is the only copy."""
 
     def drop(self, file: JobFile) -> None:
         (self.incoming(file.job) / f"{file.number:04}").unlink(missing_ok=True)
@@ -129,11 +129,12 @@ class DirectoryBlobs:
 
 
 class DatabaseBlobs(DirectoryBlobs):
-    """In the shared database, in parts; the directory has what is read at present.
+    """Keeps recordings and results in the shared database, in parts; the directory has what is read
+    at present.
 
     Args:
-        directory: of this machine.
-        database: shared.
+        directory: a place for copies on this machine.
+        database: shared with the other machines.
     """
 
     def __init__(self, directory: Path, database: Database) -> None:
@@ -205,7 +206,7 @@ class DatabaseBlobs(DirectoryBlobs):
                 connection.execute(table.delete().where(table.c.job == job))
 
     def forget_here(self, job: str) -> None:
-        """What this machine has of a job."""
+        """Delete what this machine has of a job."""
         super().forget(job)
 
     def sweep(self, known: Collection[str]) -> None:
@@ -230,7 +231,7 @@ def _same(table: Any, file: JobFile) -> Any:
 
 
 def _to_disk(path: Path) -> None:
-    """So that it is there after a power cut, too."""
+    """Write to the disk, so that the file is there after a power cut, too."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

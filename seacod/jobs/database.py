@@ -100,7 +100,7 @@ results = Table(
 
 
 def said(error: Exception) -> str:
-    """What the database says, in a line."""
+    """The error of a database in one line."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
 
@@ -118,7 +118,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """All of the block or nothing."""
+        """A transaction: all of the block or nothing."""
         with self.engine.begin() as connection:
             yield connection
 
@@ -127,7 +127,7 @@ class Database:
 
 
 def sqlite(path: Path) -> Database:
-    """The database in this file; made if it is missing.
+    """Open the database in this file; it is made if it is missing.
 
     Raises:
         sqlalchemy.exc.OperationalError: the file cannot be written to.
@@ -155,14 +155,14 @@ def sqlite(path: Path) -> Database:
 
 
 def postgresql(address: str, password: str | None, *, is_asked_only: bool = False) -> Database:
-    """The database at this address, in which our tables are made.
+    """Open the database at this address, and make our tables in it.
 
     Args:
         address: postgresql://USER@HOST/DATABASE.
         is_asked_only: see whether it answers, and make nothing.
 
     Raises:
-        ConfigError: it is no such address, or the driver is not installed.
+        ConfigError: the address is wrong, or the driver is not installed.
         sqlalchemy.exc.OperationalError: nothing answers there, or it refuses us.
     """
     try:
@@ -178,7 +178,7 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
         )
     except ArgumentError:
         raise ConfigError(
-            f"results.database: {address!r} is no address; write postgresql://USER@HOST/DATABASE"
+            f"results.database: {address!r} is not an address; write postgresql://USER@HOST/DATABASE"
         ) from None
     except (ImportError, NoSuchModuleError):
         raise ConfigError(

@@ -16,8 +16,8 @@ class JobsGate:
     """Closed until `jobs` is set.
 
     Args:
-        results: the present settings.
-        free_refuse_bytes: the present level of the disk under which nothing more is taken.
+        results: gives the present settings.
+        free_refuse_bytes: gives the free disk space below which nothing more is taken.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class JobsGate:
         """The jobs.
 
         Raises:
-            NotReady: not yet, or no more.
+            NotReady: the worker does not serve yet, or its store is closed.
         """
         if self.jobs is None or not self.jobs.is_open:
             raise NotReady(
-                "batches cannot be kept at present: the worker has just begun, or its operator has "
-                "to make room on the disk (the log says which)",
-                "暂时无法受理批量任务：服务刚启动或磁盘不可写，详见日志",
+                "batches cannot be taken at present: the worker has just started, or cannot "
+                "write to the disk (its log says which); try again in a moment",
+                "暂时无法受理批量任务：服务刚启动或磁盘不可写，请稍后重试，原因详见服务日志",
             )
         return self.jobs

@@ -1,4 +1,4 @@
-"""Who is alive of those that work on jobs: by locks on one machine, by leases among several."""
+"""Which owners of job files are alive: known by locks on one machine, by leases among several."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEASE_SECONDS = 30.0
 
 
 class Ownership(Protocol):
-    """Owners of files, by name. Blocking."""
+    """Who owns files of jobs, by name. Every call blocks."""
 
     def own(self, owner: str) -> None:
         """Be an owner from now on, until `release` or the end of the process."""
@@ -27,10 +27,10 @@ class Ownership(Protocol):
     def release(self, owner: str) -> None: ...
 
     def renew(self) -> None:
-        """Still here."""
+        """Say that the owners of this process are still here."""
 
     def living(self, names: Collection[str], blamed: Collection[str]) -> set[str]:
-        """Those of these owners that live; `blamed` ones were seen to crash."""
+        """Which of these owners are alive; `blamed` ones were seen to crash."""
 
     def close(self) -> None: ...
 
@@ -40,7 +40,7 @@ class FileLocks:
     the process ends.
 
     Args:
-        directory: of these files; made if it is missing.
+        directory: for the lock files; made if it is missing.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -58,7 +58,7 @@ class FileLocks:
         (self._directory / owner).unlink(missing_ok=True)
 
     def renew(self) -> None:
-        """The kernel does."""
+        """Nothing to do: the kernel keeps the locks."""
 
     def living(self, names: Collection[str], blamed: Collection[str]) -> set[str]:
         # The kernel knows; a pid that was blamed may be another process by now.
@@ -90,7 +90,7 @@ class Leases:
     """An owner lives as long as it was seen lately, by the clock of the database.
 
     Args:
-        database: shared.
+        database: shared with the other machines.
     """
 
     def __init__(self, database: Database) -> None:

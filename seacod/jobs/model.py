@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 
 class FileState(enum.Enum):
-    """Where a file of a job is."""
+    """The state of one file of a job."""
 
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     POISON = "poison"
-    """It ended the worker twice; it is not tried again by itself."""
+    """The file ended the worker twice; it is not tried again by itself."""
     CANCELED = "canceled"
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more becomes of it, unless somebody asks for another try."""
+        """Whether this state is final, unless somebody asks for another try."""
         return self not in (FileState.WAITING, FileState.RUNNING)
 
 
@@ -79,7 +79,7 @@ class Job:
     is_canceled: bool
 
     def state(self, files: list[JobFile]) -> str:
-        """waiting, running, done or canceled: what its files make of it."""
+        """The state of the job by that of its files: waiting, running, done or canceled."""
         if self.is_canceled:
             return "canceled"
         if all(file.state.is_over for file in files):

@@ -91,9 +91,9 @@ class Recovery:
             times = crashes if crashes >= CRASHES_ARE_POISON else interruptions
             records.move(
                 connection, file, FileState.POISON, finished=time.time(), error_code="poison",
-                error=f"this recording was being worked on when the worker ended {times} times; it "
-                "is set aside, the rest goes on",
-                error_zh=f"处理该录音时工作进程 {times} 次异常退出，已将其搁置，其余文件继续处理",
+                error=f"the worker ended {times} times while it worked on this recording; it is "
+                "set aside, and the other recordings go on",
+                error_zh=f"处理该录音时识别进程 {times} 次异常退出，已将其搁置，其余文件继续处理",
                 **counts,
             )  # fmt: skip
             log.error("file_is_poison", job=file.job, number=file.number, name=file.name)

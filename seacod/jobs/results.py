@@ -17,7 +17,7 @@ _COLUMNS = ("number", "name", "state", "audio_seconds", "error", "error_zh", "re
 
 
 def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
-    """Everything that is finished. Blocking.
+    """Write everything that is finished. Blocking.
 
     Args:
         target: open for writing, at its beginning.

@@ -52,8 +52,8 @@ class Jobs:
     Args:
         open_store: opens the store, which is shared with the workers before, beside and after;
             called on the store's thread.
-        service: does the work.
-        keep_days: asked each time: how long finished jobs are kept.
+        service: recognises the recordings.
+        keep_days: gives how many days finished jobs are kept; asked at each clean-up.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Jobs:
             log.info("files_taken_back", files=taken)
 
     async def finish(self, timeout_seconds: float) -> None:
-        """Begin nothing more; finish what there is time for; put the rest back."""
+        """Begin no further files, finish what there is time for, put the rest back."""
         self._is_stopping = True
         if self._looking is not None:
             self._looking.cancel()
@@ -116,7 +116,7 @@ class Jobs:
             await asyncio.wait(set(self._running.values()), timeout=_PUT_BACK_SECONDS)
 
     async def close(self) -> None:
-        """Own nothing any more."""
+        """Give up the ownership of every file."""
         if self._store is not None:
             with contextlib.suppress(SQLAlchemyError):
                 await self._call(self._store.close)
@@ -175,10 +175,10 @@ class Jobs:
             except (OSError, SQLAlchemyError) as error:
                 # A full disk, a database that is away: jobs wait, and are there when it is mended.
                 if not is_still:
-                    log.error("jobs_stand_still", error=said(error))
+                    log.error("jobs_interrupted", error=said(error))
                 is_still = True
             except Exception:
-                log.exception("jobs_stand_still")
+                log.exception("jobs_interrupted")
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
             self._news.clear()
@@ -241,10 +241,10 @@ class Jobs:
             await self._finish(file, FileState.FAILED, error=told)
 
     async def _insist(self, trouble: str, file: JobFile, act: Callable[[], T]) -> T:
-        """Again and again, until the disk has room and the database answers.
+        """Repeat a call of the store until the disk has room and the database answers.
 
         Args:
-            trouble: the event, each time it does not.
+            trouble: the event logged each time it fails.
         """
         while True:
             try:
@@ -267,7 +267,7 @@ class Jobs:
         self._store = store
 
     async def _asked(self, act: Callable[[], T]) -> T:
-        """For somebody who waits.
+        """Call the store for a request that waits for the answer.
 
         Raises:
             NotReady: the database cannot be used now.

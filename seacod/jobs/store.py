@@ -1,4 +1,4 @@
-"""What is known of jobs and their files, and every change of it: one transaction each.
+"""Jobs and their files, and every change of them: one transaction each.
 
 Every call blocks: call from one thread, never from an event loop. Several workers may share the
 store, of one machine or of several: a file belongs to the *owner* that claimed it, and what an
@@ -38,10 +38,10 @@ class JobStore:
     """All jobs of a service, or of several.
 
     Args:
-        database: where they are written down.
+        database: where jobs and files are written down.
         blobs: where recordings and results lie.
         ownership: who works on them.
-        node: this machine, where there are several; the beginning of its owners' names.
+        node: name of this machine, where there are several; its owners' names begin with it.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class JobStore:
     def accept(
         self, job: str, client: str, hotwords: str, named: Sequence[tuple[str, int]]
     ) -> None:
-        """The recordings lie in `incoming(job)`, numbered from 1: take them on.
+        """Take on the recordings in `incoming(job)`, numbered from 1.
 
         Args:
             named: name and size of each.
@@ -145,11 +145,11 @@ class JobStore:
         return Claimed(file, job)
 
     def fetch(self, file: JobFile) -> Path:
-        """The recording, on this machine."""
+        """The path of the recording on this machine."""
         return self.blobs.fetch(file)
 
     def keep(self, file: JobFile, body: dict[str, Any]) -> None:
-        """A result, before `finish`."""
+        """Write a result; called before `finish`."""
         self.blobs.keep(file, body)
 
     def read(self, file: JobFile) -> dict[str, Any]:
@@ -165,10 +165,10 @@ class JobStore:
         audio_seconds: float | None = None,
         error: tuple[str, str, str] | None = None,
     ) -> bool:
-        """A file is over; its result, if any, was kept.
+        """Write down that a file is done or has failed; its result, if any, was kept before.
 
         Returns:
-            False when it was this owner's no more (canceled, or taken from it).
+            False when the file no longer belonged to this owner (canceled, or taken from it).
         """
         code, english, chinese = error or (None, None, None)
         with self._database.transaction() as connection:
@@ -189,7 +189,7 @@ class JobStore:
         return present is not None
 
     def put_back(self, owner: str, file: JobFile) -> None:
-        """It was not finished, and that is nobody's fault."""
+        """Put back a file that was not finished through nobody's fault."""
         with self._database.transaction() as connection:
             records.lock(connection, file.job)
             present = records.owned(connection, self._node + owner, file)
@@ -208,7 +208,7 @@ class JobStore:
         """A job with its files.
 
         Raises:
-            NotFound: there is none with this id.
+            NotFound: there is no job with this id.
         """
         with self._database.transaction() as connection:
             found = records.job(connection, job)
@@ -218,14 +218,14 @@ class JobStore:
         return found, [records.file(row) for row in rows]
 
     def cancel(self, job: str) -> list[JobFile]:
-        """What has not finished is not begun any more.
+        """Cancel every file that has not finished.
 
         Returns:
             The files that were running.
 
         Raises:
             NotFound: there is no such job.
-            Conflict: it is over.
+            Conflict: the job is over.
         """
         with self._database.transaction() as connection:
             records.lock(connection, job)
@@ -251,7 +251,7 @@ class JobStore:
         return running
 
     def retry(self, job: str) -> int:
-        """Another try for what has failed. What had ended the worker runs alone, and is set aside
+        """Try again what has failed. What had ended the worker runs alone, and is set aside
         at once when it does so again.
 
         Returns:

@@ -34,8 +34,8 @@ class Bounds:
 
     Args:
         max_files: recordings, with those from archives.
-        max_file_bytes: of one of them.
-        max_unpacked_bytes: of all that come from archives.
+        max_file_bytes: size of one recording.
+        max_unpacked_bytes: size of all recordings from archives together.
         free_refuse_bytes: so much stays free on the disk; 0 for no such limit.
     """
 
@@ -51,7 +51,7 @@ def unpack(directory: Path, uploads: Iterable[tuple[str, Path]], bounds: Bounds)
     Args:
         directory: where the uploads lie, too.
         uploads: the name people gave to each, and its file.
-        bounds: what is too much.
+        bounds: the limits of the batch.
 
     Returns:
         The name of each recording.
@@ -92,7 +92,11 @@ class _Unpacking:
         self._unpacked_bytes = 0
 
     def take(self, archive_name: str, path: Path, before: int) -> list[str]:
-        """The names of what was in it; numbered after the `before` that are there."""
+        """Unpack one archive, numbered after the `before` recordings that are there.
+
+        Returns:
+            The names of what was in it.
+        """
         names: list[str] = []
         try:
             with zipfile.ZipFile(path) as archive:
@@ -171,8 +175,8 @@ def _recordings(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
 
 
 def _name(entry: zipfile.ZipInfo) -> str:
-    """As it was typed. Without the mark for UTF-8 the standard says code page 437; macOS writes
-    UTF-8 all the same, and Windows in China GBK."""
+    """The name as it was typed. Without the mark for UTF-8 the standard says code page 437; macOS
+    writes UTF-8 all the same, and Windows in China GBK."""
     name = entry.filename
     if not entry.flag_bits & _IS_UTF8:
         try:

@@ -23,7 +23,7 @@ WORKER_STATES = (
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What is true at the moment of a scrape. None and missing: nobody knows.
+    """What is true at the moment of a scrape; None or missing means unknown.
 
     `memory_bytes`: by role, supervisor, worker or spare. `deliveries`: so far, by channel and
     outcome.
@@ -93,7 +93,7 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
 
 
 class _PresentFigures(Collector):
-    """Figures of the moment; what nobody knows has no series."""
+    """Collects the figures of the moment; what is unknown has no series."""
 
     def __init__(self) -> None:
         self.now: Present | None = None
@@ -141,12 +141,12 @@ class SupervisorMetrics:
         self._away_seen = 0.0
         self.fallback = Counter(
             "seacod_front_door_answers",
-            "Requests the supervisor answered 503 for want of a worker",
+            "Requests the supervisor answered with 503 because no worker served",
             registry=self.registry,
         )
         self.watch_failures = Counter(
             "seacod_watch_failures",
-            "Watches of the supervisor that broke and were begun anew",
+            "Watches of the supervisor that failed and were restarted",
             ["watch"],
             registry=self.registry,
         )
@@ -205,11 +205,11 @@ class SupervisorMetrics:
         return Gauge(name, text, labels, registry=self.registry)
 
     def set_gpus(self, gpus: list[Gpu], own_pids: frozenset[int] = frozenset()) -> None:
-        """The present figures of every GPU; of none when they are unknown.
+        """Set the present figures of every GPU; an empty list when they are unknown.
 
         Args:
             gpus: as read just now.
-            own_pids: of this service's processes.
+            own_pids: the pids of this service's processes.
         """
         for gauge in (self._gpu_used, self._gpu_total, self._gpu_used_mb, self._gpu_util):
             gauge.clear()
@@ -237,18 +237,18 @@ class SupervisorMetrics:
             by_owner.labels(label, "other").set(max(0, gpu.used_bytes - own))
 
     def set_present(self, now: Present) -> None:
-        """Just before a scrape. What nobody knows has no series."""
+        """Set the figures of the moment, just before a scrape; what is unknown has no series."""
         self._present.now = now
         for key, count in now.deliveries.items():
             self._deliveries.labels(*key).inc(max(0, count - self._delivered.get(key, 0)))
             self._delivered[key] = count
 
     def swept(self, removed_files: int) -> None:
-        """A sweep has removed so many files."""
+        """Count the files that a sweep has removed."""
         self.swept_files.inc(removed_files)
 
     def set_worker_state(self, state: str) -> None:
-        """Exactly one state is 1."""
+        """Set the series of this state to 1 and all others to 0."""
         for name in WORKER_STATES:
             self.worker_state.labels(name).set(1.0 if name == state else 0.0)
 
@@ -258,12 +258,13 @@ class SupervisorMetrics:
         self._away_seen = max(total, self._away_seen)
 
     def worker_gone(self, slot: str) -> None:
-        """A dead worker's live gauges go away; its counters stay."""
+        """Remove the live gauges of a dead worker; its counters stay."""
         for path in self._directory.glob(f"gauge_live*_{slot}.db"):
             path.unlink(missing_ok=True)
 
     def remove_torn_files(self) -> None:
-        """A file cut off at birth (0 bytes) would make every scrape raise struct.error."""
+        """Remove files that were cut off when they were made (0 bytes): they would make every
+        scrape raise struct.error."""
         for path in self._directory.glob("*.db"):
             if path.stat().st_size == 0:
                 path.unlink(missing_ok=True)

@@ -127,11 +127,11 @@ class WorkerMetrics:
             self.hotwords.labels(status)
 
     def transcribed(self, route: str, transcript: Transcript, seconds: float) -> None:
-        """A request was answered with a text.
+        """Count a request that was answered with a text.
 
         Args:
             route: where it came from.
-            transcript: what it says, with its figures.
+            transcript: its text, with its figures.
             seconds: from upload received to text ready.
         """
         self.succeeded.labels(route).inc()

@@ -1,4 +1,4 @@
-"""Where models are: the built-in one lies here, others are fetched into the state directory.
+"""Where models are: the built-in one is here, others are fetched into the state directory.
 
 `registry` turns names into directories; `fetch` brings what is missing. No inference here.
 """

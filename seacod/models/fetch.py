@@ -59,8 +59,8 @@ def fetch(identifier: str, models_directory: Path, hub_token: str | None, say: S
             _download(identifier, partial, hub_token)
         if not registry.is_complete(partial):
             raise ModelUnavailable(
-                f"{identifier} was downloaded but is no FunASR model (config.yaml or model.pt is "
-                "missing); check the name",
+                f"{identifier} was downloaded but is not a FunASR model (config.yaml or model.pt "
+                "is missing); check the name",
                 f"已下载 {identifier}，但它不是 FunASR 模型，请检查名称",
             )
         manifest.write(partial, identifier)
@@ -95,7 +95,7 @@ def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
 
 
 def _not_had(identifier: str, error: Exception) -> ModelUnavailable:
-    """One sentence out of whatever the client raised."""
+    """One sentence for whatever ModelScope's client raised."""
     name = type(error).__name__
     log.debug("model_not_fetched", model=identifier, error=f"{name}: {error}")
     status = _http_status(error)
@@ -156,7 +156,7 @@ def _reporting(identifier: str, directory: Path, say: Say) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """ModelScope's own bars and warnings, which say less than ours."""
+    """Suppress ModelScope's own bars and warnings, which say less than ours."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             yield

@@ -13,7 +13,7 @@ NAME = "seacod-manifest.json"
 
 
 def write(directory: Path, model: str) -> None:
-    """Write down what is in a directory now."""
+    """Write down the hashes of what is in a directory now."""
     files = {
         str(path.relative_to(directory)): sha256_of(path)
         for path in sorted(directory.rglob("*"))
@@ -27,8 +27,8 @@ def listed(directory: Path) -> dict[str, str]:
     """The hashes by file.
 
     Raises:
-        FileNotFoundError: there are none.
-        OSError, ValueError: they cannot be read.
+        FileNotFoundError: there is no manifest.
+        OSError, ValueError: the manifest cannot be read.
     """
     try:
         return dict(json.loads((directory / NAME).read_text("utf-8"))["sha256"])
@@ -37,7 +37,7 @@ def listed(directory: Path) -> dict[str, str]:
 
 
 def damaged(directory: Path, files: dict[str, str]) -> Iterator[tuple[Path, str]]:
-    """Files that are not what they were, and what is wrong with each."""
+    """The files that have changed, and what is wrong with each."""
     for name, wanted in files.items():
         path = directory / name
         try:

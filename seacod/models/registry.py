@@ -55,7 +55,7 @@ def hub_id(name: str) -> str | None:
     if _HUB_ID.match(name):
         return name
     raise ConfigError(
-        f"asr.model: {name!r} is no model: use builtin, paraformer-zh, a ModelScope id such as "
+        f"asr.model: {name!r} is not a model: use builtin, paraformer-zh, a ModelScope id such as "
         "iic/NAME, or a directory (absolute, or beginning with ./)",
         f"asr.model：{name!r} 不是可用的模型；请使用 builtin、paraformer-zh、"
         "ModelScope 模型名或目录",
@@ -68,7 +68,7 @@ def is_directory(name: str) -> bool:
 
 
 def fetched_directory(models_directory: Path, identifier: str) -> Path:
-    """Where a fetched model lies."""
+    """The directory of a fetched model."""
     return models_directory / identifier
 
 
@@ -89,10 +89,10 @@ def is_complete(directory: Path) -> bool:
 
 
 def resolve(settings: AsrSettings, models_directory: Path) -> ModelSet:
-    """Where everything lies.
+    """Find the directories of the models these settings name.
 
     Raises:
-        ConfigError: a name that is no model.
+        ConfigError: a name is not that of a model.
         ModelUnavailable: a directory without its files, or a model that was not fetched.
     """
     vad, punctuation = companions(settings)
@@ -126,7 +126,7 @@ def _locate(name: str, key: str, models_directory: Path) -> Path:
     absent = [file for file in _NEEDED if not (directory / file).is_file()]
     if absent:
         raise ModelUnavailable(
-            f"{key}: {directory} is no FunASR model: {', '.join(absent)} is missing",
+            f"{key}: {directory} is not a FunASR model: {', '.join(absent)} is missing",
             f"{key}：{directory} 不是 FunASR 模型，缺少 {'、'.join(absent)}",
         )
     return directory

@@ -15,23 +15,23 @@ KEY_PREFIX = "sk-seacod-"
 
 
 def new_key() -> str:
-    """256 bits, in a form that clients and people take for a key."""
+    """A new key: 256 random bits, in a form that clients and people recognise as a key."""
     return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def hash_key(key: str) -> str:
-    """What stands in the configuration for a key."""
+    """The entry of the configuration for a key."""
     return f"sha256${hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def hash_password(password: str, salt: bytes | None = None) -> str:
-    """What stands there for a password, with a salt of its own."""
+    """The entry of the configuration for a password, with a salt of its own."""
     salt = salt if salt is not None else secrets.token_bytes(16)
     derived = hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
     return f"scrypt${base64.b64encode(salt).decode()}${base64.b64encode(derived).decode()}"
 
 
 def is_password(password: str, known: str) -> bool:
-    """Whether this is the password behind a hash; takes the same time when it is not."""
+    """Whether a password belongs to a hash; takes the same time when it does not."""
     salt = base64.b64decode(known.split("$")[1])
     return hmac.compare_digest(hash_password(password, salt), known)

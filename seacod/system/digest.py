@@ -9,7 +9,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
-    """In hexadecimal digits. Blocking; not for an event loop.
+    """The SHA-256 of a file in hexadecimal digits. Blocking: not for an event loop.
 
     Raises:
         OSError: the file cannot be read.

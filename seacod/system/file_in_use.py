@@ -16,7 +16,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the file for the time of the block; it counts as touched at its beginning.
+    """Mark the file as in use for the time of the block; it counts as touched at the beginning.
 
     Raises:
         FileNotFoundError: it has been removed already.

@@ -1,4 +1,4 @@
-"""This Python again, for a process of our own."""
+"""The command line that starts another process with this Python."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import time
 
 
 def language() -> str:
-    """Of the locale, such as zh_CN.UTF-8; empty for none (locale(7))."""
+    """The language of the locale, such as zh_CN.UTF-8; empty for none (locale(7))."""
     environment = os.environ
     return (
         environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG", "")
@@ -16,7 +16,7 @@ def language() -> str:
 
 
 def in_language(english: str, chinese: str) -> str:
-    """The one of the two that they read."""
+    """The one of two sentences that the person at the terminal reads."""
     return chinese if language().lower().startswith("zh") else english
 
 

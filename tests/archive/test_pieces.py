@@ -57,10 +57,10 @@ def test_a_table_as_excel_writes_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"file": "a.wav"}', "line 1: has no path"),
-        ("[1]", "line 1: is no JSON object"),
+        ('{"file": "a.wav"}', "line 1: no path is given"),
+        ("[1]", "line 1: not a JSON object"),
         ('{"path": "none.wav"}', "there is no such file"),
-        ("", "names no recording"),
+        ("", "the list names no recording"),
     ],
 )
 def test_a_list_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:

@@ -171,7 +171,7 @@ def test_a_file_that_is_not_what_it_claims_is_refused(hub: Hub, tmp_path: Path) 
 def test_what_is_no_model_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.files = {"README.md": b"# hello"}
     outcome = seacod(tmp_path, "model", "fetch", NAME, endpoint=hub.url)
-    assert "is no FunASR model" in refusal(outcome, tmp_path)
+    assert "is not a FunASR model" in refusal(outcome, tmp_path)
 
 
 def test_what_does_not_load_is_said(hub: Hub, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_an_address_that_is_none_and_a_model_that_is_none(recordings: Path) -> N
     assert done.stderr.startswith("seacod: --url asr.example.com: is no address; it begins with")
     done = run(recordings / "in/a.flac", "--local", "--model", "nix")
     assert done.returncode == 1
-    assert "asr.model: 'nix' is no model: use builtin" in done.stderr
+    assert "asr.model: 'nix' is not a model: use builtin" in done.stderr
     assert "{" not in done.stderr
 
 

@@ -236,7 +236,7 @@ ROWS = (
                  ((f"{_rate('asr_requests_total')} / ignoring(instance) group_left "
                    "sum(rate(asr_requests_total{$by}[$every]))", "{{instance}}"),),
                  width=6, most=1),
-            View("归档转写 Archive (Ray)", "Hours of audio heard in an hour, by node.", "short",
+            View("归档转写 Archive (Ray)", "Hours of audio transcribed an hour, by node.", "short",
                  (("sum by (node) (seacod_bulk_audio_hours_per_hour{$by})", "{{node}}"),), width=6,
                  needs="archive"),
         ),

@@ -140,7 +140,7 @@ class Decoders:
                 self.broken += 1
                 log.error("decoder_broke", cause=str(error), bytes=path.stat().st_size)
                 raise BadAudio(
-                    "the decoder broke on this file; convert it (such as with ffmpeg) and send it "
+                    "the decoder failed on this file; convert it (such as with ffmpeg) and send it "
                     "again",
                     "解码器处理该文件时出错，请转换格式后重试",
                 ) from None

@@ -41,7 +41,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
     """The routes of one worker."""
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
 
-    @routes.post(ROUTE, status_code=202, summary="Recordings to be worked off", openapi_extra=_FORM)
+    @routes.post(ROUTE, status_code=202, summary="Send a batch of recordings", openapi_extra=_FORM)
     async def batch(request: Request) -> Response:
         jobs = gate.open()
         # 128 bits: whoever knows the address of a job may see it.
@@ -111,7 +111,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
         await jobs.cancel(job)
         return await _state(jobs, job)
 
-    @routes.post("/jobs/{job}/retry", summary="Try what has failed once more")
+    @routes.post("/jobs/{job}/retry", summary="Try again what has failed")
     async def retry(request: Request, job: str) -> dict[str, Any]:
         jobs = gate.open()
         await jobs.retry(job)

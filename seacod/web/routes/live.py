@@ -249,8 +249,8 @@ def _check_origin(socket: WebSocket, access: AccessSettings) -> None:
     if urlsplit(origin).netloc == socket.headers.get("host", ""):
         return
     raise BadRequest(
-        "this page is not the service's own; its operator can allow it (access.cors_origins; a "
-        "proxy has to pass the header Host on)",
+        "this page does not belong to the service; the operator can allow its address in "
+        "access.cors_origins (a proxy has to pass on the header Host)",
         "该页面来源未被允许，请管理员设置 access.cors_origins；反向代理需传递 Host 请求头",
     )
 

@@ -78,7 +78,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         check_model(name)
         return {**model(), "id": name}
 
-    @routes.post(ROUTE, summary="The text of a recording, as OpenAI does it", openapi_extra=form)
+    @routes.post(ROUTE, summary="A recording's text, as in OpenAI's API", openapi_extra=form)
     async def transcriptions(request: Request) -> Response:
         client = client_of(request)
         service.check_room(client, ROUTE)
@@ -139,6 +139,6 @@ class _Deltas:
 def _check_language(given: str) -> None:
     if given and not given.lower().startswith(_CHINESE):
         raise BadRequest(
-            f"language: this model hears Chinese, not {given[:20]!r}; leave it out or send zh",
+            f"language: this model recognises Chinese, not {given[:20]!r}; leave it out or send zh",
             f"language：本模型识别中文，不支持 {given[:20]}；请留空或填 zh",
         )
