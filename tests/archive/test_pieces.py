@@ -11,6 +11,8 @@ from seacod.archive.inputs import items
 from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
 from seacod.archive.progress import ArchiveProgress, registry, summary
 from seacod.errors import BadRequest
+from seacod.formats.srt import FORMAT as SRT
+from seacod.formats.text import FORMAT as TEXT
 
 
 def recording(path: Path, size: int = 1) -> Path:
@@ -23,9 +25,9 @@ def test_a_directory_the_biggest_first_and_only_recordings(tmp_path: Path) -> No
     recording(tmp_path / "a.wav", 1)
     recording(tmp_path / "deep/b.mp3", 3)
     recording(tmp_path / "notes.docx", 9)
-    found = items([str(tmp_path)], "text")
+    found = items([str(tmp_path)], TEXT)
     assert [one.name for one in found] == ["deep/b.mp3", "a.wav"]
-    assert found[0].output("srt") == "deep/b.srt"
+    assert found[0].output(SRT) == "deep/b.srt"
 
 
 def test_a_list_has_paths_beside_it_words_and_addresses(tmp_path: Path) -> None:
@@ -37,7 +39,7 @@ def test_a_list_has_paths_beside_it_words_and_addresses(tmp_path: Path) -> None:
     ]
     listed = tmp_path / "list.jsonl"
     listed.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
-    found = {one.name: one for one in items([str(listed)], "text")}
+    found = {one.name: one for one in items([str(listed)], TEXT)}
     assert found["sounds/a.wav"].hotwords == "魔搭"
     assert found["sounds/a.wav"].source == str(tmp_path / "sounds/a.wav")
     assert found["bucket/day/b.wav"].is_remote
@@ -50,7 +52,7 @@ def test_a_table_as_excel_writes_it(tmp_path: Path) -> None:
     recording(tmp_path / "a.wav")
     table = tmp_path / "list.csv"
     table.write_text("﻿path,hotwords\na.wav,一 二\n", "utf-8")
-    (one,) = items([str(table)], "text")
+    (one,) = items([str(table)], TEXT)
     assert (one.name, one.hotwords) == ("a.wav", "一 二")
 
 
@@ -67,14 +69,14 @@ def test_a_list_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, 
     listed = tmp_path / "list.jsonl"
     listed.write_text(text)
     with pytest.raises(BadRequest, match=said):
-        items([str(listed)], "text")
+        items([str(listed)], TEXT)
 
 
 def test_two_that_would_be_written_to_one_file(tmp_path: Path) -> None:
     recording(tmp_path / "a.wav")
     recording(tmp_path / "a.mp3")
     with pytest.raises(BadRequest, match=r"would both be written to a\.txt"):
-        items([str(tmp_path)], "text")
+        items([str(tmp_path)], TEXT)
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])

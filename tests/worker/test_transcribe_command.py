@@ -15,6 +15,7 @@ from supervised import ROOT, Service, free_port
 
 from seacod.cli import plan
 from seacod.errors import BadRequest
+from seacod.formats.text import FORMAT as TEXT
 
 WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 
@@ -112,7 +113,7 @@ def test_an_engine_of_its_own(recordings: Path) -> None:
 
 def test_wildcards_are_understood_and_nothing_is_taken_twice(recordings: Path) -> None:
     pattern = str(recordings / "in/**/*.flac")
-    found = plan.tasks([pattern, str(recordings / "in/a.flac")], None, "text")
+    found = plan.tasks([pattern, str(recordings / "in/a.flac")], None, TEXT)
     assert [task.source.name for task in found] == ["a.flac", "b.flac"]
 
 
@@ -120,4 +121,4 @@ def test_two_recordings_do_not_share_a_text(recordings: Path) -> None:
     shutil.copy(sounds.SPEECH, recordings / "a.flac")
     given = [str(recordings / "a.flac"), str(recordings / "in/a.flac")]
     with pytest.raises(BadRequest, match="would both be written"):
-        plan.tasks(given, recordings / "out", "text")
+        plan.tasks(given, recordings / "out", TEXT)
