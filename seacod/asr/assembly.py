@@ -94,7 +94,7 @@ class Assembly:
         """One more piece, in the order of the recording.
 
         Args:
-            piece: where it lies.
+            piece: says where it lies in the recording.
             result: what the model made of it.
 
         Returns:
@@ -114,7 +114,7 @@ class Assembly:
         return fresh
 
     def transcript(self) -> Transcript:
-        """All of it."""
+        """The whole transcript."""
         request, engine = self._request, self._writer.engine
         return Transcript(
             text=engine.sentence_gap.join(segment.text for segment in self._segments),

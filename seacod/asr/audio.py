@@ -36,7 +36,7 @@ _MAX_CHANNELS = 64
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What the container says of itself.
+    """What the container of a file says about it.
 
     `duration_seconds` is None when it says nothing (a live recording of a browser, raw streams).
     """
@@ -111,7 +111,7 @@ def decoded(source: Path | BinaryIO, *, max_seconds: float) -> Iterator[Samples]
 
 
 def decode(source: Path | BinaryIO, *, max_seconds: float) -> Samples:
-    """All of `decoded` at once.
+    """Decode the whole file at once; see `decoded`.
 
     Raises:
         BadAudio, EmptyAudio, TooLong.
@@ -125,7 +125,7 @@ def check_enough(samples: int) -> None:
     """Whether a decoded recording has anything to hear in it.
 
     Raises:
-        EmptyAudio: it has not.
+        EmptyAudio: it has too little or none.
     """
     if samples < MIN_SECONDS * SAMPLE_RATE:
         raise EmptyAudio(
@@ -157,7 +157,7 @@ def too_big(max_bytes: int) -> TooBig:
 
 @contextmanager
 def _opened(source: Path | BinaryIO) -> Iterator[Any]:
-    """The open container, its errors turned into ours."""
+    """Open the container, its errors turned into ours."""
     try:
         # A descriptor instead of a name: nothing in the name can mean anything to ffmpeg.
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
@@ -201,8 +201,8 @@ def _duration(container: Any, stream: Any) -> float | None:
 
 
 def _blocks(container: Any) -> Iterator[Samples]:
-    """Decoded, resampled, mono pieces. Damaged parts and a broken end are left out; a recording
-    without a single good part is an error.
+    """The sound in decoded, resampled, mono pieces. Damaged parts and a broken end are left out; a
+    recording without a single good part is an error.
     """
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
     has_any = False
@@ -219,7 +219,7 @@ def _blocks(container: Any) -> Iterator[Samples]:
 
 
 def _frames(container: Any) -> Iterator[Any]:
-    """What can be decoded. Like ffmpeg's own program, a bad packet is skipped, not the rest."""
+    """The frames that can be decoded. Like ffmpeg's own program, only a bad packet is skipped."""
     has_any = False
     first_error: Exception | None = None
     try:

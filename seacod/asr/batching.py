@@ -16,11 +16,11 @@ _BULK_PATIENCE_SECONDS = 30.0
 
 
 class Waiting(Protocol):
-    """A piece in the line."""
+    """A piece of speech that waits for the model."""
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """The length of the piece."""
 
     @property
     def group(self) -> str | None:
@@ -28,18 +28,18 @@ class Waiting(Protocol):
 
     @property
     def client(self) -> str:
-        """Who asked; clients take turns."""
+        """The client that asked; clients take turns."""
 
     @property
     def is_bulk(self) -> bool: ...
 
     @property
     def since(self) -> float:
-        """When it came, in seconds of the clock that gives `now`."""
+        """When the piece came, in seconds of the clock that gives `now`."""
 
     @property
     def number(self) -> int:
-        """Its place by arrival."""
+        """Its number in the order of arrival."""
 
 
 def choose(
@@ -50,7 +50,7 @@ def choose(
     overhead_seconds: float,
     now: float,
 ) -> list[int]:
-    """The next batch.
+    """Choose the next batch.
 
     The piece whose turn it is leads: interactive work first, then the client that got least so
     far, then the oldest. Pieces with the same hotwords join it, those of like length first, as
@@ -90,7 +90,7 @@ def choose(
 
 
 def padded_seconds(pieces: Sequence[Waiting]) -> float:
-    """What they occupy together."""
+    """The padded seconds that pieces occupy together."""
     return max(piece.seconds for piece in pieces) * len(pieces)
 
 
@@ -110,12 +110,12 @@ class Budget:
         self._well = 0
 
     def exceeded(self, padded: float) -> None:
-        """A batch of so many padded seconds did not fit."""
+        """Halve the budget after a batch of so many padded seconds did not fit."""
         self.seconds = min(self.seconds, padded) / 2
         self._well = 0
 
     def went_well(self) -> None:
-        """A batch fitted."""
+        """Let the budget grow after a batch that fitted."""
         self._well += 1
         if self._well >= self._PATIENCE and self.seconds < self.ceiling_seconds:
             self.seconds = min(self.ceiling_seconds, self.seconds * self._GROWTH)

@@ -33,14 +33,14 @@ class CutCache:
         self._bytes = 0
 
     def get(self, key: str) -> Cut | None:
-        """The recording with this content, if it is still here."""
+        """The recording with this content, if it is still kept."""
         cut = self._kept.get(key)
         if cut is not None:
             self._kept.move_to_end(key)
         return cut
 
     def put(self, key: str, cut: Cut) -> None:
-        """Keep it, if it is small enough to leave room for others."""
+        """Keep a recording, if it is small enough to leave room for others."""
         if cut.size_bytes > self.budget_bytes // 4 or key in self._kept:
             return
         self._kept[key] = cut
@@ -48,7 +48,7 @@ class CutCache:
         self.limit(self.budget_bytes)
 
     def limit(self, budget_bytes: int) -> None:
-        """Keep no more than this from now on."""
+        """Keep at most this many bytes from now on."""
         self.budget_bytes = budget_bytes
         while self._bytes > budget_bytes:
             _, oldest = self._kept.popitem(last=False)

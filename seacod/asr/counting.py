@@ -25,24 +25,24 @@ class RequestCounters:
         self.failed = 0
 
     def request(self, route: str) -> None:
-        """One came."""
+        """Count a request that has come."""
         self._metrics.requests.labels(route).inc()
 
     def unheard(self, pieces: int) -> None:
-        """Stretches of speech for which nothing was written."""
+        """Count stretches of speech for which nothing was written."""
         self._metrics.unheard.inc(pieces)
 
     def present(self, in_flight: int, waiting: int) -> None:
-        """How many there are now."""
+        """Set how many requests there are now."""
         self._metrics.in_flight.set(in_flight)
         self._metrics.queue_depth.set(waiting)
 
     def microphones(self, count: int) -> None:
-        """How many are open now."""
+        """Set how many microphones are open now."""
         self._metrics.live_sessions.set(count)
 
     def batch(self, done: BatchDone) -> None:
-        """On the inference thread; prometheus_client's values have locks of their own."""
+        """Count a batch. Called on the inference thread; prometheus_client's values have locks."""
         self._metrics.batches.inc()
         self._metrics.batch_size.observe(done.pieces)
         self._metrics.batch_fill.observe(done.audio_seconds / max(done.padded_seconds, 1e-9))
@@ -98,7 +98,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _tell_failed(route: str, error: BaseException, seconds: float) -> None:
-    """One line for the operator; a client's mistake is no warning."""
+    """Log one line for the operator; a client's mistake is not a warning."""
     is_ours = isinstance(error, SeacodError) and error.http_status >= 500
     tell = log.warning if is_ours else log.info
     said = error.message if isinstance(error, SeacodError) else None

@@ -49,7 +49,7 @@ def speed_up(auto_model: Any) -> bool:
 
 
 class _Forward:
-    """What `WavFrontend.forward` does, its filter banks aside."""
+    """Does what `WavFrontend.forward` does, with filter banks of ours."""
 
     def __init__(self, frontend: Any) -> None:
         self._frontend = frontend

@@ -39,17 +39,17 @@ class FunasrVoice:
         self._window: Samples = np.zeros(0, dtype=np.float32)
 
     def feed(self, samples: Samples) -> list[Piece]:
-        """The next block; the pieces that are finished."""
+        """Take the next block; returns the pieces that are finished."""
         self._window = np.concatenate((self._window, samples))
         return self._use(is_last=False) if len(self._window) >= _WINDOW else []
 
     def end(self) -> list[Piece]:
-        """The recording is over; what is left."""
+        """The recording is over; returns the pieces that are left."""
         return self._use(is_last=True) + self._cutter.finish()
 
     @property
     def speech(self) -> int:
-        """Speech found so far, in samples."""
+        """The speech found so far, in samples."""
         return self._cutter.speech
 
     def _use(self, *, is_last: bool) -> list[Piece]:
@@ -79,7 +79,7 @@ class FunasrVoice:
         return 0
 
     def _marks(self) -> Probabilities:
-        """1 for each frame inside a stretch of speech, 0 outside."""
+        """A mark for each frame: 1 inside a stretch of speech, 0 outside."""
         marks = np.zeros(-(-len(self._window) // FRAME), dtype=np.float32)
         if len(self._window) < _SHORTEST:
             return marks

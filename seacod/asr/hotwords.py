@@ -40,7 +40,7 @@ def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
 
     Args:
         given: a text with words separated by blanks, commas or lines, or a list of such.
-        max_words: how many count.
+        max_words: how many are used.
     """
     text = given if isinstance(given, str) else "\n".join(given or ())
     words: list[str] = []

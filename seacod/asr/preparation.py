@@ -25,7 +25,7 @@ _DOWNLOAD_SECONDS = 120.0
 
 
 class Say(Protocol):
-    """Told what it is at; `extend_seconds` asks for more time."""
+    """Is told what the engine is busy with; `extend_seconds` asks for more time."""
 
     def __call__(self, text: str, extend_seconds: float = 0.0) -> None: ...
 
@@ -36,7 +36,7 @@ class EnginePreparation:
     Args:
         settings: of the whole service.
         paths: where models lie, and what was measured.
-        say: called from the inference thread.
+        say: told each step, on the inference thread.
     """
 
     def __init__(self, settings: Settings, paths: Paths, say: Say) -> None:
@@ -66,8 +66,8 @@ class EnginePreparation:
         return Engine(models, asr.cpu_threads)
 
     def try_early(self, engine: Engine) -> None:
-        """On the inference thread: what a spare need not do when it is needed. Nothing, where the
-        model is still to move to a GPU."""
+        """On the inference thread: try and measure before the engine is placed, so that a spare
+        need not do it when it is needed. Nothing, where the model is still to move to a GPU."""
         if not engine.needs_gpu(self.settings.asr.device):
             self.first_recording(engine)
             self._tune(engine)

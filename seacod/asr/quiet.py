@@ -20,7 +20,7 @@ _MAX_TEXT = 2000
 
 
 class _Diverted(threading.local):
-    """Where this thread's printing goes; None for where it always went."""
+    """Where this thread's printing goes; None for the real stdout."""
 
     to: io.StringIO | None = None
 
@@ -41,7 +41,7 @@ class _Stdout:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing that this thread prints inside reaches stdout."""
+    """Keep what this thread prints inside the block away from stdout."""
     if not isinstance(sys.stdout, _Stdout):
         sys.stdout = _Stdout(sys.stdout)
     before, _diverted.to = _diverted.to, io.StringIO()

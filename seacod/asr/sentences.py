@@ -13,7 +13,7 @@ _ENDS = frozenset("。！？!?；;…")
 def sentences(
     written: str, tokens: Sequence[Token], start_seconds: float, end_seconds: float
 ) -> Iterator[Segment]:
-    """One piece as its sentences.
+    """Divide one piece into its sentences.
 
     Args:
         written: its text, punctuated or not.
@@ -33,7 +33,7 @@ def sentences(
 
 
 def _split(text: str) -> list[str]:
-    """Texts that end with a sentence's end, except perhaps the last."""
+    """Divide a text after each end of a sentence."""
     parts = [""]
     for index, character in enumerate(text):
         parts[-1] += character
@@ -44,7 +44,7 @@ def _split(text: str) -> list[str]:
 
 
 def _share(parts: list[str], tokens: Sequence[Token]) -> list[list[Token]] | None:
-    """The tokens of each part, by counting letters; None where they do not add up."""
+    """Divide the tokens among the parts by counting letters; None where they do not add up."""
     groups: list[list[Token]] = []
     rest = list(tokens)
     for part in parts:

@@ -47,7 +47,7 @@ class Tuning:
 
     @classmethod
     def unknown(cls, ceiling_seconds: float) -> Tuning:
-        """Before anything was measured: the whole budget, a cautious speed."""
+        """The figures before anything was measured: the whole budget, a cautious speed."""
         return cls((), ceiling_seconds, PIECE_SECONDS, 10.0)
 
 
@@ -87,7 +87,7 @@ def measure(
 
 
 def conclude(measured: list[tuple[float, float]]) -> Tuning:
-    """What follows from the measured sizes: pairs of padded seconds and seconds taken."""
+    """Draw conclusions from the measured sizes: pairs of padded seconds and seconds taken."""
     best = measured[0]
     for size in measured[1:]:
         if size[1] / size[0] < _BETTER * best[1] / best[0]:
@@ -120,7 +120,7 @@ def key(**facts: Any) -> str:
 
 
 def remembered(file: Path, name: str) -> Tuning | None:
-    """What was measured before under this name."""
+    """Read what was measured before under this name."""
     try:
         found = json.loads(file.read_text("utf-8"))[name]
         found["measured"] = tuple((float(p), float(t)) for p, t in found["measured"])
@@ -130,7 +130,8 @@ def remembered(file: Path, name: str) -> Tuning | None:
 
 
 def remember(file: Path, name: str, tuning: Tuning) -> None:
-    """Keep it for the next start; a file that cannot be written costs a measurement, no more."""
+    """Keep a measurement for the next start; a file that cannot be written costs no more than
+    measuring again."""
     try:
         kept = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):

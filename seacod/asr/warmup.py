@@ -17,14 +17,14 @@ log = structlog.get_logger(__name__)
 
 
 def first_recording() -> Samples:
-    """The first of them, decoded."""
+    """The first shipped recording, decoded."""
     return audio.decode(EXAMPLES / examples()[0]["file"], max_seconds=60)
 
 
 def warm_up(engine: Engine, models: ModelSet) -> None:
     """Transcribe a shipped recording.
 
-    The built-in model must get it right. Of another model only an answer is asked: the voice is
+    The built-in model must get it right. Another model only has to answer: the voice is
     synthetic.
 
     Raises:

@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is given up when the client goes away.
+    """Wait for the result of `work`, which is given up when the client goes away.
 
     Args:
         request: its body must have been read.
 
     Raises:
-        ClientGone: it did.
+        ClientGone: the client went away.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(disconnected(request))

@@ -6,10 +6,10 @@ from seacod.errors import BadRequest
 
 
 def is_true(name: str, given: str | None) -> bool:
-    """A switch; off when it is not given.
+    """Read a switch of a form; off when it is not given.
 
     Raises:
-        BadRequest: neither yes nor no.
+        BadRequest: the value is neither yes nor no.
     """
     value = (given or "false").lower()
     if value in ("true", "1", "yes", "on"):

@@ -38,7 +38,7 @@ class FormFile:
 
 @dataclass(slots=True)
 class Form:
-    """What a form brought."""
+    """The files and fields that a form brought."""
 
     files: list[FormFile] = field(default_factory=list)
     lists: dict[str, list[str]] = field(default_factory=dict)
@@ -57,9 +57,10 @@ class Body:
         self.is_over = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """
+        """The body piece by piece.
+
         Raises:
-            ClientGone: it ended in the middle.
+            ClientGone: the body ended in the middle.
         """
         while not self.is_over:
             message = await self._request.receive()
@@ -81,15 +82,15 @@ async def read_form(
 
     Args:
         content_type: the header of the request.
-        body: nothing of it was read yet.
+        body: of the request; nothing of it was read yet.
         place: where the n-th file (from 1) is to be written; must not exist.
-        max_file_bytes: biggest file.
-        max_files: most files.
+        max_file_bytes: size of the biggest file allowed.
+        max_files: number of files allowed.
 
     Raises:
-        BadRequest: no multipart form, or a broken one.
-        TooBig: a file; what was written stays and is the caller's to remove.
-        ClientGone: it never ended.
+        BadRequest: the body is not a multipart form, or a broken one.
+        TooBig: a file is too big; the caller removes what was written.
+        ClientGone: the client went away before the end of the form.
     """
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
@@ -206,7 +207,7 @@ class _Reading:
     # -- on a thread --------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Bring what was gathered to the disk."""
+        """Write what was gathered to the disk."""
         pending, self._pending, self.buffered = self._pending, [], 0
         for item in pending:
             if isinstance(item, Path):
@@ -218,7 +219,7 @@ class _Reading:
                 self._open.write(item)
 
     def close(self) -> None:
-        """A full disk may show itself only here; what has failed already fails no more."""
+        """Close the open file; a full disk may show itself only here."""
         file, self._open = self._open, None
         if file is not None:
             with contextlib.ExitStack() as stack:

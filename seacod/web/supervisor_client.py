@@ -12,7 +12,7 @@ _MAX_BYTES = 1 << 20
 
 
 async def ask(path: Path) -> dict[str, Any] | None:
-    """What the supervisor says at this socket; None when nobody answers there in time."""
+    """Ask the supervisor at this socket; None when nobody answers in time."""
     try:
         return await asyncio.wait_for(_read(path), _TIMEOUT_SECONDS)
     except (OSError, ValueError, asyncio.TimeoutError):

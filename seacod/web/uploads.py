@@ -30,7 +30,7 @@ _HEAR_OUT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a form brought: the file on our disk, the name it was given, the other fields.
+    """An uploaded file on our disk, the name people gave it, and the other fields of the form.
 
     `lists` has every value of a field that came more than once.
     """
@@ -43,16 +43,16 @@ class Upload:
 
 @asynccontextmanager
 async def received(request: Request, directory: Path, max_bytes: int) -> AsyncGenerator[Upload]:
-    """The upload of a multipart request, for the time of the block.
+    """Read the upload of a multipart request and keep it for the time of the block.
 
     Args:
-        request: its body must not have been read.
+        request: nothing of its body was read yet.
         directory: private to the service.
-        max_bytes: biggest file.
+        max_bytes: size of the biggest file allowed.
 
     Raises:
-        BadRequest: no multipart form, or no file in it.
-        TooBig: declared or found.
+        BadRequest: the body is not a multipart form, or has no file.
+        TooBig: the file is too big, by its header or when it was read.
     """
     path = directory / f"{PREFIX}{secrets.token_hex(8)}"
     try:
@@ -69,10 +69,10 @@ async def received(request: Request, directory: Path, max_bytes: int) -> AsyncGe
 async def heard_out(
     request: Request, place: Callable[[int], Path], *, max_file_bytes: int, max_files: int
 ) -> Form:
-    """The form; a client that sends too much still hears why. See `read_form`.
+    """Read the form; a client that sends too much still gets the reason. See `read_form`.
 
     Raises:
-        TooBig: declared or found.
+        TooBig: the file is too big, by its header or when it was read.
     """
     declared = request.headers.get("content-length", "")
     most = (max_file_bytes + _FORM_BYTES) * max_files
@@ -94,7 +94,8 @@ async def heard_out(
 
 
 async def _hear_out(request: Request, body: Body) -> None:
-    """Read and forget what still comes. A client that waits for our word (Expect) sends nothing."""
+    """Read and drop the rest of the body. A client that waits for our word (Expect) sends
+    nothing."""
     if request.headers.get("expect", "").lower() == "100-continue":
         return
     deadline = time.monotonic() + _HEAR_OUT_SECONDS

@@ -36,10 +36,10 @@ class Acceptor:
     """Accepts on one socket.
 
     Args:
-        listening: not blocking; it is neither made nor closed here.
-        make: a protocol for each connection.
-        is_crowded: whether others accept on it, too.
-        is_my_turn: whether none of them has less to do.
+        listening: a non-blocking socket; it is neither made nor closed here.
+        make: makes a protocol for each connection.
+        is_crowded: whether other workers accept on it, too.
+        is_my_turn: whether no other worker has less to do.
     """
 
     def __init__(
@@ -117,7 +117,8 @@ class Acceptor:
 
 
 def unix_socket(path: Path) -> socket.socket:
-    """A listening one for our user alone, in place of whatever an ended process left there."""
+    """Make a listening unix socket for our user alone, in place of one that an ended process
+    left."""
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(str(path))

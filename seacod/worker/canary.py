@@ -1,7 +1,7 @@
 """The canary: a short known recording for the model when nobody else has work for it.
 
-So that a model that got stuck in the night is found in the night. The recording goes the way of
-every other; one that never comes back is seen as work without progress, by the supervisor.
+A model that got stuck in the night is found in the night. The recording goes the way of every
+other; the supervisor sees one that never comes back as work without progress.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ async def run_canary(
     """Transcribe the recording whenever the service has been idle for the interval.
 
     Args:
-        service: whose model is asked.
-        interval_seconds: asked each time; 0 for never.
+        service: its model is asked.
+        interval_seconds: gives the present interval; 0 for never.
         first_recording: transcribes it, on the inference thread; raises when it comes out wrong.
         complain: told what was wrong, in a sentence.
     """

@@ -25,7 +25,7 @@ _FLUSH_SECONDS = 1.0
 
 
 class ControlChannel:
-    """Sends, and gives what comes to a handler.
+    """Sends messages, and gives those that come to a handler.
 
     Args:
         connection: the inherited socket.
@@ -35,7 +35,7 @@ class ControlChannel:
         self._connection = connection
 
     async def open(self) -> None:
-        """Before anything else, on the event loop."""
+        """Begin to read; called on the event loop before anything else."""
         self._loop = asyncio.get_running_loop()
         self._reader, self._writer = await asyncio.open_connection(
             sock=self._connection, limit=protocol.MAX_LINE_BYTES
@@ -58,7 +58,7 @@ class ControlChannel:
                 log.error("supervisor_sent_garbage", problem=error.message)
 
     async def beat(self, report: Callable[[float], protocol.Beat]) -> None:
-        """Say once a second what this worker is busy with.
+        """Send a beat every second.
 
         Args:
             report: makes the beat; given how many seconds ago the one before was.
@@ -74,10 +74,10 @@ class ControlChannel:
         self._writer.write(protocol.encode(message))
 
     def send_stage(self, text: str, extend_seconds: float = 0.0) -> None:
-        """What the start is at, from any thread."""
+        """Tell the supervisor what the start is busy with; may be called on any thread."""
         self._loop.call_soon_threadsafe(self.send, protocol.Stage(text, extend_seconds))
 
     async def flush(self) -> None:
-        """Before the process ends."""
+        """Send what is buffered, before the process ends."""
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self._writer.drain(), _FLUSH_SECONDS)

@@ -35,7 +35,7 @@ class Drain:
         self.asked = asyncio.Event()
 
     def ask(self, timeout_seconds: float) -> None:
-        """Begin soon; whoever asks again changes nothing."""
+        """Ask for the drain; asking again changes nothing."""
         if not self.asked.is_set():
             self._timeout_seconds = timeout_seconds
             self.asked.set()
@@ -43,11 +43,11 @@ class Drain:
     async def carry_out(
         self, server: Server, serving: asyncio.Future[None], jobs: Jobs
     ) -> protocol.Drained:
-        """All of it, within the time that was given.
+        """Drain within the time that was given.
 
         Args:
             server: stops accepting now, and answering at the end.
-            serving: its task.
+            serving: the task of the server.
             jobs: put back what they cannot finish.
         """
         await server.stop_accepting()

@@ -81,7 +81,7 @@ def run_worker() -> int:
 
 
 def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
-    """What must be set before the libraries are imported."""
+    """Set what must be set before the libraries are imported."""
     metrics.use_directory(paths.runtime, slot)
     # Uploads spool here, not in the system's /tmp.
     tempfile.tempdir = str(paths.temp)
@@ -149,7 +149,7 @@ class WorkerApplication:
         self._may_serve = asyncio.Event()
 
     async def run(self) -> int:
-        """Load, serve, drain; the exit code."""
+        """Load, serve, drain; returns the exit code."""
         self._loop = asyncio.get_running_loop()
         await self._control.open()
         self._loop.add_signal_handler(
@@ -209,7 +209,7 @@ class WorkerApplication:
         return EX_OK
 
     async def _warm(self) -> TranscriptionService:
-        """Everything that can be done without GPU memory."""
+        """Do everything that can be done without GPU memory."""
         from seacod.asr.service import TranscriptionService
         from seacod.metrics.worker import WorkerMetrics
 
@@ -288,7 +288,7 @@ class WorkerApplication:
             logs.reopen()
 
     def _apply(self, changed: dict[str, Any]) -> None:
-        """Settings that take effect at once; the supervisor has checked them."""
+        """Apply settings that take effect at once; the supervisor has checked them."""
         self._settings = with_values(self._settings, changed)
         if self._service is not None:
             self._service.apply(self._settings.limits)

@@ -34,7 +34,7 @@ class Neighbours:
         self.own_socket = paths.worker_socket(slot)
 
     def join(self, traffic: Traffic, service: TranscriptionService) -> None:
-        """Let the others see how much there is to do here, from now on."""
+        """From now on show the other workers how much there is to do here."""
 
         def tell() -> None:
             # A microphone is work that lasts.
@@ -46,17 +46,18 @@ class Neighbours:
         tell()
 
     def leave(self) -> None:
-        """This worker accepts no more."""
+        """Show the other workers that this one accepts no more."""
         self.shared_load.leave()
 
     def are_present(self) -> bool:
-        """Whether others accept now."""
+        """Whether other workers accept now."""
         return bool(self.shared_load.others())
 
     def is_my_turn(self) -> bool:
-        """Whether none of them has less to do."""
+        """Whether no other worker has less to do."""
         return self.shared_load.mine.active <= self.shared_load.least_active()
 
     def is_better_elsewhere(self) -> bool:
-        """Whether one has much less to do: a client that comes back should find that one."""
+        """Whether another worker has much less to do, so that a client does well to connect
+        anew."""
         return self.shared_load.mine.active >= self.shared_load.least_active() + _MUCH_LESS

@@ -21,9 +21,9 @@ class Server(uvicorn.Server):
     """uvicorn without its listening and its signal handlers.
 
     Args:
-        app: what answers.
+        app: answers the requests.
         listening: the shared socket, which stays open when the server ends.
-        neighbours: that accept on it, too; None without any.
+        neighbours: the workers that accept on it, too; None when there are none.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are ours."""
+        """Leave signals to the worker."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
                 acceptor.start()
 
     async def stop_accepting(self) -> None:
-        """What was accepted is served; the neighbours go on accepting."""
+        """Accept no more; what was accepted is served, and the neighbours go on accepting."""
         # The drain may come before the start-up is through.
         self._is_stopped = True
         if self._neighbours is not None:

@@ -21,7 +21,8 @@ class Preparation(EnginePreparation):
         return engine
 
     def _import_web(self) -> None:
-        """Here, since the event loop must not stand still for it."""
+        """Import the application on this thread, since the event loop must not stand still for
+        it."""
         import seacod.web.app
 
         if self.settings.server.page == "on":

@@ -40,7 +40,7 @@ class Traffic:
         self._last_at = time.monotonic()
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """`app`, counted."""
+        """Wrap `app` so that its requests are counted."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
@@ -81,7 +81,7 @@ class Traffic:
 
 
 def _nobody_listens() -> None:
-    """Until somebody does."""
+    """Used until somebody listens."""
 
 
 def _never() -> bool:

@@ -32,7 +32,7 @@ _HOP = SAMPLE_RATE // 100
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some speech: where it begins in the recording, in samples, and its sound."""
+    """A piece of speech: where it begins in the recording, in samples, and its sound."""
 
     start: int
     samples: Samples
@@ -71,7 +71,7 @@ class Cutter:
         self.speech = 0
 
     def feed(self, samples: Samples, probabilities: Probabilities) -> list[Piece]:
-        """More of the recording; what is finished now.
+        """Take more of the recording; returns the pieces that are finished.
 
         Args:
             samples: float32, 16 kHz.
@@ -85,7 +85,7 @@ class Cutter:
         return self._taken()
 
     def finish(self) -> list[Piece]:
-        """The recording is over; what was still open."""
+        """The recording is over; returns the piece that was still open."""
         total = self._origin + len(self._sound)
         if self._open is not None:
             self._close(self._open, total)
@@ -96,8 +96,8 @@ class Cutter:
 
     @property
     def open_speech(self) -> Samples:
-        """What is being said now: speech that is in no finished piece yet, up to the last sample;
-        empty when nobody speaks."""
+        """The speech that goes on now: speech that is in no finished piece yet, up to the last
+        sample; empty when nobody speaks."""
         if self._held is not None:
             start = self._held.start
         elif self._open is not None:
@@ -110,7 +110,7 @@ class Cutter:
 
     @property
     def needed_from(self) -> int:
-        """No piece that is still to come begins before this sample."""
+        """The sample before which no piece still to come begins."""
         return self._origin
 
     def _step(self, at: int, probability: float) -> None:
@@ -138,7 +138,7 @@ class Cutter:
             self._found(_Span(start, end))
 
     def _found(self, span: _Span) -> None:
-        """A stretch of speech; it waits for whether the next one belongs to it."""
+        """Keep a stretch of speech until it is known whether the next one belongs to it."""
         self.speech += span.end - span.start
         held = self._held
         if held is not None:
@@ -150,7 +150,8 @@ class Cutter:
         self._held = span
 
     def _emit(self, span: _Span, following: int, *, is_last: bool = False) -> None:
-        """With some silence on both sides, never more than half of the pause to the neighbour."""
+        """Give out a piece with some silence on both sides, at most half of the pause to the next
+        one."""
         room = int(_PAD_SECONDS * SAMPLE_RATE)
         before = span.start - self._last_end
         after = following - span.end

@@ -28,7 +28,7 @@ _IDLE_FOR_EACH = 2
 
 
 class _Sort(enum.Enum):
-    """Recordings that wait for a decoder wait behind their like only."""
+    """The places for one sort of recordings: a short one never waits behind long ones."""
 
     HEADER = enum.auto()
     ORDINARY = enum.auto()
@@ -36,7 +36,8 @@ class _Sort(enum.Enum):
 
 
 class _Places:
-    """So many at once, in the order in which they came; the number may change meanwhile."""
+    """Lets a number of recordings through at once, in the order in which they came; the number may
+    change meanwhile."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -94,14 +95,14 @@ class Decoders:
         self._idle = list(await asyncio.gather(*(self._begin() for _ in range(count))))
 
     def limit(self, at_most: int) -> None:
-        """So many long recordings from now on; those that are being decoded go on."""
+        """Decode at most this many long recordings at once from now on; those that run go on."""
         self._places[_Sort.LONG].resize(at_most)
 
     async def inspect(self, path: Path, task: DecodeTask) -> AudioInfo:
-        """What the header says.
+        """Read the header of a recording.
 
         Raises:
-            SeacodError: it cannot be used; see `audio.inspect`.
+            SeacodError: the recording cannot be used; see `audio.inspect`.
         """
         async with contextlib.aclosing(self.run(path, task)) as frames:
             async for frame in frames:
@@ -112,7 +113,7 @@ class Decoders:
     async def run(
         self, path: Path, task: DecodeTask, *, is_long: bool = False
     ) -> AsyncGenerator[Frame, None]:
-        """Everything a decoder says of a recording, the last frame being `done`.
+        """Decode a recording and yield the frames of the decoder, the last one being `done`.
 
         The decoder gets on only as fast as the frames are taken.
 
@@ -149,15 +150,15 @@ class Decoders:
                 await asyncio.shield(asyncio.ensure_future(self._give_back(decoder)))
 
     async def close(self) -> None:
-        """End all of them."""
+        """End all processes."""
         for decoder in tuple(self._alive):
             await self._end(decoder)
 
     async def _begin(self) -> DecoderProcess:
-        """A new one.
+        """Start a new process.
 
         Raises:
-            NotReady: it does not start; the log says why.
+            NotReady: the process does not start; the log says why.
         """
         decoder = await DecoderProcess.start()
         self._alive.add(decoder)
@@ -177,7 +178,7 @@ class Decoders:
         return decoder
 
     async def _give_back(self, decoder: DecoderProcess) -> None:
-        """Used again if it is at rest; otherwise it goes."""
+        """Keep a decoder for the next recording if it is at rest; otherwise end it."""
         if not await decoder.comes_to_rest():
             await self._end(decoder)
             return

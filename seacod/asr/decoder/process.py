@@ -100,7 +100,7 @@ def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
 
 
 def _grouped(file: BinaryIO, max_seconds: float) -> Iterator[Samples]:
-    """Blocks of some seconds: decoders give some milliseconds at a time."""
+    """Put blocks of milliseconds, as decoders give them, together into blocks of seconds."""
     gathered: list[Samples] = []
     length = 0
     for block in audio.decoded(file, max_seconds=max_seconds):

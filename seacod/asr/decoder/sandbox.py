@@ -31,7 +31,7 @@ _MAX_OPEN_FILES = 64
 
 
 def enter() -> bool:
-    """Give all of it up, for good.
+    """Give up these rights for good.
 
     Returns:
         Whether the kernel has Landlock.
@@ -79,6 +79,6 @@ def _lock(libc: ctypes.CDLL) -> bool:
 
 
 def _libraries() -> list[str]:
-    """Where Python imports from, at once or later, and what its libraries load."""
+    """The directories from which Python imports, now or later, and its libraries load."""
     wanted = {sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", *sys.path}
     return sorted(path for path in wanted if path and os.path.isdir(path))

@@ -28,7 +28,8 @@ Probabilities = npt.NDArray[np.float32]
 
 
 def network() -> onnxruntime.InferenceSession:
-    """The network. Several streams may share it: what it remembers of one is with the `Voice`."""
+    """Load the network. Several streams may share it: what it remembers of one is with the
+    `Voice`."""
     options = onnxruntime.SessionOptions()
     # One process of ours is one core; more of them are the parallelism.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -56,14 +57,15 @@ class Voice:
         self._rest: Samples = np.zeros(0, dtype=np.float32)
 
     def feed(self, samples: Samples) -> Probabilities:
-        """The next samples (float32, 16 kHz); the probabilities of the frames they complete."""
+        """Take the next samples (float32, 16 kHz); returns the probabilities of the frames they
+        complete."""
         joined = np.concatenate((self._rest, samples)) if len(self._rest) else samples
         whole = len(joined) // FRAME * FRAME
         self._rest = joined[whole:].copy()
         return self._run(joined[:whole].reshape(-1, FRAME))
 
     def end(self) -> Probabilities:
-        """The recording is over; the probability of what was left, filled up with silence."""
+        """The recording is over; returns the probability of the rest, filled up with silence."""
         if not len(self._rest):
             return np.zeros(0, dtype=np.float32)
         frame = np.zeros((1, FRAME), dtype=np.float32)

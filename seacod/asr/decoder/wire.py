@@ -49,6 +49,6 @@ def read_head(data: bytes) -> tuple[Kind, int, int]:
 
 
 def frame(kind: Kind, body: dict[str, Any] | None = None, position: int = 0) -> bytes:
-    """A whole frame with a JSON body."""
+    """Encode a whole frame with a JSON body."""
     encoded = json.dumps(body).encode() if body is not None else b""
     return head(kind, len(encoded), position) + encoded

@@ -1,4 +1,4 @@
-"""Who may come in: API keys of programs, logins of people. Off unless configured.
+"""Who may use the service: API keys of programs, logins of people. Off unless configured.
 
 An ASGI application around ours, so that nothing behind it (page, API, uploads, Gradio's own routes)
 can be forgotten. Health stays open: load balancers have no keys. Passwords are checked on a thread,
@@ -35,10 +35,10 @@ _NOBODY = hash_password("", b"nobody")
 
 
 class Access:
-    """Names whoever comes in, or keeps them out.
+    """Lets requests in under the name of their key or login, and refuses all others.
 
     Args:
-        app: what is behind it.
+        app: the application behind it.
         settings: keys and users; with neither, everybody comes in.
     """
 
@@ -62,7 +62,7 @@ class Access:
         await self._refuse(scope, receive, send)
 
     async def _name(self, headers: Headers) -> str | None:
-        """Whose credentials these are; None for nobody's."""
+        """The name that belongs to these credentials; None when they are wrong."""
         if "x-api-key" in headers:
             return self._of_key(headers["x-api-key"].strip())
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -118,7 +118,8 @@ class Access:
 
 
 def client_of(request: HTTPConnection) -> str:
-    """Who asks, for taking turns: the name behind a key or login, else the address."""
+    """The client of a request, by which turns are taken: the name behind a key or login, else the
+    address."""
     named = getattr(request.state, "client", None)
     if named:
         return str(named)

@@ -28,11 +28,11 @@ _UPLOADS = (
 
 
 def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]) -> ASGIApp:
-    """`app`, with uploads refused (507) that would leave too little room.
+    """Wrap `app` so that uploads which would leave too little room are refused (507).
 
     Args:
         directory: where uploads go.
-        refuse_below_bytes: asked each time; 0 for never.
+        refuse_below_bytes: gives the free space below which uploads are refused; 0 for never.
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:

@@ -94,7 +94,7 @@ def install(app: FastAPI) -> None:
 
 
 def handle_storage(app: FastAPI) -> None:
-    """A full disk is said as such; also for the page's own application, which takes uploads."""
+    """Answer a full disk with 507; also for the page's own application."""
 
     @app.exception_handler(OSError)
     async def system(request: Request, error: OSError) -> Response:
@@ -110,7 +110,7 @@ def handle_storage(app: FastAPI) -> None:
 
 
 def broke(request: Request, error: Exception) -> Response:
-    """The answer to what nobody foresaw."""
+    """The answer to an error that nobody foresaw."""
     log.error("request_broke", path=request.url.path, exc_info=error)
     return answer(
         request, 500, "internal",
@@ -123,7 +123,7 @@ def answer(
     request: Request, status: int, code: str, message: str, chinese: str,
     *, retry_after_seconds: int | None = None,
 ) -> JSONResponse:  # fmt: skip
-    """An error in the one shape."""
+    """The response for an error, in the one shape."""
     request_id = getattr(request.state, "request_id", "")
     body = _body(status, code, message, chinese, request_id, retry_after_seconds)
     headers = {}
@@ -133,7 +133,7 @@ def answer(
 
 
 def said(error: SeacodError, request_id: str) -> dict[str, Any]:
-    """An error inside an answer that has begun with 200, in the same shape, with its status."""
+    """An error inside an answer that has begun with 200: the same shape, with its status."""
     body = _body(
         error.http_status, error.code, error.message, error.chinese, request_id,
         error.retry_after_seconds,

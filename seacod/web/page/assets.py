@@ -21,7 +21,7 @@ _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def mount(app: FastAPI) -> None:
-    """Serve them below /ui/MARK/, the examples below /examples/.
+    """Serve scripts and styles below /ui/MARK/, the example recordings below /examples/.
 
     Routes over the names that there are, not a directory: nothing else can be asked for, and a path
     prefix of a proxy does not get in the way.
@@ -50,14 +50,14 @@ def _files() -> list[Path]:
 
 
 def directory() -> Path:
-    """Where they lie; the package is installed unpacked."""
+    """The directory of the scripts and styles; the package is installed unpacked."""
     with resources.as_file(resources.files("seacod.web.page").joinpath("static")) as path:
         return path
 
 
 @cache
 def mark() -> str:
-    """Of the content of all of them."""
+    """A mark of the content of all these files, for their address."""
     digest = hashlib.sha256()
     for path in _files():
         digest.update(str(path.relative_to(directory())).encode() + b"\0" + path.read_bytes())

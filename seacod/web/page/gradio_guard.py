@@ -1,4 +1,4 @@
-"""What of Gradio's own application can be reached: what a browser needs to draw the page.
+"""Which addresses of Gradio's own application can be reached: those that draw the page.
 
 Gradio brings routes that take uploads, read files, run functions and keep connections open. The
 page does its work through our API, so none of them is needed, and none is there.
@@ -15,7 +15,7 @@ _METHODS = ("GET", "HEAD")
 
 
 class GradioGuard:
-    """`app` with only what draws the page reachable."""
+    """Passes on to Gradio only requests that a browser needs to draw the page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,6 +34,6 @@ class GradioGuard:
 
 
 def _path(scope: Scope) -> str:
-    """As the application behind us sees it."""
+    """The path as the application behind the guard sees it."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     return path[len(root) :] or "/" if root and path.startswith(root) else path

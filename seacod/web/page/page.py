@@ -69,7 +69,8 @@ def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) 
 
 
 def _head(settings: Settings) -> str:
-    """Styles and scripts of ours, and what they need to know; nothing is fetched from elsewhere."""
+    """The head of the page: our styles and scripts, and the facts they need. Nothing is fetched
+    from elsewhere."""
     root = settings.server.root_path
     ours = f"{root}/ui/{assets.mark()}"
     setup = {

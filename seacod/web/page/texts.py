@@ -41,6 +41,6 @@ def both(key: str, **values: object) -> str:
 
 
 def all_labels() -> dict[str, dict[str, str]]:
-    """For Gradio's own translation of labels: language → key → text."""
+    """All texts for Gradio's own translation of labels: language → key → text."""
     chinese, english = _table("zh"), _table("en")
     return {"en": english, "zh": chinese, "zh-CN": chinese, "zh-TW": chinese, "zh-HK": chinese}

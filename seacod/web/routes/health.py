@@ -1,4 +1,5 @@
-"""Whether it works, and what it is busy with: for load balancers, operators and the page."""
+"""Whether the service works, and what it is busy with: for load balancers, operators and the
+page."""
 
 from __future__ import annotations
 

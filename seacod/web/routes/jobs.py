@@ -121,14 +121,18 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
 
 
 async def _state(jobs: Jobs, job: str) -> dict[str, Any]:
-    """How far a job is."""
+    """The state of a job as JSON."""
     return _shown(*await jobs.get(job))
 
 
 def _unpacked(
     directory: Path, uploads: list[tuple[str, Path]], bounds: Bounds
 ) -> list[tuple[str, int]]:
-    """Name and size of each recording."""
+    """Unpack archives among the uploads.
+
+    Returns:
+        Name and size of each recording.
+    """
     names = unpack(directory, uploads, bounds)
     return [
         (name, (directory / f"{number:04}").stat().st_size) for number, name in enumerate(names, 1)

@@ -68,7 +68,7 @@ class Start(BaseModel):
 
 
 class _Moved(NotReady):
-    """The worker is to go; another one goes on."""
+    """The worker is being replaced; another one goes on."""
 
 
 def router(
@@ -117,11 +117,12 @@ class _Connection:
         self._request_id = request_id
 
     async def run(self) -> None:
-        """
+        """Serve the conversation to its end.
+
         Raises:
-            SeacodError: why it is over.
-            ClientGone: the client is gone.
-            _Moved: the worker is to go.
+            SeacodError: the conversation cannot go on; its sentence says why.
+            ClientGone: the client went away.
+            _Moved: the worker is being replaced.
         """
         start = await self._start()
         also = registry.chosen_texts("also", start.also)
@@ -160,10 +161,10 @@ class _Connection:
             ) from None
 
     async def _take_sound(self, session: LiveSession, telling: asyncio.Future[None]) -> bool:
-        """Until "stop" or, which is True, until the recording is as long as it may be.
+        """Take sound until "stop" (False), or until the recording is as long as it may be (True).
 
         Raises:
-            _Moved, SeacodError: something ends it meanwhile.
+            _Moved, SeacodError: the conversation ends for another reason.
         """
         taking = asyncio.ensure_future(self._feed(session))
         leaving = asyncio.ensure_future(self._readiness.draining.wait())
@@ -222,7 +223,7 @@ class _Connection:
 def _check_stop(text: str) -> None:
     """
     Raises:
-        BadRequest: it says something else.
+        BadRequest: the message is not "stop".
     """
     try:
         body = json.loads(text)
@@ -240,7 +241,7 @@ def _check_origin(socket: WebSocket, access: AccessSettings) -> None:
     page may use it here. Programs send no origin.
 
     Raises:
-        BadRequest: the page is another's.
+        BadRequest: the page belongs to another site.
     """
     origin = socket.headers.get("origin")
     allowed = access.cors_origins.split()
@@ -256,7 +257,8 @@ def _check_origin(socket: WebSocket, access: AccessSettings) -> None:
 
 
 async def _end(task: asyncio.Future[Any]) -> None:
-    """Cancel it and see it gone; its error was raised elsewhere, or nobody is there to hear it."""
+    """Cancel a task and wait for its end; its error was raised elsewhere, or nobody is left to be
+    told."""
     task.cancel()
     await asyncio.wait({task})
     task.cancelled() or task.exception()

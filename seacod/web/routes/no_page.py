@@ -1,4 +1,4 @@
-"""What stands at `/` where no page is served (`server.page: off`): where the API is."""
+"""The answer at `/` where no page is served (`server.page: off`): where the API is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seacod import __version__
 
 
 def router(root_path: str) -> APIRouter:
-    """The one address the page would have.
+    """The route at the address where the page would be.
 
     Args:
         root_path: prefix of a reverse proxy, empty for none.

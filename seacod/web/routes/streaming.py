@@ -29,7 +29,7 @@ Event = RecognitionProgress | list[Segment] | Transcript
 
 
 class Work(Protocol):
-    """`TranscriptionService.transcribe` with all but who watches given."""
+    """`TranscriptionService.transcribe` with every argument bound but its two listeners."""
 
     def __call__(
         self, *, on_progress: OnProgress, on_segments: OnSegments
@@ -38,7 +38,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The recording cannot be heard to its end."""
+    """The recording could not be recognised to its end."""
 
     error: SeacodError
 
@@ -46,16 +46,17 @@ class Failed:
 async def events(
     request: Request, work: Work, *, shows_queue: bool = False
 ) -> AsyncGenerator[Event | Failed | None, None]:
-    """What happens, the transcript being last; None when nothing happened for a while.
+    """Do the work and yield what happens, the transcript last; None when nothing happened for a
+    while.
 
     Args:
-        request: whose client is to be there still.
-        work: what to do.
+        request: the work is given up when its client goes away.
+        work: recognises the recording.
         shows_queue: begin when the recording waits for its turn, not when it has it.
 
     Raises:
-        SeacodError: refused before anything was heard.
-        ClientGone: nobody listens any more.
+        SeacodError: the recording was refused before anything was recognised.
+        ClientGone: the client went away.
     """
     news: asyncio.Queue[Event | None] = asyncio.Queue()
     task = asyncio.ensure_future(work(on_progress=news.put_nowait, on_segments=news.put_nowait))
@@ -101,7 +102,7 @@ async def answer(
     write: Callable[[Event | Failed], str],
     after: contextlib.AsyncExitStack,
 ) -> StreamingResponse:
-    """The response, once the first event is there.
+    """Wait for the first event, then begin the response.
 
     Args:
         source: from `events`.
@@ -133,7 +134,7 @@ async def answer(
 
 
 def sent(data: dict[str, Any], name: str | None = None) -> str:
-    """One event on the wire."""
+    """One server-sent event as text."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n"
 

@@ -99,7 +99,7 @@ def _body(transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat]
 def _written(
     event: Event | Failed, wanted: OutputFormat, also: list[OutputFormat], request_id: str
 ) -> str:
-    """Events `progress`, `segments`, and at the end `done` or `error`."""
+    """One of the events `progress`, `segments`, and at the end `done` or `error`."""
     if isinstance(event, RecognitionProgress):
         return streaming.sent(streaming.progress_json(event), "progress")
     if isinstance(event, list):
@@ -113,9 +113,9 @@ def _written(
 
 
 def refuse_other_methods(routes: APIRouter) -> None:
-    """The page behind us takes every address, so nobody else would say that a method is wrong.
+    """Answer 405 to wrong methods, since the page behind the routes would take every address.
 
-    Call it when `routes` has all of its own (they are tried in order).
+    Call it when `routes` is complete: routes are tried in order.
     """
     paths = {str(getattr(route, "path", "")) for route in routes.routes}
     for path in sorted(paths):

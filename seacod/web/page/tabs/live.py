@@ -1,4 +1,4 @@
-"""实时录音: what is said into the microphone, while it is said (static/live.js)."""
+"""实时录音: text of a microphone while somebody speaks (static/live.js)."""
 
 from __future__ import annotations
 

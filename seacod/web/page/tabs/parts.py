@@ -27,7 +27,7 @@ def hotwords(prefix: str) -> str:
 
 
 def result(prefix: str) -> str:
-    """Where the text comes, with what can be done with it (static/result.js)."""
+    """The place of the text, with buttons to copy and download it (static/result.js)."""
     downloads = "".join(
         f'<a data-do="{one.name}" data-title="format_{one.name}" download>'
         f"{one.ending[1:].upper()}</a>"
@@ -49,7 +49,7 @@ def result(prefix: str) -> str:
 
 
 def problem(prefix: str) -> str:
-    """Where it is said what went wrong, and that it can be tried again (static/problem.js)."""
+    """The place of an error message, with a button to try again (static/problem.js)."""
     return f"""
     <div id="{prefix}-problem" class="sc-problem" role="alert" hidden>
       <strong></strong><p></p>

@@ -19,8 +19,8 @@ class Tab:
     """One tab.
 
     Args:
-        name: in ids of the page; its title is the text `tab_NAME`.
-        order: where it is; lower is further left.
+        name: used in ids of the page; its title is the text `tab_NAME`.
+        order: its place; lower is further left.
         texts: key to Chinese and English; the title at least. What is not here is in
             `text/*.json`.
         skeleton: makes its HTML.
@@ -38,5 +38,5 @@ class Tab:
 
 @cache
 def all_tabs() -> tuple[Tab, ...]:
-    """From left to right."""
+    """Every tab, from left to right."""
     return tuple(sorted(declared(package, "TAB", Tab), key=lambda tab: tab.order))
