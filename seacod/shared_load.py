@@ -86,6 +86,10 @@ class SharedLoad:
         """Wipe the line of a worker that has ended."""
         _RECORD.pack_into(self._map, slot * _STRIDE_BYTES, *[0.0] * (1 + len(fields(Line))))
 
+    def clear_slot(self, name: str) -> None:
+        """The same by the slot's name (`worker3`)."""
+        self.clear(int(name.removeprefix("worker")))
+
     def leave(self) -> None:
         """Clear this worker's own line for good: it accepts no more."""
         slot, self._slot = self._slot, None

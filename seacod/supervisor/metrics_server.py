@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from seacod import OWN_AGENT
-from seacod.metrics import SupervisorMetrics
+from seacod.metrics import Present, SupervisorMetrics
 from seacod.supervisor.sockets.listener import Listener
 
 
@@ -49,11 +49,11 @@ class MetricsServer:
     Args:
         listener: where it is served.
         metrics: what is shown.
-        look: sets what is true at the moment; called on the event loop before each scrape.
+        look: tells what is true at the moment; called on the event loop before each scrape.
     """
 
     def __init__(
-        self, listener: Listener, metrics: SupervisorMetrics, look: Callable[[], None]
+        self, listener: Listener, metrics: SupervisorMetrics, look: Callable[[], Present]
     ) -> None:
         self._look = look
         # When somebody last scraped it, Unix seconds, and how they named themselves.
@@ -72,7 +72,7 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Of the metrics page, as a program on this machine reaches it."""
+        """The address of the metrics page, as a program on this machine reaches it."""
         return f"{self._listener.local_url}/metrics"
 
     async def run(self) -> None:
@@ -90,7 +90,7 @@ class MetricsServer:
         # A look of our own is no scrape (`seacod check`).
         if not agent.startswith(OWN_AGENT):
             self.scraped_at, self.scraped_by = time.time(), agent[:80]
-        self._look()
+        self._metrics.set_present(self._look())
         text = await asyncio.get_running_loop().run_in_executor(self._reader, self._collect)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

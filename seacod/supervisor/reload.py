@@ -1,11 +1,24 @@
-"""What became of the last reload, for `seacod reload` and status: it waits for the outcome."""
+"""A reload from the signal to its outcome, which `seacod reload`, status and systemd wait for."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
+import structlog
+
+from seacod import logs
 from seacod.config.changes import Changes
+from seacod.errors import ConfigError
+from seacod.supervisor.bus import AlertRaised, Bus, RolloverEnded
+from seacod.supervisor.settings import SettingsHolder
+from seacod.supervisor.systemd.notify import Notifier
+from seacod.supervisor.workers.replicas import Replicas
+from seacod.supervisor.workers.states import ServiceState
+
+log = structlog.get_logger(__name__)
+
+_NOTHING = Changes((), (), ())
+_WAITING = (ServiceState.BACKING_OFF, ServiceState.CRASH_LOOPING)
 
 
 class ReloadState(enum.Enum):
@@ -15,24 +28,70 @@ class ReloadState(enum.Enum):
     REFUSED = "refused"
 
 
-@dataclass(slots=True)
-class Reloads:
-    """Counts reloads and keeps the last one's outcome."""
+class Reloader:
+    """Carries out reloads, counts them and keeps the last one's outcome.
 
-    number: int = 0
-    state: ReloadState = ReloadState.NONE
-    problem: str = ""
-    changed: Changes = Changes((), (), ())
+    Args:
+        settings: what is reloaded.
+        workers: who is to use the new settings.
+        bus: tells when all workers do.
+        notifier: tells systemd of beginning and end.
+    """
 
-    def begin(self) -> None:
+    def __init__(
+        self, settings: SettingsHolder, workers: Replicas, bus: Bus, notifier: Notifier
+    ) -> None:
+        self.number = 0
+        self.state = ReloadState.NONE
+        self.problem = ""
+        self.changed = _NOTHING
+        self._settings = settings
+        self._workers = workers
+        self._bus = bus
+        self._notifier = notifier
+        bus.subscribe(RolloverEnded, lambda event: self._end(event.problem))
+
+    def reload(self) -> None:
+        """Read the settings anew and bring them to the workers."""
         self.number += 1
-        self.state, self.problem, self.changed = ReloadState.RUNNING, "", Changes((), (), ())
+        self.state, self.problem, self.changed = ReloadState.RUNNING, "", _NOTHING
+        self._notifier.reloading()
+        # While the workers wait for the next try, a reload is the operator's "try now".
+        is_waiting = self._workers.report.state in _WAITING
+        try:
+            changed = self.changed = self._settings.reload(brings_workers=is_waiting)
+        except ConfigError as error:
+            self._refuse(error.message)
+            return
+        log.info(
+            "configuration_reloaded" if changed else "configuration_unchanged",
+            live=list(changed.live), replace=list(changed.replace),
+        )  # fmt: skip
+        if changed.replace or is_waiting:
+            # The new worker brings the live ones along, so that a refusal leaves nothing behind.
+            self._workers.replace("new configuration")
+            return
+        if changed.live:
+            self._workers.apply(changed.live)
+        self._end(None)
 
-    def found(self, changed: Changes) -> None:
-        self.changed = changed
+    def _refuse(self, problem: str) -> None:
+        log.error("configuration_refused", error=problem, hint="the old one goes on")
+        self._bus.publish(
+            AlertRaised(
+                "configuration",
+                f"The file was not taken over; the settings before stay in use: {problem}",
+                f"新的配置未生效，继续使用之前的配置：{problem}",
+            )
+        )
+        self._end(problem)
 
-    def end(self, problem: str | None) -> None:
-        """Over: in use (None), or refused because of `problem`."""
-        if self.state is ReloadState.RUNNING:
-            self.state = ReloadState.DONE if problem is None else ReloadState.REFUSED
-            self.problem = problem or ""
+    def _end(self, problem: str | None) -> None:
+        """The reload is over: its settings are in use (None), or were refused."""
+        if self.state is not ReloadState.RUNNING:
+            return  # a later reload has ended before this one
+        if problem is None and any(key.startswith("log.") for key in self.changed.live):
+            logs.configure(self._settings.current.log, "supervisor")
+        self.state = ReloadState.DONE if problem is None else ReloadState.REFUSED
+        self.problem = problem or ""
+        self._notifier.reloaded()

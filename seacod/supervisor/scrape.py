@@ -9,31 +9,28 @@ from collections.abc import Sequence
 
 import psutil
 
-from seacod.config.schema import Settings
 from seacod.metrics import Present
-from seacod.paths import Paths, free_bytes
+from seacod.paths import free_bytes
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers.host_memory import resident_bytes
+from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState, WorkerState
 
 
 def snapshot(
-    settings: Settings,
-    paths: Paths,
-    reports: Sequence[Report],
-    whole: Report,
-    watches: Watches,
-    *,
-    watchdog_at: float | None,
+    settings: SettingsHolder, workers: Replicas, watches: Watches, watchdog_at: float | None
 ) -> Present:
     """Figures of the machine and the service. Quick: it runs on the event loop.
 
     Args:
-        reports: of each replica.
-        whole: of the service.
+        settings: in use.
+        workers: whose reports are shown.
+        watches: what else is known.
         watchdog_at: on the monotonic clock, when systemd was last told that we live.
     """
+    reports, whole = [life.report for life in workers.lives], workers.report
     is_serving = whole.state is ServiceState.SERVING
     beat = whole.beat if is_serving else None
     heard_at = whole.beat_at if is_serving else None
@@ -44,7 +41,7 @@ def snapshot(
         cpu_percent=psutil.cpu_percent(),
         memory_percent=memory.percent,
         memory_bytes=_memory(reports),
-        disk_free_bytes=free_bytes(paths.temp),
+        disk_free_bytes=free_bytes(settings.paths.temp),
         workers=len(reports),
         workers_serving=sum(one.state is ServiceState.SERVING for one in reports),
         spare_is_warm=any(
@@ -54,7 +51,7 @@ def snapshot(
         oldest_request_seconds=beat.oldest_seconds if beat is not None else None,
         watchdog_age_seconds=None if watchdog_at is None else now - watchdog_at,
         outbox_messages=_outbox(watches),
-        queue_length=settings.limits.queue_length,
+        queue_length=settings.current.limits.queue_length,
         deliveries={
             (channel, outcome): count
             for outcome, counts in (("delivered", delivery.delivered), ("failed", delivery.failed))
@@ -64,7 +61,7 @@ def snapshot(
 
 
 def _memory(reports: Sequence[Report]) -> dict[str, int]:
-    """By role; of several workers together."""
+    """Resident bytes by role; several workers are one sum."""
     pids = [("supervisor", os.getpid())]
     for report in reports:
         if report.pid is not None:

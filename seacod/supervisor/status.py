@@ -21,7 +21,7 @@ from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
 from seacod.paths import Paths
 from seacod.supervisor.metrics_server import MetricsServer
-from seacod.supervisor.reload import Reloads
+from seacod.supervisor.reload import Reloader
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import OtherWorker, Report
 from seacod.supervisor.workers.states import ServiceState
@@ -38,7 +38,7 @@ def snapshot(
     url: str,
     metrics: MetricsServer | None,
     paths: Paths,
-    reloads: Reloads,
+    reloads: Reloader,
     gpus: GpuSampler,
     alerts: Outbox,
 ) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from importlib import resources
 
 import structlog
 
+from seacod.supervisor.sockets.listener import Listener
+
 log = structlog.get_logger(__name__)
 
 _HEAD_LIMIT_BYTES = 16 * 1024
@@ -46,19 +48,17 @@ class Fallback:
     """The supervisor's own answer on the listening socket.
 
     Args:
-        listener: the listening socket, non-blocking. It is never closed here.
-        retry_after_seconds: asked for each answer: when a worker may be back.
+        listener: the listening socket. It is never closed here.
         on_answer: called once for each connection answered.
     """
 
     def __init__(
         self,
-        listener: socket.socket,
-        retry_after_seconds: Callable[[], int],
+        listener: Listener,
         on_answer: Callable[[], None],
     ) -> None:
-        self._listener = listener
-        self._retry_after_seconds = retry_after_seconds
+        self._listener = listener.socket
+        self._is_from_systemd = listener.is_from_systemd
         self._on_answer = on_answer
         self._reason = "starting"
         self._is_open = False
@@ -67,9 +67,19 @@ class Fallback:
             resources.files("seacod.supervisor.sockets").joinpath("waiting.html").read_text("utf-8")
         )
 
-    def open(self, reason: str) -> None:
-        """Start (or go on) answering; `reason` is one of the known ones."""
+    def open(self, reason: str, retry_after_seconds: Callable[[], int]) -> None:
+        """Start (or go on) answering.
+
+        Args:
+            reason: one of the known ones.
+            retry_after_seconds: asked for each answer: when a worker may be back.
+        """
+        if reason == "stopping" and self._is_from_systemd:
+            # systemd keeps the socket: what arrives now waits there for the next start.
+            self.close()
+            return
         self._reason = reason
+        self._retry_after_seconds = retry_after_seconds
         if not self._is_open:
             self._is_open = True
             # A plain reader callback: no task can be cancelled between accept(2) and its use,

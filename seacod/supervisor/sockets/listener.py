@@ -10,7 +10,11 @@ import os
 import socket
 from dataclasses import dataclass
 
+import structlog
+
 from seacod.errors import AddressInUse, ConfigError
+
+log = structlog.get_logger(__name__)
 
 # sd_listen_fds(3): inherited descriptors start here.
 _FIRST_DESCRIPTOR = 3
@@ -53,6 +57,17 @@ def acquire(host: str, port: int) -> Listener:
     if inherited is not None:
         return Listener(inherited, is_from_systemd=True)
     return Listener(bind(host, port, "server"), is_from_systemd=False)
+
+
+def warn_of_ignored_address(listener: Listener, port: int) -> None:
+    """With a socket from systemd the configured port has no effect: say so, once."""
+    if listener.is_from_systemd and port not in (listener.port, 7860):
+        log.warning(
+            "server_port_ignored",
+            configured=port,
+            listening=listener.port,
+            hint="seacod.socket decides: systemctl edit seacod.socket",
+        )
 
 
 def _from_systemd() -> socket.socket | None:

@@ -4,13 +4,14 @@ only."""
 
 from __future__ import annotations
 
-import time
+from seacod.supervisor.workers.host import Clock
 
 
 class AnnouncedStop:
-    """At most one at a time."""
+    """At most one announced stop at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._cause: str | None = None
         self._ends_at = 0.0
 
@@ -20,7 +21,7 @@ class AnnouncedStop:
         return self._cause is not None
 
     def give(self, cause: str, seconds: float) -> bool:
-        """Announce a stop; False where there is no time for that, or it was done before.
+        """Announce a stop; returns False where there is no time for that, or it was done before.
 
         Args:
             cause: of the stop.
@@ -29,12 +30,12 @@ class AnnouncedStop:
         if seconds <= 0 or self.is_given:
             return False
         self._cause = cause
-        self._ends_at = time.monotonic() + seconds
+        self._ends_at = self._clock.monotonic() + seconds
         return True
 
     def seconds_left(self) -> float | None:
-        """Until the stop begins; None when none was announced."""
-        return max(0.0, self._ends_at - time.monotonic()) if self.is_given else None
+        """Seconds until the stop begins; None when none was announced."""
+        return max(0.0, self._ends_at - self._clock.monotonic()) if self.is_given else None
 
     def take(self) -> str | None:
         """The cause of the stop that is to begin now, once; None when there is none."""

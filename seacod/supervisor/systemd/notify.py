@@ -24,6 +24,7 @@ class Notifier:
         # When systemd was last told that we live; None without a watchdog.
         self.watchdog_at: float | None = None
         self.watchdog_seconds = _watchdog_seconds()
+        self.is_ready = False
         if keep:
             return
         # Children must not speak for us.
@@ -32,6 +33,7 @@ class Notifier:
 
     def ready(self) -> None:
         """The model answers: `systemctl start` returns."""
+        self.is_ready = True
         self._send("READY=1")
 
     def status(self, text: str) -> None:
@@ -51,9 +53,17 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """A reload begins; `ready` ends it. The time is what Type=notify-reload asks for."""
+        """A reload begins; `reloaded` ends it. The time is what Type=notify-reload asks for.
+        Nothing is told before the first answer: the end would be a false READY=1."""
+        if not self.is_ready:
+            return
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send(f"RELOADING=1\nMONOTONIC_USEC={now}")
+
+    def reloaded(self) -> None:
+        """A reload has ended, whatever came of it."""
+        if self.is_ready:
+            self._send("READY=1")
 
     def stopping(self) -> None:
         self._send("STOPPING=1")

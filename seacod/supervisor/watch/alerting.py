@@ -17,6 +17,8 @@ from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery, configured
 from seacod.alerts.outbox import FILE, Outbox, now
 from seacod.config.alerts import AlertSettings
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 
 log = structlog.get_logger(__name__)
@@ -30,36 +32,41 @@ class Alerting:
     """Everything about alerts that a service has one of.
 
     Args:
-        state_directory: where the outbox lies.
-        settings: asked each time.
+        settings: in use.
         evidence: figures and lines for every alert.
         heartbeats: where proof of life is shown.
+        bus: tells what the workers' lives have to say.
     """
 
     def __init__(
         self,
-        state_directory: Path,
-        settings: Callable[[], AlertSettings],
+        settings: SettingsHolder,
         evidence: Callable[[], dict[str, Any]],
         heartbeats: TaskHeartbeats,
+        bus: Bus,
     ) -> None:
+        def alerts() -> AlertSettings:
+            return settings.current.alerts
+
         self._heartbeats = heartbeats
         self._troubled: set[str] = set()
-        self.outbox = _opened(state_directory / FILE)
+        self.outbox = _opened(settings.paths.state / FILE)
         self.delivery = Delivery(
             self.outbox,
-            settings,
+            alerts,
             on_trouble=self._on_trouble,
             touch=lambda: heartbeats.touch("alerts"),
         )
         self.deduplicator = Deduplicator(
             self.outbox,
-            settings,
-            lambda: configured(settings()),
+            alerts,
+            lambda: configured(alerts()),
             clock=now,
             evidence=evidence,
             on_message=self.delivery.wake,
         )
+        bus.subscribe(AlertRaised, self._on_raised)
+        bus.subscribe(AlertCleared, self._on_cleared)
 
     async def run(self) -> None:
         """Deliver, and tell later what was only counted, until cancelled."""
@@ -75,6 +82,12 @@ class Alerting:
         """The service ends: a last try; what is not taken waits for the next start."""
         await self.delivery.last_try(_LAST_TRY_SECONDS)
         self.outbox.close()
+
+    def _on_raised(self, event: AlertRaised) -> None:
+        self.deduplicator.raised(event.kind, event.english, event.chinese, key=event.key)
+
+    def _on_cleared(self, event: AlertCleared) -> None:
+        self.deduplicator.cleared(event.kind, event.english, event.chinese, key=event.key)
 
     def _on_trouble(self, channel: str, problem: str | None) -> None:
         if problem is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.config.storage import StorageSettings
 from seacod.paths import free_bytes
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper
 from seacod.supervisor.watch.sweeper import Swept
@@ -27,8 +27,7 @@ class Housekeeping:
     """One task of the supervisor.
 
     Args:
-        directory: of the uploads.
-        settings: asked each time.
+        settings: in use; uploads lie in its directory for temporary files.
         deduplicator: who is told.
         on_swept: told how many files each sweep has removed.
         heartbeats: where proof of life is shown.
@@ -36,13 +35,12 @@ class Housekeeping:
 
     def __init__(
         self,
-        directory: Path,
-        settings: Callable[[], StorageSettings],
+        settings: SettingsHolder,
         deduplicator: Deduplicator,
         on_swept: Callable[[int], None],
         heartbeats: TaskHeartbeats,
     ) -> None:
-        self._directory = directory
+        self._directory = settings.paths.temp
         self._settings = settings
         self._deduplicator = deduplicator
         self._on_swept = on_swept
@@ -54,7 +52,7 @@ class Housekeeping:
         should not wait for hours."""
         due = time.monotonic()
         while True:
-            settings = self._settings()
+            settings = self._settings.current.storage
             # A sweep of a great many files may take its time; it is on a thread.
             self._heartbeats.expect("housekeeping", 600.0)
             if time.monotonic() >= due:

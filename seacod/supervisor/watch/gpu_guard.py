@@ -5,14 +5,14 @@ Called by the sampler with each reading, on the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from seacod.accelerators.nvidia import Gpu, visible
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.config.gpu import GpuSettings
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.gpu_limits import GpuStep, GpuVerdict, GpuWatch
 
 log = structlog.get_logger(__name__)
@@ -36,48 +36,47 @@ class WorkerOnGpu:
     reserved_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class GpuActions:
-    """What the guard can have done."""
+class WorkersOnGpu(Protocol):
+    """The workers on one GPU, and what can be done with them; see `replica_watch.GpuShare`."""
 
-    release_cache: Callable[[], None]
-    replace_worker: Callable[[str], None]
+    def look(self) -> WorkerOnGpu: ...
+
+    def release_cache(self) -> None: ...
+
+    def replace_largest(self, cause: str) -> None: ...
 
 
 class GpuGuard:
     """Watches one GPU, that of one or several workers in front.
 
     Args:
-        settings: asked each time.
-        worker: asked each time.
-        actions: what can be done.
+        settings: in use.
+        workers: on that GPU.
         deduplicator: who is told.
     """
 
     def __init__(
         self,
-        settings: Callable[[], GpuSettings],
-        worker: Callable[[], WorkerOnGpu],
-        actions: GpuActions,
+        settings: SettingsHolder,
+        workers: WorkersOnGpu,
         deduplicator: Deduplicator,
     ) -> None:
         self._settings = settings
-        self._worker = worker
-        self._actions = actions
+        self._workers = workers
         self._deduplicator = deduplicator
-        self._watch = GpuWatch(settings())
+        self._watch = GpuWatch(settings.current.gpu)
         self._uuid = ""
 
     def sampled(self, gpus: list[Gpu]) -> None:
         """A reading of all GPUs."""
         self._deduplicator.cleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
-        worker = self._worker()
+        worker = self._workers.look()
         gpu = visible(gpus, worker.device, worker.environment)
         if gpu is None:
             return
         if gpu.uuid != self._uuid:
-            self._uuid, self._watch = gpu.uuid, GpuWatch(self._settings())
-        self._watch.settings = self._settings()
+            self._uuid, self._watch = gpu.uuid, GpuWatch(self._settings.current.gpu)
+        self._watch.settings = self._settings.current.gpu
         verdict = self._watch.look(gpu, _own_bytes(gpu, worker))
         if verdict is not None:
             self._act(verdict)
@@ -122,7 +121,7 @@ class GpuGuard:
                 key=key,
             )
         elif verdict.step is GpuStep.RELEASED:
-            self._actions.release_cache()
+            self._workers.release_cache()
             self._deduplicator.raised(
                 "gpu_memory",
                 f"{english} The worker was asked to release its cache.",
@@ -130,7 +129,7 @@ class GpuGuard:
                 key=key,
             )
         elif verdict.step is GpuStep.REPLACED:
-            self._actions.replace_worker("GPU memory over its limit")
+            self._workers.replace_largest("GPU memory over its limit")
             self._deduplicator.raised(
                 "gpu_acted",
                 f"{english} Releasing the cache did not help: the worker is replaced.",
@@ -140,7 +139,8 @@ class GpuGuard:
 
 
 def _own_bytes(gpu: Gpu, worker: WorkerOnGpu) -> int | None:
-    """By the driver's list of processes; where ours are not on it, by the worker's own word."""
+    """Our bytes by the driver's list of processes, or by the worker's own word where ours are not
+    on it."""
     listed = gpu.used_by(worker.pids)
     if listed:
         return listed

@@ -1,11 +1,12 @@
-"""What is watched of one replica: its worker's requests, memory, age, leaks. Owned by
-`watches.py`."""
+"""What is watched of one replica: its worker's requests, memory, age, leaks; and of all replicas
+that share a GPU, what the guard of that GPU has to know. Owned by `watches.py`."""
 
 from __future__ import annotations
 
+import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -13,13 +14,14 @@ import structlog
 from seacod.accelerators.nvidia import Gpu
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.rules import TrafficRules
-from seacod.config.schema import Settings
-from seacod.protocol import Beat
+from seacod.supervisor.bus import Bus, WorkerBeat
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch import memory_series
+from seacod.supervisor.watch.gpu_guard import WorkerOnGpu
 from seacod.supervisor.watch.recycling import Point, Recycling
 from seacod.supervisor.workers.host_memory import resident_bytes
 from seacod.supervisor.workers.lifecycle import Lifecycle
-from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
 
 log = structlog.get_logger(__name__)
@@ -27,55 +29,47 @@ log = structlog.get_logger(__name__)
 # How long a replaced worker is waited for before the GPU may ask for another one.
 _REPLACE_PAUSE_SECONDS = 600.0
 
-Replace = Callable[[Replica, str, bool], None]
-
 
 class ReplicaWatch:
     """The watch over one replica.
 
     Args:
-        replica: which.
-        life: of that replica; asked each time, since it is made after this.
-        settings: asked each time; a reload may change them.
-        replace: has a new worker take over: the replica, its cause, and whether the old one may
-            stay until then.
+        life: of that replica.
+        workers: of all replicas; has a new worker take over where one is needed.
+        settings: in use.
         deduplicator: who is told.
+        bus: tells of the worker's beats.
     """
 
     def __init__(
         self,
-        replica: Replica,
-        life: Callable[[], Lifecycle],
-        settings: Callable[[], Settings],
-        replace: Replace,
+        life: Lifecycle,
+        workers: Replicas,
+        settings: SettingsHolder,
         deduplicator: Deduplicator,
+        bus: Bus,
     ) -> None:
-        self.replica = replica
+        self.life = life
+        self.replica = life.replica
         self.curves = memory_series.Curves()
         # Its own resident memory at the last look.
         self.host_bytes: int | None = None
-        self._life = life
+        self._workers = workers
         self._settings = settings
-        self._replace = replace
         self._deduplicator = deduplicator
         self._rules = TrafficRules()
         self._recycling = Recycling(random.Random())
         self._replaced_at = -_REPLACE_PAUSE_SECONDS
+        bus.subscribe(WorkerBeat, self._on_beat)
 
-    @property
-    def life(self) -> Lifecycle:
-        return self._life()
-
-    def beat(self, pid: int, beat: Beat, waiting: int) -> None:
-        """The worker in front gave a sign of life.
-
-        Args:
-            waiting: requests that wait, those of all replicas together: they share the queue.
-        """
-        settings = self._settings()
-        told = replace(beat, queue_depth=waiting)
+    def _on_beat(self, event: WorkerBeat) -> None:
+        if event.replica != self.replica:
+            return
+        settings, whole = self._settings.current, self._workers.report.beat
+        # All replicas share the queue: what waits there is one figure.
+        told = replace(event.beat, queue_depth=whole.queue_depth if whole is not None else 0)
         for finding in self._rules.beat(
-            time.monotonic(), pid, told, settings.limits.queue_length, settings.alerts
+            time.monotonic(), event.pid, told, settings.limits.queue_length, settings.alerts
         ):
             log.warning(
                 "traffic_rule",
@@ -88,7 +82,7 @@ class ReplicaWatch:
             say(finding.kind, finding.english, finding.chinese, key=key)
 
     def look(self, gpu: Gpu | None) -> None:
-        """Memory, age, leaks.
+        """Look at memory, age and leaks once.
 
         Args:
             gpu: the one its worker is on.
@@ -109,7 +103,7 @@ class ReplicaWatch:
             time.time() - report.since,
             Point(beat.answered + beat.failed, host, own or beat.gpu_reserved_bytes),
             beat.in_flight == 0,
-            self._settings().worker,
+            self._settings.current.worker,
         )
         if cause is None:
             return
@@ -121,10 +115,16 @@ class ReplicaWatch:
                 f"正在更换识别进程（pid {report.pid}）：{cause}。",
                 key=self.replica.name,
             )
-        self._replace(self.replica, cause, True)
+        self._workers.replace_one(self.replica, cause, may_overlap=True)
+
+    @property
+    def reserved_bytes(self) -> int:
+        """What its worker says it holds on the GPU."""
+        beat = self.life.report.beat
+        return beat.gpu_reserved_bytes if beat is not None else 0
 
     def replace_for_gpu(self, cause: str) -> None:
-        """Its GPU has too little memory left."""
+        """Replace the worker, since its GPU has too little memory left."""
         now = time.monotonic()
         if now - self._replaced_at < _REPLACE_PAUSE_SECONDS:
             # It did not help the last time either: a loop of restarts would only add to it.
@@ -132,7 +132,39 @@ class ReplicaWatch:
             return
         self._replaced_at = now
         # Two at once would not fit where one is too much already.
-        self._replace(self.replica, cause, False)
+        self._workers.replace_one(self.replica, cause, may_overlap=False)
+
+
+class GpuShare:
+    """The replicas on one GPU, as its guard sees them.
+
+    Args:
+        group: the replicas.
+        workers: of all GPUs.
+    """
+
+    def __init__(self, group: Sequence[ReplicaWatch], workers: Replicas) -> None:
+        self._group = group
+        self._workers = workers
+
+    def look(self) -> WorkerOnGpu:
+        """What is known of the workers there."""
+        reports = [one.life.report for one in self._group]
+        return WorkerOnGpu(
+            next((report.device for report in reports if report.device), ""),
+            self._group[0].replica.visible_to(os.environ),
+            self._workers.pids(),
+            sum(one.reserved_bytes for one in self._group),
+        )
+
+    def release_cache(self) -> None:
+        """Ask the workers there to give cached memory back."""
+        for one in self._group:
+            one.life.release_gpu_cache()
+
+    def replace_largest(self, cause: str) -> None:
+        """Replace the worker that holds most."""
+        max(self._group, key=lambda one: one.reserved_bytes).replace_for_gpu(cause)
 
 
 def by_gpu(replicas: Sequence[ReplicaWatch]) -> list[list[ReplicaWatch]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from seacod.protocol import FromWorker
 
@@ -54,20 +54,21 @@ class StopRequested:
 class ReplaceRequested:
     """A worker with these settings is to take over.
 
-    `may_overlap`: the old one may serve until then, if host memory allows two.
+    `may_overlap`: the old one may serve until then, if host memory allows two. `request` comes
+    back in `ReplacementEnded`.
     """
 
     settings: Settings
     cause: str
     may_overlap: bool = True
+    request: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequested:
-    """These settings differ from those in use only in `keys`, which take effect at once."""
+    """These values, by dotted key, take effect at once."""
 
-    settings: Settings
-    keys: tuple[str, ...]
+    changed: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ Event = Union[
 
 
 class EventQueue:
-    """Events in order of arrival; a `Tick` when none comes in time."""
+    """Events in order of arrival; a `Tick` when none comes in time, by the event loop's clock."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()

@@ -86,8 +86,8 @@ class MemoryKills:
     """How many processes of our cgroup the kernel has killed for memory. Where it does not count,
     a kill looks like a signal."""
 
-    def __init__(self, cgroup: Cgroup | None = None) -> None:
-        self._cgroup = cgroup or Cgroup.own()
+    def __init__(self, cgroup: Cgroup) -> None:
+        self._cgroup = cgroup
         self._seen = self._cgroup.out_of_memory_kills()
 
     def happened(self) -> bool:

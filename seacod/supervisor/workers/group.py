@@ -6,15 +6,12 @@ replacement that loads with new settings, and old ones that are leaving.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from seacod.config.schema import Settings
-from seacod.supervisor.sockets.listener import Listener
 from seacod.supervisor.workers.events import EventQueue
-from seacod.supervisor.workers.host_memory import HostMemoryGate
+from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.placement import Replica
-from seacod.supervisor.workers.process import WorkerProcess
 from seacod.supervisor.workers.report import OtherWorker, Report
 from seacod.supervisor.workers.spare import SpareKeeper
 from seacod.supervisor.workers.states import WorkerState
@@ -26,32 +23,26 @@ class WorkerGroup:
 
     Args:
         replica: what they are given.
-        listener: the listening socket, handed on to each worker.
+        host: processes, clock, memory, chance.
         events: where they report.
-        command: what a worker is; see `WorkerProcess`.
-        host_memory: whether a second one fits into memory.
         changed: called after each change of a worker's state or stage.
     """
 
     def __init__(
         self,
         replica: Replica,
-        listener: Listener,
+        host: Host,
         events: EventQueue,
-        command: Sequence[str],
-        host_memory: HostMemoryGate,
-        random_: random.Random,
         changed: Callable[[], None],
     ) -> None:
         self.front: Worker | None = None
         self.incoming: Worker | None = None
         self.leaving: list[Worker] = []
-        self.spare = SpareKeeper(self._spawn_spare, host_memory, random_)
+        self.spare = SpareKeeper(self._spawn_spare, host)
+        self.changed = changed
         self._replica = replica
-        self._listener = listener
+        self._host = host
         self._events = events
-        self._command = command
-        self._changed = changed
 
     def __iter__(self) -> Iterator[Worker]:
         workers = (self.front, self.incoming, self.spare.worker, *self.leaving)
@@ -69,16 +60,14 @@ class WorkerGroup:
         """A new process. Each writes its metrics under a name that no other live one has."""
         taken = {worker.process.slot for worker in self}
         slot = next(name for n in self._replica.slots if (name := f"worker{n}") not in taken)
-        process = WorkerProcess(
-            self._listener.socket,
+        process = self._host.start(
             settings,
             self._events,
-            self._command,
             slot=slot,
             is_spare=state is WorkerState.WARMING,
             environment=self._replica.environment(),
         )
-        return Worker(process, settings, state, cause, self._changed)
+        return Worker(process, settings, state, cause, self._host.clock, self.changed)
 
     def enlist(self, settings: Settings, cause: str) -> Worker:
         """A worker that is to serve: the spare, if it has these settings, or a new process."""
@@ -95,7 +84,7 @@ class WorkerGroup:
         """It is on its way out; kept until it was reaped."""
         if worker is not None:
             self.leaving.append(worker)
-            self._changed()
+            self.changed()
 
     def dismiss_others(self, cause: str, keep_spare_for: Settings | None = None) -> None:
         """Let go of all that promised nothing to anybody: the spare, unless it was made with the

@@ -111,14 +111,16 @@ class HostMemoryGate:
     Args:
         available: bytes that can be had now.
         worker_bytes: what one needs; a guess until `measured` was called.
+        resident: what a process uses, by pid.
     """
 
     available: Callable[[], int] = available_bytes
     worker_bytes: int = FIRST_GUESS_BYTES
+    resident: Callable[[int], int | None] = resident_bytes
 
     def measured(self, pid: int) -> None:
         """Learn from a worker that serves."""
-        resident = resident_bytes(pid)
+        resident = self.resident(pid)
         if resident is not None:
             self.worker_bytes = resident
 

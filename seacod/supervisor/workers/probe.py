@@ -7,13 +7,14 @@ One task of the supervisor for each worker; what it finds becomes a `Probed` eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from seacod import __version__
-from seacod.config.supervisor import SupervisorSettings
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.supervisor.workers.events import Probed
+from seacod.supervisor.workers.lifecycle import Lifecycle
 from seacod.system.waiting import wait_at_most
 
 PATH = "/health/live"
@@ -23,37 +24,32 @@ _LOOK_SECONDS = 5.0
 
 
 async def probe_forever(
-    address: Callable[[], str | Path | None],
-    *,
-    name: str,
-    settings: Callable[[], SupervisorSettings],
-    tell: Callable[[str | None], None],
-    heartbeats: TaskHeartbeats,
+    life: Lifecycle, url: str, settings: SettingsHolder, heartbeats: TaskHeartbeats
 ) -> None:
-    """Probe again and again.
+    """Probe the worker of one replica again and again.
 
     Args:
-        address: asked each time: the URL or the unix socket of the worker that serves, None when
-            there is none to ask.
-        name: of this task, for its proof of life.
-        settings: asked each time round, since a reload may change them; an interval of 0 means
-            that nothing is asked.
-        tell: gets None for an answer, else what was wrong.
+        life: of that replica.
+        url: the service's, where its only worker answers. Of several workers each is asked at its
+            own socket: through the shared one it would be answered by whoever is quicker.
+        settings: an interval of 0 means that nothing is asked.
         heartbeats: where proof of life is shown.
     """
+    replica = life.replica
 
     def asked() -> float:
-        return settings().probe_interval_seconds or _LOOK_SECONDS
+        return settings.current.supervisor.probe_interval_seconds or _LOOK_SECONDS
 
     while True:
-        now, interval = settings(), asked()
-        heartbeats.expect(name, interval + now.probe_timeout_seconds)
-        where = address()
-        if now.probe_interval_seconds and where is not None:
+        now, interval = settings.current.supervisor, asked()
+        heartbeats.expect(replica.named("probe"), interval + now.probe_timeout_seconds)
+        slot = life.slot
+        if now.probe_interval_seconds and slot is not None:
+            where = settings.paths.worker_socket(slot) if replica.count > 1 else url
             problem = await probe(where, now.probe_timeout_seconds)
             # The worker may have gone meanwhile; then this says nothing about the next one.
-            if address() == where:
-                tell(problem)
+            if life.slot == slot:
+                life.events.put(Probed(problem))
         await wait_at_most(interval, asked)
 
 

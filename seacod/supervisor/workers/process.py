@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -41,9 +40,9 @@ class WorkerProcess:
 
     Args:
         listener: the listening socket the worker inherits.
+        command: what to execute; tests put a quick stand-in here.
         settings: what the worker is to use; it reads no file of its own.
         events: where messages and the exit are reported.
-        command: what to execute; tests put a quick stand-in here.
         slot: the name under which it writes its metrics; no two live workers share one.
         is_spare: it is to import everything and wait.
         environment: more variables for it.
@@ -52,18 +51,17 @@ class WorkerProcess:
     def __init__(
         self,
         listener: socket.socket,
+        command: Sequence[str],
         settings: Settings,
         events: EventQueue,
-        command: Sequence[str] = WORKER_COMMAND,
         *,
-        slot: str = "worker0",
-        is_spare: bool = False,
-        environment: Mapping[str, str] | None = None,
+        slot: str,
+        is_spare: bool,
+        environment: Mapping[str, str],
     ) -> None:
         self.slot = slot
         self._events = events
         self._loop = asyncio.get_running_loop()
-        self.started_at = time.monotonic()
         self.last_lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         ours, theirs = socket.socketpair()
         output, child_output = os.pipe()
@@ -78,7 +76,7 @@ class WorkerProcess:
                     **_environment(listener.fileno(), theirs.fileno(), settings),
                     protocol.ENV_SLOT: slot,
                     protocol.ENV_SPARE: "1" if is_spare else "",
-                    **(environment or {}),
+                    **environment,
                 },
                 # A session of its own: Ctrl-C on the terminal is the supervisor's to handle.
                 start_new_session=True,

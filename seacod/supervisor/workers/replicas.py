@@ -1,4 +1,4 @@
-"""Everybody who serves: one life for each replica, and what concerns them all.
+"""The lives of all replicas, and what concerns them all.
 
 Stop and live settings go to all at once; new workers take over one replica after the other, so that
 the others serve meanwhile. What the service as a whole is doing follows from its replicas.
@@ -7,17 +7,22 @@ the others serve meanwhile. What the service as a whole is doing follows from it
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from seacod import protocol
 from seacod.config import changes
-from seacod.config.schema import Settings
+from seacod.supervisor.bus import Bus, ReplacementEnded, RolloverEnded, StateChanged
+from seacod.supervisor.settings import SettingsHolder
+from seacod.supervisor.sockets.shared_fallback import FallbackAnswers, SharedFallback
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.supervisor.workers.absence import Absence
 from seacod.supervisor.workers.events import ApplyRequested, ReplaceRequested, StopRequested
-from seacod.supervisor.workers.lifecycle import Lifecycle
+from seacod.supervisor.workers.host import Host
+from seacod.supervisor.workers.lifecycle import TICK_SECONDS, Lifecycle
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import KEPT_CAUSES, KEPT_NOTICES, Report, Restart
 from seacod.supervisor.workers.states import ServiceState
@@ -33,10 +38,9 @@ _RANKS = (
 
 @dataclass(slots=True)
 class _Rolling:
-    """New workers take over, one replica after the other."""
+    """New workers take over, one replica after the other; the one at `at` is on its way."""
 
-    settings: Settings
-    previous: Settings
+    request: int
     cause: str
     at: int = 0
 
@@ -46,43 +50,52 @@ class Replicas:
 
     Args:
         replicas: what each is given.
-        make: makes the life of a replica, whose hooks tell us what concerns all (`on_...`,
-        `may_end`). settings: in use when the service starts.
-        replaced: a replacement of all is over; None when the new settings are in use, else why not.
-        changed: after each change of a state or stage.
+        settings: what their workers use.
+        host: processes, clock, memory, chance.
+        fallback: answers while no worker serves.
+        bus: hears what happens.
     """
 
     def __init__(
         self,
         replicas: Sequence[Replica],
-        make: Callable[[Replica, Replicas], Lifecycle],
-        settings: Settings,
-        replaced: Callable[[str | None], None],
-        changed: Callable[[], None],
+        settings: SettingsHolder,
+        host: Host,
+        fallback: FallbackAnswers,
+        bus: Bus,
     ) -> None:
         self._settings = settings
-        self._replaced = replaced
-        self._changed = changed
+        self._bus = bus
         self._rolling: _Rolling | None = None
-        self._away_since: float | None = None
-        self._last_away: float | None = None
-        self._total_away = 0.0
+        self._requests = 0
+        self._absence = Absence(host.clock)
         self._is_giving_up = False
-        self.lives: list[Lifecycle] = []
-        for replica in replicas:
-            self.lives.append(make(replica, self))
+        shared = SharedFallback(fallback, len(replicas))
+        self.lives = [
+            Lifecycle(
+                replica,
+                host,
+                settings.for_worker(replica),
+                shared,
+                bus,
+                functools.partial(self._may_give_up, replica),
+            )
+            for replica in replicas
+        ]
+        bus.subscribe(StateChanged, self._on_changed)
+        bus.subscribe(ReplacementEnded, self._on_replacement_ended)
 
-    async def run(self, touch: Callable[[str], None], ended: Callable[[str], None]) -> None:
+    async def run(self, heartbeats: TaskHeartbeats) -> None:
         """Until all have ended.
 
         Args:
-            touch: called with the name of a loop each time round, as proof of life.
-            ended: called with that name when the loop is over: no more proof is owed.
+            heartbeats: where each life shows that it runs.
         """
 
         async def live(life: Lifecycle, name: str) -> None:
-            await life.run(lambda: touch(name))
-            ended(name)
+            heartbeats.expect(name, TICK_SECONDS)
+            await life.run(functools.partial(heartbeats.touch, name))
+            heartbeats.forget(name)
 
         running = []
         for life in self.lives:
@@ -97,40 +110,35 @@ class Replicas:
 
     # -- what the lives tell ------------------------------------------------------------------
 
-    def on_changed(self) -> None:
-        """Of any replica."""
+    def _on_changed(self, event: StateChanged) -> None:
         if len(self.lives) > 1:
             self._measure_absence()
         if self.fatal_exit_code is not None and not self._is_giving_up:
             self._is_giving_up = True
             self.stop("the first start was given up")
-        self._changed()
 
-    def on_replaced(self, replica: Replica, problem: str | None) -> None:
-        """A replacement of one replica is over."""
+    def _on_replacement_ended(self, event: ReplacementEnded) -> None:
+        """One replica is done: the next one's turn, or the end of the rollover."""
         rolling = self._rolling
-        if rolling is None or replica.number != rolling.at:
-            return
-        if problem is None and rolling.at + 1 < len(self.lives):
+        if rolling is None or (event.request, event.replica.number) != (
+            rolling.request,
+            rolling.at,
+        ):
+            return  # a fresh worker that no reload asked for, or a reload that was overtaken
+        if event.problem is None and rolling.at + 1 < len(self.lives):
             rolling.at += 1
             self._replace_next(rolling)
             return
         self._rolling = None
-        if problem is None:
-            self._settings = rolling.settings
+        if event.problem is None:
+            self._settings.settle()
         else:
+            self._settings.go_back()
             for life in self.lives[: rolling.at]:
-                life.events.put(
-                    ReplaceRequested(rolling.previous, "another worker did not get ready")
-                )
-        self._replaced(problem)
+                self._request(life, "another worker did not get ready")
+        self._bus.publish(RolloverEnded(event.problem))
 
-    def on_blamed(self, pid: int) -> None:
-        """A worker of any replica ended by its own fault."""
-        for life in self.lives:
-            life.blame(pid)
-
-    def may_end(self, replica: Replica) -> bool:
+    def _may_give_up(self, replica: Replica) -> bool:
         """Whether the service may end because a replica's first start failed for good."""
         if any(life.report.has_served for life in self.lives):
             return False
@@ -142,57 +150,53 @@ class Replicas:
 
     def _measure_absence(self) -> None:
         """Time without a worker that serves, counted for the service as a whole."""
-        now = time.monotonic()
         if any(life.report.state is ServiceState.SERVING for life in self.lives):
-            if self._away_since is not None:
-                self._last_away = now - self._away_since
-                self._total_away += self._last_away
-                self._away_since = None
-        elif self._away_since is None and any(life.report.has_served for life in self.lives):
-            self._away_since = now
+            self._absence.end()
+        elif any(life.report.has_served for life in self.lives):
+            self._absence.begin()
 
     # -- what the daemon asks -----------------------------------------------------------------
 
     def stop(self, cause: str) -> None:
-        """All of them, each when it has finished what it has."""
+        """Every replica stops, each when its worker has finished what it has."""
         for life in self.lives:
             life.events.put(StopRequested(cause))
 
-    def replace(self, settings: Settings, cause: str) -> None:
-        """New workers with these settings take over, replica by replica. If one does not get
+    def replace(self, cause: str) -> None:
+        """New workers with the present settings take over, replica by replica. If one does not get
         ready, all go back to the settings before."""
-        previous = self._rolling.previous if self._rolling is not None else self._settings
-        self._rolling = _Rolling(settings, previous, cause)
+        self._requests += 1
+        self._rolling = _Rolling(self._requests, cause)
         self._replace_next(self._rolling)
 
-    def replace_one(
-        self, replica: Replica, settings: Settings, cause: str, *, may_overlap: bool
-    ) -> None:
+    def replace_one(self, replica: Replica, cause: str, *, may_overlap: bool) -> None:
         """Another worker takes over this replica."""
         if self._rolling is not None:
             log.info(
                 "not_replaced_now", replica=replica.number + 1, cause="others are being replaced"
             )
             return
-        self.lives[replica.number].events.put(ReplaceRequested(settings, cause, may_overlap))
+        self._request(self.lives[replica.number], cause, may_overlap=may_overlap)
 
-    def apply(self, settings: Settings, keys: tuple[str, ...]) -> None:
-        """Settings that take effect at once."""
-        self._settings = settings
-        if self._rolling is not None:
-            # Those whose turn is still to come, and a way back, shall have them, too.
-            changed = changes.values(settings, keys)
-            self._rolling.settings = changes.with_values(self._rolling.settings, changed)
-            self._rolling.previous = changes.with_values(self._rolling.previous, changed)
+    def apply(self, keys: tuple[str, ...]) -> None:
+        """The present values of these keys take effect at once, everywhere."""
+        changed = changes.values(self._settings.current, keys)
         for life in self.lives:
-            life.events.put(ApplyRequested(settings, keys))
+            life.events.put(ApplyRequested(changed))
 
     def reopen_logs(self) -> None:
+        """Every worker opens its log file anew."""
         for life in self.lives:
             life.reopen_logs()
 
     def _replace_next(self, rolling: _Rolling) -> None:
-        self.lives[rolling.at].events.put(ReplaceRequested(rolling.settings, rolling.cause))
+        self._request(self.lives[rolling.at], rolling.cause, request=rolling.request)
+
+    def _request(
+        self, life: Lifecycle, cause: str, *, may_overlap: bool = True, request: int = 0
+    ) -> None:
+        settings = self._settings.for_worker(life.replica)
+        life.events.put(ReplaceRequested(settings, cause, may_overlap, request))
 
     # -- what is known ------------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class Replicas:
         reports = [life.report for life in self.lives]
         if len(reports) == 1:
             return reports[0]
-        return combined(reports, self._last_away, self._total_away)
+        return combined(reports, self._absence.last_seconds, self._absence.total_seconds)
 
     @property
     def fatal_exit_code(self) -> int | None:
@@ -211,19 +215,16 @@ class Replicas:
 
     @property
     def fatal_message(self) -> str:
+        """The same in a sentence."""
         return next((life.fatal_message for life in self.lives if life.fatal_message), "")
 
     def pids(self) -> frozenset[int]:
-        """Of all workers there are."""
+        """The pids of all workers there are."""
         return frozenset().union(*(life.pids() for life in self.lives))
 
     def serving(self) -> int:
-        """How many serve."""
+        """How many workers serve."""
         return sum(life.report.state is ServiceState.SERVING for life in self.lives)
-
-    def retry_after_seconds(self) -> int:
-        """When a client that is turned away now may find a worker."""
-        return min(life.retry_after_seconds() for life in self.lives)
 
     def seconds_until_deadline(self) -> float | None:
         """How long the first start may still last."""
@@ -237,8 +238,8 @@ def combined(
     """What several replicas make together: the state of the best, sums of the figures.
 
     Args:
-        reports: of each replica.
-        last_away, total_away: seconds without any of them.
+        reports: one of each replica.
+        last_away, total_away: seconds during which none of them served.
     """
     best = min(reports, key=lambda report: _RANKS.index(report.state))
     restarts: list[Restart] = sorted(

@@ -3,7 +3,6 @@ sd_notify."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from seacod import protocol
@@ -30,7 +29,7 @@ class ReportedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One that nobody asked for. `at` is Unix seconds."""
+    """A restart that nobody asked for. `at` is Unix seconds."""
 
     at: float
     cause: str
@@ -50,7 +49,7 @@ class Report:
     """The service in plain values. Times are Unix seconds."""
 
     state: ServiceState = ServiceState.ABSENT
-    since: float = field(default_factory=time.time)
+    since: float = 0.0
     pid: int | None = None
     stage: str = ""
     model: str = ""
@@ -71,20 +70,16 @@ class Report:
     total_away_seconds: float = 0.0
     notices: list[ReportedEvent] = field(default_factory=list)
 
-    def caused(self, cause: str) -> None:
+    def caused(self, at: float, cause: str) -> None:
         """A restart that nobody asked for."""
         self.restarts += 1
-        self.last_restarts = [*self.last_restarts, Restart(time.time(), cause)][-KEPT_CAUSES:]
+        self.last_restarts = [*self.last_restarts, Restart(at, cause)][-KEPT_CAUSES:]
 
     @property
     def last_causes(self) -> list[str]:
-        """Of those restarts, the newest last."""
+        """The causes of the last restarts, the newest last."""
         return [restart.cause for restart in self.last_restarts]
 
-    def notice(self, event: str, text: str) -> None:
-        self.notices = [*self.notices, ReportedEvent(time.time(), event, text)][-KEPT_NOTICES:]
-
-    def came_back(self, away_seconds: float) -> None:
-        """A worker serves again after this long without one."""
-        self.last_away_seconds = away_seconds
-        self.total_away_seconds += away_seconds
+    def notice(self, at: float, event: str, text: str) -> None:
+        """Something an operator should hear of; see `ReportedEvent`."""
+        self.notices = [*self.notices, ReportedEvent(at, event, text)][-KEPT_NOTICES:]

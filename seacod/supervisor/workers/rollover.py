@@ -8,17 +8,22 @@ remember, how it begins and how it ends.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
+from seacod.config.changes import with_values
 from seacod.config.schema import Settings
+from seacod.supervisor.bus import Bus, ReplacementEnded
 from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
+from seacod.supervisor.workers.events import ReplaceRequested
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.group import WorkerGroup
 from seacod.supervisor.workers.host_memory import HostMemoryGate
+from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.states import WorkerState
+from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
 
 log = structlog.get_logger(__name__)
@@ -33,12 +38,14 @@ class Replacement:
         previous: come back when no worker gets ready with the new ones.
         cause: in words.
         old_pid: of the worker it takes over from.
+        request: which request this answers.
     """
 
     settings: Settings
     previous: Settings
     cause: str
     old_pid: int
+    request: int
 
     @property
     def is_reload(self) -> bool:
@@ -49,57 +56,57 @@ class Rollover:
     """At most one replacement at a time; a newer one overtakes.
 
     Args:
+        replica: whose workers these are.
         group: the workers.
         host_memory: whether a second one fits into memory.
         fallback: opened while nobody serves.
-        told: hears how it ended: None when the new worker serves, else why not.
-        raised: hears of new settings that do not work: a kind of alert, English, Chinese.
+        telling: who hears of new settings that do not work.
+        bus: hears how it ended.
     """
 
     def __init__(
         self,
+        replica: Replica,
         group: WorkerGroup,
         host_memory: HostMemoryGate,
         fallback: FallbackSwitch,
-        told: Callable[[str | None], None],
-        raised: Callable[[str, str, str], None],
+        telling: Telling,
+        bus: Bus,
     ) -> None:
         self.current: Replacement | None = None
+        self._replica = replica
         self._group = group
         self._host_memory = host_memory
         self._fallback = fallback
-        self._told = told
-        self._raised = raised
+        self._telling = telling
+        self._bus = bus
 
-    def begin(
-        self, front: Worker, settings: Settings, in_use: Settings, cause: str, *, may_overlap: bool
-    ) -> bool:
+    def begin(self, front: Worker, requested: ReplaceRequested, in_use: Settings) -> bool:
         """Have another worker take over from this one.
 
         Args:
             front: the worker there is; one that is ending already is followed by the new one.
-            settings: of the new worker.
-            in_use: those until now.
-            cause: in words.
-            may_overlap: the old one may serve until the new one does.
+            requested: the settings of the new worker, and why there is to be one.
+            in_use: the settings until now.
 
         Returns:
             Whether nobody serves from now on until then.
         """
         previous = self.current.previous if self.current is not None else in_use
-        self.current = Replacement(settings, previous, cause, front.pid)
+        settings, cause = requested.settings, requested.cause
+        self.current = Replacement(settings, previous, cause, front.pid, requested.request)
         if front.state is WorkerState.STARTING:
             front.terminate(End(ExitKind.STOPPED, cause))
         if front.state is not WorkerState.SERVING:
             return False
-        if may_overlap and (
+        if requested.may_overlap and (
             self._group.spare.worker is not None or self._host_memory.for_one_more()
         ):
             self._group.incoming = self._group.enlist(settings, cause)
             return False
         log.info(
             "replacing_one_after_the_other",
-            cause="host memory does not allow two" if may_overlap else cause,
+            cause="host memory does not allow two" if requested.may_overlap else cause,
         )
         self._fallback.open("replacing")
         front.drain(cause)
@@ -127,41 +134,49 @@ class Rollover:
     def done(self) -> None:
         """The worker in front serves: whatever was on its way is there."""
         if self.current is not None:
-            self.current = None
-            self._told(None)
+            request, self.current = self.current.request, None
+            self._ended(request, None)
 
-    def forget(self) -> None:
+    def forget(self, requested: ReplaceRequested) -> None:
         """Nothing works with the settings before either: there is nothing to come back to."""
         self.current = None
-        self._told(None)
+        self._ended(requested.request, None)
 
     def give_up(self, worker: Worker, end: End) -> Settings | None:
         """No worker gets ready with the new settings.
 
         Returns:
-            Those to go on with; None when nothing was on its way.
+            The settings to go on with; None when nothing was on its way.
         """
         replacement, self.current = self.current, None
         if replacement is None:
             return None
         if not replacement.is_reload:
             log.warning("fresh_worker_failed", worker_pid=worker.pid, cause=end.cause)
-            self._told(end.cause)
+            self._ended(replacement.request, end.cause)
             return replacement.previous
         problem = worker.fault.message if worker.fault is not None else end.cause
         log.error(
             "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem,
             hint="the settings before stay in use",
         )  # fmt: skip
-        self._raised(
+        self._telling.raised(
             "configuration",
-            f"No worker gets ready with the new settings: {problem} Those before stay in use.",
+            f"No worker gets ready with the new settings: {problem} "
+            "The settings before stay in use.",
             f"识别进程无法以新的配置启动：{problem} 继续使用之前的配置。",
         )
-        self._told(problem)
+        self._ended(replacement.request, problem)
         return replacement.previous
 
-    def applied(self, settings: Settings) -> None:
-        """Settings that took effect at once are in those to come back to, too."""
-        if self.current is not None and not self.current.is_reload:
-            self.current = dataclasses.replace(self.current, settings=settings, previous=settings)
+    def applied(self, changed: dict[str, Any]) -> None:
+        """Values that took effect at once are in the settings to come back to, too."""
+        if self.current is not None:
+            self.current = dataclasses.replace(
+                self.current,
+                settings=with_values(self.current.settings, changed),
+                previous=with_values(self.current.previous, changed),
+            )
+
+    def _ended(self, request: int, problem: str | None) -> None:
+        self._bus.publish(ReplacementEnded(self._replica, request, problem))

@@ -6,15 +6,13 @@ over in a moment. Decides when one is made and given up; `lifecycle.py` says whe
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 
 import structlog
 
 from seacod.config.schema import Settings
 from seacod.supervisor.workers.exits import End
-from seacod.supervisor.workers.host_memory import HostMemoryGate
+from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.restart import RestartPolicy
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.worker import Worker
@@ -41,19 +39,15 @@ class SpareKeeper:
 
     Args:
         spawn: starts one with these settings.
-        host_memory: whether one more worker fits.
+        host: whether one more worker fits, clock and chance.
     """
 
-    def __init__(
-        self,
-        spawn: Callable[[Settings], Worker],
-        host_memory: HostMemoryGate,
-        random_: random.Random,
-    ) -> None:
+    def __init__(self, spawn: Callable[[Settings], Worker], host: Host) -> None:
         self.worker: Worker | None = None
         self._spawn = spawn
-        self._host_memory = host_memory
-        self._random = random_
+        self._clock = host.clock
+        self._host_memory = host.memory
+        self._random = host.random
         self._due = 0.0
         self._look_at = 0.0
         self._failures: tuple[float, ...] = ()
@@ -69,7 +63,7 @@ class SpareKeeper:
         Returns:
             The spare that was given up just now and is ending; its owner reaps it.
         """
-        now, mode = time.monotonic(), settings.supervisor.spare
+        now, mode = self._clock.monotonic(), settings.supervisor.spare
         if self.worker is not None:
             if mode == "off":
                 return self.dismiss("supervisor.spare is off")
@@ -111,11 +105,11 @@ class SpareKeeper:
 
     def serving(self) -> None:
         """A worker has just begun to serve: the next spare comes a little later."""
-        self._due = max(self._due, time.monotonic() + _DELAY_SECONDS)
+        self._due = max(self._due, self._clock.monotonic() + _DELAY_SECONDS)
 
     def ended(self, end: End) -> None:
         """The spare died."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         worker, self.worker = self.worker, None
         warm_for = None
         if worker is not None and worker.warm_at is not None:

@@ -8,7 +8,6 @@ that moves between the states of `states.py`. The process itself is in `process.
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,9 +16,10 @@ import structlog
 from seacod import protocol
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
+from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.workers.exits import End, ExitKind
+from seacod.supervisor.workers.host import Clock, Process
 from seacod.supervisor.workers.liveness import Ailment, Limits, Seen, Vitals, judge
-from seacod.supervisor.workers.process import WorkerProcess
 from seacod.supervisor.workers.states import TRANSITIONS, WorkerState
 
 log = structlog.get_logger(__name__)
@@ -38,21 +38,24 @@ class Worker:
         settings: what it was started with.
         state: WARMING for a spare, STARTING for one that is to serve.
         cause: why it was started.
+        clock: tells the time.
         on_change: called after each change of state or stage.
     """
 
     def __init__(
         self,
-        process: WorkerProcess,
+        process: Process,
         settings: Settings,
         state: WorkerState,
         cause: str,
+        clock: Clock,
         on_change: Callable[[], None],
     ) -> None:
+        self._clock = clock
         self.process = process
         self.settings = settings
         self.state = state
-        self.since = time.time()
+        self.since = self._clock.time()
         self.was_spare = state is WorkerState.WARMING
         self.stage = ""
         self.model = ""
@@ -61,14 +64,17 @@ class Worker:
         self.fault: protocol.Fault | None = None
         self.warm_at: float | None = None
         self.ready_at: float | None = None
+        self.started_at = clock.monotonic()
         # When it was first asked to serve: at its start, or at its promotion.
-        self.asked_at = process.started_at
+        self.asked_at = self.started_at
         self.our_end: End | None = None
         self.was_killed = False
         self.ended_in = state
-        self.vitals = Vitals(time.monotonic)
+        self.vitals = Vitals(clock.monotonic)
         self._on_change = on_change
-        self._deadline: float | None = time.monotonic() + settings.worker.startup_timeout_seconds
+        self._deadline: float | None = (
+            self._clock.monotonic() + settings.worker.startup_timeout_seconds
+        )
         log.info("worker_started", worker_pid=self.pid, state=state.value, cause=cause)
 
     @property
@@ -82,41 +88,60 @@ class Worker:
     @property
     def ready_for_seconds(self) -> float | None:
         """How long it has been ready to serve; None if it never was."""
-        return None if self.ready_at is None else time.monotonic() - self.ready_at
+        return None if self.ready_at is None else self._clock.monotonic() - self.ready_at
 
     def seconds_until_deadline(self) -> float | None:
         """How long the present state may still last; None when it has no limit."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return (
+            None if self._deadline is None else max(0.0, self._deadline - self._clock.monotonic())
+        )
 
     # -- what it says -----------------------------------------------------------------------
 
-    def heard_beat(self, beat: protocol.Beat) -> None:
-        self.beat = beat
-        self.vitals.beat(beat)
+    def hear(self, message: protocol.FromWorker) -> None:
+        """A message of its; whether it may serve (`Ready`) is decided by `lifecycle.py`."""
+        if isinstance(message, protocol.Beat):
+            self.beat = message
+            self.vitals.beat(message)
+        elif isinstance(message, protocol.Stage):
+            self._on_stage(message)
+        elif isinstance(message, protocol.Warm):
+            self._on_warm()
+        elif isinstance(message, protocol.Fault):
+            self.fault = message
+            log.error(
+                "worker_reported_fault", worker_pid=self.pid, kind=message.kind,
+                text=message.message,
+            )  # fmt: skip
+        elif isinstance(message, protocol.Drained):
+            log.info(
+                "worker_drained", worker_pid=self.pid, finished=message.finished,
+                abandoned=message.abandoned,
+            )  # fmt: skip
 
-    def heard_stage(self, message: protocol.Stage) -> None:
+    def _on_stage(self, message: protocol.Stage) -> None:
         if self.state not in (WorkerState.STARTING, WorkerState.WARMING):
             return
         self.stage = message.text
         if message.extend_seconds > 0 and self._deadline is not None:
-            self._deadline = max(self._deadline, time.monotonic() + message.extend_seconds)
+            self._deadline = max(self._deadline, self._clock.monotonic() + message.extend_seconds)
         self._on_change()
 
-    def heard_warm(self) -> None:
+    def _on_warm(self) -> None:
         """A spare has got as far as it can without GPU memory."""
         if self.state is WorkerState.WARMING:
             self._deadline = None
             self.stage = ""
             self.vitals.begin()
-            self.warm_at = time.monotonic()
-            seconds = round(self.warm_at - self.process.started_at, 2)
+            self.warm_at = self._clock.monotonic()
+            seconds = round(self.warm_at - self.started_at, 2)
             self._move(WorkerState.WARM, "everything is imported", warm_seconds=seconds)
 
     # -- what is done with it ---------------------------------------------------------------
 
     def promote(self, cause: str) -> None:
         """A spare is to serve; one that is still warming goes straight on when it has."""
-        self.asked_at = time.monotonic()
+        self.asked_at = self._clock.monotonic()
         self._deadline = self.asked_at + self.settings.worker.startup_timeout_seconds
         self._move(WorkerState.STARTING, cause)
         self.process.send(protocol.Promote())
@@ -131,7 +156,7 @@ class Worker:
         Returns:
             Seconds since it was asked to serve.
         """
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self.model, self.device = message.model, message.device
         self.process.send(protocol.Serve(blamed_pids))
         self.ready_at = now
@@ -150,7 +175,7 @@ class Worker:
         """It accepts nothing more, finishes what it has, and ends."""
         timeout = self.settings.worker.drain_timeout_seconds
         self.process.send(protocol.Drain(timeout))
-        self._deadline = time.monotonic() + timeout + _DRAIN_GRACE_SECONDS
+        self._deadline = self._clock.monotonic() + timeout + _DRAIN_GRACE_SECONDS
         self._move(WorkerState.DRAINING, cause)
 
     def terminate(self, end: End, grace_seconds: float | None = None) -> None:
@@ -161,7 +186,7 @@ class Worker:
             grace_seconds = self.settings.worker.stop_timeout_seconds
         self.our_end = end
         self.process.signal(signal.SIGTERM)
-        self._deadline = time.monotonic() + grace_seconds
+        self._deadline = self._clock.monotonic() + grace_seconds
         self._move(WorkerState.STOPPING, end.cause)
 
     def apply(self, changed: dict[str, Any]) -> None:
@@ -202,7 +227,7 @@ class Worker:
 
     def check_deadline(self) -> None:
         """Act when the present state has lasted too long."""
-        if self._deadline is None or time.monotonic() < self._deadline:
+        if self._deadline is None or self._clock.monotonic() < self._deadline:
             return
         if self.state in (WorkerState.STARTING, WorkerState.WARMING):
             late = "not ready within worker.startup_timeout_seconds"
@@ -234,11 +259,28 @@ class Worker:
             )
         self._move(WorkerState.ENDED, end.cause)
 
+    def crash(self, end: End, status: int) -> Crash:
+        """What is known of its end, for the dossier."""
+        beat = self.beat
+        return Crash(
+            at=self._clock.time(),
+            pid=self.pid,
+            cause=end.cause,
+            kind=end.kind.value,
+            status=status,
+            in_state=self.ended_in.value,
+            served_seconds=self.ready_for_seconds,
+            in_flight=beat.in_flight if beat is not None else 0,
+            queue_depth=beat.queue_depth if beat is not None else 0,
+            running=beat.running if beat is not None else "",
+            last_lines=tuple(self.process.last_lines),
+        )
+
     def _move(self, to: WorkerState, cause: str, **facts: object) -> None:
         old = self.state
         if to not in TRANSITIONS[old]:
             raise AssertionError(f"a worker that is {old.value} cannot become {to.value} ({cause})")
-        self.state, self.since = to, time.time()
+        self.state, self.since = to, self._clock.time()
         log.info(
             "worker_state_changed",
             old=old.value,

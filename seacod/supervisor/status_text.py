@@ -1,0 +1,47 @@
+"""The line that `systemctl status` shows."""
+
+from __future__ import annotations
+
+from seacod.accelerators.nvidia import Gpu
+from seacod.supervisor.workers.report import Report
+from seacod.supervisor.workers.states import ServiceState, WorkerState
+
+_EXPLANATIONS = {
+    ServiceState.ABSENT: "no worker",
+    ServiceState.STARTING: "starting",
+    ServiceState.SERVING: "serving",
+    ServiceState.DRAINING: "finishing running requests",
+    ServiceState.STOPPING: "stopping the worker",
+    ServiceState.BACKING_OFF: "the worker ended; waiting to start it again",
+    ServiceState.CRASH_LOOPING: "CRASH LOOP: the worker keeps ending; trying again slowly",
+}
+
+
+def status_text(report: Report, port: int, serving: int, workers: int, gpu: Gpu | None) -> str:
+    """The state of the service in one line.
+
+    Args:
+        report: of the service as a whole.
+        port: it listens on.
+        serving: workers that serve, of all `workers`.
+        gpu: the one the first worker uses.
+    """
+    parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
+    parts.append(f"port {port}")
+    if workers > 1:
+        parts.append(f"{serving} of {workers} workers serve")
+    if report.state is ServiceState.SERVING:
+        beat = report.beat
+        parts.append(f"model {report.model} on {report.device}")
+        parts.append(f"{beat.in_flight if beat else 0} in flight")
+        parts.append(f"{beat.queue_depth if beat else 0} waiting")
+        if gpu is not None:
+            parts.append(f"GPU {gpu.used_bytes >> 20} of {gpu.total_bytes >> 20} MiB")
+    if report.replacement is not None:
+        parts.append("a worker with new settings is loading")
+    elif report.spare is not None:
+        is_warm = report.spare.state is WorkerState.WARM
+        parts.append("spare ready" if is_warm else "spare loading")
+    last = f" (last: {report.last_causes[-1]})" if report.last_causes else ""
+    parts.append(f"{report.restarts} restarts{last}")
+    return ", ".join(parts)

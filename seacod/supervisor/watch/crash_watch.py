@@ -1,0 +1,113 @@
+"""What is done about each crash of a worker: an alert with all that is known, a dossier, and a look
+for the recording that keeps causing it. Hears of crashes on the bus; owned by `watches.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from seacod.alerts.deduplicator import Deduplicator
+from seacod.supervisor.bus import Bus, WorkerCrashed
+from seacod.supervisor.watch import crashes
+from seacod.supervisor.watch.crashes import Crash
+from seacod.supervisor.watch.replica_watch import ReplicaWatch
+
+log = structlog.get_logger(__name__)
+
+# So many crashes with the same recording within a day, and it is named.
+_POISON_CRASHES = 2
+_SUSPECT_SECONDS = 86_400.0
+_MAX_SUSPECTS = 200
+
+
+class CrashWatch:
+    """The watch over crashes.
+
+    Args:
+        state: where the dossiers lie.
+        replicas: whose memory goes into a dossier.
+        deduplicator: who is told.
+        evidence: figures and lines for a dossier.
+        bus: tells of crashes.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        replicas: Sequence[ReplicaWatch],
+        deduplicator: Deduplicator,
+        evidence: Callable[[], dict[str, Any]],
+        bus: Bus,
+    ) -> None:
+        self._state = state
+        self._replicas = replicas
+        self._deduplicator = deduplicator
+        self._evidence = evidence
+        self._unwritten: asyncio.Queue[WorkerCrashed] = asyncio.Queue()
+        # Recordings that were with the model when a worker crashed, with the times.
+        self._suspects: dict[str, list[float]] = {}
+        bus.subscribe(WorkerCrashed, self._on_crash)
+
+    async def run(self) -> None:
+        """Write dossiers until cancelled."""
+        while True:
+            await self._keep(await self._unwritten.get())
+
+    async def finish(self) -> None:
+        """The service ends: write what there is."""
+        while not self._unwritten.empty():
+            await self._keep(self._unwritten.get_nowait())
+
+    async def _keep(self, event: WorkerCrashed) -> None:
+        moments = self._replicas[event.replica.number].curves.all()
+        await asyncio.to_thread(crashes.keep, self._state, event.crash, self._evidence(), moments)
+
+    def _on_crash(self, event: WorkerCrashed) -> None:
+        self._unwritten.put_nowait(event)
+        crash, count = event.crash, event.crash.in_flight
+        directory = crashes.directory_of(self._state, crash)
+        kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
+        lost = f"by its last beat, {count} requests were inside" if count else "it was idle"
+        lost_zh = (
+            f"最后一次心跳时有 {count} 个请求在处理" if count else "最后一次心跳时没有请求在处理"
+        )
+        self._deduplicator.raised(
+            kind,
+            f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced.",
+            f"识别进程（pid {crash.pid}）已退出：{crash.cause}；{lost_zh}。正在恢复。",
+            key=event.replica.name,
+            exit_status=crash.status,
+            last_recording=crash.running,
+            served_seconds=None if crash.served_seconds is None else round(crash.served_seconds),
+            memory_of_the_last_ten_minutes=self._replicas[event.replica.number].curves.in_words(),
+            dossier=str(directory),
+            last_lines_of_the_worker=list(crash.last_lines),
+            _picture=str(directory / crashes.PICTURE),
+        )
+        self._look_for_poison(crash)
+
+    def _look_for_poison(self, crash: Crash) -> None:
+        """A recording that was with the model in more than one crash is probably their cause."""
+        for recording in filter(None, crash.running.split("; ")):
+            since = crash.at - _SUSPECT_SECONDS
+            times = [t for t in self._suspects.get(recording, []) if t > since] + [crash.at]
+            self._suspects[recording] = times
+            count = len(times)
+            if count < _POISON_CRASHES:
+                continue
+            log.error("poison_suspected", recording=recording, crashes=count)
+            self._deduplicator.raised(
+                "poison",
+                f"The recording {recording} was with the model in {count} crashes within a day; "
+                "ask who sends it to stop, and keep it for a report.",
+                f"录音 {recording} 在一天内的 {count} 次崩溃中都正在被识别；"
+                "请让发送者停止提交，并保留该文件以便排查。",
+                key=recording,
+            )
+        while len(self._suspects) > _MAX_SUSPECTS:
+            self._suspects.pop(next(iter(self._suspects)))

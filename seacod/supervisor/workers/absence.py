@@ -1,0 +1,29 @@
+"""Time without a worker that serves, after a first one has served."""
+
+from __future__ import annotations
+
+from seacod.supervisor.workers.host import Clock
+
+
+class Absence:
+    """Measures how long nobody served: the last time, and in all."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.last_seconds: float | None = None
+        self.total_seconds = 0.0
+        self._clock = clock
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        """Nobody serves from now on; nothing changes if that was so before."""
+        if self._since is None:
+            self._since = self._clock.monotonic()
+
+    def end(self) -> float | None:
+        """A worker serves: the seconds without one; None when somebody served all the time."""
+        if self._since is None:
+            return None
+        away, self._since = self._clock.monotonic() - self._since, None
+        self.last_seconds = away
+        self.total_seconds += away
+        return away

@@ -1,0 +1,80 @@
+"""What the lives of workers run on: processes, clock, memory, chance. In simulated time each part
+is a stand-in; nothing in this folder reads a clock or starts a process except through it.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from seacod.config.schema import Settings
+from seacod.protocol import FromSupervisor
+from seacod.supervisor.workers.events import EventQueue
+from seacod.supervisor.workers.host_memory import Cgroup, HostMemoryGate
+
+
+class Clock(Protocol):
+    """The module `time`, or a stand-in. Waiting is the event loop's, whose time must agree."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+
+    def time(self) -> float:
+        """Unix seconds, which jump when the machine's clock is set."""
+
+
+class Process(Protocol):
+    """One worker process; `process.py` has the real one."""
+
+    slot: str
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def last_lines(self) -> Iterable[str]: ...
+
+    def send(self, message: FromSupervisor) -> None: ...
+
+    def signal(self, number: signal.Signals) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class StartProcess(Protocol):
+    """Starts a worker process that reports to `events`."""
+
+    def __call__(
+        self,
+        settings: Settings,
+        events: EventQueue,
+        *,
+        slot: str,
+        is_spare: bool,
+        environment: Mapping[str, str],
+    ) -> Process: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine as a worker's life sees it.
+
+    Args:
+        start: starts a process.
+        clock: tells the time.
+        memory: whether a second worker fits.
+        cgroup: where the kernel counts whom it killed for memory.
+        random: for the jitter of pauses.
+    """
+
+    start: StartProcess
+    clock: Clock = time
+    memory: HostMemoryGate = field(default_factory=HostMemoryGate)
+    cgroup: Cgroup = field(default_factory=Cgroup.own)
+    random: random.Random = field(default_factory=random.Random)

@@ -1,0 +1,39 @@
+"""What the life of one replica has to say to operators: on the bus, and kept in its report."""
+
+from __future__ import annotations
+
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
+from seacod.supervisor.workers.host import Clock
+from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.workers.report import Report
+
+
+class Telling:
+    """Publishes alerts of one replica.
+
+    Args:
+        replica: what they are about.
+        bus: where they are published.
+        report: where they are written down.
+        clock: when it was.
+    """
+
+    def __init__(self, replica: Replica, bus: Bus, report: Report, clock: Clock) -> None:
+        self._key = replica.name
+        self._bus = bus
+        self._report = report
+        self._clock = clock
+
+    def raised(self, kind: str, english: str, chinese: str) -> None:
+        """Something an operator should hear."""
+        self.note(kind, english)
+        self._bus.publish(AlertRaised(kind, english, chinese, self._key))
+
+    def cleared(self, kind: str, english: str, chinese: str) -> None:
+        """It is over."""
+        self.note(f"{kind} over", english)
+        self._bus.publish(AlertCleared(kind, english, chinese, self._key))
+
+    def note(self, event: str, text: str) -> None:
+        """Written down for status only."""
+        self._report.notice(self._clock.time(), event, text)
