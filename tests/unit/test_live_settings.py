@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,7 +134,9 @@ def test_settings_that_are_kept_are_replaced_at_a_reload() -> None:
             asked = {
                 one.arg
                 for one in [*function.args.args, *function.args.kwonlyargs]
-                if one.annotation is not None and "Callable" in ast.unparse(one.annotation)
+                if one.annotation is not None
+                and {"Callable", "SettingsHolder"}
+                & set(re.findall(r"\w+", ast.unparse(one.annotation)))
             }
             for node in at_once(function):
                 if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:

@@ -1,0 +1,600 @@
+"""The lives of workers in simulated time: the real `Replicas` and all below it, on an event loop
+whose clock jumps to the next thing that is due, with workers that are no processes.
+
+A simulated hour takes a part of a second. `World.check` looks, each time the loop has gone round,
+whether the promises of docs/architecture.md hold; what is promised is computed here a second time,
+from what was done to the workers, and not asked of the code under test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import random
+import selectors
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from seacod import protocol
+from seacod.config import Settings
+from seacod.config.changes import with_values
+from seacod.errors import ConfigError
+from seacod.supervisor.bus import Bus, ReplacementEnded, WorkerCrashed
+from seacod.supervisor.reload import Reloader
+from seacod.supervisor.settings import SettingsHolder
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.supervisor.systemd.notify import Notifier
+from seacod.supervisor.workers.events import EventQueue, Exited, Probed, Received
+from seacod.supervisor.workers.host import Host
+from seacod.supervisor.workers.host_memory import HostMemoryGate
+from seacod.supervisor.workers.lifecycle import Lifecycle
+from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.workers.replicas import Replicas
+from seacod.supervisor.workers.states import ServiceState
+
+GIB = 1 << 30
+BEAT_SECONDS = 2.0
+# What the supervisor may take to notice something: its tick, and a beat's age.
+SLACK_SECONDS = 3.0
+
+SECTIONS: dict[str, dict[str, Any]] = {
+    "worker": {
+        "startup_timeout_seconds": 40, "drain_timeout_seconds": 20, "stop_timeout_seconds": 5,
+    },
+    "supervisor": {
+        "beat_timeout_seconds": 15, "progress_timeout_seconds": 60, "probe_interval_seconds": 5,
+        "probe_timeout_seconds": 2, "probe_failures": 3, "spare": "off",
+        "backoff_initial_seconds": 1, "backoff_max_seconds": 30, "stable_seconds": 60,
+        "crash_loop_failures": 5, "crash_loop_window_seconds": 600, "crash_loop_pause_seconds": 300,
+    },
+}  # fmt: skip
+
+
+class Clock:
+    """Both clocks of the machine; the wall clock may be set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.wall = 1_700_000_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.wall + self.now
+
+
+class _Selector(selectors.SelectSelector):
+    """Does not wait: the clock jumps instead."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.each_turn: Callable[[], None] = lambda: None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.each_turn()
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "nothing will ever happen"
+            self._clock.now += max(0.0, timeout)
+        return ready
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: Clock) -> None:
+        self.selector = _Selector(clock)
+        self._simulated = clock
+        super().__init__(self.selector)
+
+    def time(self) -> float:
+        return self._simulated.now
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a worker behaves."""
+
+    load_seconds: float = 3.0
+    exit_at_start: int | None = None
+    never_ready: bool = False
+    exit_on_serve: int | None = None
+    exit_on_promote: int | None = None
+    ignores_term: bool = False
+    ignores_drain: bool = False
+    drain_seconds: float = 1.0
+
+
+class Worker:
+    """A worker process that is none."""
+
+    def __init__(
+        self,
+        world: World,
+        settings: Settings,
+        events: EventQueue,
+        *,
+        slot: str,
+        is_spare: bool,
+        environment: Mapping[str, str],
+    ) -> None:
+        self.pid = world.next_pid()
+        self.slot = slot
+        self.settings = settings
+        self.replica = int(slot.removeprefix("worker")) // 16
+        self.last_lines: collections.deque[str] = collections.deque(["last words"])
+        self.is_spare = is_spare
+        self.plan = world.plan
+        if settings.asr.cpu_threads in world.bad_threads:
+            self.plan = replace(self.plan, **world.bad_threads[settings.asr.cpu_threads])
+        self.is_alive = True
+        self.is_closed = False
+        self.is_warm = False
+        self.is_served = False
+        self.is_told_to_end = False
+        self.is_given_up = False
+        self.retired = False
+        # silent: no beats, blocked in all it does; stuck: work does not come back; deaf: no HTTP.
+        self.illness: str | None = None
+        self.ill_since = self.served_at = world.clock.now
+        self.asked_at = world.clock.now
+        self._is_promoted = not is_spare
+        self._is_loaded = False
+        self._world = world
+        self._events = events
+        if self.plan.exit_at_start is not None:
+            self._later(0.5, self.exit, self.plan.exit_at_start)
+        elif not self.plan.never_ready:
+            self._later(self.plan.load_seconds, self._loaded)
+        self._later(BEAT_SECONDS, self._beat)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it takes connections from the socket."""
+        return self.is_alive and self.is_served and not self.is_told_to_end
+
+    def fall_ill(self, illness: str | None) -> None:
+        self.illness, self.ill_since = illness, self._world.clock.now
+
+    def exit(self, status: int) -> None:
+        if self.is_alive:
+            self.is_alive = False
+            self._events.put(Exited(self.pid, status))
+
+    # -- what the supervisor does with it ---------------------------------------------------
+
+    def send(self, message: protocol.FromSupervisor) -> None:
+        self._world.sent(self, message)
+        if not self.is_alive:
+            return
+        if isinstance(message, protocol.Promote):
+            self.asked_at = self._world.clock.now
+            self._is_promoted = True
+            if self.plan.exit_on_promote is not None:
+                self._later(0.1, self.exit, self.plan.exit_on_promote)
+            elif self._is_loaded:
+                self._later(0.5, self._ready)
+        elif isinstance(message, protocol.Serve):
+            self.is_served, self.served_at = True, self._world.clock.now
+            if self.plan.exit_on_serve is not None:
+                self._later(0.2, self.exit, self.plan.exit_on_serve)
+        elif isinstance(message, protocol.Retire):
+            self.retired = True
+        elif isinstance(message, protocol.Reload):
+            self.settings = with_values(self.settings, message.changes)
+        elif isinstance(message, protocol.Drain):
+            self.is_told_to_end = True
+            if not self.plan.ignores_drain:
+                self._later(self.plan.drain_seconds, self._drained)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._world.signalled(self, number)
+        if number == signal.SIGUSR2:
+            self.is_given_up = True
+        if number == signal.SIGTERM:
+            self.is_told_to_end = True
+            if not self.plan.ignores_term and self.illness != "silent":
+                self._later(0.1, self.exit, 0)
+
+    def kill(self) -> None:
+        self.is_told_to_end = True
+        self._later(0.01, self.exit, -signal.SIGKILL)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    # -- what it does by itself -------------------------------------------------------------
+
+    def _later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
+        self._world.loop.call_later(seconds, action, *arguments)
+
+    def _say(self, message: protocol.FromWorker) -> None:
+        if self.is_alive and self.illness != "silent":
+            self._events.put(Received(self.pid, message))
+
+    def _loaded(self) -> None:
+        self._is_loaded = True
+        if self.is_spare and self.is_alive:
+            self.is_warm = self.illness != "silent"
+            self._say(protocol.Warm())
+        if self._is_promoted:
+            self._ready()
+
+    def _ready(self) -> None:
+        self._say(protocol.Ready("simulated", "cpu", 0.1))
+
+    def _drained(self) -> None:
+        self._say(protocol.Drained(0, 0))
+        if self.illness != "silent":
+            self.exit(0)
+
+    def _beat(self) -> None:
+        if not self.is_alive:
+            return
+        now = self._world.clock.now
+        age = max(0.1, now - self.ill_since) if self.illness == "stuck" else 0.0
+        self._say(protocol.Beat(0, 0, age, age))
+        self._later(BEAT_SECONDS, self._beat)
+
+
+class Fallback:
+    """Whether the supervisor itself answers."""
+
+    is_open = False
+    reason = ""
+
+    def open(self, reason: str, retry_after_seconds: Callable[[], int]) -> None:
+        assert retry_after_seconds() >= 1
+        self.is_open, self.reason = True, reason
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+class World:
+    """A service in simulated time.
+
+    Args:
+        count: of the replicas.
+        seed: for the jitter.
+        sections: settings that differ from `SECTIONS`.
+    """
+
+    def __init__(self, count: int = 1, seed: int = 0, **sections: dict[str, Any]) -> None:
+        self.clock = Clock()
+        self.loop = _Loop(self.clock)
+        self.plan = Plan()
+        self.bad_threads: dict[int, dict[str, Any]] = {}
+        self.available_bytes = 64 * GIB
+        self.memory_kills = 0
+        self.processes: list[Worker] = []
+        self.heard: list[Any] = []
+        self.file = Settings.model_validate(
+            {
+                name: {**SECTIONS.get(name, {}), **sections.get(name, {})}
+                for name in {*SECTIONS, *sections}
+            }
+        )
+        self.is_file_broken = False
+        self.settings = SettingsHolder(self.file, self._read)
+        self.fallback = Fallback()
+        self.bus = Bus(self._on_handler_failure)
+        host = Host(
+            self._start,
+            self.clock,
+            HostMemoryGate(lambda: self.available_bytes, resident=lambda pid: GIB),
+            self,  # type: ignore[arg-type]  # of a cgroup only the count of kills is asked for
+            random.Random(seed),
+        )
+        replicas = [Replica(number, count) for number in range(count)]
+        self.bus.subscribe(WorkerCrashed, self._on_crash)
+        self.bus.subscribe(ReplacementEnded, self._on_replacement_ended)
+        self.loop_run(self._make(replicas, host))
+        self._pids = iter(range(100, 1_000_000))
+        # What is promised: no start before this moment; one that is asked for may come at once.
+        self._failures: list[list[float]] = [[] for _ in replicas]
+        self._not_before = [0.0] * count
+        self._is_looping = [False] * count
+        # When a new worker was last asked for, or given up.
+        self._replacing_at = [-1.0] * count
+        self._broken = ""
+        self._stood_still_at = 0.0
+        self.stop_asked_at: float | None = None
+        self._stops_by = float("inf")
+        self.loop.selector.each_turn = self.check
+        self.running = self.loop.create_task(self.workers.run(TaskHeartbeats(self.clock.monotonic)))
+        self.loop.create_task(self._probe())
+
+    async def _make(self, replicas: list[Replica], host: Host) -> None:
+        self.workers = Replicas(replicas, self.settings, host, self.fallback, self.bus)
+        self.reloader = Reloader(self.settings, self.workers, self.bus, Notifier(keep=True))
+
+    def loop_run(self, coroutine: Any) -> None:
+        self.loop.run_until_complete(coroutine)
+
+    # -- what the world does ----------------------------------------------------------------
+
+    def pass_seconds(self, seconds: float) -> None:
+        """The machine goes on."""
+        self.loop_run(asyncio.sleep(seconds))
+
+    def _settle(self) -> None:
+        """What was put is taken."""
+        self.pass_seconds(0.001)
+
+    def until(self, condition: Callable[[], Any], within_seconds: float = 3600.0) -> None:
+        """Let time pass until it is so."""
+        end = self.clock.now + within_seconds
+        while not condition():
+            assert self.clock.now < end, f"not within {within_seconds} s"
+            self.pass_seconds(0.05)
+
+    def stand_still(self, seconds: float) -> None:
+        """The supervisor does not run for a while (SIGSTOP, a frozen container)."""
+        self._settle()
+        self.clock.now += seconds
+        self._stood_still_at = self.clock.now
+        self._stops_by += seconds
+
+    def set_wall_clock(self, seconds: float) -> None:
+        self.clock.wall += seconds
+
+    def configure(self, **sections: dict[str, Any]) -> None:
+        """Write other settings into the file."""
+        dumped = self.file.model_dump(mode="json")
+        for name, section in sections.items():
+            dumped[name] |= section
+        self.file = Settings.model_validate(dumped)
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        self._replacing_at = [self.clock.now] * len(self._replacing_at)
+        self.reloader.reload()
+
+    def recycle(self, number: int, *, may_overlap: bool = True) -> None:
+        """A fresh worker is wanted."""
+        self._replacing_at[number] = self.clock.now
+        life = self.workers.lives[number]
+        self.workers.replace_one(life.replica, "it is old", may_overlap=may_overlap)
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self._settle()
+        now, settings = self.clock.now, self.settings.current
+        self._stops_by = min(
+            self._stops_by,
+            now
+            + (settings.server.drain_notice_seconds if self.stop_asked_at is None else 0.0)
+            + settings.worker.drain_timeout_seconds
+            + settings.worker.stop_timeout_seconds
+            + 4.0
+            + SLACK_SECONDS,
+        )
+        if self.stop_asked_at is None:
+            self.stop_asked_at = now
+        self.workers.stop("SIGTERM received")
+
+    def finish(self) -> None:
+        """Stop, and see that nothing is left."""
+        if not self.running.done():
+            self.stop()
+        while not self.running.done():
+            self.pass_seconds(1.0)
+        self.running.result()
+        self.loop.selector.each_turn = lambda: None
+        left = [one.pid for one in self.processes if one.is_alive or not one.is_closed]
+        assert not left, f"left behind: {left}"
+
+    def close(self) -> None:
+        self.loop.selector.each_turn = lambda: None
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.wait_for(_all(tasks), 60))
+        self.loop.close()
+
+    def out_of_memory_kills(self) -> int:
+        return self.memory_kills
+
+    # -- what is known ----------------------------------------------------------------------
+
+    @property
+    def life(self) -> Lifecycle:
+        return self.workers.lives[0]
+
+    @property
+    def state(self) -> str:
+        return self.workers.report.state.value
+
+    def alive(self) -> list[Worker]:
+        return [one for one in self.processes if one.is_alive]
+
+    def front(self, number: int = 0) -> Worker:
+        """The worker in front of a replica."""
+        pid = self.workers.lives[number].report.pid
+        return next(one for one in self.processes if one.pid == pid)
+
+    def spare(self, number: int = 0) -> Worker:
+        spare = self.workers.lives[number].report.spare
+        assert spare is not None
+        return next(one for one in self.processes if one.pid == spare.pid)
+
+    def started(self) -> World:
+        """All replicas serve."""
+        self.until(lambda: self.workers.serving() == len(self.workers.lives))
+        return self
+
+    def next_pid(self) -> int:
+        return next(self._pids)
+
+    # -- the supervisor's side --------------------------------------------------------------
+
+    def _read(self) -> Settings:
+        if self.is_file_broken:
+            raise ConfigError("the file is broken")
+        return self.file
+
+    def _start(self, settings: Settings, events: EventQueue, **given: Any) -> Worker:
+        worker = Worker(self, settings, events, **given)
+        self.processes.append(worker)
+        if not worker.is_spare:
+            self._check_pace(worker)
+        return worker
+
+    async def _probe(self) -> None:
+        """As `probe.py`, without a socket."""
+        while True:
+            now = self.settings.current.supervisor
+            for life in self.workers.lives:
+                slot = life.slot
+                worker = next((w for w in self.alive() if w.slot == slot), None)
+                if worker is not None:
+                    is_deaf = worker.illness in ("silent", "deaf")
+                    life.events.put(Probed("no answer" if is_deaf else None))
+            await asyncio.sleep(now.probe_interval_seconds)
+
+    def _on_handler_failure(self) -> None:
+        self._promise(False, "an event's handler has failed")
+
+    def _on_crash(self, event: WorkerCrashed) -> None:
+        """The promise of the pause, computed from the settings and the crashes alone."""
+        number, settings = event.replica.number, self.settings.current.supervisor
+        others = [
+            one
+            for one in self.alive()
+            if one.replica == number and not one.is_spare and not one.is_told_to_end
+        ]
+        if others:
+            return  # a replacement is there already: nothing is to be started
+        now, served = self.clock.now, event.crash.served_seconds
+        was_stable = served is not None and served >= settings.stable_seconds
+        failures = self._failures[number] = [
+            *([] if was_stable else self._failures[number]),
+            now,
+        ]
+        doubled = settings.backoff_initial_seconds * 2 ** (len(failures) - 1)
+        step = min(settings.backoff_max_seconds, doubled)
+        count = settings.crash_loop_failures
+        self._is_looping[number] = len(failures) >= count and any(
+            failures[i + count - 1] - failures[i] <= settings.crash_loop_window_seconds
+            for i in range(len(failures) - count + 1)
+        )
+        if self._is_looping[number]:
+            step = settings.crash_loop_pause_seconds
+        self._not_before[number] = now + step / 2
+
+    def _on_replacement_ended(self, event: ReplacementEnded) -> None:
+        """The next replica's turn, or all go back."""
+        self._replacing_at = [self.clock.now] * len(self._replacing_at)
+
+    # -- the promises -----------------------------------------------------------------------
+
+    def _promise(self, holds: bool, otherwise: str) -> None:
+        """Told by the next `check`, since an error here would only be one of the code's."""
+        if not holds and not self._broken:
+            self._broken = otherwise
+
+    def _is_replacing(self, number: int) -> bool:
+        is_on_its_way = self.workers.lives[number]._rollover.current is not None
+        return is_on_its_way or self._replacing_at[number] == self.clock.now
+
+    def _check_pace(self, worker: Worker) -> None:
+        early = self._not_before[worker.replica] - self.clock.now
+        self._promise(
+            early <= 1e-6 or self._is_replacing(worker.replica),
+            f"a start {early:.2f} s before its pause was over",
+        )
+
+    def sent(self, worker: Worker, message: protocol.FromSupervisor) -> None:
+        """The supervisor says something to a worker."""
+        if isinstance(message, protocol.Promote) and (
+            not worker.is_warm or self._is_looping[worker.replica]
+        ):
+            self._check_pace(worker)
+        if isinstance(message, protocol.Promote):
+            self._promise(
+                self.stop_asked_at is None, "a spare was promoted while the service stops"
+            )
+        if isinstance(message, protocol.Drain):
+            self._promise(
+                self.stop_asked_at is not None or self._is_replacing(worker.replica),
+                "a worker was drained that nobody asked to go",
+            )
+
+    def signalled(self, worker: Worker, number: signal.Signals) -> None:
+        """The supervisor sends a signal to a worker."""
+        if number == signal.SIGUSR2:
+            self._promise(worker.illness is not None, "a worker that owes nothing was given up")
+
+    def check(self) -> None:
+        """Each time the loop has gone round."""
+        assert not self._broken, self._broken
+        if self.running.done():
+            self.running.result()
+            return
+        now = self.clock.now
+        owned = self.workers.pids()
+        for worker in self.alive():
+            assert worker.pid in owned, f"{worker.pid} belongs to nobody"
+            self._check_that_hangs_are_noticed(worker, now)
+        for life in self.workers.lives:
+            self._check_replica(life)
+        accepting = [one for one in self.alive() if one.accepts]
+        assert not (accepting and self.fallback.is_open), "two answer on the same socket"
+        states = [life.report.state for life in self.workers.lives]
+        if all(
+            state in (ServiceState.STARTING, ServiceState.BACKING_OFF, ServiceState.CRASH_LOOPING)
+            for state in states
+        ):
+            assert self.fallback.is_open, f"nobody answers: {[s.value for s in states]}"
+        if ServiceState.SERVING in states:
+            assert not self.fallback.is_open, "the fallback answers though a worker serves"
+        assert now <= self._stops_by, "a stop does not end"
+
+    def _check_replica(self, life: Lifecycle) -> None:
+        number = life.replica.number
+        mine = [one for one in self.alive() if one.replica == number]
+        assert sum(one.accepts for one in mine) <= 1, "two workers in front"
+        assert sum(one.is_spare and not one._is_promoted for one in mine) <= 2, "too many spares"
+        if life.report.state is ServiceState.ABSENT and self.processes:
+            is_over = self.stop_asked_at or self.workers.fatal_exit_code is not None
+            assert is_over, "no worker, and none is due"
+
+    def _check_that_hangs_are_noticed(self, worker: Worker, now: float) -> None:
+        if worker.illness is None or worker.is_told_to_end:
+            return
+        if not worker.is_served and not (worker.is_spare and worker.is_warm):
+            return
+        if worker.is_spare and not worker.is_served and worker.illness != "silent":
+            return  # a spare owes beats and nothing else
+        if worker.is_spare and not worker.is_served and worker._is_promoted:
+            return  # it is starting: that has a limit of its own
+        settings = self.settings.current.supervisor
+        limit = {
+            "silent": settings.beat_timeout_seconds,
+            "stuck": settings.progress_timeout_seconds,
+            "deaf": (settings.probe_failures + 1) * settings.probe_interval_seconds,
+        }[worker.illness]
+        since = max(worker.ill_since, worker.served_at, self._stood_still_at)
+        assert now - since <= limit + SLACK_SECONDS, f"{worker.illness}: not noticed"
+
+
+async def _all(tasks: set[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No log: a simulated day would fill a file."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
