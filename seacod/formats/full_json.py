@@ -77,6 +77,6 @@ def _render_openai(transcript: Transcript, granularities: Granularities) -> dict
 
 
 FORMAT = OutputFormat(
-    "json", ".json", "application/json", "JSON with everything there is", "JSON（全部信息）", 10,
+    "json", ".json", "application/json", ("JSON（全部信息）", "JSON with everything there is"), 10,
     render=_render, render_openai=_render_openai, is_json=True, is_on_page=True, is_in_zip=True,
 )  # fmt: skip
