@@ -10,11 +10,13 @@ import html
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seacod.alerts.kinds import KINDS, Severity
 from seacod.alerts.outbox import Message
-from seacod.config.alerts import AlertSettings
+
+if TYPE_CHECKING:
+    from seacod.config.alerts import AlertSettings
 
 # What one message shows in full; the rest is counted.
 _SHOWN = 20

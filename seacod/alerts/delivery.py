@@ -13,14 +13,11 @@ from collections.abc import Callable
 import anyio
 import structlog
 
-from seacod.alerts.channels.base import Channel, Undelivered
-from seacod.alerts.channels.dingtalk import DingTalk
-from seacod.alerts.channels.mail import Mail
-from seacod.alerts.channels.webhook import Webhook
+from seacod.alerts.channels.base import Undelivered
+from seacod.alerts.channels.registry import all_channels, configured
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Message, Outbox, now
 from seacod.config.alerts import AlertSettings
-from seacod.config.secrets import find_secret
 
 log = structlog.get_logger(__name__)
 
@@ -28,21 +25,6 @@ _LOOK_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 10.0
 _MAX_RETRY_SECONDS = 300.0
 _SYNC_SECONDS = 5.0
-CHANNELS: dict[str, Callable[[AlertSettings], Channel]] = {
-    "mail": Mail, "dingtalk": DingTalk, "webhook": Webhook,
-}  # fmt: skip
-
-
-def configured(settings: AlertSettings) -> list[str]:
-    """The channels these settings name."""
-    names = []
-    if settings.mail_server:
-        names.append("mail")
-    if find_secret(settings, "dingtalk_url_file") is not None:
-        names.append("dingtalk")
-    if find_secret(settings, "webhook_url_file") is not None:
-        names.append("webhook")
-    return names
 
 
 class Delivery:
@@ -73,19 +55,19 @@ class Delivery:
         self._wake = asyncio.Event()
         # Channels for which something may wait; asking the file each second would cost more than
         # everything else an idle supervisor does.
-        self._busy = set(CHANNELS)
-        self.delivered: dict[str, int] = dict.fromkeys(CHANNELS, 0)
-        self.failed: dict[str, int] = dict.fromkeys(CHANNELS, 0)
+        self._busy = set(all_channels())
+        self.delivered: dict[str, int] = dict.fromkeys(all_channels(), 0)
+        self.failed: dict[str, int] = dict.fromkeys(all_channels(), 0)
 
     def wake(self) -> None:
         """Something new waits."""
-        self._busy = set(CHANNELS)
+        self._busy = set(all_channels())
         self._wake.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with anyio.create_task_group() as tasks:
-            for name in CHANNELS:
+            for name in all_channels():
                 tasks.start_soon(self._channel, name, name=f"deliver-{name}")
             tasks.start_soon(self._sync, name="outbox-sync")
 
@@ -93,7 +75,7 @@ class Delivery:
         """Before the service ends: send what can be sent within the time; the rest waits."""
         with anyio.move_on_after(timeout_seconds):
             async with anyio.create_task_group() as tasks:
-                for name in CHANNELS:
+                for name in all_channels():
                     tasks.start_soon(self._try, name, True)
 
     async def _channel(self, name: str) -> None:
@@ -134,11 +116,12 @@ class Delivery:
         settings = self._settings()
         messages = self._outbox.waiting(name)
         ids = [message.id for message in messages]
-        if name not in configured(settings):
+        channel = configured(settings).get(name)
+        if channel is None:
             self._outbox.given_up(ids, now(), "the channel is not configured any more")
             return
         try:
-            answer = await CHANNELS[name](settings).send(compose(messages, settings), messages)
+            answer = await channel.send(compose(messages, settings), messages)
         except Undelivered as error:
             self._not_taken(name, messages, error)
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from seacod.alerts.channels.base import Channel
 from seacod.alerts.compose import compose
-from seacod.alerts.delivery import CHANNELS
 from seacod.alerts.outbox import Alert, Message, now
-from seacod.config.alerts import AlertSettings
 
 
-async def send_test(channel: str, settings: AlertSettings) -> str:
+async def send_test(channel: Channel[Any]) -> str:
     """Send it, past the outbox; what was answered.
 
     Raises:
@@ -19,7 +20,7 @@ async def send_test(channel: str, settings: AlertSettings) -> str:
                      "zh": "如果您看到此消息，说明本机的告警可以送达。"}, now(),
     )  # fmt: skip
     message = Message(
-        id=0, channel=channel, alert=alert, count=1, state="waiting", attempts=0,
+        id=0, channel=channel.name, alert=alert, count=1, state="waiting", attempts=0,
         made_at=now(), due_at=0.0, done_at=None, answer="",
     )  # fmt: skip
-    return await CHANNELS[channel](settings).send(compose([message], settings), [message])
+    return await channel.send(compose([message], channel.settings), [message])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seacod.alerts.kinds import KINDS
+from seacod.alerts.channels.registry import problems
 from seacod.cli.options import add_command, add_commands
 from seacod.config import load_settings, render
 from seacod.config.load import find_file
@@ -32,7 +32,8 @@ def check(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: it cannot.
     """
-    check_reach(load_settings(options.file), options.file, KINDS)
+    settings = load_settings(options.file)
+    check_reach(settings, options.file, problems(settings.alerts))
     file = find_file(options.file)
     print(f"{file or 'defaults (there is no configuration file)'}: good")
     return EX_OK

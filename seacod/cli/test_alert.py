@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
+from seacod.alerts.channels.registry import all_channels, configured, switches
 from seacod.cli.options import add_config
 from seacod.config import load_settings
 from seacod.errors import EX_FAILURE, EX_OK, ConfigError
@@ -13,9 +14,9 @@ HELP = "send a test message; says what was answered"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    for name in ("mail", "dingtalk", "webhook"):
+    for name, channel in all_channels().items():
         parser.add_argument(
-            f"--{name}", action="append_const", const=name, dest="channels", help="this channel"
+            f"--{name}", action="append_const", const=name, dest="channels", help=channel.about[0]
         )
     add_config(parser)
 
@@ -30,26 +31,24 @@ def run(options: argparse.Namespace) -> int:
         ConfigError: no channel is configured.
     """
     from seacod.alerts.channels.base import Undelivered
-    from seacod.alerts.delivery import configured
     from seacod.alerts.trial import send_test
 
     settings = load_settings(options.config).alerts
-    names = options.channels or configured(settings)
+    channels = configured(settings)
+    names = options.channels or list(channels)
     if not names:
         raise ConfigError(
-            "alerts: no channel is configured; set alerts.mail_server with mail_from and mail_to, "
-            "or the address of a DingTalk robot or a webhook",
-            "尚未配置任何告警渠道；请设置 alerts.mail_server、mail_from、mail_to，"
-            "或钉钉机器人、webhook",
+            f"alerts: no channel is configured; set one of {switches()}",
+            f"尚未配置任何告警渠道；请设置其中之一：{switches()}",
         )
     failures = 0
     for name in names:
-        if name not in configured(settings):
+        if name not in channels:
             print(f"{name}: not configured")
             failures += 1
             continue
         try:
-            answer = asyncio.run(send_test(name, settings))
+            answer = asyncio.run(send_test(channels[name]))
         except Undelivered as error:
             print(f"{name}: not taken: {error.answer}")
             failures += 1

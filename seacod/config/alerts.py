@@ -1,27 +1,19 @@
-"""Section `alerts`."""
+"""Section `alerts`: what concerns every channel, and the keys that each channel adds to it."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import create_model
 
+from seacod.alerts.channels.registry import all_channels
 from seacod.config.setting import Section, setting
 
 _LINK = r"^(https?://\S+)?$"
-# What a mail server would refuse anyway; the full grammar of RFC 5322 is nobody's address.
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
-def addresses(text: str) -> list[str]:
-    """The mail addresses of a list with commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-class AlertSettings(Section, applies="live"):
-    """Who is told when something needs an operator. Without a server or a robot nobody is: the log
+class GeneralAlertSettings(Section, applies="live"):
+    """Who is told when something needs an operator. Without a channel nobody is: the log
     has everything all the same."""
 
     language: Literal["zh", "en"] = setting(
@@ -38,58 +30,6 @@ class AlertSettings(Section, applies="live"):
     )
     dashboard_link: str = setting(
         "", "Address of the dashboard, put into messages", "写入消息的监控面板地址", pattern=_LINK
-    )
-    mail_server: str = setting(
-        "",
-        "Host name of the mail server; empty: no mail",
-        "邮件服务器主机名；留空表示不发邮件",
-        pattern=r"^[A-Za-z0-9._:-]*$",
-    )
-    mail_port: int = setting(
-        0,
-        "Its port; 0: 587 for starttls, 465 for tls, 25 for none",
-        "端口；0 表示按加密方式取 587、465 或 25",
-        ge=0,
-        le=65535,
-    )
-    mail_security: Literal["starttls", "tls", "none"] = setting(
-        "starttls",
-        "starttls (refused by the server: not sent), tls from the first byte, or none",
-        "starttls（服务器不支持则不发送）、tls 或 none（不加密）",
-    )
-    mail_ca_file: Path | None = setting(
-        None,
-        "Certificate authority of the mail server, where it is not a public one",
-        "邮件服务器的私有 CA 证书",
-    )
-    mail_user: str = setting(
-        "", "Login at the mail server; empty: none", "邮件服务器的登录名；留空表示不登录"
-    )
-    mail_password_file: Path | None = setting(
-        None,
-        "File with the password",
-        "密码文件",
-        credential="smtp-password",
-    )
-    mail_from: str = setting("", "Sender of the messages", "发件人地址")
-    mail_to: str = setting("", "Receivers, separated by commas", "收件人地址，多个用逗号分隔")
-    dingtalk_url_file: Path | None = setting(
-        None,
-        "File with the address of a DingTalk robot (it holds a token)",
-        "钉钉机器人地址文件（含令牌）",
-        credential="dingtalk-url",
-    )
-    dingtalk_secret_file: Path | None = setting(
-        None,
-        "File with the robot's signing secret (SEC...)",
-        "钉钉机器人加签密钥文件",
-        credential="dingtalk-secret",
-    )
-    webhook_url_file: Path | None = setting(
-        None,
-        "File with the address of a webhook that takes JSON",
-        "通用 webhook 地址文件",
-        credential="webhook-url",
     )
     cool_down_seconds: float = setting(
         900.0,
@@ -145,19 +85,16 @@ class AlertSettings(Section, applies="live"):
         le=86_400,
     )
 
-    @field_validator("mail_from", "mail_to")
-    @classmethod
-    def _addresses(cls, value: str) -> str:
-        for address in addresses(value):
-            if not _ADDRESS.fullmatch(address):
-                raise ValueError(f"{address!r} is no mail address")
-        return value
 
-    @model_validator(mode="after")
-    def _combinations(self) -> AlertSettings:
-        if self.mail_server and not (self.mail_to and self.mail_from):
-            missing = "mail_to" if not self.mail_to else "mail_from"
-            raise ValueError(f"mail_server: needs alerts.{missing}, too")
-        if len(addresses(self.mail_from)) > 1:
-            raise ValueError("mail_from: must be one address")
-        return self
+if TYPE_CHECKING:
+    AlertSettings = GeneralAlertSettings
+else:
+    # Each channel brings its own keys; of several bases the fields of the last come first.
+    AlertSettings = create_model(
+        "AlertSettings",
+        __base__=(
+            *(channel.keys for channel in reversed(all_channels().values())),
+            GeneralAlertSettings,
+        ),
+        __doc__=GeneralAlertSettings.__doc__,
+    )

@@ -92,7 +92,7 @@ def find_file(
     return default_file if default_file is not None and default_file.is_file() else None
 
 
-def origin_of(path: Path | None, key: str, section: str = "alerts") -> str:
+def origin_of(path: Path | None, key: str, section: str) -> str:
     """Where the value of a key comes from: file and line, or a variable."""
     collected = _Collected()
     file = find_file(path)

@@ -46,9 +46,8 @@ READ_ONCE = {
 
 # Who keeps settings for good, and why that is right all the same.
 KEPT = {
-    ("alerts/channels/dingtalk.py", "_settings"): "made for one message",
-    ("alerts/channels/mail.py", "_settings"): "made for one message",
-    ("alerts/channels/webhook.py", "_settings"): "made for one message",
+    ("alerts/channels/base.py", "own"): "made for one message",
+    ("alerts/channels/base.py", "settings"): "made for one message",
     ("asr/preparation.py", "settings"): "asr and server.page, of which nothing is live",
     ("supervisor/watch/gpu_limits.py", "settings"): "GpuGuard gives new ones before each reading",
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seacod.alerts.channels.registry import all_channels
 from seacod.config import render
 from seacod.config.load import variable_name
 from seacod.config.schema import SECTIONS
@@ -44,9 +45,25 @@ def page() -> str:
     for section, model in SECTIONS.items():
         about = " ".join((model.__doc__ or "").split())
         parts.append(f"\n## {section}\n\n{about}\n")
+        if section == "alerts":
+            parts += _channels()
         for key in model.model_fields:
             parts.append("\n" + "\n".join(_entry(section, model, key)) + "\n")
     return "".join(parts)
+
+
+def _channels() -> Iterator[str]:
+    """The table of the channels, for the section of alerts."""
+    yield "\n| channel | sends by | switched on by | secrets (`/etc/credstore/seacod.NAME`) |\n"
+    yield "|---|---|---|---|\n"
+    for name, channel in all_channels().items():
+        keys = channel.keys
+        secrets = [one for key in keys.model_fields if (one := keys.declared(key).credential)]
+        yield (
+            f"| `{name}` | {channel.about[0]} · {channel.about[1]} | `alerts.{channel.switch}` | "
+            f"{', '.join(f'`{one}`' for one in secrets)} |\n"
+        )
+    yield "\n`seacod test-alert` sends through each that is configured, or through one alone.\n"
 
 
 def _entry(section: str, model: type[Section], key: str) -> Iterator[str]:

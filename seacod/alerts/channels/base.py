@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import abc
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from seacod.alerts.compose import Composed
-from seacod.alerts.outbox import Message
+from seacod.config.secrets import find_secret, read_secret
+from seacod.config.setting import Section
+from seacod.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seacod.alerts.compose import Composed
+    from seacod.alerts.outbox import Message
+    from seacod.config.alerts import AlertSettings
+
+Keys = TypeVar("Keys", bound=Section)
 
 
 class Undelivered(Exception):
@@ -25,11 +34,35 @@ class Undelivered(Exception):
         self.is_ours = is_ours
 
 
-class Channel(Protocol):
-    """One way to reach people."""
+class Channel(abc.ABC, Generic[Keys]):
+    """One way to reach people; made anew for each message, from the settings of the moment.
 
-    name: str
+    A channel names itself (`name`: in the outbox, in logs, as an option of `seacod test-alert`),
+    says what it is in English and Chinese (`about`), which settings it adds to the section `alerts`
+    (`keys`; those with a secret name their credential) and which of them switches it on (`switch`).
 
+    Args:
+        settings: the whole section.
+    """
+
+    name: ClassVar[str]
+    about: ClassVar[tuple[str, str]]
+    switch: ClassVar[str]
+    keys: type[Keys]
+
+    def __init__(self, settings: AlertSettings) -> None:
+        self.settings: AlertSettings = settings
+        assert isinstance(settings, self.keys)
+        self.own: Keys = settings
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether anything is to be sent here."""
+        if self.keys.declared(self.switch).credential:
+            return find_secret(self.own, self.switch) is not None
+        return bool(getattr(self.own, self.switch))
+
+    @abc.abstractmethod
     async def send(self, composed: Composed, messages: Sequence[Message]) -> str:
         """Hand one message over.
 
@@ -39,4 +72,31 @@ class Channel(Protocol):
         Raises:
             Undelivered: it did not take it.
         """
-        ...
+
+    async def greet(self) -> str:
+        """Find out without sending anything whether a message could be sent.
+
+        Returns:
+            What was found out; empty where only a message can tell.
+
+        Raises:
+            Undelivered: why none could.
+        """
+        for key, problem in self.problems():
+            raise Undelivered(f"alerts.{key}: {problem}", is_ours=True)
+        return ""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What `seacod config check` finds beyond types and secrets: a key and a sentence each."""
+        yield from ()
+
+    def secret(self, key: str) -> str | None:
+        """The secret of one of our keys.
+
+        Raises:
+            Undelivered: it cannot be read.
+        """
+        try:
+            return read_secret(self.own, key)
+        except ConfigError as error:
+            raise Undelivered(error.message, is_ours=True) from None

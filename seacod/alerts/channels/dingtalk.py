@@ -14,14 +14,13 @@ import json
 import time
 import urllib.parse
 from collections.abc import Sequence
+from pathlib import Path
 
 from seacod.alerts.channels import http
-from seacod.alerts.channels.base import Undelivered
+from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed
 from seacod.alerts.outbox import Message
-from seacod.config.alerts import AlertSettings
-from seacod.config.secrets import read_secret
-from seacod.errors import ConfigError
+from seacod.config.setting import Section, setting
 
 # What a robot takes in one message is 20,000 bytes; Chinese characters are three each.
 _LIMIT_BYTES = 18_000
@@ -29,21 +28,34 @@ _LIMIT_BYTES = 18_000
 _TOO_FAST = 130101
 
 
-class DingTalk:
+class DingTalkKeys(Section, applies="live"):
+    """Its part of the section `alerts`."""
+
+    dingtalk_url_file: Path | None = setting(
+        None,
+        "File with the address of a DingTalk robot (it holds a token)",
+        "钉钉机器人地址文件（含令牌）",
+        credential="dingtalk-url",
+    )
+    dingtalk_secret_file: Path | None = setting(
+        None,
+        "File with the robot's signing secret (SEC...)",
+        "钉钉机器人加签密钥文件",
+        credential="dingtalk-secret",
+    )
+
+
+class DingTalk(Channel[DingTalkKeys]):
     """The channel `dingtalk`."""
 
     name = "dingtalk"
-
-    def __init__(self, settings: AlertSettings) -> None:
-        self._settings = settings
+    about = ("a robot in a DingTalk group", "钉钉群机器人")
+    switch = "dingtalk_url_file"
+    keys = DingTalkKeys
 
     async def send(self, composed: Composed, messages: Sequence[Message]) -> str:
         """Hand the message to the robot."""
-        try:
-            url = read_secret(self._settings, "dingtalk_url_file")
-            secret = read_secret(self._settings, "dingtalk_secret_file")
-        except ConfigError as error:
-            raise Undelivered(error.message, is_ours=True) from None
+        url, secret = self.secret("dingtalk_url_file"), self.secret("dingtalk_secret_file")
         if url is None:
             raise Undelivered("there is no address of a robot any more", is_ours=True)
         text = composed.markdown.encode()[:_LIMIT_BYTES].decode("utf-8", "ignore")
@@ -70,3 +82,6 @@ def sign(url: str, secret: str, timestamp_ms: int) -> str:
     signature = urllib.parse.quote_plus(base64.b64encode(digest))
     joint = "&" if "?" in url else "?"
     return f"{url}{joint}timestamp={timestamp_ms}&sign={signature}"
+
+
+CHANNEL = DingTalk

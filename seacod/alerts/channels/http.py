@@ -1,14 +1,14 @@
-"""POSTs JSON to a webhook, on a thread of its own. For `dingtalk.py` and `webhook.py`."""
+"""POSTs JSON to a webhook, on a thread of its own; no channel itself."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import urllib.error
 import urllib.request
 from typing import Any
 
 from seacod.alerts.channels.base import Undelivered
+from seacod.system.threads import on_thread
 
 _TIMEOUT_SECONDS = 20.0
 _SHOWN = 300
@@ -21,7 +21,7 @@ async def post(url: str, body: dict[str, Any]) -> tuple[int, str]:
         Undelivered: no answer, or a status that is no success. The address, which holds a token,
             is in no message.
     """
-    return await asyncio.to_thread(_post, url, body)
+    return await on_thread("seacod-post", lambda: _post(url, body))
 
 
 def _post(url: str, body: dict[str, Any]) -> tuple[int, str]:

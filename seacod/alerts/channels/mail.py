@@ -4,38 +4,113 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import re
+import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import aiosmtplib
+from pydantic import field_validator, model_validator
 
-from seacod.alerts.channels.base import Undelivered
+from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed, caption
 from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
-from seacod.config.alerts import AlertSettings, addresses
-from seacod.config.secrets import read_secret
-from seacod.errors import ConfigError
+from seacod.config.setting import Section, setting
+
+if TYPE_CHECKING:
+    # Imported where mail is sent: every process reads the settings.
+    import aiosmtplib
 
 # Each step of the conversation.
 _TIMEOUT_SECONDS = 30.0
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
+# What a mail server would refuse anyway; the full grammar of RFC 5322 is nobody's address.
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
-class Mail:
+def addresses(text: str) -> list[str]:
+    """The mail addresses of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+class MailKeys(Section, applies="live"):
+    """Its part of the section `alerts`."""
+
+    mail_server: str = setting(
+        "",
+        "Host name of the mail server; empty: no mail",
+        "邮件服务器主机名；留空表示不发邮件",
+        pattern=r"^[A-Za-z0-9._:-]*$",
+    )
+    mail_port: int = setting(
+        0,
+        "Its port; 0: 587 for starttls, 465 for tls, 25 for none",
+        "端口；0 表示按加密方式取 587、465 或 25",
+        ge=0,
+        le=65535,
+    )
+    mail_security: Literal["starttls", "tls", "none"] = setting(
+        "starttls",
+        "starttls (refused by the server: not sent), tls from the first byte, or none",
+        "starttls（服务器不支持则不发送）、tls 或 none（不加密）",
+    )
+    mail_ca_file: Path | None = setting(
+        None,
+        "Certificate authority of the mail server, where it is not a public one",
+        "邮件服务器的私有 CA 证书",
+    )
+    mail_user: str = setting(
+        "", "Login at the mail server; empty: none", "邮件服务器的登录名；留空表示不登录"
+    )
+    mail_password_file: Path | None = setting(
+        None,
+        "File with the password",
+        "密码文件",
+        credential="smtp-password",
+    )
+    mail_from: str = setting("", "Sender of the messages", "发件人地址")
+    mail_to: str = setting("", "Receivers, separated by commas", "收件人地址，多个用逗号分隔")
+
+    @field_validator("mail_from", "mail_to")
+    @classmethod
+    def _mail_addresses(cls, value: str) -> str:
+        for address in addresses(value):
+            if not _ADDRESS.fullmatch(address):
+                raise ValueError(f"{address!r} is no mail address")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_address(self) -> MailKeys:
+        if self.mail_server and not (self.mail_to and self.mail_from):
+            missing = "mail_to" if not self.mail_to else "mail_from"
+            raise ValueError(f"mail_server: needs alerts.{missing}, too")
+        if len(addresses(self.mail_from)) > 1:
+            raise ValueError("mail_from: must be one address")
+        return self
+
+
+class Mail(Channel[MailKeys]):
     """The channel `mail`."""
 
     name = "mail"
+    about = ("mail through an SMTP server", "经 SMTP 服务器发送邮件")
+    switch = "mail_server"
+    keys = MailKeys
 
-    def __init__(self, settings: AlertSettings) -> None:
-        self._settings = settings
+    @staticmethod
+    def elsewhere(host: str, port: int) -> dict[str, str | int]:
+        """Settings that name another server, for a drill."""
+        return {"mail_server": host, "mail_port": port}
 
     async def send(self, composed: Composed, messages: Sequence[Message]) -> str:
         """Hand the message to the mail server; what it answered to the end of the data."""
-        settings = self._settings
-        message = build(composed, messages, settings)
+        import aiosmtplib
+
+        settings = self.own
+        message = build(composed, messages, settings, caption(self.settings.language))
         receivers = addresses(settings.mail_to)
         client = await self._connected()
         try:
@@ -75,15 +150,28 @@ class Mail:
         client.close()
         return "the mail server takes connections and the login"
 
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Names that must exist, files that must be there."""
+        own = self.own
+        if own.mail_server:
+            try:
+                socket.getaddrinfo(own.mail_server, own.mail_port or 25)
+            except OSError:
+                yield "mail_server", f"{own.mail_server!r}: there is no such host"
+        if own.mail_ca_file is not None and not own.mail_ca_file.is_file():
+            yield "mail_ca_file", f"{own.mail_ca_file}: there is no such file"
+
     async def _connected(self) -> aiosmtplib.SMTP:
-        settings = self._settings
+        import aiosmtplib
+
+        settings = self.own
         try:
             context = ssl.create_default_context(
                 cafile=str(settings.mail_ca_file) if settings.mail_ca_file else None
             )
-            password = read_secret(settings, "mail_password_file") if settings.mail_user else None
-        except (ConfigError, OSError) as error:
+        except OSError as error:
             raise Undelivered(_words(error), is_ours=True) from None
+        password = self.secret("mail_password_file") if settings.mail_user else None
         client = aiosmtplib.SMTP(
             hostname=settings.mail_server,
             port=settings.mail_port or _PORTS[settings.mail_security],
@@ -110,7 +198,9 @@ class Mail:
         return client
 
 
-def build(composed: Composed, messages: Sequence[Message], settings: AlertSettings) -> EmailMessage:
+def build(
+    composed: Composed, messages: Sequence[Message], settings: MailKeys, picture_words: str
+) -> EmailMessage:
     """The mail as it goes over the wire: plain text and HTML, a picture where there is one."""
     message = EmailMessage()
     message["Subject"] = composed.subject
@@ -128,10 +218,9 @@ def build(composed: Composed, messages: Sequence[Message], settings: AlertSettin
     images = _pictures(messages)
     page = composed.html
     for cid, _ in images:
-        words = caption(settings.language)
         page = page.replace(
             "</body>",
-            f'<p style="color:#667;font-size:12px">{words}<br>'
+            f'<p style="color:#667;font-size:12px">{picture_words}<br>'
             f'<img src="cid:{cid}" alt=""></p></body>',
         )
     message.add_alternative(page, subtype="html")
@@ -154,3 +243,6 @@ def _pictures(messages: Sequence[Message]) -> list[tuple[str, bytes]]:
 def _words(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     return text if not isinstance(error, TimeoutError) else f"no answer in time ({text})"
+
+
+CHANNEL = Mail

@@ -7,30 +7,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from seacod.alerts.channels import http
-from seacod.alerts.channels.base import Undelivered
+from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed, machine_name
 from seacod.alerts.outbox import Message
-from seacod.config.alerts import AlertSettings
-from seacod.config.secrets import read_secret
-from seacod.errors import ConfigError
+from seacod.config.setting import Section, setting
 
 
-class Webhook:
+class WebhookKeys(Section, applies="live"):
+    """Its part of the section `alerts`."""
+
+    webhook_url_file: Path | None = setting(
+        None,
+        "File with the address of a webhook that takes JSON",
+        "通用 webhook 地址文件",
+        credential="webhook-url",
+    )
+
+
+class Webhook(Channel[WebhookKeys]):
     """The channel `webhook`."""
 
     name = "webhook"
-
-    def __init__(self, settings: AlertSettings) -> None:
-        self._settings = settings
+    about = ("any receiver of JSON by HTTP POST", "任意接收 JSON 的 HTTP 地址")
+    switch = "webhook_url_file"
+    keys = WebhookKeys
 
     async def send(self, composed: Composed, messages: Sequence[Message]) -> str:
         """Hand the message over."""
-        try:
-            url = read_secret(self._settings, "webhook_url_file")
-        except ConfigError as error:
-            raise Undelivered(error.message, is_ours=True) from None
+        url = self.secret("webhook_url_file")
         if url is None:
             raise Undelivered("there is no address of a webhook any more", is_ours=True)
         status, said = await http.post(
@@ -38,7 +45,7 @@ class Webhook:
             {
                 "subject": composed.subject,
                 "severity": composed.severity.value,
-                "host": machine_name(self._settings),
+                "host": machine_name(self.settings),
                 "text": composed.text,
                 "alerts": [
                     {
@@ -57,3 +64,6 @@ class Webhook:
             },
         )
         return f"{status} {said}".strip()
+
+
+CHANNEL = Webhook

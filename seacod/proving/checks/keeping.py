@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seacod.alerts.channels.base import Undelivered
-from seacod.alerts.channels.mail import Mail
-from seacod.alerts.delivery import configured
+from seacod.alerts.channels.registry import configured, switches
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.trial import send_test
 from seacod.config.schema import SECRETS
@@ -257,27 +256,21 @@ _DATABASE: Words = (
 # -- being told -----------------------------------------------------------------------------------
 
 
-def mail(context: CheckContext) -> Finding:
+def channels(context: CheckContext) -> Finding:
     """Somebody is told, and the way there works."""
     settings = context.settings.alerts
-    channels = configured(settings)
-    if not channels:
+    ways = configured(settings)
+    if not ways:
         return warn(
-            ("nobody is told: no mail server, no robot", "无人会收到告警：未配置邮件或机器人"),
-            ("set alerts.mail_server, mail_from and mail_to (docs/operations.md), then "
-             "seacod test-alert",
-             "请设置 alerts.mail_server、mail_from、mail_to（docs/operations.md），再执行"
-             " seacod test-alert"),
+            ("nobody is told: no channel is configured", "无人会收到告警：未配置任何告警渠道"),
+            (f"set one of {switches()} (docs/operations.md), then seacod test-alert",
+             f"请设置 {switches()} 其中之一（docs/operations.md），再执行 seacod test-alert"),
         )  # fmt: skip
     found, said = [], []
-    for name in channels:
+    for name, channel in ways.items():
         try:
-            if context.sends:
-                said.append(f"{name}: {asyncio.run(send_test(name, settings))}")
-            elif name == "mail":
-                said.append(f"mail: {asyncio.run(Mail(settings).greet())}")
-            else:
-                said.append(f"{name}: not asked (--send)")
+            answer = asyncio.run(send_test(channel) if context.sends else channel.greet())
+            said.append(f"{name}: {answer or 'not asked (--send)'}")
         except Undelivered as error:
             found.append(fail(
                 (f"{name}: {error.answer}",) * 2,

@@ -29,7 +29,7 @@ ITEMS: dict[str, Callable[[CheckContext], Finding]] = {
     "jobs": keeping.jobs,
     "boot": keeping.boot,
     "watchdog": keeping.watchdog,
-    "mail": keeping.mail,
+    "mail": keeping.channels,
     "alerts": keeping.alerts,
     "metrics": serving.metrics,
     "clock": machine.clock,

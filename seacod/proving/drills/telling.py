@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from seacod.alerts.channels.mail import Mail
+from seacod.alerts.channels.registry import configured
 from seacod.alerts.outbox import Message
 from seacod.alerts.reading import open_outbox
 from seacod.client import status_socket
@@ -28,7 +30,7 @@ _UNKNOWN_KEY = "this_is_a_drill"
 def mail_down(target: Target) -> Result:
     """For a while the settings name a port of this machine where nobody listens; an alert is raised
     (a configuration that is refused), and has to wait and to arrive once the settings are back."""
-    if not target.settings.alerts.mail_server:
+    if Mail.name not in configured(target.settings.alerts):
         raise SeacodError(
             "alerts.mail_server is not set: there is no mail that could wait",
             "尚未配置 alerts.mail_server，无邮件可演练",
@@ -75,7 +77,7 @@ def _changed(file: Path, config: Path | None) -> Iterator[dict[str, Any]]:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         alerts = {
-            "mail_server": "127.0.0.1", "mail_port": nobody.getsockname()[1],
+            **Mail.elsewhere("127.0.0.1", nobody.getsockname()[1]),
             # Told even if the same was told a minute ago.
             "cool_down_seconds": 0,
         }  # fmt: skip
@@ -128,7 +130,7 @@ def _newest(target: Target) -> int:
 def _since(target: Target, last: int) -> list[Message]:
     """Mails of this drill."""
     with open_outbox(target.config) as outbox:
-        return [one for one in outbox.recent(50) if one.id > last and one.channel == "mail"]
+        return [one for one in outbox.recent(50) if one.id > last and one.channel == Mail.name]
 
 
 def _tried(target: Target, last: int) -> bool:

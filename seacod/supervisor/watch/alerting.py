@@ -13,8 +13,9 @@ from typing import Any
 import anyio
 import structlog
 
+from seacod.alerts.channels.registry import configured
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.alerts.delivery import Delivery, configured
+from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import FILE, Outbox, now
 from seacod.config.alerts import AlertSettings
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
@@ -60,7 +61,7 @@ class Alerting:
         self.deduplicator = Deduplicator(
             self.outbox,
             alerts,
-            lambda: configured(alerts()),
+            lambda: list(configured(alerts())),
             clock=now,
             evidence=evidence,
             on_message=self.delivery.wake,
