@@ -25,7 +25,7 @@ from seacod import protocol
 from seacod.config import Settings
 from seacod.config.changes import with_values
 from seacod.errors import ConfigError
-from seacod.supervisor.bus import Bus, ReplacementEnded, WorkerCrashed
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, ReplacementEnded, WorkerCrashed
 from seacod.supervisor.reload import Reloader
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
@@ -140,10 +140,14 @@ class Worker:
         self.is_told_to_end = False
         self.is_given_up = False
         self.retired = False
+        # Of work that goes on.
+        self.progress_age = 0.0
+        self.signals: list[tuple[float, signal.Signals]] = []
         # silent: no beats, blocked in all it does; stuck: work does not come back; deaf: no HTTP.
         self.illness: str | None = None
         self.ill_since = self.served_at = world.clock.now
-        self.asked_at = world.clock.now
+        self.started_at = self.asked_at = world.clock.now
+        self.exited_at = 0.0
         self._is_promoted = not is_spare
         self._is_loaded = False
         self._world = world
@@ -164,7 +168,7 @@ class Worker:
 
     def exit(self, status: int) -> None:
         if self.is_alive:
-            self.is_alive = False
+            self.is_alive, self.exited_at = False, self._world.clock.now
             self._events.put(Exited(self.pid, status))
 
     # -- what the supervisor does with it ---------------------------------------------------
@@ -195,6 +199,7 @@ class Worker:
 
     def signal(self, number: signal.Signals) -> None:
         self._world.signalled(self, number)
+        self.signals.append((self._world.clock.now, number))
         if number == signal.SIGUSR2:
             self.is_given_up = True
         if number == signal.SIGTERM:
@@ -203,6 +208,7 @@ class Worker:
                 self._later(0.1, self.exit, 0)
 
     def kill(self) -> None:
+        self.signals.append((self._world.clock.now, signal.SIGKILL))
         self.is_told_to_end = True
         self._later(0.01, self.exit, -signal.SIGKILL)
 
@@ -238,8 +244,9 @@ class Worker:
         if not self.is_alive:
             return
         now = self._world.clock.now
-        age = max(0.1, now - self.ill_since) if self.illness == "stuck" else 0.0
-        self._say(protocol.Beat(0, 0, age, age))
+        age = max(0.1, now - self.ill_since) if self.illness == "stuck" else self.progress_age
+        if now >= self._world.beats_again_at:
+            self._say(protocol.Beat(0, 0, age, age))
         self._later(BEAT_SECONDS, self._beat)
 
 
@@ -274,7 +281,8 @@ class World:
         self.available_bytes = 64 * GIB
         self.memory_kills = 0
         self.processes: list[Worker] = []
-        self.heard: list[Any] = []
+        self.alerts: list[AlertRaised | AlertCleared] = []
+        self.crashes: list[WorkerCrashed] = []
         self.file = Settings.model_validate(
             {
                 name: {**SECTIONS.get(name, {}), **sections.get(name, {})}
@@ -295,16 +303,20 @@ class World:
         replicas = [Replica(number, count) for number in range(count)]
         self.bus.subscribe(WorkerCrashed, self._on_crash)
         self.bus.subscribe(ReplacementEnded, self._on_replacement_ended)
+        self.bus.subscribe(AlertRaised, self.alerts.append)
+        self.bus.subscribe(AlertCleared, self.alerts.append)
         self.loop_run(self._make(replicas, host))
         self._pids = iter(range(100, 1_000_000))
         # What is promised: no start before this moment; one that is asked for may come at once.
         self._failures: list[list[float]] = [[] for _ in replicas]
         self._not_before = [0.0] * count
+        self._not_after = [float("inf")] * count
         self._is_looping = [False] * count
         # When a new worker was last asked for, or given up.
         self._replacing_at = [-1.0] * count
         self._broken = ""
-        self._stood_still_at = 0.0
+        self._awaited: tuple[Callable[[], Any], asyncio.Future[None]] | None = None
+        self._stood_still_at = self.beats_again_at = 0.0
         self.stop_asked_at: float | None = None
         self._stops_by = float("inf")
         self.loop.selector.each_turn = self.check
@@ -330,16 +342,22 @@ class World:
 
     def until(self, condition: Callable[[], Any], within_seconds: float = 3600.0) -> None:
         """Let time pass until it is so."""
-        end = self.clock.now + within_seconds
-        while not condition():
-            assert self.clock.now < end, f"not within {within_seconds} s"
-            self.pass_seconds(0.05)
+        self._settle()
+
+        async def wait() -> None:
+            awaited = self.loop.create_future()
+            self._awaited = (condition, awaited)
+            await asyncio.wait_for(awaited, within_seconds)
+
+        self.loop_run(wait())
 
     def stand_still(self, seconds: float) -> None:
-        """The supervisor does not run for a while (SIGSTOP, a frozen container)."""
+        """Nothing of the service runs for a while (a frozen container); the supervisor is the first
+        to wake up."""
         self._settle()
         self.clock.now += seconds
         self._stood_still_at = self.clock.now
+        self.beats_again_at = self.clock.now + 1.5
         self._stops_by += seconds
 
     def set_wall_clock(self, seconds: float) -> None:
@@ -430,6 +448,16 @@ class World:
         self.until(lambda: self.workers.serving() == len(self.workers.lives))
         return self
 
+    def told(self) -> list[str]:
+        """The kinds of alerts, in order; what is over is marked so."""
+        return [
+            one.kind if isinstance(one, AlertRaised) else f"{one.kind} over" for one in self.alerts
+        ]
+
+    def causes(self) -> list[str]:
+        """Why workers ended that nobody asked to."""
+        return [one.crash.cause for one in self.crashes]
+
     def next_pid(self) -> int:
         return next(self._pids)
 
@@ -451,19 +479,20 @@ class World:
         """As `probe.py`, without a socket."""
         while True:
             now = self.settings.current.supervisor
-            for life in self.workers.lives:
+            for life in self.workers.lives if now.probe_interval_seconds else ():
                 slot = life.slot
                 worker = next((w for w in self.alive() if w.slot == slot), None)
                 if worker is not None:
                     is_deaf = worker.illness in ("silent", "deaf")
                     life.events.put(Probed("no answer" if is_deaf else None))
-            await asyncio.sleep(now.probe_interval_seconds)
+            await asyncio.sleep(now.probe_interval_seconds or 5.0)
 
     def _on_handler_failure(self) -> None:
         self._promise(False, "an event's handler has failed")
 
     def _on_crash(self, event: WorkerCrashed) -> None:
         """The promise of the pause, computed from the settings and the crashes alone."""
+        self.crashes.append(event)
         number, settings = event.replica.number, self.settings.current.supervisor
         others = [
             one
@@ -488,6 +517,7 @@ class World:
         if self._is_looping[number]:
             step = settings.crash_loop_pause_seconds
         self._not_before[number] = now + step / 2
+        self._not_after[number] = now + max(step, settings.crash_loop_pause_seconds)
 
     def _on_replacement_ended(self, event: ReplacementEnded) -> None:
         """The next replica's turn, or all go back."""
@@ -535,6 +565,10 @@ class World:
     def check(self) -> None:
         """Each time the loop has gone round."""
         assert not self._broken, self._broken
+        if self._awaited is not None and self._awaited[0]():
+            future, self._awaited = self._awaited[1], None
+            if not future.done():
+                future.set_result(None)
         if self.running.done():
             self.running.result()
             return
@@ -565,6 +599,9 @@ class World:
         if life.report.state is ServiceState.ABSENT and self.processes:
             is_over = self.stop_asked_at or self.workers.fatal_exit_code is not None
             assert is_over, "no worker, and none is due"
+        if life.report.state in (ServiceState.BACKING_OFF, ServiceState.CRASH_LOOPING):
+            late = self.clock.now - max(self._not_after[number], self._stood_still_at)
+            assert late <= SLACK_SECONDS, "the pause is over, and nobody starts"
 
     def _check_that_hangs_are_noticed(self, worker: Worker, now: float) -> None:
         if worker.illness is None or worker.is_told_to_end:

@@ -4,13 +4,12 @@ served."""
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import httpx
 import sounds
-from supervised import Service, StandIn, wait_until
+from supervised import Service, wait_until
 
 LONG = 3600
 
@@ -37,20 +36,3 @@ def test_readiness_goes_first_and_everybody_is_served(tmp_path: Path) -> None:
         assert one.stop() == 0
     finally:
         one.kill()
-
-
-def test_it_goes_by_itself_when_the_time_is_over(service: StandIn) -> None:
-    service.configure(server={"drain_notice_seconds": 0.5})
-    service.start()
-    assert service.stop() == 0
-    assert [line["event"] for line in service.events("stop_announced")] == ["stop_announced"]
-
-
-def test_a_worker_that_dies_meanwhile_ends_the_service(service: StandIn) -> None:
-    service.configure(server={"drain_notice_seconds": LONG})
-    service.start()
-    worker = service.worker_pid()
-    service.signal(signal.SIGTERM)
-    wait_until(lambda: service.events("stop_announced"), "the announcement")
-    os.kill(worker, signal.SIGKILL)
-    assert service.wait_for_exit() == 0

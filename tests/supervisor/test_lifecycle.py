@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -10,13 +9,6 @@ import threading
 
 import psutil
 from supervised import PATIENCE_SECONDS, StandIn, fetch, wait_until
-
-
-def test_it_serves_once_the_worker_is_ready(service: StandIn) -> None:
-    service.start()
-    status, _, body = service.get()
-    assert status == 200
-    assert f'"pid": {service.worker_pid()}'.encode() in body
 
 
 def test_a_killed_worker_is_replaced(service: StandIn) -> None:
@@ -27,26 +19,11 @@ def test_a_killed_worker_is_replaced(service: StandIn) -> None:
     status = service.wait_for_state("serving")
     assert status["worker"]["pid"] != first
     assert status["restarts"]["last_causes"] == ["signal SIGKILL"]
-    assert service.get()[0] == 200
+    http_status, _, body = service.get()
+    assert (http_status, f'"pid": {service.worker_pid()}'.encode() in body) == (200, True)
     assert 'seacod_worker_restarts_total{cause="signal"} 1.0' in service.metrics()
-
-
-def test_an_exit_with_code_0_that_nobody_asked_for_is_a_failure_too(
-    service: StandIn,
-) -> None:
-    service.start()
-    os.kill(service.worker_pid(), signal.SIGTERM)  # the stand-in exits with 0
-    wait_until(lambda: (service.status() or {})["restarts"]["count"] == 1, "a restart")
-    service.wait_for_state("serving")
     (event,) = service.events("worker_exited")
-    assert (event["cause"], event["level"]) == ("exit code 0", "error")
-
-
-def test_the_log_of_a_crash_quotes_what_the_worker_said_last(service: StandIn) -> None:
-    service.start()
-    os.kill(service.worker_pid(), signal.SIGKILL)
-    wait_until(lambda: service.events("worker_exited"), "the crash in the log")
-    (event,) = service.events("worker_exited")
+    assert event["level"] == "error"
     assert event["last_lines"][0] == "stand-in worker says hello on stderr"
 
 
@@ -66,6 +43,8 @@ def test_while_no_worker_is_ready_the_answer_is_503_with_retry_after(
     assert "正在加载模型".encode() in body
     assert b'http-equiv="refresh"' in body
     assert b"model is loading" in service.get("/", Accept="text/html", Accept_Language="en")[2]
+    assert 'seacod_worker_state{state="starting"} 1.0' in service.metrics()
+    assert fetch(f"http://127.0.0.1:{service.metrics_port}/nothing")[0] == 404
 
 
 def test_a_client_that_is_still_uploading_sees_the_503(service: StandIn) -> None:
@@ -78,38 +57,6 @@ def test_a_client_that_is_still_uploading_sees_the_503(service: StandIn) -> None
         for _ in range(80):
             client.sendall(b"x" * 100_000)
         assert client.recv(4096).startswith(b"HTTP/1.1 503")
-
-
-def test_a_worker_that_is_never_ready_is_ended_and_started_again(service: StandIn) -> None:
-    service.configure(worker={"startup_timeout_seconds": 5, "stop_timeout_seconds": 0.5})
-    service.plan(never_ready=True, ignore_term=True)
-    service.start(wait=False)
-    wait_until(lambda: service.events("worker_killed"), "TERM ignored, then KILL")
-    service.plan()
-    service.wait_for_state("serving")
-    (event,) = service.events("worker_exited")
-    assert event["cause"] == "not ready within worker.startup_timeout_seconds"
-
-
-def test_failing_starts_back_off(service: StandIn) -> None:
-    service.configure(supervisor={"backoff_initial_seconds": 0.1, "backoff_max_seconds": 0.4})
-    service.plan(exit_at_start=1)
-    service.start(wait=False)
-    wait_until(lambda: len(service.events("restart_due")) >= 4, "four failed starts")
-    pauses = [event["pause_seconds"] for event in service.events("restart_due")]
-    assert pauses[0] <= 0.1 < pauses[3]
-    service.plan()
-    service.wait_for_state("serving")
-
-
-def test_a_first_start_with_a_broken_configuration_ends_the_service(
-    service: StandIn,
-) -> None:
-    service.plan(exit_at_start=78, fault="asr.model: no such directory")
-    service.start(wait=False)
-    assert service.wait_for_exit() == 78
-    (event,) = service.events("supervisor_gave_up")
-    assert event["text"] == "asr.model: no such directory"
 
 
 def test_garbage_on_the_control_channel_is_logged_and_harms_nothing(
@@ -146,38 +93,6 @@ def test_a_worker_that_ignores_drain_and_term_is_killed_and_the_stop_is_clean(
     assert not psutil.pid_exists(worker)
 
 
-def test_a_second_stop_signal_does_not_wait_for_the_drain(service: StandIn) -> None:
-    service.plan(answer_seconds=PATIENCE_SECONDS * 2)
-    service.start()
-    client = threading.Thread(target=lambda: _ignore_reset(service))
-    client.start()
-    wait_until(lambda: (service.status() or {}).get("in_flight") == 1, "the request in flight")
-    service.signal(signal.SIGINT)
-    service.wait_for_state("draining")
-    service.signal(signal.SIGINT)
-    assert service.wait_for_exit() == 0
-    client.join()
-
-
-def _ignore_reset(service: StandIn) -> None:
-    with contextlib.suppress(OSError):
-        service.get()
-
-
-def test_stopping_while_starting_and_while_backing_off(service: StandIn) -> None:
-    service.plan(never_ready=True)
-    service.start(wait=False)
-    service.wait_for_state("starting")
-    assert service.stop() == 0
-    service.configure(
-        supervisor={"backoff_initial_seconds": 60, "backoff_max_seconds": 60},
-    )
-    service.plan(exit_at_start=1)
-    service.start(wait=False)
-    service.wait_for_state("backing_off")
-    assert service.stop() == 0
-
-
 def test_a_killed_supervisor_leaves_no_worker_behind(service: StandIn) -> None:
     service.start()
     worker = service.worker_pid()
@@ -202,20 +117,3 @@ def test_two_services_cannot_share_a_runtime_directory(service: StandIn) -> None
     second.start(wait=False)
     assert second.wait_for_exit() == 1
     assert f"another seacod (pid {service.process.pid})" in second.log_text()  # type: ignore[union-attr]
-
-
-def test_a_taken_port_is_named(service: StandIn) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", service.port))
-        other.listen()
-        service.start(wait=False)
-        assert service.wait_for_exit() == 71
-    assert f"server.port: {service.port} on 127.0.0.1 is taken" in service.log_text()
-
-
-def test_metrics_answer_while_there_is_no_worker(service: StandIn) -> None:
-    service.plan(never_ready=True)
-    service.start(wait=False)
-    service.wait_for_state("starting")
-    assert 'seacod_worker_state{state="starting"} 1.0' in service.metrics()
-    assert fetch(f"http://127.0.0.1:{service.metrics_port}/nothing")[0] == 404

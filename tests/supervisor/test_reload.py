@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import Any
 
@@ -60,27 +59,6 @@ def test_a_worker_that_loads_hears_of_another_startup_timeout(service: StandIn) 
     assert cause == "not ready within worker.startup_timeout_seconds"
 
 
-def test_an_unchanged_file_changes_nothing(service: StandIn) -> None:
-    service.start()
-    first = service.worker_pid()
-    assert reload(service)["state"] == "done"
-    assert service.worker_pid() == first
-    assert service.events("configuration_unchanged")
-
-
-def test_what_needs_a_restart_is_named_and_not_half_applied(service: StandIn) -> None:
-    service.start()
-    port = service.port
-    service.port += 1
-    service.configure(asr={"cpu_threads": 1})
-    service.port = port
-    told = reload(service)
-    assert told["needs_restart"] == ["server.port"]
-    assert told["replaced"] == ["asr.cpu_threads"]
-    assert service.events("restart_needed")[0]["keys"] == ["server.port"]
-    assert service.get()[0] == 200
-
-
 @pytest.mark.parametrize("requests_per_connection", [1, 50])
 def test_a_replacement_fails_no_request(service: StandIn, requests_per_connection: int) -> None:
     service.plan(answer_seconds=0.05)
@@ -97,83 +75,14 @@ def test_a_replacement_fails_no_request(service: StandIn, requests_per_connectio
     assert (service.status() or {})["restarts"]["count"] == 0
 
 
-def test_without_room_for_two_the_old_one_goes_first(service: StandIn) -> None:
-    service.plan(available_bytes=1)
+def test_a_worker_that_does_not_start_with_the_new_settings_is_given_up(service: StandIn) -> None:
     service.start()
     first = service.worker_pid()
-    with ClientLoad(service.port) as load:
-        service.configure(asr={"cpu_threads": 1})
-        assert reload(service)["state"] == "done"
-    assert service.worker_pid() != first
-    assert service.events("replacing_one_after_the_other")
-    assert set(load.seen) <= {"200", "503"}, load.seen
-    assert (service.status() or {})["restarts"]["count"] == 0
-
-
-@pytest.mark.parametrize("available_bytes", [None, 1], ids=["beside", "one-after-the-other"])
-def test_a_worker_that_does_not_start_with_the_new_settings_is_given_up(
-    service: StandIn, available_bytes: int | None
-) -> None:
-    memory = {} if available_bytes is None else {"available_bytes": available_bytes}
-    service.plan(**memory)
-    service.start()
-    first = service.worker_pid()
-    service.plan(exit_with_cpu_threads=7, fault="asr.model: no such directory", **memory)
+    service.plan(exit_with_cpu_threads=7, fault="asr.model: no such directory")
     service.configure(asr={"cpu_threads": 7})
     told = reload(service)
     assert (told["state"], told["problem"]) == ("refused", "asr.model: no such directory")
-    status = service.wait_for_state("serving")
-    assert (status["worker"]["pid"] == first) is (available_bytes is None)
+    assert service.wait_for_state("serving")["worker"]["pid"] == first
     assert service.get()[0] == 200
     (event,) = service.events("replacement_failed")
     assert event["level"] == "error"
-    # The settings before are in use again: the same file is a change again.
-    service.plan(**memory)
-    assert reload(service)["replaced"] == ["asr.cpu_threads"]
-    service.wait_for_state("serving")
-
-
-def test_the_old_worker_dies_while_its_replacement_loads(service: StandIn) -> None:
-    service.start()
-    first = service.worker_pid()
-    service.plan(never_ready=True)
-    service.configure(asr={"cpu_threads": 1})
-    service.signal(signal.SIGHUP)
-    wait_until(lambda: (service.status() or {})["replacement"], "a replacement that loads")
-    os.kill(first, signal.SIGKILL)
-    status = service.wait_for_state("starting")
-    assert status["restarts"]["count"] == 1
-    assert service.get()[0] == 503
-    # That one never gets ready either; the next does.
-    service.plan()
-    os.kill(status["worker"]["pid"], signal.SIGKILL)
-    wait_until(
-        lambda: service.status_of("serving", other_than=status["worker"]["pid"]), "a worker serving"
-    )
-    assert service.get()[0] == 200
-
-
-def test_a_second_reload_overtakes_the_first(service: StandIn) -> None:
-    service.start()
-    first = service.worker_pid()
-    service.plan(never_ready=True)
-    service.configure(asr={"cpu_threads": 1})
-    service.signal(signal.SIGHUP)
-    replacement = wait_until(lambda: (service.status() or {})["replacement"], "a replacement")
-    service.plan()
-    service.configure(asr={"cpu_threads": 2})
-    assert reload(service)["state"] == "done"
-    assert service.worker_pid() not in (first, replacement["pid"])
-    wait_until(lambda: len(service.descendants()) == 1, "the other two gone")
-
-
-def test_stopping_during_a_replacement_leaves_nobody_behind(service: StandIn) -> None:
-    service.start()
-    service.plan(never_ready=True)
-    service.configure(asr={"cpu_threads": 1})
-    service.signal(signal.SIGHUP)
-    wait_until(lambda: (service.status() or {})["replacement"], "a replacement")
-    children = service.descendants()
-    assert len(children) == 2
-    assert service.stop() == 0
-    assert not any(child.is_running() for child in children)

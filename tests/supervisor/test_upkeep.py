@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from supervised import StandIn, wait_until
 
@@ -35,16 +34,6 @@ def test_a_worker_that_has_done_its_share_is_replaced_without_a_failure(service:
     (event,) = service.events("worker_is_recycled")
     assert "worker.max_requests" in event["cause"]
     assert service.get()[0] == 200
-
-
-def test_an_old_worker_is_replaced_at_a_quiet_moment_only(service: StandIn) -> None:
-    service.configure(worker={"max_age_seconds": 1})
-    service.plan(beat={"in_flight": 1})
-    service.start()
-    first = service.worker_pid()
-    time.sleep(8)  # longer than a look and its limit: nothing may happen while it is busy
-    assert service.worker_pid() == first
-    service.configure(worker={"max_age_seconds": 0})
 
 
 def test_a_leak_is_told_and_ended(service: StandIn) -> None:
