@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from seacod.client import status_socket
+from seacod.client import NEVER, Client, RetryPolicy, status_socket
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -152,6 +152,10 @@ class Service:
 
     def get(self, path: str = "/", **headers: str) -> tuple[int, dict[str, str], bytes]:
         return fetch(self.url + path, **headers)
+
+    def client(self, retry: RetryPolicy = NEVER) -> Client:
+        """Asks it as programs do; each failure is raised unless told otherwise."""
+        return Client(self.url, retry=retry, silence_seconds=PATIENCE_SECONDS)
 
     @property
     def metrics_url(self) -> str:

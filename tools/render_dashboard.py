@@ -28,7 +28,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import httpx
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +35,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from observability import views  # noqa: E402
 
+from seacod.client import NEVER, Client, Refused  # noqa: E402
+from seacod.errors import SeacodError  # noqa: E402
 from seacod.proving import sounds  # noqa: E402
 from seacod.proving.service import PrivateService, free_port, private_service  # noqa: E402
 
@@ -96,15 +97,17 @@ def work(service: PrivateService, seconds: float) -> None:
 
     def client(number: int) -> None:
         dice = random.Random(number)
-        with httpx.Client(base_url=service.url, timeout=120, trust_env=False) as http:
+        with Client(service.url, retry=NEVER) as asked:
             while time.monotonic() < until:
                 length = dice.choice((3, 3, 8, 14, 14, 40, 90))
                 sound = sounds.wav(sounds.speech(length), dice.getrandbits(60))
                 body = b"no sound" if dice.random() < 0.06 else sound
-                words = {"hotwords": "欣悦 宏宇"} if dice.random() < 0.4 else {}
+                words = "欣悦 宏宇" if dice.random() < 0.4 else ""
                 try:
-                    http.post("/transcribe", files={"file": body}, data=words)
-                except httpx.HTTPError:
+                    asked.transcribe(("a.wav", body), hotwords=words)
+                except Refused:
+                    pass
+                except SeacodError:
                     time.sleep(0.5)
                 # A crowd for a quarter of each minute.
                 time.sleep(dice.random() * (0.2 if time.time() % 60 < 15 else 2.5))

@@ -58,7 +58,7 @@ def user(options: argparse.Namespace) -> int:
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadRequest(
-            f"{name[:64]!r} is no name: use letters, digits and . _ @ -, at most 64 of them",
+            f"{name[:64]!r} cannot be a name: use letters, digits and . _ @ -, at most 64 of them",
             "名称只能包含字母、数字和 . _ @ -，最多 64 个字符",
         )
     return name

@@ -14,7 +14,7 @@ from seacod.cli.options import add_config, add_json
 from seacod.errors import EX_OK
 from seacod.system.terminal import date_and_time
 
-HELP = "what was sent to the operator, what waits"
+HELP = "alerts sent to the operator, and those that wait"
 _SHOWN = 50
 
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
             if kind in KINDS and KINDS[kind].has_recovery:
                 print(f"open since {date_and_time(since)}: {KINDS[kind].english} {key}".rstrip())
     if not messages:
-        print("nothing was sent, and nothing waits")
+        print("no alert was sent, and none waits")
     for message in messages:
         print(_line(message))
     return EX_OK

@@ -11,7 +11,7 @@ from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.proving.checks.item import Finding, Status
 from seacod.system import terminal
 
-HELP = "the go-live checklist; exit 0 well, 1 look at it, 2 failed"
+HELP = "the go-live checklist; exit status 0: all is well, 1: warnings, 2: failures"
 # ECMA-48: green, yellow, red.
 _COLOURS = {Status.OK: "32", Status.WARN: "33", Status.FAIL: "31"}
 

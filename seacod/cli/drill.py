@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from seacod.proving.drills.catalogue import Drill
     from seacod.proving.drills.timing import Result
 
-HELP = "break a staging service, and see it come back"
+HELP = "inject a fault into a staging service and measure its recovery"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="of the drill")
+    parser.add_argument("name", nargs="?", help="name of the drill")
     parser.add_argument("--list", action="store_true", help="every drill, and what it does")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     add_key(parser)
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from seacod.proving.drills import telling
     from seacod.proving.drills.catalogue import DRILLS, find
-    from seacod.proving.drills.target import Target
+    from seacod.proving.target import Target
 
     if options.list or options.name is None:
         for name, drill in DRILLS.items():
@@ -47,7 +47,10 @@ def run(options: argparse.Namespace) -> int:
         return EX_OK
     chosen = find(options.name)
     if telling.mend(options.config):
-        print("an interrupted drill had left its settings; they are put back", file=sys.stderr)
+        print(
+            "an interrupted drill had left its settings behind; they are put back",
+            file=sys.stderr,
+        )
     target = Target(options.config, api_key(options))
     told = target.serving()
     if not options.yes:
@@ -70,8 +73,8 @@ def _ask(name: str, chosen: Drill, url: str, in_flight: int) -> None:
             f"{name} 会故意破坏 {url} 的服务（{_words(chosen)}）；确认在测试环境中执行请加 --yes",
         )
     print(f"{name}: {_words(chosen)}", file=sys.stderr)
-    print(f"service: {url}, {in_flight} requests are inside now", file=sys.stderr)
-    print("type yes to go on: ", end="", file=sys.stderr, flush=True)
+    print(f"service: {url}, {in_flight} requests in flight", file=sys.stderr)
+    print("type yes to continue: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != "yes":
         raise NotConfirmed("nothing was done", "未执行任何操作")
 

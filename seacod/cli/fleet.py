@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
-
+from seacod.client import NEVER, BrokenOff, Busy, Client, NoSeacod, Refused, Unreachable
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
 
 _PORT = 7860
@@ -19,7 +18,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 
 
 def fleet(hosts: str, key: str | None, *, as_json: bool) -> tuple[str, int]:
-    """What each of them is doing.
+    """What each of several services is doing.
 
     Args:
         hosts: names, `NAME:PORT` or addresses beginning with http, separated by commas.
@@ -47,7 +46,7 @@ def _url(name: str) -> str:
         return name.rstrip("/")
     if not _HOST.fullmatch(name):
         raise BadRequest(
-            f"--host {name}: is no host; write NAME, NAME:PORT or an address that begins with "
+            f"--host {name}: is not a host; write NAME, NAME:PORT or an address that begins with "
             "http, separated by commas",
             f"--host {name}：主机名无效；请写 主机名、主机名:端口 或以 http 开头的地址，以逗号分隔",
         )
@@ -56,36 +55,33 @@ def _url(name: str) -> str:
 
 
 def _ask(name: str, url: str, key: str | None) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        answer = httpx.get(
-            f"{url}/system", headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
-        )
-        if answer.status_code == 401:
-            return {"host": name, "state": "unknown", "remark": "asks for a key (--key)"}
-        if answer.status_code == 503:
-            return {"host": name, "state": "not serving", "remark": "answers 503"}
-        system = answer.json()
-        service = system["service"] or {}
-        return {
-            "host": name,
-            "state": service.get("state") or "serving",
-            "model": system["model"],
-            "device": system["device"],
-            "in_flight": system["in_flight"],
-            "queue_depth": system["queue_depth"],
-            "restarts": (service.get("restarts") or {}).get("count"),
-            "version": system["versions"]["seacod"],
-            "remark": ", ".join(filter(None, (_missing(service), _open_alerts(service)))),
-        }
-    except httpx.HTTPError as error:
-        return {"host": name, "state": "unreachable", "remark": str(error) or type(error).__name__}
-    except (ValueError, KeyError, TypeError):
-        return {"host": name, "state": "unknown", "remark": "what answers is no seacod"}
+        with Client(url, key, retry=NEVER, silence_seconds=_TIMEOUT_SECONDS) as client:
+            system = client.system()
+    except Busy:
+        return {"host": name, "state": "not serving", "remark": "answers 503"}
+    except (Unreachable, BrokenOff) as error:
+        return {"host": name, "state": "unreachable", "remark": error.cause}
+    except (Refused, NoSeacod) as error:
+        asks = isinstance(error, Refused) and error.status == 401
+        remark = "asks for a key (--key)" if asks else "what answers is no seacod"
+        return {"host": name, "state": "unknown", "remark": remark}
+    service = system.service or {}
+    return {
+        "host": name,
+        "state": service.get("state") or "serving",
+        "model": system.model,
+        "device": system.device,
+        "in_flight": system.in_flight,
+        "queue_depth": system.queue_depth,
+        "restarts": (service.get("restarts") or {}).get("count"),
+        "version": system.versions.get("seacod"),
+        "remark": ", ".join(filter(None, (_missing(service), _open_alerts(service)))),
+    }
 
 
 def _missing(service: dict[str, Any]) -> str:
-    """Of several workers, those that do not serve."""
+    """How many of several workers serve."""
     there, serving = service.get("workers", 1), service.get("workers_serving", 1)
     if there == 1:
         return ""

@@ -54,8 +54,7 @@ def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:
 def _unforeseen(error: Exception) -> SeacodError:
     words = f"{type(error).__name__}: {error}"
     return SeacodError(
-        f"something nobody foresaw went wrong ({words}); please report it, with what {ENV_DEBUG}=1 "
-        "shows besides",
+        f"unexpected error ({words}); please report it, with what it prints under {ENV_DEBUG}=1",
         f"发生了未预料的错误（{words}）；请设置 {ENV_DEBUG}=1 重试并反馈输出",
     )
 

@@ -30,7 +30,7 @@ class PlannedFile:
 
 
 def tasks(given: Sequence[str], output: Path | None, wanted: OutputFormat) -> list[PlannedFile]:
-    """All of them, each once, in the order given.
+    """All recordings, each once, in the order given.
 
     Args:
         given: files, directories and wildcards.

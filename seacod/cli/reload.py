@@ -8,7 +8,7 @@ from seacod.cli.options import add_config
 from seacod.client import status_socket
 from seacod.errors import EX_OK
 
-HELP = "take over the changed configuration; says what came of it"
+HELP = "apply the changed configuration, and print how each change took effect"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from seacod.cli.options import add_config, add_json
 from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
+from seacod.proving.statistics import quantile
 from seacod.system.terminal import date_and_time
 
 HELP = "the slowest requests, and where their time went"
@@ -44,7 +45,7 @@ class Request:
 
     @property
     def seconds(self) -> float:
-        """From upload received to answer."""
+        """How long it took from the upload's last byte to the answer."""
         return float(self.fields.get("seconds") or 0.0)
 
     @property
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def seconds_of(text: str) -> float:
-    """30s, 15m, 1h, 2d.
+    """How many seconds a length of time such as 30s, 15m, 1h or 2d has.
 
     Raises:
         BadRequest: it is none of these.
@@ -132,10 +133,10 @@ def _print(found: list[Request], count: int, since: str) -> None:
     for one in found:
         if one.outcome != "text":
             failed[one.outcome] = failed.get(one.outcome, 0) + 1
-    answered = sorted(one.seconds for one in found if one.outcome == "text")
+    answered = [one.seconds for one in found if one.outcome == "text"]
     print(f"{len(found)} requests in the last {since}: {len(answered)} answered", end="")
     if answered:
-        p50, p95 = (answered[min(len(answered) - 1, int(len(answered) * q))] for q in (0.5, 0.95))
+        p50, p95 = quantile(answered, 0.5), quantile(answered, 0.95)
         print(f" (P50 {p50:.2f} s, P95 {p95:.2f} s)", end="")
     print("".join(f", {number} {reason}" for reason, number in sorted(failed.items())))
     print(f"\n{'when':19}  {'took':>8}  {'audio':>8}  {'factor':>6}  {'request':16}  why")

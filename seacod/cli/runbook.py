@@ -12,7 +12,7 @@ HELP = "what an alert means, and what to do"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="of the alert; without one, all names")
+    parser.add_argument("name", nargs="?", help="name of the alert; without one, all names")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -13,14 +13,16 @@ from typing import Any
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest, CannotWrite
 
-HELP = "days of mixed work in miniature, and a report"
+HELP = "days of mixed work at high speed, and a report"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--hours", type=float, default=72.0, help="of the timetable (72)")
-    parser.add_argument("--speed", type=float, default=24.0, help="how fast its clock runs (24)")
+    parser.add_argument("--hours", type=float, default=72.0, help="hours of the timetable (72)")
     parser.add_argument(
-        "--drills", nargs="+", default=[], metavar="DRILL", help="let one in each hour"
+        "--speed", type=float, default=24.0, help="how many times real time its clock runs (24)"
+    )
+    parser.add_argument(
+        "--drills", nargs="+", default=[], metavar="DRILL", help="inject one of these in each hour"
     )
     parser.add_argument(
         "--recordings", type=Path, nargs="+", default=[], metavar="FILE",
@@ -44,13 +46,13 @@ def run(options: argparse.Namespace) -> int:
         SeacodError: it cannot begin.
     """
     from seacod.proving.drills.catalogue import find
-    from seacod.proving.drills.target import Target
     from seacod.proving.soak import report
     from seacod.proving.soak.figures import summary
     from seacod.proving.soak.ledger import SoakLedger
     from seacod.proving.soak.material import Material
     from seacod.proving.soak.run import soak
     from seacod.proving.soak.timetable import run_seconds
+    from seacod.proving.target import Target
 
     hours, speed, output = options.hours, options.speed, options.output
     if not (0 < hours <= 10_000 and 0 < speed <= 3600):

@@ -98,7 +98,7 @@ def lines(status: dict[str, Any]) -> list[str]:
 
 
 def _worker(one: dict[str, Any]) -> str:
-    """One of several."""
+    """The line of one of several workers."""
     device = f" on {one['gpu'] or one['device']}" if one["device"] else ""
     spare = f", spare {one['spare']['state']}" if one["spare"] else ""
     return (

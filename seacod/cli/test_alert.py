@@ -10,7 +10,7 @@ from seacod.cli.options import add_config
 from seacod.config import load_settings
 from seacod.errors import EX_FAILURE, EX_OK, ConfigError
 
-HELP = "send a test message; says what was answered"
+HELP = "send a test message, and print the answer"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

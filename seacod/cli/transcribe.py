@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 
 from seacod.cli import plan
 from seacod.cli.options import add_config, add_key, api_key
-from seacod.client import status_socket
-from seacod.client.http import Refused, Service
-from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite
+from seacod.client import BrokenOff, Client, NoSeacod, Refused, Unreachable, status_socket
+from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite, NotRunning
 from seacod.formats import registry
 from seacod.system import terminal
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-HELP = "texts of recordings"
+HELP = "transcribe recordings"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +32,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     *others, last = registry.names(registry.all_formats())
     parser.add_argument("--format", default="text", help=f"{', '.join(others)} or {last} (text)")
     parser.add_argument("--hotwords", default="", help="words separated by blanks or commas")
-    parser.add_argument("--url", help="of the service; default: the one that runs here")
+    parser.add_argument("--url", help="address of the service; default: the one on this machine")
     add_key(parser)
-    parser.add_argument("--local", action="store_true", help="with an engine of its own")
+    parser.add_argument(
+        "--local", action="store_true", help="with an engine started for this command"
+    )
     parser.add_argument("--model", default="builtin", help="asr.model of that engine (builtin)")
-    parser.add_argument("--again", action="store_true", help="also what is done already")
+    parser.add_argument(
+        "--again", action="store_true", help="transcribe again what is already done"
+    )
     parser.add_argument(
         "--ray",
         metavar="CLUSTER",
@@ -46,7 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "(.jsonl, .csv) and URLs (s3://...), too",
     )
     parser.add_argument(
-        "--metrics-port", type=int, default=0, help="with --ray: where Prometheus may look on"
+        "--metrics-port", type=int, default=0, help="with --ray: port for Prometheus"
     )
     add_config(parser)
 
@@ -66,7 +69,9 @@ def run(options: argparse.Namespace) -> int:
     tasks = plan.tasks(options.files, Path(options.output) if options.output else None, wanted)
     left = [task for task in tasks if options.again or not task.is_done]
     if len(left) < len(tasks):
-        print(f"{len(tasks) - len(left)} done before; --again does them anew", file=sys.stderr)
+        print(
+            f"{len(tasks) - len(left)} done before; --again transcribes them again", file=sys.stderr
+        )
     if not left:
         return EX_OK
     refused = 0
@@ -74,11 +79,19 @@ def run(options: argparse.Namespace) -> int:
         for number, task in enumerate(left, 1):
             try:
                 with _bar(task.source.name, number, len(left)) as bar:
-                    text = service.transcribe(
-                        task.source, options.hotwords, wanted.name, lambda share: _show(bar, share)
-                    )
+                    text = service.transcribe_as(
+                        task.source, wanted.name, hotwords=options.hotwords,
+                        tell=lambda progress: _show(bar, progress.share or 0.0),
+                    )  # fmt: skip
                     _show(bar, 1.0)
-            except Refused as error:
+            except Unreachable as error:
+                raise NotRunning(
+                    f"no seacod answers at {service.url}; start it, name another with --url, or "
+                    f"use --local ({error.cause})",
+                    f"{service.url} 没有响应（{error.cause}）；请启动服务、用 --url 指定地址，"
+                    "或使用 --local",
+                ) from None
+            except (Refused, BrokenOff, NoSeacod) as error:
                 refused += 1
                 print(f"{task.source}: {error.sentence(terminal.language())}", file=sys.stderr)
                 continue
@@ -103,7 +116,7 @@ def _on_ray(options: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _service(options: argparse.Namespace) -> Iterator[Service]:
+def _service(options: argparse.Namespace) -> Iterator[Client]:
     with contextlib.ExitStack() as stack:
         url = options.url
         if options.local:
@@ -112,9 +125,12 @@ def _service(options: argparse.Namespace) -> Iterator[Service]:
             print(f"starting an engine ({options.model})", file=sys.stderr)
             private = private_service(options.model, supervisor={"spare": "off"})
             url = stack.enter_context(private).url
-        service = Service(url or status_socket.status(options.config)["url"], api_key(options))
-        stack.callback(service.close)
-        yield service
+        url = url or status_socket.status(options.config)["url"]
+        try:
+            service = Client(url, api_key(options))
+        except BadRequest as error:
+            raise BadRequest(f"--url {error.message}", f"--url {error.chinese}") from None
+        yield stack.enter_context(service)
 
 
 def _bar(name: str, number: int, count: int) -> tqdm[None]:
@@ -132,7 +148,7 @@ def _show(bar: tqdm[None], share: float) -> None:
 
 
 def _put(task: plan.PlannedFile, text: str, *, is_one: bool) -> None:
-    """To its file, whole or not at all; else to standard output, under its name."""
+    """Write a text to its file, whole or not at all; else to standard output, under its name."""
     if task.target is None:
         print(text if is_one else f"== {task.source}\n{text}", end="", flush=True)
         return

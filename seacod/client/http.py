@@ -1,155 +1,260 @@
-"""One recording to a running service, with its progress; waits where the service asks to wait."""
+"""Clients of a running service over HTTP: `Client`, and `AsyncClient` for event loops. Commands,
+proofs and tests use them, and anybody's programs may; docs/api.md has an example.
+
+A service that is busy is asked again when it says (`RetryPolicy`); every wait is bounded. A proxy
+of the environment is none for a service of one's own. What is raised is a `SeacodError`.
+"""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import functools
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
+from seacod import OWN_AGENT
+from seacod.client import calls, live
+from seacod.client.answers import Job, System
+from seacod.client.calls import Call, Events, Recording, Tell, understood
+from seacod.client.failures import PATIENT, Attempts, BrokenOff, RetryPolicy, refusal
+from seacod.client.live import LiveSession
+from seacod.errors import SeacodError
+from seacod.transcript import Transcript
 
-from seacod.errors import BadRequest, NotRunning, SeacodError
+if TYPE_CHECKING:
+    import httpx
 
-# Nothing at all for so long: the service says something every 15 s.
-_SILENT_SECONDS = 60.0
+T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
-# A full queue, a worker that is being replaced: so long in all, for one recording.
-_PATIENCE_SECONDS = 900.0
-_PAUSE_SECONDS = 2.0
-# How often a recording that breaks off in the middle is sent again.
-_TRIES = 3
+_POLL_SECONDS = 1.0
+_ENDED_EARLY = "the answer ended in the middle"
 
 
-class Refused(SeacodError):
-    """The service has said why there is no text."""
+class _BaseClient:
+    """What both clients are made of: httpx's options, and how long to insist."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        retry: RetryPolicy = PATIENT,
+        silence_seconds: float = 60.0,
+    ) -> None:
+        import httpx
+
+        self.url = calls.address(url)
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._retry = retry
+        self._silence_seconds = silence_seconds
+        self._options: dict[str, Any] = {
+            "headers": {"User-Agent": f"{OWN_AGENT}-client", **self._headers},
+            "timeout": httpx.Timeout(
+                silence_seconds, connect=min(_CONNECT_SECONDS, silence_seconds)
+            ),
+            "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            "trust_env": False,
+        }
 
 
-class Service:
-    """A running service, over HTTP.
+class Client(_BaseClient):
+    """A running service; for one thread at a time.
 
     Args:
         url: of page and API.
         key: an API key, where it asks for one.
+        retry: when to ask again; `NEVER` raises whatever comes.
+        silence_seconds: a connection on which nothing comes for so long is broken.
 
     Raises:
         BadRequest: the address is none.
     """
 
-    def __init__(self, url: str, key: str | None) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise BadRequest(
-                f"--url {url}: is no address; it begins with http:// or https://",
-                f"--url {url}：地址应以 http:// 或 https:// 开头",
-            )
-        self._url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        timeout = httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
-        # A proxy of the environment is none for a service of one's own.
-        self._http = httpx.Client(headers=headers, timeout=timeout, trust_env=False)
+    def __enter__(self) -> Client:
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.close()
 
     def transcribe(
-        self, recording: Path, hotwords: str, wanted: str, tell: Callable[[float], None]
-    ) -> str:
-        """The text in the format wanted.
+        self, recording: Recording, *, hotwords: str = "", tell: Tell | None = None
+    ) -> Transcript:
+        """The text of a recording, with everything there is about it.
 
         Args:
-            recording: is sent.
+            recording: a file, or a name and its content.
             hotwords: words separated by blanks or commas.
-            wanted: name of any format.
-            tell: called with how much has been heard, 0 to 1.
+            tell: told how far it is.
 
         Raises:
-            Refused: there will be none, and why.
-            NotRunning: nothing answers.
+            Refused: there will be none, and why; Busy when it was too busy for too long.
+            Unreachable, BrokenOff, NoSeacod: the service does not answer, or not as it should.
         """
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        broken = 0
+        return self._ask(calls.transcription(recording, hotwords, tell))
+
+    def transcribe_as(
+        self, recording: Recording, wanted: str, *, hotwords: str = "", tell: Tell | None = None
+    ) -> str:
+        """The text of a recording in a format: text, srt, json, ...; raises as `transcribe`."""
+        return self._ask(calls.written(recording, wanted, hotwords, tell))
+
+    def submit(self, recordings: Sequence[Recording], *, hotwords: str = "") -> str:
+        """Have a batch worked off; its number. From then on it is finished, whatever happens.
+
+        Raises:
+            SeacodError: it was not accepted. After BrokenOff nobody knows; it is not sent again.
+        """
+        return self._ask(calls.submission(recordings, hotwords))
+
+    def job(self, number: str) -> Job:
+        """How far a batch is."""
+        return self._ask(calls.job("GET", number))
+
+    def wait_for(self, number: str, *, within_seconds: float) -> Job:
+        """A batch when it is over.
+
+        Raises:
+            TimeoutError: it is not yet.
+        """
+        deadline = time.monotonic() + within_seconds
+        while not (job := self.job(number)).is_over:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"job {number}: {job.progress:.0%} in {within_seconds:g} s")
+            time.sleep(_POLL_SECONDS)
+        return job
+
+    def results(self, number: str) -> bytes:
+        """What of a batch is finished, as a zip."""
+        return self._ask(calls.results(number))
+
+    def cancel(self, number: str) -> Job:
+        """Give up what of a batch has not finished."""
+        return self._ask(calls.job("DELETE", number))
+
+    def system(self) -> System:
+        """The service at a glance."""
+        return self._ask(calls.system())
+
+    def get(self, path: str) -> bytes:
+        """What is at an address of the service, such as /health/ready."""
+        return self._ask(calls.content(path))
+
+    @functools.cached_property
+    def _http(self) -> httpx.Client:
+        import httpx
+
+        return httpx.Client(**self._options)
+
+    def _ask(self, call: Call[T]) -> T:
+        attempts = Attempts(self._retry, call.is_repeatable)
         while True:
             try:
-                return self._once(recording, hotwords, wanted, tell)
-            except _ComeBack as busy:
-                pause = busy.seconds
-                if time.monotonic() + pause > deadline:
-                    raise Refused(busy.message, busy.chinese) from None
-            except httpx.ConnectError:
-                raise NotRunning(
-                    f"no seacod answers at {self._url}; start it, name another with --url, or use "
-                    "--local",
-                    f"{self._url} 没有响应；请启动服务、用 --url 指定地址，或使用 --local",
-                ) from None
-            except httpx.TransportError as error:
-                broken += 1
-                if broken == _TRIES:
-                    raise Refused(f"the connection broke off {broken} times ({error})") from None
-                pause = _PAUSE_SECONDS
+                return self._once(call)
+            except SeacodError as error:
+                pause = attempts.pause_after(error)
             time.sleep(pause)
 
-    def _once(
-        self, recording: Path, hotwords: str, wanted: str, tell: Callable[[float], None]
-    ) -> str:
-        with recording.open("rb") as file:
-            request = self._http.stream(
-                "POST",
-                f"{self._url}/transcribe?stream=true&format={wanted}",
-                data={"hotwords": hotwords},
-                files={"file": (recording.name, file)},
-            )
-            with request as answer:
-                if answer.status_code != 200:
-                    answer.read()
-                    raise _refusal(answer.status_code, _json(answer.text))
-                for event, data in _events(answer.iter_lines()):
-                    if event == "progress":
-                        tell(float(data.get("share") or 0.0))
-                    elif event == "error":
-                        raise _refusal(int(data["error"]["status"]), data)
-                    elif event == "done":
-                        return _text(data)
-        raise httpx.RemoteProtocolError("the answer ended in the middle")
+    def _once(self, call: Call[T]) -> T:
+        with contextlib.ExitStack() as stack:
+            form = call.form(stack)
+            stack.enter_context(calls.told_apart(self.url))
+            url = self.url + call.path
+            answer = stack.enter_context(self._http.stream(call.method, url, **form))
+            if answer.status_code >= 400:
+                raise refusal(answer.status_code, answer.read(), _retry_after(answer))
+            if call.tell is None:
+                return understood(call.read, answer.read())
+            events = Events(call.tell)
+            for chunk in answer.iter_bytes():
+                if (body := events.take(chunk)) is not None:
+                    return understood(call.read, body)
+            raise BrokenOff(_ENDED_EARLY)
 
 
-class _ComeBack(Refused):
-    """Not now."""
+class AsyncClient(_BaseClient):
+    """The same on an event loop, and a microphone; see `Client`."""
 
-    def __init__(self, message: str, chinese: str, seconds: float) -> None:
-        super().__init__(message, chinese)
-        self.seconds = seconds
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def transcribe(
+        self, recording: Recording, *, hotwords: str = "", tell: Tell | None = None
+    ) -> Transcript:
+        return await self._ask(calls.transcription(recording, hotwords, tell))
+
+    async def submit(self, recordings: Sequence[Recording], *, hotwords: str = "") -> str:
+        return await self._ask(calls.submission(recordings, hotwords))
+
+    async def job(self, number: str) -> Job:
+        return await self._ask(calls.job("GET", number))
+
+    async def results(self, number: str) -> bytes:
+        return await self._ask(calls.results(number))
+
+    async def system(self) -> System:
+        return await self._ask(calls.system())
+
+    async def get(self, path: str) -> bytes:
+        return await self._ask(calls.content(path))
+
+    @contextlib.asynccontextmanager
+    async def live(self, sample_rate: int, *, hotwords: str = "") -> AsyncIterator[LiveSession]:
+        """A microphone for the time of the block. It is opened once, whatever the policy.
+
+        Args:
+            sample_rate: samples a second of what will be sent.
+            hotwords: words separated by blanks or commas.
+        """
+        from websockets.asyncio.client import connect
+
+        with live.told_apart(self.url):
+            socket = await connect(
+                self.url.replace("http", "ws", 1) + "/live", additional_headers=self._headers,
+                proxy=None, max_size=None,
+            )  # fmt: skip
+        async with socket:
+            session = LiveSession(socket, self._silence_seconds)
+            await session.start(sample_rate, hotwords)
+            yield session
+
+    @functools.cached_property
+    def _http(self) -> httpx.AsyncClient:
+        import httpx
+
+        return httpx.AsyncClient(**self._options)
+
+    async def _ask(self, call: Call[T]) -> T:
+        # Here, so that `seacod status`, which needs none of this, is quick.
+        import asyncio
+
+        attempts = Attempts(self._retry, call.is_repeatable)
+        while True:
+            try:
+                return await self._once(call)
+            except SeacodError as error:
+                pause = attempts.pause_after(error)
+            await asyncio.sleep(pause)
+
+    async def _once(self, call: Call[T]) -> T:
+        with contextlib.ExitStack() as stack:
+            form = call.form(stack)
+            stack.enter_context(calls.told_apart(self.url))
+            url = self.url + call.path
+            async with self._http.stream(call.method, url, **form) as answer:
+                if answer.status_code >= 400:
+                    raise refusal(answer.status_code, await answer.aread(), _retry_after(answer))
+                if call.tell is None:
+                    return understood(call.read, await answer.aread())
+                events = Events(call.tell)
+                async for chunk in answer.aiter_bytes():
+                    if (body := events.take(chunk)) is not None:
+                        return understood(call.read, body)
+                raise BrokenOff(_ENDED_EARLY)
 
 
-def _refusal(status: int, body: dict[str, Any]) -> Refused:
-    error = body.get("error") or {}
-    message = str(error.get("message") or f"the service answered {status}")
-    chinese = str(error.get("message_zh") or message)
-    if status == 503:
-        return _ComeBack(message, chinese, float(error.get("retry_after_seconds") or 5))
-    return Refused(message, chinese)
-
-
-def _events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    name = ""
-    for line in lines:
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield name, _json(line.removeprefix("data: "))
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _text(done: dict[str, Any]) -> str:
-    """Text formats come in a field, JSON ones are the answer itself."""
-    done.pop("request_id", None)
-    if set(done) == {"body"}:
-        return str(done["body"])
-    return json.dumps(done, ensure_ascii=False, indent=1) + "\n"
+def _retry_after(answer: httpx.Response) -> str:
+    return str(answer.headers.get("retry-after", ""))

@@ -30,7 +30,8 @@ class OutputFormat:
         name: in requests (`format=`, `also=`), and for `--format` of the command line.
         ending: of its files, with the dot.
         media_type: of an answer over HTTP.
-        titles: for people, in Chinese and English.
+        english: title for people.
+        chinese: title for people.
         order: where it is listed; lower comes first.
         render: writes it; a format gives either always text or always an object.
         render_openai: writes it for OpenAI's API; None where that has no such format.
@@ -42,13 +43,18 @@ class OutputFormat:
     name: str
     ending: str
     media_type: str
-    titles: tuple[str, str]
+    english: str
+    chinese: str
     order: int
     render: Render
     render_openai: Render | None = None
     is_json: bool = False
     is_on_page: bool = False
     is_in_zip: bool = False
+
+    def title(self, language: str) -> str:
+        """The title for people in a language, "zh" or "en"."""
+        return self.chinese if language == "zh" else self.english
 
     def write(self, transcript: Transcript, granularities: Granularities = SEGMENTS) -> str:
         """The content of a file in this format."""

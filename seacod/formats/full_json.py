@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from seacod.formats.base import Granularities, OutputFormat, rounded
-from seacod.transcript import Segment, Token, Transcript
+from seacod.transcript import HotwordReport, Segment, Token, Transcript
 
 
 def body(transcript: Transcript) -> dict[str, Any]:
@@ -51,8 +51,23 @@ def segment_json(segment: Segment) -> dict[str, Any]:
 
 
 def read(body: dict[str, Any]) -> Transcript:
-    """A kept `body` as a transcript again, with what other formats need of it."""
-    segments = tuple(
+    """A `body` as a transcript again.
+
+    Raises:
+        KeyError, TypeError: it is none.
+    """
+    return Transcript(
+        body["text"], read_segments(body["segments"]), body["duration"], body["processing_time"],
+        body["queue_time"], body["confidence"], body["model"], body["device"],
+        tuple(HotwordReport(**one) for one in body["hotwords"]), tuple(body["warnings"]),
+        body["confidence_kind"], body["language"], body["speech"],
+        unheard=tuple((a, b) for a, b in body["unheard"]),
+    )  # fmt: skip
+
+
+def read_segments(segments: list[dict[str, Any]]) -> tuple[Segment, ...]:
+    """Sentences again."""
+    return tuple(
         Segment(
             s["start"],
             s["end"],
@@ -60,12 +75,8 @@ def read(body: dict[str, Any]) -> Transcript:
             s["confidence"],
             tuple(Token(t["text"], t["start"], t["end"], t["confidence"]) for t in s["tokens"]),
         )
-        for s in body["segments"]
+        for s in segments
     )
-    return Transcript(
-        body["text"], segments, body["duration"], body["processing_time"], body["queue_time"],
-        body["confidence"], body["model"], body["device"],
-    )  # fmt: skip
 
 
 def _render(transcript: Transcript, granularities: Granularities) -> dict[str, Any]:
@@ -77,6 +88,6 @@ def _render_openai(transcript: Transcript, granularities: Granularities) -> dict
 
 
 FORMAT = OutputFormat(
-    "json", ".json", "application/json", ("JSON（全部信息）", "JSON with everything there is"), 10,
+    "json", ".json", "application/json", "JSON with everything there is", "JSON（全部信息）", 10,
     render=_render, render_openai=_render_openai, is_json=True, is_on_page=True, is_in_zip=True,
 )  # fmt: skip

@@ -15,6 +15,6 @@ def _render(transcript: Transcript, granularities: Granularities) -> str:
 
 
 FORMAT = OutputFormat(
-    "srt", ".srt", "application/x-subrip; charset=utf-8", ("SRT 字幕", "SubRip subtitles"), 40,
+    "srt", ".srt", "application/x-subrip; charset=utf-8", "SubRip subtitles", "SRT 字幕", 40,
     render=_render, render_openai=_render, is_on_page=True, is_in_zip=True,
 )  # fmt: skip

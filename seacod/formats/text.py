@@ -11,6 +11,6 @@ def _render(transcript: Transcript, granularities: Granularities) -> str:
 
 
 FORMAT = OutputFormat(
-    "text", ".txt", "text/plain; charset=utf-8", ("纯文本", "Plain text"), 30,
+    "text", ".txt", "text/plain; charset=utf-8", "Plain text", "纯文本", 30,
     render=_render, render_openai=_render, is_on_page=True, is_in_zip=True,
 )  # fmt: skip

@@ -16,6 +16,6 @@ def _render(transcript: Transcript, granularities: Granularities) -> str:
 
 
 FORMAT = OutputFormat(
-    "tsv", ".tsv", "text/tab-separated-values; charset=utf-8",
-    ("制表符分隔的表格", "Table separated by tabs"), 60, render=_render,
+    "tsv", ".tsv", "text/tab-separated-values; charset=utf-8", "Table separated by tabs",
+    "制表符分隔的表格", 60, render=_render,
 )  # fmt: skip

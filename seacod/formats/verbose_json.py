@@ -43,6 +43,6 @@ def _render(transcript: Transcript, granularities: Granularities) -> dict[str, A
 
 
 FORMAT = OutputFormat(
-    "verbose_json", ".json", "application/json", ("JSON（OpenAI 格式）", "JSON in OpenAI's shape"),
+    "verbose_json", ".json", "application/json", "JSON in OpenAI's shape", "JSON（OpenAI 格式）",
     20, render=_render, render_openai=_render, is_json=True,
 )  # fmt: skip

@@ -17,6 +17,6 @@ def _render(transcript: Transcript, granularities: Granularities) -> str:
 
 
 FORMAT = OutputFormat(
-    "vtt", ".vtt", "text/vtt; charset=utf-8", ("WebVTT 字幕", "WebVTT subtitles"), 50,
+    "vtt", ".vtt", "text/vtt; charset=utf-8", "WebVTT subtitles", "WebVTT 字幕", 50,
     render=_render, render_openai=_render, is_on_page=True,
 )  # fmt: skip

@@ -7,10 +7,10 @@ import re
 
 
 def bare(text: str) -> str:
-    """Without blanks and punctuation."""
+    """A text without blanks and punctuation."""
     return re.sub(r"[\W_]", "", text)
 
 
 def alike(heard: str, said: str) -> float:
-    """0 to 1: `difflib`'s ratio of the two without blanks and punctuation."""
+    """How alike two texts are, 0 to 1: `difflib`'s ratio without blanks and punctuation."""
     return difflib.SequenceMatcher(None, bare(heard), bare(said), autojunk=False).ratio()

@@ -30,7 +30,7 @@ class RequestOutcome:
 
 
 class ClientLoad:
-    """Runs as a context manager; afterwards `outcomes` has every request.
+    """Clients that post all the time while the block runs; afterwards `outcomes` has every request.
 
     Args:
         port: of the service.
@@ -87,7 +87,7 @@ class ClientLoad:
         return min(good, key=lambda outcome: outcome.ended, default=None)
 
     def failed(self) -> dict[str, int]:
-        """Outcomes other than 200."""
+        """How many requests ended otherwise than with 200, by outcome."""
         return {what: count for what, count in self.seen.items() if what != "200"}
 
     def _client(self, client: int) -> None:
@@ -135,7 +135,7 @@ class ClientLoad:
 
 
 def _request(recording: Path | None, key: str | None) -> tuple[bytes, bytes]:
-    """The head, without its last empty line, and the body."""
+    """A request: its head without the last empty line, and its body."""
     lines = "Host: x\r\n" + (f"Authorization: Bearer {key}\r\n" if key else "")
     if recording is None:
         return f"GET / HTTP/1.1\r\n{lines}".encode(), b""

@@ -7,7 +7,6 @@ transcribed over HTTP and which address tells whether it is well.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import signal
 import subprocess
@@ -17,14 +16,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from seacod.errors import SeacodError
 from seacod.proving.service import free_port, private_service
 from seacod.system.interpreter import python
 
+if TYPE_CHECKING:
+    import httpx
+
 _PATIENCE_SECONDS = 600.0
-_BOUNDARY = "seacod-bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,18 @@ class Peer:
     name: ClassVar[str]
     health: ClassVar[str] = "/health"
 
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_SECONDS)
+    def connect(self) -> httpx.Client:
+        import httpx
 
-    def post(self, connection: http.client.HTTPConnection, recording: bytes) -> str:
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", timeout=_PATIENCE_SECONDS, trust_env=False
+        )
+
+    def post(self, connection: httpx.Client, recording: bytes) -> str:
         """The text of a recording.
 
         Raises:
-            OSError, http.client.HTTPException, ValueError: there is none.
+            httpx.HTTPError, LookupError, ValueError: there is none.
         """
         raise NotImplementedError
 
@@ -53,8 +58,8 @@ class Seacod(Peer):
 
     name = "seacod"
 
-    def post(self, connection: http.client.HTTPConnection, recording: bytes) -> str:
-        return str(_ask(connection, "/transcribe", _form("file", recording))["text"])
+    def post(self, connection: httpx.Client, recording: bytes) -> str:
+        return str(_ask(connection, "/transcribe", files={"file": recording})["text"])
 
 
 class FunasrServer(Peer):
@@ -62,9 +67,9 @@ class FunasrServer(Peer):
 
     name = "funasr-server"
 
-    def post(self, connection: http.client.HTTPConnection, recording: bytes) -> str:
-        body = _form("file", recording, model="custom")
-        return str(_ask(connection, "/v1/audio/transcriptions", body)["text"])
+    def post(self, connection: httpx.Client, recording: bytes) -> str:
+        form = {"files": {"file": ("a.wav", recording)}, "data": {"model": "custom"}}
+        return str(_ask(connection, "/v1/audio/transcriptions", **form)["text"])
 
 
 class PlainGradio(Peer):
@@ -73,23 +78,18 @@ class PlainGradio(Peer):
     name = "plain Gradio app"
     health = "/config"
 
-    def post(self, connection: http.client.HTTPConnection, recording: bytes) -> str:
-        (path,) = _ask(connection, "/gradio_api/upload", _form("files", recording))
+    def post(self, connection: httpx.Client, recording: bytes) -> str:
+        (path,) = _ask(connection, "/gradio_api/upload", files={"files": ("a.wav", recording)})
         given = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-        connection.request(
-            "POST", "/gradio_api/call/transcribe", json.dumps(given),
-            {"Content-Type": "application/json"},
-        )  # fmt: skip
-        event = json.loads(connection.getresponse().read())["event_id"]
-        connection.request("GET", f"/gradio_api/call/transcribe/{event}")
-        lines = connection.getresponse().read().decode().splitlines()
+        event = _ask(connection, "/gradio_api/call/transcribe", json=given)["event_id"]
+        lines = connection.get(f"/gradio_api/call/transcribe/{event}").text.splitlines()
         data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
         return str(json.loads(data[-1])[0])
 
 
 @contextlib.contextmanager
 def seacod(model: str, device: str) -> Iterator[Peer]:
-    """Ours, with its defaults."""
+    """This service, with its defaults."""
     with private_service(
         model,
         asr={"device": device},
@@ -133,7 +133,7 @@ page.queue(max_size=20).launch(server_name="127.0.0.1", server_port={port}, quie
 
 @contextlib.contextmanager
 def _process(command: list[str], peer: Peer) -> Iterator[Peer]:
-    """A server of somebody else's, until the end of the block.
+    """Another project's server, until the end of the block.
 
     Raises:
         SeacodError: it ended, or never answered.
@@ -161,32 +161,17 @@ def _process(command: list[str], peer: Peer) -> Iterator[Peer]:
 
 
 def _answers(peer: Peer) -> bool:
-    connection = peer.connect()
-    try:
-        connection.request("GET", peer.health)
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
+    import httpx
+
+    with peer.connect() as connection:
+        try:
+            return connection.get(peer.health).status_code == 200
+        except httpx.TransportError:
+            return False
 
 
-def _form(field: str, recording: bytes, **fields: str) -> bytes:
-    part = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{{}}"\r\n\r\n{{}}\r\n'
-    parts = [part.format(name, value).encode() for name, value in fields.items()]
-    head = (
-        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="a.wav"\r\n'
-        "Content-Type: audio/wav\r\n\r\n"
-    )
-    return b"".join([*parts, head.encode(), recording, f"\r\n--{_BOUNDARY}--\r\n".encode()])
-
-
-def _ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> dict[str, object]:
-    kind = f"multipart/form-data; boundary={_BOUNDARY}"
-    connection.request("POST", path, body, {"Content-Type": kind})
-    answer = connection.getresponse()
-    content = answer.read()
-    if answer.status != 200:
-        raise ValueError(f"status {answer.status}: {content[:200]!r}")
-    parsed: dict[str, object] = json.loads(content)
-    return parsed
+def _ask(connection: httpx.Client, path: str, **content: Any) -> Any:
+    answer = connection.post(path, **content)
+    if answer.status_code != 200:
+        raise ValueError(f"status {answer.status_code}: {answer.text[:200]}")
+    return answer.json()

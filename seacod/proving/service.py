@@ -9,13 +9,11 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seacod.client import status_socket
+from seacod.client import NEVER, Client, status_socket
 from seacod.errors import SeacodError
 from seacod.system.interpreter import python
 
@@ -57,31 +55,20 @@ class PrivateService:
         log = (self.directory / "log").read_text("utf-8", "replace")
         if reason := _reason(log):
             raise SeacodError(reason)
-        raise SeacodError(f"a service of one's own never had {what}; its log ends:\n{log[-2000:]}")
+        raise SeacodError(f"the private service never had {what}; its log ends:\n{log[-2000:]}")
 
     def wait_for_spare(self) -> None:
-        """Until a warm spare stands by."""
+        """Wait until a warm spare stands by."""
         self.wait_until(
             lambda: (self.status().get("spare") or {}).get("state") == "warm", "a warm spare"
         )
 
     def transcribe(self, recording: Path) -> str | None:
         """The text of a recording; None when the service could not take it now."""
-        boundary = "seacod-bench"
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
-            f'filename="{recording.name}"\r\n\r\n'
-        ).encode()
-        body = head + recording.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-        request = urllib.request.Request(
-            f"{self.url}/transcribe",
-            data=body,
-            headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
-        )
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE_SECONDS) as answer:
-                return str(json.load(answer)["text"])
-        except (OSError, urllib.error.HTTPError, ValueError):
+            with Client(self.url, retry=NEVER, silence_seconds=_PATIENCE_SECONDS) as client:
+                return client.transcribe(recording).text
+        except SeacodError:
             return None
 
 
@@ -132,7 +119,7 @@ def private_service(model: str, **sections: dict[str, object]) -> Iterator[Priva
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,17 +1,16 @@
-"""Recordings for a bench: shipped speech, put together to a length, each a little different."""
+"""Recordings for proofs: shipped speech, put together to a length, each a little different."""
 
 from __future__ import annotations
 
-import json
 import struct
-from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from seacod.models.examples import EXAMPLES, examples
 
 if TYPE_CHECKING:
     from seacod.asr.audio import Samples
 
-DIRECTORY = Path(str(resources.files("seacod").joinpath("models/builtin/examples")))
 _PAUSE_SECONDS = 0.4
 
 
@@ -26,17 +25,22 @@ def speech(seconds: float) -> Samples:
     return np.resize(np.concatenate(parts), int(seconds * SAMPLE_RATE))
 
 
+def spoken(samples: Samples) -> Iterator[tuple[float, bytes]]:
+    """Sound as a microphone gives it: seconds from the beginning, and a tenth of a second of 16-bit
+    samples, which is there when its last sample was spoken."""
+    from seacod.asr.audio import SAMPLE_RATE
+
+    block, sound = SAMPLE_RATE // 10, (samples * 32767).astype("<i2")
+    for at in range(0, len(sound), block):
+        part = sound[at : at + block]
+        yield (at + len(part)) / SAMPLE_RATE, part.tobytes()
+
+
 def sentences() -> list[Samples]:
-    """Those that are shipped."""
+    """The sentences that are shipped, as samples."""
     from seacod.asr import audio
 
-    return [audio.decode(DIRECTORY / example["file"], max_seconds=600) for example in examples()]
-
-
-def examples() -> list[dict[str, Any]]:
-    """What is shipped: `file`, `text`, `hotwords`, `text_with_hotwords`, `seconds`."""
-    listing: list[dict[str, Any]] = json.loads((DIRECTORY / "examples.json").read_text("utf-8"))
-    return listing
+    return [audio.decode(EXAMPLES / example["file"], max_seconds=600) for example in examples()]
 
 
 def wav(samples: Samples, number: int = 0) -> bytes:

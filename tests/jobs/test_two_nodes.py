@@ -13,13 +13,14 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import sounds
 from postgres import PASSWORD, Postgres
 from supervised import Service, wait_until
+
+from seacod.client import Busy
+from seacod.client.answers import Job
 
 FILES = 30
 
@@ -43,22 +44,14 @@ def nodes(postgres: Postgres, tmp_path: Path) -> Iterator[list[Service]]:
         one.kill()
 
 
-def client(service: Service) -> httpx.Client:
-    return httpx.Client(base_url=service.url, trust_env=False, timeout=60)
-
-
 def submitted(service: Service, recording: Path) -> str:
-    with client(service) as http:
-        files = [("files", (f"{n}.wav", recording.read_bytes())) for n in range(FILES)]
-        answer = http.post("/batch_transcribe", files=files)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["job"])
+    with service.client() as client:
+        return client.submit([(f"{n}.wav", recording.read_bytes()) for n in range(FILES)])
 
 
-def state(service: Service, job: str) -> dict[str, Any]:
-    with client(service) as http:
-        body: dict[str, Any] = http.get(f"/jobs/{job}").json()
-        return body
+def state(service: Service, job: str) -> Job:
+    with service.client() as client:
+        return client.job(job)
 
 
 def kill_all(service: Service) -> None:
@@ -78,15 +71,15 @@ def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Service]) 
     assert "batches are shared through 127.0.0.1" in checked.stdout, checked.stdout
     job = submitted(dying, sounds.SPEECH)
     # Both work on it; the one that accepted it dies in the middle.
-    wait_until(lambda: state(other, job)["counts"].get("done", 0) >= 4, "some results")
+    wait_until(lambda: state(other, job).counts.get("done", 0) >= 4, "some results")
     kill_all(dying)
-    assert state(other, job)["state"] == "running"
+    assert state(other, job).state == "running"
     began = time.monotonic()
-    body = wait_until(lambda: (b := state(other, job))["state"] == "done" and b, "all results")
+    told = wait_until(lambda: (b := state(other, job)).state == "done" and b, "all results")
     print(f"all {FILES} files done {time.monotonic() - began:.1f} s after the death of a node")
-    assert body["counts"] == {"done": FILES}
-    with client(other) as http:
-        archive = zipfile.ZipFile(io.BytesIO(http.get(f"/jobs/{job}/results").content))
+    assert told.counts == {"done": FILES}
+    with other.client() as client:
+        archive = zipfile.ZipFile(io.BytesIO(client.results(job)))
     texts = [
         json.loads(archive.read(name))["text"]
         for name in archive.namelist()
@@ -102,13 +95,11 @@ def test_jobs_wait_while_the_database_is_away_and_requests_do_not(
     job = submitted(one, sounds.SPEECH)
     postgres.stop()
     try:
-        with client(one) as http:
-            files = {"file": ("a.flac", sounds.SPEECH.read_bytes())}
-            assert http.post("/transcribe", files=files).json()["text"] == sounds.SPEECH_TEXT
-            told = http.get(f"/jobs/{job}")
-            assert told.status_code == 503
-            assert "database" in told.json()["error"]["message"]
+        with one.client() as client:
+            assert client.transcribe(sounds.SPEECH).text == sounds.SPEECH_TEXT
+            with pytest.raises(Busy, match="database"):
+                client.job(job)
     finally:
         postgres.start()
-    wait_until(lambda: state(other, job)["state"] == "done", "all results")
-    assert state(one, job)["counts"] == {"done": FILES}
+    wait_until(lambda: state(other, job).state == "done", "all results")
+    assert state(one, job).counts == {"done": FILES}

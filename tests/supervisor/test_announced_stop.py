@@ -7,7 +7,6 @@ import json
 import signal
 from pathlib import Path
 
-import httpx
 import sounds
 from supervised import Service, wait_until
 
@@ -27,10 +26,8 @@ def test_readiness_goes_first_and_everybody_is_served(tmp_path: Path) -> None:
         assert json.loads(body) == {"status": "retiring"}
         assert headers["retry-after"] == "5"
         assert json.loads(one.get("/health")[2])["status"] == "retiring"
-        answer = httpx.post(
-            f"{one.url}/transcribe", files={"file": sounds.SPEECH.read_bytes()}, trust_env=False
-        )
-        assert (answer.status_code, answer.json()["text"]) == (200, sounds.SPEECH_TEXT)
+        with one.client() as client:
+            assert client.transcribe(sounds.SPEECH).text == sounds.SPEECH_TEXT
         assert one.events("stop_announced")[0]["seconds"] == LONG
         # Asked again, it goes now.
         assert one.stop() == 0

@@ -1,5 +1,6 @@
-"""A command is one file: whoever adds one finds it in the help, in the manual page and in the
-completion of shells. Typed, it imports nothing of the others."""
+"""A command is one file, and so is an item of the checklist: whoever adds one finds it in the help,
+in the manual page and in the completion of shells. Typed, a command imports nothing of the
+others."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from documents import completion, man
 import seacod.cli
 from seacod.cli.main import main
 from seacod.proving import bench
+from seacod.proving.checks import items
 
 COMMAND = '''
 """`seacod say-hello`: greets."""
@@ -53,6 +55,34 @@ def test_a_command_in_one_file_is_everywhere(
     assert r"\fB\-\-whom\fR" in man.page()
     for shell in ("bash", "zsh"):
         assert "say-hello" in completion.script(shell)
+
+
+ITEM = """
+from seacod.proving.checks.item import ok
+
+
+def moon(context):
+    return ok("it shines", "月亮很亮")
+
+
+ITEMS = (moon,)
+"""
+
+
+def test_an_item_of_the_checklist_in_one_file_is_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sky.py").write_text(ITEM)
+    monkeypatch.setattr(items, "__path__", [*items.__path__, str(tmp_path)])
+    monkeypatch.setenv("LC_ALL", "C")
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "moon"])
+    assert ended.value.code == 0
+    assert "it shines" in capsys.readouterr().out
+    assert " moon)" in completion.script("bash").replace("'", "")
+    with pytest.raises(SystemExit):
+        main(["check", "sun"])
+    assert capsys.readouterr().err.rstrip().endswith(", moon")
 
 
 def test_whoever_types_one_command_imports_no_other() -> None:

@@ -98,7 +98,7 @@ def test_each_gives_what_it_says(one: OutputFormat) -> None:
     assert one.ending.startswith(".")
     # The page asks for text besides the JSON that it shows.
     assert not one.is_on_page or not one.is_json or one.name == registry.DEFAULT
-    assert one.titles[0] != one.titles[1]
+    assert one.title("en") != one.title("zh")
 
 
 def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:

@@ -1,13 +1,28 @@
-"""The supervisor's side never loads the worker's libraries, nor the other way round its mail."""
+"""The supervisor's side never loads the worker's libraries, nor the other way round its mail;
+whoever asks a service needs neither side. The proofs share what lies beside them, not each
+other."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-HEAVY = {"torch", "funasr", "gradio", "seacod.asr", "seacod.web"}
+import seacod
+
+HEAVY = {"torch", "funasr", "gradio", "seacod.asr", "seacod.web", "seacod.worker"}
+# Not even for the help: `run` of the command that needs them imports them.
+HEAVY_FOR_COMMANDS = HEAVY | {"numpy", "av", "httpx", "websockets", "sqlalchemy", "tqdm"}
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that are there after this code."""
+    command = [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -21,11 +36,44 @@ HEAVY = {"torch", "funasr", "gradio", "seacod.asr", "seacod.web"}
     ],
 )
 def test_the_supervisors_side_loads_nothing_heavy(module: str) -> None:
-    code = f"import sys, {module}; print(*sys.modules)"
-    loaded = set(
-        subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True
-        ).stdout.split()
+    found = loaded(f"import {module}")
+    assert module in found
+    assert not found & HEAVY
+
+
+def test_whoever_asks_a_service_needs_neither_side() -> None:
+    found = loaded(
+        "from seacod.client import Client; Client('http://x').__exit__(); import seacod.client.live"
     )
-    assert module in loaded
-    assert not loaded & HEAVY
+    assert "httpx" in found
+    assert not found & (HEAVY | {"numpy", "seacod.supervisor", "seacod.alerts", "seacod.config"})
+    assert "httpx" not in loaded("import seacod.client")
+
+
+def test_no_command_imports_anything_heavy_before_it_runs() -> None:
+    assert not loaded("from seacod.cli.parser import make_parser; make_parser()") & (
+        HEAVY_FOR_COMMANDS
+    )
+
+
+@pytest.mark.parametrize(
+    ("room", "others"),
+    [
+        ("checks", "drills|soak|bench"),
+        ("drills", "checks|soak|bench"),
+        ("bench", "checks|drills|soak"),
+        # The soak run lets drills in.
+        ("soak", "checks|bench"),
+        ("*.py", "checks|drills|soak|bench"),
+    ],
+)
+def test_proofs_share_what_lies_beside_them(room: str, others: str) -> None:
+    proving = Path(seacod.__file__).parent / "proving"
+    files = list(proving.glob(room if room.endswith(".py") else f"{room}/*.py"))
+    assert files
+    for file in files:
+        found = re.findall(
+            rf"^ *(?:from|import) seacod\.proving(?:\.| import )(?:{others})\b.*",
+            file.read_text("utf-8"), re.MULTILINE,
+        )  # fmt: skip
+        assert not found, file

@@ -63,10 +63,10 @@ def test_the_shell_examples_work(live: Service, here: Path) -> None:
     assert (here / "results.zip").stat().st_size > 500
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_the_programs_work(live: Service, here: Path, number: int) -> None:
     program = blocks("python")[number]
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 3
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
     (here / "speech-16k.wav").write_bytes(sounds.wav((speech * 32767).astype("<i2").tobytes()))
     result = subprocess.run(

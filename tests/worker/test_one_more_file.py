@@ -29,7 +29,7 @@ def _render(transcript, granularities):
 
 
 FORMAT = OutputFormat(
-    "lines", ".lines", "text/x-lines; charset=utf-8", ("计数文本", "Counted lines"), 35,
+    "lines", ".lines", "text/x-lines; charset=utf-8", "Counted lines", "计数文本", 35,
     render=_render, render_openai=_render, is_on_page=True, is_in_zip=True,
 )
 """

@@ -9,7 +9,7 @@ import shtab
 
 from seacod.cli import runbook
 from seacod.cli.parser import make_parser
-from seacod.proving.checks.registry import ITEMS
+from seacod.proving.checks.registry import all_items
 from seacod.proving.drills.catalogue import DRILLS
 
 _FILES = {"files"}
@@ -26,7 +26,7 @@ def script(shell: str) -> str:
 def _choices() -> dict[str, list[str]]:
     """By argument, or by command and argument: what may stand there."""
     return {
-        "items": list(ITEMS),
+        "items": list(all_items()),
         "drill name": list(DRILLS),
         "drills": list(DRILLS),
         "runbook name": list(runbook.read()),

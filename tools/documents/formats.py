@@ -25,7 +25,7 @@ def table() -> str:
     for one in all_formats():
         offered = (one.render_openai is not None, one.is_on_page, one.is_in_zip)
         cells = [
-            f"`{one.name}`", *reversed(one.titles), f"`{one.media_type.partition(';')[0]}`",
+            f"`{one.name}`", one.english, one.chinese, f"`{one.media_type.partition(';')[0]}`",
             *("yes" if there else "" for there in offered),
         ]  # fmt: skip
         rows.append(f"| {' | '.join(cells)} |")

@@ -47,7 +47,7 @@ a drill nobody has agreed to
 no service answers, or the model cannot be had
 .TP
 .B 70
-something nobody foresaw went wrong
+an unexpected error
 .TP
 .B 71
 the address belongs to another program

@@ -16,7 +16,7 @@ from seacod.paths import Paths
 if TYPE_CHECKING:
     from seacod.asr.tuning import Tuning
 
-HELP = "what batches of each size cost here"
+HELP = "what batches of each size cost on this machine"
 # What waits should be done within this time if every recording is so long.
 _WAIT_SECONDS, _RECORDING_SECONDS = 60.0, 60.0
 _FEWEST, _MOST = 4, 500

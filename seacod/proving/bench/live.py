@@ -8,25 +8,25 @@ it, and from its last sound to the sentence as it stays.
 from __future__ import annotations
 
 import argparse
-import contextlib
+import asyncio
 import dataclasses
 import json
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from websockets.sync.client import ClientConnection, connect
-
-from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.errors import EX_OK, SeacodError
+from seacod.client import AsyncClient
+from seacod.client.live import Final, LiveSession, Partial
+from seacod.errors import EX_OK
 from seacod.proving import sounds
-from seacod.proving.bench.throughput import quantile
 from seacod.proving.service import private_service
+from seacod.proving.statistics import quantile
+
+if TYPE_CHECKING:
+    from seacod.asr.audio import Samples
 
 HELP = "how long people at microphones wait"
-_BLOCK = SAMPLE_RATE // 10
 _PAUSE_SECONDS = 1.5
 # What is quieter than this beside the loudest is the end of a sentence, not a part of it.
 _SILENT = 0.03
@@ -53,7 +53,13 @@ class _Sentence:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--microphones", type=int, nargs="+", default=[1, 4, 8], help="(1 4 8)")
+    parser.add_argument(
+        "--microphones",
+        type=int,
+        nargs="+",
+        default=[1, 4, 8],
+        help="numbers of microphones (1 4 8)",
+    )
     parser.add_argument("--rounds", type=int, default=2, help="times all sentences are said (2)")
     parser.add_argument("--device", default="auto", help="asr.device (auto)")
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
@@ -95,24 +101,19 @@ def measure(model: str, device: str, microphones: Sequence[int], rounds: int) ->
         supervisor={"spare": "off"},
         limits={"live_sessions": most},
     ) as service:
-        url = service.url.replace("http", "ws", 1) + "/live"
-        _run(url, 1, 1)
-        return [_run(url, count, rounds) for count in microphones]
+        asyncio.run(_run(service.url, 1, 1))
+        return [asyncio.run(_run(service.url, count, rounds)) for count in microphones]
 
 
-def _run(url: str, count: int, rounds: int) -> LiveFigures:
+async def _run(url: str, count: int, rounds: int) -> LiveFigures:
     sound, sentences = _speech(rounds)
-    found: list[_Person] = [_Person(url, sound) for _ in range(count)]
-    for number, person in enumerate(found):
-        person.thread.start()
+    people = [_Person() for _ in range(count)]
+    async with AsyncClient(url) as client:
         # People do not begin in step.
-        time.sleep(0.37 if number + 1 < count else 0)
-    for person in found:
-        person.thread.join()
-        if person.problem is not None:
-            raise SeacodError(f"a microphone got no text: {person.problem}")
+        speaking = (one.speak(client, sound, 0.37 * n) for n, one in enumerate(people))
+        await asyncio.gather(*speaking)
     guesses, finals, missing = [], [], 0
-    for person in found:
+    for person in people:
         for sentence in sentences:
             guess = person.delay(person.guesses, sentence.begins, sentence.ends)
             final = person.delay(person.finals, sentence.ends, sentence.ends + _PAUSE_SECONDS)
@@ -130,6 +131,10 @@ def _run(url: str, count: int, rounds: int) -> LiveFigures:
 
 def _speech(rounds: int) -> tuple[Samples, list[_Sentence]]:
     """All sentences, and where each is heard, in seconds."""
+    import numpy as np
+
+    from seacod.asr.audio import SAMPLE_RATE
+
     pause = np.zeros(int(_PAUSE_SECONDS * SAMPLE_RATE), dtype=np.float32)
     parts, sentences, at = [], [], 0
     for _ in range(rounds):
@@ -142,16 +147,11 @@ def _speech(rounds: int) -> tuple[Samples, list[_Sentence]]:
 
 
 class _Person:
-    """Speaks into one microphone, and notes when what was read."""
+    """Speaks into one microphone, and notes when what was read: seconds from the first sound."""
 
-    def __init__(self, url: str, sound: Samples) -> None:
-        self._url = url
-        self._sound = (sound * 32767).astype("<i2")
+    def __init__(self) -> None:
         self.guesses: list[float] = []
         self.finals: list[float] = []
-        self.problem: str | None = None
-        self._began = 0.0
-        self.thread = threading.Thread(target=self._speak, name="bench-microphone")
 
     def delay(self, times: list[float], since: float, until: float) -> float | None:
         """From `since` to the first of `times` after it, given that came before `until`, with a
@@ -159,38 +159,33 @@ class _Person:
         after = [t for t in times if since <= t <= until + 1.0]
         return after[0] - since if after else None
 
-    def _speak(self) -> None:
-        try:
-            with connect(self._url, proxy=None) as socket:
-                socket.send(json.dumps({"type": "start", "sample_rate": SAMPLE_RATE}))
-                told = json.loads(socket.recv(timeout=30))
-                if told["type"] != "ready":
-                    raise SeacodError(told["error"]["message"])
-                reader = threading.Thread(target=self._read, args=(socket,), name="bench-reader")
-                reader.start()
-                self._send(socket)
-                socket.send(json.dumps({"type": "stop"}))
-                reader.join()
-        except Exception as error:
-            self.problem = str(error)
+    async def speak(self, client: AsyncClient, sound: Samples, delay_seconds: float) -> None:
+        """
+        Raises:
+            SeacodError: it was refused, or broke off.
+        """
+        from seacod.asr.audio import SAMPLE_RATE
 
-    def _send(self, socket: ClientConnection) -> None:
-        self._began = time.monotonic()
-        for at in range(0, len(self._sound), _BLOCK):
-            block = self._sound[at : at + _BLOCK]
-            # A block is there when its last sample was spoken.
-            ready = self._began + (at + len(block)) / SAMPLE_RATE
-            time.sleep(max(0.0, ready - time.monotonic()))
-            socket.send(block.tobytes())
+        await asyncio.sleep(delay_seconds)
+        async with client.live(SAMPLE_RATE) as session:
+            began = time.monotonic()
+            speaking = asyncio.ensure_future(_say(session, sound, began))
+            try:
+                async for event in session:
+                    now = time.monotonic() - began
+                    if isinstance(event, Partial) and event.text:
+                        self.guesses.append(now)
+                    elif isinstance(event, Final) and event.segments:
+                        self.finals.append(now)
+            finally:
+                speaking.cancel()
+                await asyncio.wait({speaking})
+                # What broke off for it broke off for the reader, too.
+                speaking.cancelled() or speaking.exception()
 
-    def _read(self, socket: ClientConnection) -> None:
-        with contextlib.suppress(TimeoutError):
-            while True:
-                told = json.loads(socket.recv(timeout=30))
-                now = time.monotonic() - self._began
-                if told["type"] == "partial" and told["text"]:
-                    self.guesses.append(now)
-                elif told["type"] == "final" and told["segments"]:
-                    self.finals.append(now)
-                elif told["type"] in ("done", "error"):
-                    return
+
+async def _say(session: LiveSession, sound: Samples, began: float) -> None:
+    for seconds, block in sounds.spoken(sound):
+        await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
+        await session.send(block)
+    await session.stop()

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.errors import EX_OK, SeacodError
-from seacod.proving import sounds
+from seacod.models.examples import EXAMPLES, examples
 from seacod.proving.service import PrivateService, private_service
 
-HELP = "time to the first right text after a kill, spare or not"
+HELP = "time to the first right text after a kill, with and without a spare"
 _PAUSE_SECONDS = 0.01
 
 
@@ -35,15 +35,15 @@ class RestartFigures:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=3, help="kills of each sort (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="kills with and without a spare (3)")
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and print."""
-    example, rounds = sounds.examples()[0], max(1, options.rounds)
+    example, rounds = examples()[0], max(1, options.rounds)
     text = str(example["text"]) if options.model == "builtin" else None
-    figures = measure(options.model, rounds, sounds.DIRECTORY / example["file"], text)
+    figures = measure(options.model, rounds, EXAMPLES / example["file"], text)
     if options.json:
         print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
         return EX_OK

@@ -26,7 +26,7 @@ from seacod.proving.bench.throughput import RECORDING_SECONDS, load
 from seacod.proving.peers import Seacod
 from seacod.proving.service import PrivateService, private_service
 
-HELP = "what another worker is worth"
+HELP = "throughput by number of workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,13 @@ class ScalingFigures:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="(1 2)")
-    parser.add_argument("--threads", type=int, default=1, help="of each on the CPU (1)")
-    parser.add_argument("--clients", type=int, default=8, help="at once (8)")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers (1 2)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of each on the CPU (1)")
+    parser.add_argument("--clients", type=int, default=8, help="clients at once (8)")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of one run (15)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each number of workers (3)")
     parser.add_argument("--device", default="auto", help="asr.device (auto)")
     parser.add_argument("--output", type=Path, help="directory for scaling.json")
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")

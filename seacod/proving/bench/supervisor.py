@@ -28,7 +28,7 @@ class SupervisorFigures:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long to look (60)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to measure (60)")
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import http.client
 import json
 import threading
 import time
@@ -22,11 +21,12 @@ from typing import TYPE_CHECKING
 from seacod.errors import EX_OK
 from seacod.proving import peers, sounds
 from seacod.proving.peers import Peer
+from seacod.proving.statistics import quantile
 
 if TYPE_CHECKING:
     from seacod.asr.audio import Samples
 
-HELP = "audio a second, beside a Gradio app and funasr-server"
+HELP = "audio per second, compared with a Gradio app and funasr-server"
 RECORDING_SECONDS = 14.0
 _HEALTH_EVERY_SECONDS = 0.02
 
@@ -47,7 +47,13 @@ class ThroughputFigures:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 8, 16], help="(1 4 8 16)")
+    parser.add_argument(
+        "--clients",
+        type=int,
+        nargs="+",
+        default=[1, 4, 8, 16],
+        help="numbers of clients (1 4 8 16)",
+    )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of one run (15)")
     parser.add_argument("--device", default="auto", help="asr.device (auto)")
     parser.add_argument("--output", type=Path, help="directory for throughput.json and .svg")
@@ -134,6 +140,8 @@ def measure(
 
 def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> ThroughputFigures:
     """So many clients at one peer for so long."""
+    import httpx
+
     began = time.monotonic()
     until = began + seconds
     latencies: list[float] = []
@@ -149,9 +157,8 @@ def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> Throughpu
             sent = time.monotonic()
             try:
                 peer.post(connection, recording)
-            except (OSError, ValueError, KeyError, IndexError, http.client.HTTPException):
+            except (httpx.HTTPError, ValueError, LookupError):
                 errors[0] += 1
-                connection.close()
             else:
                 latencies.append(time.monotonic() - sent)
         connection.close()
@@ -160,9 +167,8 @@ def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> Throughpu
         connection = peer.connect()
         while time.monotonic() < until:
             asked = time.monotonic()
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                connection.request("GET", peer.health)
-                connection.getresponse().read()
+            with contextlib.suppress(httpx.HTTPError):
+                connection.get(peer.health)
                 health.append(time.monotonic() - asked)
             time.sleep(_HEALTH_EVERY_SECONDS)
         connection.close()
@@ -187,12 +193,6 @@ def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> Throughpu
         errors=errors[0],
         health_p99=quantile(health, 0.99),
     )
-
-
-def quantile(values: list[float], share: float) -> float:
-    """The value below which this share lies; 0 for none."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 def ratios(figures: Sequence[ThroughputFigures]) -> dict[int, dict[str, float]]:

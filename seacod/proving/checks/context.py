@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import shutil
-import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
-from seacod import OWN_AGENT
-from seacod.client import status_socket
+from seacod.client import NEVER, Client, Refused, status_socket
+from seacod.client.answers import System
 from seacod.config import Settings, load_settings
 from seacod.config.load import find_file
 from seacod.errors import SeacodError
 from seacod.paths import Paths
+from seacod.proving import systemd
 from seacod.proving.checks.item import Unseen
-
-UNIT, SOCKET = "seacod.service", "seacod.socket"
-# A command of systemd's that takes longer is not going to answer.
-_COMMAND_SECONDS = 20.0
-_HTTP_SECONDS = 60.0
+from seacod.transcript import Transcript
 
 
 @dataclass
@@ -56,7 +52,7 @@ class CheckContext:
 
     @property
     def settings(self) -> Settings:
-        """Those in the file; the defaults when it cannot be read."""
+        """The settings in the file; the defaults when it cannot be read."""
         return Settings() if isinstance(self._read, SeacodError) else self._read
 
     @functools.cached_property
@@ -66,7 +62,7 @@ class CheckContext:
 
     @functools.cached_property
     def paths(self) -> Paths:
-        """The service's own, where one answers."""
+        """The directories of the service that answers, else the configured ones."""
         if self.no_service is None:
             return Paths.told(self.status)
         return Paths.resolve(self.settings)
@@ -98,7 +94,7 @@ class CheckContext:
 
     @property
     def serving(self) -> dict[str, Any]:
-        """The same of a service that serves.
+        """What the supervisor says, given that a worker serves.
 
         Raises:
             Unseen: it does not.
@@ -109,7 +105,7 @@ class CheckContext:
 
     @property
     def pids(self) -> list[int]:
-        """Of supervisor and workers."""
+        """The process ids of supervisor and workers."""
         told = self.status
         beside = [told[name] for name in ("worker", "spare", "replacement")]
         return [told["pid"], *(one["pid"] for one in beside if one and one["pid"])]
@@ -123,22 +119,36 @@ class CheckContext:
             raise Unseen(("not looked at: the service has just ended", "服务刚刚退出")) from None
 
     @functools.cached_property
-    def http(self) -> httpx.Client:
-        """To page and API, with the key if there is one."""
-        headers = {"User-Agent": f"{OWN_AGENT}-check"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        return httpx.Client(
-            base_url=self.status["url"], headers=headers, timeout=_HTTP_SECONDS, trust_env=False
-        )
+    def client(self) -> Client:
+        """Page and API, with the key if there is one."""
+        return Client(self.status["url"], self.key, retry=NEVER)
 
-    def get(self, path: str) -> httpx.Response:
-        """An answer of the service that is no error.
+    def get(self, path: str) -> str:
+        """What is at an address of the service.
 
         Raises:
             Unseen: it asks for a key, or answers something else.
         """
-        return answered(self.http.get(path))
+        with _answered(f"GET {path}"):
+            return self.client.get(path).decode("utf-8", "replace")
+
+    def system(self) -> System:
+        """Model, versions and load as the API tells them.
+
+        Raises:
+            Unseen: it asks for a key, or refuses.
+        """
+        with _answered("GET /system"):
+            return self.client.system()
+
+    def transcribe(self, recording: bytes, words: str = "") -> Transcript:
+        """What the service hears in a recording.
+
+        Raises:
+            Unseen: it asks for a key, or refuses.
+        """
+        with _answered("POST /transcribe"):
+            return self.client.transcribe(("seacod-check", recording), hotwords=words)
 
     # -- systemd ----------------------------------------------------------------------------------
 
@@ -146,49 +156,23 @@ class CheckContext:
     def is_unit(self) -> bool:
         """Whether the service that answers is systemd's seacod.service."""
         if self.no_service is not None:
-            return systemctl("is-enabled", UNIT) == "enabled"
-        return self.unit("MainPID") == str(self.status["pid"])
-
-    def unit(self, name: str, unit: str = UNIT) -> str:
-        """One property of a unit; empty where there is no systemd."""
-        return systemctl("show", "-P", name, unit)
+            return systemd.is_enabled(systemd.UNIT)
+        return systemd.has_started(self.status["pid"])
 
 
-def answered(answer: httpx.Response) -> httpx.Response:
-    """The answer, if it is no error.
-
-    Raises:
-        Unseen: it is.
-    """
-    if answer.status_code == 401:
-        raise Unseen(
-            ("not looked at: the service asks for a key", "未检查：服务要求提供密钥"),
-            ("give one with --key, or in SEACOD_API_KEY (seacod access key NAME makes one)",
-             "用 --key 或环境变量 SEACOD_API_KEY 提供密钥（seacod access key 名称 可生成）"),
-        )  # fmt: skip
-    if answer.status_code != 200:
-        raise Unseen((
-            f"{answer.request.method} {answer.request.url.path}: answered {answer.status_code}: "
-            f"{answer.text[:200]}",
-            f"{answer.request.method} {answer.request.url.path} 返回 {answer.status_code}",
-        ))  # fmt: skip
-    return answer
-
-
-def systemctl(*arguments: str) -> str:
-    """What systemctl prints; empty where there is none."""
-    return output("systemctl", *arguments)[1]
-
-
-def output(*command: str) -> tuple[int, str]:
-    """Exit code and output of a command that only looks; -1 when it is not there or hangs."""
-    if shutil.which(command[0]) is None:
-        return -1, ""
+@contextlib.contextmanager
+def _answered(request: str) -> Iterator[None]:
+    """A refusal is something that could not be looked at."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return -1, ""
-    return done.returncode, (done.stdout or done.stderr).strip()
+        yield
+    except Refused as error:
+        if error.status == 401:
+            raise Unseen(
+                ("not looked at: the service asks for a key", "未检查：服务要求提供密钥"),
+                ("give one with --key, or in SEACOD_API_KEY (seacod access key NAME makes one)",
+                 "用 --key 或环境变量 SEACOD_API_KEY 提供密钥（seacod access key 名称 可生成）"),
+            ) from None  # fmt: skip
+        raise Unseen((
+            f"{request}: answered {error.status}: {error.message}",
+            f"{request} 返回 {error.status}：{error.chinese}",
+        )) from None  # fmt: skip

@@ -20,13 +20,13 @@ class Status(enum.Enum):
 
     @property
     def exit_code(self) -> int:
-        """Of a check that had nothing worse, as monitoring plugins have it."""
+        """What a check returns whose worst item this is, as monitoring plugins have it."""
         return list(Status).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an item came to.
+    """The result of one item.
 
     Args:
         status: ok; warn (it works, but look at it); fail (not fit to go live).
@@ -53,7 +53,7 @@ def ok(english: str, chinese: str) -> Finding:
 
 
 def warn(seen: Words, mend: Words) -> Finding:
-    """It works, but somebody should context."""
+    """It works, but somebody should look at it."""
     return Finding(Status.WARN, seen, mend)
 
 
@@ -63,7 +63,7 @@ def fail(seen: Words, mend: Words) -> Finding:
 
 
 def worst(findings: Iterable[Finding], well: Words) -> Finding:
-    """The gravest of several; `well` when there is none. What several say is joined."""
+    """The worst of several; `well` when there is none. What several say is joined."""
     bad = [one for one in findings if one.status is not Status.OK]
     if not bad:
         return Finding(Status.OK, well)

@@ -1,40 +1,28 @@
-"""All items, in the order they are told."""
+"""All items of the checklist, found in `items/`, in the order they are told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import httpx
-
 from seacod.errors import BadRequest, SeacodError
-from seacod.proving.checks import keeping, machine, recognising, serving
+from seacod.proving.checks import items as package
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status, Unseen
+from seacod.system.discovery import declared
 
-ITEMS: dict[str, Callable[[CheckContext], Finding]] = {
-    "configuration": serving.configuration,
-    "service": serving.service,
-    "address": serving.address,
-    "ports": serving.ports,
-    "page": serving.page,
-    "recognition": recognising.recognition,
-    "hotwords": recognising.hotwords,
-    "model": recognising.model,
-    "device": recognising.device,
-    "gpu": machine.gpu,
-    "memory": machine.memory,
-    "disk": machine.disk,
-    "permissions": keeping.permissions,
-    "logs": keeping.logs,
-    "jobs": keeping.jobs,
-    "boot": keeping.boot,
-    "watchdog": keeping.watchdog,
-    "mail": keeping.channels,
-    "alerts": keeping.alerts,
-    "metrics": serving.metrics,
-    "clock": machine.clock,
-    "versions": recognising.versions,
-}
+Item = Callable[[CheckContext], Finding]
+# As they are told; items that are not named here come after them.
+_ORDER = (
+    "configuration", "service", "address", "ports", "page", "recognition", "hotwords", "model",
+    "device", "gpu", "memory", "disk", "permissions", "logs", "jobs", "boot", "watchdog", "mail",
+    "alerts", "metrics", "clock", "versions",
+)  # fmt: skip
+
+
+def all_items() -> dict[str, Item]:
+    """Every item by its name, in order."""
+    found = {one.__name__: one for several in declared(package, "ITEMS", tuple) for one in several}
+    return {name: found[name] for name in sorted(found, key=lambda one: (*_ORDER, one).index(one))}
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -43,29 +31,31 @@ def chosen(names: Sequence[str]) -> list[str]:
     Raises:
         BadRequest: there is no item of a name.
     """
+    items = all_items()
     for name in names:
-        if name not in ITEMS:
+        if name not in items:
             raise BadRequest(
-                f"{name}: there is no such item; there are: {', '.join(ITEMS)}",
-                f"{name}：没有这个检查项；可用的有：{'、'.join(ITEMS)}",
+                f"{name}: there is no such item; there are: {', '.join(items)}",
+                f"{name}：没有这个检查项；可用的有：{'、'.join(items)}",
             )
-    return [name for name in ITEMS if name in names or not names]
+    return [name for name in items if name in names or not names]
 
 
 def run(context: CheckContext, names: Sequence[str]) -> Iterator[tuple[str, Finding]]:
-    """Each item and what it came to, as it comes."""
+    """Each item and its result, as soon as it is there."""
+    items = all_items()
     for name in names:
-        yield name, _one(ITEMS[name], context)
+        yield name, _one(items[name], context)
 
 
-def _one(item: Callable[[CheckContext], Finding], context: CheckContext) -> Finding:
+def _one(item: Item, context: CheckContext) -> Finding:
     try:
         return item(context)
     except Unseen as unseen:
         return unseen.finding
     except SeacodError as error:
         return Finding(Status.FAIL, (error.message, error.chinese))
-    except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         # What an answer that is not ours, or a file that cannot be read, makes of it.
         words = f"{type(error).__name__}: {error}"
         return Finding(

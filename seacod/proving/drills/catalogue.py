@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from seacod.errors import BadRequest
 from seacod.proving.drills import processes, storage, telling
-from seacod.proving.drills.target import Target
 from seacod.proving.drills.timing import Result
+from seacod.proving.target import Target
 
 
 @dataclass(frozen=True, slots=True)

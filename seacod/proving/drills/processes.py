@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 
 from seacod.errors import SeacodError
-from seacod.proving.drills.target import Target
 from seacod.proving.drills.timing import Result, Timing
+from seacod.proving.target import Target
 
 
 def kill_worker(target: Target) -> Result:

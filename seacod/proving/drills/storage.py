@@ -12,8 +12,8 @@ from pathlib import Path
 
 from seacod.errors import CannotWrite, SeacodError
 from seacod.paths import free_bytes
-from seacod.proving.drills.target import Target, wait_for
 from seacod.proving.drills.timing import Result, Timing
+from seacod.proving.target import Target, wait_for
 
 # So much of what is refused below stays free for everybody else on this file system.
 _LEFT_SHARE = 0.9

@@ -19,8 +19,8 @@ from seacod.alerts.reading import open_outbox
 from seacod.client import status_socket
 from seacod.config.load import find_file
 from seacod.errors import ConfigError, SeacodError
-from seacod.proving.drills.target import DrillFailed, Target, wait_for
 from seacod.proving.drills.timing import Result, Timing
+from seacod.proving.target import DrillFailed, Target, wait_for
 
 _KEPT_ENDING = ".before-drill"
 # A key nobody has: what the service says of it is the alert that has to arrive.
@@ -109,7 +109,7 @@ def _raise_alert(file: Path, settings: dict[str, Any], socket_file: Path) -> Non
 
 
 def _write(file: Path, settings: dict[str, Any]) -> None:
-    """In place, so that owner and mode stay; the service reads it only when told to."""
+    """Written in place, so that owner and mode stay; the service reads it only when told to."""
     file.write_text(yaml.safe_dump(settings, allow_unicode=True), "utf-8")
 
 
@@ -128,7 +128,7 @@ def _newest(target: Target) -> int:
 
 
 def _since(target: Target, last: int) -> list[Message]:
-    """Mails of this drill."""
+    """The mails of this drill."""
     with open_outbox(target.config) as outbox:
         return [one for one in outbox.recent(50) if one.id > last and one.channel == Mail.name]
 

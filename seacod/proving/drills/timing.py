@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from seacod.proving.drills.target import Target, wait_for
+from seacod.proving.target import Target, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Timing:
         self.load.__exit__(kind, error, _)
 
     def inject(self, fault: Callable[[], object]) -> None:
-        """Now."""
+        """Inject the fault now."""
         self._injected_at = time.time()
         fault()
 
@@ -85,7 +85,7 @@ class Timing:
         self._serving_seconds = answer.ended - (since or self._injected_at)
 
     def result(self) -> Result:
-        """When the clients have stopped."""
+        """What the fault cost; called when the clients have stopped."""
         seen = self.load.seen
         fine = ("200", "503", "507")
         return Result(

@@ -22,7 +22,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture.
+    """One chart.
 
     Args:
         title: above it.
@@ -39,7 +39,7 @@ class Chart:
     marks: Sequence[tuple[float, str]] = field(default_factory=tuple)
 
     def svg(self) -> str:
-        """The picture."""
+        """The chart as SVG."""
         values = [value for one in self.series for _, value in one.points]
         most = _round_up(max(values, default=1.0))
         parts = [

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 from scipy import stats
 
-from seacod.proving.bench.throughput import quantile
 from seacod.proving.soak.ledger import Probe, SoakLedger, WorkItem, WorkKind, WorkOutcome
 from seacod.proving.soak.timetable import Mix
+from seacod.proving.statistics import quantile
 
 # A process fills its caches first; that is no growth.
 _WARM_UP_SHARE = 0.2

@@ -48,7 +48,7 @@ class WorkItem:
 
     @property
     def seconds(self) -> float:
-        """From the first try to the end; of a microphone, from its last sound."""
+        """From the first try to the end; for a microphone, from its last sound."""
         spoken = self.audio_seconds if self.kind is WorkKind.MICROPHONE else 0.0
         return self.ended - self.began - spoken
 
@@ -69,7 +69,7 @@ class Sample:
     at: float
     bytes: dict[str, int]
     pids: dict[str, int]
-    """Whose they are; a GPU's are nobody's."""
+    """The process of each role; a GPU has none."""
     in_flight: int
     queue_depth: int
 
@@ -84,7 +84,7 @@ class SeenRestart:
 
 @dataclass(slots=True)
 class SoakLedger:
-    """Everything."""
+    """Everything that happened in a run."""
 
     pieces: list[WorkItem] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)

@@ -18,7 +18,7 @@ _LONGEST_SECONDS = 3600.0
 
 
 class Material:
-    """Speech.
+    """Speech of any length to send.
 
     Args:
         given: recordings to take it from; none for the shipped ones.
@@ -36,7 +36,7 @@ class Material:
         self._numbers = itertools.count(time.time_ns())
 
     def samples(self, seconds: float) -> Samples:
-        """Mono, 16 kHz."""
+        """Speech of this length, mono, 16 kHz."""
         if seconds not in self._kept:
             self._kept[seconds] = (
                 sounds.speech(seconds)

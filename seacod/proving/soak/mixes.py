@@ -32,7 +32,7 @@ Deed = Callable[[], Awaitable[None]]
 
 
 async def run(mix: Mix, worker: SoakClient, until: float) -> None:
-    """Everybody of this mix, until that time (time.monotonic())."""
+    """Let everybody of a mix work until that time (time.monotonic())."""
     async with anyio.create_task_group() as people:
 
         def person(name: str, every_seconds: float, deed: Deed, delay: float = 0.0) -> None:

@@ -34,7 +34,7 @@ _MIXES = {
 
 
 def page(ledger: SoakLedger, found: dict[str, Any]) -> str:
-    """The whole file.
+    """The whole report as HTML.
 
     Args:
         ledger: what was written down.

@@ -12,12 +12,12 @@ import anyio
 
 from seacod.errors import SeacodError
 from seacod.proving.drills.catalogue import find
-from seacod.proving.drills.target import Target
 from seacod.proving.soak import mixes, watching
 from seacod.proving.soak.ledger import SoakLedger
 from seacod.proving.soak.material import Material
 from seacod.proving.soak.timetable import Mix, Phase, phases
-from seacod.proving.soak.work import SoakClient
+from seacod.proving.soak.work import SoakClient, connect
+from seacod.proving.target import Target
 
 
 async def soak(
@@ -46,29 +46,28 @@ async def soak(
     """
     _stop_on_signals()
     url = target.serving()["url"]
-    worker = SoakClient(url, target.key, material, ledger)
     try:
-        tell("learning what the recordings say")
-        for seconds in mixes.LENGTHS:
-            await worker.learn(seconds)
-        ledger.service = target.serving()["worker"]
-        ledger.began = time.time()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(watching.probe, url, ledger, name="soak-probe")
-            tasks.start_soon(watching.sample, target, ledger, name="soak-sample")
-            begun = time.monotonic()
-            for phase in phases(hours, speed):
-                tell(_line(phase, ledger))
-                async with anyio.create_task_group() as busy:
-                    if drills and phase.mix is Mix.B:
-                        name = drills[phase.hour % len(drills)]
-                        busy.start_soon(_drill, name, target, ledger, tell, name="soak-drill")
-                    await mixes.run(phase.mix, worker, begun + phase.end)
-            tasks.cancel_scope.cancel()
+        async with connect(url, target.key) as client:
+            worker = SoakClient(client, material, ledger)
+            tell("learning what the recordings say")
+            for seconds in mixes.LENGTHS:
+                await worker.learn(seconds)
+            ledger.service = target.serving()["worker"]
+            ledger.began = time.time()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watching.probe, url, ledger, name="soak-probe")
+                tasks.start_soon(watching.sample, target, ledger, name="soak-sample")
+                begun = time.monotonic()
+                for phase in phases(hours, speed):
+                    tell(_line(phase, ledger))
+                    async with anyio.create_task_group() as busy:
+                        if drills and phase.mix is Mix.B:
+                            name = drills[phase.hour % len(drills)]
+                            busy.start_soon(_drill, name, target, ledger, tell, name="soak-drill")
+                        await mixes.run(phase.mix, worker, begun + phase.end)
+                tasks.cancel_scope.cancel()
     finally:
         ledger.ended = time.time()
-        with anyio.CancelScope(shield=True):
-            await worker.http.aclose()
 
 
 def _stop_on_signals() -> None:

@@ -42,7 +42,7 @@ def run_seconds(hours: float, speed: float) -> float:
 
 
 def phases(hours: float, speed: float) -> Iterator[Phase]:
-    """All of them; the last hour may be cut short.
+    """All phases of a run; the last hour may be cut short.
 
     Args:
         hours: of the timetable.

@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import anyio
-import httpx
 import psutil
 
-from seacod.proving.drills.target import Target
+from seacod.client import NEVER, AsyncClient, BrokenOff, Refused, Unreachable
 from seacod.proving.soak.ledger import Probe, Sample, SeenRestart, SoakLedger
+from seacod.proving.target import Target
 
 _PROBE_SECONDS = 1.0
 _PROBE_TIMEOUT_SECONDS = 10.0
@@ -21,14 +21,17 @@ async def probe(url: str, ledger: SoakLedger) -> None:
     """Ask once a second, each time on a new connection, as a load balancer does."""
     while True:
         began = time.time()
-        answer = 0
+        client = AsyncClient(url, retry=NEVER, silence_seconds=_PROBE_TIMEOUT_SECONDS)
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=_PROBE_TIMEOUT_SECONDS) as http:
-                answer = (await http.get(f"{url}/health/ready")).status_code
-        except httpx.ConnectError:
+            async with client:
+                await client.get("/health/ready")
+            answer = 200
+        except Refused as error:
+            answer = error.status
+        except Unreachable:
             answer = -1
-        except httpx.TransportError:
-            pass
+        except BrokenOff:
+            answer = 0
         took = time.time() - began
         ledger.probes.append(Probe(began, answer, took))
         await anyio.sleep(max(0.0, _PROBE_SECONDS - took))

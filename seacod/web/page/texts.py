@@ -17,13 +17,12 @@ LANGUAGES = ("zh", "en")
 def _table(language: str) -> dict[str, str]:
     file = resources.files("seacod.web.page").joinpath(f"text/{language}.json")
     table: dict[str, str] = json.loads(file.read_text("utf-8"))
-    place = LANGUAGES.index(language)
-    table.update({f"format_{one.name}": one.titles[place] for one in all_formats()})
+    table.update({f"format_{one.name}": one.title(language) for one in all_formats()})
     # Late: the tabs' skeletons are written with `both`.
     from seacod.web.page.tabs.registry import all_tabs
 
     for tab in all_tabs():
-        table.update({key: pair[place] for key, pair in tab.texts.items()})
+        table.update({key: pair[LANGUAGES.index(language)] for key, pair in tab.texts.items()})
     return table
 
 

@@ -20,7 +20,7 @@ from seacod.errors import BadRequest, NotFound
 from seacod.formats import registry
 from seacod.paths import Paths
 from seacod.web.disconnect import unless_gone
-from seacod.web.forms import is_true
+from seacod.web.fields import is_true
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi, streaming
 from seacod.web.routes.streaming import Event, Failed

@@ -16,7 +16,7 @@ from seacod.formats.base import OutputFormat, Rendered
 from seacod.paths import Paths
 from seacod.transcript import Transcript
 from seacod.web.disconnect import unless_gone
-from seacod.web.forms import is_true
+from seacod.web.fields import is_true
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi, streaming

@@ -7,15 +7,15 @@ import hashlib
 import importlib.metadata
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.errors import SeacodError
 from seacod.models import manifest, registry
+from seacod.models.examples import EXAMPLES, examples
 from seacod.proving import sounds
-from seacod.proving.checks.context import CheckContext, answered
+from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
 from seacod.proving.likeness import alike, bare
 
@@ -32,12 +32,12 @@ def recognition(context: CheckContext) -> Finding:
     model = context.serving["worker"]["model"]
     recording, said = _ten_seconds()
     began = time.monotonic()
-    answer = _transcribe(context, recording)
+    answer = context.transcribe(recording)
     took = time.monotonic() - began
-    text, confidence = str(answer["text"]), answer.get("confidence")
+    text, confidence = answer.text, answer.confidence
     if not text:
         return fail(
-            ("ten seconds of speech came back without a word", "10 秒语音没有识别出任何文字"),
+            ("ten seconds of speech gave no text", "10 秒语音没有识别出任何文字"),
             ("seacod crashes and journalctl -u seacod; is the model complete (item model)?",
              "查看 seacod crashes 与 journalctl -u seacod；模型是否完整（model 项）？"),
         )  # fmt: skip
@@ -51,7 +51,7 @@ def recognition(context: CheckContext) -> Finding:
     if model == "builtin" and share < 1 or share < _LEAST_ALIKE:
         return fail(
             (f"{seen[0]}; what was said is {said}", f"{seen[1]}；原文是 {said}"),
-            ("the model does not hear what it should; see the item model, then restart the service",
+            ("the text is not what was said; see the item model, then restart the service",
              "识别结果不符；请查看 model 项，再重启服务"),
         )  # fmt: skip
     if took > WITHIN_SECONDS:
@@ -68,21 +68,20 @@ def recognition(context: CheckContext) -> Finding:
 def hotwords(context: CheckContext) -> Finding:
     """A test word is heard with hotwords, whether or not without."""
     model = context.serving["worker"]["model"]
-    example = next(one for one in sounds.examples() if one["hotwords"])
+    example = next(one for one in examples() if one["hotwords"])
     word = str(example["hotwords"])
-    recording = (sounds.DIRECTORY / example["file"]).read_bytes()
-    without = word in bare(_transcribe(context, recording)["text"])
-    answer = _transcribe(context, recording, word)
-    text = str(answer["text"])
+    recording = (EXAMPLES / example["file"]).read_bytes()
+    without = word in bare(context.transcribe(recording).text)
+    text = context.transcribe(recording, word).text
     if word in bare(text):
-        how = "also without it" if without else "not without it"
+        how = "and also without it" if without else "and not without it"
         zh = "不加热词也能识别" if without else "不加热词则识别不出"
-        return ok(f"{word} is heard with the hotword, {how}", f"加热词后识别出“{word}”，{zh}")
+        return ok(f"{word} is recognised with the hotword, {how}", f"加热词后识别出“{word}”，{zh}")
     judge = fail if model == "builtin" else warn
     return judge(
-        (f"{word} is not heard, even with the hotword: {text}",
+        (f"{word} is not recognised, even with the hotword: {text}",
          f"加热词后仍未识别出“{word}”：{text}"),
-        ("is it a model with hotwords (Seaco-Paraformer)? asr.model: paraformer-zh is one",
+        ("does the model support hotwords (Seaco-Paraformer)? asr.model: paraformer-zh is one",
          "所用模型是否支持热词（Seaco-Paraformer）？asr.model: paraformer-zh 支持"),
     )  # fmt: skip
 
@@ -108,7 +107,7 @@ def model(context: CheckContext) -> Finding:
         bad.append(_ONLY_FOR_TRYING)
     return worst(
         bad,
-        (f"{models.name}: {count} files are as they were made",
+        (f"{models.name}: {count} files are intact",
          f"{models.name}：{count} 个文件完好"),
     )  # fmt: skip
 
@@ -144,7 +143,7 @@ def versions(context: CheckContext) -> Finding:
     own = importlib.metadata.version("seacod")
     running = context.status["version"]
     try:
-        told = context.get("/system").json()["versions"] if context.serving else {}
+        told = context.system().versions if context.serving else {}
     except Unseen:
         told = {}
     words = ", ".join(f"{name} {version}" for name, version in told.items())
@@ -161,19 +160,11 @@ def versions(context: CheckContext) -> Finding:
 def _ten_seconds() -> tuple[bytes, str]:
     """A WAV file of exactly ten seconds, and what is said in it."""
     parts = sounds.sentences()[:_SENTENCES]
-    said = "".join(str(one["text"]) for one in sounds.examples()[:_SENTENCES])
+    said = "".join(str(one["text"]) for one in examples()[:_SENTENCES])
     length = int(RECORDING_SECONDS * SAMPLE_RATE)
     pause = np.zeros((length - sum(map(len, parts))) // _SENTENCES, dtype=np.float32)
     whole = np.concatenate([sound for part in parts for sound in (part, pause)])
     return sounds.wav(np.resize(whole, length)), said
-
-
-def _transcribe(context: CheckContext, recording: bytes, words: str = "") -> dict[str, Any]:
-    answer = context.http.post(
-        "/transcribe", files={"file": ("seacod-check", recording)}, data={"hotwords": words}
-    )
-    body: dict[str, Any] = answered(answer).json()
-    return body
 
 
 def _intact(place: Path | str) -> tuple[int, list[Finding]]:
@@ -218,3 +209,6 @@ def _damaged(file: Path, what: str) -> Finding:
          "model comes with an installation",
          "删除模型目录后重新下载（seacod model fetch 名称）；内置模型请重新安装"),
     )  # fmt: skip
+
+
+ITEMS = (recognition, hotwords, model, device, versions)

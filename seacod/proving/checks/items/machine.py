@@ -11,7 +11,8 @@ import psutil
 
 import seacod
 from seacod.paths import free_bytes
-from seacod.proving.checks.context import CheckContext, output
+from seacod.proving import systemd
+from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import NOTHING, Finding, Words, fail, ok, warn, worst
 
 # From the articles' checklist.
@@ -33,7 +34,7 @@ def memory(context: CheckContext) -> Finding:
         except psutil.Error:
             continue
     usable = psutil.virtual_memory().available + own
-    limit = context.unit("MemoryMax") if context.is_unit else ""
+    limit = systemd.shown("MemoryMax") if context.is_unit else ""
     by: Words = NOTHING
     if limit.isdigit() and int(limit) < usable:
         usable, by = int(limit), (" (MemoryMax= of the unit)", "（受单元 MemoryMax= 限制）")
@@ -127,7 +128,7 @@ def clock(context: CheckContext) -> Finding:
     )
     if time.time() < installed - _DAY_SECONDS:
         return fail((f"{now}: before the installation", f"{now}：早于安装时间"), mend)
-    code, said = output("timedatectl", "show", "-P", "NTPSynchronized")
+    code, said = systemd.output("timedatectl", "show", "-P", "NTPSynchronized")
     if code != 0:
         return warn(
             (f"{now}; whether it is synchronised cannot be seen", f"{now}；无法查看是否已同步"),
@@ -136,3 +137,6 @@ def clock(context: CheckContext) -> Finding:
     if said != "yes":
         return warn((f"{now}; it is not synchronised", f"{now}；未与时间服务器同步"), mend)
     return ok(f"{now}, synchronised", f"{now}，已同步")
+
+
+ITEMS = (memory, disk, gpu, clock)

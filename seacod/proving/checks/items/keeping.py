@@ -17,7 +17,8 @@ from seacod.alerts.trial import send_test
 from seacod.config.schema import SECRETS
 from seacod.config.secrets import CREDSTORE, read_secret
 from seacod.errors import ConfigError
-from seacod.proving.checks.context import SOCKET, UNIT, CheckContext, output, systemctl
+from seacod.proving import systemd
+from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status, Unseen, Words, fail, ok, warn, worst
 from seacod.system.terminal import ago
 
@@ -75,7 +76,7 @@ def _directories(context: CheckContext) -> Iterator[Finding]:
             ) from None  # fmt: skip
         except FileNotFoundError:
             yield fail(
-                (f"{place}: is not there", f"{place}：不存在"),
+                (f"{place}: does not exist", f"{place}：不存在"),
                 ("systemd-tmpfiles --create seacod.conf, then systemctl restart seacod",
                  "执行 systemd-tmpfiles --create seacod.conf 后重启服务"),
             )  # fmt: skip
@@ -134,7 +135,7 @@ def logs(context: CheckContext) -> Finding:
         return ok("in the journal, which rotates itself", "写入 journal，自动轮转")
     return warn(
         (
-            "in the journal, which forgets everything at a reboot",
+            "in the journal, which is lost at a reboot",
             "journal 仅保存在内存中，重启后丢失",
         ),
         ("mkdir -p /var/log/journal && systemctl restart systemd-journald",) * 2,
@@ -151,7 +152,7 @@ def _writable(context: CheckContext, file: Path) -> Iterator[Finding]:
         return
     if not stat.S_ISDIR(status.st_mode) or owner != context.user:
         yield fail(
-            (f"{file}: is not the service's", f"{file}：不属于服务用户"),
+            (f"{file}: belongs to another user than the service's", f"{file}：不属于服务用户"),
             (f"chown {context.user} {directory} {file}",) * 2,
         )
 
@@ -165,14 +166,14 @@ def _rotated(file: Path) -> Iterator[Finding]:
     if not covering:
         yield warn((f"{file}: nothing rotates it", f"{file}：没有轮转配置"), mend)
         return
-    if not _ROTATED_DAILY.exists() and systemctl("is-enabled", "logrotate.timer") != "enabled":
+    if not _ROTATED_DAILY.exists() and not systemd.is_enabled("logrotate.timer"):
         yield warn(
             ("logrotate does not run: neither its timer nor cron starts it", "logrotate 未启用"),
             ("systemctl enable --now logrotate.timer",) * 2,
         )
     if os.geteuid() == 0:
         # A dry run: what is wrong with the file is said, nothing is rotated.
-        code, said = output("logrotate", "--debug", str(covering[0]))
+        code, said = systemd.output("logrotate", "--debug", str(covering[0]))
         if code != 0:
             yield fail((f"{covering[0]}: {said.splitlines()[-1:]}",) * 2, mend)
 
@@ -192,7 +193,8 @@ def boot(context: CheckContext) -> Finding:
     """It starts with the machine."""
     if not context.is_unit:
         return warn(_BY_HAND, _INSTALL)
-    off = [unit for unit in (UNIT, SOCKET) if systemctl("is-enabled", unit) != "enabled"]
+    units = (systemd.UNIT, systemd.SOCKET)
+    off = [unit for unit in units if not systemd.is_enabled(unit)]
     if off:
         names = " ".join(off)
         return fail(
@@ -206,11 +208,11 @@ def watchdog(context: CheckContext) -> Finding:
     """systemd notices when the supervisor itself hangs."""
     if not context.is_unit:
         return warn(_BY_HAND, _INSTALL)
-    armed = context.unit("WatchdogUSec")
-    beat = context.unit("WatchdogTimestampMonotonic")
+    armed = systemd.shown("WatchdogUSec")
+    beat = systemd.shown("WatchdogTimestampMonotonic")
     if armed in ("", "0", "infinity"):
         return fail(
-            ("off: a supervisor that hangs stays so", "未启用：守护进程卡死后无人处理"),
+            ("off: nothing restarts a supervisor that hangs", "未启用：守护进程卡死后无人处理"),
             ("systemctl edit seacod: WatchdogSec=30 in [Service], then restart",
              "systemctl edit seacod，在 [Service] 中设置 WatchdogSec=30 后重启"),
         )  # fmt: skip
@@ -256,13 +258,13 @@ _DATABASE: Words = (
 # -- being told -----------------------------------------------------------------------------------
 
 
-def channels(context: CheckContext) -> Finding:
+def mail(context: CheckContext) -> Finding:
     """Somebody is told, and the way there works."""
     settings = context.settings.alerts
     ways = configured(settings)
     if not ways:
         return warn(
-            ("nobody is told: no channel is configured", "无人会收到告警：未配置任何告警渠道"),
+            ("alerts reach nobody: no channel is configured", "无人会收到告警：未配置任何告警渠道"),
             (f"set one of {switches()} (docs/operations.md), then seacod test-alert",
              f"请设置 {switches()} 其中之一（docs/operations.md），再执行 seacod test-alert"),
         )  # fmt: skip
@@ -310,3 +312,6 @@ def alerts(context: CheckContext) -> Finding:
             )
         )
     return worst(found, ("nothing open, nothing waits", "没有未恢复的告警，没有待发送的消息"))
+
+
+ITEMS = (permissions, logs, boot, watchdog, jobs, mail, alerts)

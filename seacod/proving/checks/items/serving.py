@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 
-from seacod.proving.checks.context import SOCKET, CheckContext
+from seacod.client import NEVER, BrokenOff, Client, Refused, Unreachable
+from seacod.proving import systemd
+from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
 from seacod.system.terminal import ago
 
@@ -27,7 +28,7 @@ def configuration(context: CheckContext) -> Finding:
     if context.config_error is not None:
         return fail(
             (context.config_error.message, context.config_error.chinese),
-            ("mend the line named; seacod config check tells when it is good",
+            ("correct the line named; seacod config check says when the file is valid",
              "请修改所指出的行；用 seacod config check 检查"),
         )  # fmt: skip
     where = str(context.config_file or "defaults")
@@ -67,24 +68,24 @@ def address(context: CheckContext) -> Finding:
     """It is reached where it says it listens."""
     url = context.status["url"]
     try:
-        answer = context.http.get("/health/ready", timeout=10.0)
-    except httpx.HTTPError as error:
-        return fail((f"{url}: {error}", f"{url}：{error}"), _JOURNAL)
-    if answer.status_code != 200:
+        context.client.get("/health/ready")
+    except Refused as error:
         return fail(
-            (f"{url}: answers {answer.status_code} to /health/ready",
-             f"{url}：/health/ready 返回 {answer.status_code}"), _JOURNAL,
+            (f"{url}: answers {error.status} to /health/ready",
+             f"{url}：/health/ready 返回 {error.status}"), _JOURNAL,
         )  # fmt: skip
+    except (Unreachable, BrokenOff) as error:
+        return fail((f"{url}: {error.cause}", f"{url}：{error.cause}"), _JOURNAL)
     return ok(f"{url} takes requests", f"{url} 可以接受请求")
 
 
 def page(context: CheckContext) -> Finding:
     """The page loads, and the scripts it needs do."""
     context.serving  # noqa: B018 - raises when there is nothing to load
-    answer = context.get("/")
-    if answer.headers["content-type"].startswith("application/json"):
+    text = context.get("/")
+    # The page is HTML; JSON says that there is none.
+    if text.startswith("{"):
         return ok("server.page is off: only the API is served", "server.page 为 off：仅提供 API")
-    text = answer.text
     script = re.search(r"[\"'](?:\./|/)?([\w./-]*ui/\w+/main\.js)", text)
     if script is None:
         return fail(
@@ -92,7 +93,7 @@ def page(context: CheckContext) -> Finding:
             ("install it again: its files are not complete", "安装文件不完整，请重新安装"),
         )
     path = "/ui/" + script[1].partition("ui/")[2]
-    size = len(context.get(path).content)
+    size = len(context.get(path).encode())
     return ok(
         f"{len(text) >> 10} KiB, and its script ({size >> 10} KiB)",
         f"网页 {len(text) >> 10} KiB，脚本 {size >> 10} KiB",
@@ -131,7 +132,7 @@ def _configured(context: CheckContext) -> set[tuple[str, int]]:
     settings = context.settings
     told = urlsplit(context.status["url"])
     expected = {(settings.server.host, told.port or 80)}
-    if context.is_unit and (listen := context.unit("Listen", SOCKET)):
+    if context.is_unit and (listen := systemd.shown("Listen", systemd.SOCKET)):
         # Such as: 0.0.0.0:7860 (Stream)
         expected = {
             (host.strip("[]"), int(port))
@@ -148,7 +149,7 @@ def _unexpected(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> It
             yield fail(
                 (f"listens on {host}:{port}, which is not configured",
                  f"正在监听未配置的地址 {host}:{port}"),
-                ("systemctl restart seacod takes over the configured address; "
+                ("systemctl restart seacod applies the configured address; "
                  "systemctl cat seacod.socket shows what systemd listens on",
                  "systemctl restart seacod 使配置的地址生效；systemctl cat seacod.socket"
                  " 查看 systemd 的监听地址"),
@@ -199,7 +200,9 @@ def metrics(context: CheckContext) -> Finding:
             ("set metrics.port, 8000 unless something else has it",
              "请设置 metrics.port（默认 8000）"),
         )  # fmt: skip
-    text = context.http.get(told["url"]).text
+    address = urlsplit(told["url"])
+    with Client(f"{address.scheme}://{address.netloc}", retry=NEVER) as metrics_page:
+        text = metrics_page.get(address.path).decode("utf-8", "replace")
     count = sum(line.startswith("# TYPE ") for line in text.splitlines())
     if "seacod_worker_state" not in text:
         return fail(
@@ -219,3 +222,6 @@ def metrics(context: CheckContext) -> Finding:
         f"{count} metrics, read {ago(at)} ago by {told['scraped_by'] or 'somebody'}",
         f"{count} 项指标，{ago(at)} 前由 {told['scraped_by'] or '未知程序'} 读取",
     )
+
+
+ITEMS = (configuration, service, address, page, ports, metrics)

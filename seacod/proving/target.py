@@ -1,4 +1,5 @@
-"""The service a drill is for: what it says of itself, and what may be done to it."""
+"""The service that drills and the soak run are for: what it says of itself, and what may be done to
+it."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from urllib.parse import urlsplit
 from seacod.client import status_socket
 from seacod.config import Settings, load_settings
 from seacod.errors import NotRunning, SeacodError
+from seacod.models.examples import EXAMPLES, examples
 from seacod.paths import Paths
-from seacod.proving import sounds
-from seacod.proving.checks.context import CheckContext
+from seacod.proving import systemd
 from seacod.proving.load import ClientLoad
 
 _CLIENTS = 2
@@ -56,7 +57,7 @@ class Target:
     @property
     def is_unit(self) -> bool:
         """Whether systemd started it, and will again."""
-        return CheckContext(self.config, self.key, sends=False).is_unit
+        return systemd.has_started(self.serving()["pid"])
 
     def status(self) -> dict[str, Any]:
         """What it says of itself; empty while it does not answer."""
@@ -75,7 +76,7 @@ class Target:
         told = status_socket.status(self.config)
         if told["state"] != "serving":
             raise SeacodError(
-                f"the service is {told['state']}; a drill begins with one that serves",
+                f"the service is {told['state']}; a drill needs one that is serving",
                 f"服务状态为 {told['state']}；演练需从正常服务状态开始",
             )
         return told
@@ -85,7 +86,7 @@ class Target:
         url = urlsplit(self.serving()["url"])
         return ClientLoad(
             url.port or 80, host=url.hostname or "127.0.0.1", clients=_CLIENTS, key=self.key,
-            recording=sounds.DIRECTORY / sounds.examples()[0]["file"], pause_after_503_seconds=0.1,
+            recording=EXAMPLES / examples()[0]["file"], pause_after_503_seconds=0.1,
         )  # fmt: skip
 
     def signal(self, pid: int, number: signal.Signals) -> None:
@@ -102,7 +103,7 @@ class Target:
                 f"进程 {pid} 属于服务用户；请以 root 运行演练",
             ) from None
         except ProcessLookupError:
-            raise DrillFailed(f"process {pid} has just gone by itself") from None
+            raise DrillFailed(f"process {pid} has already exited") from None
 
 
 def wait_for(condition: Callable[[], T], what: str) -> T:
@@ -116,4 +117,6 @@ def wait_for(condition: Callable[[], T], what: str) -> T:
         if value := condition():
             return value
         time.sleep(_POLL_SECONDS)
-    raise DrillFailed(f"{PATIENCE_SECONDS:.0f} s went by without {what}; see journalctl -u seacod")
+    raise DrillFailed(
+        f"waited {PATIENCE_SECONDS:.0f} s for {what} in vain; see journalctl -u seacod"
+    )

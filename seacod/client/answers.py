@@ -1,0 +1,81 @@
+"""What a service answers, typed, by the names of the JSON (docs/api.md). Times are seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a recording is.
+
+    Args:
+        stage: queued, decoding or recognising.
+        share: how much has been heard, 0 to 1; None when nobody knows its length.
+        queue_position: from 1 while it waits.
+    """
+
+    stage: str
+    share: float | None
+    queue_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """One recording of a batch; `error` has code, message and message_zh."""
+
+    number: int
+    name: str
+    state: str
+    progress: float
+    audio_seconds: float | None
+    error: dict[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch: `progress` is 0 to 1, `counts` says how many files are in which state."""
+
+    job: str
+    state: str
+    progress: float
+    counts: dict[str, int]
+    files: tuple[JobFile, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ("done", "canceled")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A service at a glance; `service` is what the supervisor knows, None while it is silent."""
+
+    model: str
+    device: str
+    in_flight: int
+    queue_depth: int
+    live_sessions: int
+    limits: dict[str, Any]
+    versions: dict[str, str]
+    service: dict[str, Any] | None
+
+
+def read(kind: type[T], body: dict[str, Any]) -> T:
+    """JSON as one of these; what is not known here is left out.
+
+    Raises:
+        KeyError, TypeError: it is none.
+    """
+    names = [one.name for one in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: body[name] for name in names})
+
+
+def read_job(body: dict[str, Any]) -> Job:
+    """A batch; raises as `read`."""
+    return read(Job, {**body, "files": tuple(read(JobFile, one) for one in body["files"])})

@@ -1,0 +1,192 @@
+"""The requests of the API and how their answers are read, whichever client sends them. Nothing is
+sent here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from seacod.client.answers import Job, Progress, System, read, read_job
+from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
+from seacod.errors import BadRequest
+from seacod.formats import full_json
+from seacod.transcript import Transcript
+
+T = TypeVar("T")
+# A file, or a name and a content.
+Recording = str | Path | tuple[str, bytes]
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request.
+
+    Args:
+        method, path: of HTTP.
+        read: makes an answer of a body; called through `understood`.
+        hotwords, files: the form, with the field of each file.
+        tell: makes it a stream of events, and is told what happens.
+        is_repeatable: whether it may be sent again after it broke off.
+    """
+
+    method: str
+    path: str
+    read: Callable[[bytes], T]
+    hotwords: str = ""
+    files: Sequence[tuple[str, Recording]] = ()
+    tell: Tell | None = None
+    is_repeatable: bool = True
+
+    def form(self, stack: contextlib.ExitStack) -> dict[str, Any]:
+        """The form as httpx takes it; its files are closed with the stack."""
+        files: list[Any] = []
+        for name, one in self.files:
+            if isinstance(one, tuple):
+                files.append((name, one))
+            else:
+                path = Path(one)
+                files.append((name, (path.name, stack.enter_context(path.open("rb")))))
+        return {"data": {"hotwords": self.hotwords}, "files": files} if files else {}
+
+
+def transcription(recording: Recording, hotwords: str, tell: Tell | None) -> Call[Transcript]:
+    """The text of a recording, with everything there is about it."""
+    return _transcribe(recording, "json", hotwords, tell, lambda body: full_json.read(_json(body)))
+
+
+def written(recording: Recording, wanted: str, hotwords: str, tell: Tell | None) -> Call[str]:
+    """The text of a recording in a format."""
+
+    def text(body: bytes) -> str:
+        done = _json(body)
+        done.pop("request_id", None)
+        # Text formats come in a field, JSON ones are the answer itself.
+        if set(done) == {"body"}:
+            return str(done["body"])
+        return json.dumps(done, ensure_ascii=False, indent=1) + "\n"
+
+    return _transcribe(recording, wanted, hotwords, tell, text)
+
+
+def _transcribe(
+    recording: Recording, wanted: str, words: str, tell: Tell | None, made: Callable[[bytes], T]
+) -> Call[T]:
+    # Always as a stream: a service that works says so every 15 s, one that hangs does not.
+    path = f"/transcribe?stream=true&format={wanted}"
+    return Call("POST", path, made, words, [("file", recording)], tell or (lambda progress: None))
+
+
+def submission(recordings: Sequence[Recording], hotwords: str) -> Call[str]:
+    """A batch; whether one that broke off was accepted nobody knows."""
+    files = [("files", one) for one in recordings]
+    return Call(
+        "POST", "/batch_transcribe", lambda body: str(_json(body)["job"]), hotwords, files,
+        is_repeatable=False,
+    )  # fmt: skip
+
+
+def job(method: str, number: str, action: str = "") -> Call[Job]:
+    """Something done to a batch, and how far it is."""
+    return Call(method, f"/jobs/{number}{action}", lambda body: read_job(_json(body)))
+
+
+def results(number: str) -> Call[bytes]:
+    """What of a batch is finished."""
+    return content(f"/jobs/{number}/results")
+
+
+def system() -> Call[System]:
+    """The service at a glance."""
+    return Call("GET", "/system", lambda body: read(System, _json(body)))
+
+
+def content(path: str) -> Call[bytes]:
+    """What is at an address of the service."""
+    return Call("GET", path, bytes)
+
+
+class Events:
+    """Reads a stream of server-sent events as it comes; progress is told."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._name = self._rest = b""
+
+    def take(self, chunk: bytes) -> bytes | None:
+        """The body of the answer, once it is there.
+
+        Raises:
+            Refused: there will be none.
+        """
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            field, _, value = line.partition(b": ")
+            if field == b"event":
+                self._name = value
+            elif field == b"data" and self._name == b"progress":
+                self._tell(understood(_progress, value))
+            elif field == b"data" and self._name == b"error":
+                raise refusal(0, value)
+            elif field == b"data" and self._name == b"done":
+                return value
+        return None
+
+
+def understood(made: Callable[[bytes], T], body: bytes) -> T:
+    """What is made of a body.
+
+    Raises:
+        NoSeacod: nothing can be made of it.
+    """
+    try:
+        return made(body)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        words = f"{type(error).__name__}: {error}"
+        raise NoSeacod(
+            f"what answers is no seacod ({words})", f"应答不是来自 seacod（{words}）"
+        ) from None
+
+
+def address(url: str) -> str:
+    """An address without the slash at its end.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise BadRequest(
+            f"{url}: is no address; it begins with http:// or https://",
+            f"{url}：地址应以 http:// 或 https:// 开头",
+        )
+    return url.rstrip("/")
+
+
+@contextlib.contextmanager
+def told_apart(url: str) -> Iterator[None]:
+    """What goes wrong with a connection inside is raised as what it means."""
+    import httpx
+
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise Unreachable(url, str(error) or type(error).__name__) from None
+    except httpx.TransportError as error:
+        raise BrokenOff(str(error) or type(error).__name__) from None
+    except httpx.InvalidURL as error:
+        raise BadRequest(f"{url}: is no address ({error})", f"{url}：地址无效（{error}）") from None
+
+
+def _progress(body: bytes) -> Progress:
+    return read(Progress, {"share": None, **_json(body)})
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    parsed = json.loads(body)
+    if not isinstance(parsed, dict):
+        raise ValueError("no object")
+    return parsed
