@@ -50,7 +50,7 @@ from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Outbox
 from seacod.config import load_settings, render
 from seacod.config.schema import SECRETS
-from seacod.proving.checks import keeping
+from seacod.proving.checks.items import keeping
 from seacod.proving.checks.context import CheckContext
 
 class Context:
@@ -67,7 +67,7 @@ print(json.dumps({
     "shown": render.show(Context.settings),
     "document": configuration.page(),
     "man": man.page(),
-    "check": keeping.channels(Context()).seen[0],
+    "check": keeping.mail(Context()).seen[0],
     "delivers": asyncio.run(delivers()),
 }))
 """
