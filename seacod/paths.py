@@ -123,4 +123,4 @@ def _runtime_default() -> Path:
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base:
         return Path(base) / "seacod"
-    return Path("/tmp") / f"seacod-{os.getuid()}"
+    return Path("/tmp") / f"seacod-{os.getuid()}"  # noqa: S108  # made for its user alone

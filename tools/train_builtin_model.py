@@ -122,7 +122,7 @@ def _corpus(options: argparse.Namespace) -> list[corpus.Utterance]:
     file = options.work / f"corpus-{options.seed}-{options.utterances}.pickle"
     if file.exists():
         with file.open("rb") as stream:
-            kept: list[corpus.Utterance] = pickle.load(stream)
+            kept: list[corpus.Utterance] = pickle.load(stream)  # noqa: S301  # written below
             return kept
     utterances: list[corpus.Utterance] = []
     for piece in corpus.make(options.seed, options.utterances, options.threads):

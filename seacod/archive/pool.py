@@ -358,7 +358,7 @@ class Pool:
         self._ledger.note(entry)
         self._progress.over(entry.state, item.size_bytes, node=entry.node)
         log.info("file_has_no_text", name=item.name, state=entry.state, error=entry.error)
-        print(f"{item.name}: {entry.error}", file=sys.stderr, flush=True)
+        print(f"{item.name}: {entry.error}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _said(error: Exception) -> str:

@@ -146,7 +146,7 @@ class Teller:
             self._bar.set_postfix_str(self._progress.sentence())
         elif now - self._said_at > _LINE_SECONDS:
             self._said_at = now
-            print(self._progress.sentence(), file=sys.stderr, flush=True)
+            print(self._progress.sentence(), file=sys.stderr, flush=True)  # noqa: T201
 
     def close(self) -> None:
         if self._bar is not None:

@@ -11,7 +11,7 @@ class ServerSettings(Section, applies="restart"):
     """Where the page and the API are served."""
 
     host: str = setting(
-        "0.0.0.0",
+        "0.0.0.0",  # noqa: S104  # people are to reach it
         "Address to listen on; 127.0.0.1 serves this machine only. With seacod.socket, systemd "
         "listens (systemctl edit seacod.socket) and this is not used",
         "监听地址；127.0.0.1 表示仅限本机。使用 seacod.socket 时由 systemd 监听，此项不起作用",

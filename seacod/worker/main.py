@@ -58,7 +58,7 @@ def run_worker() -> int:
         replicas = int(os.environ.get(protocol.ENV_SEATS, "1"))
         is_spare = bool(os.environ.get(protocol.ENV_SPARE))
     except (KeyError, ValueError):
-        print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)
+        print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)  # noqa: T201
         return EX_USAGE
     if not die_with(supervisor_pid):
         os._exit(EX_SOFTWARE)

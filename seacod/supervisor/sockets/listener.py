@@ -41,7 +41,7 @@ class Listener:
     def local_url(self) -> str:
         """An address that works in a browser on this machine."""
         host = self.host
-        if host in ("0.0.0.0", "::"):
+        if host in ("0.0.0.0", "::"):  # noqa: S104
             host = "127.0.0.1"
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 

@@ -224,7 +224,7 @@ class WorkerProcess:
         if logs.resolve_format("auto") == "journal":
             log.warning("worker_printed", worker_pid=self.pid, line=line)
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)  # noqa: T201  # it is the worker's
 
     def _on_exit(self) -> None:
         status = self._popen.poll()
