@@ -1,86 +1,104 @@
-"""Reads the GPUs through NVML (pynvml, from nvidia-ml-py). Decides nothing.
+"""NVIDIA: read through NVML (pynvml, from nvidia-ml-py), computed on through CUDA.
 
-`Nvml` is the facade over a driver that may not be there; `GpuSampler` is the task that asks it
-again and again on a thread of its own, since a sick driver can block for seconds.
+All that is particular to it is here; another vendor is another file beside this one.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ctypes
-import enum
-import os
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import structlog
-
-from seacod.system.waiting import wait_at_most
-
-log = structlog.get_logger(__name__)
+from seacod.accelerators.base import (
+    Accelerator,
+    Driver,
+    DriverAbsent,
+    DriverFailed,
+    Gpu,
+    GpuProcess,
+)
 
 _LIBRARY = "libnvidia-ml.so.1"
-# NVML that does not answer at all within this time counts as failed; the thread stays behind.
-_TIMEOUT_SECONDS = 10.0
-_FIRST_RETRY_SECONDS = 5.0
-_MAX_RETRY_SECONDS = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class GpuProcess:
-    """A process with memory on a GPU; bytes are None where the driver does not tell (WSL, MIG)."""
+class Nvidia(Accelerator):
+    """Its GPUs, for both sides."""
 
-    pid: int
-    used_bytes: int | None
+    name = "NVIDIA"
+    device = "cuda"
+    looks_with = "nvidia-smi; dmesg | grep Xid"
+    mend_driver = (
+        "nvidia-smi shows whether the driver works; after an update of the driver: reboot",
+        "用 nvidia-smi 检查驱动；更新驱动后请重启机器",
+    )
+    mend_torch = (
+        "PyTorch sees no CUDA: nvidia-smi shows whether the driver works; install again with "
+        "SEACOD_TORCH=cuda",
+        "PyTorch 未检测到 CUDA：用 nvidia-smi 检查驱动，并以 SEACOD_TORCH=cuda 重新安装",
+    )
+    visibility = "CUDA_VISIBLE_DEVICES"
+    # Otherwise asking whether there is a GPU would already take memory on it.
+    worker_environment: Mapping[str, str] = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+
+    def driver(self) -> Driver:
+        return Nvml(self.name)
+
+    def shown(self, gpus: Sequence[Gpu], environment: Mapping[str, str]) -> list[Gpu]:
+        """CUDA_VISIBLE_DEVICES has indexes or the beginnings of UUIDs, in order."""
+        listed = environment.get(self.visibility)
+        if listed is None:
+            return list(gpus)
+        found = []
+        for entry in (part.strip() for part in listed.split(",")):
+            one = next((g for g in gpus if entry == str(g.index) or _is_uuid(entry, g.uuid)), None)
+            if one is None:
+                # CUDA ignores everything from the first wrong entry on.
+                break
+            found.append(one)
+        return found
+
+    def environment(self, gpu: Gpu) -> dict[str, str]:
+        # An index would mean what nvidia-smi shows, not what CUDA finds fastest.
+        return {self.visibility: gpu.uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+    def count(self) -> int:
+        import torch
+
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+    def hardware(self, device: str) -> str:
+        import torch
+
+        return str(torch.cuda.get_device_name(device))
+
+    def reserved_bytes(self, device: str) -> int:
+        import torch
+
+        return int(torch.cuda.memory_reserved(device))
+
+    def release_cache(self) -> None:
+        import torch
+
+        torch.cuda.empty_cache()
+
+    def out_of_memory(self) -> tuple[type[BaseException], ...]:
+        import torch
+
+        return (torch.OutOfMemoryError,)
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU at one moment. None: the card or driver does not tell."""
+class Nvml(Driver):
+    """NVML.
 
-    index: int
-    uuid: str
-    name: str
-    used_bytes: int
-    total_bytes: int
-    utilization_ratio: float | None
-    temperature_celsius: float | None
-    power_watts: float | None
-    is_mig: bool
-    processes: tuple[GpuProcess, ...] | None
+    Args:
+        vendor: what its GPUs say they are of.
+    """
 
-    def used_by(self, pids: frozenset[int]) -> int | None:
-        """Bytes of these processes; None when the driver tells of no process' memory."""
-        if self.processes is None or any(p.used_bytes is None for p in self.processes):
-            return None
-        return sum(p.used_bytes or 0 for p in self.processes if p.pid in pids)
-
-
-class NvmlAbsent(Exception):
-    """There is no NVIDIA driver on this machine."""
-
-
-class NvmlFailed(Exception):
-    """The driver is there and does not answer properly; it has to be opened anew."""
-
-
-class Nvml:
-    """The driver's library, opened when first needed. Blocking; one thread at a time."""
-
-    def __init__(self) -> None:
+    def __init__(self, vendor: str) -> None:
+        self._vendor = vendor
         self._nvml: Any = None
 
     def read(self) -> list[Gpu]:
-        """Every GPU of this machine.
-
-        Raises:
-            NvmlAbsent: no driver.
-            NvmlFailed: it failed; the next call opens it anew.
-        """
         if self._nvml is None:
             self._nvml = self._open()
         nvml = self._nvml
@@ -88,10 +106,9 @@ class Nvml:
             return [self._gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
         except nvml.NVMLError as error:
             self.close()
-            raise NvmlFailed(str(error)) from None
+            raise DriverFailed(str(error)) from None
 
     def close(self) -> None:
-        """Let go of the driver."""
         nvml, self._nvml = self._nvml, None
         if nvml is not None:
             try:
@@ -105,16 +122,16 @@ class Nvml:
             # pynvml takes 10 MB: not where there is nothing to read.
             ctypes.CDLL(_LIBRARY)
         except OSError as error:
-            raise NvmlAbsent(f"{_LIBRARY} is not there") from error
+            raise DriverAbsent(f"{_LIBRARY} is not there") from error
         import pynvml
 
         try:
             pynvml.nvmlInit()
         except (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_NoPermission) as error:
-            raise NvmlAbsent(str(error)) from None
+            raise DriverAbsent(str(error)) from None
         except pynvml.NVMLError as error:
             # Not loaded may mean being reloaded just now.
-            raise NvmlFailed(str(error)) from None
+            raise DriverFailed(str(error)) from None
         return pynvml
 
     def _gpu(self, nvml: Any, index: int) -> Gpu:
@@ -126,6 +143,7 @@ class Nvml:
         mig = _told(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle)[0])
         processes = _told(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
         return Gpu(
+            vendor=self._vendor,
             index=index,
             uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
             name=_text(nvml.nvmlDeviceGetName(handle)),
@@ -163,152 +181,8 @@ def _bytes(value: int | None) -> int | None:
     return None if value is None or value >= 2**63 else int(value)
 
 
-class Nvidia(enum.Enum):
-    """What is known of the GPUs."""
-
-    UNKNOWN = "unknown"
-    """Not asked yet, or the driver failed: the last figures are not the present ones."""
-    ABSENT = "absent"
-    READ = "read"
-
-
-class Heartbeats(Protocol):
-    """Where a task shows that it lives."""
-
-    def expect(self, name: str, every_seconds: float) -> None: ...
-
-
-class GpuSampler:
-    """Asks NVML every so often and keeps what it said.
-
-    Args:
-        interval_seconds: asked each time round; a reload may change it.
-        on_sample: told of each reading, on the event loop.
-        on_failure: told when readings begin to fail, in a sentence; not again until one was good.
-        heartbeats: where proof of life is shown.
-    """
-
-    def __init__(
-        self,
-        interval_seconds: Callable[[], float],
-        *,
-        on_sample: Callable[[list[Gpu]], None],
-        on_failure: Callable[[str], None],
-        heartbeats: Heartbeats,
-    ) -> None:
-        self.state = Nvidia.UNKNOWN
-        self.gpus: list[Gpu] = []
-        self.read_at = 0.0
-        self._interval_seconds = interval_seconds
-        self._on_sample = on_sample
-        self._on_failure = on_failure
-        self._heartbeats = heartbeats
-        self._nvml = Nvml()
-        self._retry_seconds = _FIRST_RETRY_SECONDS
-        self._is_failing = False
-
-    async def run(self) -> None:
-        """Sample until cancelled; ends by itself where there is no driver."""
-        while True:
-            pause = self._interval_seconds()
-            try:
-                gpus = await asyncio.wait_for(read_soon(self._nvml), _TIMEOUT_SECONDS)
-            except NvmlAbsent as error:
-                self.state = Nvidia.ABSENT
-                log.info("gpu_watch_off", cause=str(error))
-                return
-            except NvmlFailed as error:
-                pause = self._failed(str(error))
-            except asyncio.TimeoutError:
-                # The thread sits in the driver: it is left behind, with the library it opened.
-                self._nvml = Nvml()
-                pause = self._failed(f"no answer within {_TIMEOUT_SECONDS:g} s")
-            else:
-                self._read(gpus)
-            self._heartbeats.expect("gpu", pause + _TIMEOUT_SECONDS)
-            await wait_at_most(
-                pause, lambda: self._retry_seconds if self._is_failing else self._interval_seconds()
-            )
-
-    def _read(self, gpus: list[Gpu]) -> None:
-        if self._is_failing:
-            log.info("gpu_answers_again", gpus=len(gpus))
-        elif self.state is Nvidia.UNKNOWN:
-            log.info("gpu_watch_on", gpus=[gpu.name for gpu in gpus])
-        self._is_failing = False
-        self._retry_seconds = _FIRST_RETRY_SECONDS
-        self.state, self.gpus, self.read_at = Nvidia.READ, gpus, time.time()
-        self._on_sample(gpus)
-
-    def _failed(self, problem: str) -> float:
-        """Forget the figures; the pause before the driver is opened anew."""
-        self.state, self.gpus = Nvidia.UNKNOWN, []
-        if not self._is_failing:
-            self._is_failing = True
-            log.error("gpu_does_not_answer", error=problem, hint="nvidia-smi; dmesg | grep Xid")
-            self._on_failure(problem)
-        pause = self._retry_seconds
-        self._retry_seconds = min(_MAX_RETRY_SECONDS, self._retry_seconds * 2)
-        return pause
-
-
-def read_soon(nvml: Nvml) -> asyncio.Future[list[Gpu]]:
-    """Read on a thread of its own. A daemon: one that never comes back must not keep the service
-    from ending. What `Nvml.read` raises is raised by the future."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[Gpu]] = loop.create_future()
-
-    def deliver(gpus: list[Gpu] | None, error: Exception | None) -> None:
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(gpus or [])
-
-    def read() -> None:
-        gpus, failure = None, None
-        try:
-            gpus = nvml.read()
-        except Exception as error:
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the service has ended
-            loop.call_soon_threadsafe(deliver, gpus, failure)
-
-    threading.Thread(target=read, name="seacod-nvml", daemon=True).start()
-    return answer
-
-
-def visible(gpus: list[Gpu], device: str, environment: dict[str, str] | None = None) -> Gpu | None:
-    """The GPU that PyTorch calls `device`.
-
-    Args:
-        gpus: in the driver's order.
-        device: cuda:N, counted among the visible ones; anything else is no GPU.
-        environment: where CUDA_VISIBLE_DEVICES (indexes or the beginning of UUIDs, in order) and
-            CUDA_DEVICE_ORDER stand; the process's own by default.
-    """
-    if not device.startswith("cuda"):
-        return None
-    wanted = int(device.partition(":")[2] or 0)
-    usable = chosen(gpus, dict(os.environ) if environment is None else environment)
-    return usable[wanted] if wanted < len(usable) else None
-
-
-def chosen(gpus: list[Gpu], environment: dict[str, str]) -> list[Gpu]:
-    """Those that CUDA shows a process with this environment, in its order."""
-    listed = environment.get("CUDA_VISIBLE_DEVICES")
-    if listed is None:
-        return gpus
-    shown = []
-    for entry in (part.strip() for part in listed.split(",")):
-        found = next((g for g in gpus if entry == str(g.index) or _is_uuid(entry, g.uuid)), None)
-        if found is None:
-            # CUDA ignores everything from the first wrong entry on.
-            break
-        shown.append(found)
-    return shown
-
-
 def _is_uuid(entry: str, uuid: str) -> bool:
     return entry.startswith("GPU-") and uuid.startswith(entry)
+
+
+ACCELERATOR = Nvidia()

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import structlog
 
+from seacod.accelerators import registry as accelerators
+from seacod.accelerators.base import Accelerator
 from seacod.asr import features
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.quiet import quiet
@@ -71,6 +73,8 @@ class Engine:
         logging.getLogger().addFilter(_is_worth_a_line)
         self._torch = torch
         self.device = "cpu"
+        self._accelerator: Accelerator | None = None
+        self._out_of_memory = accelerators.out_of_memory()
         self.name = models.name
         # The other core decodes: two threads on two cores were slower by a tenth under load.
         threads = cpu_threads or max(1, len(os.sched_getaffinity(0)) - 1)
@@ -110,18 +114,18 @@ class Engine:
         Raises:
             ModelUnavailable: the device is not there.
         """
-        return resolve_device(device, self._torch) != "cpu"
+        return accelerators.resolve(device) != "cpu"
 
     def place(self, device: str) -> None:
         """Put the model on its device; voice activity stays on the CPU, which is quicker for it.
 
         Args:
-            device: auto, cpu, cuda or cuda:N.
+            device: asr.device.
 
         Raises:
             ModelUnavailable: the device is not there, or has no room for the model.
         """
-        resolved = resolve_device(device, self._torch)
+        resolved = accelerators.resolve(device)
         if resolved == self.device:
             return
         try:
@@ -131,14 +135,15 @@ class Engine:
                 # made at loading before each call (1.4.16, _reset_runtime_configs).
                 auto_model.kwargs["device"] = resolved
                 auto_model._store_base_configs()
-        except self._torch.OutOfMemoryError:
+        except self._out_of_memory:
             raise ModelUnavailable(
-                f"asr.device: the memory of {resolved} has no room for {self.name}; see nvidia-smi "
-                "for who uses it, or set asr.device to another one",
-                f"{resolved} 的显存放不下模型 {self.name}；请用 nvidia-smi 查看占用，或更换 "
+                f"asr.device: the memory of {resolved} has no room for {self.name}; see what "
+                "else uses it, or set asr.device to another one",
+                f"{resolved} 的显存放不下模型 {self.name}；请查看哪些程序占用显存，或更换 "
                 "asr.device",
             ) from None
         self.device = resolved
+        self._accelerator = accelerators.of_device(resolved)
 
     def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
         """The text of each piece, in the order given.
@@ -162,7 +167,7 @@ class Engine:
                 heard if heard.text or len(pieces) == 1 else self._alone(piece, hotwords)
                 for heard, piece in zip(together, pieces, strict=True)
             ]
-        except self._torch.OutOfMemoryError:
+        except self._out_of_memory:
             seconds = max(map(len, pieces)) / SAMPLE_RATE
             raise OutOfMemory(
                 f"a stretch of {seconds:.0f} s does not fit into the memory of {self.device}; "
@@ -192,7 +197,7 @@ class Engine:
         try:
             with quiet(), self._torch.inference_mode():
                 results = self._punctuation.generate(input=text, cache={})
-        except self._torch.OutOfMemoryError:
+        except self._out_of_memory:
             log.warning("not_punctuated", cause="out of memory", characters=len(text))
             self.release_cache()
             return text
@@ -201,21 +206,19 @@ class Engine:
     @property
     def hardware(self) -> str:
         """What the model runs on, in words that differ where its speed does."""
-        if self.device.startswith("cuda"):
-            return str(self._torch.cuda.get_device_name(self.device))
+        if self._accelerator is not None:
+            return self._accelerator.hardware(self.device)
         threads = self._torch.get_num_threads()
         return f"{platform.machine()} CPU, {threads} thread{'' if threads == 1 else 's'}"
 
     def reserved_bytes(self) -> int:
         """What PyTorch holds on the GPU, its cache included; 0 on the CPU. Any thread may ask."""
-        if not self.device.startswith("cuda"):
-            return 0
-        return int(self._torch.cuda.memory_reserved(self.device))
+        return self._accelerator.reserved_bytes(self.device) if self._accelerator else 0
 
     def release_cache(self) -> None:
         """Give cached device memory back."""
-        if self.device.startswith("cuda"):
-            self._torch.cuda.empty_cache()
+        if self._accelerator is not None:
+            self._accelerator.release_cache()
 
     def _alone(self, piece: Samples, hotwords: str | None) -> Recognised:
         single = self._generate([piece], hotwords)
@@ -231,7 +234,7 @@ class Engine:
                 results = self._model.generate(
                     input=inputs, batch_size=len(inputs), hotword=hotwords, cache={}
                 )
-        except self._torch.OutOfMemoryError:
+        except self._out_of_memory:
             raise
         except Exception as error:
             log.exception("inference_failed", pieces=len(pieces))
@@ -326,27 +329,6 @@ def _vocabulary(model: Any) -> frozenset[str] | None:
     tokenizer = model.kwargs.get("tokenizer")
     tokens = getattr(tokenizer, "token_list", None)
     return frozenset(tokens) if tokens else None
-
-
-def resolve_device(device: str, torch: Any) -> str:
-    """The device that `auto` means here.
-
-    Raises:
-        ModelUnavailable: a GPU was asked for and PyTorch sees none.
-    """
-    has_gpu = bool(torch.cuda.is_available())
-    if device == "auto":
-        return "cuda:0" if has_gpu else "cpu"
-    if device.startswith("cuda"):
-        number = int(device.partition(":")[2] or 0)
-        if not has_gpu or number >= torch.cuda.device_count():
-            raise ModelUnavailable(
-                f"asr.device: {device} is not there (PyTorch sees {torch.cuda.device_count()} "
-                "GPUs); check nvidia-smi, or set asr.device to auto or cpu",
-                f"asr.device：找不到 {device}；请检查 nvidia-smi，或改为 auto / cpu",
-            )
-        return f"cuda:{number}"
-    return device
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:

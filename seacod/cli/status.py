@@ -116,7 +116,7 @@ def _beside(worker: dict[str, Any] | None) -> str:
 
 def _gpus(gpu: dict[str, Any]) -> list[str]:
     if gpu["state"] == "absent":
-        return ["  gpu        none (no NVIDIA driver)"]
+        return ["  gpu        none (no driver)"]
     if gpu["state"] == "unknown":
         return ["  gpu        unknown: the driver does not answer"]
     return [

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from seacod.accelerators.registry import all_accelerators
 from seacod.config.setting import Section, setting
+
+_DEVICES = "|".join(one.device for one in all_accelerators())
 
 
 class AsrSettings(Section, applies="replace"):
@@ -37,7 +40,7 @@ class AsrSettings(Section, applies="replace"):
         "auto",
         "auto (the first GPU if there is one, otherwise the CPU), cpu, cuda or cuda:N",
         "auto（有 GPU 用 GPU，否则用 CPU）、cpu、cuda 或 cuda:N",
-        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        pattern=rf"^(auto|cpu|({_DEVICES})(:\d+)?)$",
     )
     cpu_threads: int = setting(
         0,

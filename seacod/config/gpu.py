@@ -6,7 +6,7 @@ from seacod.config.setting import MIB, Section, setting
 
 
 class GpuSettings(Section, applies="live"):
-    """The watch over GPU memory. Without an NVIDIA driver it is off, and says so once."""
+    """The watch over GPU memory. Without a driver it is off, and says so once."""
 
     interval_seconds: float = setting(
         15.0, "Seconds between two readings", "两次读取的间隔（秒）", ge=0.1, le=3_600

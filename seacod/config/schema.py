@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, model_validator
 
+from seacod.accelerators.registry import meant
 from seacod.config.access import AccessSettings
 from seacod.config.alerts import AlertSettings
 from seacod.config.asr import AsrSettings
@@ -52,10 +53,11 @@ class Settings(BaseModel):
                 f"metrics.port: {self.metrics.port} is also server.port; give the metrics page a "
                 "port of its own, or 0 to switch it off"
             )
-        if self.supervisor.workers != "1" and self.asr.device.startswith("cuda:"):
+        if self.supervisor.workers != "1" and ":" in self.asr.device:
+            kind = meant(self.asr.device)[0]
             raise ValueError(
                 f"asr.device: {self.asr.device} names one GPU for {self.supervisor.workers} "
-                "workers; write auto or cuda, and choose GPUs with CUDA_VISIBLE_DEVICES"
+                f"workers; write auto or {kind.device}, and choose GPUs with {kind.visibility}"
             )
         return self
 

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from seacod.metrics.files import directory
 
 if TYPE_CHECKING:
-    from seacod.accelerators.nvidia import Gpu
+    from seacod.accelerators.base import Gpu
 
 WORKER_STATES = (
     "absent", "starting", "serving", "draining", "stopping", "backing_off", "crash_looping",

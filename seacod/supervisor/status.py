@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seacod.accelerators.nvidia import Gpu, GpuSampler
+from seacod.accelerators.base import Gpu
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
 from seacod.paths import Paths
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
+from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import OtherWorker, Report
 from seacod.supervisor.workers.states import ServiceState
@@ -177,7 +178,7 @@ def _worker(replica: Replica, report: Report) -> dict[str, Any]:
     beat = report.beat
     return {
         "number": replica.number + 1,
-        "gpu": replica.gpu,
+        "gpu": replica.gpu.uuid if replica.gpu is not None else None,
         **_face(report),
         "spare": _beside(report.spare),
         "restarts": report.restarts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seacod.accelerators.nvidia import Gpu
+from seacod.accelerators.base import Gpu
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState, WorkerState
 

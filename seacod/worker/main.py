@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from seacod import logs, metrics, protocol
+from seacod.accelerators.registry import all_accelerators
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
 from seacod.config.secrets import read_secret
@@ -95,9 +96,9 @@ def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
         DO_NOT_TRACK="1",
         MODELSCOPE_CACHE=str(paths.models),
         TOKENIZERS_PARALLELISM="false",
-        # Otherwise asking whether there is a GPU would already take memory on it.
-        PYTORCH_NVML_BASED_CUDA_CHECK="1",
     )
+    for accelerator in all_accelerators():
+        os.environ.update(accelerator.worker_environment)
     if settings.asr.cpu_threads:
         os.environ["OMP_NUM_THREADS"] = str(settings.asr.cpu_threads)
 

@@ -12,15 +12,16 @@ import pytest
 from gpus import Driver
 from supervised import ROOT
 
-from seacod.accelerators.nvidia import Gpu, visible
+from seacod.accelerators.base import Gpu
+from seacod.accelerators.registry import visible
 
 READ = """
 import dataclasses, json
-from seacod.accelerators.nvidia import Nvml, NvmlAbsent, NvmlFailed
-nvml = Nvml()
+from seacod.accelerators.base import DriverAbsent, DriverFailed
+from seacod.accelerators.reading import Drivers
 try:
-    print(json.dumps([dataclasses.asdict(gpu) for gpu in nvml.read()]))
-except (NvmlAbsent, NvmlFailed) as error:
+    print(json.dumps([dataclasses.asdict(gpu) for gpu in Drivers().read()]))
+except (DriverAbsent, DriverFailed) as error:
     print(json.dumps({type(error).__name__: str(error)}))
 """
 
@@ -38,7 +39,7 @@ def test_everything_a_card_tells(driver: Driver) -> None:
     driver.tell(used_mib=2048, processes={11: 1500, 12: 400})
     (gpu,) = read(driver)
     assert gpu == {
-        "index": 0, "uuid": "GPU-00000000-fake", "name": "Fake GPU 0",
+        "vendor": "NVIDIA", "index": 0, "uuid": "GPU-00000000-fake", "name": "Fake GPU 0",
         "used_bytes": 2048 << 20, "total_bytes": 12288 << 20,
         "utilization_ratio": 0.37, "temperature_celsius": 61.0, "power_watts": 98.5,
         "is_mig": False,
@@ -61,15 +62,15 @@ def test_what_a_card_does_not_tell_is_unknown(driver: Driver) -> None:
 
 def test_errors_are_told_apart_from_absence(driver: Driver) -> None:
     driver.tell(error=15)
-    assert read(driver) == {"NvmlFailed": "GPU is lost"}
+    assert read(driver) == {"DriverFailed": "GPU is lost"}
     driver.environment["LD_LIBRARY_PATH"] = "/nowhere"
-    if "NvmlAbsent" not in (answer := read(driver)):
+    if "DriverAbsent" not in (answer := read(driver)):
         pytest.skip(f"this machine has a driver of its own: {answer}")
 
 
 def gpus(count: int) -> list[Gpu]:
     return [
-        Gpu(n, f"GPU-{n}aaa-fake", "Fake", 0, 1, None, None, None, False, None)
+        Gpu("NVIDIA", n, f"GPU-{n}aaa-fake", "Fake", 0, 1, None, None, None, False, None)
         for n in range(count)
     ]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from seacod.accelerators.nvidia import Nvml, NvmlAbsent
+from seacod.accelerators.base import DriverAbsent
+from seacod.accelerators.nvidia import ACCELERATOR
 
 
 def test_a_real_card_is_read() -> None:
     try:
-        gpus = Nvml().read()
-    except NvmlAbsent as error:
+        gpus = ACCELERATOR.driver().read()
+    except DriverAbsent as error:
         pytest.skip(f"no NVIDIA driver here: {error}")
     assert gpus
     for gpu in gpus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.accelerators.nvidia import Gpu
+from seacod.accelerators.base import Gpu
 from seacod.config.gpu import GpuSettings
 from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes
 
@@ -14,7 +14,7 @@ TOTAL = 12_288 * MIB
 
 
 def gpu(used_mib: int, *, is_mig: bool = False) -> Gpu:
-    return Gpu(0, "GPU-0", "Fake", used_mib * MIB, TOTAL, None, None, None, is_mig, None)
+    return Gpu("NVIDIA", 0, "GPU-0", "Fake", used_mib * MIB, TOTAL, None, None, None, is_mig, None)
 
 
 def steps(watch: GpuWatch, *readings: tuple[int, int | None]) -> list[str]:

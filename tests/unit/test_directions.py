@@ -23,13 +23,13 @@ ALLOWED = {
     "transcript": "",
     "shared_load": "",
     "system": "errors",
-    "config": "errors system",
+    "accelerators": "errors system",
+    "config": "accelerators errors system",
     "protocol": "errors",
     "paths": "config errors",
     "logs": "config",
     "formats": "errors system transcript",
     # Shared by both sides, or by neither.
-    "accelerators": "errors system",
     "metrics": "accelerators transcript",
     "client": "config errors formats paths system transcript",
     # The supervisor's side.
@@ -41,10 +41,12 @@ ALLOWED = {
     "asr": "accelerators config errors metrics models paths shared_load system transcript",
     "jobs": "asr config errors formats paths system transcript",
     "web": "asr config errors formats jobs models paths system transcript",
-    "worker": "asr config errors jobs logs metrics models paths protocol shared_load system web",
+    "worker": "accelerators asr config errors jobs logs metrics models paths protocol shared_load "
+    "system web",
     # On top.
     "archive": "asr config errors formats jobs logs metrics paths system transcript",
-    "proving": "alerts asr client config errors formats jobs logs models paths system transcript",
+    "proving": "accelerators alerts asr client config errors formats jobs logs models paths system "
+    "transcript",
     "cli": "alerts archive asr client config errors formats logs models paths proving supervisor "
     "system worker",
     "__main__": "cli",

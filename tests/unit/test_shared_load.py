@@ -8,6 +8,7 @@ import pytest
 from queueing import admitted
 
 from seacod import shared_load
+from seacod.accelerators.base import Gpu
 from seacod.asr.admission import Admission
 from seacod.errors import QueueFull
 from seacod.shared_load import Line, SharedLoad
@@ -77,6 +78,10 @@ def test_the_queue_is_that_of_all_workers_together() -> None:
     queue.weigh(request, 100.0)
 
 
+def gpu(uuid: str) -> Gpu:
+    return Gpu("NVIDIA", 0, uuid, "Fake", 0, 1, None, None, None, False, None)
+
+
 @pytest.mark.parametrize(
     ("wanted", "gpus", "expected"),
     [
@@ -89,15 +94,15 @@ def test_the_queue_is_that_of_all_workers_together() -> None:
     ],
 )
 def test_who_gets_which_gpu(wanted: str, gpus: list[str], expected: list[str | None]) -> None:
-    made = replicas(wanted, gpus)
-    assert [replica.gpu for replica in made] == expected
+    made = replicas(wanted, [gpu(uuid) for uuid in gpus])
+    assert [replica.gpu and replica.gpu.uuid for replica in made] == expected
     slots = [slot for replica in made for slot in replica.slots]
     assert len(set(slots)) == len(slots)
 
 
 def test_one_worker_sees_what_the_service_sees() -> None:
     assert "CUDA_VISIBLE_DEVICES" not in Replica().environment()
-    assert Replica(1, 2, "GPU-b").visible_to({"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}) == {
+    assert Replica(1, 2, gpu("GPU-b")).visible_to({"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}) == {
         "CUDA_VISIBLE_DEVICES": "GPU-b",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "SEACOD_INTERNAL_SEATS": "2",

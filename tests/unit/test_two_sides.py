@@ -32,6 +32,7 @@ def loaded(code: str) -> set[str]:
         "seacod.client.status_socket",
         "seacod.supervisor.daemon",
         "seacod.config.render",
+        "seacod.accelerators.reading",
         "seacod.logs",
     ],
 )
@@ -77,3 +78,18 @@ def test_proofs_share_what_lies_beside_them(room: str, others: str) -> None:
             file.read_text("utf-8"), re.MULTILINE,
         )  # fmt: skip
         assert not found, file
+
+
+def test_what_is_particular_to_a_vendor_is_in_one_file() -> None:
+    """What people read of a setting may name one."""
+    assert files_with(r"cuda|nvml|nvidia") == {"accelerators/nvidia.py", "config/asr.py"}
+
+
+def files_with(pattern: str) -> set[str]:
+    """Files of the product in which this stands, whatever its case."""
+    package = Path(seacod.__file__).parent
+    return {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if re.search(pattern, file.read_text("utf-8"), re.IGNORECASE)
+    }

@@ -62,6 +62,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and print."""
+    from seacod.accelerators.registry import resolve
     from seacod.config.schema import Settings
     from seacod.models import registry
     from seacod.paths import Paths
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     model, device, seconds = options.model, options.device, max(1.0, options.seconds)
     settings = Settings.model_validate({"asr": {"model": model, "device": device}})
     directory = registry.resolve(settings.asr, Paths.resolve(settings).models).asr
-    theirs = "cuda:0" if device.startswith("cuda") else "cpu"
+    theirs = resolve(device)
     if not options.json:
         print(f"{RECORDING_SECONDS:g} s recordings, {seconds:g} s a run, model {model}")
         print("peer              clients audio s / s    p50 s    p95 s    p99 s  errors  health ms")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seacod import logs
-from seacod.accelerators.nvidia import GpuSampler
+from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.workers.host_memory import available_bytes
 from seacod.supervisor.workers.report import Report
 

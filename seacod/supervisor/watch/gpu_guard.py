@@ -10,10 +10,12 @@ from typing import Protocol
 
 import structlog
 
-from seacod.accelerators.nvidia import Gpu, visible
+from seacod.accelerators.base import Gpu
+from seacod.accelerators.registry import visible
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.gpu_limits import GpuStep, GpuVerdict, GpuWatch
+from seacod.supervisor.watch.gpu_sampler import looks_with
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +26,7 @@ class WorkerOnGpu:
 
     Args:
         device: of the one in front, as PyTorch calls it.
-        environment: where it finds CUDA_VISIBLE_DEVICES.
+        environment: where it finds which GPUs it sees.
         pids: of all.
         reserved_bytes: what the one in front says it holds; it knows even where the driver tells
             nothing of processes (other pid namespaces, WSL), save for the context's own part.
@@ -85,8 +87,8 @@ class GpuGuard:
         """The driver does not answer; what it said last is not the present state."""
         self._deduplicator.raised(
             "gpu_lost",
-            f"The NVIDIA driver does not answer: {problem}. See nvidia-smi and dmesg | grep Xid.",
-            f"NVIDIA 驱动无响应：{problem}。请查看 nvidia-smi 与 dmesg | grep Xid。",
+            f"The driver of the GPU does not answer: {problem}. See {looks_with()}.",
+            f"GPU 驱动无响应：{problem}。请查看：{looks_with()}。",
         )
 
     def _act(self, verdict: GpuVerdict) -> None:

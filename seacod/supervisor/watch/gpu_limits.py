@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from seacod.accelerators.nvidia import Gpu
+from seacod.accelerators.base import Gpu
 from seacod.config.gpu import GpuSettings
 
 

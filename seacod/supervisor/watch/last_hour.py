@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from seacod.accelerators.nvidia import Gpu
+from seacod.accelerators.base import Gpu
 from seacod.protocol import Beat
 
 INTERVAL_SECONDS = 15.0

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import structlog
 
-from seacod.accelerators.nvidia import Gpu
+from seacod.accelerators.base import Gpu
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.rules import TrafficRules
 from seacod.supervisor.bus import Bus, WorkerBeat
@@ -171,5 +171,6 @@ def by_gpu(replicas: Sequence[ReplicaWatch]) -> list[list[ReplicaWatch]]:
     """The replicas that share a GPU, GPU by GPU."""
     groups: dict[str | None, list[ReplicaWatch]] = {}
     for one in replicas:
-        groups.setdefault(one.replica.gpu, []).append(one)
+        gpu = one.replica.gpu
+        groups.setdefault(gpu.uuid if gpu is not None else None, []).append(one)
     return list(groups.values())

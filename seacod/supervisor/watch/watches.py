@@ -13,7 +13,8 @@ import anyio
 import anyio.abc
 import structlog
 
-from seacod.accelerators.nvidia import Gpu, GpuSampler, visible
+from seacod.accelerators.base import Gpu
+from seacod.accelerators.registry import visible
 from seacod.metrics import SupervisorMetrics
 from seacod.supervisor.bus import Bus
 from seacod.supervisor.settings import SettingsHolder
@@ -23,6 +24,7 @@ from seacod.supervisor.watch.alerting import Alerting
 from seacod.supervisor.watch.crash_watch import CrashWatch
 from seacod.supervisor.watch.disk import Housekeeping
 from seacod.supervisor.watch.gpu_guard import GpuGuard
+from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.watch.last_hour import History
 from seacod.supervisor.watch.replica_watch import GpuShare, ReplicaWatch, by_gpu
 from seacod.supervisor.workers.replicas import Replicas

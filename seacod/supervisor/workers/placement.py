@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import structlog
 
 from seacod import protocol
-from seacod.accelerators.nvidia import Nvml, NvmlAbsent, NvmlFailed, chosen, read_soon
+from seacod.accelerators import registry
+from seacod.accelerators.base import DriverAbsent, DriverFailed, Gpu
+from seacod.accelerators.reading import Drivers, read_soon
 from seacod.config.schema import Settings
 from seacod.shared_load import SLOTS_A_REPLICA
 
@@ -30,12 +32,12 @@ class Replica:
     Args:
         number: from 0.
         count: of all replicas.
-        gpu: its entry for CUDA_VISIBLE_DEVICES; None when it sees what the service sees.
+        gpu: the only one it sees; None when it sees what the service sees.
     """
 
     number: int = 0
     count: int = 1
-    gpu: str | None = None
+    gpu: Gpu | None = None
 
     @property
     def name(self) -> str:
@@ -56,9 +58,7 @@ class Replica:
         """What its processes find in their environment."""
         ours = {protocol.ENV_SEATS: str(self.count)}
         if self.gpu is not None:
-            ours["CUDA_VISIBLE_DEVICES"] = self.gpu
-            # An index means what nvidia-smi shows, not what CUDA finds fastest.
-            ours["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+            ours |= registry.of_gpu(self.gpu).environment(self.gpu)
         return ours
 
     def visible_to(self, environment: Mapping[str, str]) -> dict[str, str]:
@@ -74,12 +74,12 @@ class Replica:
         return settings.model_copy(update={"asr": asr})
 
 
-def replicas(wanted: str, gpus: list[str]) -> list[Replica]:
+def replicas(wanted: str, gpus: list[Gpu]) -> list[Replica]:
     """One for each worker.
 
     Args:
         wanted: supervisor.workers, a number or auto.
-        gpus: entries for CUDA_VISIBLE_DEVICES, one for each GPU that may be used.
+        gpus: those that may be used.
     """
     count = max(1, len(gpus)) if wanted == "auto" else int(wanted)
     if count == 1:
@@ -93,23 +93,23 @@ async def place(settings: Settings) -> list[Replica]:
     wanted = settings.supervisor.workers
     if wanted == "1":
         return [Replica()]
-    gpus = [] if settings.asr.device == "cpu" else await _gpus()
+    gpus = [] if settings.asr.device == "cpu" else await _gpus(settings.asr.device)
     made = replicas(wanted, gpus)
-    log.info("workers_placed", wanted=wanted, gpus=gpus, workers=len(made))
+    log.info("workers_placed", wanted=wanted, gpus=[gpu.uuid for gpu in gpus], workers=len(made))
     return made
 
 
-async def _gpus() -> list[str]:
-    """UUIDs of the GPUs that the service may use; none where the driver tells of none."""
-    nvml = Nvml()
+async def _gpus(device: str) -> list[Gpu]:
+    """The GPUs that the service may use for this device; none where no driver tells of any."""
+    drivers = Drivers()
     try:
-        found = await asyncio.wait_for(read_soon(nvml), _COUNT_SECONDS)
+        found = await asyncio.wait_for(read_soon(drivers), _COUNT_SECONDS)
     except asyncio.TimeoutError:
         # The thread sits in the driver: it is left behind, with the library it opened.
         log.error("gpus_not_counted", cause=f"the driver did not answer in {_COUNT_SECONDS:g} s")
         return []
-    except (NvmlAbsent, NvmlFailed) as error:
+    except (DriverAbsent, DriverFailed) as error:
         log.warning("gpus_not_counted", cause=str(error))
         return []
-    nvml.close()
-    return [gpu.uuid for gpu in chosen(found, dict(os.environ))]
+    drivers.close()
+    return registry.shown(found, device, os.environ)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 import seacod
+from seacod.accelerators.registry import meant, of_device
 from seacod.paths import free_bytes
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
@@ -86,9 +87,9 @@ def _free_words(place: Path) -> tuple[str, str]:
 
 
 def gpu(context: CheckContext) -> Finding:
-    """NVML can be read, where there is a GPU."""
+    """The driver can be read, where there is a GPU."""
     told = context.status["gpu"]
-    wants = context.settings.asr.device.startswith("cuda")
+    wanted = context.settings.asr.device
     if told["state"] == "read":
         words = "; ".join(
             f"{one['name']}, {one['used_bytes'] >> 20} of {one['total_bytes'] >> 20} MiB used"
@@ -101,20 +102,18 @@ def gpu(context: CheckContext) -> Finding:
                 f"{words}；{count} 块中只用一块：supervisor.workers: auto 可全部使用",
             )
         return ok(words or "no GPU", words or "无 GPU")
-    mend = (
-        "nvidia-smi shows whether the driver works; after an update of the driver: reboot",
-        "用 nvidia-smi 检查驱动；更新驱动后请重启机器",
-    )
+    expected = meant(wanted)
+    mend = expected[0].mend_driver if expected else NOTHING
     if told["state"] == "unknown":
-        return fail(("the NVIDIA driver does not answer", "NVIDIA 驱动没有响应"), mend)
-    if wants:
+        return fail(("the driver of the GPU does not answer", "GPU 驱动没有响应"), mend)
+    if of_device(wanted) is not None:
         return fail(
-            ("no NVIDIA driver, though asr.device asks for CUDA",
-             "没有 NVIDIA 驱动，但 asr.device 要求使用 CUDA"), mend,
+            (f"no driver of a GPU, though asr.device is {wanted}",
+             f"没有 GPU 驱动，但 asr.device 为 {wanted}"), mend,
         )  # fmt: skip
     return ok(
-        "no NVIDIA driver, and asr.device does not ask for one",
-        "没有 NVIDIA 驱动，asr.device 也不要求",
+        "no driver of a GPU, and asr.device does not ask for one",
+        "没有 GPU 驱动，asr.device 也不要求",
     )
 
 

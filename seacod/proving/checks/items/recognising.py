@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from seacod.accelerators.registry import meant, of_device
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.errors import SeacodError
 from seacod.models import manifest, registry
 from seacod.models.examples import EXAMPLES, examples
 from seacod.proving import sounds
 from seacod.proving.checks.context import CheckContext
-from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
+from seacod.proving.checks.item import NOTHING, Finding, Unseen, fail, ok, warn, worst
 from seacod.proving.likeness import alike, bare
 
 # From the articles' checklist: a 10-second recording within 5 seconds.
@@ -124,18 +125,14 @@ def device(context: CheckContext) -> Finding:
     wanted, used = context.settings.asr.device, str(context.serving["worker"]["device"])
     has_gpu = context.status["gpu"]["state"] == "read" and bool(context.status["gpu"]["gpus"])
     seen = (f"{used} (asr.device: {wanted})", f"{used}（asr.device: {wanted}）")
-    if wanted.startswith("cuda") and not used.startswith("cuda"):
-        return fail(seen, _CUDA)
-    if has_gpu and wanted == "auto" and not used.startswith("cuda"):
-        return warn((f"{seen[0]}, though there is a GPU", f"{seen[1]}，但本机有 GPU"), _CUDA)
+    expected = meant(wanted)
+    is_on_gpu = of_device(used) is not None
+    mend = expected[0].mend_torch if expected else NOTHING
+    if of_device(wanted) is not None and not is_on_gpu:
+        return fail(seen, mend)
+    if has_gpu and wanted == "auto" and not is_on_gpu:
+        return warn((f"{seen[0]}, though there is a GPU", f"{seen[1]}，但本机有 GPU"), mend)
     return ok(*seen)
-
-
-_CUDA: Words = (
-    "PyTorch sees no CUDA: nvidia-smi shows whether the driver works; install again with "
-    "SEACOD_TORCH=cuda",
-    "PyTorch 未检测到 CUDA：用 nvidia-smi 检查驱动，并以 SEACOD_TORCH=cuda 重新安装",
-)
 
 
 def versions(context: CheckContext) -> Finding:
