@@ -10,9 +10,9 @@ from dataclasses import replace
 from seacod.asr import hotwords
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.decoder.cutting import Piece
-from seacod.asr.engine import Engine, Recognised
 from seacod.asr.itn import InverseTextNormaliser
 from seacod.asr.piece_queue import PieceResult
+from seacod.asr.recognisers.base import Recognised, Recogniser
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.sentences import sentences
 from seacod.transcript import Segment, Token, Transcript, mean_confidence
@@ -34,7 +34,7 @@ class SentenceWriter:
     def __init__(self, is_itn_on: bool) -> None:
         self._itn = InverseTextNormaliser(is_itn_on)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-text")
-        self.engine: Engine
+        self.engine: Recogniser
 
     async def load(self) -> None:
         """Read the grammars; raises the `SeacodError` that says why they cannot be had."""
@@ -125,6 +125,7 @@ class Assembly:
             confidence=mean_confidence(t for s in self._segments for t in s.tokens),
             model=engine.name,
             device=engine.device,
+            language=engine.language,
             hotwords=hotwords.report(request.hotwords, "".join(self._plain), engine.vocabulary),
             warnings=tuple(self._warnings()),
             speech_seconds=request.speech_seconds,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from seacod.asr.admission import Admission
 from seacod.asr.counting import RequestCounters
-from seacod.asr.engine import Engine
 from seacod.asr.live.sessions import LiveSessions
+from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.scheduler import Scheduler
 from seacod.shared_load import SharedLoad
 
@@ -57,7 +57,7 @@ class LoadReport:
         self._counters = counters
         self._shared_load = shared_load
 
-    def now(self, engine: Engine | None) -> ServiceLoad:
+    def now(self, engine: Recogniser | None) -> ServiceLoad:
         """What goes on now; `engine` is None while it loads."""
         age = time.monotonic() - self._scheduler.last_progress
         return ServiceLoad(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from seacod.asr import batching
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.engine import Recognised
+from seacod.asr.recognisers.base import Recognised
 from seacod.asr.request import RecognitionRequest
 
 

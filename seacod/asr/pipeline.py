@@ -18,8 +18,8 @@ from seacod.asr.cache import Cut, CutCache
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
-from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.piece_queue import PieceResult
+from seacod.asr.recognisers.base import Voice
 from seacod.asr.request import RecordingRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.system.digest import sha256_of
@@ -79,7 +79,7 @@ class RecordingPipeline:
     memory: SampleBudget
     threads: Executor
     max_piece_seconds: float
-    voice: Callable[[], FunasrVoice] | None = None
+    voice: Callable[[], Voice] | None = None
     voice_thread: Executor | None = None
 
     async def inspect(self, request: RecordingRequest) -> float:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from seacod.accelerators import registry as accelerators
 from seacod.config.schema import Settings
 from seacod.paths import Paths
 
 if TYPE_CHECKING:
-    from seacod.asr.engine import Engine
+    from seacod.asr.recognisers.base import Recogniser
     from seacod.asr.tuning import Tuning
 
 log = structlog.get_logger(__name__)
@@ -46,8 +47,9 @@ class EnginePreparation:
         # What was measured here, now or before; None when nothing is.
         self.tuning: Tuning | None = None
 
-    def load_engine(self) -> Engine:
+    def load_engine(self) -> Recogniser:
         """On the inference thread: the model in host memory, fetched if it is not here."""
+        from seacod.asr.recognisers import registry as recognisers
         from seacod.models import fetch, registry
 
         asr = self.settings.asr
@@ -59,33 +61,30 @@ class EnginePreparation:
                 lambda text: self.say(f"downloading {text}", extend_seconds=_DOWNLOAD_SECONDS),
             )
         models = registry.resolve(asr, self._paths.models)
-        self.say("importing torch and funasr")
-        from seacod.asr.engine import Engine
-
         self.say(f"loading {models.name}")
-        return Engine(models, asr.cpu_threads)
+        return recognisers.load(models, asr.cpu_threads)
 
-    def try_early(self, engine: Engine) -> None:
+    def try_early(self, engine: Recogniser) -> None:
         """On the inference thread: try and measure before the engine is placed, so that a spare
         need not do it when it is needed. Nothing, where the model is still to move to a GPU."""
-        if not engine.needs_gpu(self.settings.asr.device):
+        if accelerators.resolve(self.settings.asr.device) == "cpu":
             self.first_recording(engine)
             self._tune(engine)
 
-    def place(self, engine: Engine) -> None:
+    def place(self, engine: Recogniser) -> None:
         """On the inference thread: the last step before the worker is ready."""
         engine.place(self.settings.asr.device)
         if engine.device != "cpu":
             self.first_recording(engine)
             self._tune(engine)
 
-    def make_ready(self, engine: Engine) -> None:
+    def make_ready(self, engine: Recogniser) -> None:
         """On the inference thread, where nobody waits in between: place, try, measure."""
         engine.place(self.settings.asr.device)
         self.first_recording(engine)
         self._tune(engine)
 
-    def _tune(self, engine: Engine) -> None:
+    def _tune(self, engine: Recogniser) -> None:
         """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""
         if self.settings.asr.tune == "off":
             return
@@ -108,7 +107,7 @@ class EnginePreparation:
                 speed=round(self.tuning.speed, 1),
             )
 
-    def first_recording(self, engine: Engine) -> None:
+    def first_recording(self, engine: Recogniser) -> None:
         """On the inference thread: transcribe a shipped recording."""
         from seacod.asr import warmup
         from seacod.models import registry

@@ -21,8 +21,8 @@ import structlog
 from seacod.asr import batching
 from seacod.asr.audio import Samples
 from seacod.asr.batching import Budget
-from seacod.asr.engine import Engine
 from seacod.asr.piece_queue import PieceQueue, PieceResult, QueuedPiece
+from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.tuning import Tuning
 from seacod.errors import OutOfMemory
@@ -39,7 +39,7 @@ _SHORTEST_MEASURED_SECONDS = 0.002
 class _Action:
     """Something to do with the engine that is no speech."""
 
-    act: Callable[[Engine], None]
+    act: Callable[[Recogniser], None]
     result: asyncio.Future[None]
 
 
@@ -68,7 +68,7 @@ class Scheduler:
 
     def __init__(
         self,
-        load: Callable[[], Engine],
+        load: Callable[[], Recogniser],
         *,
         batch_seconds: float,
         gathering_seconds: float = 0.0,
@@ -80,7 +80,7 @@ class Scheduler:
         self._on_batch = on_batch
         self._on_out_of_memory = on_out_of_memory
         self._loop = asyncio.get_running_loop()
-        self._loaded: asyncio.Future[Engine] = self._loop.create_future()
+        self._loaded: asyncio.Future[Recogniser] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="seacod-inference", daemon=True)
         # Shared with the thread, under the condition.
         self._changed = threading.Condition()
@@ -98,7 +98,7 @@ class Scheduler:
         self.is_busy = False
         self.last_progress = time.monotonic()
 
-    async def start(self) -> Engine:
+    async def start(self) -> Recogniser:
         """Load the engine.
 
         Raises:
@@ -133,7 +133,7 @@ class Scheduler:
         with self._changed:
             self._queue.remove(request)
 
-    def run_soon(self, action: Callable[[Engine], None]) -> asyncio.Future[None]:
+    def run_soon(self, action: Callable[[Recogniser], None]) -> asyncio.Future[None]:
         """Do something with the engine between two batches (release its cache); the future ends
         when it is done, with the error it raised, if any."""
         result: asyncio.Future[None] = self._loop.create_future()
@@ -189,7 +189,7 @@ class Scheduler:
                 return
             self._changed.wait(left)
 
-    def _recognise(self, engine: Engine, batch: list[QueuedPiece]) -> None:
+    def _recognise(self, engine: Recogniser, batch: list[QueuedPiece]) -> None:
         batch = [piece for piece in batch if not piece.request.is_given_up]
         if not batch:
             return
@@ -223,7 +223,7 @@ class Scheduler:
         )
 
     def _out_of_memory(
-        self, engine: Engine, batch: list[QueuedPiece], padded: float, error: OutOfMemory
+        self, engine: Recogniser, batch: list[QueuedPiece], padded: float, error: OutOfMemory
     ) -> None:
         """Halve what a batch may have and plan these anew; one that is alone has failed."""
         engine.release_cache()
@@ -240,7 +240,7 @@ class Scheduler:
         with self._changed:
             self._queue.put_back(batch)
 
-    def _blame(self, engine: Engine, batch: list[QueuedPiece], error: Exception) -> None:
+    def _blame(self, engine: Recogniser, batch: list[QueuedPiece], error: Exception) -> None:
         """A batch failed: each piece alone, so that one request's trouble stays its own."""
         if len(batch) == 1:
             self._tell([(batch[0].result, error)])
@@ -249,7 +249,7 @@ class Scheduler:
         for piece in batch:
             self._recognise(engine, [piece])
 
-    def _act(self, engine: Engine, action: _Action) -> None:
+    def _act(self, engine: Recogniser, action: _Action) -> None:
         try:
             action.act(engine)
         except Exception as error:

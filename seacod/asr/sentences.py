@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seacod.asr.engine import join
 from seacod.transcript import Segment, Token, mean_confidence
 
 _ENDS = frozenset("。！？!?；;…")
@@ -60,3 +59,12 @@ def _share(parts: list[str], tokens: Sequence[Token]) -> list[list[Token]] | Non
 
 def _letters(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalnum())
+
+
+def join(words: Sequence[str]) -> str:
+    """Words as a sentence: blanks only between two of Latin letters or digits."""
+    text = ""
+    for word in words:
+        needs_blank = text and text[-1].isascii() and text[-1].isalnum() and word[:1].isascii()
+        text += f" {word}" if needs_blank else word
+    return text

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,11 +24,10 @@ from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import CutCache
 from seacod.asr.counting import RequestCounters
 from seacod.asr.decoder.pool import Decoders
-from seacod.asr.engine import Engine
-from seacod.asr.funasr_voice import FunasrVoice
 from seacod.asr.live.sessions import LiveSessions
 from seacod.asr.load import LoadReport, ServiceLoad
 from seacod.asr.pipeline import RecordingPipeline, SampleBudget
+from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.recordings import Recordings
 from seacod.asr.request import OnProgress, OnSegments, RecordingRequest, ignore
 from seacod.asr.scheduler import Scheduler
@@ -62,7 +62,7 @@ class TranscriptionService:
     def __init__(
         self,
         settings: Settings,
-        load: Callable[[], Engine],
+        load: Callable[[], Recogniser],
         metrics: WorkerMetrics,
         shared_load: SharedLoad | None = None,
     ) -> None:
@@ -108,16 +108,15 @@ class TranscriptionService:
         self._recordings = Recordings(
             self._admission, self._pipeline, self._writer, self._counters, self._load
         )
-        self._engine: Engine | None = None
+        self._engine: Recogniser | None = None
         self.on_fault: Callable[[str, str], None] = _nobody_listens
 
-    async def start(self) -> Engine:
+    async def start(self) -> Recogniser:
         """Load the model; raises the `SeacodError` that says why it cannot be."""
         await self._writer.load()
         self._engine = self._writer.engine = engine = await self._scheduler.start()
-        if engine.vad is not None:
-            longest = self._asr.max_segment_seconds
-            self._pipeline.voice = lambda: FunasrVoice(engine.vad, longest)
+        if engine.voice is not None:
+            self._pipeline.voice = partial(engine.voice, self._asr.max_segment_seconds)
             self._pipeline.voice_thread = self._voice_thread
         return engine
 
@@ -125,7 +124,7 @@ class TranscriptionService:
         """Have the decoding processes ready: recordings come from now on."""
         await self._decoders.start()
 
-    async def with_engine(self, action: Callable[[Engine], None]) -> None:
+    async def with_engine(self, action: Callable[[Recogniser], None]) -> None:
         """Run `action` on the inference thread; what it raises is raised here."""
         await self._scheduler.run_soon(action)
 
@@ -145,7 +144,7 @@ class TranscriptionService:
         self._pipeline.cache.limit(limits.decoded_cache_bytes)
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Recogniser:
         """The loaded engine, for its name, device and vocabulary only.
 
         Raises:

@@ -8,7 +8,7 @@ import structlog
 
 from seacod.asr import audio
 from seacod.asr.audio import Samples
-from seacod.asr.engine import Engine
+from seacod.asr.recognisers.base import Recogniser
 from seacod.errors import ModelUnavailable
 from seacod.models.examples import EXAMPLES, examples
 from seacod.models.registry import BUILTIN, ModelSet
@@ -21,7 +21,7 @@ def first_recording() -> Samples:
     return audio.decode(EXAMPLES / examples()[0]["file"], max_seconds=60)
 
 
-def warm_up(engine: Engine, models: ModelSet) -> None:
+def warm_up(engine: Recogniser, models: ModelSet) -> None:
     """Transcribe a shipped recording.
 
     The built-in model must get it right. Another model only has to answer: the voice is

@@ -33,6 +33,7 @@ def fetch(options: argparse.Namespace) -> int:
         ModelUnavailable: it cannot be had, or does not load.
     """
     from seacod import logs
+    from seacod.asr.recognisers import registry as recognisers
     from seacod.models import fetch, registry
 
     settings, name = load_settings(options.config), options.name
@@ -48,6 +49,7 @@ def fetch(options: argparse.Namespace) -> int:
     for one in registry.missing(wanted, models):
         fetch.fetch(one, models, fetch.token(settings.asr), _show)
         print(f"\r{one}: fetched{' ' * 30}")
+    recognisers.claiming(registry.resolve(wanted, models))
     print(f"{name}: loading it once to make sure", flush=True)
     _verify(wanted, models)
     print(f"{name}: good; use it with asr.model: {name} in the configuration, or --model {name}")
@@ -62,11 +64,11 @@ def _verify(settings: AsrSettings, models_directory: Path) -> None:
     """Load in a process of its own, whose memory is given back."""
     code = (
         "import sys; from pathlib import Path; from seacod.config.asr import AsrSettings; "
-        "from seacod.asr import warmup; from seacod.asr.engine import Engine; "
+        "from seacod.asr import warmup; from seacod.asr.recognisers.registry import load; "
         "from seacod.models import registry; "
         "s = AsrSettings.model_validate_json(sys.argv[1]); "
         "m = registry.resolve(s, Path(sys.argv[2])); "
-        "e = Engine(m, s.cpu_threads); e.place(s.device); "
+        "e = load(m, s.cpu_threads); e.place(s.device); "
         "warmup.warm_up(e, m)"
     )
     result = subprocess.run(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from seacod.asr.engine import Engine
+from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.service import TranscriptionService
 from seacod.errors import SeacodError
 
@@ -24,7 +24,7 @@ _LOOK_SECONDS = 1.0
 async def run_canary(
     service: TranscriptionService,
     interval_seconds: Callable[[], float],
-    first_recording: Callable[[Engine], None],
+    first_recording: Callable[[Recogniser], None],
     complain: Callable[[str], None],
 ) -> None:
     """Transcribe the recording whenever the service has been idle for the interval.

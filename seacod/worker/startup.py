@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from seacod.asr.preparation import EnginePreparation
 
 if TYPE_CHECKING:
-    from seacod.asr.engine import Engine
+    from seacod.asr.recognisers.base import Recogniser
 
 
 class Preparation(EnginePreparation):
     """The steps of one worker."""
 
-    def load(self) -> Engine:
+    def load(self) -> Recogniser:
         """On the inference thread: importing and loading take many seconds."""
         engine = self.load_engine()
         self._import_web()

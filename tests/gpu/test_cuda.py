@@ -11,8 +11,8 @@ import sounds
 import torch
 
 from seacod.asr import audio
-from seacod.asr.engine import Engine
 from seacod.asr.hotwords import Hotwords
+from seacod.asr.recognisers.seaco_paraformer import SeacoParaformer
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.config.asr import AsrSettings
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(
 _ROOM_BYTES = 512 << 20
 
 
-def loaded() -> Engine:
-    return Engine(registry.resolve(AsrSettings(), registry.BUILTIN), 1)
+def loaded() -> SeacoParaformer:
+    return SeacoParaformer(registry.resolve(AsrSettings(), registry.BUILTIN), 1)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_a_real_end_of_memory_halves_the_batch_and_everybody_is_answered() -> No
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
     long = np.resize(speech, 20 * audio.SAMPLE_RATE)
 
-    def load() -> Engine:
+    def load() -> SeacoParaformer:
         engine = loaded()
         engine.place("cuda")
         return engine

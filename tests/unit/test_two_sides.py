@@ -85,6 +85,15 @@ def test_what_is_particular_to_a_vendor_is_in_one_file() -> None:
     assert files_with(r"cuda|nvml|nvidia") == {"accelerators/nvidia.py", "config/asr.py"}
 
 
+def test_only_recognisers_import_funasr() -> None:
+    """Apart from the plain application that a bench starts beside us."""
+    found = files_with(r"import .*\bfunasr\b|from funasr|import_module\(.funasr")
+    outside = {file for file in found if not file.startswith("asr/recognisers/")}
+    assert found > outside
+    assert len(outside) == 1
+    assert outside.pop().endswith("peers.py")
+
+
 def files_with(pattern: str) -> set[str]:
     """Files of the product in which this stands, whatever its case."""
     package = Path(seacod.__file__).parent

@@ -12,7 +12,7 @@ import torch
 
 from seacod.asr import audio
 from seacod.asr.audio import Samples
-from seacod.asr.engine import Engine
+from seacod.asr.recognisers.seaco_paraformer import SeacoParaformer
 from seacod.config.asr import AsrSettings
 from seacod.errors import ConfigError, ModelUnavailable, OutOfMemory
 from seacod.models import registry
@@ -21,16 +21,16 @@ WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[SeacoParaformer]:
     settings = AsrSettings()
-    yield Engine(registry.resolve(settings, registry.BUILTIN), 0)
+    yield SeacoParaformer(registry.resolve(settings, registry.BUILTIN), 0)
 
 
 def example(name: str) -> Samples:
     return audio.decode(sounds.EXAMPLES_DIRECTORY / name, max_seconds=300)
 
 
-def test_a_sentence_comes_with_times_and_confidence(engine: Engine) -> None:
+def test_a_sentence_comes_with_times_and_confidence(engine: SeacoParaformer) -> None:
     (heard,) = engine.recognise([example(sounds.EXAMPLES[0]["file"])], None)
     assert heard.text == sounds.SPEECH_TEXT
     assert "".join(token.text for token in heard.tokens) == sounds.SPEECH_TEXT
@@ -40,7 +40,7 @@ def test_a_sentence_comes_with_times_and_confidence(engine: Engine) -> None:
     assert all(0.0 < (token.confidence or 0) <= 1.0 for token in heard.tokens)
 
 
-def test_confidence_falls_when_the_recording_is_bad(engine: Engine) -> None:
+def test_confidence_falls_when_the_recording_is_bad(engine: SeacoParaformer) -> None:
     clean = example(sounds.EXAMPLES[0]["file"])
     noise = np.random.default_rng(3).normal(0, 0.15, len(clean)).astype(np.float32)
     (good,), (bad,) = engine.recognise([clean], None), engine.recognise([clean + noise], None)
@@ -48,13 +48,13 @@ def test_confidence_falls_when_the_recording_is_bad(engine: Engine) -> None:
     assert (bad.confidence or 0.0) < good.confidence
 
 
-def test_our_filter_banks_are_what_funasr_uses(engine: Engine) -> None:
+def test_our_filter_banks_are_what_funasr_uses(engine: SeacoParaformer) -> None:
     """It copies its settings before each call; a copy of the old front end would be slow only."""
     engine.recognise([example(sounds.EXAMPLES[0]["file"])], None)
     assert type(engine._model.kwargs["frontend"].forward).__name__ == "_Forward"
 
 
-def test_pieces_together_give_what_they_give_alone(engine: Engine) -> None:
+def test_pieces_together_give_what_they_give_alone(engine: SeacoParaformer) -> None:
     names = [e["file"] for e in sounds.EXAMPLES if not e["hotwords"] and e["seconds"] < 10]
     pieces = [example(name) for name in names]
     together = [heard.text for heard in engine.recognise(pieces, None)]
@@ -62,7 +62,7 @@ def test_pieces_together_give_what_they_give_alone(engine: Engine) -> None:
     assert together == alone
 
 
-def test_hotwords_mend_what_is_misheard_and_are_forgotten_after(engine: Engine) -> None:
+def test_hotwords_mend_what_is_misheard_and_are_forgotten_after(engine: SeacoParaformer) -> None:
     samples = example(WITH_HOTWORDS["file"])
     without = engine.recognise([samples], None)[0].text
     with_list = engine.recognise([samples], WITH_HOTWORDS["hotwords"])[0].text
@@ -74,7 +74,7 @@ def test_hotwords_mend_what_is_misheard_and_are_forgotten_after(engine: Engine) 
 
 
 @pytest.mark.parametrize("count", [1, 7, 50])
-def test_any_number_of_hotwords_works(engine: Engine, count: int) -> None:
+def test_any_number_of_hotwords_works(engine: SeacoParaformer, count: int) -> None:
     """From 50 on FunASR filters its list by the attention of the sixth decoder layer (1.4.16)."""
     characters = sorted(c for c in engine.vocabulary or () if len(c) == 1 and c > "一")
     words = " ".join(a + b for a, b in zip(characters[:count], characters[50:], strict=False))
@@ -87,14 +87,16 @@ def test_any_number_of_hotwords_works(engine: Engine, count: int) -> None:
     [np.zeros(0), np.zeros(1), np.zeros(400), np.zeros(16_000), np.ones(16_000)],
     ids=["empty", "one-sample", "25ms", "silence", "constant"],
 )
-def test_what_would_end_funasr_is_kept_from_it(engine: Engine, samples: Samples) -> None:
+def test_what_would_end_funasr_is_kept_from_it(engine: SeacoParaformer, samples: Samples) -> None:
     samples = samples.astype(np.float32)
     speech = example(sounds.EXAMPLES[0]["file"])
     results = engine.recognise([samples, speech], None)
     assert results[1].text == sounds.SPEECH_TEXT
 
 
-def test_out_of_memory_is_said_as_such(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_is_said_as_such(
+    engine: SeacoParaformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error is forced: without a GPU none comes by itself. A real one is tried where it can."""
 
     def never(**options: object) -> object:
@@ -106,7 +108,7 @@ def test_out_of_memory_is_said_as_such(engine: Engine, monkeypatch: pytest.Monke
 
 
 def test_what_comes_back_empty_is_tried_alone_and_said(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: SeacoParaformer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FunASR drops whole batches in silence; here it is made to."""
     real = engine._model.generate
@@ -122,7 +124,7 @@ def test_what_comes_back_empty_is_tried_alone_and_said(
     assert all(h.was_retried for h in heard)
 
 
-def test_a_gpu_that_is_not_there_is_one_sentence(engine: Engine) -> None:
+def test_a_gpu_that_is_not_there_is_one_sentence(engine: SeacoParaformer) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(ModelUnavailable, match="cuda:3 is not there"):
@@ -136,7 +138,7 @@ def test_a_broken_model_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(b"not a model")
     models = registry.resolve(AsrSettings(model=str(tmp_path)), tmp_path)
     with pytest.raises(ModelUnavailable, match="does not load"):
-        Engine(models, 0)
+        SeacoParaformer(models, 0)
 
 
 def test_a_directory_without_a_model_and_a_name_of_none(tmp_path: Path) -> None:

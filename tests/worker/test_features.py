@@ -8,7 +8,7 @@ import sounds
 import torch
 
 from seacod.asr import audio
-from seacod.asr.features import FilterBank
+from seacod.asr.recognisers.features import FilterBank
 
 
 def kaldi(samples: torch.Tensor) -> torch.Tensor:

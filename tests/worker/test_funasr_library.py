@@ -20,11 +20,11 @@ if sys.argv[1] == "whole":
     import funasr
     from funasr import AutoModel
 from seacod.asr import audio
-from seacod.asr.engine import Engine
+from seacod.asr.recognisers.seaco_paraformer import SeacoParaformer
 from seacod.config.schema import AsrSettings
 from seacod.models import registry
 from seacod.models.examples import EXAMPLES, examples
-engine = Engine(registry.resolve(AsrSettings(), registry.BUILTIN), 1)
+engine = SeacoParaformer(registry.resolve(AsrSettings(), registry.BUILTIN), 1)
 heard = [
     (one.text, [(t.text, t.start_seconds, t.end_seconds, t.confidence) for t in one.tokens])
     for example in examples()

@@ -12,7 +12,7 @@ import sounds
 
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE
-from seacod.asr.funasr_voice import FunasrVoice
+from seacod.asr.recognisers.funasr_voice import FunasrVoice
 
 
 def test_every_sentence_is_in_a_piece_over_all_windows() -> None:

@@ -182,6 +182,17 @@ def test_what_does_not_load_is_said(hub: Hub, tmp_path: Path) -> None:
     assert "Traceback" not in outcome.stderr
 
 
+def test_a_model_that_no_recogniser_is_for_is_refused_by_its_class(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.files["config.yaml"] = b"model: SenseVoiceSmall\n"
+    outcome = seacod(tmp_path, "model", "fetch", NAME, endpoint=hub.url)
+    assert outcome.returncode == 69
+    (sentence,) = outcome.stderr.splitlines()
+    assert f"{NAME} is of the class SenseVoiceSmall" in sentence
+    assert "SeacoParaformer" in sentence
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("builtin", "needs no download"), ("./here", "needs no download")],

@@ -13,7 +13,7 @@ import pytest
 import sounds
 import torch
 
-from seacod.asr.engine import Engine
+from seacod.asr.recognisers.seaco_paraformer import SeacoParaformer
 from seacod.asr.service import TranscriptionService
 from seacod.config import Settings
 from seacod.metrics.worker import WorkerMetrics
@@ -40,8 +40,8 @@ class Marks:
 def transcribed(marks: Marks) -> Transcript:
     settings = Settings()
 
-    def load() -> Engine:
-        engine = Engine(registry.resolve(settings.asr, registry.BUILTIN), 1)
+    def load() -> SeacoParaformer:
+        engine = SeacoParaformer(registry.resolve(settings.asr, registry.BUILTIN), 1)
         punctuation: Any = marks
         engine._punctuation = punctuation
         return engine

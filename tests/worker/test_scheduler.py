@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.engine import Engine, Recognised
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.piece_queue import PieceResult
+from seacod.asr.recognisers.base import Recognised, Recogniser
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
@@ -68,7 +68,7 @@ def scheduled(
 ) -> None:
     async def run() -> None:
         scheduler = Scheduler(
-            lambda: cast(Engine, engine),
+            lambda: cast(Recogniser, engine),
             batch_seconds=batch_seconds,
             gathering_seconds=gathering_seconds,
         )
@@ -261,7 +261,7 @@ def test_the_cache_is_released_between_batches(engine: SteeredEngine) -> None:
 
 
 def test_a_model_that_does_not_load_is_told_to_who_waits_for_it() -> None:
-    def load() -> Engine:
+    def load() -> Recogniser:
         raise ModelUnavailable("there is none")
 
     async def run() -> None:

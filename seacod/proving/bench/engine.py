@@ -35,17 +35,19 @@ def run(options: argparse.Namespace) -> int:
     settings = load_settings(options.config, options={"asr.model": options.model})
     # To standard error: what is printed here may go into a configuration file.
     logs.configure(settings.log.model_copy(update={"file": None}), "client")
-    found = measure(settings)
+    kind, found = measure(settings)
     if options.json:
-        print(json.dumps(dataclasses.asdict(found)))
+        print(json.dumps({"recogniser": kind, **dataclasses.asdict(found)}))
     elif options.tune:
         # Comments, so that all of it can go into a configuration file.
+        print(f"# {settings.asr.model} ({kind})")
         for padded, taken in found.measured:
             print(
                 f"# {padded:5.0f} padded seconds: {taken:.3f} s, {padded / taken:.1f} audio s / s"
             )
         print(recommended(found, settings), end="")
     else:
+        print(f"{settings.asr.model} ({kind})")
         print("padded seconds   seconds taken   audio s / s")
         for padded, taken in found.measured:
             print(f"{padded:14.0f} {taken:15.3f} {padded / taken:13.1f}")
@@ -53,21 +55,24 @@ def run(options: argparse.Namespace) -> int:
     return EX_OK
 
 
-def measure(settings: Settings) -> Tuning:
+def measure(settings: Settings) -> tuple[str, Tuning]:
     """Load the model of these settings and try batch sizes up to asr.batch_seconds.
+
+    Returns:
+        The kind of its recogniser, and what was measured.
 
     Raises:
         ModelUnavailable: there is none.
     """
     from seacod.asr import tuning, warmup
-    from seacod.asr.engine import Engine
+    from seacod.asr.recognisers import registry as recognisers
     from seacod.models import registry
 
     paths = Paths.resolve(settings)
     models = registry.resolve(settings.asr, paths.models)
-    engine = Engine(models, settings.asr.cpu_threads)
+    engine = recognisers.load(models, settings.asr.cpu_threads)
     engine.place(settings.asr.device)
-    return tuning.measure(
+    return engine.kind, tuning.measure(
         lambda batch: engine.recognise(batch, None),
         warmup.first_recording(),
         settings.asr.batch_seconds,

@@ -34,6 +34,7 @@ def router(service: TranscriptionService, readiness: Readiness, paths: Paths) ->
         body = {
             "status": status,
             "model": service.engine.name,
+            "recogniser": service.engine.kind,
             "device": service.engine.device,
             "in_flight": load.in_flight,
             "queue_depth": load.queue_depth,

@@ -12,6 +12,7 @@ import numpy as np
 
 from seacod.accelerators.registry import meant, of_device
 from seacod.asr.audio import SAMPLE_RATE
+from seacod.asr.recognisers import registry as recognisers
 from seacod.errors import SeacodError
 from seacod.models import manifest, registry
 from seacod.models.examples import EXAMPLES, examples
@@ -95,6 +96,7 @@ def model(context: CheckContext) -> Finding:
         settings = settings.model_copy(update={"model": running})
     try:
         models = registry.resolve(settings, context.paths.models)
+        recogniser = recognisers.claiming(models)
         directories = [models.asr, models.vad, models.punctuation]
         found = [_intact(one) for one in directories if one]
     except SeacodError as error:
@@ -108,8 +110,8 @@ def model(context: CheckContext) -> Finding:
         bad.append(_ONLY_FOR_TRYING)
     return worst(
         bad,
-        (f"{models.name}: {count} files are intact",
-         f"{models.name}：{count} 个文件完好"),
+        (f"{models.name} ({recogniser.kind}): {count} files are intact",
+         f"{models.name}（{recogniser.kind}）：{count} 个文件完好"),
     )  # fmt: skip
 
 

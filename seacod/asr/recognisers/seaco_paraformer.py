@@ -1,8 +1,8 @@
-"""FunASR behind one class: recognition, punctuation, confidence.
+"""Seaco-Paraformer through FunASR: recognition with hotwords, punctuation, confidence.
 
-The only file that imports funasr, and only when a model is loaded. Not thread-safe, because
-FunASR is not: `AutoModel.generate` rebuilds settings on shared objects and SeacoParaformer keeps
-the hotword list on the model. `scheduler.py` owns the one thread that may call in here.
+FunASR is imported only when a model is loaded. Not thread-safe, because FunASR is not:
+`AutoModel.generate` rebuilds settings on shared objects and SeacoParaformer keeps the hotword list
+on the model. `scheduler.py` owns the one thread that may call in here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ import structlog
 
 from seacod.accelerators import registry as accelerators
 from seacod.accelerators.base import Accelerator
-from seacod.asr import features
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.quiet import quiet
-from seacod.asr.recognisers import funasr_library
+from seacod.asr.recognisers import features, funasr_library
+from seacod.asr.recognisers.base import Recognised, Recogniser
+from seacod.asr.recognisers.funasr_voice import FunasrVoice
+from seacod.asr.recognisers.quiet import quiet
+from seacod.asr.sentences import join
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 from seacod.models.registry import SILERO, ModelSet
-from seacod.transcript import Token, mean_confidence
+from seacod.transcript import Token
 
 log = structlog.get_logger(__name__)
 
@@ -36,33 +38,13 @@ log = structlog.get_logger(__name__)
 _MIN_SAMPLES = 1600
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
-    """What the model heard in one span. Token times are seconds from the span's start."""
+class SeacoParaformer(Recogniser):
+    """See `Recogniser`; the voice activity model, if one of FunASR's is configured, stays on the
+    CPU, which is quicker for it."""
 
-    text: str
-    tokens: tuple[Token, ...]
-    was_retried: bool = False
-
-    @property
-    def confidence(self) -> float | None:
-        """Mean posterior of the tokens; None without any."""
-        return mean_confidence(self.tokens)
-
-
-class Engine:
-    """A loaded model. Call everything from one thread.
-
-    It is read into host memory first, which a warm spare can do without touching the GPU; `place`
-    puts it where it is to work.
-
-    Args:
-        models: which models to load, all of them on this machine already.
-        cpu_threads: threads of the model on the CPU; 0 for all cores but one.
-
-    Raises:
-        ModelUnavailable: a model does not load.
-    """
+    kind = "seaco-paraformer"
+    classes = frozenset({"SeacoParaformer"})
+    language = "zh"
 
     def __init__(self, models: ModelSet, cpu_threads: int) -> None:
         directories = [models.asr, models.punctuation, None if models.vad == SILERO else models.vad]
@@ -85,10 +67,10 @@ class Engine:
         try:
             with quiet():
                 self._model = AutoModel(model=str(models.asr), **common)
+                self.voice = None
                 # silero-vad runs in the decoding processes.
-                self.vad = (
-                    AutoModel(model=str(models.vad), **common) if models.vad != SILERO else None
-                )
+                if models.vad != SILERO:
+                    self.voice = partial(FunasrVoice, AutoModel(model=str(models.vad), **common))
                 self._punctuation = (
                     AutoModel(model=str(models.punctuation), **common)
                     if models.punctuation
@@ -107,24 +89,7 @@ class Engine:
         self._posteriors = _PosteriorTap(self._model.model)
         self.vocabulary = _vocabulary(self._model)
 
-    def needs_gpu(self, device: str) -> bool:
-        """Whether this setting means a GPU here; asks the driver's library, which takes no GPU
-        memory.
-
-        Raises:
-            ModelUnavailable: the device is not there.
-        """
-        return accelerators.resolve(device) != "cpu"
-
     def place(self, device: str) -> None:
-        """Put the model on its device; voice activity stays on the CPU, which is quicker for it.
-
-        Args:
-            device: asr.device.
-
-        Raises:
-            ModelUnavailable: the device is not there, or has no room for the model.
-        """
         resolved = accelerators.resolve(device)
         if resolved == self.device:
             return
@@ -146,19 +111,8 @@ class Engine:
         self._accelerator = accelerators.of_device(resolved)
 
     def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
-        """The text of each piece, in the order given.
-
-        Pieces go through the model together. What came back empty, or not at all, is tried again
-        alone, since FunASR drops whole batches in silence when one of their pieces has no token.
-
-        Args:
-            pieces: float32 at 16 kHz, each at least a tenth of a second.
-            hotwords: cleaned words separated by blanks (`hotwords.py`), or None.
-
-        Raises:
-            OutOfMemory: they do not fit into the memory of the device together.
-            InferenceFailed: the model raised something else.
-        """
+        # What came back empty, or not at all, is tried again alone: FunASR drops whole batches in
+        # silence when one of their pieces has no token.
         try:
             together = self._generate(pieces, hotwords)
             if together is None:
@@ -182,16 +136,11 @@ class Engine:
 
     @property
     def sentence_gap(self) -> str:
-        """What stands between two sentences: without a punctuation model a blank marks each pause;
-        commas would be invented."""
+        # Without a punctuation model a blank marks each pause; commas would be invented.
         return "" if self.has_punctuation else " "
 
     def punctuate(self, text: str) -> str:
-        """The text with punctuation, if a model for it is configured.
-
-        The one thing that another thread than the owner of the model may call (one at a time): it
-        touches a FunASR model of its own. Without room on the device the text stays as it is.
-        """
+        # It touches a FunASR model of its own. Without room on the device the text stays as it is.
         if self._punctuation is None or not text:
             return text
         try:
@@ -205,18 +154,15 @@ class Engine:
 
     @property
     def hardware(self) -> str:
-        """What the model runs on, in words that differ where its speed does."""
         if self._accelerator is not None:
             return self._accelerator.hardware(self.device)
         threads = self._torch.get_num_threads()
         return f"{platform.machine()} CPU, {threads} thread{'' if threads == 1 else 's'}"
 
     def reserved_bytes(self) -> int:
-        """What PyTorch holds on the GPU, its cache included; 0 on the CPU. Any thread may ask."""
         return self._accelerator.reserved_bytes(self.device) if self._accelerator else 0
 
     def release_cache(self) -> None:
-        """Give cached device memory back."""
         if self._accelerator is not None:
             self._accelerator.release_cache()
 
@@ -310,15 +256,6 @@ def _read(result: dict[str, Any], posteriors: list[float] | None) -> Recognised:
     return Recognised(join(words), tokens)
 
 
-def join(words: Sequence[str]) -> str:
-    """Words as a sentence: blanks only between two of Latin letters or digits."""
-    text = ""
-    for word in words:
-        needs_blank = text and text[-1].isascii() and text[-1].isalnum() and word[:1].isascii()
-        text += f" {word}" if needs_blank else word
-    return text
-
-
 def _long_enough(piece: Samples) -> Samples:
     piece = np.ascontiguousarray(piece, dtype=np.float32)
     return np.pad(piece, (0, max(0, _MIN_SAMPLES - len(piece))))
@@ -334,3 +271,6 @@ def _vocabulary(model: Any) -> frozenset[str] | None:
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
     """FunASR warns on the root logger at every load that remote code is *not* trusted."""
     return "trust_remote_code" not in str(record.msg)
+
+
+RECOGNISER = SeacoParaformer

@@ -14,7 +14,7 @@ import numpy as np
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder.cutting import Cutter, Piece
 from seacod.asr.decoder.voice import FRAME, Probabilities
-from seacod.asr.quiet import quiet
+from seacod.asr.recognisers.quiet import quiet
 
 _WINDOW = 60 * SAMPLE_RATE
 # So much silence at the end of a window, and nothing before it can change any more.

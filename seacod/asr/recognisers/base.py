@@ -1,0 +1,128 @@
+"""What a recogniser is to the service: a loaded model of one class, with what it needs besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from seacod.asr.audio import Samples
+from seacod.asr.decoder.cutting import Piece
+from seacod.models.registry import ModelSet
+from seacod.transcript import Token, mean_confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What the model heard in one span. Token times are seconds from the span's start."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    was_retried: bool = False
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean posterior of the tokens; None without any."""
+        return mean_confidence(self.tokens)
+
+
+class Voice(Protocol):
+    """Finds the speech of one recording, given block by block."""
+
+    @property
+    def speech(self) -> int:
+        """Speech found so far, in samples."""
+        ...
+
+    def feed(self, samples: Samples) -> list[Piece]:
+        """The next block; the pieces that are finished."""
+        ...
+
+    def end(self) -> list[Piece]:
+        """The recording is over; what is left."""
+        ...
+
+
+class Recogniser(Protocol):
+    """A loaded model. Call everything from one thread.
+
+    It is read into host memory first, which a warm spare can do without touching a GPU; `place`
+    puts it where it is to work.
+
+    Args:
+        models: which models to load, all of them on this machine already.
+        cpu_threads: threads of the model on the CPU; 0 for all cores but one.
+
+    Raises:
+        ModelUnavailable: a model does not load.
+    """
+
+    kind: ClassVar[str]
+    """Its name in /health, checks and benches."""
+    classes: ClassVar[frozenset[str]]
+    """What `model:` in a directory's config.yaml says where it is one for this recogniser."""
+    language: ClassVar[str]
+    """Of the texts it writes, ISO 639-1."""
+    name: str
+    """asr.model."""
+    device: str
+    """Where it is now, as PyTorch calls it."""
+    vocabulary: frozenset[str] | None
+    """The characters it can write, for hotwords; None if unknown."""
+    voice: Callable[[float], Voice] | None
+    """What finds speech instead of silero-vad, for pieces of so many seconds at most. Not
+    thread-safe: the service has one thread for it."""
+
+    def __init__(self, models: ModelSet, cpu_threads: int) -> None: ...
+
+    def place(self, device: str) -> None:
+        """Put the model on its device.
+
+        Args:
+            device: asr.device.
+
+        Raises:
+            ModelUnavailable: the device is not there, or has no room for the model.
+        """
+        ...
+
+    def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
+        """The text of each piece, in the order given.
+
+        Args:
+            pieces: float32 at 16 kHz, each at least a tenth of a second.
+            hotwords: cleaned words separated by blanks (`hotwords.py`), or None.
+
+        Raises:
+            OutOfMemory: they do not fit into the memory of the device together.
+            InferenceFailed: the model raised something else.
+        """
+        ...
+
+    @property
+    def has_punctuation(self) -> bool:
+        """Whether `punctuate` does anything."""
+        ...
+
+    @property
+    def sentence_gap(self) -> str:
+        """What stands between two sentences."""
+        ...
+
+    def punctuate(self, text: str) -> str:
+        """The text with punctuation, if there is a model for it. The one thing that another thread
+        than the owner of the model may call (one at a time)."""
+        ...
+
+    @property
+    def hardware(self) -> str:
+        """What the model runs on, in words that differ where its speed does."""
+        ...
+
+    def reserved_bytes(self) -> int:
+        """What is held on the GPU, caches included; 0 on the CPU. Any thread may ask."""
+        ...
+
+    def release_cache(self) -> None:
+        """Give cached device memory back."""
+        ...
