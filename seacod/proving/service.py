@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import tempfile
@@ -29,6 +30,7 @@ class PrivateService:
         self.directory = directory
         self.url = f"http://127.0.0.1:{port}"
         self.process = process
+        self.began = time.monotonic()
 
     @property
     def status_socket(self) -> Path:
@@ -80,42 +82,61 @@ def private_service(model: str, **sections: dict[str, object]) -> Iterator[Priva
         model: asr.model.
         sections: further settings, by section.
     """
-    with tempfile.TemporaryDirectory(prefix="seacod-bench-") as scratch:
-        directory = Path(scratch)
-        asr = sections.pop("asr", {})
-        port = free_port()
-        config = directory / "seacod.yaml"
-        config.write_text(
-            json.dumps(
-                {
-                    "server": {"host": "127.0.0.1", "port": port},
-                    "metrics": {"port": free_port()},
-                    "asr": {"model": model, **asr},
-                    "paths": {
-                        "state_directory": str(directory / "state"),
-                        "runtime_directory": str(directory / "run"),
-                    },
-                    **sections,
-                    "log": {"format": "json"},
-                }
-            ),
-            "utf-8",
-        )
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(
-                python("-m", "seacod", "run", "--config", str(config)), stdout=log, stderr=log
-            )
-        service = PrivateService(directory, port, process)
+    with (
+        tempfile.TemporaryDirectory(prefix="seacod-bench-") as scratch,
+        starting(Path(scratch), model, None, **sections) as service,
+    ):
+        service.wait_until(lambda: service.status().get("state") == "serving", "a worker")
+        yield service
+
+
+@contextlib.contextmanager
+def starting(
+    directory: Path, model: str, tree: Path | None, **sections: dict[str, object]
+) -> Iterator[PrivateService]:
+    """Start a service and stop it afterwards; it has just begun.
+
+    Args:
+        directory: of its state, its log and everything else.
+        model: asr.model.
+        tree: what holds the package `seacod` to be run; None for this one.
+        sections: further settings, by section.
+    """
+    asr = sections.pop("asr", {})
+    port = free_port()
+    config = directory / "seacod.yaml"
+    config.write_text(
+        json.dumps(
+            {
+                "server": {"host": "127.0.0.1", "port": port},
+                "metrics": {"port": free_port()},
+                "asr": {"model": model, **asr},
+                "paths": {
+                    "state_directory": str(directory / "state"),
+                    "runtime_directory": str(directory / "run"),
+                },
+                **sections,
+                "log": {"format": "json"},
+            }
+        ),
+        "utf-8",
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tree)} if tree is not None else None
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            python("-m", "seacod", "run", "--config", str(config)),
+            stdout=log, stderr=log, env=environment,
+        )  # fmt: skip
+    service = PrivateService(directory, port, process)
+    try:
+        yield service
+    finally:
+        process.terminate()
         try:
-            service.wait_until(lambda: service.status().get("state") == "serving", "a worker")
-            yield service
-        finally:
-            process.terminate()
-            try:
-                process.wait(90)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(90)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def free_port() -> int:

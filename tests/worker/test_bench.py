@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -93,3 +95,32 @@ def test_every_documented_bench_runs() -> None:
         ("live", "microphones"), ("engine", "padded seconds"), ("scaling", "ratio"),
     ):  # fmt: skip
         assert words in said[name]
+
+
+def test_starts_are_compared_with_another_revision() -> None:
+    found = json.loads(bench("restart", "--against", "HEAD", "--rounds", "1", "--json"))
+    assert len(found["against"]) == 40
+    assert len(found["seconds"]) == len(found["against_seconds"]) == 1
+    assert found["ratio"] == found["seconds"][0] / found["against_seconds"][0]
+
+
+@pytest.mark.parametrize("revision", ["nobody-knows-it", "--output=/tmp/x"])
+def test_what_is_no_revision_is_one_sentence(revision: str) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "seacod", "bench", "restart", f"--against={revision}"],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert refused.returncode != 0
+    (sentence,) = refused.stderr.splitlines()
+    assert "--against" in sentence
+
+
+def test_without_a_checkout_it_says_so(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "seacod", tmp_path / "seacod")
+    refused = subprocess.run(
+        [sys.executable, "-m", "seacod", "bench", "restart", "--against", "HEAD"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "GIT_CEILING_DIRECTORIES": str(tmp_path)},
+    )  # fmt: skip
+    (sentence,) = refused.stderr.splitlines()
+    assert "not a git repository" in sentence

@@ -1,5 +1,6 @@
 """`seacod bench restart`: from a worker's death to the first right transcription, with and without
-a warm spare, in one run."""
+a warm spare, in one run. `--against REVISION`: from the start of the service to it, this tree and
+another one in turns."""
 
 from __future__ import annotations
 
@@ -9,16 +10,22 @@ import json
 import os
 import signal
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.errors import EX_OK, SeacodError
 from seacod.models.examples import EXAMPLES, examples
-from seacod.proving.service import PrivateService, private_service
+from seacod.proving import revisions
+from seacod.proving.service import PrivateService, private_service, starting
 
 HELP = "time to the first right text after a kill, with and without a spare"
 _PAUSE_SECONDS = 0.01
+# A start takes seconds: asking more often would only slow it down.
+_START_PAUSE_SECONDS = 0.05
+# A service that has not answered by then does not come any more.
+_PATIENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +41,30 @@ class RestartFigures:
         return statistics.median(self.spare_seconds) / statistics.median(self.cold_seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class StartFigures:
+    """Seconds from the start of the service to the first right transcription, one a round."""
+
+    against: str
+    """The commit of the other tree."""
+    seconds: tuple[float, ...]
+    against_seconds: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Median of this tree over median of the other."""
+        return statistics.median(self.seconds) / statistics.median(self.against_seconds)
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=3, help="kills with and without a spare (3)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="kills with and without a spare, or starts (3)"
+    )
+    parser.add_argument(
+        "--against",
+        metavar="REVISION",
+        help="instead, starts of the service: this tree and a revision of its checkout in turns",
+    )
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
 
 
@@ -43,7 +72,10 @@ def run(options: argparse.Namespace) -> int:
     """Measure, and print."""
     example, rounds = examples()[0], max(1, options.rounds)
     text = str(example["text"]) if options.model == "builtin" else None
-    figures = measure(options.model, rounds, EXAMPLES / example["file"], text)
+    recording = EXAMPLES / example["file"]
+    if options.against:
+        return _compare(options, rounds, recording, text)
+    figures = measure(options.model, rounds, recording, text)
     if options.json:
         print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
         return EX_OK
@@ -76,6 +108,62 @@ def measure(model: str, rounds: int, recording: Path, text: str | None) -> Resta
                 _one_round(service, spare, recording, text) for _ in range(rounds)
             )
     return RestartFigures(figures["off"], figures["on"])
+
+
+def _compare(options: argparse.Namespace, rounds: int, recording: Path, text: str | None) -> int:
+    figures = compare(options.against, options.model, rounds, recording, text)
+    if options.json:
+        print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
+        return EX_OK
+    print(f"from the start of the service to the first right transcription, {rounds} rounds each")
+    print(f"  this tree        {_seconds(figures.seconds)}")
+    print(f"  {figures.against[:12]:17}{_seconds(figures.against_seconds)}")
+    print(f"  ratio of medians {figures.ratio:.3f}")
+    return EX_OK
+
+
+def compare(
+    against: str, model: str, rounds: int, recording: Path, text: str | None
+) -> StartFigures:
+    """Start this tree and another one in turns, each in a directory of its own.
+
+    A first start of each is not counted: it compiles, fills the page cache and measures the batch
+    sizes, which later ones remember.
+
+    Args:
+        against: a revision of the checkout.
+        model: asr.model.
+        rounds: counted starts of each.
+        recording: sent until it is answered.
+        text: what it says; None to take any text for right.
+
+    Raises:
+        BadRequest: there is no such revision.
+        SeacodError: a service did not start.
+    """
+    with revisions.checked_out(against) as other, tempfile.TemporaryDirectory() as scratch:
+        trees = {"this": revisions.OWN_TREE, "other": other.tree}
+        figures: dict[str, list[float]] = {name: [] for name in trees}
+        for name in trees:
+            (Path(scratch) / name).mkdir()
+        for turn in range(rounds + 1):
+            # Neither always comes second.
+            for name in sorted(trees, reverse=bool(turn % 2)):
+                with starting(Path(scratch) / name, model, tree=trees[name]) as service:
+                    seconds = _first_text(service, recording, text)
+                if turn:
+                    figures[name].append(seconds)
+        return StartFigures(other.commit, tuple(figures["this"]), tuple(figures["other"]))
+
+
+def _first_text(service: PrivateService, recording: Path, text: str | None) -> float:
+    while time.monotonic() - service.began < _PATIENCE_SECONDS and service.process.poll() is None:
+        heard = service.transcribe(recording)
+        if heard is not None and text in (None, heard):
+            return time.monotonic() - service.began
+        time.sleep(_START_PAUSE_SECONDS)
+    log = (service.directory / "log").read_text("utf-8", "replace")
+    raise SeacodError(f"the service never gave a text; its log ends:\n{log[-2000:]}")
 
 
 def _one_round(service: PrivateService, spare: str, recording: Path, text: str | None) -> float:
