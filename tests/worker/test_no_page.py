@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +77,22 @@ def test_it_comes_with_a_reload(service: Service) -> None:
     told = status_socket.reload(service.config)
     assert told["replaced"] == ["server.page"]
     assert b"main.js" in service.get("/")[2]
+
+
+def test_the_page_is_imported_without_stubs_of_gradio() -> None:
+    """They cost as much as all the rest of its import."""
+    code = (
+        "import ast, inspect\n"
+        "read, parse = [], ast.parse\n"
+        "def counted(source, *more, **options):\n"
+        "    read.append(source)\n"
+        "    return parse(source, *more, **options)\n"
+        "ast.parse = counted\n"
+        "import seacod.web.page.page\n"
+        "from gradio.components import Textbox\n"
+        "print(sum('class Textbox' in str(source) for source in read), inspect.getfile(Textbox))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    count, file = ran.stdout.split()
+    assert count == "0"
+    assert file.endswith("textbox.py")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 
-import gradio as gr
 from fastapi import FastAPI
 from starlette.routing import Mount
 
@@ -20,6 +19,7 @@ from seacod.config.schema import Settings
 from seacod.formats import registry
 from seacod.web.page import assets, texts
 from seacod.web.page.gradio_guard import GradioGuard
+from seacod.web.page.gradio_lean import gradio as gr
 from seacod.web.page.tabs.registry import all_tabs
 
 # What the service remarks on a result, and how the page says it.
