@@ -33,6 +33,7 @@ def loaded(code: str) -> set[str]:
         "seacod.supervisor.daemon",
         "seacod.config.render",
         "seacod.accelerators.reading",
+        "seacod.formats.registry",
         "seacod.logs",
     ],
 )
