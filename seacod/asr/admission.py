@@ -1,4 +1,4 @@
-"""Who may come in, who is next, and who is turned away at once.
+"""Admission: who may wait, who is next, and who is refused at once.
 
 Two limits stand in front of the model: how many requests may wait, and how many padded seconds of
 audio, which is what really keeps it busy. Inside, a few requests run at a time; clients take turns.
@@ -33,7 +33,7 @@ _POSITION_SECONDS = 1.0
 class Admission:
     """At most `queue_length` requests wait while `concurrent` are being worked on.
 
-    A client of whom nobody waits yet finds some further places, a quarter of the queue, so that
+    A client that has no request waiting finds some further places, a quarter of the queue, so that
     one who sends hundreds at once does not shut the others out.
 
     Args:
@@ -88,8 +88,8 @@ class Admission:
         )
 
     def admit(self, request: RecordingRequest) -> None:
-        """A place in the queue; for jobs beside it: they wait on the disk, and know themselves how
-        many at once.
+        """Give a request a place in the queue. Jobs get one beside it: they wait on the disk, and
+        bound themselves how many run at once.
 
         Raises:
             QueueFull: with the time after which a place should be free.
@@ -102,10 +102,10 @@ class Admission:
         self._requests[request.number] = request
 
     def weigh(self, request: RecordingRequest, audio_seconds: float) -> None:
-        """The header was read: so much audio comes.
+        """Note how long a recording is, from its header.
 
         Raises:
-            QueueFull: the work that waits already is the limit.
+            QueueFull: with it, more audio would wait than may.
         """
         work = audio_seconds * self._ratio
         elsewhere = _outstanding(self.others())
@@ -140,7 +140,7 @@ class Admission:
             turn.cancel()
 
     def leave(self, request: RecordingRequest, *, is_done: bool = False) -> None:
-        """The request is over, whatever its end; `is_done` when all of it was recognised."""
+        """Remove a request that is over; `is_done` when all of it was recognised."""
         self._requests.pop(request.number, None)
         if is_done and request.audio_seconds > 0:
             ratio = request.done_seconds / request.audio_seconds

@@ -23,7 +23,8 @@ UNHEARD = "somebody seems to speak where the model wrote nothing; see unheard"
 
 
 class SentenceWriter:
-    """From what the model heard to sentences as people write them: punctuation, numbers in digits.
+    """Makes sentences as people write them of what the model recognised: punctuation, numbers in
+    digits.
 
     Both take their time, so they have a thread (`seacod-text`) while the model goes on.
 
@@ -91,7 +92,7 @@ class Assembly:
         self._was_retried = False
 
     async def add(self, piece: Piece, result: PieceResult) -> list[Segment]:
-        """One more piece, in the order of the recording.
+        """Append a piece; they come in the order of the recording.
 
         Args:
             piece: says where it lies in the recording.

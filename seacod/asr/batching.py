@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-# Work nobody sits in front of goes behind; after waiting so long it goes like any other.
+# Bulk work comes after all other; when it has waited so long, it takes its turn like any.
 _BULK_PATIENCE_SECONDS = 30.0
 
 
@@ -24,7 +24,7 @@ class Waiting(Protocol):
 
     @property
     def group(self) -> str | None:
-        """The hotwords it must be heard with. FunASR keeps one list on the model."""
+        """The hotwords it must be recognised with. FunASR keeps one list on the model."""
 
     @property
     def client(self) -> str:

@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 
 
 class RequestCounters:
-    """The counters of one worker. `answered` and `failed` are those since its start; the second
-    has only what failed on our side.
+    """The counters of one worker. `answered` and `failed` count from its start; `failed` has only
+    what failed on our side.
     """
 
     def __init__(self, metrics: WorkerMetrics) -> None:
@@ -53,15 +53,17 @@ class RequestCounters:
         self._metrics.retried.inc(done.retried)
 
     def out_of_memory(self) -> None:
-        """A batch did not fit; on the inference thread, too."""
+        """Count a batch that did not fit, on the inference thread."""
         self._metrics.out_of_memory.inc()
 
     def failure(self, route: str, error: BaseException, seconds: float) -> None:
+        """Count and log a request that got no text, after so many seconds."""
         self.failed += _is_our_fault(error)
         self._metrics.failed.labels(route, _reason(error)).inc()
         _tell_failed(route, error, seconds)
 
     def success(self, route: str, transcript: Transcript, seconds: float) -> None:
+        """Count and log a request that got its text."""
         self.answered += 1
         self._metrics.transcribed(route, transcript, seconds)
         factor, duration = transcript.real_time_factor, transcript.duration_seconds

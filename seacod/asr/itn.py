@@ -1,6 +1,7 @@
 """Numbers, dates and units in digits (inverse text normalisation), by the library wetext.
 
-Its grammars come with it; nothing is fetched. Without it, or switched off, text stays as heard.
+Its grammars come with it; nothing is fetched. Without it, or switched off, text stays as
+recognised.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from seacod.errors import ModelUnavailable
 
 
 class InverseTextNormaliser:
-    """Writes heard text as people would. `write` may run on any thread but not on the loop's."""
+    """Writes recognised text as people would. `write` may run on any thread but not on the
+    loop's."""
 
     def __init__(self, is_on: bool) -> None:
         self.is_on = is_on

@@ -20,7 +20,7 @@ from seacod.asr.request import RecognitionRequest
 
 @dataclass(frozen=True, slots=True)
 class PieceResult:
-    """What became of a piece."""
+    """What the model made of a piece."""
 
     recognised: Recognised
     inference_seconds: float
@@ -36,7 +36,7 @@ class QueuedPiece:
         seconds: its length.
         group: the hotwords it must be recognised with.
         client: who asked.
-        is_bulk: nobody sits in front of it.
+        is_bulk: a job's, which comes after all others.
         number: its place by arrival.
         since: when it came (monotonic).
         result: what it says, or the error.
@@ -72,7 +72,7 @@ class PieceQueue:
     def add(
         self, request: RecognitionRequest, samples: Samples, result: asyncio.Future[PieceResult]
     ) -> None:
-        """One more piece."""
+        """Append a piece of a request."""
         self._pieces.append(
             QueuedPiece(
                 request, samples, len(samples) / SAMPLE_RATE, request.prompt, request.client,
@@ -81,11 +81,11 @@ class PieceQueue:
         )  # fmt: skip
 
     def put_back(self, batch: Sequence[QueuedPiece]) -> None:
-        """They did not go through together."""
+        """Put a batch in front again that did not fit the device."""
         self._pieces = [*batch, *self._pieces]
 
     def remove(self, request: RecognitionRequest) -> None:
-        """Nobody waits for this request's any more."""
+        """Drop the pieces of a request that was given up."""
         self._pieces = [piece for piece in self._pieces if piece.request is not request]
 
     def take(self, *, budget_seconds: float, overhead_seconds: float) -> list[QueuedPiece]:

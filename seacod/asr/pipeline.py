@@ -23,6 +23,7 @@ from seacod.asr.recognisers.base import Voice
 from seacod.asr.request import RecordingRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.system.digest import sha256_of
+from seacod.system.waiting import end_task
 
 # A recording whose header does not say how long it is: compressed speech at 32 kbit/s.
 _BYTES_A_SECOND_COMPRESSED = 4000
@@ -133,10 +134,7 @@ class RecordingPipeline:
             await bringing
         finally:
             self.scheduler.give_up(request)
-            bringing.cancel()
-            await asyncio.wait({bringing})
-            # What became of it was raised above, or nobody is there to hear it.
-            bringing.cancelled() or bringing.exception()
+            await end_task(bringing)
             await self.memory.give(held[0])
 
     async def _pieces(self, request: RecordingRequest) -> AsyncGenerator[Piece, None]:

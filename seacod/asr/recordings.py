@@ -45,10 +45,10 @@ class Recordings:
         self._load = load
 
     async def transcribe(self, request: RecordingRequest) -> Transcript:
-        """The text of one.
+        """The text of one recording.
 
         Raises:
-            SeacodError: why there is none.
+            SeacodError: why there is no text.
         """
         self._admission.admit(request)
         self._load.publish()
@@ -62,7 +62,7 @@ class Recordings:
             self._load.publish()
 
     async def _in_time(self, request: RecordingRequest) -> Transcript:
-        """From the header on there is a deadline, unless nobody sits in front of it."""
+        """From the header on there is a deadline, except for jobs."""
         request.on_progress(RecognitionProgress("decoding"))
         self._admission.weigh(request, await self._pipeline.inspect(request))
         if request.is_bulk:

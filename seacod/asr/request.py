@@ -22,7 +22,7 @@ from seacod.transcript import Segment
 class RecognitionProgress:
     """How far a request is. `queue_position` counts from 1 while it waits.
 
-    `share` is how much of the recording was recognised, 0 to 1; None when nobody knows its length.
+    `share` is how much of the recording was recognised, 0 to 1; None when its length is unknown.
     """
 
     stage: Literal["queued", "decoding", "recognising"]
@@ -37,7 +37,7 @@ OnSegments = Callable[[list[Segment]], None]
 
 
 def ignore(_: object) -> None:
-    """Nobody watches."""
+    """For requests that nobody watches."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +47,7 @@ class RecognitionRequest:
     Args:
         client: who asks; clients take turns.
         hotwords: cleaned.
-        is_bulk: nobody sits in front of it.
+        is_bulk: part of a job, which comes after all others.
     """
 
     client: str
@@ -125,11 +125,11 @@ class RecordingRequest(RecognitionRequest):
 
     @property
     def timeout_seconds(self) -> float:
-        """From the header on; longer recordings have more."""
+        """How long it may take from the header on; longer recordings may take longer."""
         times = max(1.0, self.audio_seconds / self.limits.direct_audio_seconds)
         return self.limits.request_timeout_seconds * times
 
     @property
     def label(self) -> str:
-        """For the log of a crash: its name and length."""
+        """Its name and length, for the log of a crash."""
         return f"{self.name or self.path.name:.80} ({self.audio_seconds:.1f} s)"

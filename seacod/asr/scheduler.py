@@ -37,7 +37,7 @@ _SHORTEST_MEASURED_SECONDS = 0.002
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """Something to do with the engine that is no speech."""
+    """Something else than recognition to do with the engine."""
 
     act: Callable[[Recogniser], None]
     result: asyncio.Future[None]
@@ -108,7 +108,7 @@ class Scheduler:
         return await self._loaded
 
     def tune(self, tuning: Tuning) -> None:
-        """Use what was measured. Any thread may say so."""
+        """Use what was measured. Any thread may call this."""
         self._tuning = tuning
         self._budget.ceiling_seconds = min(self._budget.ceiling_seconds, tuning.useful_seconds)
         self._budget.seconds = min(self._budget.seconds, self._budget.ceiling_seconds)
@@ -128,7 +128,7 @@ class Scheduler:
         return result
 
     def give_up(self, request: RecognitionRequest) -> None:
-        """Nobody waits for this request any more: its pieces leave the queue."""
+        """Drop what waits of a request that nobody waits for."""
         request.is_given_up = True
         with self._changed:
             self._queue.remove(request)
@@ -241,7 +241,7 @@ class Scheduler:
             self._queue.put_back(batch)
 
     def _blame(self, engine: Recogniser, batch: list[QueuedPiece], error: Exception) -> None:
-        """A batch failed: each piece alone, so that one request's trouble stays its own."""
+        """After a batch failed, try each piece alone, so that only the one at fault fails."""
         if len(batch) == 1:
             self._tell([(batch[0].result, error)])
             return

@@ -1,4 +1,5 @@
-"""Heard pieces as sentences: where the punctuation model ended one, or where somebody paused."""
+"""Recognised pieces as sentences: where the punctuation model ended one, or where somebody
+paused."""
 
 from __future__ import annotations
 

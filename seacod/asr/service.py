@@ -121,7 +121,7 @@ class TranscriptionService:
         return engine
 
     async def open(self) -> None:
-        """Have the decoding processes ready: recordings come from now on."""
+        """Start the decoding processes; recordings may come after that."""
         await self._decoders.start()
 
     async def with_engine(self, action: Callable[[Recogniser], None]) -> None:
@@ -129,11 +129,11 @@ class TranscriptionService:
         await self._scheduler.run_soon(action)
 
     def tune(self, tuning: Tuning) -> None:
-        """Use what was measured on this machine. Any thread may say so."""
+        """Use what was measured on this machine. Any thread may call this."""
         self._scheduler.tune(tuning)
 
     def apply(self, limits: LimitSettings) -> None:
-        """New limits, for the requests from now on."""
+        """Use these limits for the requests from now on."""
         self.limits = limits
         self.live.limit(limits)
         self._decoders.limit(limits.concurrent_requests + limits.concurrent_job_files)
@@ -187,8 +187,8 @@ class TranscriptionService:
             route: where the request came from, for the metrics: `/transcribe`, `page`.
             name: what the user calls the recording; shown to the operator after a crash.
             client: who asks; clients take turns.
-            is_bulk: nobody sits in front of it: no place in the queue, no deadline, and behind
-                those that have both.
+            is_bulk: part of a job: it needs no place in the queue, has no deadline, and comes
+                after all that have both.
             on_progress: called on the event loop as things move.
             on_segments: called there with sentences as they are recognised, in order.
 
@@ -219,7 +219,7 @@ class TranscriptionService:
         return transcript
 
     def load(self) -> ServiceLoad:
-        """What goes on now."""
+        """What the service is busy with now."""
         return self._load.now(self._engine)
 
     def publish_load(self) -> None:
@@ -227,11 +227,11 @@ class TranscriptionService:
         self._load.publish()
 
     def forgive_pause(self) -> None:
-        """Count the model's progress from now on: the whole process stood still."""
+        """Count the model's progress from now on, after the whole process was stopped."""
         self._scheduler.last_progress = time.monotonic()
 
     def release_gpu_cache(self) -> None:
-        """Between two jobs, give cached device memory back."""
+        """Give cached device memory back, between two batches."""
         self._scheduler.run_soon(lambda engine: engine.release_cache())
 
     async def close(self) -> None:
@@ -246,10 +246,10 @@ class TranscriptionService:
 
 @contextlib.contextmanager
 def _needed(path: Path) -> Iterator[None]:
-    """No sweep takes the recording away meanwhile.
+    """Keep the sweeper from removing the recording meanwhile.
 
     Raises:
-        BadRequest: one has already: it lay there untouched for too long.
+        BadRequest: it was removed already, after lying untouched for too long.
     """
     with contextlib.ExitStack() as stack:
         try:

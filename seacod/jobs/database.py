@@ -105,7 +105,7 @@ def said(error: Exception) -> str:
 
 
 class Database:
-    """One of the two, opened.
+    """An open database, SQLite or PostgreSQL.
 
     Args:
         engine: of SQLAlchemy.

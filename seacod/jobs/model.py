@@ -36,7 +36,7 @@ TRANSITIONS: dict[FileState, frozenset[FileState]] = {
         }
     ),
     FileState.DONE: frozenset(),
-    # When somebody asks for another try.
+    # When a client asks for another try.
     FileState.FAILED: frozenset({FileState.WAITING}),
     FileState.POISON: frozenset({FileState.WAITING}),
     FileState.CANCELED: frozenset(),
@@ -44,7 +44,7 @@ TRANSITIONS: dict[FileState, frozenset[FileState]] = {
 
 # A file that was with the worker in so many of its crashes is poison.
 CRASHES_ARE_POISON = 2
-# And one that was interrupted so often by what is nobody's fault (power, kill -9).
+# And one that was interrupted so often from outside (power, kill -9).
 INTERRUPTIONS_ARE_POISON = 10
 
 

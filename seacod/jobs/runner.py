@@ -1,4 +1,4 @@
-"""Works off the files of all jobs, a few at a time, behind the requests of people.
+"""Recognises the files of all jobs, a few at a time, after the requests of people.
 
 Lives on the worker's event loop; the store has a thread of its own (SQL, files). What is running
 when the worker is told to drain is finished if there is time, otherwise put back; what is running
@@ -26,17 +26,18 @@ from seacod.formats import full_json
 from seacod.jobs.database import said
 from seacod.jobs.model import FileState, Job, JobFile
 from seacod.jobs.store import Claimed, JobStore
+from seacod.system.waiting import end_task
 
 log = structlog.get_logger(__name__)
 
 ROUTE = "/batch_transcribe"
-# How often it looks by itself: for what an old worker puts back, for what died with one.
+# How often it looks for files that another worker put back, or that a dead one had.
 _LOOK_SECONDS = 2.0
 _EXPIRY_SECONDS = 600.0
 # The disk may be full for a while; a result is not thrown away for that.
 _STORE_AGAIN_SECONDS = 5.0
 _PUT_BACK_SECONDS = 2.0
-# Nobody waits for a file; what would take longer is begun again by the next worker.
+# A drain waits for running files no longer; the next worker begins them again.
 _FINISH_SECONDS = 5.0
 # An owner that has gone belongs to another worker, whose supervisor tells us how it ended. So long
 # that is waited for before it counts as an interruption.
@@ -76,7 +77,7 @@ class Jobs:
         self._blamed_pids: list[int] = []
 
     async def start(self, blamed_pids: Sequence[int]) -> None:
-        """Take up what the workers before have left, and work from now on.
+        """Take over what earlier workers have left, and work from now on.
 
         Args:
             blamed_pids: workers that crashed by themselves.
@@ -105,8 +106,7 @@ class Jobs:
         """Begin no further files, finish what there is time for, put the rest back."""
         self._is_stopping = True
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
+            await end_task(self._looking)
         if self._running:
             seconds = min(timeout_seconds, _FINISH_SECONDS)
             await asyncio.wait(set(self._running.values()), timeout=seconds)
@@ -136,7 +136,7 @@ class Jobs:
         self._news.set()
 
     async def get(self, job: str) -> tuple[Job, list[JobFile], dict[int, float]]:
-        """A job, its files, and how much of each running one has been heard (0 to 1)."""
+        """A job, its files, and how much of each running one was recognised (0 to 1)."""
         found, files = await self._asked(lambda: self.store.get(job))
         shares = {number: share for (of, number), share in self._shares.items() if of == job}
         return found, files, shares
@@ -159,7 +159,7 @@ class Jobs:
 
     async def _look(self) -> None:
         expire_at = time.monotonic()
-        is_still = False
+        has_failed = False
         while True:
             try:
                 if self._store is None:
@@ -171,12 +171,12 @@ class Jobs:
                 if time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + _EXPIRY_SECONDS
                     await self._call(lambda: self.store.delete_expired(self._keep_days() * 86_400))
-                is_still = False
+                has_failed = False
             except (OSError, SQLAlchemyError) as error:
                 # A full disk, a database that is away: jobs wait, and are there when it is mended.
-                if not is_still:
+                if not has_failed:
                     log.error("jobs_interrupted", error=said(error))
-                is_still = True
+                has_failed = True
             except Exception:
                 log.exception("jobs_interrupted")
             with contextlib.suppress(asyncio.TimeoutError):
@@ -275,7 +275,7 @@ class Jobs:
         try:
             return await self._call(act)
         except SQLAlchemyError as error:
-            log.error("jobs_not_to_be_had", error=said(error))
+            log.error("jobs_database_unavailable", error=said(error))
             raise NotReady(
                 "the database of the batches does not answer at present; try again in a moment",
                 "批量任务的数据库暂时无法访问，请稍后重试",

@@ -202,7 +202,7 @@ class JobStore:
         """See `Recovery.take_back`."""
         return self._recovery.take_back(blamed_pids, grace_seconds)
 
-    # -- looking and ending -------------------------------------------------------------------
+    # -- asked for by clients -----------------------------------------------------------------
 
     def get(self, job: str) -> tuple[Job, list[JobFile]]:
         """A job with its files.

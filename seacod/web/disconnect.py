@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from seacod.errors import ClientGone
+from seacod.system.waiting import end_task
 
 T = TypeVar("T")
 
@@ -28,9 +29,8 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return await task
-        task.cancel()
         # The place in the queue is free when this returns.
-        await asyncio.wait({task})
+        await end_task(task)
         raise ClientGone("the client went away", "客户端已断开连接")
     finally:
         gone.cancel()

@@ -1,7 +1,7 @@
-"""The canary: a short known recording for the model when nobody else has work for it.
+"""The canary: a short known recording for the model when it has no other work.
 
-A model that got stuck in the night is found in the night. The recording goes the way of every
-other; the supervisor sees one that never comes back as work without progress.
+A model that is stuck is found before the next request. The recording goes the way of every other;
+one that never comes back is work without progress, which the supervisor sees.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
 
 
 class WorkerApplication:
-    """One worker's life, seen from inside: warm, placed, ready, serving, draining.
+    """The life of one worker, seen from inside: warm, placed, ready, serving, draining.
 
     A spare stops after the first step until it is promoted; any other goes straight on.
 

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 # How much decoded sound waits in the pipe for us; the decoder stands still when it is full.
 _BUFFER_BYTES = 1 << 20
-# Without a word for so long a decoder is taken for stuck; it says something every 8 s of sound.
+# A decoder that sends nothing for so long is stuck; it sends something every 8 s of sound.
 _SILENT_SECONDS = 60.0
 # A cancelled recording that is as good as decoded is waited for; a new process costs more.
 _LAST_FRAMES_SECONDS = 0.3
@@ -44,7 +44,7 @@ _CLAIMS: dict[str, type[SeacodError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Something a decoder said: see `wire.py` for the kinds."""
+    """Something a decoder sent; `wire.py` has the kinds."""
 
     kind: Kind
     position: int
@@ -126,7 +126,7 @@ class DecoderProcess:
         return Frame(kind, position, json.loads(body) if body else {}, None)
 
     async def comes_to_rest(self) -> bool:
-        """Whether it has finished its recording, or does so in a moment."""
+        """Whether the decoder has finished its recording, or does so in a moment."""
         deadline = time.monotonic() + _LAST_FRAMES_SECONDS
         while self._is_working:
             left = deadline - time.monotonic()
@@ -137,7 +137,7 @@ class DecoderProcess:
         return self._process.poll() is None
 
     async def end(self) -> None:
-        """Kill it and see it gone."""
+        """Kill the process and wait for its end."""
         self._writer.close()
         self._tasks.close()
         with contextlib.suppress(ProcessLookupError):
@@ -148,7 +148,7 @@ class DecoderProcess:
         return await asyncio.wait_for(self._reader.readexactly(length), _SILENT_SECONDS)
 
     async def _ended(self, timeout_seconds: float) -> int | None:
-        """Its exit code, waited for; None when it lives on. There is no event for this: asyncio
+        """Wait for the exit code; None when it lives on. There is no event for this: asyncio
         has one for processes that it starts itself, each with a thread."""
         for _ in range(int(timeout_seconds / _LOOK_SECONDS)):
             if (code := self._process.poll()) is not None:

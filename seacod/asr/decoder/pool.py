@@ -86,7 +86,7 @@ class Decoders:
         self.broken = 0
 
     async def start(self) -> None:
-        """Have some ready before the first recording; the others come when they are needed.
+        """Start some before the first recording; others are started when they are needed.
 
         Raises:
             NotReady: they cannot be started.

@@ -24,6 +24,7 @@ from seacod.asr.piece_queue import PieceResult
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.errors import BadRequest, InferenceFailed, SeacodError
+from seacod.system.waiting import end_task
 from seacod.transcript import Segment, Transcript
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ class LiveSession:
         assembly: of the transcript.
         scheduler: has the model.
         thread: for the microphone.
-        is_idle: whether nobody else waits for the model.
+        is_idle: whether no other request waits for the model.
         offset_seconds: where in the recording this session begins.
     """
 
@@ -111,10 +112,9 @@ class LiveSession:
 
     async def __aexit__(self, *_: object) -> None:
         self._scheduler.give_up(self._request)
-        tasks = {task for task in (self._writing, self._partial) if task is not None}
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        for task in (self._partial, self._writing):
+            if task is not None:
+                await end_task(task)
 
     @property
     def seconds(self) -> float:
@@ -122,7 +122,7 @@ class LiveSession:
         return self._request.decoded_seconds
 
     async def feed(self, sound: bytes) -> None:
-        """More sound; comes back when more may come.
+        """Take more sound; returns when more may come.
 
         Args:
             sound: 16-bit signed samples, little-endian, one channel.
@@ -142,7 +142,7 @@ class LiveSession:
         self._begin_partial()
 
     async def finish(self) -> Transcript:
-        """Nothing more comes: recognise the rest, and give everything."""
+        """Recognise the rest, after the last sound; the whole transcript."""
         for piece in await self._on_thread(self._microphone.finish):
             self._submit(piece)
         self._pieces.put_nowait(None)
@@ -164,7 +164,7 @@ class LiveSession:
         self._pieces.put_nowait((piece, result))
 
     async def _write_pieces(self) -> None:
-        """What the model made of the pieces, in their order, until one fails or none comes."""
+        """Write down the pieces in their order, until one fails or the last is done."""
         try:
             while (pair := await self._pieces.get()) is not None:
                 self.events.put_nowait(await self._write_down(*pair))
@@ -174,7 +174,7 @@ class LiveSession:
             log.exception("live_piece_broke")
             self.events.put_nowait(InferenceFailed.unforeseen())
         finally:
-            # Nobody waits for room that never comes.
+            # `feed` must not wait for ever.
             self._has_room.set()
 
     async def _write_down(

@@ -33,7 +33,7 @@ class LiveSessions:
     Args:
         settings: those of the worker.
         scheduler: has the model.
-        admission: knows who else waits for it, and the other workers, which share the limit.
+        admission: knows what else waits for it, and the other workers, which share the limit.
         writer: makes sentences.
         counters: count sessions as requests.
     """

@@ -1,6 +1,6 @@
 """A voice activity model of FunASR's (fsmn-vad, a directory) instead of silero-vad.
 
-FunASR wants whole recordings, so it is given windows; a window's end is heard again with the next
+FunASR wants whole recordings, so it is given windows; a window's end is given again with the next
 one unless it was silent. Its stretches become the speech probabilities that `decoder/cutting.py`
 works with. Not thread-safe: `service.py` has one thread for it.
 """

@@ -34,6 +34,7 @@ from seacod.asr.service import TranscriptionService
 from seacod.config.access import AccessSettings
 from seacod.errors import BadRequest, ClientGone, NotReady, SeacodError
 from seacod.formats import full_json, registry
+from seacod.system.waiting import end_task
 from seacod.transcript import Segment
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
@@ -140,7 +141,7 @@ class _Connection:
                 transcript = await session.finish()
                 await telling
             finally:
-                await _end(telling)
+                await end_task(telling)
             body = full_json.body(transcript)
             body["also"] = {one.name: one.write(transcript) for one in also}
             ended = {"request_id": self._request_id, "limit_reached": is_limit}
@@ -179,7 +180,7 @@ class _Connection:
             return taking.result()
         finally:
             leaving.cancel()
-            await _end(taking)
+            await end_task(taking)
 
     async def _feed(self, session: LiveSession) -> bool:
         while True:
@@ -254,14 +255,6 @@ def _check_origin(socket: WebSocket, access: AccessSettings) -> None:
         "access.cors_origins (a proxy has to pass on the header Host)",
         "该页面来源未被允许，请管理员设置 access.cors_origins；反向代理需传递 Host 请求头",
     )
-
-
-async def _end(task: asyncio.Future[Any]) -> None:
-    """Cancel a task and wait for its end; its error was raised elsewhere, or nobody is left to be
-    told."""
-    task.cancel()
-    await asyncio.wait({task})
-    task.cancelled() or task.exception()
 
 
 async def _close(socket: WebSocket, code: int) -> None:

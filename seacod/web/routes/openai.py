@@ -6,9 +6,7 @@ Shapes: https://platform.openai.com/docs/api-reference/audio/createTranscription
 
 from __future__ import annotations
 
-import contextlib
 import time
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -19,12 +17,12 @@ from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, NotFound
 from seacod.formats import registry
 from seacod.paths import Paths
-from seacod.web.disconnect import unless_gone
+from seacod.transcript import Transcript
 from seacod.web.fields import is_true
-from seacod.web.middleware.access import client_of
-from seacod.web.routes import openapi, streaming
+from seacod.web.routes import openapi, recording, streaming
+from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
-from seacod.web.uploads import received
+from seacod.web.uploads import Upload
 
 ROUTE = "/v1/audio/transcriptions"
 # What clients ask for whose model cannot be chosen.
@@ -69,6 +67,26 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 f"没有模型 {name[:60]}，请使用 {service.engine.name}",
             )
 
+    def understand(upload: Upload) -> Wanted:
+        fields = upload.fields
+        check_model(fields.get("model") or "whisper-1")
+        _check_language(fields.get("language", ""))
+        wanted = registry.chosen("response_format", fields.get("response_format"), formats)
+        granularities = upload.lists.get("timestamp_granularities[]", ["segment"])
+        wants_stream = is_true("stream", fields.get("stream"))
+
+        def whole(transcript: Transcript) -> Response:
+            body = shapes[wanted.name](transcript, granularities)
+            if isinstance(body, str):
+                return Response(body, media_type=wanted.media_type)
+            return JSONResponse(body)
+
+        return Wanted(
+            " ".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
+            whole,
+            _Deltas(service.engine.sentence_gap) if wants_stream else None,
+        )
+
     @routes.get("/v1/models", summary="The model there is")
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [model()]}
@@ -80,36 +98,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 
     @routes.post(ROUTE, summary="A recording's text, as in OpenAI's API", openapi_extra=form)
     async def transcriptions(request: Request) -> Response:
-        client = client_of(request)
-        service.check_room(client, ROUTE)
-        async with contextlib.AsyncExitStack() as stack:
-            upload = await stack.enter_async_context(
-                received(request, paths.temp, service.limits.max_upload_bytes)
-            )
-            fields = upload.fields
-            check_model(fields.get("model") or "whisper-1")
-            _check_language(fields.get("language", ""))
-            wanted = registry.chosen("response_format", fields.get("response_format"), formats)
-            granularities = upload.lists.get("timestamp_granularities[]", ["segment"])
-            wants_stream = is_true("stream", fields.get("stream"))
-            work = partial(
-                service.transcribe,
-                upload.path,
-                " ".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
-                route=ROUTE,
-                name=upload.given_name,
-                client=client,
-            )
-            if wants_stream:
-                owned = stack.pop_all()
-                return await streaming.answer(
-                    streaming.events(request, work), _Deltas(service.engine.sentence_gap), owned
-                )
-            transcript = await unless_gone(request, work())
-        body = shapes[wanted.name](transcript, granularities)
-        if isinstance(body, str):
-            return Response(body, media_type=wanted.media_type)
-        return JSONResponse(body)
+        return await recording.answer(request, service, paths, ROUTE, understand)
 
     return routes
 

@@ -1,4 +1,4 @@
-"""Partial results while a recording is heard, as server-sent events.
+"""Partial results while a recording is recognised, as server-sent events.
 
 What is refused is refused with its status: the answer begins only when the recording was found fit
 and has its turn, or, for those who want to see the queue, its place in it. An error after that is
@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 
 from seacod.asr.request import OnProgress, OnSegments, RecognitionProgress
 from seacod.errors import ClientGone, SeacodError
+from seacod.system.waiting import end_task
 from seacod.transcript import Segment, Transcript
 from seacod.web.disconnect import disconnected
 
@@ -93,8 +94,7 @@ async def events(
                 raise ClientGone("the client went away", "客户端已断开连接")
     finally:
         gone.cancel()
-        task.cancel()
-        await asyncio.wait({task})
+        await end_task(task)
 
 
 async def answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 
 from fastapi import APIRouter, Request
@@ -15,13 +14,12 @@ from seacod.formats import full_json, registry
 from seacod.formats.base import OutputFormat, Rendered
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.disconnect import unless_gone
 from seacod.web.fields import is_true
 from seacod.web.middleware import errors
-from seacod.web.middleware.access import client_of
-from seacod.web.routes import openapi, streaming
+from seacod.web.routes import openapi, recording, streaming
+from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
-from seacod.web.uploads import received
+from seacod.web.uploads import Upload
 
 ROUTE = "/transcribe"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -49,44 +47,33 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     async def transcribe(
         request: Request, format: str | None = None, stream: str | None = None
     ) -> Response:
-        client = client_of(request)
-        service.check_room(client, ROUTE)
-        async with contextlib.AsyncExitStack() as stack:
-            upload = await stack.enter_async_context(
-                received(request, paths.temp, service.limits.max_upload_bytes)
+        request_id = str(request.state.request_id)
+
+        def understand(upload: Upload) -> Wanted:
+            fields = upload.fields
+            wanted = registry.chosen("format", format or fields.get("format"), formats)
+            wants_stream = is_true("stream", stream or fields.get("stream"))
+            also = registry.chosen_texts("also", fields.get("also"))
+            write = partial(_written, wanted=wanted, also=also, request_id=request_id)
+            return Wanted(
+                fields.get("hotwords", ""),
+                partial(_whole, wanted=wanted, also=also, request_id=request_id),
+                write if wants_stream else None,
+                shows_queue=True,
             )
-            wanted = registry.chosen("format", format or upload.fields.get("format"), formats)
-            wants_stream = is_true("stream", stream or upload.fields.get("stream"))
-            also = registry.chosen_texts("also", upload.fields.get("also"))
-            work = partial(
-                service.transcribe,
-                upload.path,
-                upload.fields.get("hotwords", ""),
-                route=ROUTE,
-                name=upload.given_name,
-                client=client,
-            )
-            if wants_stream:
-                # From here on the answer owns the upload.
-                owned = stack.pop_all()
-                request_id = str(request.state.request_id)
-                return await streaming.answer(
-                    streaming.events(request, work, shows_queue=True),
-                    lambda event: _written(event, wanted, also, request_id),
-                    owned,
-                )
-            return _answer(request, await unless_gone(request, work()), wanted, also)
+
+        return await recording.answer(request, service, paths, ROUTE, understand)
 
     return routes
 
 
-def _answer(
-    request: Request, transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat]
+def _whole(
+    transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat], request_id: str
 ) -> Response:
     body = _body(transcript, wanted, also)
     if isinstance(body, str):
         return Response(body, media_type=wanted.media_type)
-    return JSONResponse({**body, "request_id": request.state.request_id})
+    return JSONResponse({**body, "request_id": request_id})
 
 
 def _body(transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat]) -> Rendered:
