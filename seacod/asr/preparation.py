@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 _DOWNLOAD_SECONDS = 120.0
 
 
-class Say(Protocol):
-    """Is told what the engine is busy with; `extend_seconds` asks for more time."""
+class ReportStage(Protocol):
+    """Told what the start is at; `extend_seconds` asks for more time."""
 
     def __call__(self, text: str, extend_seconds: float = 0.0) -> None: ...
 
@@ -40,7 +40,7 @@ class EnginePreparation:
         say: told each step, on the inference thread.
     """
 
-    def __init__(self, settings: Settings, paths: Paths, say: Say) -> None:
+    def __init__(self, settings: Settings, paths: Paths, say: ReportStage) -> None:
         self.settings = settings
         self._paths = paths
         self.say = say

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 _REPORT_SECONDS = 2.0
 
-Say = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 
 
 def token(settings: AsrSettings) -> str | None:
@@ -34,7 +34,9 @@ def token(settings: AsrSettings) -> str | None:
     return read_secret(settings, "hub_token_file")
 
 
-def fetch(identifier: str, models_directory: Path, hub_token: str | None, say: Say) -> Path:
+def fetch(
+    identifier: str, models_directory: Path, hub_token: str | None, say: ReportProgress
+) -> Path:
     """Download one model.
 
     Args:
@@ -133,7 +135,7 @@ def _http_status(error: BaseException | None) -> int | None:
 
 
 @contextlib.contextmanager
-def _reporting(identifier: str, directory: Path, say: Say) -> Iterator[None]:
+def _reporting(identifier: str, directory: Path, say: ReportProgress) -> Iterator[None]:
     """Say how much has arrived, from a thread of its own, while the block runs."""
     done = threading.Event()
 

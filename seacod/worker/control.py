@@ -1,6 +1,6 @@
 """The worker's end of the control channel: one JSON object a line (`seacod/protocol.py`).
 
-Used by `worker/main.py` only, which decides what a message means.
+Used by `worker/application.py` only, which decides what a message means.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A stop that loses nothing: accept no more, finish what is inside, close.
 
-`worker/main.py` asks for it when the supervisor or SIGTERM does, and carries it out once.
+`worker/application.py` asks for it when the supervisor or SIGTERM does, and carries it out once.
 """
 
 from __future__ import annotations

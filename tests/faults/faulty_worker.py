@@ -26,7 +26,8 @@ def main() -> int:
         print("this worker was told to fail at its start", file=sys.stderr)
         return 1
 
-    import seacod.worker.main as module
+    import seacod.worker.application as module
+    from seacod.worker.main import run_worker
 
     workers: list[module.WorkerApplication] = []
     begin = module.WorkerApplication.__init__
@@ -46,7 +47,7 @@ def main() -> int:
 
         module.Preparation.load = load_for_ever  # type: ignore[assignment,method-assign]
     threading.Thread(target=_watch, args=(workers,), name="saboteur", daemon=True).start()
-    return module.run_worker()
+    return run_worker()
 
 
 def _die_of_poison() -> None:

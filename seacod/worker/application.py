@@ -1,0 +1,272 @@
+"""One worker from its first import to its last answer: loads the model, serves, drains.
+
+Made by `main.py`. What the supervisor's messages mean is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from seacod import logs, protocol
+from seacod.config.changes import with_values
+from seacod.config.schema import Settings
+from seacod.config.secrets import read_secret
+from seacod.errors import EX_OK, EX_SOFTWARE, ConfigError, SeacodError
+from seacod.jobs.gate import JobsGate
+from seacod.paths import Paths
+from seacod.protocol import FromSupervisor, FromWorker
+from seacod.web.middleware.disk_guard import guarded
+from seacod.web.readiness import Readiness
+from seacod.worker.control import ControlChannel
+from seacod.worker.drain import Drain
+from seacod.worker.neighbours import Neighbours
+from seacod.worker.startup import Preparation
+from seacod.worker.traffic import Traffic
+
+if TYPE_CHECKING:
+    from seacod.asr.service import TranscriptionService
+    from seacod.jobs.runner import Jobs
+    from seacod.worker.serving import Server
+
+log = structlog.get_logger(__name__)
+
+# A beat that comes this late means that the process stood still, not only its model.
+_OWN_PAUSE_SECONDS = 5.0
+
+
+class WorkerApplication:
+    """The life of one worker, seen from inside: warm, placed, ready, serving, draining.
+
+    A spare stops after the first step until it is promoted; any other goes straight on.
+
+    Args:
+        settings: as the supervisor gave them; `reload` messages change them.
+        paths: of the service.
+        listener: the shared socket.
+        control: the channel to the supervisor.
+        neighbours: the other workers on that socket; None without any.
+        is_spare: wait for `promote` when warm.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: Paths,
+        listener: socket.socket,
+        control: ControlChannel,
+        neighbours: Neighbours | None,
+        *,
+        is_spare: bool,
+    ) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._listener = listener
+        self._control = control
+        self._neighbours = neighbours
+        self._began = time.monotonic()
+        self._service: TranscriptionService | None = None
+        self._server: Server | None = None
+        self._jobs: Jobs | None = None
+        self._readiness = Readiness()
+        self._traffic = Traffic(self._readiness)
+        self._drain = Drain(self._readiness, self._traffic)
+        self._preparation = Preparation(settings, paths, control.send_stage)
+        self._jobs_gate = JobsGate(
+            lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
+        )
+        self._blamed_pids: list[int] = []
+        self._is_promoted = asyncio.Event()
+        if not is_spare:
+            self._is_promoted.set()
+        self._may_serve = asyncio.Event()
+
+    async def run(self) -> int:
+        """Load, serve, drain; returns the exit code."""
+        self._loop = asyncio.get_running_loop()
+        await self._control.open()
+        self._loop.add_signal_handler(
+            signal.SIGTERM, lambda: self._leave(self._settings.worker.drain_timeout_seconds)
+        )
+        listening = asyncio.ensure_future(self._control.listen(self._obey))
+        beating = asyncio.ensure_future(self._control.beat(self._report))
+        try:
+            return await self._live()
+        except SeacodError as error:
+            kind = "config" if isinstance(error, ConfigError) else "model"
+            log.error("worker_could_not_start", kind=kind, text=error.message)
+            self._control.send(protocol.Fault(kind, error.message, error.exit_code))
+            await self._control.flush()
+            return error.exit_code
+        except Exception:
+            log.exception("worker_broke")
+            return EX_SOFTWARE
+        finally:
+            listening.cancel()
+            beating.cancel()
+
+    async def _live(self) -> int:
+        service = await self._warm()
+        if not self._is_promoted.is_set():
+            self._control.send(protocol.Warm())
+            log.info("spare_warm", seconds=round(time.monotonic() - self._began, 2))
+            await self._is_promoted.wait()
+        await service.with_engine(self._preparation.place)
+        if self._preparation.tuning is not None:
+            service.tune(self._preparation.tuning)
+        engine = service.engine
+        self._control.send(
+            protocol.Ready(engine.name, engine.device, round(time.monotonic() - self._began, 2))
+        )
+        log.info("worker_ready", model=engine.name, device=engine.device)
+        await _first(self._may_serve, self._drain.asked)
+        return EX_OK if self._drain.asked.is_set() else await self._serve(service)
+
+    async def _serve(self, service: TranscriptionService) -> int:
+        assert self._server is not None
+        jobs = await self._take_up_jobs(service)
+        if self._neighbours is not None:
+            self._neighbours.join(self._traffic, service)
+        serving = asyncio.ensure_future(self._server.serve())
+        draining = asyncio.ensure_future(self._drain.asked.wait())
+        canary = asyncio.ensure_future(self._run_canary(service))
+        await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
+        canary.cancel()
+        if serving.done():
+            serving.result()
+            log.error("web_server_ended", cause="it stopped serving without being told to")
+            return EX_SOFTWARE
+        self._control.send(await self._drain.carry_out(self._server, serving, jobs))
+        await self._control.flush()
+        await service.close()
+        return EX_OK
+
+    async def _warm(self) -> TranscriptionService:
+        """Do everything that can be done without GPU memory."""
+        from seacod.asr.service import TranscriptionService
+        from seacod.metrics.worker import WorkerMetrics
+
+        service = TranscriptionService(
+            self._settings,
+            self._preparation.load,
+            WorkerMetrics(),
+            self._neighbours.shared_load if self._neighbours is not None else None,
+        )
+        await service.start()
+        await service.open()
+        service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
+        self._service = service
+        # A reload may have come while it was loading.
+        service.apply(self._settings.limits)
+        self._server = self._web_server(service)
+        return service
+
+    def _web_server(self, service: TranscriptionService) -> Server:
+        from seacod.web.app import create_app
+        from seacod.web.middleware.errors import RequestIds
+        from seacod.worker.serving import Server
+
+        app = create_app(service, self._settings, self._paths, self._readiness, self._jobs_gate)
+        whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
+        return Server(self._traffic.around(RequestIds(whole)), self._listener, self._neighbours)
+
+    async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
+        from seacod.jobs.opening import open_store
+        from seacod.jobs.runner import Jobs
+        from seacod.jobs.store import JobStore
+
+        results = self._settings.results
+
+        def opened() -> JobStore:
+            password = read_secret(results, "database_password_file")
+            return open_store(self._paths.jobs, results.database, password)
+
+        jobs = Jobs(opened, service, lambda: self._settings.results.keep_days)
+        await jobs.start(self._blamed_pids)
+        self._jobs = self._jobs_gate.jobs = jobs
+        return jobs
+
+    async def _run_canary(self, service: TranscriptionService) -> None:
+        from seacod.worker import canary
+
+        await canary.run_canary(
+            service,
+            lambda: self._settings.worker.canary_interval_seconds,
+            self._preparation.first_recording,
+            lambda text: self._control.send(protocol.Fault("canary", text)),
+        )
+
+    # -- the control channel ------------------------------------------------------------------
+
+    def _obey(self, message: FromSupervisor | FromWorker) -> None:
+        if isinstance(message, protocol.Promote):
+            self._is_promoted.set()
+        elif isinstance(message, protocol.Serve):
+            self._blamed_pids = message.blamed_pids
+            self._may_serve.set()
+        elif isinstance(message, protocol.Blame):
+            if self._jobs is not None:
+                self._jobs.blame(message.pid)
+        elif isinstance(message, protocol.Reload):
+            self._apply(message.changes)
+        elif isinstance(message, protocol.Retire):
+            self._readiness.is_retiring = True
+            log.info("retiring")
+        elif isinstance(message, protocol.Drain):
+            self._leave(message.timeout_seconds)
+        elif isinstance(message, protocol.ReleaseGpuCache):
+            if self._service is not None:
+                self._service.release_gpu_cache()
+        elif isinstance(message, protocol.ReopenLogs):
+            logs.reopen()
+
+    def _apply(self, changed: dict[str, Any]) -> None:
+        """Apply settings that take effect at once; the supervisor has checked them."""
+        self._settings = with_values(self._settings, changed)
+        if self._service is not None:
+            self._service.apply(self._settings.limits)
+        if any(key.startswith("log.") for key in changed):
+            logs.configure(self._settings.log, "worker")
+        log.info("settings_applied", keys=sorted(changed))
+
+    def _leave(self, timeout_seconds: float) -> None:
+        if not self._may_serve.is_set():
+            # Nothing was promised to anybody yet.
+            os._exit(EX_OK)
+        self._drain.ask(timeout_seconds)
+
+    def _report(self, since_seconds: float) -> protocol.Beat:
+        if self._service is None:
+            # Importing: a spare that is promoted meanwhile owes nothing but readiness.
+            return protocol.Beat(0, 0, 0.0, 0.0)
+        if since_seconds > _OWN_PAUSE_SECONDS:
+            # Frozen or stopped (SIGSTOP): the model could not get on meanwhile either.
+            log.warning("worker_stood_still", seconds=round(since_seconds, 1))
+            self._service.forgive_pause()
+        # Also what no request says: a microphone that was opened or closed.
+        self._traffic.on_change()
+        load = self._service.load()
+        return protocol.Beat(
+            load.in_flight,
+            load.queue_depth,
+            round(load.oldest_seconds, 3),
+            round(load.progress_age_seconds, 3),
+            load.answered,
+            load.failed,
+            load.gpu_reserved_bytes,
+            load.running,
+        )
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
