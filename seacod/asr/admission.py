@@ -3,7 +3,7 @@
 Two limits stand in front of the model: how many requests may wait, and how many padded seconds of
 audio, which is what really keeps it busy. Inside, a few requests run at a time; clients take turns.
 Where several workers share the work, the limits are those of all of them together.
-Lives on the event loop; no locks. `service.py` admits each request before anything costly.
+Lives on the event loop; no locks. `recordings.py` admits each request before anything costly.
 """
 
 from __future__ import annotations

@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from seacod.asr import hotwords
 from seacod.asr.admission import Admission
 from seacod.asr.assembly import SentenceWriter
@@ -39,8 +37,6 @@ from seacod.metrics.worker import WorkerMetrics
 from seacod.shared_load import SharedLoad
 from seacod.system import file_in_use
 from seacod.transcript import Transcript
-
-log = structlog.get_logger(__name__)
 
 _FILE_THREADS = 2
 _DECODERS_KEPT = 2
