@@ -36,7 +36,7 @@ class Microphone:
                 f"sample_rate：{rate} 不在 {_LOWEST_RATE} 到 {_HIGHEST_RATE} 之间",
             )
         self.rate = rate
-        self._cutter = Cutter(max_piece_seconds)
+        self.cutter = Cutter(max_piece_seconds)
         self._resampler = None
         if rate != SAMPLE_RATE:
             self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
@@ -48,26 +48,11 @@ class Microphone:
     def finish(self) -> list[Piece]:
         """Nothing more comes; the pieces that are left."""
         pieces = self._cut(_joined(self._resampler.resample(None))) if self._resampler else []
-        pieces += self._cutter.feed(np.zeros(0, dtype=np.float32), self.voice.end())
-        return pieces + self._cutter.finish()
-
-    @property
-    def open_speech(self) -> Samples:
-        """What is being said, as far as it has come."""
-        return self._cutter.open_speech
-
-    @property
-    def needed_from(self) -> int:
-        """Samples before this one are in no piece that is still to come."""
-        return self._cutter.needed_from
-
-    @property
-    def speech(self) -> int:
-        """Speech so far, in samples."""
-        return self._cutter.speech
+        pieces += self.cutter.feed(np.zeros(0, dtype=np.float32), self.voice.end())
+        return pieces + self.cutter.finish()
 
     def _cut(self, samples: Samples) -> list[Piece]:
-        return self._cutter.feed(samples, self.voice.feed(samples))
+        return self.cutter.feed(samples, self.voice.feed(samples))
 
     def _at_our_rate(self, sound: bytes) -> Samples:
         samples = np.frombuffer(sound, dtype="<i2")

@@ -147,7 +147,7 @@ class LiveSession:
             self._submit(piece)
         self._pieces.put_nowait(None)
         await asyncio.wait({self._writing})
-        self._request.speech_seconds = self._microphone.speech / SAMPLE_RATE
+        self._request.speech_seconds = self._microphone.cutter.speech / SAMPLE_RATE
         self._request.processing_seconds = self._request.inference_seconds
         self.transcript = self._assembly.transcript()
         self.events.put_nowait(None)
@@ -192,7 +192,7 @@ class LiveSession:
         return FinalSentences(segments, piece.end / SAMPLE_RATE)
 
     def _settle_silence(self) -> None:
-        needed = self._microphone.needed_from
+        needed = self._microphone.cutter.needed_from
         if not self._waiting_samples and needed - self._settled > _SETTLE_SECONDS * SAMPLE_RATE:
             self._settled = needed
             self.events.put_nowait(FinalSentences([], needed / SAMPLE_RATE))
@@ -205,7 +205,7 @@ class LiveSession:
             return
         if not self._is_idle():
             return
-        speech = self._microphone.open_speech
+        speech = self._microphone.cutter.open_speech
         if len(speech) >= _PARTIAL_SECONDS * SAMPLE_RATE:
             self._partial = asyncio.ensure_future(self._recognise_partial(speech))
 
