@@ -21,6 +21,7 @@ from supervised import Service, wait_until
 
 from seacod.client import Busy
 from seacod.client.answers import Job
+from seacod.client.failures import PATIENT
 
 FILES = 30
 
@@ -50,7 +51,8 @@ def submitted(service: Service, recording: Path) -> str:
 
 
 def state(service: Service, job: str) -> Job:
-    with service.client() as client:
+    # Told to come back, it does.
+    with service.client(PATIENT) as client:
         return client.job(job)
 
 
