@@ -148,5 +148,5 @@ def test_a_directory_without_a_model_and_a_name_of_none(tmp_path: Path) -> None:
         registry.resolve(AsrSettings(model="/does/not/exist"), tmp_path)
     with pytest.raises(ModelUnavailable, match="seacod model fetch paraformer-zh"):
         registry.resolve(AsrSettings(model="paraformer-zh"), tmp_path)
-    with pytest.raises(ConfigError, match="is no model"):
+    with pytest.raises(ConfigError, match="is not a model"):
         registry.resolve(AsrSettings(model="parafromer"), tmp_path)
