@@ -44,8 +44,8 @@ CREATE TABLE IF NOT EXISTS alert (
   PRIMARY KEY (kind, key)
 );
 """
-# Delivered and given-up messages are kept for `seacod alerts`.
 _COLUMNS = "id, channel, kind, key, count, body, state, attempts, made_at, due_at, done_at, answer"
+# Delivered and given-up messages are kept for `seacod alerts`.
 _KEPT = 1000
 
 
