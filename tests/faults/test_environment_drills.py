@@ -163,6 +163,7 @@ def post(service: Service, field: str = "file", path: str = "/transcribe") -> tu
     return int(status), body
 
 
+@pytest.mark.full
 def test_the_clock_jumps(tmp_path: Path, faults_page: FaultsPage) -> None:
     """A day ahead, two days back: nothing is restarted and nothing waits for a time long gone.
 

@@ -30,6 +30,7 @@ def stand_in(tmp_path: Path) -> Iterator[StandIn]:
     one.kill()
 
 
+@pytest.mark.full
 def test_the_worker_ends_at_its_start_twenty_times(real: Faulty, faults_page: FaultsPage) -> None:
     real.configure(
         supervisor={
@@ -55,6 +56,7 @@ def test_the_worker_ends_at_its_start_twenty_times(real: Faulty, faults_page: Fa
     assert len(real.events("crash_loop_entered")) == 1
 
 
+@pytest.mark.full
 def test_the_worker_is_never_ready(real: Faulty, faults_page: FaultsPage) -> None:
     real.configure(worker={"startup_timeout_seconds": 20}, supervisor={"spare": "off"})
     real.start()
@@ -68,6 +70,7 @@ def test_the_worker_is_never_ready(real: Faulty, faults_page: FaultsPage) -> Non
         drill.wait_for_answer()
 
 
+@pytest.mark.full
 def test_fifty_kills_in_a_row(stand_in: StandIn, faults_page: FaultsPage) -> None:
     stand_in.configure(
         supervisor={"backoff_initial_seconds": 0.02, "backoff_max_seconds": 0.1,

@@ -23,6 +23,8 @@ from seacod.client import Busy
 from seacod.client.answers import Job
 from seacod.client.failures import PATIENT
 
+pytestmark = pytest.mark.full
+
 FILES = 30
 
 

@@ -16,6 +16,8 @@ import pytest
 import sounds
 from supervised import ROOT, Service, StandIn, wait_until
 
+pytestmark = pytest.mark.full
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
 
 

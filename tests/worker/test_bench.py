@@ -38,6 +38,7 @@ def test_recommended_limits_are_a_configuration() -> None:
     assert settings.asr.batch_seconds >= 5
 
 
+@pytest.mark.full
 def test_all_three_servers_transcribe_under_the_bench(tmp_path: Path) -> None:
     printed = bench(
         "throughput", "--clients", "2", "--seconds", "1", "--json", "--output", str(tmp_path)
@@ -76,6 +77,7 @@ SMALL = {
 }
 
 
+@pytest.mark.full
 def test_every_documented_bench_runs() -> None:
     documented = {
         command.split()[2]
@@ -97,6 +99,7 @@ def test_every_documented_bench_runs() -> None:
         assert words in said[name]
 
 
+@pytest.mark.full
 def test_starts_are_compared_with_another_revision() -> None:
     found = json.loads(bench("restart", "--against", "HEAD", "--rounds", "1", "--json"))
     assert len(found["against"]) == 40
