@@ -469,10 +469,16 @@ class World:
         return self.file
 
     def _start(self, settings: Settings, events: EventQueue, **given: Any) -> Worker:
-        worker = Worker(self, settings, events, **given)
+        worker, count = Worker(self, settings, events, **given), len(self._not_before)
         self.processes.append(worker)
         if not worker.is_spare:
             self._check_pace(worker)
+            self._promise(
+                self.workers._rolling is not None
+                or self._is_replacing(worker.replica)
+                or settings.asr == self.settings.for_worker(Replica(worker.replica, count)).asr,
+                "a start with settings that are not in use",
+            )
         return worker
 
     async def _probe(self) -> None:
@@ -497,7 +503,7 @@ class World:
         others = [
             one
             for one in self.alive()
-            if one.replica == number and not one.is_spare and not one.is_told_to_end
+            if one.replica == number and one._is_promoted and not one.is_told_to_end
         ]
         if others:
             return  # a replacement is there already: nothing is to be started
@@ -596,6 +602,9 @@ class World:
         mine = [one for one in self.alive() if one.replica == number]
         assert sum(one.accepts for one in mine) <= 1, "two workers in front"
         assert sum(one.is_spare and not one._is_promoted for one in mine) <= 2, "too many spares"
+        stable_seconds = self.settings.current.supervisor.stable_seconds
+        if any(one.accepts and self.clock.now - one.served_at >= stable_seconds for one in mine):
+            self._failures[number] = []
         if life.report.state is ServiceState.ABSENT and self.processes:
             is_over = self.stop_asked_at or self.workers.fatal_exit_code is not None
             assert is_over, "no worker, and none is due"

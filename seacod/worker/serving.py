@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from seacod.worker.acceptor import Acceptor, unix_socket
+from seacod.system.acceptor import Acceptor, unix_socket
 from seacod.worker.neighbours import Neighbours
+
+log = structlog.get_logger(__name__)
 
 # The sentences of a recording of some hours, sent along when a microphone comes back.
 _MAX_WEBSOCKET_MESSAGE_BYTES = 8 << 20
@@ -60,16 +64,16 @@ class Server(uvicorn.Server):
         if self.should_exit:
             return
         if self._neighbours is None:
-            self._acceptors = [Acceptor(self._listening, self._protocol)]
+            self._acceptors = [Acceptor(self._listening, self._connect)]
         else:
             self._own_socket = unix_socket(self._neighbours.own_socket)
             shared = Acceptor(
                 self._listening,
-                self._protocol,
+                self._connect,
                 is_crowded=self._neighbours.are_present,
                 is_my_turn=self._neighbours.is_my_turn,
             )
-            self._acceptors = [shared, Acceptor(self._own_socket, self._protocol)]
+            self._acceptors = [shared, Acceptor(self._own_socket, self._connect)]
         if not self._is_stopped:
             for acceptor in self._acceptors:
                 acceptor.start()
@@ -85,6 +89,14 @@ class Server(uvicorn.Server):
         if self._own_socket is not None and self._neighbours is not None:
             self._own_socket.close()
             self._neighbours.own_socket.unlink(missing_ok=True)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        except OSError as error:
+            log.info("connection_lost_at_once", error=str(error))
+            connection.close()
 
     def _protocol(self) -> Any:
         return self.config.http_protocol_class(  # type: ignore[call-arg]

@@ -9,7 +9,7 @@ exit_at_start (code), exit_with_cpu_threads (only with this setting, with 78), e
 exit_on_serve, never_ready, ignore_term, ignore_drain, garbage, answer_seconds; what it says of
 itself: device, running, gpu_reserved_bytes, beat (fields of every beat), beat_step (fields that
 grow with every beat), leak_bytes (kept, with every beat), tell_fault (kind, words);
-for hangs: silent (beats stop), blocked (the event loop stands still in C), progress_age_seconds (of
+for hangs: blocked (the event loop stands still in C), progress_age_seconds (of
 every beat), deaf (no HTTP answer). It answers every request 200 with its pid.
 """
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from seacod import protocol
 from seacod.config import Settings
 from seacod.paths import Paths
-from seacod.worker.acceptor import unix_socket
+from seacod.system.acceptor import unix_socket
 
 
 def _plan() -> dict[str, object]:
@@ -74,8 +74,6 @@ async def _main() -> int:
         writer.write(protocol.encode(protocol.Warm()))
         while not isinstance(await told(), protocol.Promote):
             writer.write(protocol.encode(protocol.Beat(0, 0, 0.0, 0.0)))
-        if "exit_on_promote" in plan:
-            return int(str(plan["exit_on_promote"]))
     device = str(plan.get("device", "cpu"))
     writer.write(protocol.encode(protocol.Ready("stand-in", device, 0.1)))
     if "tell_fault" in plan:
@@ -125,7 +123,7 @@ async def _main() -> int:
                 **{key: step * beats for key, step in steps.items()},
             }  # fmt: skip
             writer.write(protocol.encode(protocol.Beat(**told_beat)))
-            await asyncio.sleep(3600 if plan.get("silent") else 0.2)
+            await asyncio.sleep(0.2)
 
     beating = asyncio.ensure_future(beat())
     while message := await told():
@@ -137,8 +135,6 @@ async def _main() -> int:
             for key, value in message.changes.items():
                 print(f"told the worker: {key}={value}", file=sys.stderr, flush=True)
         if isinstance(message, protocol.Serve):
-            if "exit_on_serve" in plan:
-                return int(str(plan["exit_on_serve"]))
             server = await asyncio.start_server(answer, sock=listener)
             if os.environ.get(protocol.ENV_SEATS, "1") != "1":
                 own = Paths.resolve(settings).worker_socket(os.environ[protocol.ENV_SLOT])

@@ -512,6 +512,19 @@ def test_what_the_second_one_refuses_is_taken_back_from_the_first(make: Make) ->
     assert world.settings.current == before
 
 
+def test_what_was_refused_stays_refused_when_the_way_back_fails(make: Make) -> None:
+    world = make(2).started()
+    with_threads(world, 7)
+    world.until(lambda: world.front(0).settings.asr.cpu_threads == 7, 10)
+    world.plan = Plan(exit_at_start=1)
+    world.until(lambda: outcome(world) == "refused", 20)
+    world.pass_seconds(2)
+    world.plan = Plan()
+    world.front(0).exit(-9)
+    world.started()
+    assert world.front(0).settings.asr.cpu_threads != 7
+
+
 def test_each_has_its_spare(make: Make) -> None:
     world = make(2, supervisor={"spare": "on"}).started()
     world.until(lambda: all(life.report.spare for life in world.workers.lives), 20)

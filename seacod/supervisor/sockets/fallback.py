@@ -14,18 +14,14 @@ import socket
 from collections.abc import Callable
 from importlib import resources
 
-import structlog
-
 from seacod.supervisor.sockets.listener import Listener
-
-log = structlog.get_logger(__name__)
+from seacod.system.acceptor import Acceptor
 
 _HEAD_LIMIT_BYTES = 16 * 1024
 _HEAD_TIMEOUT_SECONDS = 5.0
 # How long a client that is still uploading is listened to after it has been answered. Closing
 # at once would send RST, and the client would never see the answer.
 _LINGER_SECONDS = 15.0
-_ACCEPTS_PER_TURN = 64
 _MAX_CONNECTIONS = 512
 
 _REASONS = {
@@ -57,12 +53,10 @@ class Fallback:
         listener: Listener,
         on_answer: Callable[[], None],
     ) -> None:
-        self._listener = listener.socket
+        self._acceptor = Acceptor(listener.socket, self._answer, limit=_MAX_CONNECTIONS)
         self._is_from_systemd = listener.is_from_systemd
         self._on_answer = on_answer
         self._reason = "starting"
-        self._is_open = False
-        self._tasks: set[asyncio.Task[None]] = set()
         self._template = (
             resources.files("seacod.supervisor.sockets").joinpath("waiting.html").read_text("utf-8")
         )
@@ -80,51 +74,15 @@ class Fallback:
             return
         self._reason = reason
         self._retry_after_seconds = retry_after_seconds
-        if not self._is_open:
-            self._is_open = True
-            # A plain reader callback: no task can be cancelled between accept(2) and its use,
-            # so no accepted connection is ever dropped.
-            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+        self._acceptor.start()
 
     def close(self) -> None:
         """Stop accepting; connections already accepted are answered to the end."""
-        if self._is_open:
-            self._is_open = False
-            asyncio.get_running_loop().remove_reader(self._listener)
+        self._acceptor.close()
 
     async def finish(self) -> None:
-        """Stop accepting and wait for the answers under way (for the service's end)."""
-        self.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self) -> None:
-        for _ in range(_ACCEPTS_PER_TURN):
-            if len(self._tasks) >= _MAX_CONNECTIONS:
-                # The rest waits in the kernel's queue until some of these are done.
-                self._pause_accepting(0.1)
-                return
-            try:
-                connection, _ = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                # Out of descriptors: the connection stays queued; try again a little later.
-                log.warning("front_door_could_not_accept", error=str(error))
-                self._pause_accepting(0.5)
-                return
-            connection.setblocking(False)
-            task = asyncio.ensure_future(self._answer(connection))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def _pause_accepting(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._listener)
-        loop.call_later(
-            seconds, lambda: self._is_open and loop.add_reader(self._listener, self._accept)
-        )
+        """Stop accepting and break off the answers under way (for the service's end)."""
+        await self._acceptor.abort()
 
     async def _answer(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()

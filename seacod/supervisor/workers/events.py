@@ -55,13 +55,15 @@ class ReplaceRequested:
     """A worker with these settings is to take over.
 
     `may_overlap`: the old one may serve until then, if host memory allows two. `request` comes
-    back in `ReplacementEnded`.
+    back in `ReplacementEnded`. `goes_back`: the settings in use were refused by another worker, so
+    there is no way back to them.
     """
 
     settings: Settings
     cause: str
     may_overlap: bool = True
     request: int = 0
+    goes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

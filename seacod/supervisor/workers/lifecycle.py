@@ -323,6 +323,8 @@ class Lifecycle:
         """Another worker is to take over, without a failed request."""
         if self._stopping.is_asked_for:
             return
+        if requested.goes_back and requested.settings == self._settings:
+            return
         # Also one that loads with settings that were new a moment ago; a spare that was made with
         # the very same settings is just what is needed.
         self._group.dismiss_others(requested.cause, keep_spare_for=requested.settings)

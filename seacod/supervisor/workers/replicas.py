@@ -134,8 +134,9 @@ class Replicas:
             self._settings.settle()
         else:
             self._settings.go_back()
-            for life in self.lives[: rolling.at]:
-                self._request(life, "another worker did not get ready")
+            # An overtaken reload may have reached any of them.
+            for life in self.lives:
+                self._request(life, "another worker did not get ready", goes_back=True)
         self._bus.publish(RolloverEnded(event.problem))
 
     def _may_give_up(self, replica: Replica) -> bool:
@@ -193,10 +194,11 @@ class Replicas:
         self._request(self.lives[rolling.at], rolling.cause, request=rolling.request)
 
     def _request(
-        self, life: Lifecycle, cause: str, *, may_overlap: bool = True, request: int = 0
-    ) -> None:
+        self, life: Lifecycle, cause: str, *, may_overlap: bool = True, request: int = 0,
+        goes_back: bool = False,
+    ) -> None:  # fmt: skip
         settings = self._settings.for_worker(life.replica)
-        life.events.put(ReplaceRequested(settings, cause, may_overlap, request))
+        life.events.put(ReplaceRequested(settings, cause, may_overlap, request, goes_back))
 
     # -- what is known ------------------------------------------------------------------------
 

@@ -94,6 +94,8 @@ class Rollover:
         """
         previous = self.current.previous if self.current is not None else in_use
         settings, cause = requested.settings, requested.cause
+        if requested.goes_back:
+            previous = settings
         self.current = Replacement(settings, previous, cause, front.pid, requested.request)
         if front.state is WorkerState.STARTING:
             front.terminate(End(ExitKind.STOPPED, cause))
