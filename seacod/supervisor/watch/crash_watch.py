@@ -15,6 +15,7 @@ from seacod.alerts.deduplicator import Deduplicator
 from seacod.supervisor.bus import Bus, WorkerCrashed
 from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.crashes import Crash
+from seacod.supervisor.watch.memory_series import in_words
 from seacod.supervisor.watch.replica_watch import ReplicaWatch
 
 log = structlog.get_logger(__name__)
@@ -64,8 +65,8 @@ class CrashWatch:
             await self._keep(self._unwritten.get_nowait())
 
     async def _keep(self, event: WorkerCrashed) -> None:
-        moments = self._replicas[event.replica.number].curves.all()
-        await asyncio.to_thread(crashes.keep, self._state, event.crash, self._evidence(), moments)
+        memory = self._replicas[event.replica.number].memory.rows()
+        await asyncio.to_thread(crashes.keep, self._state, event.crash, self._evidence(), memory)
 
     def _on_crash(self, event: WorkerCrashed) -> None:
         self._unwritten.put_nowait(event)
@@ -84,7 +85,7 @@ class CrashWatch:
             exit_status=crash.status,
             last_recording=crash.running,
             served_seconds=None if crash.served_seconds is None else round(crash.served_seconds),
-            memory_of_the_last_ten_minutes=self._replicas[event.replica.number].curves.in_words(),
+            memory_of_the_last_ten_minutes=in_words(self._replicas[event.replica.number].memory),
             dossier=str(directory),
             last_lines_of_the_worker=list(crash.last_lines),
             _picture=str(directory / crashes.PICTURE),

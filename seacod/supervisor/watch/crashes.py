@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from seacod.alerts.picture import plot
-from seacod.supervisor.watch.memory_series import Moment
+from seacod.supervisor.watch.memory_series import Memory
 
 log = structlog.get_logger(__name__)
 
@@ -61,22 +61,26 @@ def directory_of(state: Path, crash: Crash) -> Path:
     return state / "crashes" / f"{moment}-{crash.pid}"
 
 
-def keep(state: Path, crash: Crash, evidence: dict[str, Any], moments: list[Moment]) -> None:
+def keep(
+    state: Path, crash: Crash, evidence: dict[str, Any], memory: list[tuple[float, Memory]]
+) -> None:
     """Write the dossier. Blocking; never raises: a full disk must not add to the trouble."""
     directory = directory_of(state, crash)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / DOSSIER).write_text(
-            json.dumps(as_dict(crash, evidence, moments), ensure_ascii=False, indent=1), "utf-8"
+            json.dumps(as_dict(crash, evidence, memory), ensure_ascii=False, indent=1), "utf-8"
         )
-        (directory / PICTURE).write_bytes(picture(moments))
+        (directory / PICTURE).write_bytes(picture(memory))
         for old in sorted(directory.parent.iterdir())[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         log.warning("dossier_not_kept", directory=str(directory), error=error.strerror)
 
 
-def as_dict(crash: Crash, evidence: dict[str, Any], moments: list[Moment]) -> dict[str, Any]:
+def as_dict(
+    crash: Crash, evidence: dict[str, Any], memory: list[tuple[float, Memory]]
+) -> dict[str, Any]:
     """Everything, as JSON has it."""
     return {
         "at": crash.at,
@@ -92,15 +96,15 @@ def as_dict(crash: Crash, evidence: dict[str, Any], moments: list[Moment]) -> di
         "last_lines": list(crash.last_lines),
         "evidence": evidence,
         "memory": [
-            [round(m.at, 1), m.worker_bytes, m.gpu_used_bytes, m.gpu_own_bytes] for m in moments
+            [round(at, 1), m.worker_bytes, m.gpu_used_bytes, m.gpu_own_bytes] for at, m in memory
         ],
     }
 
 
-def picture(moments: list[Moment]) -> bytes:
+def picture(memory: list[tuple[float, Memory]]) -> bytes:
     """The worker's host memory and the GPU's, as PNG."""
-    host = [(m.at, float(m.worker_bytes)) for m in moments if m.worker_bytes is not None]
-    gpu = [(m.at, float(m.gpu_used_bytes)) for m in moments if m.gpu_used_bytes is not None]
+    host = [(at, float(m.worker_bytes)) for at, m in memory if m.worker_bytes is not None]
+    gpu = [(at, float(m.gpu_used_bytes)) for at, m in memory if m.gpu_used_bytes is not None]
     return plot([host, gpu])
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import collections
-import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import psutil
 
 from seacod.accelerators.base import Gpu
 from seacod.protocol import Beat
+from seacod.supervisor.watch.time_series import TimeSeries
 
 INTERVAL_SECONDS = 15.0
 _KEPT_SECONDS = 3600.0
@@ -34,10 +33,7 @@ class History:
     """A ring of figures, one every `INTERVAL_SECONDS`."""
 
     def __init__(self) -> None:
-        self._kept: collections.deque[tuple[float, HourFigures]] = collections.deque(
-            maxlen=int(_KEPT_SECONDS / INTERVAL_SECONDS)
-        )
-        self._last = float("-inf")
+        self._series: TimeSeries[HourFigures] = TimeSeries(INTERVAL_SECONDS, _KEPT_SECONDS)
         self._answered: tuple[tuple[int | None, ...], int] | None = None
 
     def look(
@@ -55,35 +51,27 @@ class History:
             worker_bytes: their resident memory.
             gpu: the one the first is on.
         """
-        now = time.monotonic()
-        elapsed = now - self._last
         # The caller's own rhythm is not exact.
-        if elapsed < INTERVAL_SECONDS - 1.0:
+        elapsed = self._series.due(slack_seconds=1.0)
+        if elapsed is None:
             return
-        self._last = now
         ratio = gpu.utilization_ratio if gpu is not None else None
-        self._kept.append(
-            (
-                time.time(),
-                HourFigures(
-                    self._rate(pids, beat, elapsed),
-                    beat.in_flight if beat is not None else None,
-                    beat.queue_depth if beat is not None else None,
-                    psutil.cpu_percent(),
-                    _used_memory(),
-                    worker_bytes,
-                    gpu.used_bytes if gpu is not None else None,
-                    None if ratio is None else 100.0 * ratio,
-                ),
+        self._series.add(
+            HourFigures(
+                self._rate(pids, beat, elapsed),
+                beat.in_flight if beat is not None else None,
+                beat.queue_depth if beat is not None else None,
+                psutil.cpu_percent(),
+                _used_memory(),
+                worker_bytes,
+                gpu.used_bytes if gpu is not None else None,
+                None if ratio is None else 100.0 * ratio,
             )
         )
 
     def as_lists(self) -> dict[str, list[Any]]:
         """`times` in Unix seconds, and a list as long for each figure."""
-        kept = list(self._kept)
-        rows = [asdict(figures) for _, figures in kept]
-        lists = {f.name: [_rounded(row[f.name]) for row in rows] for f in fields(HourFigures)}
-        return {"times": [round(at, 1) for at, _ in kept], **lists}
+        return self._series.as_lists(tuple(field.name for field in fields(HourFigures)))
 
     def _rate(
         self, pids: tuple[int | None, ...], beat: Beat | None, elapsed: float
@@ -102,7 +90,3 @@ class History:
 def _used_memory() -> int:
     memory = psutil.virtual_memory()
     return int(memory.total - memory.available)
-
-
-def _rounded(value: float | None) -> float | None:
-    return round(value, 1) if isinstance(value, float) else value

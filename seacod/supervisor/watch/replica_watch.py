@@ -51,7 +51,7 @@ class ReplicaWatch:
     ) -> None:
         self.life = life
         self.replica = life.replica
-        self.curves = memory_series.Curves()
+        self.memory = memory_series.memory_series()
         # Its own resident memory at the last look.
         self.host_bytes: int | None = None
         self._workers = workers
@@ -92,7 +92,7 @@ class ReplicaWatch:
         host = self.host_bytes = resident_bytes(report.pid) if report.pid is not None else None
         own = gpu.used_by(life.pids()) if gpu is not None else None
         used = gpu.used_bytes if gpu is not None else None
-        self.curves.add(memory_series.Moment(time.time(), host, used, own))
+        self.memory.add(memory_series.Memory(host, used, own))
         if report.state is not ServiceState.SERVING or beat is None or report.pid is None:
             return
         if host is None or report.replacement is not None:
