@@ -25,10 +25,10 @@ def snapshot(
     """Figures of the machine and the service. Quick: it runs on the event loop.
 
     Args:
-        settings: in use.
-        workers: whose reports are shown.
+        settings: the holder of the settings.
+        workers: all workers, whose reports are shown.
         watches: what else is known.
-        watchdog_at: on the monotonic clock, when systemd was last told that we live.
+        watchdog_at: when systemd was last told that we live, on the monotonic clock.
     """
     reports, whole = [life.report for life in workers.lives], workers.report
     is_serving = whole.state is ServiceState.SERVING

@@ -21,7 +21,7 @@ def status_text(report: Report, port: int, serving: int, workers: int, gpu: Gpu 
     """The state of the service in one line.
 
     Args:
-        report: of the service as a whole.
+        report: what is known of the service as a whole.
         port: it listens on.
         serving: workers that serve, of all `workers`.
         gpu: the one the first worker uses.

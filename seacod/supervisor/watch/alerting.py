@@ -33,7 +33,7 @@ class Alerting:
     """Everything about alerts that a service has one of.
 
     Args:
-        settings: in use.
+        settings: the holder of the settings.
         evidence: figures and lines for every alert.
         heartbeats: where proof of life is shown.
         bus: tells what the workers' lives have to say.

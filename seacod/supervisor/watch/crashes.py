@@ -30,14 +30,14 @@ class Crash:
 
     Args:
         at: Unix seconds.
-        pid: of the worker.
+        pid: the pid of the worker.
         cause: in words.
         kind: a value of `ExitKind`.
         status: exit code, or the negated signal number.
         in_state: what it was doing.
         served_seconds: how long it had served; None if it never did.
         in_flight: requests inside it, by its last beat: what is lost.
-        queue_depth: of them, how many had not begun.
+        queue_depth: how many of those requests had not begun.
         running: the recordings the model was at.
         last_lines: what it printed last: traceback, stacks.
     """

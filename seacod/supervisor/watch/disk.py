@@ -27,7 +27,7 @@ class Housekeeping:
     """One task of the supervisor.
 
     Args:
-        settings: in use; uploads lie in its directory for temporary files.
+        settings: the holder of the settings, which says where uploads lie.
         deduplicator: who is told.
         on_swept: told how many files each sweep has removed.
         heartbeats: where proof of life is shown.

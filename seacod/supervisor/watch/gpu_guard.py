@@ -25,9 +25,9 @@ class WorkerOnGpu:
     """What the guard has to know of our workers.
 
     Args:
-        device: of the one in front, as PyTorch calls it.
+        device: the device of the worker in front, as PyTorch calls it.
         environment: where it finds which GPUs it sees.
-        pids: of all.
+        pids: the pids of all workers.
         reserved_bytes: what the one in front says it holds; it knows even where the driver tells
             nothing of processes (other pid namespaces, WSL), save for the context's own part.
     """
@@ -52,8 +52,8 @@ class GpuGuard:
     """Watches one GPU, that of one or several workers in front.
 
     Args:
-        settings: in use.
-        workers: on that GPU.
+        settings: the holder of the settings.
+        workers: the workers on that GPU.
         deduplicator: who is told.
     """
 
@@ -70,7 +70,7 @@ class GpuGuard:
         self._uuid = ""
 
     def sampled(self, gpus: list[Gpu]) -> None:
-        """A reading of all GPUs."""
+        """Judge a reading of all GPUs."""
         self._deduplicator.cleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
         worker = self._workers.look()
         gpu = visible(gpus, worker.device, worker.environment)

@@ -17,7 +17,7 @@ _KEPT_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class HourFigures:
-    """One moment. None: nobody knew, for example because no worker was there."""
+    """The figures of one moment. None: nobody knew, for example because no worker was there."""
 
     requests_per_minute: float | None
     in_flight: int | None

@@ -12,7 +12,7 @@ _KEPT_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One reading, in bytes. None: unknown then."""
+    """The memory at one moment, in bytes; None where it was unknown."""
 
     worker_bytes: int | None
     gpu_used_bytes: int | None

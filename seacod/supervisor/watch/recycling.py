@@ -83,7 +83,7 @@ class LeakWatch:
 
 
 def _slope(xs: list[int], ys: list[int]) -> float:
-    """Of the least-squares line through the points."""
+    """The slope of the least-squares line through the points."""
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
     spread = sum((x - mean_x) ** 2 for x in xs)
     if not spread:

@@ -34,9 +34,9 @@ class ReplicaWatch:
     """The watch over one replica.
 
     Args:
-        life: of that replica.
-        workers: of all replicas; has a new worker take over where one is needed.
-        settings: in use.
+        life: the life of that replica.
+        workers: replace a worker that has to go.
+        settings: the holder of the settings.
         deduplicator: who is told.
         bus: tells of the worker's beats.
     """
@@ -119,7 +119,7 @@ class ReplicaWatch:
 
     @property
     def reserved_bytes(self) -> int:
-        """What its worker says it holds on the GPU."""
+        """GPU memory that its worker says it holds."""
         beat = self.life.report.beat
         return beat.gpu_reserved_bytes if beat is not None else 0
 
@@ -140,7 +140,7 @@ class GpuShare:
 
     Args:
         group: the replicas.
-        workers: of all GPUs.
+        workers: the workers of the whole service.
     """
 
     def __init__(self, group: Sequence[ReplicaWatch], workers: Replicas) -> None:

@@ -40,7 +40,7 @@ class TimeSeries(Generic[Row]):
         return elapsed if elapsed >= self._interval_seconds - slack_seconds else None
 
     def add(self, row: Row) -> None:
-        """A reading of this moment."""
+        """Append a reading of this moment."""
         self._added_at = self._clock.monotonic()
         self._rows.append((self._clock.time(), row))
 

@@ -40,7 +40,7 @@ class Watches:
     """The watches of one service.
 
     Args:
-        settings: in use.
+        settings: the holder of the settings.
         workers: who is watched.
         bus: tells what happens to them.
         metrics: where figures go.

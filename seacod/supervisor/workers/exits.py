@@ -71,7 +71,7 @@ def classify(status: int, *, is_out_of_memory: bool) -> End:
     if status == EX_CONFIG:
         return End(ExitKind.CONFIGURATION, f"exit code {status} (configuration)")
     if status == EX_UNAVAILABLE:
-        return End(ExitKind.MODEL, f"exit code {status} (model not to be had)")
+        return End(ExitKind.MODEL, f"exit code {status} (model not available)")
     return End(ExitKind.FAILED, f"exit code {status}")
 
 

@@ -29,7 +29,7 @@ class Cgroup:
 
     @classmethod
     def own(cls) -> Cgroup:
-        """That of this process; in a hybrid layout memory belongs to version 1."""
+        """The cgroup of this process; in a hybrid layout memory belongs to version 1."""
         unified = ""
         try:
             lines = Path("/proc/self/cgroup").read_text("ascii").splitlines()

@@ -58,7 +58,7 @@ TICK_SECONDS = 1.0
 _FIRST_START_ESTIMATE_SECONDS = 25.0
 _FIRST_PROMOTION_ESTIMATE_SECONDS = 3.0
 # A start that ends so before anything was ever served ends the service, too: trying again changes
-# nothing (configuration), or is systemd's to do (model not to be had).
+# nothing (configuration), or is systemd's to do (model not available).
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
 # A worker is told of so many of those before it that ended by their own fault.
 _BLAMED_KEPT = 20

@@ -29,7 +29,7 @@ async def probe_forever(
     """Probe the worker of one replica again and again.
 
     Args:
-        life: of that replica.
+        life: the life of that replica.
         url: the service's, where its only worker answers. Of several workers each is asked at its
             own socket: through the shared one it would be answered by whoever is quicker.
         settings: an interval of 0 means that nothing is asked.

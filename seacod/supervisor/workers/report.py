@@ -71,7 +71,7 @@ class Report:
     notices: list[ReportedEvent] = field(default_factory=list)
 
     def caused(self, at: float, cause: str) -> None:
-        """A restart that nobody asked for."""
+        """Count a restart that nobody asked for."""
         self.restarts += 1
         self.last_restarts = [*self.last_restarts, Restart(at, cause)][-KEPT_CAUSES:]
 

@@ -37,7 +37,7 @@ class Replacement:
         settings: what it uses: new ones after a reload, the same when it only is to be a fresh one.
         previous: come back when no worker gets ready with the new ones.
         cause: in words.
-        old_pid: of the worker it takes over from.
+        old_pid: the pid of the worker it takes over from.
         request: which request this answers.
     """
 

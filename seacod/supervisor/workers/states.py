@@ -38,7 +38,7 @@ TRANSITIONS: dict[WorkerState, frozenset[WorkerState]] = {
 
 
 class ServiceState(enum.Enum):
-    """What the service as a whole is doing: that of the worker in front, or of the pause."""
+    """What the service as a whole is doing: what its worker in front does, or its pause."""
 
     ABSENT = "absent"
     """No worker, and none is due (before the first start, after the last stop)."""

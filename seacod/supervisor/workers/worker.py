@@ -99,7 +99,7 @@ class Worker:
     # -- what it says -----------------------------------------------------------------------
 
     def hear(self, message: protocol.FromWorker) -> None:
-        """A message of its; whether it may serve (`Ready`) is decided by `lifecycle.py`."""
+        """Take in a message; whether it may serve (`Ready`) is decided by `lifecycle.py`."""
         if isinstance(message, protocol.Beat):
             self.beat = message
             self.vitals.beat(message)
