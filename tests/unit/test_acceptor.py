@@ -1,0 +1,121 @@
+"""Accepting on a socket that others hold, too: nothing that was accepted is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from seacod.supervisor.sockets.fallback import Fallback
+from seacod.supervisor.sockets.listener import Listener, bind
+from seacod.system.acceptor import Acceptor
+
+CLIENTS = 50
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with contextlib.closing(bind("127.0.0.1", 0, "server")) as one:
+        yield one
+
+
+async def ask(listening: socket.socket) -> bytes:
+    """One request; what came back until the other side closed."""
+    reader, writer = await asyncio.open_connection(*listening.getsockname())
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def answer(connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    with connection:
+        await loop.sock_recv(connection, 4096)
+        await loop.sock_sendall(connection, b"hello")
+
+
+def test_closed_in_the_very_turn_of_accepting_it_serves_what_it_has(
+    listening: socket.socket,
+) -> None:
+    async def run() -> None:
+        for _ in range(CLIENTS):
+            first = Acceptor(listening, answer)
+            first.start()
+            asking = asyncio.create_task(ask(listening))
+            # The first one stops as soon as it holds the connection.
+            while not first._tasks:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            await first.stop()
+            assert await asyncio.wait_for(asking, 10) == b"hello"
+
+    asyncio.run(run())
+
+
+def test_what_is_not_accepted_is_left_to_the_next(listening: socket.socket) -> None:
+    async def run() -> None:
+        one, other = Acceptor(listening, answer), Acceptor(listening, answer)
+        one.start()
+        one.close()
+        asking = [asyncio.create_task(ask(listening)) for _ in range(CLIENTS)]
+        other.start()
+        assert await asyncio.wait_for(asyncio.gather(*asking), 10) == [b"hello"] * CLIENTS
+        await other.stop()
+
+    asyncio.run(run())
+
+
+def test_no_more_than_the_limit_are_served_at_once(listening: socket.socket) -> None:
+    at_once = most = 0
+
+    async def counted(connection: socket.socket) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await answer(connection)
+        at_once -= 1
+
+    async def run() -> None:
+        acceptor = Acceptor(listening, counted, limit=3)
+        acceptor.start()
+        asking = [ask(listening) for _ in range(10)]
+        assert await asyncio.wait_for(asyncio.gather(*asking), 30) == [b"hello"] * 10
+        await acceptor.stop()
+
+    asyncio.run(run())
+    assert most == 3
+
+
+@pytest.mark.parametrize("is_from_systemd", [False, True])
+def test_the_fallback_answers_while_it_is_open_and_leaves_systemds_socket_alone(
+    listening: socket.socket, is_from_systemd: bool
+) -> None:
+    answers = 0
+
+    def count() -> None:
+        nonlocal answers
+        answers += 1
+
+    async def run() -> None:
+        fallback = Fallback(Listener(listening, is_from_systemd), count)
+        fallback.open("starting", lambda: 7)
+        told = await asyncio.wait_for(ask(listening), 10)
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 7\r\n" in told
+        fallback.open("stopping", lambda: 7)
+        asking = asyncio.create_task(ask(listening))
+        if is_from_systemd:
+            # It waits in the socket for the service's next start.
+            next_start = Acceptor(listening, answer)
+            next_start.start()
+            assert await asyncio.wait_for(asking, 10) == b"hello"
+            await next_start.stop()
+        else:
+            assert b"is being stopped" in await asyncio.wait_for(asking, 10)
+        await fallback.finish()
+
+    asyncio.run(run())
+    assert answers == (1 if is_from_systemd else 2)
