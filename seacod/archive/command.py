@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -60,29 +61,31 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
     items = inputs.items(archive.given, wanted)
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
-    ray = _connected(archive.ray)
-    ledger = ArchiveLedger(archive.output)
-    so_far = progress.ArchiveProgress(len(items), sum(item.size_bytes or 0 for item in items))
-    serving = _serve_metrics(so_far, archive.metrics_port)
-    try:
-        count, resources = _places(ray, settings)
-        print(_beginning(len(items), count, resources, ray), file=sys.stderr)
-        actor = ray.remote(actor).options(**resources, max_restarts=0, max_concurrency=16)
-        body = settings.model_dump_json()
-        order = ArchiveOrder(wanted, archive.hotwords, archive.is_again, archive.ray == "local")
-        pool = Pool(
-            ray, lambda: actor.remote(body, wanted.name), count, items, order, ledger, so_far
-        )
-        teller = progress.Teller(so_far)
+    # Ray tells there of nodes that are lost, and the standard output is for the summary alone.
+    with contextlib.redirect_stdout(sys.stderr):
+        ray = _connected(archive.ray)
+        ledger = ArchiveLedger(archive.output)
+        so_far = progress.ArchiveProgress(len(items), sum(item.size_bytes or 0 for item in items))
+        serving = _serve_metrics(so_far, archive.metrics_port)
         try:
-            pool.run(teller.tell)
+            count, resources = _places(ray, settings)
+            print(_beginning(len(items), count, resources, ray), file=sys.stderr)
+            actor = ray.remote(actor).options(**resources, max_restarts=0, max_concurrency=16)
+            body = settings.model_dump_json()
+            order = ArchiveOrder(wanted, archive.hotwords, archive.is_again, archive.ray == "local")
+            pool = Pool(
+                ray, lambda: actor.remote(body, wanted.name), count, items, order, ledger, so_far
+            )
+            teller = progress.Teller(so_far)
+            try:
+                pool.run(teller.tell)
+            finally:
+                teller.close()
         finally:
-            teller.close()
-    finally:
-        ledger.close()
-        ray.shutdown()
-        if serving is not None:
-            serving.shutdown()
+            ledger.close()
+            ray.shutdown()
+            if serving is not None:
+                serving.shutdown()
     told = progress.summary(so_far)
     print(so_far.sentence(), file=sys.stderr)
     print(json.dumps(told, ensure_ascii=False))
