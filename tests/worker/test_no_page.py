@@ -14,9 +14,9 @@ import sounds
 from supervised import PATIENCE_SECONDS, Service
 
 from seacod.client import status_socket
-from seacod.proving.checks import serving
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Status
+from seacod.proving.checks.items import serving
 
 
 @pytest.fixture(scope="module")
