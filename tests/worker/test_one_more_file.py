@@ -58,6 +58,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def grown(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("grown"))
+    service.configure(server={"page": "on"})
     service.environment = {"PYTHONPATH": str(copy)}
     with pytest.MonkeyPatch.context() as patch:
         # Python looks into the working directory first.
