@@ -47,4 +47,4 @@ def test_who_does_not_answer_is_named_and_the_rest_is_told(live: Service) -> Non
 def test_what_is_no_host() -> None:
     done = status("--host", "a,b c")
     assert done.returncode == 1
-    assert "--host b c: is no host; write NAME, NAME:PORT" in done.stderr
+    assert "--host b c: is not a host; write NAME, NAME:PORT" in done.stderr
