@@ -19,7 +19,7 @@ from seacod.worker import canary
 class SteeredEngine:
     """Stands in for the model: the canary's timing is looked at, not its hearing."""
 
-    name, device, vad = "steered", "cpu", None
+    name, device, voice = "steered", "cpu", None
 
     def reserved_bytes(self) -> int:
         return 0
