@@ -198,7 +198,7 @@ class CannotWrite(SeacodError):
 
 
 class InferenceFailed(SeacodError):
-    """The model raised something nobody foresaw; the log has the details."""
+    """The model raised an unexpected error; the log has the details."""
 
     code = "inference_failed"
     http_status = 500

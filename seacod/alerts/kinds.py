@@ -67,7 +67,7 @@ KINDS = {
              "显存不足，部分录音无法处理"),
         AlertKind("error_rate", _C, "many requests fail", "大量请求失败", True),
         AlertKind("queue_full", _W, "the queue is full", "队列持续占满", True),
-        AlertKind("stalled", _C, "work is waiting and the model does not get on",
+        AlertKind("stalled", _C, "work is waiting and the model makes no progress",
              "有任务等待但模型没有进展", True),
         AlertKind("disk_low", _W, "the disk is running full", "磁盘空间不足", True),
         AlertKind("disk_full", _C, "uploads are refused for want of disk space",

@@ -38,7 +38,7 @@ class SentenceWriter:
         self.engine: Recogniser
 
     async def load(self) -> None:
-        """Read the grammars; raises the `SeacodError` that says why they cannot be had."""
+        """Read the grammars; raises the `SeacodError` that says why they are unavailable."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._itn.load)
 
     async def write(self, recognised: Recognised, start: float, end: float) -> list[Segment]:

@@ -29,7 +29,7 @@ def fleet(hosts: str, key: str | None, *, as_json: bool) -> tuple[str, int]:
         What to print, and the exit code: 0 when all of them serve, 1 otherwise.
 
     Raises:
-        BadRequest: one of them is no host.
+        BadRequest: one of them is not a host.
     """
     urls = {name: _url(name) for name in dict.fromkeys(one.strip() for one in hosts.split(","))}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seacod-ask") as pool:
@@ -64,7 +64,7 @@ def _ask(name: str, url: str, key: str | None) -> dict[str, Any]:
         return {"host": name, "state": "unreachable", "remark": error.cause}
     except (Refused, NoSeacod) as error:
         asks = isinstance(error, Refused) and error.status == 401
-        remark = "asks for a key (--key)" if asks else "what answers is no seacod"
+        remark = "asks for a key (--key)" if asks else "what answers is not seacod"
         return {"host": name, "state": "unknown", "remark": remark}
     service = system.service or {}
     return {

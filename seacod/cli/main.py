@@ -27,7 +27,7 @@ def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:
 
     Args:
         call: the command.
-        is_daemon: what nobody foresaw is raised, for the journal; people get a sentence.
+        is_daemon: an unexpected error is raised, for the journal; people get a sentence.
     """
     try:
         return call()

@@ -30,7 +30,7 @@ def fetch(options: argparse.Namespace) -> int:
     """Download one model with what it needs besides, then load it for a trial.
 
     Raises:
-        ModelUnavailable: it cannot be had, or does not load.
+        ModelUnavailable: it cannot be fetched, or does not load.
     """
     from seacod import logs
     from seacod.asr.recognisers import registry as recognisers

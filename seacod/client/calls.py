@@ -148,7 +148,7 @@ def understood(made: Callable[[bytes], T], body: bytes) -> T:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         words = f"{type(error).__name__}: {error}"
         raise NoSeacod(
-            f"what answers is no seacod ({words})", f"应答不是来自 seacod（{words}）"
+            f"what answers is not seacod ({words})", f"应答不是来自 seacod（{words}）"
         ) from None
 
 
@@ -160,7 +160,7 @@ def address(url: str) -> str:
     """
     if not url.startswith(("http://", "https://")):
         raise BadRequest(
-            f"{url}: is no address; it begins with http:// or https://",
+            f"{url}: is not an address: it must begin with http:// or https://",
             f"{url}：地址应以 http:// 或 https:// 开头",
         )
     return url.rstrip("/")
@@ -178,7 +178,9 @@ def told_apart(url: str) -> Iterator[None]:
     except httpx.TransportError as error:
         raise BrokenOff(str(error) or type(error).__name__) from None
     except httpx.InvalidURL as error:
-        raise BadRequest(f"{url}: is no address ({error})", f"{url}：地址无效（{error}）") from None
+        raise BadRequest(
+            f"{url}: is not an address ({error})", f"{url}：地址无效（{error}）"
+        ) from None
 
 
 def _progress(body: bytes) -> Progress:

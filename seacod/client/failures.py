@@ -35,7 +35,7 @@ class BrokenOff(SeacodError):
 
 
 class NoSeacod(SeacodError):
-    """What answers is no seacod."""
+    """What answers is not seacod."""
 
     code = "no_seacod"
 

@@ -61,7 +61,7 @@ def status_at(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: nobody answers.
-        ValueError: what answers is no seacod.
+        ValueError: what answers is not seacod.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_TIMEOUT_SECONDS)
@@ -103,7 +103,7 @@ def reload_at(path: Path) -> dict[str, Any]:
         time.sleep(_POLL_SECONDS)
     if told["state"] == "refused":
         raise ConfigError(
-            f"{told['problem']}\nthe settings before stay in use",
+            f"{told['problem']}\nthe previous settings stay in use",
             f"{told['problem']}\n继续使用之前的配置",
         )
     return told

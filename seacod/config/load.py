@@ -194,7 +194,7 @@ def _read_mapping(
         where = f"{file}:{key_node.start_mark.line + 1}"
         path = (*prefix, key)
         if key in seen:
-            out.problems.append(f"{where}: {'.'.join(path)}: stands twice in this file")
+            out.problems.append(f"{where}: {'.'.join(path)}: is set twice in this file")
             continue
         seen.add(key)
         if path in sections:

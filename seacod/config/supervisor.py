@@ -72,7 +72,7 @@ class SupervisorSettings(Section, applies="live"):
     beat_timeout_seconds: float = setting(
         15.0,
         "Without a sign of life from the worker's event loop for this long, it counts as hung",
-        "多久没有收到工作进程的心跳即视为卡死（秒）",
+        "多久没有收到识别进程的心跳即视为卡死（秒）",
         ge=2,
         le=600,
     )

@@ -46,7 +46,7 @@ def chosen(field: str, given: str | None, allowed: Sequence[OutputFormat]) -> Ou
         allowed: those there are here.
 
     Raises:
-        BadRequest: it is none of them.
+        BadRequest: there is no such format.
     """
     for known in allowed:
         if (given or DEFAULT) == known.name:

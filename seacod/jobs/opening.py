@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 def open_store(directory: Path, address: str = "", password: str | None = None) -> JobStore:
     """The store of this machine, or with an address the one it shares with others. An embedded
-    database that is damaged is set aside and begun anew.
+    database that is damaged is set aside, and an empty one takes its place.
 
     Args:
         directory: on this machine; made if it is missing.

@@ -80,7 +80,7 @@ class Reloader:
         self._bus.publish(
             AlertRaised(
                 "configuration",
-                f"The file was not taken over; the settings before stay in use: {problem}",
+                f"The new configuration was refused; the previous settings stay in use: {problem}",
                 f"新的配置未生效，继续使用之前的配置：{problem}",
             )
         )

@@ -117,12 +117,12 @@ def test_config_check_names_the_line_of_what_cannot_work(tmp_path: Path) -> None
         f"{file}:2: alerts.mail_server: 'no-such-host.invalid': there is no such host"
         in told.stderr
     )
-    assert f"{file}:5: alerts.muted: 'worker_crashd' is no kind of alert" in told.stderr
+    assert f"{file}:5: alerts.muted: 'worker_crashd' is not a kind of alert" in told.stderr
     file.write_text("\n".join([*lines[:3], "  mail_to: b@example.org, nobody"]))
     told = seacod("config", "check", str(file))
     assert told.returncode == 78
     assert f"{file}:4: alerts.mail_to: " in told.stderr
-    assert "'nobody' is no mail address" in told.stderr
+    assert "'nobody' is not a mail address" in told.stderr
     file.write_text("\n".join(lines[:2]))
     told = seacod("config", "check", str(file))
     assert f"{file}:2: alerts.mail_server: needs alerts.mail_to, too" in told.stderr

@@ -224,7 +224,7 @@ def test_nobody_there_and_an_address_that_is_none() -> None:
     with Client(f"http://127.0.0.1:{free_port()}", retry=QUICK) as client:
         with pytest.raises(Unreachable, match="no seacod answers at http://127"):
             client.system()
-    with pytest.raises(BadRequest, match="begins with http"):
+    with pytest.raises(BadRequest, match="must begin with http"):
         Client("example.com")
 
 

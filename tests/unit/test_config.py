@@ -147,7 +147,7 @@ def test_an_impossible_combination_within_a_section_names_key_and_line(tmp_path:
         ("server: [1, 2\n", "not valid YAML"),
         ("- a\n- b\n", "1: expected sections"),
         ("server: 7\n", "1: server: is a section"),
-        ("server:\n  port: 1\n  port: 2\n", "3: server.port: stands twice"),
+        ("server:\n  port: 1\n  port: 2\n", "3: server.port: is set twice"),
         ("server:\n  port:\n", "2: server.port: is empty; it must be a whole number"),
     ],
 )

@@ -40,7 +40,7 @@ def test_who_does_not_answer_is_named_and_the_rest_is_told(live: Service) -> Non
     assert told["serving"] == 1
     assert [one["state"] for one in told["hosts"]] == ["serving", "unreachable", "unknown"]
     assert told["hosts"][1]["host"] == nobody
-    assert "is no seacod" in told["hosts"][2]["remark"]
+    assert "is not seacod" in told["hosts"][2]["remark"]
     assert isinstance(told["hosts"][0]["restarts"], int)
 
 

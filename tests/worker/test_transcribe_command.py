@@ -53,7 +53,9 @@ def test_one_recording_is_printed(live: Service, recordings: Path) -> None:
 def test_an_address_that_is_none_and_a_model_that_is_none(recordings: Path) -> None:
     done = run(recordings / "in/a.flac", "--url", "asr.example.com")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("seacod: --url asr.example.com: is no address; it begins with")
+    assert done.stderr.startswith(
+        "seacod: --url asr.example.com: is not an address: it must begin with"
+    )
     done = run(recordings / "in/a.flac", "--local", "--model", "nix")
     assert done.returncode == 1
     assert "asr.model: 'nix' is not a model: use builtin" in done.stderr

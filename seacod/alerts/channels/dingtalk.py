@@ -57,7 +57,7 @@ class DingTalk(Channel[DingTalkKeys]):
         """Hand the message to the robot."""
         url, secret = self.secret("dingtalk_url_file"), self.secret("dingtalk_secret_file")
         if url is None:
-            raise Undelivered("there is no address of a robot any more", is_ours=True)
+            raise Undelivered("the address of the robot is no longer configured", is_ours=True)
         text = composed.markdown.encode()[:_LIMIT_BYTES].decode("utf-8", "ignore")
         body = {"msgtype": "markdown", "markdown": {"title": composed.subject[:100], "text": text}}
         signed_url = sign(url, secret, int(time.time() * 1000)) if secret else url

@@ -79,7 +79,7 @@ class MailKeys(Section, applies="live"):
     def _mail_addresses(cls, value: str) -> str:
         for address in addresses(value):
             if not _ADDRESS.fullmatch(address):
-                raise ValueError(f"{address!r} is no mail address")
+                raise ValueError(f"{address!r} is not a mail address")
         return value
 
     @model_validator(mode="after")

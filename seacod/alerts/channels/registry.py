@@ -35,7 +35,7 @@ def problems(settings: AlertSettings) -> Iterator[tuple[str, str]]:
         yield from channel(settings).problems()
     for name in filter(None, (part.strip() for part in settings.muted.split(","))):
         if name not in KINDS:
-            yield "muted", f"{name!r} is no kind of alert; they are: {', '.join(KINDS)}"
+            yield "muted", f"{name!r} is not a kind of alert; they are: {', '.join(KINDS)}"
 
 
 def switches() -> str:

@@ -39,7 +39,7 @@ class Webhook(Channel[WebhookKeys]):
         """Hand the message over."""
         url = self.secret("webhook_url_file")
         if url is None:
-            raise Undelivered("there is no address of a webhook any more", is_ours=True)
+            raise Undelivered("the address of the webhook is no longer configured", is_ours=True)
         status, said = await http.post(
             url,
             {

@@ -99,7 +99,7 @@ def bind(host: str, port: int, section: str) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror:
-        raise ConfigError(f"{section}.host: {host!r} is no address of this machine") from None
+        raise ConfigError(f"{section}.host: {host!r} is not an address of this machine") from None
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

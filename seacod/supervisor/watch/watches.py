@@ -32,7 +32,7 @@ from seacod.supervisor.workers.states import ServiceState
 
 log = structlog.get_logger(__name__)
 
-# Before a watch that broke is begun anew.
+# Before a watch that broke is started again.
 _BROKEN_PAUSE_SECONDS = 5.0
 
 
@@ -96,8 +96,8 @@ class Watches:
             tasks.start_soon(self._kept_going, name, run, name=name)
 
     async def _kept_going(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """A watch that breaks is begun anew: none is worth the service. One that keeps breaking
-        gives no heartbeat, and the supervisor as a whole is begun anew by systemd's watchdog."""
+        """A watch that breaks is started again: none is worth the service. One that keeps breaking
+        gives no heartbeat, and the supervisor as a whole is restarted by systemd's watchdog."""
         while True:
             try:
                 await run()

@@ -160,12 +160,12 @@ class Rollover:
         problem = worker.fault.message if worker.fault is not None else end.cause
         log.error(
             "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem,
-            hint="the settings before stay in use",
+            hint="the previous settings stay in use",
         )  # fmt: skip
         self._telling.raised(
             "configuration",
             f"No worker gets ready with the new settings: {problem} "
-            "The settings before stay in use.",
+            "The previous settings stay in use.",
             f"识别进程无法以新的配置启动：{problem} 继续使用之前的配置。",
         )
         self._ended(replacement.request, problem)

@@ -110,7 +110,7 @@ def handle_storage(app: FastAPI) -> None:
 
 
 def broke(request: Request, error: Exception) -> Response:
-    """The answer to an error that nobody foresaw."""
+    """The answer to an unexpected error."""
     log.error("request_broke", path=request.url.path, exc_info=error)
     return answer(
         request, 500, "internal",
