@@ -79,7 +79,7 @@ class GeneralAlertSettings(Section, applies="live"):
     )
     stalled_seconds: float = setting(
         120.0,
-        "Work that waits this long without progress of the model is an alert; having no requests is not",
+        "Work that waits for so long while the model makes no progress is an alert",
         "有任务等待而模型多久没有进展时告警（秒）；没有请求不算",
         ge=1,
         le=86_400,
