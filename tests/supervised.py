@@ -24,7 +24,7 @@ from seacod.client import NEVER, Client, RetryPolicy, status_socket
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 # Only an upper bound for a condition that never comes true; no test asserts a duration.
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 # Limits of the fixture `live`: small enough to be reached in a test; the messages name whatever is
 # configured.
 MAX_AUDIO_SECONDS = 60
@@ -40,9 +40,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
+def wait_until(
+    condition: Callable[[], Any], what: str, patience_seconds: float = PATIENCE_SECONDS
+) -> Any:
     """The condition's first true value."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         value = condition()
         if value:

@@ -248,7 +248,11 @@ def test_a_thousand_files_on_two_nodes_of_which_one_is_killed(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as archive:
         try:
-            wait_until(lambda: output.exists() and len(texts(output)) > FILES // 2, "the half")
+            wait_until(
+                lambda: output.exists() and len(texts(output)) > FILES // 2,
+                "the half",
+                patience_seconds=500,
+            )
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
                 metrics = page.read().decode()
             cluster.kill(1)
