@@ -3,6 +3,7 @@ are forced: without a GPU none comes by itself."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     one = Faulty(tmp_path_factory.mktemp("memory"))
-    one.configure(limits={"request_timeout_seconds": 1, "direct_audio_seconds": 3000})
+    one.configure(limits={"direct_audio_seconds": 3000})
     yield one.start()
     one.kill()
 
@@ -56,6 +57,9 @@ def test_a_stretch_that_does_not_fit_alone_is_507(service: Faulty) -> None:
 
 
 def test_what_is_not_done_in_time_is_504_and_its_place_is_free(service: Faulty) -> None:
+    service.configure(limits={"request_timeout_seconds": 1, "direct_audio_seconds": 3000})
+    service.signal(signal.SIGHUP)
+    wait_until(lambda: service.events("settings_applied"), "the limit in the worker")
     inject(service, "slow")
     with pytest.raises(Refused) as refused:
         heard(service)

@@ -27,14 +27,14 @@ BLOCKABLE = """
 import asyncio, ctypes, signal, sys
 from seacod.cli.main import main
 from seacod.supervisor.daemon import Supervisor
-catch = Supervisor._catch_signals
-def catch_one_more(self):
-    catch(self)
+serve = Supervisor._serve
+async def serve_until_blocked(self):
     asyncio.get_running_loop().add_signal_handler(
         signal.SIGUSR2, lambda: ctypes.PyDLL(None).sleep(3600))
-Supervisor._catch_signals = catch_one_more
+    await serve(self)
+Supervisor._serve = serve_until_blocked
 sys.argv = ["seacod", "run"]
-cli.main()
+main()
 """
 
 
