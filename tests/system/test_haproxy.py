@@ -21,7 +21,7 @@ from nodes import Node, balanced
 from supervised import wait_until
 from websockets.sync.client import connect
 
-from seacod.asr.live import ROUTE
+from seacod.asr.live.sessions import ROUTE
 from seacod.proving.load import ClientLoad
 
 pytestmark = pytest.mark.timeout(600)
