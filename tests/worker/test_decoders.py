@@ -62,7 +62,7 @@ def test_a_decoder_that_dies_costs_one_request(monkeypatch: pytest.MonkeyPatch) 
         for number in (signal.SIGSEGV, signal.SIGKILL):
             (child,) = processes()
             os.kill(child.pid, number)
-            with pytest.raises(BadAudio, match="decoder broke"):
+            with pytest.raises(BadAudio, match="decoder failed"):
                 await kinds(decoders, sounds.SPEECH)
             assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
         assert decoders.broken == 2
@@ -76,7 +76,7 @@ def test_a_decoder_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -
         (process,) = processes()
         monkeypatch.setattr(child, "_SILENT_SECONDS", 0.5)
         os.kill(process.pid, signal.SIGSTOP)
-        with pytest.raises(BadAudio, match="decoder broke"):
+        with pytest.raises(BadAudio, match="decoder failed"):
             await kinds(decoders, sounds.SPEECH)
         monkeypatch.setattr(child, "_SILENT_SECONDS", 60.0)
         assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
