@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import sounds
-from supervised import PATIENCE_SECONDS, Service
+from supervised import PATIENCE_SECONDS, Service, wait_until
 
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))
 WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
@@ -107,8 +107,11 @@ def test_words_beyond_fifty_are_named(client: httpx.Client) -> None:
 def test_the_same_file_again_is_not_decoded_again(client: httpx.Client, live: Service) -> None:
     def decoding(answer: httpx.Response) -> float:
         request = answer.headers["x-request-id"]
-        line = next(e for e in live.events("transcribed") if e.get("request_id") == request)
-        return float(line["decoding_seconds"])
+        line = wait_until(
+            lambda: [e for e in live.events("transcribed") if e.get("request_id") == request],
+            "the line of the request",
+        )
+        return float(line[0]["decoding_seconds"])
 
     content = sounds.wav((sounds.tone(7.3) * 20_000).astype("<i2").tobytes() + b"\x01\x02" * 160)
     first, second = post(client, content), post(client, content)
