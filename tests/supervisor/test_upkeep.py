@@ -36,6 +36,7 @@ def test_a_worker_that_has_done_its_share_is_replaced_without_a_failure(service:
     assert service.get()[0] == 200
 
 
+@pytest.mark.full
 def test_a_leak_is_told_and_ended(service: StandIn) -> None:
     service.configure(
         worker={"leak_bytes_per_request": 1024, "leak_min_growth_bytes": 1024 * 1024},

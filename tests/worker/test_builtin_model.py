@@ -43,11 +43,13 @@ def test_no_voice_of_the_examination_was_in_the_training() -> None:
     assert not set(speech.TRAINING_VOICES) & set(speech.HELD_OUT_VOICES)
 
 
+@pytest.mark.full
 def test_at_most_five_characters_in_a_hundred_are_wrong(measured: dict[str, Any]) -> None:
     assert measured["utterances"] == 200
     assert measured["character_error_rate"] <= 0.05
 
 
+@pytest.mark.full
 def test_hotwords_work(measured: dict[str, Any]) -> None:
     assert measured["hotword_recordings"] >= 100
     assert measured["hotwords_right_without_list"] <= 0.20
@@ -57,6 +59,7 @@ def test_hotwords_work(measured: dict[str, Any]) -> None:
     assert cost <= measured["character_error_rate"] + 0.02
 
 
+@pytest.mark.full
 def test_the_published_figures_are_true(measured: dict[str, Any], recorded: dict[str, Any]) -> None:
     rates = {name: rate for name, rate in recorded["measured"].items() if isinstance(rate, float)}
     assert len(rates) >= 6

@@ -89,6 +89,7 @@ ALIKE = {
 REGISTER = "class Tables:\n    model_classes = {!r}\ntables = Tables()\n"
 
 
+@pytest.mark.full
 def test_a_lean_import_hears_the_same_to_the_last_digit() -> None:
     lean, whole = run(HEARD, "lean"), run(HEARD, "whole")
     assert lean["heard"] == whole["heard"]
