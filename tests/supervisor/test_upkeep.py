@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from supervised import StandIn, wait_until
 
 
