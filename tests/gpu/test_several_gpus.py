@@ -45,7 +45,12 @@ def test_each_sees_one_gpu(pair: StandIn) -> None:
     assert len(set(seen)) == 2
     # Whoever comes after one that died has its GPU.
     os.kill(both[1]["pid"], signal.SIGKILL)
-    wait_until(lambda: workers(pair) and workers(pair)[1]["pid"] != both[1]["pid"], "another")
+
+    def another() -> bool:
+        now = workers(pair)
+        return bool(now) and now[1]["pid"] != both[1]["pid"]
+
+    wait_until(another, "another")
     assert re.findall(r"^sees (\S+)$", pair.log_text(), re.MULTILINE)[-1] == both[1]["gpu"]
     assert workers(pair)[0]["pid"] == both[0]["pid"]
 
