@@ -37,6 +37,12 @@ def started(service: StandIn) -> list[dict[str, Any]]:
     return found
 
 
+def is_another(service: StandIn, pid: int) -> bool:
+    """Whether all serve, and the second is another than that one."""
+    now = workers(service)
+    return bool(now) and now[1]["pid"] != pid
+
+
 def test_each_sees_one_gpu(pair: StandIn) -> None:
     both = started(pair)
     assert len(both) == 2
@@ -45,12 +51,7 @@ def test_each_sees_one_gpu(pair: StandIn) -> None:
     assert len(set(seen)) == 2
     # Whoever comes after one that died has its GPU.
     os.kill(both[1]["pid"], signal.SIGKILL)
-
-    def another() -> bool:
-        now = workers(pair)
-        return bool(now) and now[1]["pid"] != both[1]["pid"]
-
-    wait_until(another, "another")
+    wait_until(lambda: is_another(pair, both[1]["pid"]), "another")
     assert re.findall(r"^sees (\S+)$", pair.log_text(), re.MULTILINE)[-1] == both[1]["gpu"]
     assert workers(pair)[0]["pid"] == both[0]["pid"]
 
@@ -69,9 +70,7 @@ def test_only_the_worker_whose_gpu_is_full_is_replaced(
     first, second = started(pair)
     driver.tell(others=SECOND.format(mib=11_800, pid=second["pid"], own=11_500))
     assert told(robot, "gpu_memory")["key"] == "GPU 1"
-    wait_until(
-        lambda: workers(pair) and workers(pair)[1]["pid"] != second["pid"], "a worker in its place"
-    )
+    wait_until(lambda: is_another(pair, second["pid"]), "a worker in its place")
     assert workers(pair)[0]["pid"] == first["pid"]
     assert pair.log_text().count("told the worker: release_gpu_cache") == 1
     # The other one served all the time.
