@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import sounds
 import torch
+import yaml
 
 from seacod.asr import audio
 from seacod.asr.audio import Samples
@@ -52,6 +54,33 @@ def test_our_filter_banks_are_what_funasr_uses(engine: SeacoParaformer) -> None:
     """It copies its settings before each call; a copy of the old front end would be slow only."""
     engine.recognise([example(sounds.EXAMPLES[0]["file"])], None)
     assert type(engine._model.kwargs["frontend"].forward).__name__ == "_Forward"
+
+
+def without_dither_key(directory: Path) -> Path:
+    """The built-in model as the published ones are: their configuration says nothing of dither, and
+    FunASR's default is 1.0."""
+    shutil.copytree(registry.BUILTIN, directory, ignore=shutil.ignore_patterns("examples"))
+    file = directory / "config.yaml"
+    configuration = yaml.safe_load(file.read_text("utf-8"))
+    del configuration["frontend_conf"]["dither"]
+    file.write_text(yaml.safe_dump(configuration, allow_unicode=True), "utf-8")
+    return directory
+
+
+def test_the_same_recording_gives_the_same_text_whatever_the_configuration_leaves_out(
+    engine: SeacoParaformer, tmp_path: Path
+) -> None:
+    models = registry.resolve(
+        AsrSettings(model=str(without_dither_key(tmp_path / "model"))), tmp_path
+    )
+    theirs = SeacoParaformer(models, 1)
+    speech = example(sounds.EXAMPLES[0]["file"])
+    # Noise of one unit of 16 bits beside what is as quiet would be most of what is heard.
+    quiet = speech * (4 / 32768 / float(np.abs(speech).max()))
+    first, *again = (theirs.recognise([quiet], None)[0] for _ in range(3))
+    assert all(heard == first for heard in again)
+    assert first.text == engine.recognise([quiet], None)[0].text
+    assert type(theirs._model.kwargs["frontend"].forward).__name__ == "_Forward"
 
 
 def test_pieces_together_give_what_they_give_alone(engine: SeacoParaformer) -> None:

@@ -22,6 +22,20 @@ _LOW_HZ = 20.0
 _PREEMPHASIS = 0.97
 
 
+def without_noise(auto_model: Any) -> None:
+    """Switch off the noise that FunASR adds to sound (dither), which makes the same recording
+    another text each time. Its default is 1.0, and the published models do not say otherwise.
+
+    Args:
+        auto_model: FunASR's AutoModel, for recognition or for voice activity.
+    """
+    frontend = auto_model.kwargs.get("frontend")
+    if getattr(frontend, "dither", None):
+        frontend.dither = 0.0
+        # Before each call FunASR takes its settings, this object too, from a copy (1.4.16).
+        auto_model._store_base_configs()
+
+
 def speed_up(auto_model: Any) -> bool:
     """Give FunASR's front end this arithmetic, where its settings are those it is for.
 
@@ -43,7 +57,6 @@ def speed_up(auto_model: Any) -> bool:
     )
     if is_ours:
         frontend.forward = _Forward(frontend)
-        # Before each call FunASR takes its settings, this object too, from a copy (1.4.16).
         auto_model._store_base_configs()
     return is_ours
 

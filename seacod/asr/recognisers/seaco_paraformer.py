@@ -70,7 +70,9 @@ class SeacoParaformer(Recogniser):
                 self.voice = None
                 # silero-vad runs in the decoding processes.
                 if models.vad != SILERO:
-                    self.voice = partial(FunasrVoice, AutoModel(model=str(models.vad), **common))
+                    voice = AutoModel(model=str(models.vad), **common)
+                    features.without_noise(voice)
+                    self.voice = partial(FunasrVoice, voice)
                 self._punctuation = (
                     AutoModel(model=str(models.punctuation), **common)
                     if models.punctuation
@@ -85,6 +87,7 @@ class SeacoParaformer(Recogniser):
                 "重新下载，或更换 asr.model",
             ) from error
         torch.set_num_threads(threads)
+        features.without_noise(self._model)
         features.speed_up(self._model)
         self._posteriors = _PosteriorTap(self._model.model)
         self.vocabulary = _vocabulary(self._model)
