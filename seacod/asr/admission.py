@@ -1,7 +1,8 @@
 """Admission: who may wait, who is next, and who is refused at once.
 
 Two limits stand in front of the model: how many requests may wait, and how many padded seconds of
-audio, which is what really keeps it busy. Inside, a few requests run at a time; clients take turns.
+audio, which is what really keeps it busy. What its deadline would kill is refused, too
+(`forecast.py`). Inside, a few requests run at a time; clients take turns.
 Where several workers share the work, the limits are those of all of them together.
 Lives on the event loop; no locks. `recordings.py` admits each request before anything costly.
 """
@@ -15,15 +16,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from seacod.asr import forecast
+from seacod.asr.forecast import Work
 from seacod.asr.request import RecordingRequest
-from seacod.errors import QueueFull
+from seacod.errors import QueueFull, TooLong
 from seacod.shared_load import Line
 
 # Padded seconds per second of audio before anything was measured: pauses shorten it, padding
 # lengthens it.
 _FIRST_RATIO = 1.0
+# A recording whose header was not read yet, before any other was: between a WAV file and a
+# compressed one.
+_FIRST_SECONDS_A_BYTE = 1 / 16_000
 # Weight of the newest request in what was measured.
 _SMOOTHING = 0.1
+# With nobody in front, what was measured has to be so wrong for a recording to be done in time.
+_HOPELESS = 2.0
 _LONGEST_RETRY_SECONDS = 3600
 # How often those who wait are told their position.
 _POSITION_SECONDS = 1.0
@@ -54,6 +62,7 @@ class Admission:
     _requests: dict[int, RecordingRequest] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _ratio: float = _FIRST_RATIO
+    _seconds_a_byte: float = _FIRST_SECONDS_A_BYTE
 
     def limit(self, queue_length: int, concurrent: int, queue_seconds: float) -> None:
         """New limits, from now on; whoever may be worked on by them has its turn."""
@@ -99,27 +108,78 @@ class Admission:
         else:
             self.check_room(request.client)
         request.number, request.admitted_at = next(self._numbers), self.clock()
+        # Until its header was read: a flood counts before anything of it was weighed.
+        request.work_seconds = request.size_bytes * self._seconds_a_byte * self._ratio
         self._requests[request.number] = request
 
     def weigh(self, request: RecordingRequest, audio_seconds: float) -> None:
         """Note how long a recording is, from its header.
 
         Raises:
-            QueueFull: with it, more audio would wait than may.
+            QueueFull: with it, more audio would wait than may, or it would not be done in time.
+            TooLong: it would not be done in time if nobody else were here.
         """
         work = audio_seconds * self._ratio
         elsewhere = _outstanding(self.others())
         others = self.outstanding_seconds - request.left_seconds + elsewhere
         request.audio_seconds, request.work_seconds = audio_seconds, work
-        if request.is_bulk or not others or others + work <= self.queue_seconds:
+        if request.known_seconds and request.size_bytes:
+            learnt = request.known_seconds / request.size_bytes
+            self._seconds_a_byte += _SMOOTHING * (learnt - self._seconds_a_byte)
+        if request.is_bulk:
             return
-        retry = self._retry_after(others + work - self.queue_seconds)
+        if others and others + work > self.queue_seconds:
+            retry = self._retry_after(others + work - self.queue_seconds)
+            raise QueueFull(
+                f"{others / 60:.0f} minutes of audio are waiting already; {work / 60:.0f} more "
+                f"would pass the limit of {self.queue_seconds / 60:.0f}; try again in {retry} s",
+                f"已有 {others / 60:.0f} 分钟的音频在排队，再加 {work / 60:.0f} 分钟将超过 "
+                f"{self.queue_seconds / 60:.0f} 分钟的上限；请在 {retry} 秒后重试",
+                retry_after_seconds=retry,
+            )
+        self._check_deadline(request)
+
+    def _check_deadline(self, request: RecordingRequest) -> None:
+        """Refuse what would be killed after it has taken the model's time from others.
+
+        Raises:
+            QueueFull: with the time after which it would be done within its deadline.
+            TooLong: it never would.
+        """
+        speed, limit = self.speed(), request.timeout_seconds
+        alone = request.work_seconds / speed
+        if request.known_seconds and alone > _HOPELESS * limit:
+            raise TooLong(
+                f"the recording would take about {alone:.0f} s on this machine, and its deadline "
+                f"is {limit:g} s (limits.request_timeout_seconds); send it as a batch job, which "
+                "has none, or cut it into shorter pieces",
+                f"该录音在本机约需 {alone:.0f} 秒，超过 {limit:g} 秒的期限"
+                "（limits.request_timeout_seconds）；请改用批量任务（无期限），或切成较短的片段",
+            )
+        until = self._work_until_done(request) / speed
+        if until <= limit or until <= alone:
+            return
+        # What is in front goes on; only that can become less.
+        late = min(until - limit, until - alone)
+        retry = min(_LONGEST_RETRY_SECONDS, max(1, math.ceil(late)))
         raise QueueFull(
-            f"{others / 60:.0f} minutes of audio are waiting already; {work / 60:.0f} more would "
-            f"pass the limit of {self.queue_seconds / 60:.0f}; try again in {retry} s",
-            f"已有 {others / 60:.0f} 分钟的音频在排队，再加 {work / 60:.0f} 分钟将超过 "
-            f"{self.queue_seconds / 60:.0f} 分钟的上限；请在 {retry} 秒后重试",
+            f"behind what waits already this recording would be done in {until:.0f} s, and its "
+            f"deadline is {limit:g} s; try again in {retry} s",
+            f"按当前排队情况，该录音约需 {until:.0f} 秒才能完成，超过 {limit:g} 秒的期限；"
+            f"请在 {retry} 秒后重试",
             retry_after_seconds=retry,
+        )
+
+    def _work_until_done(self, request: RecordingRequest) -> float:
+        """What the model does until this request is done, for everybody, in padded seconds."""
+        present = sorted(
+            (r for r in self._requests.values() if not r.is_bulk),
+            key=lambda r: (not r.has_turn, r.number),
+        )
+        work = [Work(r.client, r.left_seconds) for r in present]
+        running = sum(r.has_turn for r in present)
+        return forecast.work_until_done(
+            present.index(request), work[:running], work[running:], self.concurrent
         )
 
     async def turn(self, request: RecordingRequest, tell: Callable[[int], None]) -> None:

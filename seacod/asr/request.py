@@ -80,6 +80,7 @@ class RecordingRequest(RecognitionRequest):
         path: the recording.
         limits: those in force when it came.
         name: what the user calls it.
+        size_bytes: of the file.
         on_progress: called on the event loop as things move.
         on_segments: called there with sentences as they are recognised, in order.
     """
@@ -87,11 +88,12 @@ class RecordingRequest(RecognitionRequest):
     path: Path = field(kw_only=True)
     limits: LimitSettings = field(kw_only=True)
     name: str = field(kw_only=True, default="")
+    size_bytes: int = field(kw_only=True, default=0)
     on_progress: OnProgress = field(kw_only=True, default=ignore)
     on_segments: OnSegments = field(kw_only=True, default=ignore)
     # Written by the admission: its place by arrival, when it came (monotonic), its length (a guess
     # where the header does not say), and in padded seconds of audio what it is expected to cost
-    # and how much of that is done.
+    # (guessed from its size until the header was read) and how much of that is done.
     number: int = field(init=False, default=0)
     admitted_at: float = field(init=False, default=0.0)
     audio_seconds: float = field(init=False, default=0.0)

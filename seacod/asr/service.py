@@ -22,6 +22,7 @@ from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import CutCache
 from seacod.asr.counting import RequestCounters
 from seacod.asr.decoder.pool import Decoders
+from seacod.asr.forecast import AHEAD_SECONDS
 from seacod.asr.live.sessions import LiveSessions
 from seacod.asr.load import LoadReport, ServiceLoad
 from seacod.asr.pipeline import RecordingPipeline, SampleBudget
@@ -40,9 +41,9 @@ from seacod.transcript import Transcript
 
 _FILE_THREADS = 2
 _DECODERS_KEPT = 2
-# Of one recording this much sound waits for the model at most; the rest waits to be decoded.
-_AHEAD_SECONDS = 300
 _BYTES_A_SECOND = 4 * SAMPLE_RATE
+# Microphones may be silent: so much of the model is never counted as theirs.
+_LEFT_BY_MICROPHONES = 0.25
 
 
 class TranscriptionService:
@@ -77,7 +78,7 @@ class TranscriptionService:
             limits.queue_length,
             limits.concurrent_requests,
             limits.queue_audio_seconds,
-            lambda: self._scheduler.speed,
+            self._speed_for_recordings,
             others=shared_load.others if shared_load is not None else tuple,
         )
         self._file_threads = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="seacod-files")
@@ -90,7 +91,7 @@ class TranscriptionService:
             self._decoders,
             self._scheduler,
             CutCache(limits.decoded_cache_bytes),
-            SampleBudget(limits.decoded_audio_bytes, _AHEAD_SECONDS * _BYTES_A_SECOND),
+            SampleBudget(limits.decoded_audio_bytes, int(AHEAD_SECONDS) * _BYTES_A_SECOND),
             self._file_threads,
             settings.asr.max_segment_seconds,
         )
@@ -194,17 +195,18 @@ class TranscriptionService:
         began = time.monotonic()
         self._counters.request(route)
         try:
-            request = RecordingRequest(
-                client,
-                hotwords.parse(words, self.limits.max_hotwords),
-                is_bulk,
-                path=upload_path,
-                limits=self.limits,
-                name=name,
-                on_progress=on_progress,
-                on_segments=on_segments,
-            )
             with _needed(upload_path):
+                request = RecordingRequest(
+                    client,
+                    hotwords.parse(words, self.limits.max_hotwords),
+                    is_bulk,
+                    path=upload_path,
+                    limits=self.limits,
+                    name=name,
+                    size_bytes=upload_path.stat().st_size,
+                    on_progress=on_progress,
+                    on_segments=on_segments,
+                )
                 transcript = await self._recordings.transcribe(request)
         except BaseException as error:
             self._counters.failure(route, error, time.monotonic() - began)
@@ -213,6 +215,12 @@ class TranscriptionService:
             raise
         self._counters.success(route, transcript, time.monotonic() - began)
         return transcript
+
+    def _speed_for_recordings(self) -> float:
+        """Padded seconds that the model does of recordings in a second: a second of it in each
+        goes to each microphone that is open."""
+        speed = self._scheduler.speed
+        return max(speed * _LEFT_BY_MICROPHONES, speed - self.live.sessions)
 
     def load(self) -> ServiceLoad:
         """What the service is busy with now."""
