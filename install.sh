@@ -2,6 +2,9 @@
 # seacod's installer: tries it from a checkout, or installs it as a systemd service.
 # Everything it does is a function below; `--dry-run` prints the steps instead.
 set -euo pipefail
+# What is installed is for everybody to read, whatever umask the operator has; what is secret is given
+# its mode where it is written.
+umask 022
 
 readonly TORCH="torch==2.13.0"
 # PyTorch's own index of builds without CUDA; SEACOD_TORCH_INDEX names a mirror.

@@ -14,6 +14,8 @@ from seacod.jobs.model import FileState, JobFile
 from seacod.jobs.store import JobStore
 
 _COLUMNS = ("number", "name", "state", "audio_seconds", "error", "error_zh", "result")
+_FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_CONTROLS = ("\t", "\r", "\n")
 
 
 def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
@@ -34,9 +36,16 @@ def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
         table = io.StringIO()
         writer = csv.DictWriter(table, _COLUMNS)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
         # With a mark at its beginning, without which spreadsheets take it for another encoding.
         archive.writestr("summary.csv", "﻿" + table.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: names and errors are other people's words.
+    https://owasp.org/www-community/attacks/CSV_Injection"""
+    is_formula = isinstance(value, str) and value.lstrip().startswith(_FORMULAS)
+    return f"'{value}" if is_formula or str(value)[:1] in _CONTROLS else value
 
 
 def _add(archive: zipfile.ZipFile, file: JobFile, body: dict[str, Any]) -> str:

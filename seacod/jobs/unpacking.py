@@ -1,16 +1,20 @@
 """Archives among the uploads of a batch: each recording in one becomes a file of the batch.
 
 An archive is somebody else's word: names are only shown, sizes are counted while they are read,
-and what it holds is bounded before and while it is written. Blocking: call on a thread.
+and what it holds is bounded before and while it is written. Only what Python decompresses in
+bounded memory is (stored and deflate), and never more than some hundred times the archive.
+Blocking: call on a thread.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, SeacodError, StorageFull, TooBig
@@ -21,6 +25,19 @@ _MARK = b"PK\x03\x04"
 _ENCRYPTED = 0x1
 _IS_UTF8 = 0x800
 _CHUNK_BYTES = 1 << 20
+_LOCAL_HEADER_BYTES = 30
+_ENTRY_MARK = b"PK\x01\x02"
+# bzip2 and LZMA: zipfile decompresses as much as there is at once, a gigabyte from 913 bytes.
+_METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflate"}
+# The directory of an archive is read at once. For each recording that may come there may be a
+# folder, and what macOS puts beside it; so much is an entry with long names at most.
+_ENTRIES_A_FILE = 4
+_SPARE_ENTRIES = 1_000
+_ENTRY_BYTES = 1_024
+_BIGGEST_DIRECTORY = 64 << 20
+# Speech, even silence as samples, is not packed better; an archive that is says nothing.
+_MAX_RATIO = 200
+_RATIO_SPARE_BYTES = 64 << 20
 # What systems put beside the files somebody packed.
 _LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _NAME_LENGTH = 255
@@ -90,6 +107,8 @@ class _Unpacking:
         self._target = target
         self._bounds = bounds
         self._unpacked_bytes = 0
+        # What their sizes let expect at most.
+        self._allowed_bytes = _RATIO_SPARE_BYTES
 
     def take(self, archive_name: str, path: Path, before: int) -> list[str]:
         """Unpack one archive, numbered after the `before` recordings that are there.
@@ -99,7 +118,8 @@ class _Unpacking:
         """
         names: list[str] = []
         try:
-            with zipfile.ZipFile(path) as archive:
+            with path.open("rb") as file, self._opened(archive_name, file) as archive:
+                self._allowed_bytes += _MAX_RATIO * path.stat().st_size
                 for entry in _recordings(archive):
                     name = _name(entry)
                     if before + len(names) >= self._bounds.max_files:
@@ -113,6 +133,12 @@ class _Unpacking:
                         raise BadRequest(
                             f"{archive_name}: {name} is encrypted; pack it without a password",
                             f"{archive_name}：{name} 已加密，请去掉密码后重新打包",
+                        )
+                    if entry.compress_type not in _METHODS:
+                        raise BadRequest(
+                            f"{archive_name}: {name} is packed with a method other than deflate; "
+                            "pack it again as an ordinary zip",
+                            f"{archive_name}：{name} 使用了不支持的压缩方法，请以普通 zip 重新打包",
                         )
                     self._copy(archive, entry, before + len(names) + 1)
                     names.append(name)
@@ -132,6 +158,13 @@ class _Unpacking:
                 f"{archive_name}：压缩包中没有文件",
             )
         return names
+
+    def _opened(self, archive_name: str, file: BinaryIO) -> zipfile.ZipFile:
+        """Open an archive whose directory is of a size that is read in a moment."""
+        most = _ENTRIES_A_FILE * self._bounds.max_files + _SPARE_ENTRIES
+        archive = zipfile.ZipFile(_DirectoryGuard(file, archive_name, most))
+        _check_apart(archive)
+        return archive
 
     def _copy(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, number: int) -> None:
         size = 0
@@ -154,6 +187,12 @@ class _Unpacking:
                 "as several batches",
                 f"压缩包解压后超过 {limit} MiB 的上限，请分批提交",
             )
+        if self._unpacked_bytes > self._allowed_bytes:
+            raise TooBig(
+                f"{name}: the archives unpack to more than {_MAX_RATIO} times their size; no "
+                "recordings do, so send the files themselves",
+                f"{name}：压缩包解压后超过其大小的 {_MAX_RATIO} 倍，不像是录音；请直接上传文件",
+            )
         if not bounds.free_refuse_bytes:
             return
         free = free_bytes(self._target)
@@ -163,6 +202,63 @@ class _Unpacking:
                 "operator has to make room on the disk",
                 f"服务器仅剩 {free >> 20} MiB 磁盘空间，无法解压，请联系管理员",
             )
+
+
+class _DirectoryGuard(io.RawIOBase):
+    """The file of an archive as `zipfile` reads it: nothing big at once but its directory, and that
+    only with as many entries as there may be.
+
+    Args:
+        file: open at its beginning.
+        archive_name: for messages.
+        most: entries.
+    """
+
+    def __init__(self, file: BinaryIO, archive_name: str, most: int) -> None:
+        super().__init__()
+        self._file = file
+        self._archive_name = archive_name
+        self._most = most
+        self._limit = min(_BIGGEST_DIRECTORY, most * _ENTRY_BYTES)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        if size > self._limit:
+            raise self._too_many()
+        data = self._file.read(self._limit if size < 0 else size)
+        if data.startswith(_ENTRY_MARK) and data.count(_ENTRY_MARK) > self._most:
+            raise self._too_many()
+        return data
+
+    def _too_many(self) -> BadRequest:
+        return BadRequest(
+            f"{self._archive_name}: the archive has more than {self._most} entries, or very long "
+            "names; send the recordings as several batches",
+            f"{self._archive_name}：压缩包中的条目超过 {self._most} 个或名称过长，请分批提交",
+        )
+
+
+def _check_apart(archive: zipfile.ZipFile) -> None:
+    """
+    Raises:
+        BadZipFile: two entries are made of the same bytes, which no program writes.
+    """
+    end = 0
+    for entry in sorted(archive.infolist(), key=lambda one: one.header_offset):
+        if entry.header_offset < end:
+            raise zipfile.BadZipFile("its entries overlap")
+        end = entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size
 
 
 def _recordings(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:

@@ -1,17 +1,22 @@
 """Multipart forms read as they come, each file straight into a file of ours.
 
 Starlette's parser keeps every file of a form open, and small ones in memory; a batch may have a
-thousand. The parsing itself is python-multipart's.
+thousand. The parsing itself is python-multipart's. Whatever is no file (fields, headers,
+boundaries, what stands before the first and after the last part) is bounded as a whole.
 """
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
+import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -20,10 +25,21 @@ from starlette.requests import Request
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone
 
+# It warns of each wrong byte, as often as a stranger likes.
+logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)
 # Written to the disk in pieces of this size, on a thread.
 _BUFFER_BYTES = 1 << 20
 _MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 64 * 1024
+# All that is no file: so much, and for each file that may come so much more.
+_AROUND_BYTES = 256 * 1024
+_AROUND_FILE_BYTES = 2 * 1024
+_MAX_HEADERS = 8
+_MAX_HEADER_BYTES = 8 * 1024
+# https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1
+_MAX_BOUNDARY = 70
+# Codecs that decode bytes to text, and whose cost or meaning is not that of a character set.
+_NO_CHARSETS = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +108,9 @@ async def read_form(
         TooBig: a file is too big; the caller removes what was written.
         ClientGone: the client went away before the end of the form.
     """
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary")
-    if kind != b"multipart/form-data" or not boundary:
-        raise BadRequest(
-            "send the recording as a multipart form with a field 'file', such as: "
-            "curl -F file=@recording.wav",
-            "请以 multipart 表单上传录音，字段名为 file，例如 curl -F file=@recording.wav",
-        )
     reading = _Reading(place, max_file_bytes, max_files)
     parser = MultipartParser(
-        boundary,
+        _boundary(content_type),
         {
             "on_part_begin": reading.part_begins,
             "on_part_data": reading.data,
@@ -112,19 +120,76 @@ async def read_form(
             "on_header_end": reading.header_ends,
             "on_headers_finished": reading.headers_end,
         },
+        max_header_count=_MAX_HEADERS,
+        max_header_size=_MAX_HEADER_BYTES,
     )
     try:
         async for chunk in body.chunks():
             parser.write(chunk)
+            reading.took(len(chunk))
             if reading.buffered >= _BUFFER_BYTES:
                 await asyncio.to_thread(reading.write)
         parser.finalize()
         await asyncio.to_thread(reading.write)
-    except (FormParserError, UnicodeDecodeError) as error:
+    except (FormParserError, UnicodeError) as error:
         raise BadRequest(f"the form cannot be read: {error}", "无法解析上传的表单") from None
     finally:
         reading.close()
     return reading.form
+
+
+def around_bytes(max_files: int) -> int:
+    """The most bytes that a form with so many files may have besides them."""
+    return _AROUND_BYTES + _AROUND_FILE_BYTES * max_files
+
+
+def _boundary(content_type: str) -> bytes:
+    """What separates the parts.
+
+    Raises:
+        BadRequest: the header is not that of a multipart form.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise BadRequest(
+            "send the recording as a multipart form with a field 'file', such as: "
+            "curl -F file=@recording.wav",
+            "请以 multipart 表单上传录音，字段名为 file，例如 curl -F file=@recording.wav",
+        )
+    if len(boundary) > _MAX_BOUNDARY:
+        raise BadRequest(
+            f"the boundary of the form has {len(boundary)} characters; {_MAX_BOUNDARY} is the most "
+            "that is allowed (RFC 2046)",
+            f"表单的 boundary 长 {len(boundary)} 个字符，最多 {_MAX_BOUNDARY} 个（RFC 2046）",
+        )
+    return boundary
+
+
+# https://www.rfc-editor.org/rfc/rfc8187#section-3.2.1; RFC 7578 wants it in no form, and clients
+# send it all the same.
+_EXTENDED = re.compile(r";\s*filename\*(?:\s*=\s*([\w.:-]*)'[^';]*'([^;\s]*))?", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+
+
+def _given_name(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
+    """What people called the file of a part; None where the part is a field."""
+    plain = options.get(b"filename")
+    extended = _EXTENDED.search(_QUOTED.sub('""', disposition.decode("latin-1")))
+    if extended is not None:
+        charset, encoded = extended.group(1) or "", extended.group(2) or ""
+        with contextlib.suppress(LookupError, UnicodeError, ValueError):
+            return unquote_to_bytes(encoded).decode(_charset(charset))
+        return plain.decode("utf-8", "replace") if plain is not None else ""
+    return None if plain is None else plain.decode("utf-8", "replace")
+
+
+def _charset(name: str) -> str:
+    """A character set by its name, and no other codec of Python's."""
+    info = codecs.lookup(name or "utf-8")
+    if info.name in _NO_CHARSETS:
+        raise LookupError(name)
+    return info.name
 
 
 class _Reading:
@@ -142,10 +207,29 @@ class _Reading:
         self._given: str | None = None
         self._size = 0
         self._files = 0
+        self._fields = 0
+        # All that came, and what of it belonged to files.
+        self._bytes = 0
+        self._file_bytes = 0
         self._value = bytearray()
         # What is to be written: data, or a file that begins or ends.
         self._pending: list[bytes | Path | FormFile] = []
         self._open: BinaryIO | None = None
+
+    def took(self, length: int) -> None:
+        """So many bytes more were parsed.
+
+        Raises:
+            BadRequest: too many of them are no file.
+        """
+        self._bytes += length
+        limit = around_bytes(self._max_files)
+        if self._bytes - self._file_bytes > limit:
+            raise BadRequest(
+                f"the form has more than {limit // 1024} KiB that are no file (fields, headers, "
+                "boundaries), which is the limit",
+                f"表单中文件以外的内容超过 {limit // 1024} KiB 的上限",
+            )
 
     # -- callbacks ----------------------------------------------------------------------------
 
@@ -164,13 +248,20 @@ class _Reading:
         self._header = (b"", b"")
 
     def headers_end(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
         if b"name" not in options:
             raise FormParserError("a part has no name")
         self._name = options[b"name"].decode("utf-8", "replace")
-        if b"filename" not in options:
+        self._given = _given_name(disposition, options)
+        if self._given is None:
+            self._fields += 1
+            if self._fields > _MAX_FIELDS:
+                raise BadRequest(
+                    f"the form has more than {_MAX_FIELDS} fields, which is the limit",
+                    f"表单字段超过 {_MAX_FIELDS} 个的上限",
+                )
             return
-        self._given = options[b"filename"].decode("utf-8", "replace")
         self._files += 1
         if self._files > self._max_files:
             raise BadRequest(
@@ -182,14 +273,16 @@ class _Reading:
     def data(self, data: bytes, start: int, end: int) -> None:
         length = end - start
         if self._given is None:
-            if len(self._value) + length > _MAX_FIELD_BYTES or len(self.form.lists) > _MAX_FIELDS:
+            if len(self._value) + length > _MAX_FIELD_BYTES:
                 raise BadRequest(
-                    f"the form has too many fields, or one over {_MAX_FIELD_BYTES // 1024} KiB",
-                    "表单字段过多或过长",
+                    f"the field {self._name[:40]!r} of the form is longer than "
+                    f"{_MAX_FIELD_BYTES // 1024} KiB, which is the limit",
+                    f"表单字段 {self._name[:40]} 超过 {_MAX_FIELD_BYTES // 1024} KiB 的上限",
                 )
             self._value += data[start:end]
             return
         self._size += length
+        self._file_bytes += length
         if self._size > self._max_file_bytes:
             raise too_big(self._max_file_bytes)
         self._pending.append(data[start:end])

@@ -18,11 +18,9 @@ from starlette.requests import Request
 
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone, TooBig
-from seacod.web.forms import Body, Form, read_form
+from seacod.web.forms import Body, Form, around_bytes, read_form
 
 PREFIX = "upload-"
-# The form around the files: boundaries, names, hotwords.
-_FORM_BYTES = 256 * 1024
 # A client that goes on sending after it was refused is heard out for this long; closing the
 # connection on it would lose the answer.
 _HEAR_OUT_SECONDS = 20.0
@@ -75,7 +73,7 @@ async def heard_out(
         TooBig: the file is too big, by its header or when it was read.
     """
     declared = request.headers.get("content-length", "")
-    most = (max_file_bytes + _FORM_BYTES) * max_files
+    most = max_file_bytes * max_files + around_bytes(max_files)
     body = Body(request)
     if declared.isdigit() and int(declared) > most:
         await _hear_out(request, body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     for content, kind, words in (
         (good[:-30], BadRequest, "cannot be read"),
         (bytes(broken), BadRequest, "cannot be read"),
-        (bytes(method), BadRequest, "cannot be read"),
+        (bytes(method), BadRequest, "other than deflate"),
         (bytes(marked), BadRequest, "encrypted"),
         (packed(("empty/", b"")), BadRequest, "cannot be read|no file"),
         (packed((".hidden", b"1")), BadRequest, "no file"),
@@ -126,3 +127,82 @@ def test_no_damage_is_a_surprise(tmp_path_factory, at: int, value: int) -> None:
     assert sorted(p.name for p in (directory / "in").iterdir()) == [
         f"{number:04}" for number in range(1, len(names) + 1)
     ]
+
+
+def bomb(method: int, size: int = 256 << 20) -> bytes:
+    """An archive of some bytes with so many zeros in it."""
+    target = io.BytesIO()
+    with (
+        zipfile.ZipFile(target, "w", method) as archive,
+        archive.open("a.wav", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(size >> 20):
+            entry.write(bytes(1 << 20))
+    return target.getvalue()
+
+
+WIDE = Bounds(max_files=10, max_file_bytes=1 << 40, max_unpacked_bytes=1 << 40, free_refuse_bytes=0)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_is_decompressed_without_bound_is_not_decompressed(
+    tmp_path: Path, method: int
+) -> None:
+    files = upload(tmp_path / "in", ("b.zip", bomb(method)))
+    tracemalloc.start()
+    with pytest.raises(BadRequest, match="other than deflate"):
+        unpack(tmp_path / "in", files, WIDE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_no_archive_unpacks_to_hundreds_of_times_its_size(tmp_path: Path) -> None:
+    files = upload(tmp_path / "in", ("b.zip", bomb(zipfile.ZIP_DEFLATED)))
+    with pytest.raises(TooBig, match="200 times"):
+        unpack(tmp_path / "in", files, WIDE)
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert written < 128 << 20
+
+
+def test_entries_are_counted_before_the_directory_is_taken_apart(tmp_path: Path) -> None:
+    one = zipfile.ZipInfo("a.wav")
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(one, b"")
+    body = target.getvalue()
+    entry = body[body.index(b"PK\x01\x02") : body.index(b"PK\x05\x06")]
+    local = body[: body.index(b"PK\x01\x02")]
+    for count, said in ((20_000, 20_000), (400_000, 1)):
+        # The end says how many there are, and may lie; zipfile goes by the size.
+        directory = entry * count
+        end = struct.pack(
+            "<4s4H2LH", b"PK\x05\x06", 0, 0, said, said, len(directory), len(local), 0
+        )
+        files = upload(tmp_path / f"in{count}", ("many.zip", local + directory + end))
+        tracemalloc.start()
+        with pytest.raises(BadRequest, match="entries"):
+            unpack(tmp_path / f"in{count}", files, WIDE)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 8 << 20
+
+
+def test_entries_made_of_the_same_bytes_are_refused(tmp_path: Path) -> None:
+    body = packed(("a.wav", b"0" * 1000), ("b.wav", b"0" * 1000))
+    first = body.index(b"PK\x01\x02")
+    second = body.index(b"PK\x01\x02", first + 1)
+    lying = bytearray(body)
+    lying[second + 42 : second + 46] = struct.pack("<L", 0)
+    lying[second + 46 : second + 51] = b"a.wav"
+    files = upload(tmp_path / "in", ("x.zip", bytes(lying)))
+    with pytest.raises(BadRequest, match="overlap"):
+        unpack(tmp_path / "in", files, BOUNDS)
+
+
+def test_as_many_files_as_may_come_may_come_in_one_archive(tmp_path: Path) -> None:
+    names = [f"{'文件夹' * 15}/{number}-{'会议' * 20}.wav" for number in range(1000)]
+    litter = [f"__MACOSX/{name}" for name in names]
+    body = packed(*((name, b"1") for name in names + litter))
+    bounds = Bounds(1000, 1000, 3000, 0)
+    assert len(unpack(tmp_path / "in", upload(tmp_path / "in", ("x.zip", body)), bounds)) == 1000

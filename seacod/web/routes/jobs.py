@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
 from seacod.web.uploads import heard_out
 
+_UNPACKING_THREADS = 2
 _FORM = openapi.form(
     ("files",),
     files=openapi.files(
@@ -40,6 +42,8 @@ _FORM = openapi.form(
 def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
+    # Of its own: uploads are written by the loop's threads, and an archive may take a minute.
+    unpacking = ThreadPoolExecutor(_UNPACKING_THREADS, thread_name_prefix="seacod-unpacking")
 
     @routes.post(ROUTE, status_code=202, summary="Send a batch of recordings", openapi_extra=_FORM)
     async def batch(request: Request) -> Response:
@@ -69,7 +73,9 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
                 gate.free_refuse_bytes(),
             )
             uploads = [(file.given_name[:255], file.path) for file in form.files]
-            named = await asyncio.to_thread(_unpacked, directory, uploads, bounds)
+            named = await asyncio.get_running_loop().run_in_executor(
+                unpacking, _unpacked, directory, uploads, bounds
+            )
             hotwords = form.fields.get("hotwords", "")
             await jobs.accept(job, client_of(request), hotwords, named)
             is_accepted = True
