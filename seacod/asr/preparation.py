@@ -14,6 +14,7 @@ import structlog
 from seacod.accelerators import registry as accelerators
 from seacod.config.schema import Settings
 from seacod.paths import Paths
+from seacod.system import heap
 
 if TYPE_CHECKING:
     from seacod.asr.recognisers.base import Recogniser
@@ -62,7 +63,9 @@ class EnginePreparation:
             )
         models = registry.resolve(asr, self._paths.models)
         self.say(f"loading {models.name}")
-        return recognisers.load(models, asr.cpu_threads)
+        engine = recognisers.load(models, asr.cpu_threads)
+        heap.trim()
+        return engine
 
     def try_early(self, engine: Recogniser) -> None:
         """On the inference thread: try and measure before the engine is placed, so that a spare

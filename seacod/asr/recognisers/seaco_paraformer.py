@@ -26,6 +26,7 @@ from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.recognisers import features, funasr_library
 from seacod.asr.recognisers.base import Recognised, Recogniser
 from seacod.asr.recognisers.funasr_voice import FunasrVoice
+from seacod.asr.recognisers.mapped_weights import mapped_weights
 from seacod.asr.recognisers.quiet import quiet
 from seacod.asr.sentences import join
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
@@ -63,9 +64,11 @@ class SeacoParaformer(Recogniser):
         common = {
             "device": "cpu", "ncpu": threads, "disable_update": True,
             "disable_pbar": True, "disable_log": True, "log_level": "WARNING",
+            # Said, since a model's own configuration could say otherwise.
+            "trust_remote_code": False,
         }  # fmt: skip
         try:
-            with quiet():
+            with quiet(), mapped_weights():
                 self._model = AutoModel(model=str(models.asr), **common)
                 self.voice = None
                 # silero-vad runs in the decoding processes.
