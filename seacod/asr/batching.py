@@ -109,6 +109,12 @@ class Budget:
         self.seconds = ceiling_seconds
         self._well = 0
 
+    def limit(self, ceiling_seconds: float) -> None:
+        """A new ceiling; what was halved grows back to it as ever."""
+        is_full = self.seconds >= self.ceiling_seconds
+        self.ceiling_seconds = ceiling_seconds
+        self.seconds = ceiling_seconds if is_full else min(self.seconds, ceiling_seconds)
+
     def exceeded(self, padded: float) -> None:
         """Halve the budget after a batch of so many padded seconds did not fit."""
         self.seconds = min(self.seconds, padded) / 2

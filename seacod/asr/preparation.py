@@ -7,6 +7,7 @@ says what it is at.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -72,43 +73,59 @@ class EnginePreparation:
         need not do it when it is needed. Nothing, where the model is still to move to a GPU."""
         if accelerators.resolve(self.settings.asr.device) == "cpu":
             self.first_recording(engine)
-            self._tune(engine)
+            self._remember(engine)
 
     def place(self, engine: Recogniser) -> None:
         """On the inference thread: the last step before the worker is ready."""
         engine.place(self.settings.asr.device)
         if engine.device != "cpu":
             self.first_recording(engine)
-            self._tune(engine)
+            self._remember(engine)
 
     def make_ready(self, engine: Recogniser) -> None:
         """On the inference thread, where nobody waits in between: place, try, measure."""
         engine.place(self.settings.asr.device)
         self.first_recording(engine)
-        self._tune(engine)
+        self._remember(engine)
+        self.tune(engine)
 
-    def _tune(self, engine: Recogniser) -> None:
-        """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""
+    def _remember(self, engine: Recogniser) -> None:
+        """On the inference thread: what was measured here before; without, what one call takes."""
         if self.settings.asr.tune == "off":
             return
         from seacod.asr import tuning, warmup
 
-        file = self._paths.state / "tuning.json"
-        ceiling = self.settings.asr.batch_seconds
-        name = tuning.key(model=engine.name, device=engine.hardware, ceiling_seconds=ceiling)
+        file, name = self.tuning_place(engine)
         self.tuning = tuning.remembered(file, name)
         if self.tuning is None:
-            self.say("measuring batch sizes")
             speech = warmup.first_recording()
-            self.tuning = tuning.measure(
-                lambda batch: engine.recognise(batch, None), speech, ceiling
+            seconds = tuning.timed(
+                lambda batch: engine.recognise(batch, None), speech, tuning.PIECE_SECONDS, 1
             )
-            tuning.remember(file, name, self.tuning)
-            log.info(
-                "batch_sizes_measured",
-                useful_seconds=self.tuning.useful_seconds,
-                speed=round(self.tuning.speed, 1),
-            )
+            self.tuning = tuning.Tuning.guessed(seconds, self.settings.asr.batch_seconds)
+
+    def tune(self, engine: Recogniser) -> None:
+        """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""
+        if self.settings.asr.tune == "off" or (self.tuning and self.tuning.is_measured):
+            return
+        from seacod.asr import tuning, warmup
+
+        self.say("measuring batch sizes")
+        self.tuning = tuning.measure(
+            lambda batch: engine.recognise(batch, None),
+            warmup.first_recording(),
+            self.settings.asr.batch_seconds,
+        )
+        if self.tuning.is_measured:
+            tuning.remember(*self.tuning_place(engine), self.tuning)
+
+    def tuning_place(self, engine: Recogniser) -> tuple[Path, str]:
+        """The file in which measurements are remembered, and the name of this engine's there."""
+        from seacod.asr import tuning
+
+        ceiling = self.settings.asr.batch_seconds
+        name = tuning.key(model=engine.name, device=engine.hardware, ceiling_seconds=ceiling)
+        return self._paths.state / "tuning.json", name
 
     def first_recording(self, engine: Recogniser) -> None:
         """On the inference thread: transcribe a shipped recording."""

@@ -21,6 +21,7 @@ import structlog
 from seacod.asr import batching
 from seacod.asr.audio import Samples
 from seacod.asr.batching import Budget
+from seacod.asr.pace import Pace
 from seacod.asr.piece_queue import PieceQueue, PieceResult, QueuedPiece
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.request import RecognitionRequest
@@ -28,11 +29,6 @@ from seacod.asr.tuning import Tuning
 from seacod.errors import OutOfMemory
 
 log = structlog.get_logger(__name__)
-
-# Weight of the newest batch in the measured speed.
-_SMOOTHING = 0.1
-# What one batch adds to the measured speed is only as good as its length.
-_SHORTEST_MEASURED_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +83,10 @@ class Scheduler:
         self._queue = PieceQueue()
         self._actions: list[_Action] = []
         self._is_stopped = False
+        self._batch_seconds = batch_seconds
         # Only the thread changes these.
         self._budget = Budget(batch_seconds)
-        self._tuning = Tuning.unknown(batch_seconds)
-        # Padded seconds per second of work, smoothed.
-        self.speed = self._tuning.speed
+        self._pace = Pace(Tuning.unknown(batch_seconds))
         # Recordings that will bring pieces soon; a short wait for them fills a batch.
         self.expected = 0
         # Read by the beat: whether the engine has work, and when it last finished something.
@@ -109,10 +104,23 @@ class Scheduler:
 
     def tune(self, tuning: Tuning) -> None:
         """Use what was measured. Any thread may call this."""
-        self._tuning = tuning
-        self._budget.ceiling_seconds = min(self._budget.ceiling_seconds, tuning.useful_seconds)
-        self._budget.seconds = min(self._budget.seconds, self._budget.ceiling_seconds)
-        self.speed = tuning.speed
+        self._pace = Pace(tuning)
+        self._budget.limit(min(self._batch_seconds, tuning.useful_seconds))
+
+    @property
+    def tuning(self) -> Tuning:
+        """The figures in use."""
+        return self._pace.tuning
+
+    @property
+    def speed(self) -> float:
+        """Padded seconds that the model does in a second of work, at present."""
+        return self._pace.speed
+
+    @property
+    def needs_tuning(self) -> bool:
+        """Whether nothing was measured, or it contradicts what is seen."""
+        return not self._pace.tuning.is_measured or self._pace.is_contradicting
 
     @property
     def budget_seconds(self) -> float:
@@ -177,7 +185,7 @@ class Scheduler:
             self._gather()
             return self._queue.take(
                 budget_seconds=self._budget.seconds,
-                overhead_seconds=self._tuning.overhead_seconds,
+                overhead_seconds=self._pace.tuning.overhead_seconds,
             )
 
     def _gather(self) -> None:
@@ -209,8 +217,7 @@ class Scheduler:
         took = time.monotonic() - began
         self.last_progress = time.monotonic()
         self._budget.went_well()
-        if took > _SHORTEST_MEASURED_SECONDS:
-            self.speed += _SMOOTHING * (padded / took - self.speed)
+        self._pace.note(padded, took)
         self._on_batch(
             BatchDone(
                 len(batch), sum(p.seconds for p in batch), padded, took,

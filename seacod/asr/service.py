@@ -129,6 +129,21 @@ class TranscriptionService:
         """Use what was measured on this machine. Any thread may call this."""
         self._scheduler.tune(tuning)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody needs the model now: no recording, no job, no microphone."""
+        return not (self._admission.in_flight or self.live.sessions)
+
+    @property
+    def tuning(self) -> Tuning:
+        """The figures of batches that are in use."""
+        return self._scheduler.tuning
+
+    @property
+    def needs_tuning(self) -> bool:
+        """Whether nothing was measured, or it contradicts what is seen."""
+        return self._scheduler.needs_tuning
+
     def apply(self, limits: LimitSettings) -> None:
         """Use these limits for the requests from now on."""
         self.limits = limits

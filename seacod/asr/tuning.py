@@ -1,7 +1,9 @@
-"""How big a batch is worth while on this machine: measured once, remembered, used by the scheduler.
+"""How big a batch is worth while on this machine: measured by `tuner.py`, remembered, used by the
+scheduler.
 
 The cost of a call is taken as `overhead + padded seconds / speed`; a straight line through what was
 measured gives both. Sizes that are slower per second of audio than smaller ones are not used.
+Arithmetic and a file; nothing here waits or knows the model.
 """
 
 from __future__ import annotations
@@ -25,11 +27,19 @@ log = structlog.get_logger(__name__)
 
 # Pieces of speech are about so long.
 PIECE_SECONDS = 5.0
+# What is drawn from fewer sizes is a guess: it is used, and not remembered.
+FEWEST_SIZES = 3
+# What all of a measurement may take; on a slow device that is four or five sizes.
+TIME_LIMIT_SECONDS = 25.0
 _ROUNDS = 3
+# Long calls vary less, and take time.
+_FEWER_ROUNDS, _LONG_CALL_SECONDS = 2, 1.5
+# A request that comes meanwhile waits for the call: no longer one is tried.
+_LONGEST_CALL_SECONDS = 6.0
 # A bigger size must be at least this much better than a smaller one to be used.
-_BETTER = 0.97
-# With a slow device, small sizes have to do.
-_TIME_LIMIT_SECONDS = 6.0
+_BETTER = 0.99
+# Before sizes were measured, a batch should take no longer than this.
+_GUESSED_BATCH_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +60,122 @@ class Tuning:
         """The figures before anything was measured: the whole budget, a cautious speed."""
         return cls((), ceiling_seconds, PIECE_SECONDS, 10.0)
 
+    @classmethod
+    def guessed(cls, call_seconds: float, ceiling_seconds: float) -> Tuning:
+        """The figures after one call with one piece: its speed, and batches that do not take
+        long."""
+        speed = PIECE_SECONDS / call_seconds
+        useful = min(ceiling_seconds, max(PIECE_SECONDS, speed * _GUESSED_BATCH_SECONDS))
+        return cls(((PIECE_SECONDS, call_seconds),), useful, PIECE_SECONDS, speed)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is worth remembering."""
+        return len(self.measured) >= FEWEST_SIZES
+
+    def expected_seconds(self, padded_seconds: float) -> float:
+        """How long a call of so many padded seconds should take."""
+        useful = self.useful_seconds
+        share = (self.overhead_seconds + padded_seconds) / (self.overhead_seconds + useful)
+        return share * useful / self.speed
+
+
+class Measurement:
+    """Which call to time next, until nothing is gained, or a limit is reached.
+
+    Args:
+        ceiling_seconds: padded seconds never to go beyond.
+    """
+
+    def __init__(self, ceiling_seconds: float) -> None:
+        self._ceiling_seconds = ceiling_seconds
+        # With a small ceiling the pieces are shorter, so that there are sizes to compare.
+        self.piece_seconds = min(PIECE_SECONDS, ceiling_seconds / 2 ** (FEWEST_SIZES - 1))
+        self._count = 1
+        self._times: list[float] = []
+        self._measured: list[tuple[float, float]] = []
+        self._spent = 0.0
+        self._worse = 0
+        self._is_warm = False
+        self._is_over = False
+
+    def next(self) -> int | None:
+        """How many pieces the next call should have; None when it is over."""
+        return None if self._is_over else self._count
+
+    def out_of_memory(self) -> None:
+        """The call did not fit: neither will bigger ones."""
+        self._is_over = True
+
+    def note(self, seconds: float) -> None:
+        """How long the call took."""
+        if not self._is_warm:
+            # The first call of all prepares more than it computes.
+            self._is_warm = True
+            self._spend(seconds)
+            return
+        self._times.append(seconds)
+        wanted = _ROUNDS if seconds < _LONG_CALL_SECONDS else _FEWER_ROUNDS
+        if len(self._times) >= wanted:
+            self._next_size()
+        self._spend(seconds)
+
+    @property
+    def result(self) -> Tuning:
+        """What is known by now."""
+        if not self._measured:
+            return Tuning.unknown(self._ceiling_seconds)
+        return conclude(self._measured)
+
+    def _spend(self, seconds: float) -> None:
+        self._spent += seconds
+        if self._spent > TIME_LIMIT_SECONDS:
+            if self._times and not self._is_over:
+                self._next_size()
+            self._is_over = True
+
+    def _next_size(self) -> None:
+        padded, taken = self._count * self.piece_seconds, min(self._times)
+        known = [t / p for p, t in self._measured]
+        self._worse = self._worse + 1 if known and taken / padded > _BETTER * min(known) else 0
+        self._measured.append((padded, taken))
+        self._times.clear()
+        self._count *= 2
+        is_enough = self._worse >= 2 and len(self._measured) >= FEWEST_SIZES
+        self._is_over = (
+            is_enough
+            or self._count * self.piece_seconds > self._ceiling_seconds
+            or 2 * taken > _LONGEST_CALL_SECONDS
+        )
+
 
 def measure(
     recognise: Callable[[list[Samples]], object], speech: Samples, ceiling_seconds: float
 ) -> Tuning:
-    """Try sizes until nothing is gained, the ceiling or the time limit is reached.
+    """Try sizes one after the other, where nobody waits in between.
 
     Args:
         recognise: runs a batch; on the inference thread.
         speech: something said, at 16 kHz; repeated to the length needed.
         ceiling_seconds: padded seconds never to go beyond.
     """
-    piece = np.resize(speech, int(PIECE_SECONDS * SAMPLE_RATE))
-    recognise([piece])
-    measured: list[tuple[float, float]] = []
-    worse = 0
-    began = time.monotonic()
-    count = 1
-    while count * PIECE_SECONDS <= ceiling_seconds and worse < 2:
+    measurement = Measurement(ceiling_seconds)
+    while (count := measurement.next()) is not None:
         try:
-            taken = min(_timed(recognise, [piece] * count) for _ in range(_ROUNDS))
+            measurement.note(timed(recognise, speech, measurement.piece_seconds, count))
         except OutOfMemory:
-            break
-        padded = count * PIECE_SECONDS
-        if measured and taken / padded > _BETTER * min(t / p for p, t in measured):
-            worse += 1
-        else:
-            worse = 0
-        measured.append((padded, taken))
-        if time.monotonic() - began + 2 * _ROUNDS * taken > _TIME_LIMIT_SECONDS:
-            break
-        count *= 2
-    if not measured:
-        return Tuning.unknown(ceiling_seconds)
-    return conclude(measured)
+            measurement.out_of_memory()
+    return measurement.result
+
+
+def timed(
+    recognise: Callable[[list[Samples]], object], speech: Samples, seconds: float, count: int
+) -> float:
+    """How long a call takes with so many pieces of so many seconds."""
+    batch = [np.resize(speech, int(seconds * SAMPLE_RATE))] * count
+    began = time.perf_counter()
+    recognise(batch)
+    return time.perf_counter() - began
 
 
 def conclude(measured: list[tuple[float, float]]) -> Tuning:
@@ -105,12 +197,6 @@ def conclude(measured: list[tuple[float, float]]) -> Tuning:
         overhead_seconds=float(np.clip(cost, 0.0, padded)),
         speed=padded / taken,
     )
-
-
-def _timed(recognise: Callable[[list[Samples]], object], batch: list[Samples]) -> float:
-    began = time.perf_counter()
-    recognise(batch)
-    return time.perf_counter() - began
 
 
 def key(**facts: Any) -> str:

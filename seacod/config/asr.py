@@ -84,9 +84,9 @@ class AsrSettings(Section, applies="replace"):
     )
     tune: Literal["auto", "off"] = setting(
         "auto",
-        "auto: the first start on a machine measures which batch sizes are worth while and later "
-        "ones remember; off: batch_seconds alone decides",
-        "auto：首次启动时测量合适的批大小并记住；off：只按 batch_seconds",
+        "auto: the first worker on a machine measures between requests which batch sizes are worth "
+        "while, and later ones remember; off: batch_seconds alone decides",
+        "auto：首个工作进程在空闲时测量合适的批大小并记住；off：只按 batch_seconds",
     )
     inverse_text_normalisation: Literal["off", "on"] = setting(
         "off",

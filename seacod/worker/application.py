@@ -130,14 +130,18 @@ class WorkerApplication:
 
     async def _serve(self, service: TranscriptionService) -> int:
         assert self._server is not None
+        from seacod.asr.tuner import tune_worker
+
         jobs = await self._take_up_jobs(service)
         if self._neighbours is not None:
             self._neighbours.join(self._traffic, service)
         serving = asyncio.ensure_future(self._server.serve())
         draining = asyncio.ensure_future(self._drain.asked.wait())
         canary = asyncio.ensure_future(self._run_canary(service))
+        tuning = asyncio.ensure_future(tune_worker(service, self._preparation))
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         canary.cancel()
+        tuning.cancel()
         if serving.done():
             serving.result()
             log.error("web_server_ended", cause="it stopped serving without being told to")
