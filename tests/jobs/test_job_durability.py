@@ -3,22 +3,21 @@ exactly once, none is lost."""
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import work_and_die
 from sqlalchemy import Engine, create_engine
 
 from seacod.jobs.opening import open_store
 
-HERE = Path(__file__).parent
 FILES = 50
 # More than the points of one file from claim to removal, so that each is hit.
 POINTS = 48
-
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["seacod.jobs.opening", "seacod.jobs.runner"])
 
 NAMES = {
     "sqlite": "SELECT name FROM sqlite_master",
@@ -42,19 +41,12 @@ NOTE_ENDS = {
 
 
 def run(directory: Path, deadly: int, what: str, address: str) -> int:
-    result = subprocess.run(
-        [
-            sys.executable, str(HERE / "work_and_die.py"), str(directory), str(deadly), what,
-            address,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
-    )  # fmt: skip
-    assert result.returncode in (0, -signal.SIGKILL), result.stderr
-    return result.returncode
+    """The exit code of a process that was forked with everything imported."""
+    process = PROCESSES.Process(target=work_and_die.run, args=(directory, deadly, what, address))
+    process.start()
+    process.join(120)
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode
 
 
 def opened(directory: Path, address: str) -> Engine:

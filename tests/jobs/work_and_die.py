@@ -1,9 +1,8 @@
-"""Works off the jobs in a directory and kills itself by SIGKILL at the N-th point: for
-test_durability.
+"""Works off the jobs in a directory and kills its process by SIGKILL at the N-th point: for
+test_job_durability.
 
-Arguments: directory, N (0 for never), "accept" or "work", and the address of PostgreSQL if it is
-that. A point lies before and after each statement of SQL, each rename and each removal. Recognition
-is a stand-in: the text is the content of the file, after a moment.
+A point lies before and after each statement of SQL, each rename and each removal. Recognition is a
+stand-in: the text is the content of the file, after a moment.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,8 +83,15 @@ async def work(directory: Path, address: str, points: Points) -> None:
     await jobs.close()
 
 
-def main() -> None:
-    directory, deadly, what, address = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
+def run(directory: Path, deadly: int, what: str, address: str) -> None:
+    """In a process of its own.
+
+    Args:
+        directory: of the jobs.
+        deadly: the point to die at; 0 for never.
+        what: "accept" or "work".
+        address: of PostgreSQL; empty for SQLite.
+    """
     logs.configure(LogSettings(level="error"), "worker")
     # A machine whose power fails dozens of times at the same recording is not what is tried here.
     recovery.INTERRUPTIONS_ARE_POISON = model.INTERRUPTIONS_ARE_POISON = 10_000
@@ -100,7 +105,3 @@ def main() -> None:
         accept(directory, address, points)
     else:
         asyncio.run(work(directory, address, points))
-
-
-if __name__ == "__main__":
-    main()
