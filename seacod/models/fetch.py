@@ -84,7 +84,8 @@ def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
         os.environ["MODELSCOPE_API_TOKEN"] = hub_token
     try:
         with _silenced():
-            from modelscope.hub.snapshot_download import snapshot_download
+            # Beside it `modelscope.hub` has one of that name that imports PyTorch.
+            from modelscope_hub.compat.snapshot_download import snapshot_download
 
             snapshot_download(identifier, local_dir=str(directory), token=hub_token)
     except OSError as error:
