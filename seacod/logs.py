@@ -2,7 +2,8 @@
 as readable lines, or as JSON lines; and to a file besides, if one is configured.
 
 Called by `main.py` (supervisor, commands) and the worker's entry. Event names are verbs in the
-past (`worker_exited`); the facts are fields. No secret may be given to a logger.
+past (`worker_exited`); the facts are fields. No secret may be given to a logger; one that comes
+along in the words of somebody else is masked (`system/masking.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from seacod.config.log import LogSettings
+from seacod.system.masking import masked_deep
 
 Component = Literal["supervisor", "worker", "client"]
 
@@ -138,6 +140,7 @@ def configure(settings: LogSettings, component: Component) -> None:
             _component_adder(component),
             structlog.processors.TimeStamper(fmt="iso", utc=False),
             structlog.processors.format_exc_info,
+            _mask,
             _output,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -194,6 +197,10 @@ class _Bridge(logging.Handler):
             )
         except Exception:
             self.handleError(record)
+
+
+def _mask(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: masked_deep(value) for key, value in event.items()}
 
 
 def _component_adder(component: Component) -> structlog.typing.Processor:

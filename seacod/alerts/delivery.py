@@ -1,6 +1,6 @@
 """Sends what waits in the outbox: one task a channel, one message at a time, again and again until
 it is taken or too old. Delivered at least once: a crash between sending and writing that down sends
-it again.
+it again. Whatever one channel meets is its own: the others go on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 import anyio
 import structlog
 
+from seacod.alerts import attempt
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.registry import all_channels, configured
 from seacod.alerts.compose import compose
@@ -90,6 +91,9 @@ class Delivery:
             await self._deliver(name, is_last)
         except sqlite3.Error as error:
             log.error("outbox_failed", channel=name, error=str(error))
+        except Exception:
+            # What waits is tried again; the other channels never hear of it.
+            log.exception("delivery_broke", channel=name)
 
     async def _sync(self) -> None:
         """Bring what was written to the disk itself, off the event loop."""
@@ -121,7 +125,7 @@ class Delivery:
             self._outbox.given_up(ids, now(), "the channel is not configured any more")
             return
         try:
-            answer = await channel.send(compose(messages, settings), messages)
+            answer = await attempt.send(channel, compose(messages, settings), messages)
         except Undelivered as error:
             self._not_taken(name, messages, error)
             return

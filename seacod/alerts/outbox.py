@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from seacod.system.masking import masked_deep
+
 # In the state directory.
 FILE = "alerts.sqlite3"
 _SCHEMA_VERSION = 1
@@ -189,11 +191,9 @@ class Outbox:
 
     def add(self, alert: Alert, told: Told, channels: Iterable[str], due_at: float) -> None:
         """Keep an alert for each channel, and what is remembered of it, in one step."""
-        body = json.dumps(
-            {"text": alert.text, "is_recovery": alert.is_recovery, "at": alert.at,
-             "repeated": alert.repeated, "evidence": alert.evidence},
-            ensure_ascii=False, default=str,
-        )  # fmt: skip
+        facts = {"text": alert.text, "is_recovery": alert.is_recovery, "at": alert.at,
+                 "repeated": alert.repeated, "evidence": alert.evidence}  # fmt: skip
+        body = json.dumps(masked_deep(facts), ensure_ascii=False)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for channel in channels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seacod.alerts import attempt
 from seacod.alerts.channels.base import Channel
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Alert, Message, now
@@ -23,4 +24,4 @@ async def send_test(channel: Channel[Any]) -> str:
         id=0, channel=channel.name, alert=alert, count=1, state="waiting", attempts=0,
         made_at=now(), due_at=0.0, done_at=None, answer="",
     )  # fmt: skip
-    return await channel.send(compose([message], channel.settings), [message])
+    return await attempt.send(channel, compose([message], channel.settings), [message])

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from seacod.config.schema import SECTIONS, Settings
 from seacod.errors import ConfigError
+from seacod.system.masking import without_credentials
 
 DEFAULT_FILE = Path("/etc/seacod/seacod.yaml")
 ENV_FILE = "SEACOD_CONFIG"
@@ -272,5 +273,6 @@ def _describe(item: Any, collected: _Collected, fallback: str) -> str:
         return f"{where}: {message.removeprefix('Value error, ')}"
     message = _MUST_BE.get(item["type"]) or message.replace("Input should be ", "", 1)
     given = item.get("input")
-    shown = "empty" if given is None else repr(given)
+    # A password in the wrong place is not shown to whoever reads the log.
+    shown = "empty" if given is None else without_credentials(repr(given))
     return f"{where}: is {shown:.80}; it must be {message}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from pathlib import Path
 
 from pydantic import field_validator
@@ -43,8 +44,13 @@ class ResultSettings(Section, applies="live"):
     @field_validator("database")
     @classmethod
     def _without_password(cls, value: str) -> str:
-        # What stands before the host of an address is who logs in.
-        if ":" in value.partition("://")[2].rpartition("@")[0]:
+        # What stands before the host of an address is who logs in; libpq takes a password among
+        # the parameters, too (password, sslpassword).
+        login = value.partition("://")[2].rpartition("@")[0]
+        parameters = urllib.parse.parse_qsl(
+            value.partition("?")[2].replace(";", "&"), keep_blank_values=True
+        )
+        if ":" in login or any("password" in name.lower() for name, _ in parameters):
             raise ValueError(
                 "must not hold the password; put it into the file named by "
                 "results.database_password_file"

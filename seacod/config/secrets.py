@@ -1,16 +1,22 @@
 """Secrets: from a systemd credential or a file only the service can read, never from the yaml.
 
 A secret is read where it is used and never kept in `Settings`, so nothing that prints settings
-can print it.
+can print it; what was read is masked in log and alerts from then on (`system/masking.py`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seacod.config.setting import Section
 from seacod.errors import ConfigError
+from seacod.system import masking
+
+if TYPE_CHECKING:
+    from seacod.config.schema import Settings
 
 ENV_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 # Where systemd looks for LoadCredential=NAME:seacod.NAME (systemd.exec(5)).
@@ -64,4 +70,16 @@ def read_secret(section: Section, key: str) -> str | None:
         raise ConfigError(f"{path}: the secret {credential} is not text") from None
     if not secret:
         raise ConfigError(f"{path}: the secret {credential} is empty")
+    masking.remember(secret)
     return secret
+
+
+def remember_all(settings: Settings) -> None:
+    """Have every configured secret masked from now on; one that cannot be read is somebody else's
+    to tell, who needs it."""
+    # Settings are made of sections, and those of channels need this file.
+    from seacod.config.schema import SECRETS
+
+    for section, key, _ in SECRETS:
+        with contextlib.suppress(ConfigError):
+            read_secret(getattr(settings, section), key)

@@ -34,6 +34,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from seacod.errors import ConfigError
+from seacod.system.masking import masked, without_credentials
 
 _LOCK_SECONDS = 30.0
 # A connection to PostgreSQL that does not come about within this is none.
@@ -101,7 +102,7 @@ results = Table(
 
 def said(error: Exception) -> str:
     """The error of a database in one line."""
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return masked(str(getattr(error, "orig", None) or error).strip().splitlines()[0])
 
 
 class Database:
@@ -178,7 +179,8 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
         )
     except ArgumentError:
         raise ConfigError(
-            f"results.database: {address!r} is not an address; write postgresql://USER@HOST/DATABASE"
+            f"results.database: {without_credentials(address)!r} is not an address; write "
+            "postgresql://USER@HOST/DATABASE"
         ) from None
     except (ImportError, NoSuchModuleError):
         raise ConfigError(

@@ -12,6 +12,7 @@ import structlog
 from seacod.config import changes
 from seacod.config.changes import Changes
 from seacod.config.schema import Settings
+from seacod.config.secrets import remember_all
 from seacod.paths import Paths
 from seacod.supervisor.workers.placement import Replica
 
@@ -30,6 +31,7 @@ class SettingsHolder:
         self.current = settings
         self.paths = Paths.resolve(settings)
         self._read = read
+        remember_all(settings)
         # Those that workers are known to serve with, while a reload is on its way to them.
         self._proven: Settings | None = None
 
@@ -59,6 +61,7 @@ class SettingsHolder:
             ConfigError: the new settings are wrong; nothing has changed.
         """
         fresh = self._read()
+        remember_all(fresh)
         changed = changes.compare(self.current, fresh)
         if changed.restart:
             log.warning(

@@ -26,6 +26,7 @@ from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import OtherWorker, Report
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.masking import masked_deep
 
 _SHOWN_ALERTS = 10
 
@@ -215,7 +216,8 @@ class StatusSocket:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            writer.write(json.dumps(self._take_snapshot(), ensure_ascii=False).encode() + b"\n")
+            snapshot = masked_deep(self._take_snapshot())
+            writer.write(json.dumps(snapshot, ensure_ascii=False).encode() + b"\n")
             await asyncio.wait_for(writer.drain(), 5.0)
         except (OSError, asyncio.TimeoutError):
             pass

@@ -18,6 +18,7 @@ import warnings
 from seacod import logs, metrics, protocol
 from seacod.accelerators.registry import all_accelerators
 from seacod.config.schema import Settings
+from seacod.config.secrets import remember_all
 from seacod.errors import EX_SOFTWARE, EX_USAGE
 from seacod.paths import Paths
 from seacod.system.parent_death import die_with
@@ -45,6 +46,7 @@ def run_worker() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     logs.configure(settings.log, "worker")
+    remember_all(settings)
     paths = Paths.resolve(settings)
     _prepare(settings, paths, slot)
     listener = socket.socket(fileno=listen_fd)

@@ -7,8 +7,9 @@ A spare (ENV_SPARE) says that it is warm and waits to be promoted.
 How it behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
 exit_at_start (code), exit_with_cpu_threads (only with this setting, with 78), exit_on_promote,
 exit_on_serve, never_ready, ignore_term, ignore_drain, garbage, answer_seconds; what it says of
-itself: device, running, gpu_reserved_bytes, beat (fields of every beat), beat_step (fields that
-grow with every beat), leak_bytes (kept, with every beat), tell_fault (kind, words);
+itself: device, running, says (on its output), gpu_reserved_bytes, beat (fields of every beat),
+beat_step (fields that grow with every beat), leak_bytes (kept, with every beat), tell_fault (kind,
+words);
 for hangs: blocked (the event loop stands still in C), progress_age_seconds (of
 every beat), deaf (no HTTP answer). It answers every request 200 with its pid.
 """
@@ -50,6 +51,7 @@ async def _main() -> int:
         return protocol.decode(line) if line else None
 
     print("stand-in worker says hello on stderr", file=sys.stderr, flush=True)
+    print(plan.get("says", ""), file=sys.stderr, flush=True)
     if plan.get("ignore_term"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:

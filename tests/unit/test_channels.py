@@ -112,10 +112,11 @@ def test_a_channel_added_in_one_file_is_known_everywhere(tmp_path: Path) -> None
     )
     assert "### alerts.pager_pin_file" in seen["document"]
     assert "pager-pin" in seen["man"] and r"\-\-pager" in seen["man"]
-    assert "pager: 555 beeped with 1234" in seen["check"]
+    # It had the PIN, and what it says of it is masked.
+    assert "pager: 555 beeped with ****" in seen["check"]
     assert "pager" in seen["delivers"]
     sent = run(copy, "-m", "seacod", "test-alert", "--pager", "--config", str(config))
-    assert (sent.returncode, sent.stdout) == (0, "pager: taken: 555 beeped with 1234\n")
+    assert (sent.returncode, sent.stdout) == (0, "pager: taken: 555 beeped with ****\n")
     config.write_text("alerts:\n  pager_number: '0'\n")
     sent = run(copy, "-m", "seacod", "test-alert", "--config", str(config))
     assert (sent.returncode, sent.stdout) == (1, "pager: not taken: engaged\n")

@@ -27,7 +27,7 @@ ALLOWED = {
     "config": "accelerators errors system",
     "protocol": "errors",
     "paths": "config errors",
-    "logs": "config",
+    "logs": "config system",
     "formats": "errors system transcript",
     # Shared by both sides, or by neither.
     "metrics": "accelerators transcript",

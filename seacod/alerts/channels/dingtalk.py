@@ -13,7 +13,7 @@ import hmac
 import json
 import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seacod.alerts.channels import http
@@ -58,6 +58,8 @@ class DingTalk(Channel[DingTalkKeys]):
         url, secret = self.secret("dingtalk_url_file"), self.secret("dingtalk_secret_file")
         if url is None:
             raise Undelivered("the address of the robot is no longer configured", is_ours=True)
+        if problem := http.problem(url):
+            raise Undelivered(problem, is_ours=True)
         text = composed.markdown.encode()[:_LIMIT_BYTES].decode("utf-8", "ignore")
         body = {"msgtype": "markdown", "markdown": {"title": composed.subject[:100], "text": text}}
         signed_url = sign(url, secret, int(time.time() * 1000)) if secret else url
@@ -65,13 +67,20 @@ class DingTalk(Channel[DingTalkKeys]):
         try:
             answer = json.loads(said)
             code = int(answer["errcode"])
-        except (ValueError, KeyError, TypeError):
-            raise Undelivered(f"{status}: the robot's answer cannot be read") from None
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            raise Undelivered(
+                f"{status}: this is no answer of a DingTalk robot; is the address right?",
+                is_ours=True,
+            ) from None
         if code != 0:
             raise Undelivered(
                 f"errcode {code}: {answer.get('errmsg', '')}", is_ours=code != _TOO_FAST
             )
         return f"errcode 0: {answer.get('errmsg', '')}"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """An address that is none."""
+        return http.problems(self, self.switch)
 
 
 def sign(url: str, secret: str, timestamp_ms: int) -> str:

@@ -19,6 +19,7 @@ from seacod.alerts.compose import Composed, caption
 from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
+from seacod.system.threads import on_thread
 
 if TYPE_CHECKING:
     # Imported where mail is sent: every process reads the settings.
@@ -172,7 +173,9 @@ class Mail(Channel[MailKeys]):
         except OSError as error:
             raise Undelivered(_words(error), is_ours=True) from None
         password = self.secret("mail_password_file") if settings.mail_user else None
+        own_name = await _names(settings.mail_server)
         client = aiosmtplib.SMTP(
+            local_hostname=own_name,
             hostname=settings.mail_server,
             port=settings.mail_port or _PORTS[settings.mail_security],
             timeout=_TIMEOUT_SECONDS,
@@ -238,6 +241,27 @@ def _pictures(messages: Sequence[Message]) -> list[tuple[str, bytes]]:
             with contextlib.suppress(OSError):
                 return [(f"memory-{message.id}@seacod", Path(path).read_bytes())]
     return []
+
+
+async def _names(server: str) -> str:
+    """Our own name for the greeting, once the server's can be looked up.
+
+    On a thread that keeps nothing from ending: asyncio would ask a name server that hangs on one
+    that is waited for when the process ends.
+
+    Raises:
+        Undelivered: the server's name is unknown.
+    """
+
+    def look_up() -> str:
+        socket.getaddrinfo(server, None)
+        name = socket.getfqdn()
+        return name if name.isascii() and name.isprintable() and " " not in name else "localhost"
+
+    try:
+        return await on_thread("seacod-names", look_up)
+    except (OSError, UnicodeError) as error:
+        raise Undelivered(f"{server}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _words(error: BaseException) -> str:

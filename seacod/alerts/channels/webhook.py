@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seacod.alerts.channels import http
@@ -64,6 +64,10 @@ class Webhook(Channel[WebhookKeys]):
             },
         )
         return f"{status} {said}".strip()
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """An address that is none."""
+        return http.problems(self, self.switch)
 
 
 CHANNEL = Webhook

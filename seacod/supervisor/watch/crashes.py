@@ -17,6 +17,7 @@ import structlog
 
 from seacod.alerts.picture import plot
 from seacod.supervisor.watch.memory_series import Memory
+from seacod.system.masking import masked_deep
 
 log = structlog.get_logger(__name__)
 
@@ -68,9 +69,8 @@ def keep(
     directory = directory_of(state, crash)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / DOSSIER).write_text(
-            json.dumps(as_dict(crash, evidence, memory), ensure_ascii=False, indent=1), "utf-8"
-        )
+        dossier = masked_deep(as_dict(crash, evidence, memory))
+        (directory / DOSSIER).write_text(json.dumps(dossier, ensure_ascii=False, indent=1), "utf-8")
         (directory / PICTURE).write_bytes(picture(memory))
         for old in sorted(directory.parent.iterdir())[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)

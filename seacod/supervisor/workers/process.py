@@ -23,6 +23,7 @@ from seacod.errors import ProtocolError
 from seacod.protocol import FromSupervisor, FromWorker
 from seacod.supervisor.workers.events import EventQueue, Exited, Garbled, Received
 from seacod.system.interpreter import python
+from seacod.system.masking import masked
 
 log = structlog.get_logger(__name__)
 
@@ -220,6 +221,7 @@ class WorkerProcess:
         """
         if not line.strip():
             return
+        line = masked(line)
         self.last_lines.append(line)
         if logs.resolve_format("auto") == "journal":
             log.warning("worker_printed", worker_pid=self.pid, line=line)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from seacod.alerts import attempt
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.registry import configured, switches
 from seacod.alerts.kinds import KINDS
@@ -271,7 +272,7 @@ def mail(context: CheckContext) -> Finding:
     found, said = [], []
     for name, channel in ways.items():
         try:
-            answer = asyncio.run(send_test(channel) if context.sends else channel.greet())
+            answer = asyncio.run(send_test(channel) if context.sends else attempt.greet(channel))
             said.append(f"{name}: {answer or 'not asked (--send)'}")
         except Undelivered as error:
             found.append(fail(
