@@ -22,6 +22,7 @@ MODEL=
 TARGET=
 RUN_OPTIONS=()
 CHANGED=no
+UV=
 STARTED=$SECONDS
 
 usage() {
@@ -163,17 +164,56 @@ needs = " ".join(meta.get("requires_dist", []))
 sys.exit(not ("+cpu" in meta["version"] or "nvidia" not in needs and "cuda" not in needs))'
 }
 
+# What pip is configured to (mirrors, certificates, time-outs), as `NAME=VALUE` for uv, which does not
+# read that; variables of uv's own that are set already stay.
+uv_settings() {
+  "$1/bin/python" -m pip config list | "$1/bin/python" -c '
+import ast, os, sys
+NAMES = {
+    "index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "no-index": "UV_NO_INDEX",
+    "find-links": "UV_FIND_LINKS", "constraint": "UV_CONSTRAINT", "cert": "SSL_CERT_FILE",
+    "trusted-host": "UV_INSECURE_HOST", "proxy": "ALL_PROXY", "default-timeout": "UV_HTTP_TIMEOUT",
+}
+for line in sys.stdin:
+    key, _, value = line.rstrip().partition("=")
+    name = NAMES.get(key.rpartition(".")[2])
+    if name and name not in os.environ:
+        words = ast.literal_eval(value).split()
+        print(name, ("," if name == "UV_FIND_LINKS" else " ").join(words), sep="=")'
+}
+
+# install_packages VENV [pip arguments]: with uv, which takes a quarter of the time; with pip where
+# uv is not to be had or does not get through.
+install_packages() {
+  local venv="$1" settings
+  shift
+  if [ -z "$UV" ]; then
+    UV="$(mktemp -d)"
+    trap 'rm -rf "$UV"' EXIT
+    "$venv/bin/python" -m pip install -q --target "$UV" "uv>=0.8" || true
+  fi
+  if [ -x "$UV/bin/uv" ]; then
+    mapfile -t settings < <(uv_settings "$venv")
+    [ -n "${PIP_NO_COMPILE:-}" ] || settings+=(UV_COMPILE_BYTECODE=1)
+    # As pip does it: the best version of all indexes, not of the first that has any.
+    env "${settings[@]}" UV_INDEX_STRATEGY=unsafe-best-match \
+      "$UV/bin/uv" pip install --python "$venv/bin/python" "$@" && return
+  fi
+  note "uv, which would be quicker, cannot be used here: pip installs"
+  "$venv/bin/python" -m pip install "$@"
+}
+
 install_torch() {
   local venv="$1" kind="$2"
   if [ "$kind" = cuda ]; then
     step "Installing PyTorch with CUDA (an NVIDIA GPU was found; several gigabytes)"
-    "$venv/bin/python" -m pip install "$TORCH" -c "$HERE/constraints.txt"
+    install_packages "$venv" "$TORCH" -c "$HERE/constraints.txt"
   elif default_torch_is_cpu "$venv"; then
     step "Installing PyTorch for the CPU"
-    "$venv/bin/python" -m pip install "$TORCH" -c "$HERE/constraints.txt"
+    install_packages "$venv" "$TORCH" -c "$HERE/constraints.txt"
   else
     step "Installing PyTorch for the CPU from $TORCH_CPU_INDEX"
-    "$venv/bin/python" -m pip install "$TORCH" --index-url "$TORCH_CPU_INDEX" ||
+    install_packages "$venv" "$TORCH" --index-url "$TORCH_CPU_INDEX" ||
       die "PyTorch's CPU build cannot be fetched; set SEACOD_TORCH_INDEX to a mirror of it"
   fi
 }
@@ -190,8 +230,8 @@ make_venv() {
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
   "$venv/bin/python" -m pip install -q --upgrade pip -c "$HERE/constraints.txt"
   install_torch "$venv" "$kind"
-  step "Installing seacod and its libraries (two to five minutes)"
-  "$venv/bin/python" -m pip install -c "$HERE/constraints.txt" "$@"
+  step "Installing seacod and its libraries (one to five minutes)"
+  install_packages "$venv" -c "$HERE/constraints.txt" "$@"
 }
 
 # copy_source: what is installed, in a directory of its own, whose name is printed: a checkout owned
