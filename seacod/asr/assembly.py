@@ -127,7 +127,7 @@ class Assembly:
             model=engine.name,
             device=engine.device,
             language=engine.language,
-            hotwords=hotwords.report(request.hotwords, "".join(self._plain), engine.vocabulary),
+            hotwords=hotwords.report(request.hotwords, "".join(self._plain), engine.spell),
             warnings=tuple(self._warnings()),
             speech_seconds=request.speech_seconds,
             decoding_seconds=request.decoding_seconds,

@@ -23,10 +23,6 @@ class Waiting(Protocol):
         """The length of the piece."""
 
     @property
-    def group(self) -> str | None:
-        """The hotwords it must be recognised with. FunASR keeps one list on the model."""
-
-    @property
     def client(self) -> str:
         """The client that asked; clients take turns."""
 
@@ -53,9 +49,8 @@ def choose(
     """Choose the next batch.
 
     The piece whose turn it is leads: interactive work first, then the client that got least so
-    far, then the oldest. Pieces with the same hotwords join it, those of like length first, as
-    long as running them along costs less than another call would: a call costs `overhead_seconds`
-    and its padded seconds.
+    far, then the oldest. Others join it, those of like length first, as long as running them along
+    costs less than another call would: a call costs `overhead_seconds` and its padded seconds.
 
     Args:
         line: everything that waits, in any order; not empty.
@@ -75,7 +70,7 @@ def choose(
 
     leader = min(range(len(line)), key=turn)
     lead = line[leader]
-    others = [i for i, piece in enumerate(line) if i != leader and piece.group == lead.group]
+    others = [i for i in range(len(line)) if i != leader]
     others.sort(key=lambda i: (turn(i)[0], abs(line[i].seconds - lead.seconds)))
     batch, longest = [leader], lead.seconds
     for index in others:

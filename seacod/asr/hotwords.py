@@ -1,17 +1,13 @@
-"""Hotwords as people type them, made safe for FunASR and explained back.
-
-FunASR fetches a hotword string that begins with http, opens one that names an existing .txt
-file, and switches hotwords off for any other that ends in .txt (seaco_paraformer/model.py,
-`generate_hotwords_list`, 1.4.16). It gets cleaned words from here and nothing else.
-"""
+"""Hotwords as people type them, cleaned and explained back."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from seacod.asr.recognisers.base import Spelling
 from seacod.transcript import HotwordReport
 
 _SEPARATORS = re.compile(r"[\s,，、;；|]+")
@@ -28,11 +24,6 @@ class Hotwords:
 
     words: tuple[str, ...] = ()
     ignored: tuple[HotwordReport, ...] = ()
-
-    @property
-    def prompt(self) -> str | None:
-        """What FunASR is given; None for no hotwords."""
-        return " ".join(self.words) or None
 
 
 def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
@@ -67,25 +58,26 @@ def _objection(word: str) -> str | None:
 
 
 def report(
-    hotwords: Hotwords, text: str, vocabulary: Collection[str] | None
+    hotwords: Hotwords, text: str, spell: Callable[[str], Spelling]
 ) -> tuple[HotwordReport, ...]:
     """What became of each word.
 
     Args:
         hotwords: the words of the request.
         text: the recognised text.
-        vocabulary: the characters the model can write; None if unknown.
+        spell: how the recogniser writes a word.
     """
     found = []
     lowered = text.lower().replace(" ", "")
     for word in hotwords.words:
-        unknown = [c for c in word.lower() if vocabulary is not None and c not in vocabulary]
-        if word.lower() in lowered:
+        spelling = spell(word)
+        if any(form in lowered for form in (word.lower(), *spelling.forms)):
             found.append(HotwordReport(word, "matched"))
-        elif unknown and not word.isascii():
-            missing = "".join(dict.fromkeys(unknown))
+        elif spelling.missing:
             found.append(
-                HotwordReport(word, "unknown_characters", f"the model cannot write: {missing}")
+                HotwordReport(
+                    word, "unknown_characters", f"the model cannot write: {spelling.missing}"
+                )
             )
         else:
             found.append(HotwordReport(word, "not_heard"))

@@ -34,7 +34,6 @@ class QueuedPiece:
         request: whose it is.
         samples: its sound.
         seconds: its length.
-        group: the hotwords it must be recognised with.
         client: who asked.
         is_bulk: a job's, which comes after all others.
         number: its place by arrival.
@@ -45,7 +44,6 @@ class QueuedPiece:
     request: RecognitionRequest
     samples: Samples
     seconds: float
-    group: str | None
     client: str
     is_bulk: bool
     number: int
@@ -75,8 +73,8 @@ class PieceQueue:
         """Append a piece of a request."""
         self._pieces.append(
             QueuedPiece(
-                request, samples, len(samples) / SAMPLE_RATE, request.prompt, request.client,
-                request.is_bulk, next(self._numbers), time.monotonic(), result,
+                request, samples, len(samples) / SAMPLE_RATE, request.client, request.is_bulk,
+                next(self._numbers), time.monotonic(), result,
             )
         )  # fmt: skip
 

@@ -100,7 +100,7 @@ class EnginePreparation:
         if self.tuning is None:
             speech = warmup.first_recording()
             seconds = tuning.timed(
-                lambda batch: engine.recognise(batch, None), speech, tuning.PIECE_SECONDS, 1
+                lambda batch: engine.recognise(batch), speech, tuning.PIECE_SECONDS, 1
             )
             self.tuning = tuning.Tuning.guessed(seconds, self.settings.asr.batch_seconds)
 
@@ -112,7 +112,7 @@ class EnginePreparation:
 
         self.say("measuring batch sizes")
         self.tuning = tuning.measure(
-            lambda batch: engine.recognise(batch, None),
+            lambda batch: engine.recognise(batch),
             warmup.first_recording(),
             self.settings.asr.batch_seconds,
         )

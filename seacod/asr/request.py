@@ -53,8 +53,6 @@ class RecognitionRequest:
     client: str
     hotwords: Hotwords
     is_bulk: bool = False
-    # The words as the model is given them.
-    prompt: str | None = field(init=False)
     # Written by the scheduler: when the model began with it (monotonic), and whether anybody
     # still waits for it.
     started_at: float | None = field(init=False, default=None)
@@ -67,9 +65,6 @@ class RecognitionRequest:
     voice_seconds: float = field(init=False, default=0.0)
     inference_seconds: float = field(init=False, default=0.0)
     processing_seconds: float = field(init=False, default=0.0)
-
-    def __post_init__(self) -> None:
-        self.prompt = self.hotwords.prompt
 
 
 @dataclass(slots=True, eq=False)

@@ -207,7 +207,10 @@ class Scheduler:
                 piece.request.started_at = began
         padded = batching.padded_seconds(batch)
         try:
-            recognised = engine.recognise([piece.samples for piece in batch], batch[0].group)
+            recognised = engine.recognise(
+                [piece.samples for piece in batch],
+                [piece.request.hotwords.words for piece in batch],
+            )
         except OutOfMemory as error:
             self._out_of_memory(engine, batch, padded, error)
             return

@@ -31,7 +31,7 @@ def warm_up(engine: Recogniser, models: ModelSet) -> None:
         ModelUnavailable: the built-in model writes something else.
     """
     example = examples()[0]
-    (heard,) = engine.recognise([first_recording()], None)
+    (heard,) = engine.recognise([first_recording()])
     text = heard.text
     if Path(models.asr) == BUILTIN and text != example["text"]:
         raise ModelUnavailable(

@@ -70,7 +70,7 @@ def _fail_recognising(fault: str, engine: Any) -> None:
     engine.__dict__.pop("recognise", None)
     real = engine.recognise
 
-    def recognise(pieces: Any, hotwords: Any) -> Any:
+    def recognise(pieces: Any, hotwords: Any = None) -> Any:
         if fault == "slow":
             time.sleep(2.0)
         elif fault == "no_room_at_all" or len(pieces) > 1:

@@ -40,10 +40,10 @@ def test_a_spare_holds_no_gpu_memory_and_a_placed_one_says_the_same() -> None:
     engine = loaded()
     assert torch.cuda.memory_reserved() == 0
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
-    on_cpu = engine.recognise([speech] * 3, None)
+    on_cpu = engine.recognise([speech] * 3)
     engine.place("cuda")
     assert torch.cuda.memory_reserved() > 0
-    on_gpu = engine.recognise([speech] * 3, None)
+    on_gpu = engine.recognise([speech] * 3)
     assert [heard.text for heard in on_gpu] == [heard.text for heard in on_cpu]
     assert engine.reserved_bytes() > 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.request import RecognitionRequest, RecordingRequest
+from seacod.asr.request import RecordingRequest
 from seacod.config.limits import LimitSettings
 
 
@@ -43,8 +43,3 @@ def test_the_log_of_a_crash_names_a_recording_and_never_all_of_a_long_name() -> 
     request.audio_seconds = 12.34
     assert request.label == "会" * 80 + " (12.3 s)"
     assert recording().label.startswith("upload-1")
-
-
-def test_the_model_is_given_clean_hotwords_or_none() -> None:
-    assert RecognitionRequest("someone", Hotwords(("甲", "乙"))).prompt == "甲 乙"
-    assert RecognitionRequest("someone", Hotwords()).prompt is None

@@ -1,4 +1,4 @@
-"""What goes through the model together: by hotwords, by length, in turns, within the budget."""
+"""What goes through the model together: by length, in turns, within the budget."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ NOW = 1000.0
 @dataclass
 class Piece:
     seconds: float = 5.0
-    group: str | None = None
     client: str = "a"
     is_bulk: bool = False
     since: float = NOW
@@ -27,7 +26,6 @@ class Piece:
 pieces = st.builds(
     Piece,
     seconds=st.floats(0.2, 30.0),
-    group=st.sampled_from([None, "一", "二"]),
     client=st.sampled_from("abc"),
     is_bulk=st.booleans(),
     number=st.integers(0, 1000),
@@ -36,13 +34,10 @@ pieces = st.builds(
 
 @settings(deadline=None)
 @given(st.lists(pieces, min_size=1, max_size=60), st.floats(1.0, 200.0), st.floats(0.0, 50.0))
-def test_a_batch_is_of_one_list_and_within_the_budget(
-    line: list[Piece], budget: float, overhead: float
-) -> None:
+def test_a_batch_is_within_the_budget(line: list[Piece], budget: float, overhead: float) -> None:
     batch = choose(line, {}, budget_seconds=budget, overhead_seconds=overhead, now=NOW)
     assert len(set(batch)) == len(batch) >= 1
     chosen = [line[i] for i in batch]
-    assert len({piece.group for piece in chosen}) == 1
     assert len(batch) == 1 or batching.padded_seconds(chosen) <= budget + 1e-9
     if any(not piece.is_bulk for piece in line):
         assert not chosen[0].is_bulk

@@ -30,7 +30,7 @@ heard = [
     (one.text, [(t.text, t.start_seconds, t.end_seconds, t.confidence) for t in one.tokens])
     for example in examples()
     for one in engine.recognise(
-        [audio.decode(EXAMPLES / example["file"], max_seconds=300)], example["hotwords"]
+        [audio.decode(EXAMPLES / example["file"], max_seconds=300)], [[example["hotwords"]]]
     )
 ]
 print(json.dumps({"heard": heard, "modules": sorted(sys.modules)}))

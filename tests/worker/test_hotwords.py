@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from seacod.asr import hotwords
 from seacod.asr.hotwords import MAX_CHARACTERS
+from seacod.asr.recognisers.base import Spelling
+from seacod.asr.recognisers.units import Speller
 
 
 @pytest.mark.parametrize(
@@ -20,12 +22,11 @@ from seacod.asr.hotwords import MAX_CHARACTERS
 )  # fmt: skip
 def test_any_separator_will_do(typed: str | list[str]) -> None:
     assert hotwords.parse(typed, 50).words == ("达摩院", "阿里巴巴")
-    assert hotwords.parse(typed, 50).prompt == "达摩院 阿里巴巴"
 
 
 def test_none_is_none() -> None:
-    assert hotwords.parse(None, 50).prompt is None
-    assert hotwords.parse(" \n,", 50).prompt is None
+    assert hotwords.parse(None, 50).words == ()
+    assert hotwords.parse(" \n,", 50).words == ()
 
 
 def test_full_width_letters_are_the_same_letters() -> None:
@@ -57,7 +58,7 @@ def test_too_long_and_too_many_are_said() -> None:
 def test_whatever_is_typed_only_words_come_out(typed: str, limit: int) -> None:
     clean = hotwords.parse(typed, limit)
     assert len(clean.words) <= limit
-    prompt = clean.prompt or ""
+    prompt = " ".join(clean.words)
     assert not prompt.lower().startswith("http")
     assert not prompt.endswith(".txt")
     assert not set(prompt) & set("/\\.<>:\"'\n\t$`") - {"'"}
@@ -67,12 +68,18 @@ def test_whatever_is_typed_only_words_come_out(typed: str, limit: int) -> None:
 
 def test_each_word_is_told_what_became_of_it() -> None:
     clean = hotwords.parse("今天 明天 龘龘 GPU http://x", 50)
-    reports = hotwords.report(clean, "今天天气很好", frozenset("今天明气很好"))
+    speller = Speller([*"今天明气很好"], {})
+
+    def spell(word: str) -> Spelling:
+        spelled = speller.spell(word)
+        return Spelling(spelled.forms, spelled.missing)
+
+    reports = hotwords.report(clean, "今天天气很好", spell)
     assert [(r.word, r.status) for r in reports] == [
         ("今天", "matched"),
         ("明天", "not_heard"),
         ("龘龘", "unknown_characters"),
-        ("GPU", "not_heard"),
+        ("GPU", "unknown_characters"),
         ("http://x", "ignored"),
     ]
     assert "龘" in reports[2].reason

@@ -27,7 +27,7 @@ class SteeredEngine:
 
     def __init__(self) -> None:
         self.threads: set[str] = set()
-        self.batches: list[tuple[int, str | None]] = []
+        self.batches: list[tuple[int, list[str]]] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.is_in = threading.Event()
@@ -37,9 +37,11 @@ class SteeredEngine:
         self.releases = 0
         self.released = threading.Event()
 
-    def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
+    def recognise(
+        self, pieces: Sequence[Samples], hotwords: Sequence[Sequence[str]] | None = None
+    ) -> list[Recognised]:
         self.threads.add(threading.current_thread().name)
-        self.batches.append((len(pieces), hotwords))
+        self.batches.append((len(pieces), [" ".join(words) for words in hotwords or ()]))
         self.is_in.set()
         assert self.may_go_on.wait(30)
         if self.error is not None:
@@ -125,10 +127,12 @@ def test_pieces_of_different_requests_share_a_batch(engine: SteeredEngine) -> No
         await asyncio.gather(*results)
 
     scheduled(engine, test)
-    assert engine.batches == [(1, None), (4, None)]
+    assert engine.batches == [(1, [""]), (4, [""] * 4)]
 
 
-def test_hotwords_of_one_never_reach_another(engine: SteeredEngine) -> None:
+def test_pieces_with_different_hotwords_share_a_batch(
+    engine: SteeredEngine,
+) -> None:
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)
         results = [
@@ -139,7 +143,7 @@ def test_hotwords_of_one_never_reach_another(engine: SteeredEngine) -> None:
         await asyncio.gather(*results)
 
     scheduled(engine, test)
-    assert engine.batches == [(1, None), (2, "甲"), (2, "乙"), (2, None)]
+    assert engine.batches == [(1, [""]), (4, ["甲", "乙", "", "甲"]), (2, ["乙", ""])]
 
 
 def test_a_short_wait_fills_a_batch_when_more_is_known_to_come(engine: SteeredEngine) -> None:

@@ -26,6 +26,15 @@ class Recognised:
         return mean_confidence(self.tokens)
 
 
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How a hotword stands in a text of the model's, in small letters and without blanks; `missing`
+    are the characters that it cannot write, and then it cannot hear the word."""
+
+    forms: tuple[str, ...]
+    missing: str = ""
+
+
 class Voice(Protocol):
     """Finds the speech of one recording, given block by block."""
 
@@ -68,7 +77,7 @@ class Recogniser(Protocol):
     device: str
     """Where it is now, as PyTorch calls it."""
     vocabulary: frozenset[str] | None
-    """The characters it can write, for hotwords; None if unknown."""
+    """The characters and words it can write; None if unknown."""
     voice: Callable[[float], Voice] | None
     """What finds speech instead of silero-vad, for pieces of so many seconds at most. Not
     thread-safe: the service has one thread for it."""
@@ -86,18 +95,25 @@ class Recogniser(Protocol):
         """
         ...
 
-    def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
+    def recognise(
+        self, pieces: Sequence[Samples], hotwords: Sequence[Sequence[str]] | None = None
+    ) -> list[Recognised]:
         """The text of each piece, in the order given.
 
         Args:
             pieces: float32 at 16 kHz, each at least a tenth of a second.
-            hotwords: cleaned words separated by blanks (`hotwords.py`), or None.
+            hotwords: for each piece its cleaned words (`hotwords.py`), or None where none has any.
 
         Raises:
             OutOfMemory: they do not fit into the memory of the device together.
             InferenceFailed: the model raised something else.
         """
         ...
+
+    def spell(self, word: str) -> Spelling:
+        """How it would write a hotword. Any thread may ask."""
+        missing = [c for c in word.lower() if self.vocabulary and c not in self.vocabulary]
+        return Spelling((word.lower(),), "".join(dict.fromkeys(missing)))
 
     @property
     def has_punctuation(self) -> bool:

@@ -57,7 +57,6 @@ def speed_up(auto_model: Any) -> bool:
     )
     if is_ours:
         frontend.forward = _Forward(frontend)
-        auto_model._store_base_configs()
     return is_ours
 
 

@@ -1,21 +1,18 @@
 """Seaco-Paraformer through FunASR: recognition with hotwords, punctuation, confidence.
 
-FunASR is imported only when a model is loaded. Not thread-safe, because FunASR is not:
-`AutoModel.generate` rebuilds settings on shared objects and SeacoParaformer keeps the hotword list
-on the model. `scheduler.py` owns the one thread that may call in here.
+FunASR is imported only when a model is loaded; it loads, and `seaco_decoding.py` runs what was
+loaded. Not thread-safe: `scheduler.py` owns the one thread that may call in here.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import math
 import os
 import platform
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import structlog
@@ -23,20 +20,22 @@ import structlog
 from seacod.accelerators import registry as accelerators
 from seacod.accelerators.base import Accelerator
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.recognisers import features, funasr_library
-from seacod.asr.recognisers.base import Recognised, Recogniser
+from seacod.asr.recognisers import features, funasr_library, word_pieces
+from seacod.asr.recognisers.base import Recognised, Recogniser, Spelling
 from seacod.asr.recognisers.funasr_voice import FunasrVoice
 from seacod.asr.recognisers.mapped_weights import mapped_weights
 from seacod.asr.recognisers.quiet import quiet
+from seacod.asr.recognisers.seaco_decoding import SeacoDecoder
+from seacod.asr.recognisers.units import Speller, read_segments
 from seacod.asr.sentences import join
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 from seacod.models.registry import SILERO, ModelSet
-from seacod.transcript import Token
 
 log = structlog.get_logger(__name__)
 
 # FunASR dies without an exception on an empty array and on one of a single sample (1.4.16).
 _MIN_SAMPLES = 1600
+_SPELLINGS_KEPT = 20_000
 
 
 class SeacoParaformer(Recogniser):
@@ -92,8 +91,11 @@ class SeacoParaformer(Recogniser):
         torch.set_num_threads(threads)
         features.without_noise(self._model)
         features.speed_up(self._model)
-        self._posteriors = _PosteriorTap(self._model.model)
-        self.vocabulary = _vocabulary(self._model)
+        self._decoder = SeacoDecoder(self._model)
+        tokens = self._model.kwargs["tokenizer"].token_list
+        speller = Speller(tokens, read_segments(models.asr / "seg_dict"))
+        self._spelled = lru_cache(_SPELLINGS_KEPT)(speller.spell)
+        self.vocabulary = frozenset(tokens)
 
     def place(self, device: str) -> None:
         resolved = accelerators.resolve(device)
@@ -116,16 +118,15 @@ class SeacoParaformer(Recogniser):
         self.device = resolved
         self._accelerator = accelerators.of_device(resolved)
 
-    def recognise(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised]:
-        # What came back empty, or not at all, is tried again alone: FunASR drops whole batches in
-        # silence when one of their pieces has no token.
+    def recognise(
+        self, pieces: Sequence[Samples], hotwords: Sequence[Sequence[str]] | None = None
+    ) -> list[Recognised]:
+        lists = hotwords or [()] * len(pieces)
         try:
-            together = self._generate(pieces, hotwords)
-            if together is None:
-                return [self._alone(piece, hotwords) for piece in pieces]
+            together = self._decoded(pieces, lists)
             return [
-                heard if heard.text or len(pieces) == 1 else self._alone(piece, hotwords)
-                for heard, piece in zip(together, pieces, strict=True)
+                heard if heard.text or len(pieces) == 1 else self._alone(piece, words)
+                for heard, piece, words in zip(together, pieces, lists, strict=True)
             ]
         except self._out_of_memory:
             seconds = max(map(len, pieces)) / SAMPLE_RATE
@@ -135,6 +136,10 @@ class SeacoParaformer(Recogniser):
                 f"一段 {seconds:.0f} 秒的语音放不进 {self.device} 的显存；请调小 "
                 "asr.max_segment_seconds",
             ) from None
+
+    def spell(self, word: str) -> Spelling:
+        spelled = self._spelled(word)
+        return Spelling(spelled.forms, spelled.missing)
 
     @property
     def has_punctuation(self) -> bool:
@@ -172,20 +177,20 @@ class SeacoParaformer(Recogniser):
         if self._accelerator is not None:
             self._accelerator.release_cache()
 
-    def _alone(self, piece: Samples, hotwords: str | None) -> Recognised:
-        single = self._generate([piece], hotwords)
-        heard = single[0] if single else Recognised("", ())
-        return Recognised(heard.text, heard.tokens, was_retried=True)
+    def _alone(self, piece: Samples, words: Sequence[str]) -> Recognised:
+        """Once more what came back empty: beside longer ones it may sound like silence."""
+        (heard,) = self._decoded([piece], [words])
+        return replace(heard, was_retried=True)
 
-    def _generate(self, pieces: Sequence[Samples], hotwords: str | None) -> list[Recognised] | None:
-        """One call of FunASR; None when the results cannot be told apart."""
+    def _decoded(
+        self, pieces: Sequence[Samples], lists: Sequence[Sequence[str]]
+    ) -> list[Recognised]:
+        """One batch through the model."""
         inputs = [_long_enough(piece) for piece in pieces]
-        self._posteriors.forget()
+        units = [[way for word in words for way in self._spelled(word).ways] for words in lists]
         try:
-            with quiet(), self._torch.inference_mode():
-                results = self._model.generate(
-                    input=inputs, batch_size=len(inputs), hotword=hotwords, cache={}
-                )
+            with self._torch.inference_mode():
+                decoded = self._decoder(inputs, units, self.device)
         except self._out_of_memory:
             raise
         except Exception as error:
@@ -194,84 +199,13 @@ class SeacoParaformer(Recogniser):
                 "the model failed on this recording; the log of the service has the details",
                 "模型处理该录音时出错，详情见服务日志",
             ) from error
-        # Results carry no usable key; only a full set can be paired by order.
-        if len(results) != len(inputs):
-            return [Recognised("", ())] if len(inputs) == 1 else None
-        posteriors = self._posteriors.taken(len(inputs))
-        return [
-            _read(result, posteriors[index] if posteriors else None)
-            for index, result in enumerate(results)
-        ]
-
-
-class _PosteriorTap:
-    """Reads the decoder's posteriors, which FunASR computes and drops, on their way past.
-
-    SeacoParaformer decodes once per batch; its log-probabilities are the recogniser's, or, where a
-    hotword was written, the hotword branch's. The greatest one per token is what decided.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._batches: list[list[list[float]]] = []
-        self._ignored = {model.blank_id, model.sos, model.eos} if hasattr(model, "sos") else set()
-        original = getattr(model, "_seaco_decode_with_ASF", None)
-        if original is None:
-            return
-
-        def decode(*arguments: Any, **options: Any) -> Any:
-            scores = original(*arguments, **options)
-            with contextlib.suppress(IndexError, AttributeError):
-                self._batches.append(self._of(scores, arguments[3]))
-            return scores
-
-        model._seaco_decode_with_ASF = decode
-
-    def forget(self) -> None:
-        self._batches.clear()
-
-    def taken(self, count: int) -> list[list[float]] | None:
-        """Posteriors of each written token of each piece; None if they cannot be paired."""
-        rows = [row for batch in self._batches for row in batch]
-        return rows if len(rows) == count else None
-
-    def _of(self, scores: Any, lengths: Any) -> list[list[float]]:
-        best, tokens = scores.max(dim=-1)
-        rows = []
-        for index, length in enumerate(lengths.tolist()):
-            pairs = zip(best[index, :length].tolist(), tokens[index, :length].tolist(), strict=True)
-            rows.append([math.exp(min(0.0, s)) for s, token in pairs if token not in self._ignored])
-        return rows
-
-
-def _read(result: dict[str, Any], posteriors: list[float] | None) -> Recognised:
-    """FunASR's answer as ours: characters come separated by blanks, times in ms."""
-    words = str(result.get("text", "")).split()
-    times = result.get("timestamp") or []
-    if len(times) != len(words):
-        times = []
-    if posteriors is None or len(posteriors) != len(words):
-        known: list[float | None] = [None] * len(words)
-    else:
-        known = list(posteriors)
-    tokens = tuple(
-        Token(word, begin / 1000, end / 1000, confidence)
-        for word, (begin, end), confidence in zip(
-            words, times or [(0, 0)] * len(words), known, strict=True
-        )
-    )
-    return Recognised(join(words), tokens)
+        heard = [word_pieces.words(one) for one in decoded]
+        return [Recognised(join([token.text for token in tokens]), tokens) for tokens in heard]
 
 
 def _long_enough(piece: Samples) -> Samples:
     piece = np.ascontiguousarray(piece, dtype=np.float32)
     return np.pad(piece, (0, max(0, _MIN_SAMPLES - len(piece))))
-
-
-def _vocabulary(model: Any) -> frozenset[str] | None:
-    """The characters the model can write."""
-    tokenizer = model.kwargs.get("tokenizer")
-    tokens = getattr(tokenizer, "token_list", None)
-    return frozenset(tokens) if tokens else None
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:

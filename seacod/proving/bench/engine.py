@@ -73,7 +73,7 @@ def measure(settings: Settings) -> tuple[str, Tuning]:
     engine = recognisers.load(models, settings.asr.cpu_threads)
     engine.place(settings.asr.device)
     return engine.kind, tuning.measure(
-        lambda batch: engine.recognise(batch, None),
+        lambda batch: engine.recognise(batch),
         warmup.first_recording(),
         settings.asr.batch_seconds,
     )
