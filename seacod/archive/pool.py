@@ -283,7 +283,7 @@ class Pool:
             self._start_failed(place, cause)
             return
         self._move(place, ActorState.GONE, cause, node=place.name, files=len(tasks))
-        self._progress.left(place.name)
+        self._progress.left()
         place.actor = None
         was_alone = len(tasks) == 1 and tasks[0].crashes > 0
         is_lost = self._node_is_gone(place, wait=was_alone)

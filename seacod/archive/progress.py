@@ -27,7 +27,6 @@ class Node:
     since: float
     files: int = 0
     audio_seconds: float = 0.0
-    actors: int = 0
 
 
 @dataclass(slots=True)
@@ -56,12 +55,11 @@ class ArchiveProgress:
         """Count an engine that is ready on this node."""
         now = self.clock()
         self._began = self._began if self._began is not None else now
-        self.nodes.setdefault(node, Node(now)).actors += 1
+        self.nodes.setdefault(node, Node(now))
 
-    def left(self, node: str) -> None:
+    def left(self) -> None:
         """Count an engine that has died."""
         self.deaths += 1
-        self.nodes[node].actors -= 1
 
     def over(
         self, state: str, size_bytes: int | None, *, node: str = "", audio_seconds: float = 0.0

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -26,41 +26,6 @@ ORPHAN_SECONDS = 86_400.0
 _PART_BYTES = 1 << 20
 # What lies beside the directories of jobs.
 _NO_JOBS = (".owners",)
-
-
-class BlobStore(Protocol):
-    """What `store.py` needs of a place for recordings and results."""
-
-    directory: Path
-
-    def put(self, job: str, count: int) -> None:
-        """Keep the recordings in `incoming`, numbered from 1, safe from a power cut."""
-
-    def fetch(self, file: JobFile) -> Path:
-        """The path of a recording on this machine, until it is dropped."""
-
-    def has(self, file: JobFile) -> bool:
-        """Whether the recording is still kept."""
-
-    def let_go(self, file: JobFile) -> None:
-        """Free what this machine holds of a recording; others may still want it."""
-
-    def drop(self, file: JobFile) -> None:
-        """Delete a recording that is not needed any more."""
-
-    def drop_all(self, job: str) -> None:
-        """Delete all recordings of a job."""
-
-    def keep(self, file: JobFile, body: dict[str, Any]) -> None:
-        """Write a result, whole or not at all."""
-
-    def read(self, file: JobFile) -> dict[str, Any]: ...
-
-    def forget(self, job: str) -> None:
-        """Delete recordings and results of a job."""
-
-    def sweep(self, known: Collection[str]) -> None:
-        """Delete uploads that were never accepted."""
 
 
 class DirectoryBlobs:
@@ -78,26 +43,32 @@ class DirectoryBlobs:
         return self.directory / job / "in"
 
     def put(self, job: str, count: int) -> None:
+        """Keep the recordings in `incoming`, numbered from 1, safe from a power cut."""
         for number in range(1, count + 1):
             _to_disk(self.incoming(job) / f"{number:04}")
         _to_disk(self.incoming(job))
 
     def fetch(self, file: JobFile) -> Path:
+        """The path of a recording on this machine, until it is dropped."""
         return self.incoming(file.job) / f"{file.number:04}"
 
     def has(self, file: JobFile) -> bool:
+        """Whether the recording is still kept."""
         return self.fetch(file).exists()
 
     def let_go(self, file: JobFile) -> None:
-        """Nothing to free: the file is the only copy."""
+        """Free what this machine holds beside the only copy of a recording: here nothing."""
 
     def drop(self, file: JobFile) -> None:
+        """Delete a recording that is not needed any more."""
         (self.incoming(file.job) / f"{file.number:04}").unlink(missing_ok=True)
 
     def drop_all(self, job: str) -> None:
+        """Delete all recordings of a job."""
         shutil.rmtree(self.incoming(job), ignore_errors=True)
 
     def keep(self, file: JobFile, body: dict[str, Any]) -> None:
+        """Write a result, whole or not at all."""
         path = self._result(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Under another name first: what has the right name is complete, after a power cut, too.
@@ -113,9 +84,11 @@ class DirectoryBlobs:
         return body
 
     def forget(self, job: str) -> None:
+        """Delete recordings and results of a job."""
         shutil.rmtree(self.directory / job, ignore_errors=True)
 
     def sweep(self, known: Collection[str]) -> None:
+        """Delete uploads that were never accepted."""
         for directory in self.directory.iterdir():
             name = directory.name
             if not directory.is_dir() or name in _NO_JOBS or name in known:

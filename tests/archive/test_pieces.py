@@ -124,7 +124,7 @@ def test_the_time_left_goes_by_bytes() -> None:
     assert "2 of 10 files, 1.00 h of audio, 360 audio-hours an hour, 0:40 min left" in (
         progress.sentence()
     )
-    progress.left("one")
+    progress.left()
     assert summary(progress)["nodes"]["one"]["files"] == 1
     families = {family.name: family for family in registry(progress).collect()}
     (speed,) = families["seacod_bulk_audio_hours_per_hour"].samples
