@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,94 +115,82 @@ class _PresentFigures(Collector):
             yield family
 
 
+# Of each GPU: name, help, and its value; None, and no series, where it is unknown.
+GPU: tuple[tuple[str, str, Callable[[Gpu], float | None]], ...] = (
+    ("seacod_gpu_memory_used_bytes", "GPU memory in use, by anybody", lambda g: g.used_bytes),
+    ("seacod_gpu_memory_bytes", "GPU memory there is", lambda g: g.total_bytes),
+    ("gpu_memory_used_mb", "GPU memory in use, in MiB", lambda g: g.used_bytes / 2**20),
+    (
+        "gpu_util_percent", "GPU use, 0 to 100",
+        lambda g: None if g.utilization_ratio is None else g.utilization_ratio * 100,
+    ),
+    (
+        "seacod_gpu_temperature_celsius", "Temperature of the GPU",
+        lambda g: g.temperature_celsius,
+    ),
+    ("seacod_gpu_power_watts", "Power the GPU draws", lambda g: g.power_watts),
+)  # fmt: skip
+
+
 class SupervisorMetrics:
     """What the supervisor knows, and its reading of the worker's files."""
 
     def __init__(self, runtime_directory: Path) -> None:
         self._directory = directory(runtime_directory)
         self.registry = CollectorRegistry(support_collectors_without_names=True)
-        self.worker_state = Gauge(
-            "seacod_worker_state",
-            "1 for the state the worker is in",
-            ["state"],
-            registry=self.registry,
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=self.registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=self.registry)
+
+        self.worker_state = gauge(
+            "seacod_worker_state", "1 for the state the worker is in", "state"
         )
-        self.restarts = Counter(
+        self.restarts = counter(
             "seacod_worker_restarts",
             "Workers that ended without being asked to, by cause",
-            ["cause"],
-            registry=self.registry,
+            "cause",
         )
-        self._away_seconds = Counter(
+        self._away_seconds = counter(
             "seacod_worker_away_seconds",
             "Time without a serving worker after a first one served",
-            registry=self.registry,
         )
         self._away_seen = 0.0
-        self.fallback = Counter(
+        self.fallback = counter(
             "seacod_front_door_answers",
             "Requests the supervisor answered with 503 because no worker served",
-            registry=self.registry,
         )
-        self.watch_failures = Counter(
+        self.watch_failures = counter(
             "seacod_watch_failures",
             "Watches of the supervisor that failed and were restarted",
-            ["watch"],
-            registry=self.registry,
+            "watch",
         )
-        self.swept_files = Counter(
-            "seacod_temp_files_removed",
-            "Leftover uploads removed by the sweep",
-            registry=self.registry,
+        self.swept_files = counter(
+            "seacod_temp_files_removed", "Leftover uploads removed by the sweep"
         )
-        # Absent while unknown: the last value of a lost GPU is a lie.
-        self._gpu_used = Gauge(
-            "seacod_gpu_memory_used_bytes", "GPU memory in use, by anybody", ["gpu"],
-            registry=self.registry,
-        )  # fmt: skip
-        self._gpu_total = Gauge(
-            "seacod_gpu_memory_bytes", "GPU memory there is", ["gpu"], registry=self.registry
+        self._gpus = [(gauge(name, text, "gpu"), value_of) for name, text, value_of in GPU]
+        self._gpu_processes = gauge(
+            "seacod_gpu_process_memory_bytes",
+            "GPU memory by whose it is: own (this service's processes) or other",
+            "gpu",
+            "owner",
         )
-        self._gpu_used_mb = Gauge(
-            "gpu_memory_used_mb", "GPU memory in use, in MiB", ["gpu"], registry=self.registry
-        )
-        self._gpu_util = Gauge(
-            "gpu_util_percent", "GPU use, 0 to 100", ["gpu"], registry=self.registry
-        )
-        self._gpu_gauges = {
-            name: self._gauge(name, text, labels)
-            for name, text, labels in (
-                ("seacod_gpu_temperature_celsius", "Temperature of the GPU", ["gpu"]),
-                ("seacod_gpu_power_watts", "Power the GPU draws", ["gpu"]),
-                (
-                    "seacod_gpu_process_memory_bytes",
-                    "GPU memory by whose it is: own (this service's processes) or other",
-                    ["gpu", "owner"],
-                ),
-            )
-        }
         self._present = _PresentFigures()
         self.registry.register(self._present)
-        self._deliveries = Counter(
+        self._deliveries = counter(
             "seacod_alert_deliveries",
             "Tries to deliver alert messages, by channel and outcome (delivered, failed)",
-            ["channel", "outcome"],
-            registry=self.registry,
+            "channel",
+            "outcome",
         )
         self._delivered: dict[tuple[str, str], int] = {}
-        self.build = Gauge(
-            "seacod_build_info",
-            "Always 1; the version is in the label",
-            ["version"],
-            registry=self.registry,
-        )
+        self.build = gauge("seacod_build_info", "Always 1; the version is in the label", "version")
         self._directory.mkdir(parents=True, exist_ok=True)
         multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
             self.registry, path=str(self._directory)
         )
-
-    def _gauge(self, name: str, text: str, labels: Sequence[str]) -> Gauge:
-        return Gauge(name, text, labels, registry=self.registry)
 
     def set_gpus(self, gpus: list[Gpu], own_pids: frozenset[int] = frozenset()) -> None:
         """Set the present figures of every GPU; an empty list when they are unknown.
@@ -211,30 +199,18 @@ class SupervisorMetrics:
             gpus: as read just now.
             own_pids: the pids of this service's processes.
         """
-        for gauge in (self._gpu_used, self._gpu_total, self._gpu_used_mb, self._gpu_util):
+        # Absent while unknown: the last value of a lost GPU is a lie.
+        for gauge, value_of in self._gpus:
             gauge.clear()
-        for gauge in self._gpu_gauges.values():
-            gauge.clear()
+            for gpu in gpus:
+                if (value := value_of(gpu)) is not None:
+                    gauge.labels(str(gpu.index)).set(value)
+        self._gpu_processes.clear()
         for gpu in gpus:
-            label = str(gpu.index)
-            self._gpu_used.labels(label).set(gpu.used_bytes)
-            self._gpu_total.labels(label).set(gpu.total_bytes)
-            self._gpu_used_mb.labels(label).set(gpu.used_bytes / 2**20)
-            if gpu.utilization_ratio is not None:
-                self._gpu_util.labels(label).set(gpu.utilization_ratio * 100)
-            self._set_gpu_details(label, gpu, own_pids)
-
-    def _set_gpu_details(self, label: str, gpu: Gpu, own_pids: frozenset[int]) -> None:
-        gauges = self._gpu_gauges
-        if gpu.temperature_celsius is not None:
-            gauges["seacod_gpu_temperature_celsius"].labels(label).set(gpu.temperature_celsius)
-        if gpu.power_watts is not None:
-            gauges["seacod_gpu_power_watts"].labels(label).set(gpu.power_watts)
-        own = gpu.used_by(own_pids)
-        if own is not None:
-            by_owner = gauges["seacod_gpu_process_memory_bytes"]
-            by_owner.labels(label, "own").set(own)
-            by_owner.labels(label, "other").set(max(0, gpu.used_bytes - own))
+            if (own := gpu.used_by(own_pids)) is not None:
+                label = str(gpu.index)
+                self._gpu_processes.labels(label, "own").set(own)
+                self._gpu_processes.labels(label, "other").set(max(0, gpu.used_bytes - own))
 
     def set_present(self, now: Present) -> None:
         """Set the figures of the moment, just before a scrape; what is unknown has no series."""
