@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from seacod.errors import EX_OK
 from seacod.proving import peers, sounds
+from seacod.proving.drawing import draw
 from seacod.proving.peers import Peer
 from seacod.proving.statistics import quantile
 
@@ -210,37 +211,10 @@ def ratios(figures: Sequence[ThroughputFigures]) -> dict[int, dict[str, float]]:
 
 def chart(figures: Sequence[ThroughputFigures]) -> str:
     """Audio seconds per second by number of clients, as SVG."""
-    peers = list(dict.fromkeys(f.peer for f in figures))
-    counts = sorted({f.clients for f in figures})
-    most = max(f.audio_per_second for f in figures) or 1.0
-    colours = ("#0f766e", "#94a3b8", "#cbd5e1", "#e2e8f0")
-    left, top, width, height = 60, 40, 560, 260
-    group = width / len(counts)
-    bar = group * 0.8 / len(peers)
-    parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" width="660" height="380" '
-        'font-family="system-ui, sans-serif" font-size="12">',
-        '<rect width="660" height="380" fill="white"/>',
-        f'<text x="{left}" y="22" font-size="14">Audio seconds per second, by clients</text>',
-    ]
-    for figure in figures:
-        x = left + counts.index(figure.clients) * group + group * 0.1
-        x += peers.index(figure.peer) * bar
-        tall = figure.audio_per_second / most * height
-        y = top + height - tall
-        parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{bar - 3:.1f}" height="{tall:.1f}" '
-            f'fill="{colours[peers.index(figure.peer) % len(colours)]}"/>'
-            f'<text x="{x + bar / 2:.1f}" y="{y - 4:.1f}" text-anchor="middle" font-size="10">'
-            f"{figure.audio_per_second:.0f}</text>"
-        )
-    for index, count in enumerate(counts):
-        x = left + (index + 0.5) * group
-        parts.append(f'<text x="{x:.1f}" y="320" text-anchor="middle">{count}</text>')
-    for index, peer in enumerate(peers):
-        x = left + index * 190
-        parts.append(
-            f'<rect x="{x}" y="346" width="12" height="12" fill="{colours[index % 4]}"/>'
-            f'<text x="{x + 18}" y="356">{peer}</text>'
-        )
-    return "\n".join([*parts, "</svg>", ""])
+    return draw(
+        "bars.svg",
+        figures=figures,
+        peers=list(dict.fromkeys(f.peer for f in figures)),
+        counts=sorted({f.clients for f in figures}),
+        most=max(f.audio_per_second for f in figures) or 1.0,
+    )

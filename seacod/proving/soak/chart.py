@@ -1,4 +1,4 @@
-"""Points and lines over time, as SVG that needs nothing; drawn by `chart.svg`, a template."""
+"""Points and lines over time, as SVG that needs nothing (`templates/lines.svg`)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from seacod.proving.drawing import draw
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
 _WIDTH, _HEIGHT = 900, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 34, 28
 COLOURS = ("#0f766e", "#d97706", "#4f46e5", "#be123c", "#64748b", "#15803d", "#a21caf", "#0369a1")
@@ -50,8 +45,8 @@ class Chart:
         """The chart as SVG."""
         values = [value for one in self.series for _, value in one.points]
         most = _round_up(max(values, default=1.0))
-        return TEMPLATES.get_template("chart.svg").render(
-            chart=self, most=most, x=self._x, y=functools.partial(_y, most),
+        return draw(
+            "lines.svg", chart=self, most=most, x=self._x, y=functools.partial(_y, most),
             width=_WIDTH, height=_HEIGHT, left=_LEFT, right=_WIDTH - _RIGHT, top=_TOP,
             bottom=_HEIGHT - _BOTTOM, colours=COLOURS,
         )  # fmt: skip

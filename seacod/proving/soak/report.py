@@ -1,4 +1,4 @@
-"""The report of a run as one HTML file that needs nothing else; `report.html` is its template."""
+"""The report of a run as one HTML file that needs nothing else (`templates/soak.html`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from seacod import __version__
-from seacod.proving.soak.chart import TEMPLATES, Chart, Series
+from seacod.proving.drawing import draw
+from seacod.proving.soak.chart import Chart, Series
 from seacod.proving.soak.figures import TELLING_SECONDS, series
 from seacod.proving.soak.ledger import SoakLedger, WorkKind
 from seacod.proving.soak.timetable import Mix
@@ -26,9 +27,9 @@ def page(ledger: SoakLedger, found: dict[str, Any]) -> str:
         ledger: what was written down.
         found: its summary (`figures.summary`).
     """
-    return TEMPLATES.get_template("report.html").render(
-        found=found, version=__version__, mixes=_MIXES, moment=date_and_time, slope=slope,
-        latency=_latency(ledger), load=_load(ledger), memory=_memory(ledger),
+    return draw(
+        "soak.html", found=found, version=__version__, mixes=_MIXES, moment=date_and_time,
+        slope=slope, latency=_latency(ledger), load=_load(ledger), memory=_memory(ledger),
     )  # fmt: skip
 
 
