@@ -72,6 +72,7 @@ class RecordingPipeline:
         threads: for reading files.
         max_piece_seconds: no piece is longer.
         voice: makes the voice activity of FunASR's, or None for silero-vad; with the thread for it.
+            Told whether the recording fits into one piece.
     """
 
     decoders: Decoders
@@ -80,7 +81,7 @@ class RecordingPipeline:
     memory: SampleBudget
     threads: Executor
     max_piece_seconds: float
-    voice: Callable[[], Voice] | None = None
+    voice: Callable[[bool], Voice] | None = None
     voice_thread: Executor | None = None
 
     async def inspect(self, request: RecordingRequest) -> float:
@@ -166,7 +167,7 @@ class RecordingPipeline:
 
     async def _cut(self, request: RecordingRequest) -> AsyncGenerator[Piece, None]:
         """Decoded and cut in the decoding process; with a voice of FunASR's cut here."""
-        voice = self.voice() if self.voice is not None else None
+        voice = self.voice(self._is_clip(request)) if self.voice is not None else None
         task = self._task(request, "pieces" if voice is None else "samples")
         loop = asyncio.get_running_loop()
         async with contextlib.aclosing(
@@ -200,5 +201,11 @@ class RecordingPipeline:
     ) -> DecodeTask:
         limits = request.limits
         return DecodeTask(
-            want, request.max_seconds, limits.max_upload_bytes, self.max_piece_seconds
-        )
+            want, request.max_seconds, limits.max_upload_bytes, self.max_piece_seconds,
+            is_clip=self._is_clip(request),
+        )  # fmt: skip
+
+    def _is_clip(self, request: RecordingRequest) -> bool:
+        """Whether the whole recording fits into one piece."""
+        known = request.known_seconds
+        return known is not None and known <= self.max_piece_seconds

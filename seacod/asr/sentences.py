@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from seacod.transcript import Segment, Token, mean_confidence
 
 _ENDS = frozenset("。！？!?；;…")
+# Without punctuation: between two words further apart than this a sentence ends.
+_PAUSE_SECONDS = 0.75
 
 
 def sentences(
@@ -23,13 +25,26 @@ def sentences(
     """
     parts = _split(written)
     groups = _share(parts, tokens) if len(parts) > 1 else None
-    if groups is None:
+    if written == join([token.text for token in tokens]):
+        groups = _by_pauses(tokens)
+        parts = [join([token.text for token in group]) for group in groups]
+    if not groups:
         yield Segment(start_seconds, end_seconds, written, mean_confidence(tokens), tuple(tokens))
         return
     for index, (part, group) in enumerate(zip(parts, groups, strict=True)):
         start = start_seconds if index == 0 else group[0].start_seconds
         end = end_seconds if index == len(parts) - 1 else group[-1].end_seconds
         yield Segment(start, end, part, mean_confidence(group), tuple(group))
+
+
+def _by_pauses(tokens: Sequence[Token]) -> list[list[Token]]:
+    groups: list[list[Token]] = []
+    for token in tokens:
+        if groups and token.start_seconds - groups[-1][-1].end_seconds < _PAUSE_SECONDS:
+            groups[-1].append(token)
+        else:
+            groups.append([token])
+    return groups
 
 
 def _split(text: str) -> list[str]:

@@ -23,9 +23,11 @@ def speech() -> Samples:
     return audio.decode(sounds.EXAMPLES_DIRECTORY / LONG["file"], max_seconds=300)
 
 
-def cut(samples: Samples, marks: Samples, sizes: list[int], longest: float) -> list[Piece]:
+def cut(
+    samples: Samples, marks: Samples, sizes: list[int], longest: float, *, is_clip: bool = False
+) -> list[Piece]:
     """Feed in blocks of these sizes, over and over, as the decoder does."""
-    cutter = Cutter(longest)
+    cutter = Cutter(longest, is_clip=is_clip)
     pieces: list[Piece] = []
     at = frame = 0
     for size in itertools.cycle(sizes):
@@ -51,16 +53,17 @@ def stretches(draw: st.DrawFn) -> list[tuple[int, int]]:
     stretches(),
     st.sampled_from([2.0, 5.0, 20.0]),
     st.lists(st.integers(1, 200_000), min_size=1, max_size=4),
+    st.booleans(),
 )
 def test_pieces_hold_all_speech_and_do_not_depend_on_the_blocks(
-    turns: list[tuple[int, int]], longest: float, sizes: list[int]
+    turns: list[tuple[int, int]], longest: float, sizes: list[int], is_clip: bool
 ) -> None:
     marks = np.concatenate(
         [np.zeros(0)] + [np.repeat([0.0, 1.0], [quiet, loud]) for quiet, loud in turns]
     ).astype(np.float32)
     samples = np.random.default_rng(1).normal(0, 0.1, len(marks) * FRAME).astype(np.float32)
-    pieces = cut(samples, marks, [8 * SAMPLE_RATE], longest)
-    again = cut(samples, marks, sizes, longest)
+    pieces = cut(samples, marks, [8 * SAMPLE_RATE], longest, is_clip=is_clip)
+    again = cut(samples, marks, sizes, longest, is_clip=is_clip)
     assert [(p.start, len(p.samples)) for p in pieces] == [(p.start, len(p.samples)) for p in again]
     for piece in pieces:
         assert np.array_equal(piece.samples, samples[piece.start : piece.end])
@@ -76,6 +79,23 @@ def test_pieces_hold_all_speech_and_do_not_depend_on_the_blocks(
         # A click too short for a word may go.
         if loud * FRAME > 0.3 * SAMPLE_RATE:
             assert inside[start * FRAME : at * FRAME].all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 37), st.integers(10, 90)), min_size=1, max_size=6))
+def test_what_fits_is_not_cut(turns: list[tuple[int, int]]) -> None:
+    """Pauses below 1.2 s, twenty seconds in all at most."""
+    marks = np.concatenate(
+        [np.repeat([0.0, 1.0], [quiet, loud]) for quiet, loud in turns] + [np.zeros(5)]
+    ).astype(np.float32)[: 20 * SAMPLE_RATE // FRAME]
+    samples = np.random.default_rng(1).normal(0, 0.1, len(marks) * FRAME).astype(np.float32)
+    assert len(cut(samples, marks, [8 * SAMPLE_RATE], 20.0, is_clip=True)) == 1
+
+
+def test_a_clip_with_a_long_pause_is_two_pieces() -> None:
+    marks = np.repeat([1.0, 0.0, 1.0], [60, 120, 60]).astype(np.float32)
+    samples = np.zeros(len(marks) * FRAME, dtype=np.float32)
+    assert len(cut(samples, marks, [FRAME], 20.0, is_clip=True)) == 2
 
 
 def test_voice_is_what_the_network_says_frame_by_frame(speech: Samples) -> None:

@@ -30,6 +30,14 @@ def test_without_punctuation_a_piece_is_a_sentence() -> None:
     assert (only.start_seconds, only.end_seconds, only.confidence) == (1.0, 3.0, 0.5)
 
 
+def test_without_punctuation_a_pause_divides() -> None:
+    times = {"你": 1.0, "好": 1.3, "世": 2.4, "界": 2.6}
+    said = [Token(word, at, at + 0.2, 0.5) for word, at in times.items()]
+    first, second = sentences("你好世界", said, 0.8, 3.0)
+    assert (first.text, first.start_seconds, first.end_seconds) == ("你好", 0.8, 1.5)
+    assert (second.text, second.start_seconds, second.end_seconds) == ("世界", 2.4, 3.0)
+
+
 def test_text_that_was_rewritten_stays_whole() -> None:
     """Digits cannot be counted against what was said."""
     (only,) = sentences("一共250块。好的。", tokens(list("一共二百五十块好的")), 0.0, 9.0)

@@ -25,6 +25,8 @@ _PAD_SECONDS = 0.23
 # Pauses shorter than this do not end a sentence; cutting there only costs context.
 _JOIN_SECONDS = 0.41
 _PREFERRED_SECONDS = 12.0
+# A recording that fits into one piece is one, unless its pauses would cost more than another call.
+_CLIP_JOIN_SECONDS = 1.2
 # After so much silence nothing can be joined any more, nor want more room for its padding.
 _RELEASE_SECONDS = 0.5
 _HOP = SAMPLE_RATE // 100
@@ -54,11 +56,15 @@ class Cutter:
     Args:
         max_seconds: longest piece; longer speech is cut at the quietest place of the second half of
             what fits.
+        is_clip: the recording is known to be no longer than that.
     """
 
-    def __init__(self, max_seconds: float) -> None:
+    def __init__(self, max_seconds: float, *, is_clip: bool = False) -> None:
         self._longest = int(max_seconds * SAMPLE_RATE)
-        self._joined_longest = min(int(_PREFERRED_SECONDS * SAMPLE_RATE), self._longest)
+        preferred = int(_PREFERRED_SECONDS * SAMPLE_RATE)
+        self._joined_longest = self._longest if is_clip else min(preferred, self._longest)
+        self._join = int((_CLIP_JOIN_SECONDS if is_clip else _JOIN_SECONDS) * SAMPLE_RATE)
+        self._release = int((_CLIP_JOIN_SECONDS if is_clip else _RELEASE_SECONDS) * SAMPLE_RATE)
         self._sound: Samples = np.zeros(0, dtype=np.float32)
         self._origin = 0
         self._frames = 0
@@ -128,7 +134,7 @@ class Cutter:
             self._found(_Span(self._open, place))
             self._open = place
         held = self._held
-        if held and self._open is None and at - held.end > _RELEASE_SECONDS * SAMPLE_RATE:
+        if held and self._open is None and at - held.end > self._release:
             self._emit(held, at)
             self._held = None
 
@@ -142,7 +148,7 @@ class Cutter:
         self.speech += span.end - span.start
         held = self._held
         if held is not None:
-            is_close = span.start - held.end < _JOIN_SECONDS * SAMPLE_RATE
+            is_close = span.start - held.end < self._join
             if is_close and span.end - held.start < self._joined_longest:
                 held.end = span.end
                 return

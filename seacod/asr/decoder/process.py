@@ -74,7 +74,7 @@ def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
         return
     file.seek(0)
     began, waited, listened = time.monotonic(), 0.0, 0.0
-    cutter = Cutter(task.max_piece_seconds)
+    cutter = Cutter(task.max_piece_seconds, is_clip=task.is_clip)
     voice.begin()
     total = 0
     for block in _grouped(file, task.max_seconds):

@@ -23,13 +23,14 @@ class DecodeTask:
     """What to do with a recording.
 
     `inspect` reads its header only; `pieces` cuts it into speech; `samples` gives all of its sound
-    in blocks, for a voice activity model of FunASR's.
+    in blocks, for a voice activity model of FunASR's. `is_clip`: see `Cutter`.
     """
 
     want: Literal["inspect", "pieces", "samples"]
     max_seconds: float
     max_bytes: int
     max_piece_seconds: float
+    is_clip: bool = False
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode()

@@ -78,9 +78,9 @@ class Recogniser(Protocol):
     """Where it is now, as PyTorch calls it."""
     vocabulary: frozenset[str] | None
     """The characters and words it can write; None if unknown."""
-    voice: Callable[[float], Voice] | None
-    """What finds speech instead of silero-vad, for pieces of so many seconds at most. Not
-    thread-safe: the service has one thread for it."""
+    voice: Callable[[float, bool], Voice] | None
+    """What finds speech instead of silero-vad, for pieces of so many seconds at most, and whether
+    the recording is no longer than one. Not thread-safe: the service has one thread for it."""
 
     def __init__(self, models: ModelSet, cpu_threads: int) -> None: ...
 

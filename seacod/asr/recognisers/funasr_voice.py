@@ -29,12 +29,13 @@ class FunasrVoice:
     Args:
         model: FunASR's AutoModel for voice activity.
         max_piece_seconds: longest piece.
+        is_clip: the recording is known to be no longer than that.
     """
 
-    def __init__(self, model: Any, max_piece_seconds: float) -> None:
+    def __init__(self, model: Any, max_piece_seconds: float, is_clip: bool = False) -> None:
         self._model = model
         self._max_piece_seconds = max_piece_seconds
-        self._cutter = Cutter(max_piece_seconds)
+        self._cutter = Cutter(max_piece_seconds, is_clip=is_clip)
         # Sound that was not given to the cutter yet; begins at a frame.
         self._window: Samples = np.zeros(0, dtype=np.float32)
 
