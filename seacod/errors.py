@@ -154,6 +154,13 @@ class QueueFull(SeacodError):
     http_status = 503
 
 
+class Busy(SeacodError):
+    """The service has too little memory or too few descriptors for more work at present."""
+
+    code = "busy"
+    http_status = 503
+
+
 class NotReady(SeacodError):
     """The model is not loaded yet, or is on its way out."""
 

@@ -74,6 +74,7 @@ class Beat:
     `answered`, `failed`: requests since the start that got a text, or failed on our side.
     `gpu_reserved_bytes`: what PyTorch holds on the GPU, cache included.
     `running`: the recording the model is at, in words.
+    `is_crowded`: somebody could not be let in lately, for want of connections or descriptors.
     """
 
     TYPE: ClassVar[str] = "beat"
@@ -85,6 +86,7 @@ class Beat:
     failed: int = 0
     gpu_reserved_bytes: int = 0
     running: str = ""
+    is_crowded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,15 @@ def too_big(max_bytes: int) -> TooBig:
     )
 
 
+def too_slow() -> BadAudio:
+    """The error for a file that takes long and gives no sound meanwhile."""
+    return BadAudio(
+        "the file takes too long to read: it is damaged, or made of a great many empty parts; "
+        "convert it (such as with ffmpeg) and send it again",
+        "读取该文件耗时过长：文件已损坏或包含大量空数据块，请转换格式后重试",
+    )
+
+
 @contextmanager
 def _opened(source: Path | BinaryIO) -> Iterator[Any]:
     """Open the container, its errors turned into ours."""

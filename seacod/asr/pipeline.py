@@ -93,7 +93,12 @@ class RecordingPipeline:
         Raises:
             SeacodError: the recording cannot be used.
         """
-        info = await self.decoders.inspect(request.path, self._task(request, "inspect"))
+        info = await self.decoders.inspect(
+            request.path,
+            self._task(request, "inspect"),
+            client=request.client,
+            is_bulk=request.is_bulk,
+        )
         request.known_seconds = info.duration_seconds
         guess = min(request.max_seconds, info.size_bytes / _BYTES_A_SECOND_COMPRESSED)
         return info.duration_seconds or guess
@@ -171,7 +176,13 @@ class RecordingPipeline:
         task = self._task(request, "pieces" if voice is None else "samples")
         loop = asyncio.get_running_loop()
         async with contextlib.aclosing(
-            self.decoders.run(request.path, task, is_long=request.is_long)
+            self.decoders.run(
+                request.path,
+                task,
+                client=request.client,
+                is_long=request.is_long,
+                is_bulk=request.is_bulk,
+            )
         ) as frames:
             async for frame in frames:
                 if frame.kind == "done":

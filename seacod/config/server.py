@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import field_validator
+
 from seacod.config.setting import Section, setting
+from seacod.system.addresses import AddressSet
 
 
 class ServerSettings(Section, applies="restart"):
@@ -38,6 +41,44 @@ class ServerSettings(Section, applies="restart"):
         "off：不提供网页，只提供 API，适合仅供程序调用的机器；识别进程启动更快、占用内存更少",
         applies="replace",
     )
+    allowed_hosts: str = setting(
+        "",
+        "Names by which people reach the service, separated by blanks, such as asr.example.com; "
+        "*.example.com for all below, * for any. localhost, the name of this machine and every "
+        "address are allowed anyway; a request for another name is refused, which keeps pages "
+        "elsewhere from reaching the service under a name of their own (DNS rebinding)",
+        "访问本服务所用的域名，以空格分隔，例如 asr.example.com；*.example.com 表示其下所有子域，"
+        "* 表示任意。localhost、本机主机名与 IP 地址始终允许；其他域名的请求会被拒绝"
+        "（防御 DNS 重绑定）",
+        pattern=r"^[A-Za-z0-9._*:\[\] -]*$",
+        applies="replace",
+    )
+    trusted_proxies: str = setting(
+        "",
+        "Addresses or networks of reverse proxies in front, separated by blanks, such as "
+        "127.0.0.1; what they say in X-Forwarded-For and X-Forwarded-Proto is believed, and "
+        "nobody else's",
+        "前端反向代理的地址或网段，以空格分隔，例如 127.0.0.1；仅采信它们的 X-Forwarded-For 与 "
+        "X-Forwarded-Proto",
+        applies="replace",
+    )
+    max_connections: int = setting(
+        1024,
+        "Connections that may be open at once; fewer where there are too few descriptors "
+        "(LimitNOFILE=). Idle ones make room for new ones",
+        "同时打开的最大连接数；文件描述符不足时更少。空闲连接会为新连接让位",
+        ge=8,
+        le=100_000,
+        applies="replace",
+    )
+    max_connections_of_address: int = setting(
+        256,
+        "And of one address, unless it is one of trusted_proxies",
+        "单个地址的最大连接数（trusted_proxies 除外）",
+        ge=4,
+        le=100_000,
+        applies="replace",
+    )
     drain_notice_seconds: float = setting(
         0.0,
         "Before a stop, /health/ready says 503 for so many seconds while everybody is still "
@@ -50,3 +91,9 @@ class ServerSettings(Section, applies="restart"):
         le=3600,
         applies="live",
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        AddressSet(value)
+        return value

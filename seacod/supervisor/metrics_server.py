@@ -6,12 +6,11 @@ Answers in every state of the worker, since it never asks it anything.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,26 +20,39 @@ from starlette.routing import Route
 from seacod import OWN_AGENT
 from seacod.metrics import Present, SupervisorMetrics
 from seacod.supervisor.sockets.listener import Listener
+from seacod.system.connections import Connections, most_connections
+from seacod.system.http_server import BoundedServer
+
+# Few ask for metrics; who holds more connections than that has no good reason.
+_MAX_CONNECTIONS = 64
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which are the daemon's, and without its ten wake-ups a
-    second, which were a fifth of what an idle supervisor cost."""
+class _Server(BoundedServer):
+    """Without uvicorn's ten wake-ups a second, which were a fifth of what an idle supervisor
+    cost."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, app: Starlette, listening: socket.socket) -> None:
+        super().__init__(
+            app,
+            Connections(most_connections(_MAX_CONNECTIONS), _MAX_CONNECTIONS),
+            lifespan="off",
+            ws="none",
+            date_header=False,
+        )
         self._is_stopped = asyncio.Event()
+        self._acceptor = self.acceptor(listening)
 
     def stop(self) -> None:
         self.should_exit = True
         self._is_stopped.set()
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._acceptor.start()
+
     async def main_loop(self) -> None:
         await self._is_stopped.wait()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        await self._acceptor.stop()
 
 
 class MetricsServer:
@@ -64,11 +76,7 @@ class MetricsServer:
         # Reading the worker's files blocks; one named thread does it, one scrape at a time.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="seacod-scrape")
         app = Starlette(routes=[Route("/metrics", self._scrape), Route("/", self._home)])
-        self._server = _Server(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="off", ws="none", date_header=False
-            )
-        )
+        self._server = _Server(app, listener.socket)
 
     @property
     def url(self) -> str:
@@ -78,7 +86,7 @@ class MetricsServer:
     async def run(self) -> None:
         """Serve until `stop`."""
         try:
-            await self._server.serve(sockets=[self._listener.socket])
+            await self._server.serve(sockets=[])
         finally:
             self._reader.shutdown(wait=False)
 

@@ -11,6 +11,7 @@ burst at once.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -31,8 +32,8 @@ _YIELD_SECONDS = 0.01
 _PATIENCE_SECONDS = 0.1
 # Out of descriptors: what waits stays in the kernel's queue.
 _EXHAUSTED_SECONDS = 0.5
-# As many are served as may be: looked at again after so long.
-_FULL_SECONDS = 0.1
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_TELL_AGAIN_SECONDS = 60.0
 # Only the supervisor's probe comes there.
 _OWN_BACKLOG = 16
 
@@ -43,9 +44,9 @@ class Acceptor:
     Args:
         listening: a non-blocking socket; it is neither made nor closed here.
         serve: serves a connection, and closes it.
-        limit: so many are served at once; the others wait in the kernel's queue. None: all.
         is_crowded: whether other workers accept on it, too.
         is_my_turn: whether no other worker has less to do.
+        on_exhausted: told when there is no descriptor left for the next connection.
     """
 
     def __init__(
@@ -53,15 +54,16 @@ class Acceptor:
         listening: socket.socket,
         serve: Callable[[socket.socket], Coroutine[Any, Any, None]],
         *,
-        limit: int | None = None,
         is_crowded: Callable[[], bool] = lambda: False,
         is_my_turn: Callable[[], bool] = lambda: True,
+        on_exhausted: Callable[[], None] = lambda: None,
     ) -> None:
         self._listening = listening
         self._serve = serve
-        self._limit = limit
         self._is_crowded = is_crowded
         self._is_my_turn = is_my_turn
+        self._on_exhausted = on_exhausted
+        self._told_at = -_TELL_AGAIN_SECONDS
         self._is_on = False
         self._yielding_since: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +103,12 @@ class Acceptor:
         self._loop.remove_reader(self._listening)
         self._loop.call_later(seconds, self._resume)
 
+    def _tell(self, error: OSError) -> None:
+        now = self._loop.time()
+        if now - self._told_at >= _TELL_AGAIN_SECONDS:
+            self._told_at = now
+            log.warning("could_not_accept", error=str(error))
+
     def _on_readable(self) -> None:
         is_crowded = self._is_crowded()
         if is_crowded and not self._is_my_turn():
@@ -112,15 +120,14 @@ class Acceptor:
                 return
         self._yielding_since = None
         for _ in range(1 if is_crowded else _BURST):
-            if self._limit is not None and len(self._tasks) >= self._limit:
-                self._pause(_FULL_SECONDS)
-                return
             try:
                 connection, _ = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                log.warning("could_not_accept", error=str(error))
+                self._tell(error)
+                if error.errno in OUT_OF_DESCRIPTORS:
+                    self._on_exhausted()
                 self._pause(_EXHAUSTED_SECONDS)
                 return
             connection.setblocking(False)

@@ -178,7 +178,12 @@ class WorkerApplication:
 
         app = create_app(service, self._settings, self._paths, self._readiness, self._jobs_gate)
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
-        return Server(self._traffic.around(RequestIds(whole)), self._listener, self._neighbours)
+        return Server(
+            self._traffic.around(RequestIds(whole)),
+            self._listener,
+            self._neighbours,
+            self._settings.server,
+        )
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
         from seacod.jobs.opening import open_store
@@ -265,6 +270,7 @@ class WorkerApplication:
             load.failed,
             load.gpu_reserved_bytes,
             load.running,
+            self._server is not None and self._server.connections.is_crowded,
         )
 
 

@@ -68,27 +68,6 @@ def test_what_is_not_accepted_is_left_to_the_next(listening: socket.socket) -> N
     asyncio.run(run())
 
 
-def test_no_more_than_the_limit_are_served_at_once(listening: socket.socket) -> None:
-    at_once = most = 0
-
-    async def counted(connection: socket.socket) -> None:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        await answer(connection)
-        at_once -= 1
-
-    async def run() -> None:
-        acceptor = Acceptor(listening, counted, limit=3)
-        acceptor.start()
-        asking = [ask(listening) for _ in range(10)]
-        assert await asyncio.wait_for(asyncio.gather(*asking), 30) == [b"hello"] * 10
-        await acceptor.stop()
-
-    asyncio.run(run())
-    assert most == 3
-
-
 @pytest.mark.parametrize("is_from_systemd", [False, True])
 def test_the_fallback_answers_while_it_is_open_and_leaves_systemds_socket_alone(
     listening: socket.socket, is_from_systemd: bool
@@ -119,3 +98,23 @@ def test_the_fallback_answers_while_it_is_open_and_leaves_systemds_socket_alone(
 
     asyncio.run(run())
     assert answers == (1 if is_from_systemd else 2)
+
+
+def test_somebody_who_dawdles_at_the_fallback_makes_room(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seacod.supervisor.sockets.fallback._MAX_CONNECTIONS", 16)
+
+    async def run() -> None:
+        fallback = Fallback(Listener(listening, is_from_systemd=False), lambda: None)
+        fallback.open("starting", lambda: 7)
+        held = [await asyncio.open_connection(*listening.getsockname()) for _ in range(100)]
+        for _, writer in held:
+            writer.write(b"GET / HTTP/1.1\r\nHost: ")
+        told = await asyncio.wait_for(ask(listening), 10)
+        assert told.startswith(b"HTTP/1.1 503 ")
+        await fallback.finish()
+        for _, writer in held:
+            writer.close()
+
+    asyncio.run(run())

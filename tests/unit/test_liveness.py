@@ -89,3 +89,18 @@ def test_a_new_worker_owes_nothing_of_the_old_one() -> None:
     pass_time(clock, vitals, 100, None)
     vitals.begin()
     assert judge(vitals.seen(), LIMITS) is None
+
+
+def test_a_worker_that_says_it_is_crowded_owes_no_answer_but_its_beat() -> None:
+    now = 0.0
+    vitals = Vitals(lambda: now)
+    vitals.beat(Beat(0, 0, 0.0, 0.0, is_crowded=True))
+    for _ in range(10):
+        vitals.probed("no answer within 10 s")
+    assert judge(vitals.seen(), LIMITS) is None
+    now += LIMITS.beat_seconds + 1
+    assert judge(vitals.seen(), LIMITS) is Ailment.SILENT
+    vitals.beat(Beat(0, 0, 0.0, 0.0))
+    for _ in range(LIMITS.probe_failures):
+        vitals.probed("no answer within 10 s")
+    assert judge(vitals.seen(), LIMITS) is Ailment.UNREACHABLE

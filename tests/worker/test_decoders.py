@@ -275,3 +275,50 @@ def mutated(chance: random.Random, sources: list[bytes]) -> bytes:
         else:
             del data[max(16, where) :]
     return bytes(data)
+
+
+def empty_parts() -> dict[str, bytes]:
+    """Files of millions of parts with nothing in them, in front of some sound."""
+    count = 3_000_000
+    sound = sounds.wav(sounds.tone(1).astype("<i2").tobytes())[12:]
+    aiff = b"FORM" + b"\xff\xff\xff\xfe" + b"AIFF" + (b"JUNK" + bytes(4)) * count
+    page = b"OggS\0\0" + bytes(8) + b"\1\0\0\0" + bytes(8) + b"\0"
+    return {
+        "wav": b"RIFF\xff\xff\xff\xffWAVE" + (b"junk" + bytes(4)) * count + sound,
+        "mp4": b"\0\0\0\x14ftypM4A \0\0\0\0M4A " + b"\0\0\0\x08free" * count,
+        "caf": b"caff\0\1\0\0" + (b"free" + bytes(8)) * count,
+        "aiff": aiff,
+        "ogg": page * (count // 4),
+    }
+
+
+def test_a_header_has_a_few_seconds_and_costs_nobody_else_more(tmp_path: Path) -> None:
+    async def test(decoders: Decoders) -> None:
+        for name, body in empty_parts().items():
+            path = tmp_path / name
+            path.write_bytes(body)
+            with pytest.raises(SeacodError) as refused:
+                await decoders.inspect(path, task("inspect"))
+            assert refused.value.http_status < 500, name
+            assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+
+    with_decoders(test)
+
+
+def test_people_do_not_wait_for_the_recordings_of_jobs(tmp_path: Path) -> None:
+    slow = tmp_path / "slow.wav"
+    slow.write_bytes(b"RIFF\xff\xff\xff\xffWAVE" + (b"junk" + bytes(4)) * 3_000_000)
+
+    async def test(decoders: Decoders) -> None:
+        bulk = [
+            asyncio.ensure_future(decoders.inspect(slow, task("inspect"), is_bulk=True))
+            for _ in range(4)
+        ]
+        await asyncio.sleep(0)
+        await decoders.inspect(sounds.SPEECH, task("inspect"))
+        assert not any(one.done() for one in bulk)
+        for one in bulk:
+            one.cancel()
+        await asyncio.gather(*bulk, return_exceptions=True)
+
+    with_decoders(test)

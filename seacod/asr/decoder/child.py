@@ -37,6 +37,8 @@ _LAST_FRAMES_SECONDS = 0.3
 _LOOK_SECONDS = 0.005
 # Killed, a process ends at once; one that waits for a dead disk is left to the kernel.
 _LONGEST_END_SECONDS = 5.0
+# Its own timer ended it (`process.py`).
+_OUT_OF_TIME = "it used up its time without getting on"
 _CLAIMS: dict[str, type[SeacodError]] = {
     kind.code: kind for kind in (BadAudio, EmptyAudio, TooLong, TooBig)
 }
@@ -53,7 +55,16 @@ class Frame:
 
 
 class DecoderBroke(Exception):
-    """The process ended, or fell silent, in the middle of a recording."""
+    """The process ended, or fell silent, in the middle of a recording.
+
+    Args:
+        cause: in a few words.
+        is_too_slow: it had used up its time without getting on.
+    """
+
+    def __init__(self, cause: str, *, is_too_slow: bool = False) -> None:
+        super().__init__(cause)
+        self.is_too_slow = is_too_slow
 
 
 class DecoderProcess:
@@ -116,9 +127,11 @@ class DecoderProcess:
             body = await self._read(length)
             self._head = None
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise DecoderBroke(await self._how_it_ended()) from None
+            how = await self._how_it_ended()
+            raise DecoderBroke(how, is_too_slow=how == _OUT_OF_TIME) from None
         except asyncio.TimeoutError:
-            raise DecoderBroke(f"it said nothing for {_SILENT_SECONDS:g} s") from None
+            how = f"it said nothing for {_SILENT_SECONDS:g} s"
+            raise DecoderBroke(how) from None
         if kind in ("done", "error"):
             self._is_working = False
         if kind in ("piece", "block"):
@@ -160,6 +173,8 @@ class DecoderProcess:
         code = await self._ended(1.0)
         if code is None:
             return "it closed its pipe"
+        if code == -signal.SIGPROF:
+            return _OUT_OF_TIME
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 

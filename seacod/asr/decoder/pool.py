@@ -14,8 +14,9 @@ from pathlib import Path
 
 import structlog
 
-from seacod.asr.audio import AudioInfo
+from seacod.asr.audio import AudioInfo, too_slow
 from seacod.asr.decoder.child import DecoderBroke, DecoderProcess, Frame, reported_error
+from seacod.asr.decoder.places import FairPlaces
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.errors import BadAudio, NotReady
 
@@ -35,36 +36,6 @@ class _Sort(enum.Enum):
     LONG = enum.auto()
 
 
-class _Places:
-    """Lets a number of recordings through at once, in the order in which they came; the number may
-    change meanwhile."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._free = asyncio.Semaphore(count)
-        # Places that are gone as soon as somebody leaves one, or finds one free.
-        self._owed = 0
-
-    def resize(self, count: int) -> None:
-        self._owed += self._count - count
-        self._count = count
-        while self._owed < 0:
-            self._owed += 1
-            self._free.release()
-
-    async def __aenter__(self) -> None:
-        await self._free.acquire()
-        while self._owed > 0:
-            self._owed -= 1
-            await self._free.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._owed > 0:
-            self._owed -= 1
-        else:
-            self._free.release()
-
-
 class Decoders:
     """Decoding processes, made when they are needed.
 
@@ -76,10 +47,11 @@ class Decoders:
 
     def __init__(self, kept: int, at_most: int) -> None:
         self._kept = kept
+        # People wait for their recordings: those of jobs have places of their own.
         self._places = {
-            _Sort.HEADER: _Places(kept),
-            _Sort.ORDINARY: _Places(kept),
-            _Sort.LONG: _Places(at_most),
+            (sort, is_bulk): FairPlaces(at_most if sort is _Sort.LONG else kept)
+            for sort in _Sort
+            for is_bulk in (False, True)
         }
         self._idle: list[DecoderProcess] = []
         self._alive: set[DecoderProcess] = set()
@@ -96,22 +68,33 @@ class Decoders:
 
     def limit(self, at_most: int) -> None:
         """Decode at most this many long recordings at once from now on; those that run go on."""
-        self._places[_Sort.LONG].resize(at_most)
+        for is_bulk in (False, True):
+            self._places[_Sort.LONG, is_bulk].resize(at_most)
 
-    async def inspect(self, path: Path, task: DecodeTask) -> AudioInfo:
-        """Read the header of a recording.
+    async def inspect(
+        self, path: Path, task: DecodeTask, *, client: str = "", is_bulk: bool = False
+    ) -> AudioInfo:
+        """Read the header of a recording; see `run`.
 
         Raises:
             SeacodError: the recording cannot be used; see `audio.inspect`.
         """
-        async with contextlib.aclosing(self.run(path, task)) as frames:
+        async with contextlib.aclosing(
+            self.run(path, task, client=client, is_bulk=is_bulk)
+        ) as frames:
             async for frame in frames:
                 if frame.kind == "info":
                     return AudioInfo(**frame.body)
         raise BadAudio("the file cannot be decoded", "无法解码该文件")
 
     async def run(
-        self, path: Path, task: DecodeTask, *, is_long: bool = False
+        self,
+        path: Path,
+        task: DecodeTask,
+        *,
+        client: str = "",
+        is_long: bool = False,
+        is_bulk: bool = False,
     ) -> AsyncGenerator[Frame, None]:
         """Decode a recording and yield the frames of the decoder, the last one being `done`.
 
@@ -120,13 +103,17 @@ class Decoders:
         Args:
             path: the recording.
             task: what to do with it.
+            client: whose it is; clients take turns.
+            is_bulk: it belongs to a job.
             is_long: it will take minutes; ordinary ones do not wait behind it.
 
         Raises:
             SeacodError: the recording cannot be used.
         """
         sort = _Sort.LONG if is_long else _Sort.ORDINARY
-        async with self._places[_Sort.HEADER if task.want == "inspect" else sort]:
+        if task.want == "inspect":
+            sort = _Sort.HEADER
+        async with self._places[sort, is_bulk].held(client):
             decoder = self._idle.pop() if self._idle else await self._begin()
             try:
                 decoder.give(path, task)
@@ -140,6 +127,8 @@ class Decoders:
             except DecoderBroke as error:
                 self.broken += 1
                 log.error("decoder_broke", cause=str(error), bytes=path.stat().st_size)
+                if error.is_too_slow:
+                    raise too_slow() from None
                 raise BadAudio(
                     "the decoder failed on this file; convert it (such as with ffmpeg) and send it "
                     "again",

@@ -29,6 +29,10 @@ from seacod.system.parent_death import die_with
 
 # What the cutter is given at a time.
 _BLOCK = 8 * SAMPLE_RATE
+# Computing time, not waiting: a header may take so much, and each block of sound so much. Headers
+# take milliseconds; one of millions of empty parts takes a minute.
+_HEADER_SECONDS = 5.0
+_BLOCK_SECONDS = 10.0
 
 
 def main() -> None:
@@ -64,11 +68,15 @@ def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socke
         # Nothing of this kind is known; the log gets it, the client hears that it is no audio.
         told = {"code": "unknown", "message": traceback.format_exc()}
         answers.sendall(wire.frame("error", told))
+    finally:
+        _allow(0)
 
 
 def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
+    _allow(_HEADER_SECONDS)
     info = audio.inspect(file, max_seconds=task.max_seconds, max_bytes=task.max_bytes)
     answers.sendall(wire.frame("info", asdict(info)))
+    _allow(_BLOCK_SECONDS)
     if task.want == "inspect":
         answers.sendall(wire.frame("done", {}))
         return
@@ -78,6 +86,7 @@ def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
     voice.begin()
     total = 0
     for block in _grouped(file, task.max_seconds):
+        _allow(_BLOCK_SECONDS)
         total += len(block)
         before = time.monotonic()
         if task.want == "samples":
@@ -97,6 +106,12 @@ def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
     took = time.monotonic() - began - waited - listened
     done = {"samples": total, "speech": cutter.speech, "decode": took, "listen": listened}
     answers.sendall(wire.frame("done", done))
+
+
+def _allow(seconds: float) -> None:
+    """From now on so much computing time; then the kernel ends the process (SIGPROF), wherever in
+    a library it is."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _grouped(file: BinaryIO, max_seconds: float) -> Iterator[Samples]:

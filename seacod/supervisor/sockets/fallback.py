@@ -16,6 +16,7 @@ from importlib import resources
 
 from seacod.supervisor.sockets.listener import Listener
 from seacod.system.acceptor import Acceptor
+from seacod.system.connections import Connections, most_connections
 
 _HEAD_LIMIT_BYTES = 16 * 1024
 _HEAD_TIMEOUT_SECONDS = 5.0
@@ -53,7 +54,11 @@ class Fallback:
         listener: Listener,
         on_answer: Callable[[], None],
     ) -> None:
-        self._acceptor = Acceptor(listener.socket, self._answer, limit=_MAX_CONNECTIONS)
+        # Whoever dawdles makes room for who comes.
+        self._connections = Connections(most_connections(_MAX_CONNECTIONS), _MAX_CONNECTIONS)
+        self._acceptor = Acceptor(
+            listener.socket, self._answer, on_exhausted=self._connections.exhausted
+        )
         self._is_from_systemd = listener.is_from_systemd
         self._on_answer = on_answer
         self._reason = "starting"
@@ -86,20 +91,33 @@ class Fallback:
 
     async def _answer(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+
+        def make_room() -> None:
+            if task is not None:
+                task.cancel()
+
+        place = self._connections.come(_address(connection), make_room)
+        if place is None:
+            connection.close()
+            return
         try:
             head = await asyncio.wait_for(_read_head(loop, connection), _HEAD_TIMEOUT_SECONDS)
             if not head:
                 return
+            place.busy()
             self._on_answer()
             await asyncio.wait_for(
                 loop.sock_sendall(connection, self._response(head)), _HEAD_TIMEOUT_SECONDS
             )
             connection.shutdown(socket.SHUT_WR)
+            place.idle()
             await asyncio.wait_for(_read_to_end(loop, connection), _LINGER_SECONDS)
         except (OSError, asyncio.TimeoutError):
             # The client went away or dawdles: nothing is owed to it.
             pass
         finally:
+            place.leave()
             connection.close()
 
     def _response(self, head: bytes) -> bytes:
@@ -154,6 +172,13 @@ class Fallback:
         for name, text in texts.items():
             page = page.replace("{{" + name + "}}", html.escape(text))
         return page.encode()
+
+
+def _address(connection: socket.socket) -> str:
+    try:
+        return str(connection.getpeername()[0])
+    except (OSError, IndexError):
+        return ""
 
 
 async def _read_head(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes:

@@ -103,16 +103,25 @@ class Vitals:
         self._beat_at = self._clock()
         self._progress_age_then = 0.0
         self._failed_probes = 0
+        self._is_crowded = False
 
     def beat(self, beat: Beat) -> None:
         """The worker's event loop gave a sign of life."""
         self._beat_at = self._clock()
         self._progress_age_then = beat.progress_age_seconds
+        self._is_crowded = beat.is_crowded
+        if beat.is_crowded:
+            self._failed_probes = 0
 
     def probed(self, problem: str | None) -> None:
         """A request through the listening socket was answered (None) or was not."""
         if problem is None:
             self._failed_probes = 0
+            return
+        if self._is_crowded:
+            # It says itself that not everybody gets in: it is full, not hung. The beat itself is
+            # still owed.
+            log.warning("probe_not_let_in", problem=problem)
             return
         self._failed_probes += 1
         log.warning("probe_failed", problem=problem, in_a_row=self._failed_probes)

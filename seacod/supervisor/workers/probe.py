@@ -10,17 +10,26 @@ import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import structlog
+
 from seacod import __version__
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.workers.events import Probed
 from seacod.supervisor.workers.lifecycle import Lifecycle
+from seacod.system.acceptor import OUT_OF_DESCRIPTORS
 from seacod.system.waiting import wait_at_most
+
+log = structlog.get_logger(__name__)
 
 PATH = "/health/live"
 _HEAD_LIMIT_BYTES = 16 * 1024
 # How often is looked whether probing has been switched on.
 _LOOK_SECONDS = 5.0
+
+
+class OutOfDescriptors(Exception):
+    """The supervisor itself has no descriptor left."""
 
 
 async def probe_forever(
@@ -46,7 +55,13 @@ async def probe_forever(
         slot = life.slot
         if now.probe_interval_seconds and slot is not None:
             where = settings.paths.worker_socket(slot) if replica.count > 1 else url
-            problem = await probe(where, now.probe_timeout_seconds)
+            try:
+                problem = await probe(where, now.probe_timeout_seconds)
+            except OutOfDescriptors as error:
+                # Our own want, which says nothing of the worker.
+                log.error("probe_not_sent", error=str(error))
+                await wait_at_most(interval, asked)
+                continue
             # The worker may have gone meanwhile; then this says nothing about the next one.
             if life.slot == slot:
                 life.events.put(Probed(problem))
@@ -61,12 +76,17 @@ async def probe(where: str | Path, timeout_seconds: float) -> str | None:
 
     Returns:
         None when a worker answered 200, otherwise what happened, in a few words.
+
+    Raises:
+        OutOfDescriptors: this process cannot ask.
     """
     try:
         return await asyncio.wait_for(_ask(where), timeout_seconds)
     except asyncio.TimeoutError:
         return f"no answer within {timeout_seconds:g} s"
     except OSError as error:
+        if error.errno in OUT_OF_DESCRIPTORS:
+            raise OutOfDescriptors(error.strerror) from None
         return error.strerror or type(error).__name__
 
 

@@ -18,7 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seacod.errors import SeacodError, StorageFull
+from seacod.errors import Busy, SeacodError, StorageFull
+from seacod.system.acceptor import OUT_OF_DESCRIPTORS
 
 log = structlog.get_logger(__name__)
 
@@ -94,10 +95,18 @@ def install(app: FastAPI) -> None:
 
 
 def handle_storage(app: FastAPI) -> None:
-    """Answer a full disk with 507; also for the page's own application."""
+    """Answer a full disk with 507 and the want of descriptors with 503; also for the page's own
+    application."""
 
     @app.exception_handler(OSError)
     async def system(request: Request, error: OSError) -> Response:
+        if error.errno in OUT_OF_DESCRIPTORS:
+            log.error("out_of_descriptors", path=request.url.path, error=error.strerror)
+            busy = Busy(
+                "the service has too much open at present; try again in a few seconds",
+                "服务当前打开的连接或文件过多，请几秒后重试",
+            )
+            return answer(request, busy.http_status, busy.code, busy.message, busy.chinese)
         if error.errno not in _NO_ROOM:
             return broke(request, error)
         log.error("storage_full", path=request.url.path, error=error.strerror)

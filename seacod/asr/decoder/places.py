@@ -1,0 +1,62 @@
+"""Places that few have at once, given in turn by client. Used by `pool.py`, on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    client: str
+    turn: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class FairPlaces:
+    """A place goes to the client that holds fewest, of several to the one that waits longest; so
+    one who sends hundreds of slow recordings keeps another one waiting for one of them at most.
+
+    Args:
+        count: how many there are; it may change meanwhile.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._held: Counter[str] = Counter()
+        self._waiting: list[_Waiting] = []
+
+    def resize(self, count: int) -> None:
+        """There are so many from now on; who has a place keeps it."""
+        self._count = count
+        self._call_next()
+
+    @asynccontextmanager
+    async def held(self, client: str) -> AsyncGenerator[None]:
+        """Wait for a place and have it for the time of the block."""
+        one = _Waiting(client)
+        self._waiting.append(one)
+        self._call_next()
+        try:
+            await one.turn
+            yield
+        finally:
+            if one in self._waiting:
+                self._waiting.remove(one)
+            else:
+                self._held[client] -= 1
+                if not self._held[client]:
+                    del self._held[client]
+            self._call_next()
+
+    def _call_next(self) -> None:
+        while self._waiting and self._held.total() < self._count:
+            one = min(self._waiting, key=lambda waiting: self._held[waiting.client])
+            self._waiting.remove(one)
+            self._held[one.client] += 1
+            if not one.turn.done():
+                one.turn.set_result(None)

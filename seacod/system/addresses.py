@@ -1,0 +1,36 @@
+"""A set of network addresses as people write it: addresses and networks, separated by blanks.
+
+Used where a setting names proxies. Never asks a name server.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+
+class AddressSet:
+    """
+    Args:
+        text: such as `127.0.0.1 10.0.0.0/8 ::1`.
+
+    Raises:
+        ValueError: one of them is neither an address nor a network.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.texts = text.split()
+        self._networks = [ipaddress.ip_network(one, strict=False) for one in self.texts]
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def __contains__(self, address: object) -> bool:
+        if not self._networks:
+            return False
+        try:
+            found = ipaddress.ip_address(str(address).partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        return any(found in network for network in self._networks)

@@ -1,0 +1,333 @@
+"""uvicorn on sockets of ours, with limits that it has not: how long a head, a body and a reader may
+take, how many are connected, how much may come that is no message.
+
+Used by the worker's server and by the metrics page. The parser is h11 on purpose: it refuses what
+is ambiguous, and has a limit for heads. What is sent as answer is the application's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import h11
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from seacod.system.acceptor import Acceptor
+from seacod.system.connections import Connection, Connections
+
+log = structlog.get_logger(__name__)
+
+# From the first byte of a connection, or of the next request on it, to the end of the head.
+HEAD_SECONDS = 10.0
+_HEAD_BYTES = 32 * 1024
+# A body comes at this rate at least, seen over this time; not while we are the slow ones.
+_BODY_BYTES_A_SECOND = 1024
+_BODY_LOOK_SECONDS = 30.0
+# Whoever takes nothing of an answer for so long has gone.
+_WRITE_SECONDS = 120.0
+_KEEP_ALIVE_SECONDS = 30
+# Chunks of a few bytes cost more than what is in them: so many lines may come in a body, and one
+# more for each so many bytes.
+_SPARE_LINES = 8192
+_BYTES_A_LINE = 512
+# A page of somebody who answers no ping would fill memory with the answers to his.
+_UNREAD_BYTES = 256 * 1024
+# Strangers' mistakes are not for the log: uvicorn warns of each.
+_quiet = logging.getLogger("seacod.http")
+_quiet.setLevel(logging.ERROR)
+
+_FULL = {
+    "code": "too_many_connections",
+    "message": "too many connections are open; try again in a few seconds",
+    "message_zh": "连接数已达上限，请几秒后重试",
+    "retry_after_seconds": 5,
+}
+
+
+class BoundedHttp(H11Protocol):
+    """One connection over HTTP.
+
+    Args:
+        connections: where it takes its place.
+        websocket: what it becomes when a WebSocket is asked for; None for never.
+        others: of uvicorn's.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: Connections,
+        websocket: Callable[..., asyncio.Protocol] | None = None,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.logger = _quiet
+        self.ws_protocol_class = None
+        self._websocket = websocket
+        self._connections = connections
+        self._place: Connection | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._received = self._received_before = self._lines = 0
+
+    # -- asyncio.Protocol ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._place = self._connections.come(self.client[0] if self.client else "", self._make_room)
+        if self._place is None:
+            self._say(503, {"error": _FULL}, "Retry-After: 5\r\n")
+            return
+        if self._websocket is not None:
+            self.ws_protocol_class = functools.partial(  # type: ignore[assignment]
+                self._websocket, place=self._place
+            )
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        for at in range(0, len(data), _HEAD_BYTES):
+            if self.transport.is_closing():
+                return
+            self._take(data[at : at + _HEAD_BYTES])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timers()
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(_WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    # -- uvicorn's ----------------------------------------------------------------------------
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        # A pipelined request begins here, too, with no byte received.
+        self._mark()
+
+    def on_response_complete(self) -> None:
+        if self._place is not None:
+            self._place.idle()
+        self._stop_timer()
+        super().on_response_complete()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        if self._place is not None:
+            self._place.busy()
+        self._stop_timers()
+        self._place = None
+        super().handle_websocket_upgrade(event)
+
+    # -- limits -------------------------------------------------------------------------------
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _take(self, data: bytes) -> None:
+        if not self._is_answering and self._timer is None:
+            self._await_head()
+        self._received += len(data)
+        self._lines += data.count(b"\n")
+        has_many_lines = self._lines > _SPARE_LINES + self._received // _BYTES_A_LINE
+        if has_many_lines and self._is_answering and self._is_chunked():
+            self._give_up(400, "the body comes in chunks of a few bytes")
+            return
+        super().data_received(data)
+
+    def _is_chunked(self) -> bool:
+        return any(name == b"transfer-encoding" for name, _ in self.headers)
+
+    def _mark(self) -> None:
+        """Whether a request is being answered now: then it keeps its place, and owes a body."""
+        if self._place is None or not self._is_answering or not self._place.is_idle:
+            return
+        self._place.busy()
+        self._received = self._received_before = self._lines = 0
+        self._stop_timer()
+        if self.cycle.more_body:
+            self._timer = self.loop.call_later(_BODY_LOOK_SECONDS, self._look_at_body)
+
+    def _await_head(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._timer = None
+        if not self._is_answering:
+            self._give_up(408, "the head of the request took too long")
+
+    def _look_at_body(self) -> None:
+        self._timer = None
+        if not self._is_answering or not self.cycle.more_body:
+            return
+        came = self._received - self._received_before
+        self._received_before = self._received
+        if not self.flow.read_paused and came < _BODY_BYTES_A_SECOND * _BODY_LOOK_SECONDS:
+            self._give_up(408, "the body of the request comes too slowly")
+            return
+        self._timer = self.loop.call_later(_BODY_LOOK_SECONDS, self._look_at_body)
+
+    def _make_room(self) -> None:
+        """Others need the place."""
+        self.transport.close()
+
+    def _give_up(self, status: int, why: str) -> None:
+        log.info("connection_given_up", why=why, client=self.client[0] if self.client else "")
+        has_begun = self._is_answering and self.cycle.response_started
+        if has_begun or not self._received:
+            self.transport.close()
+        else:
+            self._say(status, {"error": {"code": "bad_request", "message": why}})
+
+    def _say(self, status: int, body: dict[str, Any], more: str = "") -> None:
+        """Answer, and close; past uvicorn, which has no request to answer or never will have."""
+        text = json.dumps(body, ensure_ascii=False).encode()
+        phrase = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}[status]
+        head = (
+            f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(text)}\r\n{more}Connection: close\r\n\r\n"
+        )
+        if self._is_answering:
+            self.cycle.disconnected = True
+        self.transport.write(head.encode() + text)
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stop_timers(self) -> None:
+        self._stop_timer()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """One WebSocket, on the place of the connection it was.
+
+    Args:
+        place: where the connection stands.
+        others: of uvicorn's.
+    """
+
+    def __init__(self, *, place: Connection, **others: Any) -> None:
+        super().__init__(**others)
+        self.logger = _quiet
+        self._place = place
+        self._since_message = 0
+        self._write_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        # Empty fragments and pings: what never becomes a message, and costs memory all the same.
+        self._since_message += len(data)
+        if self._since_message > 2 * self.config.ws_max_size + _UNREAD_BYTES:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        self._since_message = 0
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > _UNREAD_BYTES:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(_WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._place.leave()
+        super().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+
+class BoundedServer(uvicorn.Server):
+    """uvicorn without its listening and its signal handlers.
+
+    Args:
+        app: answers the requests.
+        connections: bound how many there are.
+        options: of uvicorn's configuration.
+    """
+
+    def __init__(self, app: ASGIApp, connections: Connections, **options: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=BoundedHttp,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                h11_max_incomplete_event_size=_HEAD_BYTES,
+                # Sound does not get smaller by it, and little becomes a lot.
+                ws_per_message_deflate=False,
+                **options,
+            )
+        )
+        self.connections = connections
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process."""
+        yield
+
+    def acceptor(self, listening: socket.socket, **options: Any) -> Acceptor:
+        """What accepts on a socket for this server."""
+        return Acceptor(
+            listening, self._connect, on_exhausted=self.connections.exhausted, **options
+        )
+
+    async def _connect(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        except OSError as error:
+            log.info("connection_lost_at_once", error=str(error))
+            connection.close()
+
+    def _protocol(self) -> BoundedHttp:
+        return BoundedHttp(
+            connections=self.connections,
+            websocket=BoundedWebSocket if self.config.ws_protocol_class is not None else None,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
