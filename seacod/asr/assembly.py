@@ -127,7 +127,7 @@ class Assembly:
             model=engine.name,
             device=engine.device,
             language=engine.language,
-            hotwords=hotwords.report(request.hotwords, "".join(self._plain), engine.spell),
+            hotwords=hotwords.report(request.hotwords, self._read(), engine.spell),
             warnings=tuple(self._warnings()),
             speech_seconds=request.speech_seconds,
             decoding_seconds=request.decoding_seconds,
@@ -136,8 +136,12 @@ class Assembly:
             unheard=tuple(self.unheard),
         )
 
+    def _read(self) -> str:
+        """The text as the model wrote it, and as people read it."""
+        return "".join(self._plain) + "\n" + "".join(segment.text for segment in self._segments)
+
     def _warnings(self) -> list[str]:
-        warnings = []
+        warnings = list(self._request.hotwords.warnings)
         if not self.pieces:
             warnings.append(NO_SPEECH)
         if self._was_retried:

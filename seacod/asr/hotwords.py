@@ -1,84 +1,124 @@
-"""Hotwords as people type them, cleaned and explained back."""
+"""Hotwords of a request: which words are used, why others are not, and what became of each."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from seacod.asr import hotword_formats
 from seacod.asr.recognisers.base import Spelling
 from seacod.transcript import HotwordReport
 
-_SEPARATORS = re.compile(r"[\s,，、;；|]+")
-# Letters, digits and ideographs of any script, with an apostrophe or hyphen inside.
-_WORD = re.compile(r"^\w+(?:['’\-]\w+)*$")
-MAX_CHARACTERS = 20
-# A text box is not a dictionary; more than this is cut before anything else looks at it.
-_MAX_INPUT_CHARACTERS = 10_000
+# Letters, digits and ideographs of any script; between them what stands in names.
+_WORD = re.compile(r"^\w+(?:['’\-·•‧・ ]\w+)*$")
+_UNSAID = re.compile(r"['’\-·•‧・ ]")
+MAX_CHARACTERS = 40
+# So many words that are not used are named; of more only that there are some.
+_MOST_NAMED = 1_000
+
+WEIGHTS = "the weights of the hotwords were read, but this model has none: all words count alike"
+NOT_NAMED = "more hotwords were given than are used (limits.max_hotwords) or named here"
+NOT_READ = (
+    "the list of hotwords is too long; what is behind its first 100,000 characters was not read"
+)
+FROM_SERVER = "in the list of the server"
 
 
 @dataclass(frozen=True, slots=True)
 class Hotwords:
-    """The words to use, and those that are not used with the reason."""
+    """The words to use, and those that are not used with the reason.
+
+    `of_server` says how many at the end of `words` come from lists of the server.
+    """
 
     words: tuple[str, ...] = ()
     ignored: tuple[HotwordReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+    of_server: int = 0
+
+    def joined(self, server: Hotwords) -> Hotwords:
+        """These, and behind them those of the server's list that are not among them."""
+        known = set(self.words)
+        more = tuple(word for word in server.words if word not in known)
+        return replace(self, words=self.words + more, of_server=self.of_server + len(more))
 
 
 def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
-    """Clean what a user gave.
+    """Clean what somebody gave.
 
     Args:
-        given: a text with words separated by blanks, commas or lines, or a list of such.
+        given: a text in any form people have (`hotword_formats.py`), or a list of such.
         max_words: how many are used.
     """
     text = given if isinstance(given, str) else "\n".join(given or ())
-    words: list[str] = []
-    ignored: list[HotwordReport] = []
-    normal = unicodedata.normalize("NFKC", text[:_MAX_INPUT_CHARACTERS])
-    for word in dict.fromkeys(filter(None, _SEPARATORS.split(normal))):
-        reason = _objection(word)
+    words: dict[str, None] = {}
+    ignored: dict[str, str] = {}
+    not_named = False
+    found = hotword_formats.entries(text)
+    for entry in found:
+        word = entry.word
+        if word in words or word in ignored:
+            continue
+        reason = _objection(entry)
         if reason is None and len(words) >= max_words:
-            reason = f"only the first {max_words} hotwords count"
+            reason = f"only the first {max_words:,} hotwords count"
         if reason is None:
-            words.append(word)
-        elif len(ignored) < max_words:
-            ignored.append(HotwordReport(word[:MAX_CHARACTERS], "ignored", reason))
-    return Hotwords(tuple(words), tuple(ignored))
+            words[word] = None
+        elif len(ignored) < _MOST_NAMED:
+            ignored[word] = reason
+        else:
+            not_named = True
+    told = {
+        WEIGHTS: any(entry.weight is not None for entry in found),
+        NOT_NAMED: not_named,
+        NOT_READ: len(text) > hotword_formats.MAX_CHARACTERS,
+    }
+    return Hotwords(
+        tuple(words),
+        tuple(
+            HotwordReport(word[:MAX_CHARACTERS], "ignored", reason)
+            for word, reason in ignored.items()
+        ),
+        tuple(warning for warning, holds in told.items() if holds),
+    )
 
 
-def _objection(word: str) -> str | None:
+def _objection(entry: hotword_formats.Entry) -> str | None:
     """Why a word is not used; None when it is."""
+    word = entry.word
     if not _WORD.match(word) or word.lower().startswith("http"):
         return "not a word (letters, digits and Chinese characters only)"
     if len(word) > MAX_CHARACTERS:
         return f"longer than {MAX_CHARACTERS} characters"
+    if entry.weight is not None and entry.weight <= 0:
+        return f"its weight is {entry.weight:g}: this model cannot make a word less likely"
     return None
 
 
 def report(
     hotwords: Hotwords, text: str, spell: Callable[[str], Spelling]
 ) -> tuple[HotwordReport, ...]:
-    """What became of each word.
+    """What became of each word of the request, and which of the server's were heard.
 
     Args:
         hotwords: the words of the request.
-        text: the recognised text.
+        text: the recognised text; several forms of it may follow each other, a line each.
         spell: how the recogniser writes a word.
     """
     found = []
-    lowered = text.lower().replace(" ", "")
-    for word in hotwords.words:
+    lowered = _UNSAID.sub("", text.lower())
+    own = len(hotwords.words) - hotwords.of_server
+    for number, word in enumerate(hotwords.words):
         spelling = spell(word)
-        if any(form in lowered for form in (word.lower(), *spelling.forms)):
-            found.append(HotwordReport(word, "matched"))
+        forms = (word.lower(), *spelling.forms)
+        if any(_UNSAID.sub("", form) in lowered for form in forms):
+            found.append(HotwordReport(word, "matched", FROM_SERVER if number >= own else ""))
+        elif number >= own:
+            continue
         elif spelling.missing:
-            found.append(
-                HotwordReport(
-                    word, "unknown_characters", f"the model cannot write: {spelling.missing}"
-                )
-            )
+            reason = f"the model cannot write: {spelling.missing}"
+            found.append(HotwordReport(word, "unknown_characters", reason))
         else:
             found.append(HotwordReport(word, "not_heard"))
     return (*found, *hotwords.ignored)

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from seacod.asr import hotwords
 from seacod.asr.admission import Admission
 from seacod.asr.assembly import SentenceWriter
 from seacod.asr.audio import SAMPLE_RATE
@@ -23,6 +22,7 @@ from seacod.asr.cache import CutCache
 from seacod.asr.counting import RequestCounters
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.forecast import AHEAD_SECONDS
+from seacod.asr.hotword_lists import HotwordLists
 from seacod.asr.live.sessions import LiveSessions
 from seacod.asr.load import LoadReport, ServiceLoad
 from seacod.asr.pipeline import RecordingPipeline, SampleBudget
@@ -95,10 +95,12 @@ class TranscriptionService:
             self._file_threads,
             settings.asr.max_segment_seconds,
         )
+        self._hotwords = HotwordLists(settings)
         self._writer = SentenceWriter(settings.asr.inverse_text_normalisation == "on")
         self.live = LiveSessions(
-            settings, self._scheduler, self._admission, self._writer, self._counters
-        )
+            settings, self._scheduler, self._admission, self._writer, self._counters,
+            self._hotwords,
+        )  # fmt: skip
         self._load = LoadReport(
             self._admission, self._scheduler, self.live, self._counters, shared_load
         )
@@ -144,9 +146,10 @@ class TranscriptionService:
         """Whether nothing was measured, or it contradicts what is seen."""
         return self._scheduler.needs_tuning
 
-    def apply(self, limits: LimitSettings) -> None:
-        """Use these limits for the requests from now on."""
-        self.limits = limits
+    def apply(self, settings: Settings) -> None:
+        """Use these settings for the requests from now on."""
+        self.limits = limits = settings.limits
+        self._hotwords.apply(settings)
         self.live.limit(limits)
         self._decoders.limit(limits.concurrent_requests + limits.concurrent_job_files)
         self._admission.limit(
@@ -213,7 +216,7 @@ class TranscriptionService:
             with _needed(upload_path):
                 request = RecordingRequest(
                     client,
-                    hotwords.parse(words, self.limits.max_hotwords),
+                    await self._hotwords.of(words, client),
                     is_bulk,
                     path=upload_path,
                     limits=self.limits,

@@ -67,6 +67,14 @@ class AsrSettings(Section, applies="replace"):
         ge=2,
         le=60,
     )
+    hotwords_file: Path | None = setting(
+        None,
+        "Hotwords that every request has besides its own: a file, one word a line, read anew when "
+        "it changes. Or a directory: all.txt for everybody, NAME.txt for the key or login NAME",
+        "所有请求共用的热词：文本文件，每行一个，修改后自动重新读取；也可以是目录，其中 all.txt "
+        "对所有人生效，NAME.txt 只对名为 NAME 的密钥或用户生效",
+        applies="live",
+    )
     batch_seconds: float = setting(
         120.0,
         "Seconds of audio, padding included, that go through the model together",

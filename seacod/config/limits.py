@@ -107,9 +107,10 @@ class LimitSettings(Section, applies="live"):
         le=86_400,
     )
     max_hotwords: int = setting(
-        50,
-        "Hotwords per request; FunASR itself uses 50 at most",
-        "每个请求的热词数量上限",
+        1_000,
+        "Hotwords of a request, and of each list of the server; the 50 that fit the sound best are "
+        "listened for",
+        "每个请求及服务器每个热词表的热词数量上限；每段语音只用其中最符合的 50 个",
         ge=1,
-        le=50,
+        le=10_000,
     )

@@ -22,6 +22,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from seacod.asr import hotword_formats
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone
 
@@ -30,6 +31,8 @@ logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)
 # Written to the disk in pieces of this size, on a thread.
 _BUFFER_BYTES = 1 << 20
 _MAX_FIELDS = 64
+# Fields that people send as a file, as in `curl -F hotwords=@names.txt`.
+_TEXTS = ("hotwords", "prompt")
 _MAX_FIELD_BYTES = 64 * 1024
 # All that is no file: so much, and for each file that may come so much more.
 _AROUND_BYTES = 256 * 1024
@@ -253,7 +256,7 @@ class _Reading:
         if b"name" not in options:
             raise FormParserError("a part has no name")
         self._name = options[b"name"].decode("utf-8", "replace")
-        self._given = _given_name(disposition, options)
+        self._given = None if self._name in _TEXTS else _given_name(disposition, options)
         if self._given is None:
             self._fields += 1
             if self._fields > _MAX_FIELDS:
@@ -290,7 +293,7 @@ class _Reading:
 
     def part_ends(self) -> None:
         if self._given is None:
-            text = self._value.decode("utf-8", "replace")
+            text = hotword_formats.decoded(bytes(self._value))
             self.form.lists.setdefault(self._name, []).append(text)
             return
         self._pending.append(

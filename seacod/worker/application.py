@@ -167,7 +167,7 @@ class WorkerApplication:
         service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
         self._service = service
         # A reload may have come while it was loading.
-        service.apply(self._settings.limits)
+        service.apply(self._settings)
         self._server = self._web_server(service)
         return service
 
@@ -239,7 +239,7 @@ class WorkerApplication:
         """Apply settings that take effect at once; the supervisor has checked them."""
         self._settings = with_values(self._settings, changed)
         if self._service is not None:
-            self._service.apply(self._settings.limits)
+            self._service.apply(self._settings)
         if any(key.startswith("log.") for key in changed):
             logs.configure(self._settings.log, "worker")
         log.info("settings_applied", keys=sorted(changed))

@@ -37,7 +37,7 @@ def test_full_width_letters_are_the_same_letters() -> None:
 @pytest.mark.parametrize(
     "trick",
     ["http://127.0.0.1:9/words.txt", "https://example.org/list", "HTTP://X", "/etc/passwd",
-     "/etc/hostname.txt", "words.txt", "..", "<s>", "<no_bias>", "-", "$(reboot)"],
+     "/etc/hostname.txt", "words.txt", "..", "<s>", "<no_bias>", "$(reboot)"],
 )  # fmt: skip
 def test_nothing_funasr_would_open_or_fetch_gets_through(trick: str) -> None:
     clean = hotwords.parse(f"{trick} 达摩院", 50)
@@ -51,7 +51,28 @@ def test_too_long_and_too_many_are_said() -> None:
     clean = hotwords.parse(f"{long} 一 二 三", 2)
     assert clean.words == ("一", "二")
     reasons = [report.reason for report in clean.ignored]
-    assert reasons == ["longer than 20 characters", "only the first 2 hotwords count"]
+    assert reasons == ["longer than 40 characters", "only the first 2 hotwords count"]
+
+
+def test_every_word_over_the_limit_is_named_or_said_to_be_left_out() -> None:
+    clean = hotwords.parse("\n".join(f"词{n}" for n in range(1_500)), 1_000)
+    assert len(clean.words) == 1_000
+    assert [one.word for one in clean.ignored] == [f"词{n}" for n in range(1_000, 1_500)]
+    assert "only the first 1,000 hotwords" in clean.ignored[0].reason
+    assert clean.warnings == ()
+    assert hotwords.parse("\n".join(f"词{n}" for n in range(2_500)), 100).warnings == (
+        hotwords.NOT_NAMED,
+    )
+    assert hotwords.NOT_READ in hotwords.parse("一 " * 60_000, 100).warnings
+
+
+def test_weights_are_read_and_answered_with_one_remark() -> None:
+    clean = hotwords.parse("欣悦 20\n宏宇 30\n海鸟 -5\n", 50)
+    assert clean.words == ("欣悦", "宏宇")
+    assert clean.warnings == (hotwords.WEIGHTS,)
+    # To be told to listen for it would be the opposite of what was asked for.
+    assert clean.ignored[0].word == "海鸟"
+    assert "less likely" in clean.ignored[0].reason
 
 
 @given(st.text(max_size=300), st.integers(1, 50))
@@ -59,9 +80,7 @@ def test_whatever_is_typed_only_words_come_out(typed: str, limit: int) -> None:
     clean = hotwords.parse(typed, limit)
     assert len(clean.words) <= limit
     prompt = " ".join(clean.words)
-    assert not prompt.lower().startswith("http")
-    assert not prompt.endswith(".txt")
-    assert not set(prompt) & set("/\\.<>:\"'\n\t$`") - {"'"}
+    assert not set(prompt) & set('/\\.<>:"\n\t$`')
     for word in clean.words:
         assert 0 < len(word) <= MAX_CHARACTERS
 
@@ -83,3 +102,26 @@ def test_each_word_is_told_what_became_of_it() -> None:
         ("http://x", "ignored"),
     ]
     assert "龘" in reports[2].reason
+
+
+def test_a_word_is_found_as_it_is_written_and_as_it_is_said() -> None:
+    speller = Speller([*"五驱动卡尔马克思gpu"], {})
+
+    def spell(word: str) -> Spelling:
+        spelled = speller.spell(word)
+        return Spelling(spelled.forms, spelled.missing)
+
+    clean = hotwords.parse("GPU驱动 5G 卡尔·马克思", 50)
+    text = "他说GPU驱动和五G，还有卡尔马克思"
+    assert [one.status for one in hotwords.report(clean, text, spell)] == ["matched"] * 3
+
+
+def test_of_the_servers_words_those_that_were_heard_are_told() -> None:
+    own = hotwords.parse("今天 后天", 50)
+    joined = own.joined(hotwords.parse("今天 天气 海鸟", 50)).joined(hotwords.parse("海鸥", 50))
+    assert joined.words == ("今天", "后天", "天气", "海鸟", "海鸥")
+    reports = hotwords.report(joined, "今天天气很好", lambda word: Spelling((word,)))
+    assert [(one.word, one.status, one.reason) for one in reports] == [
+        ("今天", "matched", ""), ("后天", "not_heard", ""),
+        ("天气", "matched", hotwords.FROM_SERVER),
+    ]  # fmt: skip

@@ -11,6 +11,8 @@ import pytest
 import sounds
 from supervised import PATIENCE_SECONDS, Service, wait_until
 
+from seacod.asr.hotwords import WEIGHTS
+
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))
 WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 
@@ -96,12 +98,36 @@ def test_two_lists_at_once_never_mix(client: httpx.Client) -> None:
         assert body["text"] == WITH_HOTWORDS[expected]
 
 
-def test_words_beyond_fifty_are_named(client: httpx.Client) -> None:
-    words = " ".join(f"词{n}" for n in range(53))
-    reports = post(client, sounds.SPEECH.read_bytes(), hotwords=words).json()["hotwords"]
-    ignored = [report for report in reports if report["status"] == "ignored"]
-    assert [report["word"] for report in ignored] == ["词50", "词51", "词52"]
-    assert all("first 50" in report["reason"] for report in ignored)
+def test_any_number_of_words_is_listened_for_and_each_is_told_of(client: httpx.Client) -> None:
+    """The one that is said is the last of two hundred."""
+    recording = (sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"]).read_bytes()
+    others = [
+        a + b
+        for a in "天地山水火风雨花书"
+        for b in "上下大小多少人手口车门年月日星早晚明今开关听走"
+    ]
+    words = "\n".join([*dict.fromkeys(others), WITH_HOTWORDS["hotwords"]])
+    body = post(client, recording, hotwords=words).json()
+    assert body["text"] == WITH_HOTWORDS["text_with_hotwords"]
+    assert len(body["hotwords"]) == len(words.splitlines()) > 150
+    assert body["hotwords"][-1] == {
+        "word": WITH_HOTWORDS["hotwords"], "status": "matched", "reason": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gbk", "utf-16"])
+def test_a_list_with_weights_may_be_sent_as_the_file_it_is(
+    client: httpx.Client, encoding: str
+) -> None:
+    recording = (sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"]).read_bytes()
+    listed = f"{WITH_HOTWORDS['hotwords']} 20\r\n海鸟 30\r\n".encode(encoding)
+    answer = client.post(
+        "/transcribe", files={"file": ("a.wav", recording), "hotwords": ("words.txt", listed)}
+    )
+    body = answer.json()
+    assert body["text"] == WITH_HOTWORDS["text_with_hotwords"]
+    assert [one["word"] for one in body["hotwords"]] == [WITH_HOTWORDS["hotwords"], "海鸟"]
+    assert body["warnings"] == [WEIGHTS]
 
 
 def test_the_same_file_again_is_not_decoded_again(client: httpx.Client, live: Service) -> None:

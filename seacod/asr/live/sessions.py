@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 
 import onnxruntime
 
-from seacod.asr import hotwords
 from seacod.asr.admission import Admission
 from seacod.asr.assembly import Assembly, SentenceWriter
 from seacod.asr.counting import RequestCounters
 from seacod.asr.decoder.voice import Voice, network
+from seacod.asr.hotword_lists import HotwordLists
 from seacod.asr.live.microphone import Microphone
 from seacod.asr.live.session import LiveSession
 from seacod.asr.request import RecognitionRequest
@@ -36,6 +36,7 @@ class LiveSessions:
         admission: knows what else waits for it, and the other workers, which share the limit.
         writer: makes sentences.
         counters: count sessions as requests.
+        hotwords: those of a request, and the server's.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class LiveSessions:
         admission: Admission,
         writer: SentenceWriter,
         counters: RequestCounters,
+        hotwords: HotwordLists,
     ) -> None:
         self._limits = settings.limits
         self._max_piece_seconds = settings.asr.max_segment_seconds
@@ -52,6 +54,7 @@ class LiveSessions:
         self._admission = admission
         self._writer = writer
         self._counters = counters
+        self._hotwords = hotwords
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-live")
         self._network: asyncio.Future[onnxruntime.InferenceSession] | None = None
         self.sessions = 0
@@ -84,7 +87,7 @@ class LiveSessions:
         try:
             self._check_room()
             microphone = Microphone(rate, self._max_piece_seconds)
-            request = RecognitionRequest(client, hotwords.parse(words, self._limits.max_hotwords))
+            request = RecognitionRequest(client, await self._hotwords.of(words, client))
             self._count(+1)
             try:
                 microphone.voice = await self._voice()

@@ -23,6 +23,7 @@ _PLACES = ("", "十", "百", "千")
 _MORE = "@@"
 # Longer ones are said digit by digit; so are shorter ones that are no amounts.
 _LONGEST_AMOUNT = 4
+_SHORT = 3
 # A word that can be said in more ways than this has those that come first.
 _MOST_SPELLINGS = 4
 
@@ -80,18 +81,18 @@ class Speller:
         if run.isascii() and run.isdecimal():
             yield from self._figures(run)
         elif run[0].isascii() and run[0].isalpha():
-            yield from self._english(run, is_abbreviation=_is_abbreviation(typed))
+            yield from self._english(run, typed)
         elif known := self._known(run):
             yield known
 
-    def _english(self, run: str, *, is_abbreviation: bool) -> Iterator[Units]:
-        """As a word, and letter by letter where it is typed like an abbreviation or not known."""
+    def _english(self, run: str, typed: str) -> Iterator[Units]:
+        """As a word, and letter by letter where it is typed in capitals or no word."""
         word = self._known(run) or self._all(self._known(part) for part in run.split("'"))
-        if word is None and not is_abbreviation:
+        if word is None and not _is_spelled_out(typed):
             word = self._all(self._pieces(part) for part in run.split("'"))
         if word is not None:
             yield word
-        if word is None or is_abbreviation:
+        if word is None or typed.isupper():
             letters = self._all(self._known(letter) for letter in run if letter != "'")
             if letters is not None:
                 yield letters
@@ -150,8 +151,9 @@ def _chain(parts: Iterable[Units]) -> Units:
     return tuple(itertools.chain.from_iterable(parts))
 
 
-def _is_abbreviation(typed: str) -> bool:
-    return typed.isupper() or not set(typed.lower()) & set("aeiouy")
+def _is_spelled_out(typed: str) -> bool:
+    """Whether people say its letters, as far as one can see, where no list has it as a word."""
+    return typed.isupper() or len(typed) <= _SHORT or not set(typed.lower()) & set("aeiouy")
 
 
 def _amount(run: str) -> str:

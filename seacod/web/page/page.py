@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 
 from seacod import __version__
-from seacod.asr import assembly
+from seacod.asr import assembly, hotwords
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.formats import registry
@@ -27,6 +27,9 @@ _WARNINGS = {
     assembly.NO_SPEECH: "warning_no_speech",
     assembly.RETRIED: "warning_retried",
     assembly.UNHEARD: "warning_unheard",
+    hotwords.WEIGHTS: "warning_weights",
+    hotwords.NOT_NAMED: "warning_hotwords_not_named",
+    hotwords.NOT_READ: "warning_hotwords_not_read",
 }
 
 

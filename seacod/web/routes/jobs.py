@@ -35,7 +35,7 @@ _FORM = openapi.form(
     files=openapi.files(
         "The recordings, or zip archives of them; the field may come as often as you like"
     ),
-    hotwords=openapi.text("Words separated by blanks or commas, for all of them"),
+    hotwords=openapi.text("Words separated by blanks, commas or lines, for all of them"),
 )
 
 

@@ -42,7 +42,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         file=openapi.file("The recording; any format ffmpeg knows"),
         model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
         language=openapi.text("zh, or nothing"),
-        prompt=openapi.text("Hotwords, separated by blanks or commas"),
+        prompt=openapi.text("Hotwords, separated by blanks, commas or lines"),
         response_format=openapi.text("Default: json", *shapes),
         stream=openapi.text("true: text as it is recognised, as server-sent events"),
         **{

@@ -32,7 +32,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     form = openapi.form(
         ("file",),
         file=openapi.file("The recording; any format ffmpeg knows"),
-        hotwords=openapi.text("Words separated by blanks or commas"),
+        hotwords=openapi.text("Words separated by blanks, commas or lines"),
         format=openapi.text(
             "What to answer with; also as a query parameter", *registry.names(formats)
         ),

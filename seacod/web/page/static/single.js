@@ -12,6 +12,8 @@ import { hotwords, setHotwords } from "./words.js";
 // A worker that goes away under the same recording so often will do so again.
 const TRIES = 3;
 const WARNINGS = window.seacodSetup.warnings;
+const MOST_WORDS = 100;
+const HEARD = (report) => report.status === "matched";
 
 let chosen = null;
 // Ends when it is known whether the last one chosen may be sent.
@@ -211,10 +213,14 @@ function details(body) {
     if (WARNINGS[warning]) box.append(el("p", { class: "sc-warning" }, text(WARNINGS[warning])));
   }
   if (body.hotwords.length) {
-    const words = body.hotwords.map((report) =>
-      el("li", { class: `sc-${report.status}` },
+    // Those that were heard come first.
+    const told = [...body.hotwords].sort((a, b) => HEARD(b) - HEARD(a));
+    const words = told.slice(0, MOST_WORDS).map((report) =>
+      el("li", { class: `sc-${report.status}`, title: report.reason },
         el("b", {}, report.word), ` ${text(`hotword_${report.status}`)}`),
     );
+    const more = told.length - words.length;
+    if (more) words.push(el("li", {}, text("hotwords_more", { count: more })));
     box.append(el("ul", { class: "sc-hotwords", "aria-label": text("hotwords") }, ...words));
   }
 }

@@ -11,7 +11,7 @@ def hotwords(prefix: str) -> str:
     return f"""
     <div class="sc-words" data-words="{prefix}">
       <label><span class="sc-label">{both("hotwords")}</span>
-        <textarea id="{prefix}-hotwords" rows="1" maxlength="2000" autocomplete="off"
+        <textarea id="{prefix}-hotwords" rows="1" maxlength="20000" autocomplete="off"
           spellcheck="false" data-placeholder="hotwords_placeholder"></textarea></label>
       <p class="sc-hint">{both("hotwords_info")}</p>
       <div class="sc-lists">

@@ -1,0 +1,141 @@
+"""The hotwords of a request: those it brought, and those the server has for that client or for
+everybody, read anew when their file changes. `service.py` owns one; it lives on the event loop, and
+reads files and long lists on threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from seacod.asr import hotword_formats, hotwords
+from seacod.asr.hotwords import Hotwords
+from seacod.config.schema import Settings
+from seacod.system.threads import on_thread
+
+log = structlog.get_logger(__name__)
+
+# In a directory, the list for everybody; NAME.txt is for the key or login of that name.
+FOR_ALL = "all"
+_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_THREAD = "seacod-hotwords"
+# Files are looked at so often at most, and read when they are others.
+_LOOK_SECONDS = 1.0
+# A request waits so long for a file system that does not answer; then it has what was read before.
+_PATIENCE_SECONDS = 2.0
+_MAX_FILE_BYTES = 1024 * 1024
+_MAX_FILES = 1_000
+# What is shorter is read at once.
+_SHORT_CHARACTERS = 2_000
+
+
+class HotwordLists:
+    """See the top of the file.
+
+    Args:
+        settings: `asr.hotwords_file` and `limits.max_hotwords` of them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._files: dict[str, _File] = {}
+        self._looked = -_LOOK_SECONDS
+        self._looking: asyncio.Future[None] | None = None
+
+    def apply(self, settings: Settings) -> None:
+        """Use these settings for requests from now on."""
+        self._settings = settings
+        self._looked = -_LOOK_SECONDS
+
+    async def of(self, given: str | Iterable[str] | None, client: str) -> Hotwords:
+        """The words of a request.
+
+        Args:
+            given: as somebody typed them.
+            client: who asks, by the name of the key or login where there is one.
+        """
+        limit = self._settings.limits.max_hotwords
+        text = given if isinstance(given, str) else "\n".join(given or ())
+        parse = partial(hotwords.parse, text, limit)
+        found = await on_thread(_THREAD, parse) if len(text) > _SHORT_CHARACTERS else parse()
+        if self._settings.asr.hotwords_file is not None:
+            await self._look()
+            for name in (client, FOR_ALL):
+                if file := self._files.get(name):
+                    found = found.joined(file.words)
+        return found
+
+    async def _look(self) -> None:
+        if self._looking is None or (
+            self._looking.done() and time.monotonic() - self._looked >= _LOOK_SECONDS
+        ):
+            self._looked = time.monotonic()
+            self._looking = on_thread(_THREAD, partial(self._read, self._settings))
+        await asyncio.wait([self._looking], timeout=_PATIENCE_SECONDS)
+
+    # -- on a thread --------------------------------------------------------------------------
+
+    def _read(self, settings: Settings) -> None:
+        place = settings.asr.hotwords_file
+        assert place is not None
+        known = self._files
+        files = {}
+        for name, path in _named(place):
+            file = known.get(name)
+            if file is None or file.path != path or file.limit != settings.limits.max_hotwords:
+                file = _File(path, settings.limits.max_hotwords)
+            file.look()
+            files[name] = file
+        self._files = files
+
+
+def _named(place: Path) -> Iterator[tuple[str, Path]]:
+    """Each list with the name of whom it is for."""
+    if not place.is_dir():
+        yield FOR_ALL, place
+        return
+    for path in islice(sorted(place.glob("*.txt")), _MAX_FILES):
+        if _NAME.fullmatch(path.stem):
+            yield path.stem, path
+
+
+class _File:
+    """A file of hotwords as it was last read. One that cannot be read leaves what was known."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self.limit = limit
+        self.words = Hotwords()
+        self._state: tuple[int, int, int] | None = None
+        self._trouble = ""
+
+    def look(self) -> None:
+        """Read it, if it is not what was read before."""
+        try:
+            status = self.path.stat()
+            state = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if state == self._state:
+                return
+            with self.path.open("rb") as file:
+                content = file.read(_MAX_FILE_BYTES)
+        except OSError as error:
+            trouble = error.strerror or type(error).__name__
+            if trouble != self._trouble:
+                log.warning("hotwords_file_not_read", file=str(self.path), cause=trouble)
+            self._state, self._trouble = None, trouble
+            return
+        self._state, self._trouble = state, ""
+        self.words = hotwords.parse(hotword_formats.decoded(content), self.limit)
+        log.info(
+            "hotwords_file_read", file=str(self.path), words=len(self.words.words),
+            ignored=len(self.words.ignored),
+            such_as=[f"{one.word}: {one.reason}" for one in self.words.ignored[:5]],
+            remarks=list(self.words.warnings),
+        )  # fmt: skip
