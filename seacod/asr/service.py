@@ -149,6 +149,7 @@ class TranscriptionService:
     def apply(self, settings: Settings) -> None:
         """Use these settings for the requests from now on."""
         self.limits = limits = settings.limits
+        self._asr = settings.asr
         self._hotwords.apply(settings)
         self.live.limit(limits)
         self._decoders.limit(limits.concurrent_requests + limits.concurrent_job_files)

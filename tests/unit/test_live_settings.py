@@ -48,7 +48,7 @@ READ_ONCE = {
 KEPT = {
     ("alerts/channels/base.py", "own"): "made for one message",
     ("alerts/channels/base.py", "settings"): "made for one message",
-    ("asr/preparation.py", "settings"): "asr and server.page, of which nothing is live",
+    ("asr/preparation.py", "settings"): "what asr says of the model, of which nothing is live",
     ("supervisor/watch/gpu_limits.py", "settings"): "GpuGuard gives new ones before each reading",
 }  # fmt: skip
 
