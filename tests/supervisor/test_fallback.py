@@ -10,13 +10,14 @@ from supervised import StandIn, wait_until
 
 from seacod.proving.load import ClientLoad
 
+# With fifty in a row: tests/faults/test_start_drills.py.
+KILLS = 20
 CLIENTS = 4
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(50, marks=pytest.mark.full)])
 @pytest.mark.parametrize("spare", ["off", "on"])
 def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
-    service: StandIn, spare: str, kills: int
+    service: StandIn, spare: str
 ) -> None:
     service.configure(
         supervisor={
@@ -28,7 +29,7 @@ def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
     )
     service.start()
     with ClientLoad(service.port, clients=CLIENTS) as load:
-        for _ in range(kills):
+        for _ in range(KILLS):
             worker = service.wait_for_state("serving")["worker"]["pid"]
             os.kill(worker, signal.SIGKILL)
             wait_until(
@@ -40,5 +41,5 @@ def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
     assert seen["200"] > 0, seen
     assert set(seen) <= {"200", "503", "cut"}, seen
     # Only requests inside a worker at its death can be lost: one a client and kill at most.
-    assert seen["cut"] <= kills * CLIENTS, seen
-    assert (service.status() or {})["restarts"]["count"] == kills
+    assert seen["cut"] <= KILLS * CLIENTS, seen
+    assert (service.status() or {})["restarts"]["count"] == KILLS
