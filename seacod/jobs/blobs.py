@@ -15,10 +15,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import Engine, and_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from seacod.jobs.database import Database, recordings, results
+from seacod.jobs.database import recordings, results
 from seacod.jobs.model import JobFile
 
 # An upload that was never accepted (the worker died on the way) is an orphan after so long.
@@ -110,7 +110,7 @@ class DatabaseBlobs(DirectoryBlobs):
         database: shared with the other machines.
     """
 
-    def __init__(self, directory: Path, database: Database) -> None:
+    def __init__(self, directory: Path, database: Engine) -> None:
         super().__init__(directory)
         self._database = database
 
@@ -119,7 +119,7 @@ class DatabaseBlobs(DirectoryBlobs):
         for number in range(1, count + 1):
             with (
                 (self.incoming(job) / f"{number:04}").open("rb") as sound,
-                self._database.transaction() as connection,
+                self._database.begin() as connection,
             ):
                 for part, body in enumerate(iter(lambda: sound.read(_PART_BYTES), b"")):
                     connection.execute(
@@ -133,7 +133,7 @@ class DatabaseBlobs(DirectoryBlobs):
         path = super().fetch(file)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         fresh = path.with_suffix(".new")
-        with fresh.open("wb") as out, self._database.transaction() as connection:
+        with fresh.open("wb") as out, self._database.begin() as connection:
             part = 0
             while (body := self._part(connection, file, part)) is not None:
                 out.write(body)
@@ -142,7 +142,7 @@ class DatabaseBlobs(DirectoryBlobs):
         return path
 
     def has(self, file: JobFile) -> bool:
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             return self._part(connection, file, 0) is not None
 
     def let_go(self, file: JobFile) -> None:
@@ -150,31 +150,31 @@ class DatabaseBlobs(DirectoryBlobs):
 
     def drop(self, file: JobFile) -> None:
         super().drop(file)
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(recordings.delete().where(_same(recordings, file)))
 
     def drop_all(self, job: str) -> None:
         super().drop_all(job)
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(recordings.delete().where(recordings.c.job == job))
 
     def keep(self, file: JobFile, body: dict[str, Any]) -> None:
         text = json.dumps(body, ensure_ascii=False)
         fresh = insert(results).values(job=file.job, number=file.number, body=text)
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(
                 fresh.on_conflict_do_update(index_elements=["job", "number"], set_={"body": text})
             )
 
     def read(self, file: JobFile) -> dict[str, Any]:
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             text = connection.execute(select(results.c.body).where(_same(results, file))).scalar()
         body: dict[str, Any] = json.loads(text or "{}")
         return body
 
     def forget(self, job: str) -> None:
         self.forget_here(job)
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             for table in (recordings, results):
                 connection.execute(table.delete().where(table.c.job == job))
 
@@ -185,7 +185,7 @@ class DatabaseBlobs(DirectoryBlobs):
     def sweep(self, known: Collection[str]) -> None:
         super().sweep(known)
         before = time.time() - ORPHAN_SECONDS
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(
                 recordings.delete().where(
                     recordings.c.kept < before, recordings.c.job.not_in(list(known))

@@ -1,14 +1,13 @@
 """The tables of jobs, and the two databases they can lie in.
 
 SQLite, embedded, for one machine; PostgreSQL for several that share their jobs. Everything above
-this file is the same for both. Blocking: never call from an event loop.
+this file is the same for both, and works in transactions of the engine (`begin`). Blocking: never
+call from an event loop.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,29 +104,7 @@ def said(error: Exception) -> str:
     return masked(str(getattr(error, "orig", None) or error).strip().splitlines()[0])
 
 
-class Database:
-    """An open database, SQLite or PostgreSQL.
-
-    Args:
-        engine: of SQLAlchemy.
-        is_shared: other machines work on it, too.
-    """
-
-    def __init__(self, engine: Engine, *, is_shared: bool) -> None:
-        self.engine = engine
-        self.is_shared = is_shared
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A transaction: all of the block or nothing."""
-        with self.engine.begin() as connection:
-            yield connection
-
-    def close(self) -> None:
-        self.engine.dispose()
-
-
-def sqlite(path: Path) -> Database:
+def sqlite(path: Path) -> Engine:
     """Open the database in this file; it is made if it is missing.
 
     Raises:
@@ -152,10 +129,10 @@ def sqlite(path: Path) -> Database:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     metadata.create_all(engine)
-    return Database(engine, is_shared=False)
+    return engine
 
 
-def postgresql(address: str, password: str | None, *, is_asked_only: bool = False) -> Database:
+def postgresql(address: str, password: str | None, *, is_asked_only: bool = False) -> Engine:
     """Open the database at this address, and make our tables in it.
 
     Args:
@@ -190,9 +167,9 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
     with engine.begin() as connection:
         if is_asked_only:
             connection.execute(text("SELECT 1"))
-            return Database(engine, is_shared=True)
+            return engine
         # Two services that start at once would both make them.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
         metadata.create_all(connection)
         shared.create_all(connection)
-    return Database(engine, is_shared=True)
+    return engine

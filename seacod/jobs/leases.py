@@ -8,10 +8,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from seacod.jobs.database import Database, owners
+from seacod.jobs.database import owners
 
 # Renewed every few seconds; a machine that cannot reach the database for so long has lost its files
 # to the others, and what it finishes after that is not taken.
@@ -93,7 +93,7 @@ class Leases:
         database: shared with the other machines.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Engine) -> None:
         self._database = database
         self._mine: set[str] = set()
 
@@ -103,12 +103,12 @@ class Leases:
 
     def release(self, owner: str) -> None:
         self._mine.discard(owner)
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(owners.delete().where(owners.c.owner == owner))
 
     def renew(self) -> None:
         now = func.extract("epoch", func.clock_timestamp())
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             for owner in self._mine:
                 fresh = insert(owners).values(owner=owner, seen=now)
                 connection.execute(
@@ -124,7 +124,7 @@ class Leases:
         if asked:
             age = func.extract("epoch", func.clock_timestamp()) - owners.c.seen
             fresh = select(owners.c.owner).where(owners.c.owner.in_(asked), age < LEASE_SECONDS)
-            with self._database.transaction() as connection:
+            with self._database.begin() as connection:
                 alive |= set(connection.execute(fresh).scalars())
         return alive
 

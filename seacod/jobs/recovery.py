@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from seacod.jobs import records
-from seacod.jobs.database import Database, files
+from seacod.jobs.database import files
 from seacod.jobs.leases import Ownership
 from seacod.jobs.model import (
     CRASHES_ARE_POISON,
@@ -32,7 +32,7 @@ class Recovery:
         node: the beginning of the names of this machine's owners.
     """
 
-    def __init__(self, database: Database, ownership: Ownership, node: str) -> None:
+    def __init__(self, database: Engine, ownership: Ownership, node: str) -> None:
         self._database = database
         self._ownership = ownership
         self._node = node
@@ -53,7 +53,7 @@ class Recovery:
         """
         blamed = {f"{self._node}{pid}" for pid in blamed_pids}
         running = files.c.state == "running"
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             found = connection.execute(select(files.c.owner).where(running).distinct()).scalars()
             present = [str(owner) for owner in found]
         crashed = {owner for owner in present if owner.rpartition("-")[0] in blamed}
@@ -65,14 +65,14 @@ class Recovery:
                 continue
             self._gone.pop(owner, None)
             theirs = select(*records.FILE).where(running, files.c.owner == owner)
-            with self._database.transaction() as connection:
+            with self._database.begin() as connection:
                 rows = connection.execute(theirs).all()
             for file in map(records.file, rows):
                 count += self._take_back_one(owner, file, is_blamed=is_blamed)
         return count
 
     def _take_back_one(self, owner: str, file: JobFile, *, is_blamed: bool) -> bool:
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             records.lock(connection, file.job)
             present = records.owned(connection, owner, file)
             if present is None:

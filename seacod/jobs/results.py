@@ -30,7 +30,7 @@ def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
             row = {column: getattr(file, column, "") for column in _COLUMNS[:-1]}
             row.update(state=file.state.value, result="")
             if file.state is FileState.DONE:
-                row["result"] = _add(archive, file, store.read(file))
+                row["result"] = _add(archive, file, store.blobs.read(file))
             rows.append(row)
         archive.writestr("summary.json", json.dumps(rows, ensure_ascii=False, indent=1))
         table = io.StringIO()

@@ -212,7 +212,7 @@ class Jobs:
         try:
             try:
                 recording = await self._insist(
-                    "recording_not_read", file, lambda: self.store.fetch(file)
+                    "recording_not_read", file, lambda: self.store.blobs.fetch(file)
                 )
                 transcript = await self._service.transcribe(
                     recording,
@@ -228,7 +228,7 @@ class Jobs:
                 await self._finish(file, FileState.FAILED, error=told)
                 return
             body = {"name": file.name, **full_json.body(transcript)}
-            await self._insist("result_not_kept", file, lambda: self.store.keep(file, body))
+            await self._insist("result_not_kept", file, lambda: self.store.blobs.keep(file, body))
             await self._finish(file, FileState.DONE, audio_seconds=transcript.duration_seconds)
         except asyncio.CancelledError:
             # Canceled by its owner, or the worker drains; only the second is put back.

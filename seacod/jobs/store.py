@@ -12,15 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import Engine, and_, select, update
 
 from seacod.errors import Conflict
 from seacod.jobs import records
 from seacod.jobs.blobs import DirectoryBlobs
-from seacod.jobs.database import Database, files, jobs
+from seacod.jobs.database import files, jobs
 from seacod.jobs.leases import Ownership
 from seacod.jobs.model import CRASHES_ARE_POISON, FileState, Job, JobFile
 from seacod.jobs.recovery import Recovery
@@ -39,13 +37,13 @@ class JobStore:
 
     Args:
         database: where jobs and files are written down.
-        blobs: where recordings and results lie.
+        blobs: where recordings and results lie; read and written there by whoever works on them.
         ownership: who works on them.
         node: name of this machine, where there are several; its owners' names begin with it.
     """
 
     def __init__(
-        self, database: Database, blobs: DirectoryBlobs, ownership: Ownership, node: str = ""
+        self, database: Engine, blobs: DirectoryBlobs, ownership: Ownership, node: str = ""
     ) -> None:
         self.blobs = blobs
         self._database = database
@@ -55,7 +53,7 @@ class JobStore:
 
     def close(self) -> None:
         self._ownership.close()
-        self._database.close()
+        self._database.dispose()
 
     # -- owners -------------------------------------------------------------------------------
 
@@ -76,20 +74,16 @@ class JobStore:
 
     # -- accepting ----------------------------------------------------------------------------
 
-    def incoming(self, job: str) -> Path:
-        """Where the recordings of a job are put before it is accepted."""
-        return self.blobs.incoming(job)
-
     def accept(
         self, job: str, client: str, hotwords: str, named: Sequence[tuple[str, int]]
     ) -> None:
-        """Take on the recordings in `incoming(job)`, numbered from 1.
+        """Take on the recordings in `blobs.incoming(job)`, numbered from 1.
 
         Args:
             named: name and size of each.
         """
         self.blobs.put(job, len(named))
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(
                 jobs.insert(),
                 {"id": job, "client": client, "hotwords": hotwords, "created": time.time()},
@@ -115,7 +109,7 @@ class JobStore:
             running: how many files the owner is at.
         """
         owner = self._node + owner
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             suspects = select(files.c.job).where(files.c.crashes > 0)
             mine = suspects.where(files.c.state == "running", files.c.owner == owner)
             if connection.execute(mine.limit(1)).first():
@@ -140,21 +134,9 @@ class JobStore:
             records.move(connection, file, FileState.RUNNING, owner=owner, started=now)
             job = records.job(connection, file.job)
         # On its own: with the file's lock in hand, waiting for the job's could be a deadlock.
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(update(jobs).where(jobs.c.id == file.job).values(claimed=now))
         return Claimed(file, job)
-
-    def fetch(self, file: JobFile) -> Path:
-        """The path of the recording on this machine."""
-        return self.blobs.fetch(file)
-
-    def keep(self, file: JobFile, body: dict[str, Any]) -> None:
-        """Write a result; called before `finish`."""
-        self.blobs.keep(file, body)
-
-    def read(self, file: JobFile) -> dict[str, Any]:
-        """The result of a file that is done."""
-        return self.blobs.read(file)
 
     def finish(
         self,
@@ -171,7 +153,7 @@ class JobStore:
             False when the file no longer belonged to this owner (canceled, or taken from it).
         """
         code, english, chinese = error or (None, None, None)
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             records.lock(connection, file.job)
             present = records.owned(connection, self._node + owner, file)
             if present is not None:
@@ -190,7 +172,7 @@ class JobStore:
 
     def put_back(self, owner: str, file: JobFile) -> None:
         """Put back a file that was not finished through nobody's fault."""
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             records.lock(connection, file.job)
             present = records.owned(connection, self._node + owner, file)
             if present is not None:
@@ -210,7 +192,7 @@ class JobStore:
         Raises:
             NotFound: there is no job with this id.
         """
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             found = records.job(connection, job)
             rows = connection.execute(
                 select(*records.FILE).where(files.c.job == job).order_by(files.c.number)
@@ -227,7 +209,7 @@ class JobStore:
             NotFound: there is no such job.
             Conflict: the job is over.
         """
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             records.lock(connection, job)
             found = records.job(connection, job)
             if found.finished is not None:
@@ -261,7 +243,7 @@ class JobStore:
             NotFound: there is no such job.
             Conflict: nothing of it has failed, or it was canceled.
         """
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             records.lock(connection, job)
             found = records.job(connection, job)
             wanted = and_(files.c.job == job, files.c.state.in_(("failed", "poison")))
@@ -285,7 +267,7 @@ class JobStore:
     def delete_expired(self, keep_seconds: float) -> int:
         """Forget jobs that ended so long ago, and uploads that were never accepted."""
         old = jobs.c.finished < time.time() - keep_seconds
-        with self._database.transaction() as connection:
+        with self._database.begin() as connection:
             expired = list(connection.execute(select(jobs.c.id).where(old)).scalars())
             connection.execute(files.delete().where(files.c.job.in_(expired)))
             connection.execute(jobs.delete().where(jobs.c.id.in_(expired)))

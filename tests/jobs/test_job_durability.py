@@ -78,7 +78,7 @@ def test_killed_at_every_step_each_file_is_finished_once(tmp_path: Path, address
     assert interrupted
     store = open_store(tmp_path, address)
     for file in store.get("job")[1]:
-        body = store.read(file)
+        body = store.blobs.read(file)
         assert (body["name"], body["text"]) == (f"{file.number}.wav", f"file {file.number}")
         assert not store.blobs.has(file)
     store.close()

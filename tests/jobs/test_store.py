@@ -22,9 +22,9 @@ def store(tmp_path: Path, address: str) -> Iterator[JobStore]:
 
 
 def accepted(store: JobStore, job: str, files: int) -> None:
-    store.incoming(job).mkdir(parents=True)
+    store.blobs.incoming(job).mkdir(parents=True)
     for number in range(1, files + 1):
-        (store.incoming(job) / f"{number:04}").write_text("sound")
+        (store.blobs.incoming(job) / f"{number:04}").write_text("sound")
     store.accept(job, "someone", "", [(f"{n}.wav", 5) for n in range(1, files + 1)])
 
 
@@ -115,7 +115,7 @@ def test_a_result_that_comes_after_the_cancellation_counts_no_more(store: JobSto
     assert [file.number for file in store.cancel("job")] == [1]
     assert not store.finish("1-a", claimed.file, FileState.DONE)
     assert states(store, "job") == ["canceled", "canceled"]
-    assert not store.incoming("job").exists()
+    assert not store.blobs.incoming("job").exists()
     with pytest.raises(Conflict):
         store.cancel("job")
 
@@ -234,9 +234,9 @@ def test_a_result_is_read_as_it_was_kept(store: JobStore) -> None:
     store.own("1-a")
     claimed = store.claim("1-a", 0)
     assert claimed is not None
-    assert store.fetch(claimed.file).read_text() == "sound"
-    store.keep(claimed.file, {"text": "你好"})
-    store.keep(claimed.file, {"text": "你好，世界"})
+    assert store.blobs.fetch(claimed.file).read_text() == "sound"
+    store.blobs.keep(claimed.file, {"text": "你好"})
+    store.blobs.keep(claimed.file, {"text": "你好，世界"})
     assert store.finish("1-a", claimed.file, FileState.DONE)
-    assert store.read(claimed.file) == {"text": "你好，世界"}
+    assert store.blobs.read(claimed.file) == {"text": "你好，世界"}
     assert store.get("job")[0].finished is not None

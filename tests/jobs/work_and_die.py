@@ -59,7 +59,7 @@ class StandIn:
 
 def accept(directory: Path, address: str, points: Points) -> None:
     jobs = opened(directory, address, points)
-    incoming = jobs.incoming("job")
+    incoming = jobs.blobs.incoming("job")
     incoming.mkdir(parents=True, exist_ok=True)
     for number in range(1, FILES + 1):
         (incoming / f"{number:04}").write_text(f"file {number}")
@@ -70,7 +70,7 @@ def accept(directory: Path, address: str, points: Points) -> None:
 def opened(directory: Path, address: str, points: Points) -> JobStore:
     one = open_store(directory, address)
     for moment in ("before_cursor_execute", "after_cursor_execute", "commit", "rollback"):
-        event.listen(one._database.engine, moment, lambda *_: points.passed())
+        event.listen(one._database, moment, lambda *_: points.passed())
     return one
 
 

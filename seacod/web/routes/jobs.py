@@ -50,7 +50,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
         jobs = gate.open()
         # 128 bits: whoever knows the address of a job may see it.
         job = secrets.token_hex(16)
-        directory = jobs.store.incoming(job)
+        directory = jobs.store.blobs.incoming(job)
         await asyncio.to_thread(directory.mkdir, parents=True, mode=0o750)
         is_accepted = False
         try:

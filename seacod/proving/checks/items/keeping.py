@@ -240,7 +240,7 @@ def jobs(context: CheckContext) -> Finding:
     where = results.database.rpartition("@")[2]
     try:
         password = read_secret(results, "database_password_file")
-        postgresql(results.database, password, is_asked_only=True).close()
+        postgresql(results.database, password, is_asked_only=True).dispose()
     except ConfigError as error:
         return fail((error.message, error.chinese), _DATABASE)
     except SQLAlchemyError as error:
