@@ -99,9 +99,7 @@ class EnginePreparation:
         self.tuning = tuning.remembered(file, name)
         if self.tuning is None:
             speech = warmup.first_recording()
-            seconds = tuning.timed(
-                lambda batch: engine.recognise(batch), speech, tuning.PIECE_SECONDS, 1
-            )
+            seconds = tuning.timed(engine.recognise, speech, tuning.PIECE_SECONDS, 1)
             self.tuning = tuning.Tuning.guessed(seconds, self.settings.asr.batch_seconds)
 
     def tune(self, engine: Recogniser) -> None:
@@ -112,7 +110,7 @@ class EnginePreparation:
 
         self.say("measuring batch sizes")
         self.tuning = tuning.measure(
-            lambda batch: engine.recognise(batch),
+            engine.recognise,
             warmup.first_recording(),
             self.settings.asr.batch_seconds,
         )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -68,9 +67,9 @@ async def tune_worker(service: TranscriptionService, preparation: EnginePreparat
         taken: list[float] = []
 
         def call(engine: Recogniser) -> None:
-            recognise, speech = partial(engine.recognise, hotwords=None), warmup.first_recording()
+            speech = warmup.first_recording()
             try:
-                taken.append(tuning.timed(recognise, speech, seconds, count))
+                taken.append(tuning.timed(engine.recognise, speech, seconds, count))
             except OutOfMemory:
                 engine.release_cache()
                 raise

@@ -62,6 +62,12 @@ class Seacod(Peer):
         return str(_ask(connection, "/transcribe", files={"file": recording})["text"])
 
 
+class OtherRevision(Seacod):
+    """Another revision of this service."""
+
+    name = "other revision"
+
+
 class FunasrServer(Peer):
     """(c) `funasr-server`, which comes with FunASR."""
 
@@ -88,14 +94,17 @@ class PlainGradio(Peer):
 
 
 @contextlib.contextmanager
-def seacod(model: str, device: str) -> Iterator[Peer]:
-    """This service, with its defaults."""
+def seacod(model: str, device: str, tree: Path | None = None) -> Iterator[Peer]:
+    """This service, with its defaults; or, from its tree, another revision."""
     with private_service(
         model,
+        tree,
         asr={"device": device},
         supervisor={"spare": "off"},
     ) as service:
-        yield Seacod(int(service.url.rpartition(":")[2]))
+        service.wait_until_tuned()
+        port = int(service.url.rpartition(":")[2])
+        yield Seacod(port) if tree is None else OtherRevision(port)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from seacod.system.interpreter import python
 # A start that takes longer than this has failed.
 _PATIENCE_SECONDS = 600.0
 _POLL_SECONDS = 0.005
+_TUNING_SECONDS = 60.0
 
 
 class PrivateService:
@@ -65,6 +66,13 @@ class PrivateService:
             lambda: (self.status().get("spare") or {}).get("state") == "warm", "a warm spare"
         )
 
+    def wait_until_tuned(self) -> None:
+        """Wait until batch sizes are measured, which a worker does while nobody asks for anything;
+        no longer than that should take, since a device may have too few sizes to compare."""
+        file = self.directory / "state" / "tuning.json"
+        deadline = time.monotonic() + _TUNING_SECONDS
+        self.wait_until(lambda: file.exists() or time.monotonic() > deadline, "batch sizes")
+
     def transcribe(self, recording: Path) -> str | None:
         """The text of a recording; None when the service could not take it now."""
         try:
@@ -75,16 +83,19 @@ class PrivateService:
 
 
 @contextlib.contextmanager
-def private_service(model: str, **sections: dict[str, object]) -> Iterator[PrivateService]:
+def private_service(
+    model: str, tree: Path | None = None, /, **sections: dict[str, object]
+) -> Iterator[PrivateService]:
     """Start a service, wait until it serves, stop it afterwards whatever happened.
 
     Args:
         model: asr.model.
+        tree: what holds the package `seacod` to be run; None for this one.
         sections: further settings, by section.
     """
     with (
         tempfile.TemporaryDirectory(prefix="seacod-bench-") as scratch,
-        starting(Path(scratch), model, None, **sections) as service,
+        starting(Path(scratch), model, tree, **sections) as service,
     ):
         service.wait_until(lambda: service.status().get("state") == "serving", "a worker")
         yield service

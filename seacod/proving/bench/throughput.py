@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seacod.errors import EX_OK
-from seacod.proving import peers, sounds
+from seacod.proving import peers, revisions, sounds
 from seacod.proving.drawing import draw
 from seacod.proving.peers import Peer
 from seacod.proving.statistics import quantile
@@ -59,6 +59,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="asr.device (auto)")
     parser.add_argument("--output", type=Path, help="directory for throughput.json and .svg")
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+    parser.add_argument(
+        "--against", metavar="REVISION", help="also another revision of the checkout this runs from"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,18 +78,20 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         print(f"{RECORDING_SECONDS:g} s recordings, {seconds:g} s a run, model {model}")
         print("peer              clients audio s / s    p50 s    p95 s    p99 s  errors  health ms")
-    figures = measure(
-        [
+    with contextlib.ExitStack() as stack:
+        starts = [
             lambda: peers.seacod(model, device),
             lambda: peers.plain_gradio(directory, theirs),
             lambda: peers.funasr_server(directory, theirs),
-        ],
-        options.clients,
-        seconds,
-        (lambda one: None) if options.json else _print,
-    )
+        ]
+        if options.against:
+            other = stack.enter_context(revisions.checked_out(options.against))
+            starts.insert(1, lambda: peers.seacod(model, device, other.tree))
+        tell = (lambda one: None) if options.json else _print
+        figures = measure(starts, options.clients, seconds, tell)
     found = {
         "model": model,
+        **({"against": other.commit} if options.against else {}),
         "recording_seconds": RECORDING_SECONDS,
         "run_seconds": seconds,
         "figures": [dataclasses.asdict(one) for one in figures],
