@@ -72,19 +72,20 @@ class EnginePreparation:
         """On the inference thread: try and measure before the engine is placed, so that a spare
         need not do it when it is needed. Nothing, where the model is still to move to a GPU."""
         if accelerators.resolve(self.settings.asr.device) == "cpu":
+            engine.place(self.settings.asr.device, self.settings.asr.precision)
             self.first_recording(engine)
             self._remember(engine)
 
     def place(self, engine: Recogniser) -> None:
         """On the inference thread: the last step before the worker is ready."""
-        engine.place(self.settings.asr.device)
+        engine.place(self.settings.asr.device, self.settings.asr.precision)
         if engine.device != "cpu":
             self.first_recording(engine)
             self._remember(engine)
 
     def make_ready(self, engine: Recogniser) -> None:
         """On the inference thread, where nobody waits in between: place, try, measure."""
-        engine.place(self.settings.asr.device)
+        engine.place(self.settings.asr.device, self.settings.asr.precision)
         self.first_recording(engine)
         self._remember(engine)
         self.tune(engine)
@@ -122,7 +123,12 @@ class EnginePreparation:
         from seacod.asr import tuning
 
         ceiling = self.settings.asr.batch_seconds
-        name = tuning.key(model=engine.name, device=engine.hardware, ceiling_seconds=ceiling)
+        name = tuning.key(
+            model=engine.name,
+            device=engine.hardware,
+            precision=engine.precision,
+            ceiling_seconds=ceiling,
+        )
         return self._paths.state / "tuning.json", name
 
     def first_recording(self, engine: Recogniser) -> None:

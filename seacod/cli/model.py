@@ -68,7 +68,7 @@ def _verify(settings: AsrSettings, models_directory: Path) -> None:
         "from seacod.models import registry; "
         "s = AsrSettings.model_validate_json(sys.argv[1]); "
         "m = registry.resolve(s, Path(sys.argv[2])); "
-        "e = load(m, s.cpu_threads); e.place(s.device); "
+        "e = load(m, s.cpu_threads); e.place(s.device, s.precision); "
         "warmup.warm_up(e, m)"
     )
     result = subprocess.run(

@@ -42,6 +42,14 @@ class AsrSettings(Section, applies="replace"):
         "auto（有 GPU 用 GPU，否则用 CPU）、cpu、cuda 或 cuda:N",
         pattern=rf"^(auto|cpu|({_DEVICES})(:\d+)?)$",
     )
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = setting(
+        "auto",
+        "What the model computes with: auto (float32 on the CPU, float16 on a GPU), float32, "
+        "bfloat16, float16 (GPU only) or int8 (CPU only); 'seacod bench precision' shows what each "
+        "costs and changes",
+        "模型计算精度：auto（CPU 为 float32，GPU 为 float16）、float32、bfloat16、"
+        "float16（仅 GPU）或 int8（仅 CPU）；用 seacod bench precision 比较速度与差异",
+    )
     cpu_threads: int = setting(
         0,
         "Threads of the model on the CPU; 0 takes all cores but one, which decodes",

@@ -76,6 +76,8 @@ class Recogniser(Protocol):
     """asr.model."""
     device: str
     """Where it is now, as PyTorch calls it."""
+    precision: str
+    """What it computes with, as asr.precision says it."""
     vocabulary: frozenset[str] | None
     """The characters and words it can write; None if unknown."""
     voice: Callable[[float, bool], Voice] | None
@@ -84,14 +86,16 @@ class Recogniser(Protocol):
 
     def __init__(self, models: ModelSet, cpu_threads: int) -> None: ...
 
-    def place(self, device: str) -> None:
-        """Put the model on its device.
+    def place(self, device: str, precision: str = "auto") -> None:
+        """Put the model on its device; again is nothing.
 
         Args:
             device: asr.device.
+            precision: asr.precision.
 
         Raises:
             ModelUnavailable: the device is not there, or has no room for the model.
+            ConfigError: it cannot compute so on this device.
         """
         ...
 

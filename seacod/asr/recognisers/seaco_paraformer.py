@@ -21,6 +21,7 @@ from seacod.accelerators import registry as accelerators
 from seacod.accelerators.base import Accelerator
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.recognisers import features, funasr_library, word_pieces
+from seacod.asr.recognisers import precision as precisions
 from seacod.asr.recognisers.base import Recognised, Recogniser, Spelling
 from seacod.asr.recognisers.funasr_voice import FunasrVoice
 from seacod.asr.recognisers.mapped_weights import mapped_weights
@@ -55,6 +56,7 @@ class SeacoParaformer(Recogniser):
         logging.getLogger().addFilter(_is_worth_a_line)
         self._torch = torch
         self.device = "cpu"
+        self.precision = precisions.FULL
         self._accelerator: Accelerator | None = None
         self._out_of_memory = accelerators.out_of_memory()
         self.name = models.name
@@ -97,8 +99,13 @@ class SeacoParaformer(Recogniser):
         self._spelled = lru_cache(_SPELLINGS_KEPT)(speller.spell)
         self.vocabulary = frozenset(tokens)
 
-    def place(self, device: str) -> None:
+    def place(self, device: str, precision: str = "auto") -> None:
         resolved = accelerators.resolve(device)
+        # Before it is moved: what it needs on the device at once is what it keeps there.
+        wanted = precisions.resolve(precision, resolved)
+        if wanted != self.precision:
+            precisions.convert(self._model.model, wanted)
+            self.precision = wanted
         if resolved == self.device:
             return
         try:

@@ -71,7 +71,7 @@ def measure(settings: Settings) -> tuple[str, Tuning]:
     paths = Paths.resolve(settings)
     models = registry.resolve(settings.asr, paths.models)
     engine = recognisers.load(models, settings.asr.cpu_threads)
-    engine.place(settings.asr.device)
+    engine.place(settings.asr.device, settings.asr.precision)
     return engine.kind, tuning.measure(
         lambda batch: engine.recognise(batch),
         warmup.first_recording(),
