@@ -9,7 +9,16 @@ from seacod.cli.parser import add_package
 from seacod.proving import bench
 
 HELP = "measure seacod on this machine, with a service of its own"
-_ORDER = ("restart", "supervisor", "throughput", "long-audio", "live", "scaling", "engine")
+_ORDER = (
+    "restart",
+    "supervisor",
+    "throughput",
+    "long-audio",
+    "live",
+    "scaling",
+    "engine",
+    "precision",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -30,9 +30,15 @@ _PATIENCE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A running server; `post` runs on the thread of one client, with a connection of its own."""
+    """A running server; `post` runs on the thread of one client, with a connection of its own.
+
+    Args:
+        port: where it listens.
+        pid: of the process that everything of it is below.
+    """
 
     port: int
+    pid: int
 
     name: ClassVar[str]
     health: ClassVar[str] = "/health"
@@ -104,14 +110,15 @@ def seacod(model: str, device: str, tree: Path | None = None) -> Iterator[Peer]:
     ) as service:
         service.wait_until_tuned()
         port = int(service.url.rpartition(":")[2])
-        yield Seacod(port) if tree is None else OtherRevision(port)
+        kind = Seacod if tree is None else OtherRevision
+        yield kind(port, service.process.pid)
 
 
 @contextlib.contextmanager
 def plain_gradio(directory: Path, device: str) -> Iterator[Peer]:
     port = free_port()
     code = _GRADIO.format(model=str(directory), device=device, port=port)
-    with _process(python("-c", code), PlainGradio(port)) as peer:
+    with _process(python("-c", code), PlainGradio, port) as peer:
         yield peer
 
 
@@ -122,7 +129,7 @@ def funasr_server(directory: Path, device: str) -> Iterator[Peer]:
         str(Path(sys.executable).with_name("funasr-server")), "--host", "127.0.0.1", "--port",
         str(port), "--device", device, "--model-path", str(directory),
     ]  # fmt: skip
-    with _process(command, FunasrServer(port)) as peer:
+    with _process(command, FunasrServer, port) as peer:
         yield peer
 
 
@@ -141,7 +148,7 @@ page.queue(max_size=20).launch(server_name="127.0.0.1", server_port={port}, quie
 
 
 @contextlib.contextmanager
-def _process(command: list[str], peer: Peer) -> Iterator[Peer]:
+def _process(command: list[str], kind: type[Peer], port: int) -> Iterator[Peer]:
     """Another project's server, until the end of the block.
 
     Raises:
@@ -151,6 +158,7 @@ def _process(command: list[str], peer: Peer) -> Iterator[Peer]:
         log = Path(scratch) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=scratch)
+        peer = kind(port, process.pid)
         try:
             deadline = time.monotonic() + _PATIENCE_SECONDS
             while not _answers(peer):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from documented import blocks
+from sounds import SPEECH
 from supervised import ROOT
 
 from seacod.config.schema import Settings
@@ -55,7 +56,7 @@ def test_all_three_servers_transcribe_under_the_bench(tmp_path: Path) -> None:
 
 def test_ratios_are_ours_over_theirs() -> None:
     def figures(peer: str, clients: int, audio: float) -> ThroughputFigures:
-        return ThroughputFigures(peer, clients, audio, 0.1, 0.2, 0.3, 10, 0, 0.01)
+        return ThroughputFigures(peer, clients, audio, 0.1, 0.2, 0.3, 10, 0, 0.01, 5.0)
 
     found = throughput.ratios(
         [figures("ours", 1, 30), figures("ours", 8, 80), figures("x", 1, 20), figures("x", 8, 20)]
@@ -73,6 +74,7 @@ SMALL = {
     "long-audio": ["--hours", "0.1"],
     "live": ["--microphones", "1", "--rounds", "1"],
     "engine": [],
+    "precision": [str(SPEECH)],
     "scaling": ["--workers", "1", "2", "--clients", "2", "--seconds", "1", "--rounds", "1"],
 }
 
@@ -95,6 +97,7 @@ def test_every_documented_bench_runs() -> None:
     for name, words in (
         ("restart", "ratio of medians"), ("supervisor", "of one core"), ("long-audio", "ratio"),
         ("live", "microphones"), ("engine", "padded seconds"), ("scaling", "ratio"),
+        ("precision", "int8"),
     ):  # fmt: skip
         assert words in said[name]
 

@@ -115,7 +115,9 @@ def measure(
                 if one["device"] == "cpu":
                     first = number * share % len(cores)
                     _keep_on(psutil.Process(one["pid"]), set(cores[first : first + share]))
-        peers = {n: Seacod(urlsplit(one.url).port or 0) for n, one in services.items()}
+        peers = {
+            n: Seacod(urlsplit(one.url).port or 0, one.process.pid) for n, one in services.items()
+        }
         for peer in peers.values():
             load(peer, speech, clients, min(3.0, seconds))
         found: dict[int, list[float]] = {count: [] for count in workers}

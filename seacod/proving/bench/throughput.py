@@ -22,6 +22,7 @@ from seacod.errors import EX_OK
 from seacod.proving import peers, revisions, sounds
 from seacod.proving.drawing import draw
 from seacod.proving.peers import Peer
+from seacod.proving.processor import processor_seconds
 from seacod.proving.statistics import quantile
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _HEALTH_EVERY_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class ThroughputFigures:
-    """One peer at one number of clients; latencies in seconds."""
+    """One peer at one number of clients; latencies in seconds. `audio_per_cpu_second` is by the
+    time that it had a core, of which other work on the machine takes less than of the clock."""
 
     peer: str
     clients: int
@@ -45,6 +47,7 @@ class ThroughputFigures:
     answered: int
     errors: int
     health_p99: float
+    audio_per_cpu_second: float
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +80,10 @@ def run(options: argparse.Namespace) -> int:
     theirs = resolve(device)
     if not options.json:
         print(f"{RECORDING_SECONDS:g} s recordings, {seconds:g} s a run, model {model}")
-        print("peer              clients audio s / s    p50 s    p95 s    p99 s  errors  health ms")
+        print(
+            "peer              clients audio s / s    p50 s    p95 s    p99 s  errors  health ms"
+            "  / CPU s"
+        )
     with contextlib.ExitStack() as stack:
         starts = [
             lambda: peers.seacod(model, device),
@@ -113,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
 def _print(f: ThroughputFigures) -> None:
     print(
         f"{f.peer:17} {f.clients:7} {f.audio_per_second:11.1f} {f.p50:8.2f} {f.p95:8.2f} "
-        f"{f.p99:8.2f} {f.errors:7} {f.health_p99 * 1000:10.1f}",
+        f"{f.p99:8.2f} {f.errors:7} {f.health_p99 * 1000:10.1f} {f.audio_per_cpu_second:8.1f}",
         flush=True,
     )
 
@@ -149,6 +155,7 @@ def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> Throughpu
     """So many clients at one peer for so long."""
     import httpx
 
+    spent = processor_seconds(peer.pid)
     began = time.monotonic()
     until = began + seconds
     latencies: list[float] = []
@@ -189,6 +196,7 @@ def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> Throughpu
     for thread in threads:
         thread.join()
     took = time.monotonic() - began
+    spent = processor_seconds(peer.pid) - spent
     return ThroughputFigures(
         peer=peer.name,
         clients=clients,
@@ -199,6 +207,7 @@ def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> Throughpu
         answered=len(latencies),
         errors=errors[0],
         health_p99=quantile(health, 0.99),
+        audio_per_cpu_second=len(latencies) * RECORDING_SECONDS / max(spent, 0.01),
     )
 
 
