@@ -104,7 +104,8 @@ class SeacoParaformer(Recogniser):
         # Before it is moved: what it needs on the device at once is what it keeps there.
         wanted = precisions.resolve(precision, resolved)
         if wanted != self.precision:
-            precisions.convert(self._model.model, wanted)
+            with quiet():
+                precisions.convert(self._model.model, wanted)
             self.precision = wanted
         if resolved == self.device:
             return
