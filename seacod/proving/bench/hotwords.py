@@ -121,12 +121,12 @@ def measure(
     lists = _lists(model, clients, words)
     speech = sounds.speech(RECORDING_SECONDS)
     with private_service(model, asr={"device": device}) as service:
-        port = urlsplit(service.url).port or 0
+        port, pid = urlsplit(service.url).port or 0, service.process.pid
         # Asking for health takes a connection, too.
         ways = {
-            "none": _Listening(port),
-            "one for all": _Listening(port, itertools.repeat(lists[0])),
-            "one each": _Listening(port, itertools.cycle(lists)),
+            "none": _Listening(port, pid),
+            "one for all": _Listening(port, pid, itertools.repeat(lists[0])),
+            "one each": _Listening(port, pid, itertools.cycle(lists)),
         }
         found: dict[str, list[float]] = {way: [] for way in ways}
         errors = dict.fromkeys(ways, 0)
