@@ -14,6 +14,9 @@ from typing import Any
 from seacod.config.schema import Settings
 from seacod.errors import CannotWrite, ConfigError
 
+# What systemd gives a unit (RuntimeDirectory=).
+ENV_RUNTIME = "RUNTIME_DIRECTORY"
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -97,6 +100,11 @@ class Paths:
                 f"{self.runtime}: belongs to another user; set paths.runtime_directory to a "
                 "directory of your own"
             )
+        if status.st_mode & stat.S_IWOTH:
+            raise ConfigError(
+                f"{self.runtime}: everybody may write there, and commands would not believe what "
+                f"answers there; run: chmod o-w {self.runtime}"
+            )
 
 
 def free_bytes(directory: Path) -> int | None:
@@ -117,10 +125,13 @@ def _state_default() -> Path:
 
 
 def _runtime_default() -> Path:
-    systemd = os.environ.get("RUNTIME_DIRECTORY")
+    systemd = os.environ.get(ENV_RUNTIME)
     if systemd:
         return Path(systemd.split(":")[0])
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base:
         return Path(base) / "seacod"
+    if os.getuid() == 0:
+        # What root believes lies where nobody else can have been first.
+        return Path("/run/seacod-try")
     return Path("/tmp") / f"seacod-{os.getuid()}"  # noqa: S108  # made for its user alone

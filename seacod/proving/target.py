@@ -3,7 +3,6 @@ it."""
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -96,7 +95,7 @@ class Target:
             SeacodError: this user may not.
         """
         try:
-            os.kill(pid, number)
+            status_socket.signal_at(status_socket.find(self.config)[0], pid, number)
         except PermissionError:
             raise SeacodError(
                 f"process {pid} belongs to the service's user; run the drill as root",

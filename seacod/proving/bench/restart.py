@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import signal
 import statistics
 import tempfile
@@ -15,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from seacod.client import status_socket
 from seacod.errors import EX_OK, SeacodError
 from seacod.models.examples import EXAMPLES, examples
 from seacod.proving import revisions
@@ -173,7 +173,7 @@ def _one_round(service: PrivateService, spare: str, recording: Path, text: str |
         raise SeacodError("the bench's own service does not transcribe")
     pid = service.status()["worker"]["pid"]
     begun = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
+    status_socket.signal_at(service.status_socket, pid, signal.SIGKILL)
     while True:
         heard = service.transcribe(recording)
         if heard is not None and text in (None, heard):

@@ -72,7 +72,7 @@ class CheckContext:
     @functools.cached_property
     def _asked(self) -> dict[str, Any] | SeacodError:
         try:
-            return status_socket.status(None if self.config_error else self.config)
+            return status_socket.status(self.config)
         except SeacodError as error:
             return error
 

@@ -7,11 +7,10 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
-
 from seacod.errors import SeacodError
 from seacod.proving.drills.timing import Result, Timing
-from seacod.proving.target import Target
+from seacod.proving.target import DrillFailed, Target
+from seacod.system.process_handle import ProcessHandle
 
 
 def kill_worker(target: Target) -> Result:
@@ -27,9 +26,7 @@ def kill_worker(target: Target) -> Result:
 def hang_worker(target: Target) -> Result:
     """SIGSTOP to the worker: it is there and does nothing."""
     pid = target.serving()["worker"]["pid"]
-    # By its start time, so that another process of the same number is left alone.
-    process = psutil.Process(pid)
-    with Timing("hang-worker", target) as timing, _going_on(process):
+    with Timing("hang-worker", target) as timing, _going_on(pid):
         timing.inject(lambda: target.signal(pid, signal.SIGSTOP))
         timing.detected(lambda: _has_left(target, pid), "the worker being replaced")
         timing.serves_again()
@@ -56,13 +53,18 @@ def kill_supervisor(target: Target) -> Result:
 
 
 @contextlib.contextmanager
-def _going_on(process: psutil.Process) -> Iterator[None]:
+def _going_on(pid: int) -> Iterator[None]:
     """Afterwards the process is not stopped, whatever happened."""
     try:
-        yield
-    finally:
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(signal.SIGCONT)
+        process = ProcessHandle(pid)
+    except ProcessLookupError:
+        raise DrillFailed(f"process {pid} has already exited") from None
+    with process:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                process.send(signal.SIGCONT)
 
 
 def _has_left(target: Target, pid: int) -> bool:
