@@ -105,6 +105,13 @@ class Unauthorized(SeacodError):
     http_status = 401
 
 
+class TooManyLogins(SeacodError):
+    """Too many wrong passwords came from there, or for that name."""
+
+    code = "too_many_logins"
+    http_status = 429
+
+
 class NotFound(SeacodError):
     """There is no such job, model or result."""
 

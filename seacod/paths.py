@@ -54,6 +54,11 @@ class Paths:
         return self.state / "jobs"
 
     @property
+    def sessions(self) -> Path:
+        """Who is logged in at the page."""
+        return self.state / "sessions"
+
+    @property
     def status_socket(self) -> Path:
         """Where `seacod status` finds the supervisor."""
         return self.runtime / "status.sock"

@@ -75,6 +75,7 @@ class Beat:
     `gpu_reserved_bytes`: what PyTorch holds on the GPU, cache included.
     `running`: the recording the model is at, in words.
     `is_crowded`: somebody could not be let in lately, for want of connections or descriptors.
+    `wrong_logins`: wrong passwords since the start, and tries that were refused after them.
     """
 
     TYPE: ClassVar[str] = "beat"
@@ -87,6 +88,7 @@ class Beat:
     gpu_reserved_bytes: int = 0
     running: str = ""
     is_crowded: bool = False
+    wrong_logins: int = 0
 
 
 @dataclass(frozen=True, slots=True)

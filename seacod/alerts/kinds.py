@@ -69,6 +69,7 @@ KINDS = {
         AlertKind("queue_full", _W, "the queue is full", "队列持续占满", True),
         AlertKind("stalled", _C, "work is waiting and the model makes no progress",
              "有任务等待但模型没有进展", True),
+        AlertKind("logins", _W, "many logins with a wrong password", "大量登录密码错误", True),
         AlertKind("disk_low", _W, "the disk is running full", "磁盘空间不足", True),
         AlertKind("disk_full", _C, "uploads are refused for want of disk space",
              "磁盘已满，拒绝上传", True),

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from seacod.config.alerts import AlertSettings
 from seacod.protocol import Beat
 
+# Wrong passwords are counted over so long.
+_LOGINS_SECONDS = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class TrafficFinding:
@@ -30,6 +33,9 @@ class TrafficRules:
         self._last = (0, 0)
         # Times with what was answered and failed since the beat before.
         self._window: collections.deque[tuple[float, int, int]] = collections.deque()
+        # The same of wrong passwords.
+        self._wrong: collections.deque[tuple[float, int]] = collections.deque()
+        self._last_wrong = 0
         self._full_since: float | None = None
         self._on: set[str] = set()
 
@@ -48,6 +54,8 @@ class TrafficRules:
         return [
             finding
             for finding in (
+                # First: the next one remembers whose beat it was.
+                self._wrong_logins(now, pid, beat, settings),
                 self._error_rate(now, pid, beat, settings),
                 self._queue_full(now, beat, queue_length, settings),
                 self._stalled(beat, settings),
@@ -75,6 +83,28 @@ class TrafficRules:
             ratio > settings.error_rate_ratio,
             f"{bad} of {total} requests within {minutes:g} min failed on our side ({ratio:.0%}).",
             f"最近 {minutes:g} 分钟内 {total} 个请求中有 {bad} 个在服务端失败（{ratio:.0%}）。",
+        )
+
+    def _wrong_logins(
+        self, now: float, pid: int, beat: Beat, settings: AlertSettings
+    ) -> TrafficFinding | None:
+        fresh = beat.wrong_logins - (self._last_wrong if pid == self._pid else 0)
+        self._last_wrong = beat.wrong_logins
+        if fresh:
+            self._wrong.append((now, fresh))
+        while self._wrong and now - self._wrong[0][0] > _LOGINS_SECONDS:
+            self._wrong.popleft()
+        count = sum(entry[1] for entry in self._wrong)
+        # Once begun, it goes on until there is none any more.
+        is_on = count > (0 if "logins" in self._on else settings.wrong_logins - 1)
+        minutes = _LOGINS_SECONDS / 60
+        return self._edge(
+            "logins",
+            is_on and settings.wrong_logins > 0,
+            f"{count} logins within {minutes:g} min had a wrong password or were refused after too "
+            "many of them; the log has their addresses (login_refused).",
+            f"最近 {minutes:g} 分钟内有 {count} 次登录密码错误或因错误过多被拒绝，"
+            "来源地址见日志（login_refused）。",
         )
 
     def _queue_full(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from seacod.config.setting import Section, setting
 
 # A name and the hash of a secret, as seacod/system/credentials.py makes it.
-_ENTRY = re.compile(r"[A-Za-z0-9._@-]{1,64}:(sha256|scrypt)\$[A-Za-z0-9+/=$]{20,200}")
+_NAME = r"[A-Za-z0-9._@-]{1,64}"
+_KEY = re.compile(_NAME + r":sha256\$[0-9a-f]{64}")
+_USER = re.compile(_NAME + r":scrypt\$[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=")
 
 
 class AccessSettings(Section, applies="replace"):
@@ -27,6 +29,13 @@ class AccessSettings(Section, applies="replace"):
         "access user NAME' makes one",
         "可登录网页与 API 的用户，格式 名称:哈希，以空格分隔；由 seacod access user 名称 生成",
     )
+    session_hours: float = setting(
+        12.0,
+        "Hours after which somebody who logged in at the page has to log in again",
+        "网页登录的有效时间（小时），超过后需重新登录",
+        ge=0.01,
+        le=720,
+    )
     cors_origins: str = setting(
         "",
         "Web pages of other origins that may call the API, such as https://example.com, separated "
@@ -37,11 +46,24 @@ class AccessSettings(Section, applies="replace"):
 
     @field_validator("api_keys", "users")
     @classmethod
-    def _entries(cls, value: str) -> str:
+    def _entries(cls, value: str, info: ValidationInfo) -> str:
+        form, command = (_KEY, "key") if info.field_name == "api_keys" else (_USER, "user")
+        names = set()
         for entry in value.split():
-            if not _ENTRY.fullmatch(entry):
+            name = entry.partition(":")[0]
+            if not form.fullmatch(entry):
+                # What follows the name may be the secret itself; so may what has no colon.
+                shown = repr(name) if ":" in entry else "an entry"
                 raise ValueError(
-                    f"{entry.partition(':')[0]!r} is not followed by a hash; make an entry with "
-                    "'seacod access key NAME' or 'seacod access user NAME'"
+                    f"{shown} is not followed by a hash; make an entry with "
+                    f"'seacod access {command} NAME'"
                 )
+            if name in names:
+                raise ValueError(f"{name!r} is there twice; a name has one entry")
+            names.add(name)
         return value
+
+
+def entries(text: str) -> list[tuple[str, str]]:
+    """Name and hash of each entry."""
+    return [(name, known) for name, _, known in (entry.partition(":") for entry in text.split())]

@@ -77,6 +77,13 @@ class GeneralAlertSettings(Section, applies="live"):
     queue_full_seconds: float = setting(
         60.0, "A queue full for so long is an alert", "队列持续占满多久告警（秒）", ge=1, le=86_400
     )
+    wrong_logins: int = setting(
+        20,
+        "So many wrong passwords within ten minutes are an alert; 0 for never",
+        "十分钟内密码错误达到多少次时告警；0 表示关闭",
+        ge=0,
+        le=1_000_000,
+    )
     stalled_seconds: float = setting(
         120.0,
         "Work that waits for so long while the model makes no progress is an alert",

@@ -21,6 +21,7 @@ _FILL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 LENGTHS = (("under_10s", 10.0), ("10s_to_1m", 60.0), ("1m_to_5m", 300.0), ("5m_to_30m", 1800.0),
            ("over_30m", float("inf")))  # fmt: skip
 HOTWORD_STATUSES = ("matched", "not_heard", "unknown_characters", "ignored")
+LOGIN_RESULTS = ("right", "wrong", "too_many", "busy")
 STAGES = ("queue", "decode", "vad", "inference", "other")
 
 
@@ -118,6 +119,12 @@ class WorkerMetrics:
         self.in_flight = gauge("asr_requests_in_flight", "Requests being worked on now")
         self.queue_depth = gauge("asr_queue_depth", "Requests waiting for the model")
         self.live_sessions = gauge("asr_live_sessions", "Microphones that are open now")
+        self.logins = counter(
+            "asr_logins",
+            "Tries to log in with a password, by result: " + ", ".join(LOGIN_RESULTS)
+            + " (too_many: not looked at after too many wrong ones; busy: too many at once)",
+            ["result"],
+        )  # fmt: skip
         # What may come is there from the start: a rate of nothing is 0, not a gap.
         for stage in STAGES:
             self.stages.labels(stage)
@@ -125,6 +132,8 @@ class WorkerMetrics:
             self.by_length.labels(name)
         for status in HOTWORD_STATUSES:
             self.hotwords.labels(status)
+        for result in LOGIN_RESULTS:
+            self.logins.labels(result)
 
     def transcribed(self, route: str, transcript: Transcript, seconds: float) -> None:
         """Count a request that was answered with a text.

@@ -27,11 +27,18 @@ def hash_key(key: str) -> str:
 def hash_password(password: str, salt: bytes | None = None) -> str:
     """The entry of the configuration for a password, with a salt of its own."""
     salt = salt if salt is not None else secrets.token_bytes(16)
-    derived = hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+    derived = hashlib.scrypt(
+        password.encode("utf-8", "surrogatepass"), salt=salt, n=2**14, r=8, p=1, dklen=32
+    )
     return f"scrypt${base64.b64encode(salt).decode()}${base64.b64encode(derived).decode()}"
 
 
 def is_password(password: str, known: str) -> bool:
-    """Whether a password belongs to a hash; takes the same time when it does not."""
-    salt = base64.b64decode(known.split("$")[1])
+    """Whether a password belongs to a hash; takes the same time when it does not.
+
+    Raises:
+        ValueError: that is no hash of a password (the configuration takes none such).
+    """
+    _, salted, _ = known.split("$")
+    salt = base64.b64decode(salted)
     return hmac.compare_digest(hash_password(password, salt), known)

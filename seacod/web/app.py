@@ -13,10 +13,11 @@ from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
+from seacod.web.logins.logins import Logins
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import Access
 from seacod.web.readiness import Readiness
-from seacod.web.routes import health, jobs, live, no_page, openai, transcribe
+from seacod.web.routes import health, jobs, live, login, no_page, openai, transcribe
 
 
 def create_app(
@@ -25,6 +26,7 @@ def create_app(
     paths: Paths,
     readiness: Readiness,
     jobs_gate: JobsGate,
+    logins: Logins,
 ) -> FastAPI:
     """Everything a worker serves.
 
@@ -40,7 +42,8 @@ def create_app(
         root_path=settings.server.root_path,
     )
     # The last one added is the outermost.
-    app.add_middleware(Access, settings=settings.access)
+    root_path = settings.server.root_path
+    app.add_middleware(Access, settings=settings.access, logins=logins, root_path=root_path)
     if origins := settings.access.cors_origins.split():
         app.add_middleware(
             CORSMiddleware,
@@ -60,6 +63,8 @@ def create_app(
         transcribe.refuse_other_methods(routes)
         app.include_router(routes)
     app.include_router(live.router(service, readiness, settings.access))
+    if logins.is_used:
+        app.include_router(login.router(logins, root_path))
     if settings.server.page == "off":
         app.include_router(no_page.router(settings.server.root_path))
         return app

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -33,6 +34,7 @@ from seacod.worker.traffic import Traffic
 if TYPE_CHECKING:
     from seacod.asr.service import TranscriptionService
     from seacod.jobs.runner import Jobs
+    from seacod.web.logins.logins import Logins
     from seacod.worker.serving import Server
 
 log = structlog.get_logger(__name__)
@@ -74,6 +76,7 @@ class WorkerApplication:
         self._service: TranscriptionService | None = None
         self._server: Server | None = None
         self._jobs: Jobs | None = None
+        self._logins: Logins | None = None
         self._readiness = Readiness()
         self._traffic = Traffic(self._readiness)
         self._drain = Drain(self._readiness, self._traffic)
@@ -156,10 +159,11 @@ class WorkerApplication:
         from seacod.asr.service import TranscriptionService
         from seacod.metrics.worker import WorkerMetrics
 
+        metrics = WorkerMetrics()
         service = TranscriptionService(
             self._settings,
             self._preparation.load,
-            WorkerMetrics(),
+            metrics,
             self._neighbours.shared_load if self._neighbours is not None else None,
         )
         await service.start()
@@ -168,15 +172,22 @@ class WorkerApplication:
         self._service = service
         # A reload may have come while it was loading.
         service.apply(self._settings)
-        self._server = self._web_server(service)
+        self._server = self._web_server(service, lambda what: metrics.logins.labels(what).inc())
         return service
 
-    def _web_server(self, service: TranscriptionService) -> Server:
+    def _web_server(
+        self, service: TranscriptionService, count_login: Callable[[str], None]
+    ) -> Server:
         from seacod.web.app import create_app
+        from seacod.web.logins.logins import Logins
         from seacod.web.middleware.errors import RequestIds
         from seacod.worker.serving import Server
 
-        app = create_app(service, self._settings, self._paths, self._readiness, self._jobs_gate)
+        logins = Logins(self._settings.access, self._paths.sessions, count_login)
+        self._logins = logins
+        app = create_app(
+            service, self._settings, self._paths, self._readiness, self._jobs_gate, logins
+        )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
         return Server(
             self._traffic.around(RequestIds(whole)),
@@ -271,6 +282,7 @@ class WorkerApplication:
             load.gpu_reserved_bytes,
             load.running,
             self._server is not None and self._server.connections.is_crowded,
+            self._logins.wrong if self._logins is not None else 0,
         )
 
 

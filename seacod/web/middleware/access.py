@@ -1,76 +1,103 @@
 """Who may use the service: API keys of programs, logins of people. Off unless configured.
 
 An ASGI application around ours, so that nothing behind it (page, API, uploads, Gradio's own routes)
-can be forgotten. Health stays open: load balancers have no keys. Passwords are checked on a thread,
-and what was right once is remembered for a while (`seacod/system/credentials.py` says what it
-costs).
+can be forgotten. Health stays open: load balancers have no keys; and so does the login page.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import binascii
-import hashlib
 import hmac
-import time
-from collections import OrderedDict
+from urllib.parse import quote
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seacod.config.access import AccessSettings
-from seacod.errors import Unauthorized
-from seacod.system.credentials import hash_key, hash_password, is_password
+from seacod.config.access import AccessSettings, entries
+from seacod.errors import SeacodError, Unauthorized
+from seacod.system.credentials import hash_key
+from seacod.web.logins.logins import Logins
 from seacod.web.middleware.errors import answer
 
 log = structlog.get_logger(__name__)
 
+COOKIE = "seacod_session"
+LOGIN, LOGOUT = "/login", "/logout"
 _OPEN = ("/health", "/health/live", "/health/ready", "/favicon.ico")
-_REMEMBERED = 256
-_REMEMBERED_SECONDS = 600.0
-_NOBODY = hash_password("", b"nobody")
+_LONGEST_COOKIE = 200
 
 
 class Access:
-    """Lets requests in under the name of their key or login, and refuses all others.
+    """Lets requests in under the name of their key, login or session, and refuses all others.
 
     Args:
         app: the application behind it.
         settings: keys and users; with neither, everybody comes in.
+        logins: knows passwords and sessions.
+        root_path: prefix of a reverse proxy, empty for none.
     """
 
-    def __init__(self, app: ASGIApp, settings: AccessSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: AccessSettings, logins: Logins, root_path: str
+    ) -> None:
         self._app = app
-        self._keys = _entries(settings.api_keys)
-        self._users = _entries(settings.users)
-        self._right: OrderedDict[bytes, float] = OrderedDict()
+        self._keys = entries(settings.api_keys)
+        self._logins = logins
+        self._root = root_path
+        self._open = (*_OPEN, *((LOGIN, LOGOUT) if logins.is_used else ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_closed = bool(self._keys or self._users) and scope["type"] in ("http", "websocket")
-        if not is_closed or scope["path"] in _OPEN:
+        is_closed = bool(self._keys) or self._logins.is_used
+        if not is_closed or scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        name = await self._name(Headers(scope=scope))
+        if self._path(scope) in self._open:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            name = await self._name(HTTPConnection(scope))
+        except SeacodError as error:
+            await self._refuse(scope, receive, send, error)
+            return
         if name is not None:
             scope.setdefault("state", {})["client"] = name
             await self._app(scope, receive, send)
             return
-        log.info("not_let_in", path=scope["path"], client=(scope.get("client") or [""])[0])
-        await self._refuse(scope, receive, send)
+        log.info("not_let_in", path=scope["path"], client=address_of(scope))
+        if self._logins.is_used and _is_navigation(scope, headers):
+            await self._to_login(scope, receive, send)
+            return
+        await self._refuse(scope, receive, send, _unauthorized())
 
-    async def _name(self, headers: Headers) -> str | None:
-        """The name that belongs to these credentials; None when they are wrong."""
+    def _path(self, scope: Scope) -> str:
+        """The path as our routes have it, also where a proxy passes its prefix on."""
+        path = str(scope["path"])
+        is_below = self._root and path.startswith(f"{self._root}/")
+        return path[len(self._root) :] if is_below else path
+
+    async def _name(self, connection: HTTPConnection) -> str | None:
+        """The name that belongs to what the request has; None when there is none, or it is wrong.
+
+        Raises:
+            TooManyLogins, QueueFull: a password that is not looked at.
+        """
+        headers = connection.headers
         if "x-api-key" in headers:
             return self._of_key(headers["x-api-key"].strip())
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return self._of_key(given.strip())
         if kind.lower() == "basic":
-            return await self._of_user(given.strip())
-        return None
+            return await self._of_user(given.strip(), address_of(connection.scope))
+        if kind:
+            return None
+        token = connection.cookies.get(COOKIE, "")
+        name = self._logins.sessions.name(token) if len(token) < _LONGEST_COOKIE else None
+        return f"user:{name}" if name is not None else None
 
     def _of_key(self, key: str) -> str | None:
         hashed = hash_key(key)
@@ -81,40 +108,66 @@ class Access:
                 found = f"key:{name}"
         return found
 
-    async def _of_user(self, given: str) -> str | None:
+    async def _of_user(self, given: str, address: str) -> str | None:
         try:
             name, _, password = base64.b64decode(given, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # neither Base64 nor text; other letters than ASCII are neither
             return None
-        known = dict(self._users).get(name)
-        mark = hashlib.sha256(f"{known}\0{given}".encode()).digest()
-        if known is not None and self._right.get(mark, 0.0) > time.monotonic():
-            return f"user:{name}"
-        # Somebody unknown costs the same time as a wrong password.
-        is_right = await asyncio.to_thread(is_password, password, known or _NOBODY)
-        if known is None or not is_right:
+        if not self._logins.is_used:
             return None
-        self._right[mark] = time.monotonic() + _REMEMBERED_SECONDS
-        while len(self._right) > _REMEMBERED:
-            self._right.popitem(last=False)
-        return f"user:{name}"
+        return f"user:{name}" if await self._logins.is_right(name, password, address) else None
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _to_login(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = str(scope.get("raw_path", b"/").decode("latin-1"))
+        query = scope.get("query_string", b"").decode("latin-1")
+        target = self._root + self._path({"path": wanted}) + (f"?{query}" if query else "")
+        to = f"{self._root}{LOGIN}?next={quote(target[:2000], safe='/')}"
+        response = RedirectResponse(to, 303, {"Cache-Control": "no-store"})
+        await response(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, error: SeacodError) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        refused = Unauthorized(
-            "this service asks who you are: send an API key (Authorization: Bearer KEY) or log in",
-            "本服务需要身份验证：请提供 API 密钥（Authorization: Bearer KEY）或登录",
-        )
         request = Request(scope, receive)
         response = answer(
-            request, refused.http_status, refused.code, refused.message, refused.chinese
-        )
-        # A browser asks for name and password only when told so.
-        scheme = 'Basic realm="seacod", charset="UTF-8"' if self._users else 'Bearer realm="seacod"'
-        response.headers["WWW-Authenticate"] = scheme
+            request, error.http_status, error.code, error.message, error.chinese,
+            retry_after_seconds=error.retry_after_seconds,
+        )  # fmt: skip
+        if error.http_status == 401:
+            is_basic = self._logins.is_used and not _is_browser(request.headers)
+            # A browser would show a dialog of its own, instead of our page.
+            scheme = (
+                'Basic realm="seacod", charset="UTF-8"' if is_basic else 'Bearer realm="seacod"'
+            )
+            response.headers["WWW-Authenticate"] = scheme
         await response(scope, receive, send)
+
+
+def _unauthorized() -> Unauthorized:
+    return Unauthorized(
+        "this service asks who you are: send an API key (Authorization: Bearer KEY) or log in",
+        "本服务需要身份验证：请提供 API 密钥（Authorization: Bearer KEY）或登录",
+    )
+
+
+def _is_browser(headers: Headers) -> bool:
+    return "sec-fetch-mode" in headers or headers.get("user-agent", "").startswith("Mozilla/")
+
+
+def _is_navigation(scope: Scope, headers: Headers) -> bool:
+    """Whether a person waits for a page, not a script for an answer."""
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        return False
+    mode = headers.get("sec-fetch-mode")
+    if mode is not None:
+        return mode == "navigate"
+    return _is_browser(headers) and "text/html" in headers.get("accept", "")
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request comes from; empty where that is unknown."""
+    return str((scope.get("client") or [""])[0])
 
 
 def client_of(request: HTTPConnection) -> str:
@@ -124,7 +177,3 @@ def client_of(request: HTTPConnection) -> str:
     if named:
         return str(named)
     return request.client.host if request.client else "unknown"
-
-
-def _entries(text: str) -> list[tuple[str, str]]:
-    return [(name, known) for name, _, known in (entry.partition(":") for entry in text.split())]

@@ -136,7 +136,7 @@ def answer(
     request_id = getattr(request.state, "request_id", "")
     body = _body(status, code, message, chinese, request_id, retry_after_seconds)
     headers = {}
-    if status == 503:
+    if "retry_after_seconds" in body:
         headers["Retry-After"] = str(body["retry_after_seconds"])
     return JSONResponse({"error": body}, status, headers)
 
@@ -166,6 +166,6 @@ def _body(
         "message_zh": chinese,
         "request_id": request_id,
     }
-    if status == 503:
+    if status in (429, 503):
         body["retry_after_seconds"] = retry_after_seconds or 5
     return body

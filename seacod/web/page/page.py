@@ -38,7 +38,7 @@ def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) 
     assets.mount(app)
     i18n = gr.I18n(**texts.all_labels())
     with gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo:
-        gr.HTML(_header(service))
+        gr.HTML(_header(service, settings))
         with gr.Tabs(elem_id="sc-tabs"):
             for tab in all_tabs():
                 with gr.Tab(i18n(f"tab_{tab.name}"), id=tab.name):
@@ -80,6 +80,7 @@ def _head(settings: Settings) -> str:
         "texts": {language: texts.all_labels()[language] for language in texts.LANGUAGES},
         "root": root,
         "ui": ours,
+        "login": bool(settings.access.users),
         "warnings": _WARNINGS,
         "tabs": [
             {"name": tab.name, "script": tab.script, "openedBy": tab.opened_by}
@@ -112,8 +113,13 @@ def _theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def _header(service: TranscriptionService) -> str:
-    banner = ""
+def _header(service: TranscriptionService, settings: Settings) -> str:
+    banner = logout = ""
+    if settings.access.users:
+        logout = (
+            f'<form method="post" action="{settings.server.root_path}/logout">'
+            f'<button id="sc-logout">{texts.both("logout")}</button></form>'
+        )
     if service.engine.name == "builtin":
         known = [t for t in service.engine.vocabulary or () if not t.startswith("<")]
         text = texts.both("banner_builtin", characters=len(known))
@@ -126,6 +132,7 @@ def _header(service: TranscriptionService) -> str:
         '<div class="sc-switches">'
         '<button type="button" id="sc-language" data-label="switch_language">中 / EN</button>'
         '<button type="button" id="sc-colours" data-label="switch_colours">◐</button>'
+        f"{logout}"
         f"</div></header>{banner}"
     )
 

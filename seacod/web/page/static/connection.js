@@ -8,11 +8,29 @@ const AWAY_EVERY_MS = 1000;
 const SAY_BACK_MS = 4000;
 
 let isAway = false;
+let isLoggedOut = false;
 let timer = null;
 let hiding = null;
 
 export function noticeLoss() {
   look();
+}
+
+// Whoever logged in has to do so again. In another tab, so that nothing here is lost.
+export function noticeLogout() {
+  if (!window.seacodSetup.login) return;
+  const banner = at("sc-connection");
+  const sentence = document.createElement("span");
+  const link = document.createElement("a");
+  link.href = `${window.seacodSetup.root}/login`;
+  link.target = "_blank";
+  put(banner, null);
+  put(sentence, "logged_out");
+  put(link, "login_button");
+  banner.replaceChildren(sentence, " ", link);
+  banner.classList.remove("sc-back");
+  banner.hidden = false;
+  isLoggedOut = true;
 }
 
 async function look() {
@@ -41,8 +59,11 @@ function show(answers) {
 
 export function start() {
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) clearTimeout(timer);
-    else look();
+    if (document.hidden) return clearTimeout(timer);
+    // Back from the tab of the login, perhaps; the next refusal says if not.
+    if (isLoggedOut) at("sc-connection").hidden = true;
+    isLoggedOut = false;
+    look();
   });
   look();
 }

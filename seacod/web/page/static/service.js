@@ -1,5 +1,5 @@
 // Talks to the service: addresses, refusals, uploads with progress, answers that come in events.
-import { noticeLoss } from "./connection.js";
+import { noticeLogout, noticeLoss } from "./connection.js";
 
 const READY_EVERY_MS = 1000;
 
@@ -9,6 +9,7 @@ export const address = (path) => window.seacodSetup.root + path;
 export class Refusal extends Error {
   constructor(status, body) {
     super(`refused with ${status}`);
+    if (status === 401) noticeLogout();
     const error = body?.error ?? {};
     this.status = status;
     this.sentence = error.message ? { en: error.message, zh: error.message_zh } : null;

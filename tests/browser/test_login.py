@@ -1,0 +1,72 @@
+"""People log in at a page of ours, in their language, and out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sounds
+from playwright.sync_api import Browser, Page, expect
+from supervised import Service
+
+from seacod.system import credentials
+
+PASSWORD = "correct horse 电池"
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("closed"))
+    service.configure(
+        server={"page": "on"}, access={"users": f"anna:{credentials.hash_password(PASSWORD)}"}
+    )
+    yield service.start()
+    service.kill()
+
+
+def log_in(page: Page, password: str) -> None:
+    page.fill("#name", "anna")
+    page.fill("#password", password)
+    page.keyboard.press("Enter")
+
+
+def test_in_and_out_again(closed: Service, browser: Browser) -> None:
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(closed.url)
+    expect(page).to_have_title("登录 · 中文语音识别")
+    page.click("text=English")
+    expect(page.locator("button")).to_have_text("Log in")
+    log_in(page, "wrong")
+    expect(page.locator("[role=alert]")).to_have_text("Name or password is wrong.")
+    # The name is still there, and the cursor where the mistake was.
+    expect(page.locator("#name")).to_have_value("anna")
+    expect(page.locator("#password")).to_be_focused()
+    log_in(page, PASSWORD)
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    assert page.evaluate("document.cookie") == ""
+    page.set_input_files("#sc-file", sounds.SPEECH)
+    page.click("#sc-recognise")
+    expect(page.locator("#sc-text")).to_contain_text(sounds.SPEECH_TEXT[:4])
+    # The session ends elsewhere: a banner says so, and nothing here is lost.
+    other = context.new_page()
+    other.goto(closed.url)
+    other.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    other.click("#sc-logout")
+    expect(other.locator("#password")).to_be_visible()
+    page.bring_to_front()
+    page.click("#sc-recognise")
+    banner = page.locator("#sc-connection")
+    expect(banner).to_contain_text("登录已失效")
+    expect(page.locator("#sc-chosen")).to_be_visible()
+    with context.expect_page() as opened:
+        banner.locator("a").click()
+    log_in(opened.value, PASSWORD)
+    opened.value.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    page.bring_to_front()
+    page.click("#sc-recognise")
+    expect(page.locator("#sc-text")).to_contain_text(sounds.SPEECH_TEXT[:4])
+    assert not complaints
+    context.close()
