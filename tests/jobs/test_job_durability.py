@@ -4,6 +4,7 @@ exactly once, none is lost."""
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from pathlib import Path
 
@@ -42,7 +43,9 @@ NOTE_ENDS = {
 
 def run(directory: Path, deadly: int, what: str, address: str) -> int:
     """The exit code of a process that was forked with everything imported."""
-    process = PROCESSES.Process(target=work_and_die.run, args=(directory, deadly, what, address))
+    process = PROCESSES.Process(
+        target=work_and_die.run, args=(dict(os.environ), directory, deadly, what, address)
+    )
     process.start()
     process.join(120)
     assert process.exitcode in (0, -signal.SIGKILL)

@@ -83,15 +83,17 @@ async def work(directory: Path, address: str, points: Points) -> None:
     await jobs.close()
 
 
-def run(directory: Path, deadly: int, what: str, address: str) -> None:
+def run(environment: dict[str, str], directory: Path, deadly: int, what: str, address: str) -> None:
     """In a process of its own.
 
     Args:
+        environment: of the test; this process has that of the first one.
         directory: of the jobs.
         deadly: the point to die at; 0 for never.
         what: "accept" or "work".
         address: of PostgreSQL; empty for SQLite.
     """
+    os.environ.update(environment)
     logs.configure(LogSettings(level="error"), "worker")
     # A machine whose power fails dozens of times at the same recording is not what is tried here.
     recovery.INTERRUPTIONS_ARE_POISON = model.INTERRUPTIONS_ARE_POISON = 10_000
