@@ -7,7 +7,7 @@
 
 _shtab_seacod_config_subparsers=(check show example)
 _shtab_seacod_access_subparsers=(key user)
-_shtab_seacod_bench_subparsers=(restart supervisor throughput long-audio live scaling engine precision hotwords)
+_shtab_seacod_bench_subparsers=(restart supervisor throughput long-audio live scaling engine precision gpu hotwords)
 _shtab_seacod_model_subparsers=(fetch)
 _shtab_seacod_subparsers=(run status check drill soak reload alerts test-alert runbook crashes transcribe report dashboard config access bench model)
 
@@ -39,6 +39,7 @@ _shtab_seacod_bench_live_option_strings=(-h --help --microphones --rounds --devi
 _shtab_seacod_bench_scaling_option_strings=(-h --help --workers --threads --clients --seconds --rounds --device --output --model --json)
 _shtab_seacod_bench_engine_option_strings=(-h --help --tune --config --model --json)
 _shtab_seacod_bench_precision_option_strings=(-h --help --device --model --json)
+_shtab_seacod_bench_gpu_option_strings=(-h --help --model --punctuation --device --minutes --steps --output --json)
 _shtab_seacod_bench_hotwords_option_strings=(-h --help --clients --words --seconds --rounds --device --output --model --json)
 _shtab_seacod_bench_option_strings=(-h --help)
 _shtab_seacod_model_fetch_option_strings=(-h --help --config)
@@ -69,6 +70,7 @@ _shtab_seacod_bench_throughput___output_COMPGEN=_shtab_compgen_dirs
 _shtab_seacod_bench_scaling___output_COMPGEN=_shtab_compgen_dirs
 _shtab_seacod_bench_engine___config_COMPGEN=_shtab_compgen_files
 _shtab_seacod_bench_precision_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_seacod_bench_gpu___output_COMPGEN=_shtab_compgen_dirs
 _shtab_seacod_bench_hotwords___output_COMPGEN=_shtab_compgen_dirs
 _shtab_seacod_model_fetch___config_COMPGEN=_shtab_compgen_files
 
@@ -78,7 +80,8 @@ _shtab_seacod_soak___drills_choices=(kill-worker hang-worker kill-supervisor fil
 _shtab_seacod_runbook_pos_0_choices=(worker_crashed worker_hung crash_loop gpu_memory gpu_foreign gpu_acted gpu_lost out_of_memory error_rate queue_full stalled logins disk_low disk_full leak canary poison configuration delivery test SeacodDown SeacodMissing SeacodNotServing SeacodWorkersMissing SeacodCrashLoop SeacodRestarts SeacodErrorsFast SeacodErrorsSlow SeacodStuck SeacodSaturated SeacodTurnsAway SeacodSlow SeacodGpuMemory SeacodDiskLow SeacodMailStuck SeacodWatchBroken)
 _shtab_seacod_config_pos_0_choices=(check show example)
 _shtab_seacod_access_pos_0_choices=(key user)
-_shtab_seacod_bench_pos_0_choices=(restart supervisor throughput long-audio live scaling engine precision hotwords)
+_shtab_seacod_bench_gpu___steps_choices=(install load fork memory kill out_of_memory watchdog two_workers throughput)
+_shtab_seacod_bench_pos_0_choices=(restart supervisor throughput long-audio live scaling engine precision gpu hotwords)
 _shtab_seacod_model_pos_0_choices=(fetch)
 _shtab_seacod_pos_0_choices=(run status check drill soak reload alerts test-alert runbook crashes transcribe report dashboard config access bench model)
 
@@ -176,6 +179,10 @@ _shtab_seacod_bench_precision_pos_0_nargs=+
 _shtab_seacod_bench_precision__h_nargs=0
 _shtab_seacod_bench_precision___help_nargs=0
 _shtab_seacod_bench_precision___json_nargs=0
+_shtab_seacod_bench_gpu__h_nargs=0
+_shtab_seacod_bench_gpu___help_nargs=0
+_shtab_seacod_bench_gpu___steps_nargs=+
+_shtab_seacod_bench_gpu___json_nargs=0
 _shtab_seacod_bench_hotwords__h_nargs=0
 _shtab_seacod_bench_hotwords___help_nargs=0
 _shtab_seacod_bench_hotwords___json_nargs=0

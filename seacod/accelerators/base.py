@@ -108,6 +108,14 @@ class Accelerator:
         """The model's name of a device."""
         raise NotImplementedError
 
+    def versions(self) -> Mapping[str, str]:
+        """What PyTorch was built with for it."""
+        raise NotImplementedError
+
+    def free_bytes(self, device: str) -> int:
+        """Memory of a device that nobody has."""
+        raise NotImplementedError
+
     def reserved_bytes(self, device: str) -> int:
         """What PyTorch holds on a device, its cache included. Any thread may ask."""
         raise NotImplementedError

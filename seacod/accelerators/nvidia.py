@@ -71,6 +71,16 @@ class Nvidia(Accelerator):
 
         return str(torch.cuda.get_device_name(device))
 
+    def versions(self) -> Mapping[str, str]:
+        import torch
+
+        return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+
+    def free_bytes(self, device: str) -> int:
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+
     def reserved_bytes(self, device: str) -> int:
         import torch
 

@@ -18,6 +18,7 @@ _ORDER = (
     "scaling",
     "engine",
     "precision",
+    "gpu",
 )
 
 

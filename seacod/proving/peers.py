@@ -100,12 +100,16 @@ class PlainGradio(Peer):
 
 
 @contextlib.contextmanager
-def seacod(model: str, device: str, tree: Path | None = None) -> Iterator[Peer]:
-    """This service, with its defaults; or, from its tree, another revision."""
+def seacod(
+    model: str, device: str, tree: Path | None = None, *, precision: str | None = None
+) -> Iterator[Peer]:
+    """This service, with its defaults; or, from its tree, another revision; or with this
+    asr.precision."""
+    chosen = {"precision": precision} if precision else {}
     with private_service(
         model,
         tree,
-        asr={"device": device},
+        asr={"device": device, **chosen},
         supervisor={"spare": "off"},
     ) as service:
         service.wait_until_tuned()

@@ -41,7 +41,7 @@ def test_a_spare_holds_no_gpu_memory_and_a_placed_one_says_the_same() -> None:
     assert torch.cuda.memory_reserved() == 0
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
     on_cpu = engine.recognise([speech] * 3)
-    engine.place("cuda")
+    engine.place("cuda", "float32")
     assert torch.cuda.memory_reserved() > 0
     on_gpu = engine.recognise([speech] * 3)
     assert [heard.text for heard in on_gpu] == [heard.text for heard in on_cpu]
@@ -56,7 +56,7 @@ def test_a_real_end_of_memory_halves_the_batch_and_everybody_is_answered() -> No
 
     def load() -> SeacoParaformer:
         engine = loaded()
-        engine.place("cuda")
+        engine.place("cuda", "float32")
         return engine
 
     async def run() -> None:

@@ -75,6 +75,7 @@ SMALL = {
     "live": ["--microphones", "1", "--rounds", "1"],
     "engine": [],
     "precision": [str(SPEECH)],
+    "gpu": ["--device", "cpu", "--steps", "install", "load"],
     "scaling": ["--workers", "1", "2", "--clients", "2", "--seconds", "1", "--rounds", "1"],
 }
 
@@ -97,7 +98,7 @@ def test_every_documented_bench_runs() -> None:
     for name, words in (
         ("restart", "ratio of medians"), ("supervisor", "of one core"), ("long-audio", "ratio"),
         ("live", "microphones"), ("engine", "padded seconds"), ("scaling", "ratio"),
-        ("precision", "int8"),
+        ("precision", "int8"), ("gpu", "skipped"),
     ):  # fmt: skip
         assert words in said[name]
 
