@@ -31,6 +31,7 @@ from seacod.asr.recognisers.units import Speller, read_segments
 from seacod.asr.sentences import join
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 from seacod.models.registry import SILERO, ModelSet
+from seacod.system import heap
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +107,7 @@ class SeacoParaformer(Recogniser):
         if wanted != self.precision:
             with quiet():
                 precisions.convert(self._model.model, wanted)
+            heap.trim()
             self.precision = wanted
         if resolved == self.device:
             return
