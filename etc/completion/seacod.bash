@@ -7,7 +7,7 @@
 
 _shtab_seacod_config_subparsers=(check show example)
 _shtab_seacod_access_subparsers=(key user)
-_shtab_seacod_bench_subparsers=(restart supervisor throughput long-audio live scaling engine precision gpu hotwords)
+_shtab_seacod_bench_subparsers=(restart supervisor throughput long-audio live scaling engine precision gpu flood hotwords)
 _shtab_seacod_model_subparsers=(fetch)
 _shtab_seacod_subparsers=(run status check drill soak reload alerts test-alert runbook crashes transcribe report dashboard config access bench model)
 
@@ -40,6 +40,7 @@ _shtab_seacod_bench_scaling_option_strings=(-h --help --workers --threads --clie
 _shtab_seacod_bench_engine_option_strings=(-h --help --tune --config --model --json)
 _shtab_seacod_bench_precision_option_strings=(-h --help --device --model --json)
 _shtab_seacod_bench_gpu_option_strings=(-h --help --model --punctuation --device --minutes --steps --output --json)
+_shtab_seacod_bench_flood_option_strings=(-h --help --recordings --length --deadline --device --model --against --json)
 _shtab_seacod_bench_hotwords_option_strings=(-h --help --clients --words --seconds --rounds --device --output --model --json)
 _shtab_seacod_bench_option_strings=(-h --help)
 _shtab_seacod_model_fetch_option_strings=(-h --help --config)
@@ -81,7 +82,7 @@ _shtab_seacod_runbook_pos_0_choices=(worker_crashed worker_hung crash_loop gpu_m
 _shtab_seacod_config_pos_0_choices=(check show example)
 _shtab_seacod_access_pos_0_choices=(key user)
 _shtab_seacod_bench_gpu___steps_choices=(install load fork memory kill out_of_memory watchdog two_workers throughput)
-_shtab_seacod_bench_pos_0_choices=(restart supervisor throughput long-audio live scaling engine precision gpu hotwords)
+_shtab_seacod_bench_pos_0_choices=(restart supervisor throughput long-audio live scaling engine precision gpu flood hotwords)
 _shtab_seacod_model_pos_0_choices=(fetch)
 _shtab_seacod_pos_0_choices=(run status check drill soak reload alerts test-alert runbook crashes transcribe report dashboard config access bench model)
 
@@ -183,6 +184,9 @@ _shtab_seacod_bench_gpu__h_nargs=0
 _shtab_seacod_bench_gpu___help_nargs=0
 _shtab_seacod_bench_gpu___steps_nargs=+
 _shtab_seacod_bench_gpu___json_nargs=0
+_shtab_seacod_bench_flood__h_nargs=0
+_shtab_seacod_bench_flood___help_nargs=0
+_shtab_seacod_bench_flood___json_nargs=0
 _shtab_seacod_bench_hotwords__h_nargs=0
 _shtab_seacod_bench_hotwords___help_nargs=0
 _shtab_seacod_bench_hotwords___json_nargs=0

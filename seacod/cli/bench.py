@@ -19,6 +19,7 @@ _ORDER = (
     "engine",
     "precision",
     "gpu",
+    "flood",
 )
 
 

@@ -75,6 +75,7 @@ SMALL = {
     "live": ["--microphones", "1", "--rounds", "1"],
     "engine": [],
     "precision": [str(SPEECH)],
+    "flood": ["--recordings", "30", "--length", "5"],
     "gpu": ["--device", "cpu", "--steps", "install", "load"],
     "scaling": ["--workers", "1", "2", "--clients", "2", "--seconds", "1", "--rounds", "1"],
 }
@@ -99,6 +100,7 @@ def test_every_documented_bench_runs() -> None:
         ("restart", "ratio of medians"), ("supervisor", "of one core"), ("long-audio", "ratio"),
         ("live", "microphones"), ("engine", "padded seconds"), ("scaling", "ratio"),
         ("precision", "int8"), ("gpu", "skipped"),
+        ("flood", "Retry-After"),
     ):  # fmt: skip
         assert words in said[name]
 

@@ -1,0 +1,161 @@
+"""`seacod bench flood`: many recordings at once, each client coming back when it was told to.
+
+What was let in has to be done within its deadline, and who was sent away should not have to come
+more often than is needed. `--against REVISION` floods another revision, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seacod.errors import EX_OK
+from seacod.proving import revisions, sounds
+from seacod.proving.service import private_service
+from seacod.proving.statistics import quantile
+
+if TYPE_CHECKING:
+    import httpx
+
+HELP = "many recordings at once: who is let in, who is told to come back when"
+_PATIENCE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class FloodFigures:
+    """One flood. Times are seconds; the first Retry-After is what a client is told at once."""
+
+    revision: str
+    recordings: int
+    let_in_at_once: int
+    killed_by_deadline: int
+    tries: int
+    first_retry_after_min: float
+    first_retry_after_median: float
+    first_retry_after_max: float
+    all_done: float
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recordings", type=int, default=40, help="how many at once (40)")
+    parser.add_argument("--length", type=float, default=14.0, help="seconds of each (14)")
+    parser.add_argument(
+        "--deadline", type=float, default=60.0, help="limits.request_timeout_seconds (60)"
+    )
+    parser.add_argument("--device", default="auto", help="asr.device (auto)")
+    parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+    parser.add_argument(
+        "--against", metavar="REVISION", help="also another revision of the checkout this runs from"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Flood, and print."""
+    if not options.json:
+        print(f"{options.recordings} recordings of {options.length:g} s at once, {options.model}")
+        print(
+            "revision       let in   504   tries   first Retry-After: min median max   all done s"
+        )
+    found = []
+    with contextlib.ExitStack() as stack:
+        trees: dict[str, Path | None] = {"this": None}
+        if options.against:
+            other = stack.enter_context(revisions.checked_out(options.against))
+            trees[other.commit[:12]] = other.tree
+        for name, tree in trees.items():
+            figures = measure(name, tree, options)
+            found.append(figures)
+            if not options.json:
+                print(_line(figures), flush=True)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(figures) for figures in found]))
+    return EX_OK
+
+
+def measure(name: str, tree: Path | None, options: argparse.Namespace) -> FloodFigures:
+    """One flood, on a service of the bench's own.
+
+    Args:
+        name: of the revision.
+        tree: its tree; None for this one.
+        options: as typed.
+    """
+    with private_service(
+        options.model,
+        tree,
+        asr={"device": options.device},
+        supervisor={"spare": "off"},
+        limits={"request_timeout_seconds": options.deadline},
+    ) as service:
+        service.wait_until_tuned()
+        speech = sounds.speech(options.length)
+        clients = [_Client(service.url, sounds.wav(speech, n)) for n in range(options.recordings)]
+        began = time.monotonic()
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        took = time.monotonic() - began
+    first = [client.told[0] for client in clients if client.told]
+    return FloodFigures(
+        revision=name,
+        recordings=len(clients),
+        let_in_at_once=sum(not client.told for client in clients),
+        killed_by_deadline=sum(client.killed for client in clients),
+        tries=sum(client.tries for client in clients),
+        first_retry_after_min=min(first, default=0.0),
+        first_retry_after_median=quantile(first, 0.5),
+        first_retry_after_max=max(first, default=0.0),
+        all_done=took,
+    )
+
+
+def _line(f: FloodFigures) -> str:
+    return (
+        f"{f.revision:13} {f.let_in_at_once:7} {f.killed_by_deadline:5} {f.tries:7} "
+        f"{f.first_retry_after_min:22.0f} {f.first_retry_after_median:6.0f} "
+        f"{f.first_retry_after_max:3.0f} {f.all_done:12.0f}"
+    )
+
+
+class _Client(threading.Thread):
+    """Sends one recording until it has a text; `told` is each Retry-After."""
+
+    def __init__(self, url: str, recording: bytes) -> None:
+        super().__init__(name="bench-flood")
+        self._url = url
+        self._recording = recording
+        self.told: list[float] = []
+        self.killed = 0
+        self.tries = 0
+
+    def run(self) -> None:
+        import httpx
+
+        with httpx.Client(timeout=_PATIENCE_SECONDS, trust_env=False) as client:
+            for pause in self._answers(client):
+                time.sleep(pause)
+
+    def _answers(self, client: httpx.Client) -> Iterator[float]:
+        """Each pause before the next try."""
+        while True:
+            self.tries += 1
+            answer = client.post(f"{self._url}/transcribe", files={"file": self._recording})
+            if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                self.told.append(float(answer.headers["Retry-After"]))
+                yield self.told[-1]
+            elif answer.status_code == HTTPStatus.GATEWAY_TIMEOUT:
+                self.killed += 1
+                yield 0.0
+            else:
+                answer.raise_for_status()
+                return
