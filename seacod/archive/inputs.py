@@ -17,7 +17,7 @@ from typing import Any
 
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
-from seacod.system.recordings import is_recording
+from seacod.system.recordings import is_recording, meant
 
 _LISTS = (".jsonl", ".csv")
 
@@ -52,7 +52,7 @@ def items(given: Sequence[str], wanted: OutputFormat) -> list[Item]:
     """List all recordings, the biggest first, so that the run does not end with the longest one.
 
     Args:
-        given: directories, files, lists and URLs.
+        given: directories, files, wildcards, lists and URLs.
         wanted: the format of the texts, which decides their ending.
 
     Raises:
@@ -77,16 +77,9 @@ def _items(text: str) -> Iterator[Item]:
         yield from _listed(text)
     elif "://" in text:
         yield from _remote(text)
-    elif path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if is_recording(p) and p.is_file())
-        if not inside:
-            raise BadRequest(f"{text}: there is no recording in this directory")
-        for one in inside:
-            yield Item(str(one.relative_to(path)), str(one), one.stat().st_size)
-    elif path.is_file():
-        yield Item(path.name, str(path), path.stat().st_size)
     else:
-        raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件")
+        for source, place in meant(text):
+            yield Item(str(place), str(source), source.stat().st_size)
 
 
 def _remote(url: str) -> Iterator[Item]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
-from seacod.system.recordings import is_recording
-
-_WILD = frozenset("*?[")
+from seacod.system.recordings import meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def tasks(given: Sequence[str], output: Path | None, wanted: OutputFormat) -> li
     """
     found: dict[Path, PlannedFile] = {}
     for text in given:
-        for source, place in _recordings(text):
+        for source, place in meant(text):
             target = None
             if output is not None:
                 target = output / place.with_suffix(wanted.ending)
@@ -50,23 +47,6 @@ def tasks(given: Sequence[str], output: Path | None, wanted: OutputFormat) -> li
     made = list(found.values())
     _check_apart(made)
     return made
-
-
-def _recordings(text: str) -> Iterator[tuple[Path, Path]]:
-    """Each recording that `text` means, and its place below the output directory."""
-    path = Path(text)
-    if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if is_recording(p) and p.is_file())
-        if not inside:
-            raise BadRequest(f"{text}: there is no recording in this directory")
-        yield from ((one, one.relative_to(path)) for one in inside)
-    elif path.exists():
-        yield path, Path(path.name)
-    elif _WILD & set(text) and (matches := sorted(glob.glob(text, recursive=True))):
-        for match in matches:
-            yield from _recordings(match)
-    else:
-        raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件")
 
 
 def _check_apart(made: list[PlannedFile]) -> None:
