@@ -27,13 +27,19 @@ GROUPS = {
 # What takes longest begins first, so that no process waits for it at the end.
 FIRST = (
     "container",
-    "haproxy",
-    "faults/test_drills.py",
-    "operating/test_drill_command.py",
     "archive/test_archive_on_ray.py",
-    "browser/test_page.py",
-    "observability/test_prometheus.py",
     "worker/test_bench.py",
+    "operating/test_soak_command.py",
+    "worker/test_builtin_model.py",
+    "faults/test_drills.py",
+    "worker/test_decoders.py",
+    "faults/test_environment_drills.py",
+    "operating/test_drill_command.py",
+    "haproxy",
+    "browser/test_page.py",
+    "worker/test_models.py",
+    "worker/test_long_audio.py",
+    "observability/test_prometheus.py",
 )
 
 
