@@ -232,6 +232,8 @@ make_venv() {
   install_torch "$venv" "$kind"
   step "Installing seacod and its libraries (one to five minutes)"
   install_packages "$venv" -c "$HERE/constraints.txt" "$@"
+  rm -rf "$UV"
+  UV=
 }
 
 # copy_source: what is installed, in a directory of its own, whose name is printed: a checkout owned
