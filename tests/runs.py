@@ -15,8 +15,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
 
-# Containers, packages, a browser, archives on Ray, a real Prometheus: by folder.
-FULL = ("system", "browser", "archive", "observability")
+# Containers, packages, a browser, archives on Ray, a real Prometheus, big models: by folder.
+FULL = ("system", "browser", "archive", "observability", "full_size")
 # Files that share what there is only once: the container with its ports, a network, a database.
 GROUPS = {
     "system/test_haproxy.py": "haproxy",
@@ -28,6 +28,7 @@ GROUPS = {
 FIRST = (
     "container",
     "archive/test_archive_on_ray.py",
+    "full_size/test_full_size.py",
     "worker/test_bench.py",
     "operating/test_soak_command.py",
     "worker/test_builtin_model.py",

@@ -77,6 +77,7 @@ SMALL = {
     "precision": [str(SPEECH)],
     "flood": ["--recordings", "30", "--length", "5"],
     "gpu": ["--device", "cpu", "--steps", "install", "load"],
+    "hotwords": ["--clients", "2", "--seconds", "1", "--rounds", "1"],
     "scaling": ["--workers", "1", "2", "--clients", "2", "--seconds", "1", "--rounds", "1"],
 }
 

@@ -21,8 +21,9 @@ _USABLE: dict[bool, tuple[Precision, ...]] = {
     True: ("float32", "bfloat16", "float16"),
 }
 _ON_GPU: Precision = "float16"
-# Parts of a SeacoParaformer, and those of their methods that are called without `forward`.
-_PARTS = {"encoder": (), "decoder": (), "seaco_decoder": ("forward_asf6",)}
+# Parts of a SeacoParaformer, and those of their methods that are called without `forward`
+# (`seaco_decoding.py` adds one).
+_PARTS = {"encoder": (), "decoder": (), "seaco_decoder": ("attend",)}
 
 
 def usable(device: str) -> tuple[Precision, ...]:

@@ -11,7 +11,8 @@ a list, and each piece has the 50 words that fit its own sound best.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seacod.asr.audio import Samples
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # So many words the hotword branch listens for at once (FunASR's `nfilter`).
 _MOST_HEARD = 50
+# Long lists are looked through together up to so many rows times words: 130 MB at the real size.
+_MOST_TOGETHER = 32_768
 # Words whose encoding is kept; at the real model's size that is 20 MB.
 _WORDS_KEPT = 10_000
 
@@ -41,6 +44,12 @@ class SeacoDecoder:
         self._numbers = {token: number for number, token in enumerate(self._tokens)}
         self._unwritten = {self._model.blank_id, self._model.sos, self._model.eos}
         self._words: OrderedDict[Units, torch.Tensor] = OrderedDict()
+        branch = self._model.seaco_decoder
+        # A method of its own, so that `precision.py` finds it.
+        branch.attend = partial(_attend, branch.decoders)
+        for layer in branch.decoders:
+            linear = layer.src_attn.linear_k_v
+            linear.forward = partial(_once_for_all_rows, linear.forward)
 
     def __call__(
         self, pieces: Sequence[Samples], lists: Sequence[Sequence[Units]], device: str
@@ -102,13 +111,11 @@ class SeacoDecoder:
 
         self._encode({word for words in lists for word in words}, embeds.device)
         nothing = self._words[self._nothing]
-        contexts = []
-        for row, words in enumerate(lists):
-            context = torch.stack([*(self._words[word] for word in words), nothing])
-            if len(words) > _MOST_HEARD:
-                count = counts[row : row + 1]
-                context = self._best(context, hidden[row : row + 1, : int(count)], count)
-            contexts.append(context)
+        fitting = self._fitting(hidden, counts, lists)
+        contexts = [
+            torch.stack([*(self._words[word] for word in fitting.get(row, words)), nothing])
+            for row, words in enumerate(lists)
+        ]
         lengths = torch.tensor([len(context) for context in contexts], device=embeds.device)
         context = torch.nn.utils.rnn.pad_sequence(contexts, batch_first=True)
         decoder = self._model.seaco_decoder
@@ -119,16 +126,46 @@ class SeacoDecoder:
         best, tokens = self._model.hotword_output_layer(merged).log_softmax(-1).max(-1)
         return best, tokens
 
-    def _best(
-        self, context: torch.Tensor, hidden: torch.Tensor, count: torch.Tensor
+    def _fitting(
+        self, hidden: torch.Tensor, counts: torch.Tensor, lists: Sequence[Sequence[Units]]
+    ) -> dict[int, list[Units]]:
+        """For each row with a long list, the words of it that the sixth layer attends to most
+        (FunASR's `forward_asf6`)."""
+        found = {}
+        for rows, words in _together(lists):
+            attention = self._attention(hidden[rows], counts[rows], words, [lists[r] for r in rows])
+            for row, scores in zip(rows, attention, strict=True):
+                found[row] = [words[n] for n in scores.topk(_MOST_HEARD).indices.tolist()]
+        return found
+
+    def _attention(
+        self,
+        hidden: torch.Tensor,
+        counts: torch.Tensor,
+        words: Sequence[Units],
+        lists: Sequence[Sequence[Units]],
     ) -> torch.Tensor:
-        """Of a list, the words that the sixth layer attends to most, and "no hotword", the last."""
+        """How much each row attends to each of these words, of which it has those of its list.
+
+        Returns:
+            shape (rows, words); less than nothing for the words of others.
+        """
         import torch
 
-        length = torch.tensor([len(context)], device=context.device)
-        attention = self._model.seaco_decoder.forward_asf6(context[None], length, hidden, count)
-        fitting = attention[0].sum((0, 1))[:-1].topk(_MOST_HEARD).indices
-        return torch.cat((context[fitting], context[-1:]))
+        device, count = hidden.device, len(lists)
+        context = torch.stack([*(self._words[word] for word in words), self._words[self._nothing]])
+        places = {word: place for place, word in enumerate(words)}
+        is_own = torch.zeros((count, len(context)), dtype=torch.bool)
+        is_own[:, -1] = True
+        for row, own in enumerate(lists):
+            is_own[row, [places[word] for word in own]] = True
+        is_own = is_own.to(device)
+        is_said = (torch.arange(hidden.shape[1], device=device)[None] < counts[:, None])[:, :, None]
+        # One copy for all rows; see `_once_for_all_rows`.
+        memory = context.expand(count, -1, -1)
+        said = is_said.to(hidden.dtype)
+        attention = self._model.seaco_decoder.attend(hidden, said, memory, is_own[:, None])
+        return (attention * said).sum(1).masked_fill(~is_own, -1.0)[:, :-1]
 
     @property
     def _nothing(self) -> Units:
@@ -197,3 +234,40 @@ class SeacoDecoder:
                 ]
             )
         return found
+
+
+def _together(lists: Sequence[Sequence[Units]]) -> Iterator[tuple[list[int], list[Units]]]:
+    """The rows with long lists, in groups, each with all words of its lists."""
+    rows: list[int] = []
+    words: dict[Units, None] = {}
+    for row, own in enumerate(lists):
+        if len(own) <= _MOST_HEARD:
+            continue
+        more = dict.fromkeys((*words, *own))
+        if rows and len(more) * (len(rows) + 1) > _MOST_TOGETHER:
+            yield rows, list(words)
+            rows, more = [], dict.fromkeys(own)
+        rows, words = [*rows, row], more
+    if rows:
+        yield rows, list(words)
+
+
+def _attend(
+    layers: Any, hidden: torch.Tensor, said: torch.Tensor, memory: torch.Tensor, own: torch.Tensor
+) -> torch.Tensor:
+    """What the sixth layer attends to, over all heads: shape (rows, tokens, words)."""
+    state = hidden
+    for index in range(5):
+        state, *_ = layers[index](state, said, memory, own)
+    attention: torch.Tensor = layers[5].get_attn_mat(state, said, memory, own).sum(1)
+    return attention
+
+
+def _once_for_all_rows(
+    linear: Callable[[torch.Tensor], torch.Tensor], memory: torch.Tensor
+) -> torch.Tensor:
+    """A layer's keys and values of words that are the same for all rows. With a thousand words they
+    are nearly all of the work."""
+    if memory.stride(0) == 0:
+        return linear(memory[:1]).expand(len(memory), -1, -1)
+    return linear(memory)

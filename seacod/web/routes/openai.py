@@ -82,7 +82,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             return JSONResponse(body)
 
         return Wanted(
-            " ".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
+            "\n".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
             whole,
             _Deltas(service.engine.sentence_gap) if wants_stream else None,
         )
