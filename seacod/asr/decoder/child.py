@@ -22,6 +22,7 @@ import structlog
 
 from seacod.asr.audio import Samples
 from seacod.asr.decoder import wire
+from seacod.asr.decoder.environment import environment
 from seacod.asr.decoder.wire import DecodeTask, Kind
 from seacod.errors import BadAudio, EmptyAudio, SeacodError, TooBig, TooLong
 from seacod.system.interpreter import python
@@ -99,6 +100,7 @@ class DecoderProcess:
                 ),
                 stdin=subprocess.DEVNULL,
                 pass_fds=theirs,
+                env=environment(),
             )  # fmt: skip
         reader, writer = await asyncio.open_connection(sock=answers, limit=_BUFFER_BYTES)
         return cls(process, tasks, reader, writer)

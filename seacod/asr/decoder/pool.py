@@ -56,6 +56,7 @@ class Decoders:
         self._idle: list[DecoderProcess] = []
         self._alive: set[DecoderProcess] = set()
         self.broken = 0
+        self._is_noted = False
 
     async def start(self) -> None:
         """Start some before the first recording; others are started when they are needed.
@@ -152,7 +153,7 @@ class Decoders:
         decoder = await DecoderProcess.start()
         self._alive.add(decoder)
         try:
-            await decoder.read_frame()
+            self._note(await decoder.read_frame())
         except DecoderBroke as error:
             await self._end(decoder)
             log.error("decoder_did_not_start", cause=str(error))
@@ -165,6 +166,13 @@ class Decoders:
             await self._end(decoder)
             raise
         return decoder
+
+    def _note(self, ready: Frame) -> None:
+        """Say once what this machine has not got of the cage."""
+        missing = [part for part, is_there in ready.body.items() if not is_there]
+        if missing and not self._is_noted:
+            self._is_noted = True
+            log.warning("decoders_cage_incomplete", missing=missing)
 
     async def _give_back(self, decoder: DecoderProcess) -> None:
         """Keep a decoder for the next recording if it is at rest; otherwise end it."""

@@ -44,8 +44,8 @@ def main() -> None:
     # Ctrl-C in a terminal reaches the whole group; ending is the worker's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     voice = Voice()
-    sandbox.enter()
-    answers.sendall(wire.frame("ready"))
+    cage = sandbox.enter(tasks.fileno(), answers.fileno())
+    answers.sendall(wire.frame("ready", asdict(cage)))
     while True:
         message, descriptors, _, _ = socket.recv_fds(tasks, wire.MAX_TASK_BYTES, 1)
         if not message:

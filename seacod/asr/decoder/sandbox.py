@@ -1,10 +1,12 @@
-"""What a decoding process may still do once it has its libraries: compute, and answer.
+"""What a process that touches strangers' sound may still do once it has its libraries: compute,
+and answer. Called by `process.py` and `voice_process.py`.
 
-Limits of the kernel (setrlimit), no new privileges (prctl), and Landlock where the kernel has it
-(https://docs.kernel.org/userspace-api/landlock.html): from then on only Python and its libraries
-can be read, nothing written, no TCP connection made, no process outside signalled. Recordings come
-as open descriptors, so none of that is needed. Without Landlock (before Linux 5.13, or not allowed)
-the rest holds.
+Limits of the kernel (setrlimit), no privileges and no new ones, no descriptors but those it works
+with, Landlock where the kernel has it (https://docs.kernel.org/userspace-api/landlock.html): from
+then on only Python and its libraries can be read, nothing written, no process outside signalled;
+and seccomp (`system_calls.py`): no socket of any kind, no program, no process, no thread.
+Recordings come as open descriptors, so none of that is needed. Where one of the two is missing,
+the other holds, and the worker says so.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ import os
 import resource
 import struct
 import sys
+from dataclasses import dataclass
+
+from seacod.asr.decoder import system_calls
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -30,25 +35,55 @@ _MORE_MEMORY_BYTES = 768 << 20
 _MAX_OPEN_FILES = 64
 
 
-def enter() -> bool:
+# capset(2): version 3 of its header; each set has two words.
+_CAPABILITIES = struct.pack("=Ii", 0x20080522, 0), bytes(24)
+
+
+@dataclass(frozen=True, slots=True)
+class Cage:
+    """What this machine has of it.
+
+    Args:
+        landlock: files, and signals where the kernel has Landlock's scopes.
+        seccomp: system calls.
+    """
+
+    landlock: bool
+    seccomp: bool
+
+
+def enter(*kept: int) -> Cage:
     """Give up these rights for good.
 
-    Returns:
-        Whether the kernel has Landlock.
+    Args:
+        kept: descriptors that stay open besides standard input, output and error.
     """
+    _close_all_but({0, 1, 2, *kept})
     with open("/proc/self/statm") as statm:
         mapped = int(statm.read().split()[0]) * resource.getpagesize()
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.capset(*_CAPABILITIES)
     is_locked = _lock(libc)
     for what, limit in (
         (resource.RLIMIT_AS, mapped + _MORE_MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
     ):
         resource.setrlimit(what, (limit, limit))
-    return is_locked
+    return Cage(is_locked, system_calls.refuse())
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """Whatever a library has opened for itself."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:  # the one of the listing itself
+                continue
 
 
 def _lock(libc: ctypes.CDLL) -> bool:

@@ -3,39 +3,51 @@
 The network is the one FunASR runs for `silero-vad`, frame by frame through Python; its package
 brings the same network for whole sequences (silero_vad/data/silero_vad_16k_sequence.onnx), whose
 recurrent state we carry from call to call. So what comes out does not depend on how the stream was
-cut. A test compares both.
+cut. A test compares both. onnxruntime runs strangers' sound, so it is imported in caged processes
+only (`process.py`, `voice_process.py`).
 """
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from seacod.asr.audio import Samples
 
 # A frame, and what the network wants to see of the one before: 32 ms and 4 ms at 16 kHz.
 FRAME = 512
-_CONTEXT = 64
+CONTEXT = 64
 # About 16 s a call: long enough that Python does not matter, short enough for the cache.
-_FRAMES_A_CALL = 512
-_STATE = (1, 1, 128)
+FRAMES_A_CALL = 512
+STATE = (1, 1, 128)
 
 Probabilities = npt.NDArray[np.float32]
 
 
-def network() -> onnxruntime.InferenceSession:
+class Network(Protocol):
+    """What computes: onnxruntime's session, or a process that has one."""
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, npt.NDArray[np.float32]]) -> Any:
+        """Probabilities, and the two parts of the state after them."""
+
+
+def network() -> Network:
     """Load the network. Several streams may share it: what it remembers of one is with the
     `Voice`."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     # One process of ours is one core; more of them are the parallelism.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
+    session: Network = onnxruntime.InferenceSession(
         str(_file()), sess_options=options, providers=["CPUExecutionProvider"]
     )
+    return session
 
 
 class Voice:
@@ -45,15 +57,15 @@ class Voice:
         session: of `network`; one of its own when there is none.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession | None = None) -> None:
+    def __init__(self, session: Network | None = None) -> None:
         self._session = session or network()
         self.begin()
 
     def begin(self) -> None:
         """Forget the recording before."""
-        self._hidden = np.zeros(_STATE, dtype=np.float32)
-        self._cell = np.zeros(_STATE, dtype=np.float32)
-        self._context = np.zeros(_CONTEXT, dtype=np.float32)
+        self._hidden = np.zeros(STATE, dtype=np.float32)
+        self._cell = np.zeros(STATE, dtype=np.float32)
+        self._context = np.zeros(CONTEXT, dtype=np.float32)
         self._rest: Samples = np.zeros(0, dtype=np.float32)
 
     def feed(self, samples: Samples) -> Probabilities:
@@ -74,10 +86,10 @@ class Voice:
 
     def _run(self, frames: npt.NDArray[np.float32]) -> Probabilities:
         found = []
-        for at in range(0, len(frames), _FRAMES_A_CALL):
-            block = frames[at : at + _FRAMES_A_CALL]
-            contexts = np.vstack((self._context, block[:-1, -_CONTEXT:]))
-            self._context = block[-1, -_CONTEXT:].copy()
+        for at in range(0, len(frames), FRAMES_A_CALL):
+            block = frames[at : at + FRAMES_A_CALL]
+            contexts = np.vstack((self._context, block[:-1, -CONTEXT:]))
+            self._context = block[-1, -CONTEXT:].copy()
             probabilities, self._hidden, self._cell = self._session.run(
                 ["speech_probs", "hn", "cn"],
                 {"input": np.hstack((contexts, block)), "h": self._hidden, "c": self._cell},

@@ -8,13 +8,12 @@ from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-import onnxruntime
-
 from seacod.asr.admission import Admission
 from seacod.asr.assembly import Assembly, SentenceWriter
 from seacod.asr.counting import RequestCounters
-from seacod.asr.decoder.voice import Voice, network
+from seacod.asr.decoder.voice import Voice
 from seacod.asr.hotword_lists import HotwordLists
+from seacod.asr.live.caged_voice import CagedNetwork
 from seacod.asr.live.microphone import Microphone
 from seacod.asr.live.session import LiveSession
 from seacod.asr.request import RecognitionRequest
@@ -56,7 +55,7 @@ class LiveSessions:
         self._counters = counters
         self._hotwords = hotwords
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-live")
-        self._network: asyncio.Future[onnxruntime.InferenceSession] | None = None
+        self._network = CagedNetwork()
         self.sessions = 0
 
     @asynccontextmanager
@@ -115,6 +114,7 @@ class LiveSessions:
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._network.close()
 
     def _count(self, change: int) -> None:
         self.sessions += change
@@ -131,8 +131,6 @@ class LiveSessions:
             )
 
     async def _voice(self) -> Voice:
-        """Voice activity for one microphone; the network is read once."""
-        loop = asyncio.get_running_loop()
-        if self._network is None:
-            self._network = asyncio.ensure_future(loop.run_in_executor(self._thread, network))
-        return Voice(await asyncio.shield(self._network))
+        """Voice activity for one microphone; all of them have one process."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._network.begin)
+        return Voice(self._network)
