@@ -172,7 +172,8 @@ import ast, os, sys
 NAMES = {
     "index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "no-index": "UV_NO_INDEX",
     "find-links": "UV_FIND_LINKS", "constraint": "UV_CONSTRAINT", "cert": "SSL_CERT_FILE",
-    "trusted-host": "UV_INSECURE_HOST", "proxy": "ALL_PROXY", "default-timeout": "UV_HTTP_TIMEOUT",
+    "trusted-host": "UV_INSECURE_HOST", "proxy": "ALL_PROXY", "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
 }
 for line in sys.stdin:
     key, _, value = line.rstrip().partition("=")
