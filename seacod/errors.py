@@ -112,6 +112,20 @@ class TooManyLogins(SeacodError):
     http_status = 429
 
 
+class ForeignPage(SeacodError):
+    """A page of another site asks for something that only our own may."""
+
+    code = "foreign_page"
+    http_status = 403
+
+
+class WrongHost(SeacodError):
+    """The request is for a name that the service does not have."""
+
+    code = "wrong_host"
+    http_status = 421
+
+
 class NotFound(SeacodError):
     """There is no such job, model or result."""
 
@@ -202,6 +216,42 @@ class StorageFull(SeacodError):
 
     code = "storage_full"
     http_status = 507
+
+
+class QuotaExceeded(SeacodError):
+    """As much of batches is kept as may be, of one client or of all."""
+
+    code = "quota_exceeded"
+    http_status = 507
+
+    @classmethod
+    def of_client(cls, kept_bytes: int, limit_bytes: int) -> QuotaExceeded:
+        """One client has too much.
+
+        Args:
+            kept_bytes: of its recordings.
+            limit_bytes: how much it may have.
+        """
+        return cls(
+            f"with this batch, more than {limit_bytes >> 20} MiB of your recordings would be kept, "
+            f"which is the limit ({kept_bytes >> 20} MiB are); wait until some are done, or delete "
+            "jobs that are over: DELETE /jobs/ID",
+            f"加上本批次，您保留的录音将超过 {limit_bytes >> 20} MiB 的上限（当前 "
+            f"{kept_bytes >> 20} MiB）；请等待任务完成，或删除已结束的任务：DELETE /jobs/编号",
+        )
+
+    @classmethod
+    def of_all(cls, limit_bytes: int) -> QuotaExceeded:
+        """All clients together have too much.
+
+        Args:
+            limit_bytes: how much they may have.
+        """
+        return cls(
+            f"with this batch, the service would keep more than {limit_bytes >> 20} MiB of "
+            "recordings, which is its limit; try again when others are done",
+            f"加上本批次，服务保留的录音将超过 {limit_bytes >> 20} MiB 的上限，请稍后重试",
+        )
 
 
 class CannotWrite(SeacodError):

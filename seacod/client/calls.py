@@ -95,6 +95,11 @@ def job(method: str, number: str, action: str = "") -> Call[Job]:
     return Call(method, f"/jobs/{number}{action}", lambda body: read_job(_json(body)))
 
 
+def deleted(number: str) -> Call[None]:
+    """A batch that is over goes."""
+    return Call("DELETE", f"/jobs/{number}", lambda body: None)
+
+
 def results(number: str) -> Call[bytes]:
     """What of a batch is finished."""
     return content(f"/jobs/{number}/results")

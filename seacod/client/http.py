@@ -130,7 +130,11 @@ class Client(_BaseClient):
 
     def cancel(self, number: str) -> Job:
         """Give up what of a batch has not finished."""
-        return self._ask(calls.job("DELETE", number))
+        return self._ask(calls.job("DELETE", number, "?only=open"))
+
+    def delete(self, number: str) -> None:
+        """Delete a batch that is over, with its recordings and results."""
+        self._ask(calls.deleted(number))
 
     def system(self) -> System:
         """The service at a glance."""

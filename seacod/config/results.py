@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from seacod.config.setting import Section, setting
+from seacod.config.setting import MIB, Section, setting
 
 
 class ResultSettings(Section, applies="live"):
@@ -39,6 +39,22 @@ class ResultSettings(Section, applies="live"):
     )
     max_files: int = setting(
         1_000, "Files in one batch", "单个批量任务的文件数上限", ge=1, le=100_000
+    )
+
+    max_bytes: int = setting(
+        65_536 * MIB,
+        "Recordings of batches kept on the disk, of all clients together (68719476736 is 64 GiB); "
+        "another batch is answered 507",
+        "磁盘上保留的批量录音总字节数上限（所有客户端合计），超出时新任务返回 507",
+        ge=1 * MIB,
+        le=1024 * 1024 * MIB,
+    )
+    max_client_bytes: int = setting(
+        16_384 * MIB,
+        "And those of one client (its key, login or address)",
+        "单个客户端（密钥、登录名或地址）的批量录音字节数上限",
+        ge=1 * MIB,
+        le=1024 * 1024 * MIB,
     )
 
     @field_validator("database")

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
+from seacod.config.results import ResultSettings
 from seacod.errors import InferenceFailed, NotReady, SeacodError
 from seacod.formats import full_json
 from seacod.jobs.database import said
@@ -148,6 +149,15 @@ class Jobs:
             if task is not None:
                 task.cancel()
         log.info("job_canceled", job=job)
+
+    async def check_room(self, client: str, more_bytes: int, limits: ResultSettings) -> None:
+        """See `JobStore.check_room`."""
+        await self._asked(lambda: self.store.check_room(client, more_bytes, limits))
+
+    async def delete(self, job: str) -> None:
+        """See `JobStore.delete`."""
+        await self._asked(lambda: self.store.delete(job))
+        log.info("job_deleted", job=job)
 
     async def retry(self, job: str) -> None:
         """See `JobStore.retry`; the work begins at once."""

@@ -13,9 +13,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, and_, select, update
+from sqlalchemy import Engine, and_, func, select, update
 
-from seacod.errors import Conflict
+from seacod.config.results import ResultSettings
+from seacod.errors import Conflict, QuotaExceeded
 from seacod.jobs import records
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
@@ -96,6 +97,26 @@ class JobStore:
                     for number, (name, size) in enumerate(named, 1)
                 ],
             )  # fmt: skip
+
+    def check_room(self, client: str, more_bytes: int, limits: ResultSettings) -> None:
+        """Whether so many bytes more of this client's recordings may be kept.
+
+        Raises:
+            QuotaExceeded: with them, there would be too many.
+        """
+        is_kept = files.c.state.in_(("waiting", "running", "failed", "poison"))
+        kept = (
+            select(func.coalesce(func.sum(files.c.size_bytes), 0))
+            .join(jobs, jobs.c.id == files.c.job)
+            .where(is_kept)
+        )
+        with self._database.begin() as connection:
+            theirs = int(connection.execute(kept.where(jobs.c.client == client)).scalar() or 0)
+            whole = int(connection.execute(kept).scalar() or 0)
+        if theirs + more_bytes > limits.max_client_bytes:
+            raise QuotaExceeded.of_client(theirs, limits.max_client_bytes)
+        if whole + more_bytes > limits.max_bytes:
+            raise QuotaExceeded.of_all(limits.max_bytes)
 
     # -- working ------------------------------------------------------------------------------
 
@@ -231,6 +252,23 @@ class JobStore:
             )
         self.blobs.drop_all(job)
         return running
+
+    def delete(self, job: str) -> None:
+        """Forget a job that is over, its recordings and its results.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it is not over.
+        """
+        with self._database.begin() as connection:
+            records.lock(connection, job)
+            if records.job(connection, job).finished is None:
+                raise Conflict(
+                    f"job {job} is not over; cancel it first", f"任务 {job} 尚未结束，请先取消"
+                )
+            connection.execute(files.delete().where(files.c.job == job))
+            connection.execute(jobs.delete().where(jobs.c.id == job))
+        self.blobs.forget(job)
 
     def retry(self, job: str) -> int:
         """Try again what has failed. What had ended the worker runs alone, and is set aside

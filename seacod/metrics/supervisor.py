@@ -33,6 +33,7 @@ class Present:
     memory_percent: float
     memory_bytes: dict[str, int]
     disk_free_bytes: int | None
+    jobs_bytes: int | None
     workers: int
     workers_serving: int
     spare_is_warm: bool
@@ -60,6 +61,10 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
     (
         "seacod_disk_free_bytes", "Free space where uploads go", None,
         lambda p: p.disk_free_bytes,
+    ),
+    (
+        "seacod_jobs_bytes", "What batches hold on the disk: recordings and results", None,
+        lambda p: p.jobs_bytes,
     ),
     (
         "seacod_workers", "Workers there are to be (supervisor.workers)", None,

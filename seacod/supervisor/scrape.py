@@ -42,6 +42,7 @@ def snapshot(
         memory_percent=memory.percent,
         memory_bytes=_memory(reports),
         disk_free_bytes=free_bytes(settings.paths.temp),
+        jobs_bytes=watches.housekeeping.jobs_bytes,
         workers=len(reports),
         workers_serving=sum(one.state is ServiceState.SERVING for one in reports),
         spare_is_warm=any(

@@ -24,6 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from seacod.system.acceptor import Acceptor
+from seacod.system.answer_headers import ANSWER_HEADERS
 from seacod.system.connections import Connection, Connections
 
 log = structlog.get_logger(__name__)
@@ -31,12 +32,14 @@ log = structlog.get_logger(__name__)
 # From the first byte of a connection, or of the next request on it, to the end of the head.
 HEAD_SECONDS = 10.0
 _HEAD_BYTES = 32 * 1024
+_HEAD_STEP_BYTES = 4 * 1024
 # A body comes at this rate at least, seen over this time; not while we are the slow ones.
 _BODY_BYTES_A_SECOND = 1024
 _BODY_LOOK_SECONDS = 30.0
 # Whoever takes nothing of an answer for so long has gone.
 _WRITE_SECONDS = 120.0
 _KEEP_ALIVE_SECONDS = 30
+_LINGER_SECONDS = 2.0
 # Chunks of a few bytes cost more than what is in them: so many lines may come in a body, and one
 # more for each so many bytes.
 _SPARE_LINES = 8192
@@ -47,6 +50,7 @@ _UNREAD_BYTES = 256 * 1024
 _quiet = logging.getLogger("seacod.http")
 _quiet.setLevel(logging.ERROR)
 
+_HEADERS = "".join(f"{name}: {value}\r\n" for name, value in ANSWER_HEADERS)
 _FULL = {
     "code": "too_many_connections",
     "message": "too many connections are open; try again in a few seconds",
@@ -80,6 +84,8 @@ class BoundedHttp(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._received = self._received_before = self._lines = 0
+        # Answered past uvicorn, and about to be closed.
+        self._is_over = False
 
     # -- asyncio.Protocol ---------------------------------------------------------------------
 
@@ -96,10 +102,12 @@ class BoundedHttp(H11Protocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        for at in range(0, len(data), _HEAD_BYTES):
-            if self.transport.is_closing():
-                return
-            self._take(data[at : at + _HEAD_BYTES])
+        at = 0
+        while at < len(data) and not self.transport.is_closing() and not self._is_over:
+            # h11 looks at the size of a head when it is not complete: so it sees it grow.
+            size = len(data) if self._is_answering else _HEAD_STEP_BYTES
+            self._take(data[at : at + size])
+            at += size
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
@@ -125,6 +133,9 @@ class BoundedHttp(H11Protocol):
         super().handle_events()
         # A pipelined request begins here, too, with no byte received.
         self._mark()
+
+    def send_400_response(self, msg: str) -> None:
+        self._say(400, {"error": {"code": "bad_request", "message": msg}})
 
     def on_response_complete(self) -> None:
         if self._place is not None:
@@ -207,12 +218,22 @@ class BoundedHttp(H11Protocol):
         phrase = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}[status]
         head = (
             f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(text)}\r\n{more}Connection: close\r\n\r\n"
+            f"Content-Length: {len(text)}\r\n{more}{_HEADERS}Connection: close\r\n\r\n"
         )
         if self._is_answering:
             self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.write(head.encode() + text)
-        self.transport.close()
+        if self._place is None or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        # Closed at once, a client that still sends would lose the answer.
+        self._is_over = True
+        self._stop_timers()
+        self._place.idle()
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -296,6 +317,7 @@ class BoundedServer(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                headers=list(ANSWER_HEADERS),
                 h11_max_incomplete_event_size=_HEAD_BYTES,
                 # Sound does not get smaller by it, and little becomes a lot.
                 ws_per_message_deflate=False,

@@ -16,6 +16,7 @@ from seacod.paths import Paths
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import Access
+from seacod.web.middleware.site import SiteGuard
 from seacod.web.readiness import Readiness
 from seacod.web.routes import health, jobs, live, login, no_page, openai, transcribe
 
@@ -52,6 +53,7 @@ def create_app(
             allow_headers=["Authorization", "X-API-Key", "Content-Type", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
+    app.add_middleware(SiteGuard, server=settings.server, access=settings.access)
     errors.install(app)
     routers = (
         health.router(service, readiness, paths),
@@ -62,7 +64,7 @@ def create_app(
     for routes in routers:
         transcribe.refuse_other_methods(routes)
         app.include_router(routes)
-    app.include_router(live.router(service, readiness, settings.access))
+    app.include_router(live.router(service, readiness))
     if logins.is_used:
         app.include_router(login.router(logins, root_path))
     if settings.server.page == "off":

@@ -257,6 +257,8 @@ class _Reading:
             raise FormParserError("a part has no name")
         self._name = options[b"name"].decode("utf-8", "replace")
         self._given = None if self._name in _TEXTS else _given_name(disposition, options)
+        if self._given is not None:
+            self._given = self._given.replace("\0", " ")
         if self._given is None:
             self._fields += 1
             if self._fields > _MAX_FIELDS:
@@ -293,7 +295,8 @@ class _Reading:
 
     def part_ends(self) -> None:
         if self._given is None:
-            text = hotword_formats.decoded(bytes(self._value))
+            # No database and no file system knows a NUL in a text.
+            text = hotword_formats.decoded(bytes(self._value)).replace("\0", " ")
             self.form.lists.setdefault(self._name, []).append(text)
             return
         self._pending.append(

@@ -14,7 +14,7 @@ from seacod.system.http_server import BoundedServer
 from seacod.worker.neighbours import Neighbours
 
 # The sentences of a recording of some hours, sent along when a microphone comes back.
-_MAX_WEBSOCKET_MESSAGE_BYTES = 2 << 20
+_MAX_WEBSOCKET_MESSAGE_BYTES = 1 << 20
 
 
 class Server(BoundedServer):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seacod.errors import Conflict, NotFound
+from seacod.config.results import ResultSettings
+from seacod.errors import Conflict, NotFound, QuotaExceeded
 from seacod.jobs.model import FileState, JobFile
 from seacod.jobs.opening import open_store
 from seacod.jobs.results import safe_name
@@ -240,3 +241,37 @@ def test_a_result_is_read_as_it_was_kept(store: JobStore) -> None:
     assert store.finish("1-a", claimed.file, FileState.DONE)
     assert store.blobs.read(claimed.file) == {"text": "你好，世界"}
     assert store.get("job")[0].finished is not None
+
+
+def test_what_is_kept_is_bounded_by_client_and_in_all(store: JobStore) -> None:
+    limits = ResultSettings(max_bytes=3 << 20, max_client_bytes=2 << 20)
+    accepted(store, "a", 2)
+    store.check_room("someone", (2 << 20) - 10, limits)
+    with pytest.raises(QuotaExceeded, match="your recordings"):
+        store.check_room("someone", (2 << 20) - 9, limits)
+    store.check_room("another", 2 << 20, limits)
+    with pytest.raises(QuotaExceeded, match="the service"):
+        store.check_room("another", 2 << 20, limits.model_copy(update={"max_bytes": 2 << 20}))
+    # What failed is kept for another try, what is done is not.
+    store.own("1-x")
+    for state, kept in ((FileState.FAILED, 10), (FileState.DONE, 5)):
+        claimed = store.claim("1-x", 0)
+        assert claimed is not None
+        assert store.finish("1-x", claimed.file, state)
+        store.check_room("someone", (2 << 20) - kept, limits)
+        with pytest.raises(QuotaExceeded):
+            store.check_room("someone", (2 << 20) - kept + 1, limits)
+    store.delete("a")
+    store.check_room("someone", 2 << 20, limits)
+
+
+def test_a_job_that_is_over_can_be_deleted_and_no_other(store: JobStore) -> None:
+    accepted(store, "a", 1)
+    with pytest.raises(Conflict):
+        store.delete("a")
+    store.cancel("a")
+    store.delete("a")
+    for ask in (store.get, store.delete, store.cancel):
+        with pytest.raises(NotFound):
+            ask("a")
+    assert not store.blobs.incoming("a").exists()

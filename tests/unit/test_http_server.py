@@ -17,11 +17,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from seacod.config.server import ServerSettings
 from seacod.supervisor.sockets.listener import bind
 from seacod.system import http_server
 from seacod.system.addresses import AddressSet
 from seacod.system.connections import Connections
 from seacod.system.http_server import BoundedServer
+from seacod.worker.serving import Server
 
 PATIENCE = 30.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -353,6 +355,35 @@ def test_frames_that_are_no_message_end_the_websocket(
             while len(connections):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             client.writer.close()
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("proxies", "seen"), [("", "127.0.0.1 http"), ("10.0.0.1", "127.0.0.1 http"),
+                          ("127.0.0.0/8", "9.9.9.9 https")],
+)  # fmt: skip
+def test_who_asks_is_what_a_named_proxy_says_and_nobody_else(
+    listening: socket.socket, proxies: str, seen: str
+) -> None:
+    async def who(request: Request) -> Response:
+        assert request.client is not None
+        return PlainTextResponse(f"{request.client.host} {request.url.scheme}")
+
+    async def story() -> None:
+        app = Starlette(routes=[Route("/", who)])
+        server = Server(app, listening, None, ServerSettings(trusted_proxies=proxies))
+        serving = asyncio.ensure_future(server.serve())
+        client = await Client.to(
+            listening,
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 9.9.9.9\r\n"
+            b"X-Forwarded-Proto: https\r\n\r\n",
+        )
+        assert (await client.answer()).endswith(b"\r\n" + seen.encode())
+        client.writer.close()
+        await server.stop_accepting()
+        server.should_exit = server.force_exit = True
+        await serving
 
     run(story())
 

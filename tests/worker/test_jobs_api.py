@@ -87,9 +87,18 @@ def test_a_batch_can_be_canceled(client: httpx.Client) -> None:
     assert answer.status_code == 200
     assert answer.json()["state"] == "canceled"
     assert "waiting" not in answer.json()["counts"]
-    again = client.delete(f"/jobs/{job}")
+    again = client.delete(f"/jobs/{job}", params={"only": "open"})
     assert again.status_code == 409
     assert again.json()["error"]["code"] == "conflict"
+
+
+def test_a_batch_that_is_over_can_be_deleted(client: httpx.Client, live: Service) -> None:
+    job = submit(client, ("a.flac", sounds.SPEECH.read_bytes()), ("b.wav", b"no sound"))["job"]
+    finished(client, job)
+    assert client.delete(f"/jobs/{job}").json()["state"] == "deleted"
+    assert client.get(f"/jobs/{job}").status_code == 404
+    assert client.get(f"/jobs/{job}/results").status_code == 404
+    assert not (live.directory / "state" / "jobs" / job).exists()
 
 
 def test_what_is_no_batch_is_refused(client: httpx.Client, live: Service) -> None:

@@ -193,7 +193,7 @@ def test_it_ends_where_the_longest_recording_does(live: Service) -> None:
 
 def test_a_page_from_elsewhere_may_not_listen(live: Service) -> None:
     with microphone(live, origin="http://evil.example") as mic:
-        assert mic.wait_for("error")["error"]["status"] == 400
+        assert mic.wait_for("error")["error"]["status"] == 403
     with microphone(live, origin=live.url) as mic:
         assert mic.start()["type"] == "ready"
 

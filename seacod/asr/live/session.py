@@ -134,6 +134,12 @@ class LiveSession:
             raise BadRequest(
                 "sound: 16-bit samples have an even number of bytes", "音频数据长度须为偶数字节"
             )
+        # A message may hold minutes: never more than a second of it is sound in memory.
+        step = 2 * self._microphone.rate
+        for at in range(0, len(sound), step):
+            await self._feed_some(sound[at : at + step])
+
+    async def _feed_some(self, sound: bytes) -> None:
         await self._has_room.wait()
         self._request.decoded_seconds += len(sound) / 2 / self._microphone.rate
         for piece in await self._on_thread(lambda: self._microphone.feed(sound)):

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from seacod.asr.admission import Admission
 from seacod.asr.assembly import Assembly, SentenceWriter
@@ -106,7 +107,10 @@ class LiveSessions:
             self._counters.failure(ROUTE, error, time.monotonic() - began)
             raise
         if session.transcript is not None:
-            self._counters.success(ROUTE, session.transcript, session.transcript.processing_seconds)
+            # What the sessions before it heard, they have counted.
+            heard = max(0.0, session.transcript.duration_seconds - offset_seconds)
+            own = replace(session.transcript, duration_seconds=heard)
+            self._counters.success(ROUTE, own, own.processing_seconds)
 
     def limit(self, limits: LimitSettings) -> None:
         """New limits, for sessions from now on."""

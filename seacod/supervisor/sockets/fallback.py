@@ -16,6 +16,7 @@ from importlib import resources
 
 from seacod.supervisor.sockets.listener import Listener
 from seacod.system.acceptor import Acceptor
+from seacod.system.answer_headers import ANSWER_HEADERS
 from seacod.system.connections import Connections, most_connections
 
 _HEAD_LIMIT_BYTES = 16 * 1024
@@ -24,6 +25,8 @@ _HEAD_TIMEOUT_SECONDS = 5.0
 # at once would send RST, and the client would never see the answer.
 _LINGER_SECONDS = 15.0
 _MAX_CONNECTIONS = 512
+
+_HEADERS = "".join(f"{name}: {value}\r\n" for name, value in ANSWER_HEADERS)
 
 _REASONS = {
     "starting": ("The model is loading.", "正在加载模型。"),
@@ -151,7 +154,8 @@ class Fallback:
         start = (
             "HTTP/1.1 503 Service Unavailable\r\n"
             f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-            f"Retry-After: {retry}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+            f"Retry-After: {retry}\r\nCache-Control: no-store\r\n{_HEADERS}"
+            "Connection: close\r\n\r\n"
         )
         return start.encode() + (b"" if method == "HEAD" else body)
 

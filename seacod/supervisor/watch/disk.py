@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
@@ -21,6 +24,8 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 10.0
 # The level must be left by this share before it counts as over.
 _CLEAR_MARGIN = 0.1
+# What batches hold is counted so often.
+_COUNT_SECONDS = 60.0
 
 
 class Housekeeping:
@@ -41,11 +46,15 @@ class Housekeeping:
         heartbeats: TaskHeartbeats,
     ) -> None:
         self._directory = settings.paths.temp
+        self._jobs = settings.paths.jobs
         self._settings = settings
         self._deduplicator = deduplicator
         self._on_swept = on_swept
         self._heartbeats = heartbeats
         self.free_bytes: int | None = None
+        self._count_at = 0.0
+        # What batches hold: recordings and results.
+        self.jobs_bytes: int | None = None
 
     async def run(self) -> None:
         """Sweep and watch until cancelled. The first sweep comes at once: what a dead service left
@@ -73,7 +82,8 @@ class Housekeeping:
             )  # fmt: skip
 
     async def _look_at_free_space(self, settings: StorageSettings) -> None:
-        free = await asyncio.to_thread(free_bytes, self._directory)
+        await self._count_jobs()
+        free = await asyncio.to_thread(self._least_free)
         if free is None:
             return
         if settings.free_warn_bytes and free < settings.free_warn_bytes:
@@ -82,10 +92,23 @@ class Housekeeping:
                     sweeper.make_room, self._directory, settings.free_warn_bytes - free
                 )
             )
-            free = await asyncio.to_thread(free_bytes, self._directory) or free
+            free = await asyncio.to_thread(self._least_free) or free
         self.free_bytes = free
         self._level("disk_low", free, settings.free_warn_bytes)
         self._level("disk_full", free, settings.free_refuse_bytes)
+
+    def _least_free(self) -> int | None:
+        """Of the file systems that uploads and batches lie on; often it is one."""
+        found = [free_bytes(place) for place in (self._directory, self._jobs)]
+        return min((free for free in found if free is not None), default=None)
+
+    async def _count_jobs(self) -> None:
+        if time.monotonic() < self._count_at:
+            return
+        began = time.monotonic()
+        self.jobs_bytes = await asyncio.to_thread(_size_of, self._jobs)
+        # Counting takes a hundredth of the time at most.
+        self._count_at = time.monotonic() + max(_COUNT_SECONDS, 100 * (time.monotonic() - began))
 
     def _level(self, kind: str, free: int, limit: int) -> None:
         key, mib = str(self._directory), free >> 20
@@ -95,10 +118,22 @@ class Housekeeping:
             log.warning(kind, directory=key, free_mib=mib, limit_mib=limit >> 20)
             self._deduplicator.raised(
                 kind,
-                f"{mib} MiB are free for uploads, the limit is {limit >> 20} MiB.",
-                f"上传目录所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB。",
+                f"{mib} MiB are free for uploads, the limit is {limit >> 20} MiB; batches hold "
+                f"{(self.jobs_bytes or 0) >> 20} MiB in {self._jobs}.",
+                f"上传目录所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB；批量任务占用 "
+                f"{(self.jobs_bytes or 0) >> 20} MiB（{self._jobs}）。",
                 key=key,
             )
         elif not limit or free > limit * (1 + _CLEAR_MARGIN):
             english, chinese = f"{mib} MiB are free again.", f"剩余空间已恢复到 {mib} MiB。"
             self._deduplicator.cleared(kind, english, chinese, key=key)
+
+
+def _size_of(top: Path) -> int:
+    """Bytes of all files below a directory; of what goes meanwhile, nothing. Blocking."""
+    total = 0
+    for directory, _, names in os.walk(top):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(directory, name)).st_size
+    return total

@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from seacod.asr.service import TranscriptionService
-from seacod.errors import BadRequest, Conflict
+from seacod.errors import BadRequest, Conflict, NotFound
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Job, JobFile
 from seacod.jobs.results import write_zip
@@ -47,7 +47,8 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
 
     @routes.post(ROUTE, status_code=202, summary="Send a batch of recordings", openapi_extra=_FORM)
     async def batch(request: Request) -> Response:
-        jobs = gate.open()
+        jobs, client = gate.open(), client_of(request)
+        await jobs.check_room(client, 0, gate.results())
         # 128 bits: whoever knows the address of a job may see it.
         job = secrets.token_hex(16)
         directory = jobs.store.blobs.incoming(job)
@@ -77,7 +78,8 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
                 unpacking, _unpacked, directory, uploads, bounds
             )
             hotwords = form.fields.get("hotwords", "")
-            await jobs.accept(job, client_of(request), hotwords, named)
+            await jobs.check_room(client, sum(size for _, size in named), gate.results())
+            await jobs.accept(job, client, hotwords, named)
             is_accepted = True
         finally:
             if not is_accepted:
@@ -103,7 +105,12 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
                 f"nothing of job {job} is finished yet; ask GET /jobs/{job}", f"任务 {job} 尚无结果"
             )
         # Not on the thread of the store, where files are claimed and finished meanwhile.
-        path = await asyncio.to_thread(_zipped, paths.temp, jobs.store, files)
+        try:
+            path = await asyncio.to_thread(_zipped, paths.temp, jobs.store, files)
+        except FileNotFoundError:
+            raise NotFound(
+                f"job {job[:40]!r} was deleted meanwhile", f"任务 {job[:40]} 已被删除"
+            ) from None
         return FileResponse(
             path,
             media_type="application/zip",
@@ -111,10 +118,19 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
             background=BackgroundTask(os.unlink, path),
         )
 
-    @routes.delete("/jobs/{job}", summary="Cancel what has not finished")
-    async def cancel(request: Request, job: str) -> dict[str, Any]:
+    @routes.delete(
+        "/jobs/{job}",
+        summary="Cancel what has not finished; delete a job that is over, unless only=open",
+    )
+    async def cancel(request: Request, job: str, only: str = "") -> dict[str, Any]:
         jobs = gate.open()
-        await jobs.cancel(job)
+        try:
+            await jobs.cancel(job)
+        except Conflict:
+            if only == "open":
+                raise
+            await jobs.delete(job)
+            return {"job": job, "state": "deleted"}
         return await _state(jobs, job)
 
     @routes.post("/jobs/{job}/retry", summary="Try again what has failed")

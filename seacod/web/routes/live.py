@@ -21,7 +21,6 @@ import contextlib
 import json
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter
@@ -31,8 +30,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.live.sessions import ROUTE
 from seacod.asr.service import TranscriptionService
-from seacod.config.access import AccessSettings
-from seacod.errors import BadRequest, ClientGone, NotReady, SeacodError
+from seacod.errors import (
+    BadRequest,
+    ClientGone,
+    InferenceFailed,
+    NotReady,
+    QueueFull,
+    SeacodError,
+)
 from seacod.formats import full_json, registry
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
@@ -42,8 +47,13 @@ from seacod.web.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 
-# A client that sends nothing for so long has gone without a word.
+# A client that sends nothing for so long has gone without a word; one that has not begun sooner.
 _SILENT_SECONDS = 60.0
+_START_SECONDS = 10.0
+# Connections that have not begun hold messages, too: so many beside those that may go on.
+_STARTING = 16
+# No recording is so long (seconds); what is added up would never come down again.
+_LONGEST_SECONDS = 1e6
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and IANA's registry beside it.
 _NORMAL, _POLICY, _SERVICE_RESTART = 1000, 1008, 1012
 
@@ -51,20 +61,20 @@ _NORMAL, _POLICY, _SERVICE_RESTART = 1000, 1008, 1012
 class Sentence(BaseModel):
     """A sentence of an earlier session; times in seconds."""
 
-    start: float = Field(ge=0, allow_inf_nan=False)
-    end: float = Field(ge=0, allow_inf_nan=False)
+    start: float = Field(ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
+    end: float = Field(ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
     text: str = Field(max_length=4000)
-    confidence: float | None = Field(None, ge=0, le=1)
+    confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
 
 
 class Start(BaseModel):
     """The first message."""
 
     type: str = Field(pattern="^start$")
-    sample_rate: int = 16_000
+    sample_rate: int = Field(16_000, ge=1, le=1_000_000)
     hotwords: str = Field("", max_length=64 * 1024)
     also: str = Field("", max_length=100)
-    offset_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    offset_seconds: float = Field(0.0, ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
     before: list[Sentence] = Field(default_factory=list, max_length=50_000)
 
 
@@ -72,32 +82,40 @@ class _Moved(NotReady):
     """The worker is being replaced; another one goes on."""
 
 
-def router(
-    service: TranscriptionService, readiness: Readiness, access: AccessSettings
-) -> APIRouter:
+def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
     """The route of one worker."""
     routes = APIRouter()
+    here: set[WebSocket] = set()
 
     @routes.websocket(ROUTE)
     async def live(socket: WebSocket) -> None:
         request_id = secrets.token_hex(8)
         await socket.accept()
+        here.add(socket)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 code = _NORMAL
                 try:
-                    _check_origin(socket, access)
+                    if len(here) > service.limits.live_sessions + _STARTING:
+                        raise _too_many(len(here) - 1)
                     await _Connection(socket, service, readiness, request_id).run()
                 except (ClientGone, _Moved):
                     raise
                 except SeacodError as error:
                     await _tell(socket, {"type": "error", **errors.said(error, request_id)})
                     code = _POLICY
+                except Exception:
+                    log.exception("live_broke")
+                    broke = InferenceFailed.unforeseen()
+                    await _tell(socket, {"type": "error", **errors.said(broke, request_id)})
+                    code = _POLICY
                 await _close(socket, code)
             except _Moved:
                 await _close(socket, _SERVICE_RESTART)
             except ClientGone:
                 log.info("live_client_gone")
+            finally:
+                here.discard(socket)
 
     return routes
 
@@ -148,9 +166,9 @@ class _Connection:
             await _tell(self._socket, {"type": "done", **body, **ended})
 
     async def _start(self) -> Start:
-        message = await self._receive(_SILENT_SECONDS)
+        message = await self._receive(_START_SECONDS)
         try:
-            return Start.model_validate_json(message.get("text") or "")
+            start = Start.model_validate_json(message.get("text") or "")
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the message"
@@ -160,6 +178,14 @@ class _Connection:
                 f"首条消息有误（{where}），应为 JSON 文本，例如"
                 ' {"type": "start", "sample_rate": 16000}',
             ) from None
+        limit = self._service.limits.max_audio_seconds
+        if start.offset_seconds > limit:
+            raise BadRequest(
+                f"offset_seconds: {start.offset_seconds:g} is more than the longest recording, "
+                f"{limit:g} s",
+                f"offset_seconds：{start.offset_seconds:g} 超过录音最长时长 {limit:g} 秒",
+            )
+        return start
 
     async def _take_sound(self, session: LiveSession, telling: asyncio.Future[None]) -> bool:
         """Take sound until "stop" (False), or until the recording is as long as it may be (True).
@@ -221,6 +247,13 @@ class _Connection:
                 )
 
 
+def _too_many(count: int) -> QueueFull:
+    return QueueFull(
+        f"{count} microphones are connected already, which is the limit; try again in a moment",
+        f"已有 {count} 路麦克风连接，达到上限；请稍后重试",
+    )
+
+
 def _check_stop(text: str) -> None:
     """
     Raises:
@@ -235,26 +268,6 @@ def _check_stop(text: str) -> None:
             'after the start come binary messages with sound, then {"type": "stop"}',
             '开始之后应发送二进制音频数据，最后发送 {"type": "stop"}',
         )
-
-
-def _check_origin(socket: WebSocket, access: AccessSettings) -> None:
-    """A browser sends along where a page is from, and a login to whatever page asks: only our own
-    page may use it here. Programs send no origin.
-
-    Raises:
-        BadRequest: the page belongs to another site.
-    """
-    origin = socket.headers.get("origin")
-    allowed = access.cors_origins.split()
-    if origin is None or "*" in allowed or origin in allowed:
-        return
-    if urlsplit(origin).netloc == socket.headers.get("host", ""):
-        return
-    raise BadRequest(
-        "this page does not belong to the service; the operator can allow its address in "
-        "access.cors_origins (a proxy has to pass on the header Host)",
-        "该页面来源未被允许，请管理员设置 access.cors_origins；反向代理需传递 Host 请求头",
-    )
 
 
 async def _close(socket: WebSocket, code: int) -> None:

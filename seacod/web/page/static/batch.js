@@ -190,7 +190,7 @@ export function start() {
     submit();
   });
   at("sc-batch-stop").addEventListener("click", () => sending?.abort());
-  at("sc-job-cancel").addEventListener("click", () => change("", "DELETE"));
+  at("sc-job-cancel").addEventListener("click", () => change("?only=open", "DELETE"));
   at("sc-job-retry").addEventListener("click", () => change("/retry", "POST"));
   at("sc-job-link").addEventListener("click", async () => {
     await copy(location.href);
