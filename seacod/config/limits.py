@@ -92,6 +92,15 @@ class LimitSettings(Section, applies="live"):
         ge=16 * MIB,
         le=64 * 1024 * MIB,
     )
+    memory_growth_bytes: int = setting(
+        2048 * MIB,
+        "A worker that has grown by more than this since it began to serve refuses new work with "
+        "503 until what is inside is done; 0 for never. MemoryMax= of the unit stands behind it",
+        "识别进程自就绪后内存增长超过该字节数时，以 503 拒绝新任务，直到在途任务完成；0 表示关闭。"
+        "其后还有服务单元的 MemoryMax= 兜底",
+        ge=0,
+        le=1024 * 1024 * MIB,
+    )
     decoded_cache_bytes: int = setting(
         64 * MIB,
         "Decoded recordings kept in case the same file comes again; 0 for none",

@@ -27,6 +27,7 @@ from seacod.web.middleware.disk_guard import guarded
 from seacod.web.readiness import Readiness
 from seacod.worker.control import ControlChannel
 from seacod.worker.drain import Drain
+from seacod.worker.memory import MemoryGuard
 from seacod.worker.neighbours import Neighbours
 from seacod.worker.startup import Preparation
 from seacod.worker.traffic import Traffic
@@ -80,6 +81,7 @@ class WorkerApplication:
         self._readiness = Readiness()
         self._traffic = Traffic(self._readiness)
         self._drain = Drain(self._readiness, self._traffic)
+        self._memory = MemoryGuard(lambda: self._settings.limits, self._is_busy)
         self._preparation = Preparation(settings, paths, control.send_stage)
         self._jobs_gate = JobsGate(
             lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
@@ -138,6 +140,7 @@ class WorkerApplication:
         jobs = await self._take_up_jobs(service)
         if self._neighbours is not None:
             self._neighbours.join(self._traffic, service)
+        self._memory.begin()
         serving = asyncio.ensure_future(self._server.serve())
         draining = asyncio.ensure_future(self._drain.asked.wait())
         canary = asyncio.ensure_future(self._run_canary(service))
@@ -190,7 +193,7 @@ class WorkerApplication:
         )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
         return Server(
-            self._traffic.around(RequestIds(whole)),
+            self._traffic.around(RequestIds(self._memory.around(whole))),
             self._listener,
             self._neighbours,
             self._settings.server,
@@ -260,6 +263,10 @@ class WorkerApplication:
             # Nothing was promised to anybody yet.
             os._exit(EX_OK)
         self._drain.ask(timeout_seconds)
+
+    def _is_busy(self) -> bool:
+        service = self._service
+        return service is not None and bool(service.load().in_flight or service.live.sessions)
 
     def _report(self, since_seconds: float) -> protocol.Beat:
         if self._service is None:
