@@ -1,0 +1,1 @@
+"""What `tools/attack.py` sends, and how."""

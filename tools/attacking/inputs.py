@@ -1,0 +1,338 @@
+"""The inputs: those that have hurt a service, and mutations of ordinary ones."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import random
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from attacking import wire
+from attacking.wire import Target
+from seacod.models.examples import EXAMPLES, examples
+
+_MIB = 1 << 20
+_PATIENCE_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Something to send: `send` gives the status of the answer, or how it ended otherwise."""
+
+    name: str
+    send: Callable[[Target], str]
+    weight: int = 1
+
+
+def request(name: str, make: Callable[[Target], bytes]) -> Input:
+    return Input(name, lambda target: wire.exchange(target, make(target))[0])
+
+
+def upload(name: str, path: str, content: bytes, file_name: str = "a.wav") -> Input:
+    field = "file" if path == "/transcribe" else "files"
+    body = wire.form((f'name="{field}"; filename="{file_name}"', content))
+    return request(name, lambda target: wire.post(target, path, body))
+
+
+def known(chance: random.Random) -> Iterator[Input]:
+    """One or more of each kind that got through once."""
+    yield from _archives()
+    yield from _forms()
+    yield from _empty_parts()
+    yield from _heads()
+    yield from _strangers()
+    yield from _connections()
+    yield from _microphones()
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+def _archives() -> Iterator[Input]:
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED):
+        yield upload(f"zip of method {method}", "/batch_transcribe", _bomb(method), "b.zip")
+    yield upload("zip with many entries", "/batch_transcribe", _many_entries(400_000), "m.zip")
+    junk = b"RIFF\xff\xff\xff\xffWAVE" + (b"junk" + bytes(4)) * 3_000_000
+    yield upload("zip of empty chunks", "/batch_transcribe", _packed(*[junk] * 3), "j.zip")
+    nested = _packed(_packed(_packed(b"x" * 1000)))
+    yield upload("zip in a zip", "/batch_transcribe", nested, "n.zip")
+    lying = bytearray(_packed(b"x" * 1000))
+    at = lying.index(b"PK\x01\x02")
+    struct.pack_into("<LL", lying, at + 20, 0xFFFFFFFF, 0xFFFFFFFF)
+    yield upload("zip that lies about sizes", "/batch_transcribe", bytes(lying), "l.zip")
+
+
+def _bomb(method: int) -> bytes:
+    target = io.BytesIO()
+    with (
+        zipfile.ZipFile(target, "w", method) as archive,
+        archive.open("a.wav", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(256):
+            entry.write(bytes(_MIB))
+    return target.getvalue()
+
+
+def _packed(*contents: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(f"{number}.wav", content)
+    return target.getvalue()
+
+
+def _many_entries(count: int) -> bytes:
+    whole = _packed(b"")
+    end = whole.index(b"PK\x05\x06")
+    start = whole.index(b"PK\x01\x02")
+    directory = whole[start:end] * count
+    return (
+        whole[:start]
+        + directory
+        + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), start, 0)
+    )
+
+
+def _forms() -> Iterator[Input]:
+    field = ('name="hotwords"', b"x" * 65_000)
+    many = wire.form(*[field] * 500)
+    yield request("a field again and again", lambda target: wire.post(target, "/transcribe", many))
+    small = wire.form(*[('name="a"', b"")] * 100_000)
+    yield request("many small parts", lambda target: wire.post(target, "/transcribe", small))
+    head = b"--x\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(50_000))
+    yield request("many headers of a part", lambda target: wire.post(target, "/transcribe", head))
+    long = b"--x\r\nX: " + b"1" * (4 * _MIB)
+    yield request("a long header of a part", lambda target: wire.post(target, "/transcribe", long))
+    chunks = b"1\r\nx\r\n" * 200_000 + b"0\r\n\r\n"
+    kind = ("Content-Type: multipart/form-data; boundary=x", "Transfer-Encoding: chunked")
+    yield request(
+        "chunks of a byte", lambda target: target.head("POST", "/transcribe", *kind) + chunks
+    )
+    for length in (70, 71, 256, 10_000):
+        boundary = "b" * length
+        body = wire.form(('name="file"; filename="a"', b"x"), boundary=boundary)
+        yield request(
+            f"a boundary of {length}",
+            lambda target, b=boundary, body=body: wire.post(
+                target, "/transcribe", body, boundary=b
+            ),
+        )
+    star = wire.form(("name=\"file\"; filename*=UTF-8''%E4%BC%9A.wav", b"no sound"))
+    yield request("filename* alone", lambda target: wire.post(target, "/transcribe", star))
+    for name in ("=cmd|x", '=HYPERLINK(\\"http://x\\")', "../../etc/passwd", "a\0b", "x" * 5000):
+        yield upload("a name", "/batch_transcribe", b"no sound", name)
+
+
+# -- time -----------------------------------------------------------------------------------------
+
+
+def _empty_parts() -> Iterator[Input]:
+    count = 3_000_000
+    bodies = {
+        "wav": b"RIFF\xff\xff\xff\xffWAVE" + (b"junk" + bytes(4)) * count,
+        "mp4": b"\0\0\0\x14ftypM4A \0\0\0\0M4A " + b"\0\0\0\x08free" * count,
+        "aiff": b"FORM\xff\xff\xff\xfeAIFF" + (b"JUNK" + bytes(4)) * count,
+        "caf": b"caff\0\1\0\0" + (b"free" + bytes(8)) * (count // 2),
+        "avi": b"RIFF\xff\xff\xff\xffAVI " + (b"JUNK" + bytes(4)) * count,
+        "mkv": b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x01"
+        + b"\xff" * 7
+        + b"\xec\x80" * (2 * count),
+        "ogg": (b"OggS\0\0" + bytes(8) + b"\1\0\0\0" + bytes(8) + b"\0") * (count // 4),
+    }
+    for name, body in bodies.items():
+        yield upload(f"{name} of empty parts", "/transcribe", body, f"a.{name}")
+
+
+# -- requests -------------------------------------------------------------------------------------
+
+
+def _heads() -> Iterator[Input]:
+    yield request("a long head", lambda t: t.head("GET", "/", "X: " + "1" * 200_000))
+    yield request("many headers", lambda t: t.head("GET", "/", *["X: 1"] * 50_000))
+    yield request("a long path", lambda t: t.head("GET", "/" + "a" * 200_000))
+    yield request("a long query", lambda t: t.head("GET", "/health?" + "a=1&" * 10_000))
+    yield request("cookies", lambda t: t.head("GET", "/health", "Cookie: " + "a=1; " * 5_000))
+    yield request("no HTTP", lambda t: os.urandom(5_000))
+    basic = base64.b64encode("é:é".encode("latin-1")).decode()
+    for header in ("Authorization: Basic éé", f"Authorization: Basic {basic}", "Range: bytes=-1"):
+        yield request("odd headers", lambda t, h=header: t.head("GET", "/system", h))
+
+
+def _strangers() -> Iterator[Input]:
+    body = wire.form(('name="file"; filename="a"', b"x"))
+    for header in ("Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Origin: null"):
+        yield request(
+            "a page elsewhere",
+            lambda t, h=header: wire.post(t, "/transcribe", body, h),
+        )
+    yield request(
+        "another name",
+        lambda t: b"GET /system HTTP/1.1\r\nHost: rebind.example\r\nConnection: close\r\n\r\n",
+    )
+
+
+# -- connections ----------------------------------------------------------------------------------
+
+
+def _connections() -> Iterator[Input]:
+    halves = (b"", b"GET / HT", b"POST /transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+    for to_metrics in (False, True):
+        for half in halves:
+            yield Input("held connections", _holding(half, 200, to_metrics=to_metrics), 200)
+    unfinished = (
+        b"POST /transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    )
+    yield Input("held uploads", _holding(unfinished, 200), 200)
+    pipelined = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 200
+    yield Input("pipelined requests", _holding(pipelined, 10), 10)
+
+
+def _holding(sent: bytes, count: int, *, to_metrics: bool = False) -> Callable[[Target], str]:
+    def send(target: Target) -> str:
+        with contextlib.ExitStack() as stack:
+            for _ in range(count):
+                with contextlib.suppress(OSError):
+                    one = stack.enter_context(target.connect(5.0, to_metrics=to_metrics))
+                    one.sendall(sent)
+        return "held"
+
+    return send
+
+
+# -- microphones ----------------------------------------------------------------------------------
+
+
+def _microphones() -> Iterator[Input]:
+    start = json.dumps({"type": "start", "sample_rate": 16000})
+    for changed in (
+        {"offset_seconds": 1e308, "also": "srt"}, {"offset_seconds": -1}, {"sample_rate": 10**400},
+        {"before": [{"start": 1e308, "end": 0, "text": "x"}]}, {"hotwords": "x" * 70_000},
+    ):  # fmt: skip
+        text = json.dumps({"type": "start", "sample_rate": 16000, **changed})
+        yield Input("numbers of a microphone", _talking(_frame(text.encode(), 1)))
+    yield Input("depth", _talking(_frame(b"[" * 100_000, 1)))
+    sound = _frame(start.encode(), 1) + _frame(bytes(900_000), 2) * 8
+    for _ in range(4):
+        yield Input("big messages", _talking(sound))
+    yield Input(
+        "a message too big", _talking(_frame(start.encode(), 1) + _frame(bytes(9 * _MIB), 2))
+    )
+    yield Input("pings", _talking(_frame(b"p" * 125, 9) * 20_000))
+    yield Input(
+        "empty fragments", _talking(b"\x01\x80" + bytes(4) + (b"\0\x80" + bytes(4)) * 500_000)
+    )
+    yield Input("no frames", _talking(os.urandom(5_000)))
+
+
+def _frame(body: bytes, kind: int) -> bytes:
+    """A whole message, masked with zeros."""
+    length = len(body)
+    head = bytes([0x80 | kind])
+    if length < 126:
+        head += bytes([0x80 | length])
+    elif length < 1 << 16:
+        head += b"\xfe" + struct.pack(">H", length)
+    else:
+        head += b"\xff" + struct.pack(">Q", length)
+    return head + bytes(4) + body
+
+
+def _talking(frames: bytes) -> Callable[[Target], str]:
+    def send(target: Target) -> str:
+        upgrade = target.head(
+            "GET", "/live", "Connection: Upgrade", "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+            "Sec-WebSocket-Extensions: permessage-deflate",
+        )  # fmt: skip
+        with contextlib.suppress(OSError), target.connect(20.0) as connection:
+            connection.sendall(upgrade)
+            if b" 101 " not in connection.recv(4096):
+                return "no microphone"
+            with contextlib.suppress(OSError):
+                connection.sendall(frames)
+                connection.recv(65536)
+            return "microphone"
+        return "cut"
+
+    return send
+
+
+# -- mutations ------------------------------------------------------------------------------------
+
+_PATHS = ("/", "/health", "/system", "/transcribe", "/batch_transcribe", "/jobs/x",
+          "/jobs/x/results", "/v1/audio/transcriptions", "/v1/models", "/openapi.json",
+          "/gradio_api/run/predict", "/gradio_api/upload", "/file=/etc/passwd", "/ui/../../etc/passwd", "/live", "/config",
+          "/metrics", "/%00", "/transcribe?format=srt&stream=true", "/jobs/x?only=open",
+          "/gradio_api/queue/join", "//etc/passwd", "/assets/x")  # fmt: skip
+_PIECES = (b"\0", b"\r\n", b"\n", b"\xff", b"%00", b"../", b"'", b'"', b"{{7*7}}", b": ", b"=",
+           b"Content-Length: 5", b"Transfer-Encoding: chunked", b"-1", b"1e308", b"NaN",
+           b"9" * 400, b"A" * 5_000, b"--x--", b"filename*=", "会议".encode())  # fmt: skip
+
+
+def mutated(chance: random.Random, count: int) -> Iterator[Input]:
+    """So many ordinary requests and recordings with something wrong in them."""
+    recordings = [(EXAMPLES / one["file"]).read_bytes() for one in examples()[:3]]
+    for _ in range(count):
+        seed = chance.random()
+        if chance.random() < 0.2:
+            yield _mutated_recording(random.Random(seed), chance.choice(recordings))
+        else:
+            yield _mutated_request(random.Random(seed))
+
+
+def _mutated_request(chance: random.Random) -> Input:
+    path, method = chance.choice(_PATHS), chance.choice(("GET", "POST", "DELETE", "PUT", "HEAD"))
+    body = wire.form(
+        ('name="file"; filename="a.wav"', chance.randbytes(chance.randrange(200))),
+        ('name="format"', chance.choice((b"json", b"srt", b"nonsense", b"1"))),
+        (
+            'name="hotwords"',
+            chance.choice((b"", b"x y", b"http://127.0.0.1:1/x", b"/etc/passwd.txt")),
+        ),
+        ('name="temperature"', chance.choice((b"1", b"NaN", b"1e999", b"-"))),
+    )
+
+    def make(target: Target) -> bytes:
+        if method in ("POST", "PUT"):
+            whole = wire.post(target, path, body)
+        else:
+            whole = target.head(method, path, "Connection: close")
+        return _mutate(chance, whole)
+
+    def send(target: Target) -> str:
+        # What is no longer whole is waited for by the service: not here, since that takes its time.
+        with contextlib.suppress(OSError), target.connect(_PATIENCE_SECONDS) as connection:
+            connection.sendall(make(target))
+            return wire.read_answer(connection)[0]
+        return "cut"
+
+    return Input(f"mutated {method} {path}", send)
+
+
+def _mutated_recording(chance: random.Random, recording: bytes) -> Input:
+    content = _mutate(chance, recording)
+    path = chance.choice(("/transcribe", "/transcribe", "/v1/audio/transcriptions"))
+    return upload(f"mutated recording to {path}", path, content)
+
+
+def _mutate(chance: random.Random, whole: bytes) -> bytes:
+    changed = bytearray(whole)
+    for _ in range(chance.randrange(1, 6)):
+        at = chance.randrange(len(changed) + 1)
+        kind = chance.randrange(4)
+        if kind == 0:
+            changed[at:at] = chance.choice(_PIECES)
+        elif kind == 1:
+            del changed[at : at + chance.randrange(1, 40)]
+        elif kind == 2 and at < len(changed):
+            changed[at] = chance.randrange(256)
+        else:
+            changed[at:at] = changed[at : at + chance.randrange(1, 60)]
+    return bytes(changed)
