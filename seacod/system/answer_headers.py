@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 # Scripts and styles are in the page itself here and there (Gradio's, and the texts of ours), and
 # Gradio 6 makes functions of text (its HTML parts), so these are allowed; from elsewhere comes
 # nothing.
@@ -26,3 +29,19 @@ ANSWER_HEADERS = (
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "same-origin"),
 )
+
+
+def with_answer_headers(app: ASGIApp) -> ASGIApp:
+    """The application, with these headers on every answer that does not say otherwise itself."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in ANSWER_HEADERS:
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await app(scope, receive, tell if scope["type"] == "http" else send)
+
+    return wrapped

@@ -24,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from seacod.system.acceptor import Acceptor
-from seacod.system.answer_headers import ANSWER_HEADERS
+from seacod.system.answer_headers import ANSWER_HEADERS, with_answer_headers
 from seacod.system.connections import Connection, Connections
 
 log = structlog.get_logger(__name__)
@@ -311,13 +311,12 @@ class BoundedServer(uvicorn.Server):
     def __init__(self, app: ASGIApp, connections: Connections, **options: Any) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                with_answer_headers(app),
                 http=BoundedHttp,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                headers=list(ANSWER_HEADERS),
                 h11_max_incomplete_event_size=_HEAD_BYTES,
                 # Sound does not get smaller by it, and little becomes a lot.
                 ws_per_message_deflate=False,

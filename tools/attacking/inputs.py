@@ -268,8 +268,9 @@ def _talking(frames: bytes) -> Callable[[Target], str]:
 
 _PATHS = ("/", "/health", "/system", "/transcribe", "/batch_transcribe", "/jobs/x",
           "/jobs/x/results", "/v1/audio/transcriptions", "/v1/models", "/openapi.json",
-          "/gradio_api/run/predict", "/gradio_api/upload", "/file=/etc/passwd", "/ui/../../etc/passwd", "/live", "/config",
-          "/metrics", "/%00", "/transcribe?format=srt&stream=true", "/jobs/x?only=open",
+          "/gradio_api/run/predict", "/gradio_api/upload", "/file=/etc/passwd",
+          "/ui/../../etc/passwd", "/live", "/config", "/metrics", "/%00",
+          "/transcribe?format=srt&stream=true", "/jobs/x?only=open",
           "/gradio_api/queue/join", "//etc/passwd", "/assets/x")  # fmt: skip
 _PIECES = (b"\0", b"\r\n", b"\n", b"\xff", b"%00", b"../", b"'", b'"', b"{{7*7}}", b": ", b"=",
            b"Content-Length: 5", b"Transfer-Encoding: chunked", b"-1", b"1e308", b"NaN",
