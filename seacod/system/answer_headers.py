@@ -15,6 +15,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "media-src 'self' data: blob:",
+        # What is about to be sent is read and drawn before.
+        "connect-src 'self' data: blob:",
         "font-src 'self' data:",
         "worker-src 'self' blob:",
         "object-src 'none'",
