@@ -27,6 +27,7 @@ GROUPS = {
 # What takes longest begins first, so that no process waits for it at the end.
 FIRST = (
     "container",
+    "operating/test_attack.py",
     "archive/test_archive_on_ray.py",
     "full_size/test_full_size.py",
     "worker/test_bench.py",
