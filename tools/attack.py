@@ -36,6 +36,7 @@ from seacod.asr import audio
 from seacod.models.examples import EXAMPLES, examples
 from seacod.proving.service import PrivateService, private_service
 from seacod.proving.sounds import wav
+from seacod.system import credentials
 
 _ATTACKERS = 4
 _ALONE_SECONDS = 20.0
@@ -153,10 +154,17 @@ def worker_pid(service: PrivateService) -> int:
     return int(service.status()["worker"]["pid"])
 
 
-def attack(service: PrivateService, count: int, seed: int) -> Seen:
-    """Everything there is, and mutations until there were `count` inputs."""
+def attack(service: PrivateService, keys: dict[str, str], count: int, seed: int) -> Seen:
+    """Everything there is, and mutations until there were `count` inputs.
+
+    Args:
+        service: to be attacked.
+        keys: of the bystander and of the attackers that have one.
+        count: how many inputs.
+        seed: the same one makes the same inputs.
+    """
     seen, chance = Seen(), random.Random(seed)
-    bystander = Target.of(service.url, "127.0.0.1")
+    bystander = Target.of(service.url, "127.0.0.1", key=keys["bystander"])
     alone = Bystander(bystander)
     alone.start()
     time.sleep(_ALONE_SECONDS)
@@ -167,7 +175,7 @@ def attack(service: PrivateService, count: int, seed: int) -> Seen:
     watch.start()
     beside = Bystander(bystander)
     beside.start()
-    _send_all(service, count, chance, seen)
+    _send_all(service, keys["attacker"], count, chance, seen)
     beside.end()
     seen.bystander, seen.under_attack_p99_ms = beside.answers, beside.p99_ms
     _settle(watch, seen)
@@ -177,9 +185,15 @@ def attack(service: PrivateService, count: int, seed: int) -> Seen:
     return seen
 
 
-def _send_all(service: PrivateService, count: int, chance: random.Random, seen: Seen) -> None:
+def _send_all(
+    service: PrivateService, key: str, count: int, chance: random.Random, seen: Seen
+) -> None:
     metrics = str((service.status().get("metrics") or {}).get("url", ""))
-    targets = [Target.of(service.url, f"127.0.1.{n + 1}", metrics) for n in range(_ATTACKERS)]
+    # Every fourth has no key: what stands before the login is attacked, too.
+    targets = [
+        Target.of(service.url, f"127.0.1.{n + 1}", metrics, key if n else "")
+        for n in range(_ATTACKERS)
+    ]
     lock = threading.Lock()
 
     def send(number: int, one: inputs.Input) -> None:
@@ -249,7 +263,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
     options = parser.parse_args()
+    keys = {name: credentials.new_key() for name in ("bystander", "attacker")}
+    hashed = " ".join(f"{name}:{credentials.hash_key(key)}" for name, key in keys.items())
     settings: dict[str, dict[str, Any]] = {
+        "access": {
+            "api_keys": hashed,
+            "users": f"somebody:{credentials.hash_password('a long password')}",
+        },
         "asr": {"tune": "off"},
         "supervisor": {"spare": "off"},
         "limits": {"max_audio_seconds": 600, "max_unpacked_bytes": 1 << 30},
@@ -257,7 +277,7 @@ def main() -> int:
     with private_service("builtin", **settings) as service:
         # The attacker has no more of this machine than its target.
         os.nice(5)
-        seen = attack(service, options.inputs, options.seed)
+        seen = attack(service, keys, options.inputs, options.seed)
     problems = seen.problems()
     if options.json:
         told = {**asdict(seen), "ratio": seen.ratio, "problems": problems}

@@ -205,7 +205,7 @@ class BoundedHttp(H11Protocol):
         self.transport.close()
 
     def _give_up(self, status: int, why: str) -> None:
-        log.info("connection_given_up", why=why, client=self.client[0] if self.client else "")
+        log.debug("connection_given_up", why=why, client=self.client[0] if self.client else "")
         has_begun = self._is_answering and self.cycle.response_started
         if has_begun or not self._received:
             self.transport.close()
@@ -232,7 +232,8 @@ class BoundedHttp(H11Protocol):
         self._stop_timers()
         self._place.idle()
         self.flow.resume_reading()
-        self.transport.write_eof()
+        with contextlib.suppress(OSError):  # the client has gone already
+            self.transport.write_eof()
         self._timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
     def _stop_timer(self) -> None:

@@ -47,6 +47,7 @@ def known(chance: random.Random) -> Iterator[Input]:
     yield from _empty_parts()
     yield from _heads()
     yield from _strangers()
+    yield from _logins()
     yield from _connections()
     yield from _microphones()
 
@@ -175,6 +176,14 @@ def _strangers() -> Iterator[Input]:
         "another name",
         lambda t: b"GET /system HTTP/1.1\r\nHost: rebind.example\r\nConnection: close\r\n\r\n",
     )
+
+
+def _logins() -> Iterator[Input]:
+    for number in range(300):
+        wrong = base64.b64encode(f"somebody:{number}".encode()).decode()
+        head = f"GET /system HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {wrong}\r\n"
+        whole = f"{head}Connection: close\r\n\r\n".encode()
+        yield request("a wrong password", lambda t, whole=whole: whole)
 
 
 # -- connections ----------------------------------------------------------------------------------

@@ -13,19 +13,18 @@ _MOST_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to send, from which address; and where its metrics are."""
+    """Where to send, from which address, with which key; and where its metrics are."""
 
     host: str
     port: int
     source: str
     metrics_port: int = 0
+    key: str = ""
 
     @classmethod
-    def of(cls, url: str, source: str, metrics_url: str = "") -> Target:
-        address = urlsplit(url)
-        return cls(
-            address.hostname or "", address.port or 80, source, urlsplit(metrics_url).port or 0
-        )
+    def of(cls, url: str, source: str, metrics_url: str = "", key: str = "") -> Target:
+        address, metrics = urlsplit(url), urlsplit(metrics_url)
+        return cls(address.hostname or "", address.port or 80, source, metrics.port or 0, key)
 
     def connect(self, timeout_seconds: float = 60.0, *, to_metrics: bool = False) -> socket.socket:
         port = self.metrics_port if to_metrics else self.port
@@ -33,6 +32,8 @@ class Target:
 
     def head(self, method: str, path: str, *headers: str) -> bytes:
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}", *headers]
+        if self.key:
+            lines.append(f"X-API-Key: {self.key}")
         return "\r\n".join([*lines, "", ""]).encode()
 
 
