@@ -169,7 +169,9 @@ class DatabaseBlobs(DirectoryBlobs):
     def read(self, file: JobFile) -> dict[str, Any]:
         with self._database.begin() as connection:
             text = connection.execute(select(results.c.body).where(_same(results, file))).scalar()
-        body: dict[str, Any] = json.loads(text or "{}")
+        if text is None:
+            raise FileNotFoundError(f"{file.job}/{file.number} has no result")
+        body: dict[str, Any] = json.loads(text)
         return body
 
     def forget(self, job: str) -> None:
