@@ -248,7 +248,8 @@ def test_a_client_that_goes_away_frees_its_place(client: httpx.Client, live: Ser
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     body = head + content + b"\r\n--x--\r\n"
     request = (
-        b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"POST /transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n"
         + f"Content-Length: {len(body)}\r\n\r\n".encode()
         + body
     )
