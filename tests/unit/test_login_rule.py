@@ -1,0 +1,44 @@
+"""Wrong passwords become an alert when there are many of them, and it ends when there are none."""
+
+from __future__ import annotations
+
+from seacod.alerts.rules import TrafficFinding, TrafficRules
+from seacod.config.alerts import AlertSettings
+from seacod.protocol import Beat
+
+SETTINGS = AlertSettings(wrong_logins=20)
+
+
+def told(rules: TrafficRules, now: float, wrong: int, pid: int = 1) -> list[TrafficFinding]:
+    beat = Beat(0, 0, 0.0, 0.0, wrong_logins=wrong)
+    return [one for one in rules.beat(now, pid, beat, 20, SETTINGS) if one.kind == "logins"]
+
+
+def test_many_wrong_passwords_are_told_once_and_so_is_their_end() -> None:
+    rules = TrafficRules()
+    assert not told(rules, 0, 19)
+    (begun,) = told(rules, 60, 25)
+    assert begun.has_begun and "25 logins within 10 min" in begun.english
+    assert not told(rules, 120, 300)
+    # Fewer than the limit, and still some: it goes on.
+    assert not told(rules, 700, 301)
+    (ended,) = told(rules, 1301, 301)
+    assert not ended.has_begun
+
+
+def test_a_few_now_and_then_are_nothing() -> None:
+    rules = TrafficRules()
+    assert not any(told(rules, 100.0 * hour, 2 * hour) for hour in range(50))
+
+
+def test_another_worker_counts_anew_and_what_the_last_one_saw_stays() -> None:
+    rules = TrafficRules()
+    assert not told(rules, 0, 15)
+    assert not told(rules, 10, 4, pid=2)
+    assert told(rules, 20, 6, pid=2)
+
+
+def test_switched_off_it_says_nothing() -> None:
+    rules = TrafficRules()
+    settings = AlertSettings(wrong_logins=0)
+    assert not rules.beat(0, 1, Beat(0, 0, 0.0, 0.0, wrong_logins=10_000), 20, settings)
