@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HELP = "audio per second, compared with a Gradio app and funasr-server"
 RECORDING_SECONDS = 14.0
-_HEALTH_EVERY_SECONDS = 0.02
+_HEALTH_EVERY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
