@@ -7,8 +7,9 @@ and None where the engine could not read it. It is never invented.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal
 
 
@@ -30,13 +31,35 @@ def mean_confidence(tokens: Iterable[Token]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of speech between two pauses."""
+    """A stretch of speech between two pauses. `speaker` is who or where it comes from, where that
+    is known: the name of a channel or a track.
+    """
 
     start_seconds: float
     end_seconds: float
     text: str
     confidence: float | None = None
     tokens: tuple[Token, ...] = ()
+    speaker: str | None = None
+
+
+def turns(segments: Sequence[Segment], gap: str, *, is_by_speaker: bool = False) -> str:
+    """The sentences as one text: a line for each turn, where it is known who speaks.
+
+    Args:
+        segments: in the order of the recording.
+        gap: between two sentences of a turn.
+        is_by_speaker: everything of one after the other, under the name of each (tracks, which
+            do not talk to each other).
+    """
+    if is_by_speaker:
+        names = sorted({segment.speaker or "" for segment in segments})
+        return "\n\n".join(
+            f"{name}:\n" + gap.join(s.text for s in segments if (s.speaker or "") == name)
+            for name in names
+        )
+    lines = groupby(segments, key=lambda segment: segment.speaker)
+    return "\n".join(gap.join(segment.text for segment in turn) for _, turn in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +76,25 @@ class HotwordReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptWarning:
+    """Something that a reader of the text ought to know: what is missing, guessed, chosen, left
+    out.
+
+    `start_seconds` and `end_seconds` say where, if it is not about the whole recording.
+    """
+
+    code: str
+    message: str
+    chinese: str
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+    def sentence(self, language: str) -> str:
+        """The sentence in the reader's language: Chinese for `zh...`, English otherwise."""
+        return self.chinese if language.lower().startswith("zh") else self.message
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The text of one recording and how it was made."""
 
@@ -65,13 +107,15 @@ class Transcript:
     model: str
     device: str
     hotwords: tuple[HotwordReport, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[TranscriptWarning, ...] = ()
     confidence_kind: Literal["uncalibrated", "calibrated"] = "uncalibrated"
     language: str = field(default="zh")
     speech_seconds: float = 0.0
     decoding_seconds: float = 0.0
     voice_seconds: float = 0.0
     inference_seconds: float = 0.0
+    # Sound that the file does not hold, or that could not be decoded.
+    missing_seconds: float = 0.0
     # Stretches where somebody seems to speak and the model wrote nothing, even alone.
     unheard: tuple[tuple[float, float], ...] = ()
 

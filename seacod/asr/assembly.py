@@ -15,11 +15,28 @@ from seacod.asr.piece_queue import PieceResult
 from seacod.asr.recognisers.base import Recognised, Recogniser
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.sentences import sentences
-from seacod.transcript import Segment, Token, Transcript, mean_confidence
+from seacod.transcript import (
+    Segment,
+    Token,
+    Transcript,
+    TranscriptWarning,
+    mean_confidence,
+    turns,
+)
 
-NO_SPEECH = "no speech was found in the recording"
-RETRIED = "a part of the recording had to be recognised a second time"
-UNHEARD = "somebody seems to speak where the model wrote nothing; see unheard"
+NO_SPEECH = TranscriptWarning(
+    "no_speech", "no speech was found in the recording", "录音中没有检测到语音"
+)
+RETRIED = TranscriptWarning(
+    "retried",
+    "a part of the recording had to be recognised a second time",
+    "录音的部分片段经过第二次识别",
+)
+UNHEARD = TranscriptWarning(
+    "unheard",
+    "somebody seems to speak where the model wrote nothing; see unheard",
+    "有片段似乎有人说话，但模型没有识别出文字，见 unheard",
+)
 
 
 class SentenceWriter:
@@ -59,7 +76,13 @@ class SentenceWriter:
         self, recognised: Recognised, text: str, start: float, end: float
     ) -> list[Segment]:
         tokens = [
-            Token(t.text, start + t.start_seconds, start + t.end_seconds, t.confidence)
+            # A model's last word may end a little after its sound.
+            Token(
+                t.text,
+                min(start + t.start_seconds, end),
+                min(start + t.end_seconds, end),
+                t.confidence,
+            )  # fmt: skip
             for t in recognised.tokens
         ]
         return [
@@ -75,6 +98,7 @@ class Assembly:
         request: what was asked for, and what it has cost.
         writer: makes sentences; shared by all requests.
         before: sentences of earlier sessions of the same recording.
+        is_by_track: the lanes are tracks of their own, not voices of one conversation.
     """
 
     def __init__(
@@ -82,10 +106,14 @@ class Assembly:
         request: RecognitionRequest,
         writer: SentenceWriter,
         before: Sequence[Segment] = (),
+        *,
+        is_by_track: bool = False,
     ) -> None:
         self._request = request
         self._writer = writer
-        self._segments = list(before)
+        # Each with the lane it lies in.
+        self._segments = [(0, segment) for segment in before]
+        self._is_by_track = is_by_track
         self.pieces = 0
         self.unheard: list[tuple[float, float]] = []
         self._plain: list[str] = []
@@ -111,19 +139,20 @@ class Assembly:
             return []
         self._plain.append(recognised.text)
         fresh = await self._writer.write(recognised, start, end)
-        self._segments += fresh
+        self._segments += ((piece.lane, segment) for segment in fresh)
         return fresh
 
     def transcript(self) -> Transcript:
         """The whole transcript."""
         request, engine = self._request, self._writer.engine
+        segments = self._labelled()
         return Transcript(
-            text=engine.sentence_gap.join(segment.text for segment in self._segments),
-            segments=tuple(self._segments),
+            text=turns(segments, engine.sentence_gap, is_by_speaker=self._is_by_track),
+            segments=segments,
             duration_seconds=request.decoded_seconds,
             processing_seconds=request.processing_seconds,
             queue_seconds=request.queue_seconds,
-            confidence=mean_confidence(t for s in self._segments for t in s.tokens),
+            confidence=mean_confidence(t for s in segments for t in s.tokens),
             model=engine.name,
             device=engine.device,
             language=engine.language,
@@ -134,14 +163,26 @@ class Assembly:
             voice_seconds=request.voice_seconds,
             inference_seconds=request.inference_seconds,
             unheard=tuple(self.unheard),
+            missing_seconds=request.found.missing_seconds,
         )
 
     def _read(self) -> str:
         """The text as the model wrote it, and as people read it."""
-        return "".join(self._plain) + "\n" + "".join(segment.text for segment in self._segments)
+        written = "".join(segment.text for _, segment in self._segments)
+        return "".join(self._plain) + "\n" + written
 
-    def _warnings(self) -> list[str]:
-        warnings = list(self._request.hotwords.warnings)
+    def _labelled(self) -> tuple[Segment, ...]:
+        """All sentences in the order of the recording, with the names of their lanes."""
+        labels = self._request.found.labels
+        if not any(lane for lane, _ in self._segments):
+            return tuple(segment for _, segment in self._segments)
+        named = [
+            replace(segment, speaker=labels.get(lane) or None) for lane, segment in self._segments
+        ]
+        return tuple(sorted(named, key=lambda segment: segment.start_seconds))
+
+    def _warnings(self) -> list[TranscriptWarning]:
+        warnings = [*self._request.hotwords.warnings, *self._request.found.warnings]
         if not self.pieces:
             warnings.append(NO_SPEECH)
         if self._was_retried:

@@ -6,9 +6,10 @@ A second upload of the same file (another list of hotwords, a retry after a 504)
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seacod.asr.decoder.cutting import Piece
+from seacod.asr.request import SoundFindings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Cut:
     pieces: tuple[Piece, ...]
     samples: int
     speech: int
+    found: SoundFindings = field(default_factory=SoundFindings)
 
     @property
     def size_bytes(self) -> int:

@@ -137,5 +137,5 @@ class _File:
             "hotwords_file_read", file=str(self.path), words=len(self.words.words),
             ignored=len(self.words.ignored),
             such_as=[f"{one.word}: {one.reason}" for one in self.words.ignored[:5]],
-            remarks=list(self.words.warnings),
+            remarks=[warning.message for warning in self.words.warnings],
         )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from seacod.asr import hotword_formats
 from seacod.asr.recognisers.base import Spelling
-from seacod.transcript import HotwordReport
+from seacod.transcript import HotwordReport, TranscriptWarning
 
 # Letters, digits and ideographs of any script; between them what stands in names.
 _WORD = re.compile(r"^\w+(?:['’\-·•‧・ ]\w+)*$")
@@ -17,10 +17,20 @@ MAX_CHARACTERS = 40
 # So many words that are not used are named; of more only that there are some.
 _MOST_NAMED = 1_000
 
-WEIGHTS = "the weights of the hotwords were read, but this model has none: all words count alike"
-NOT_NAMED = "more hotwords were given than are used (limits.max_hotwords) or named here"
-NOT_READ = (
-    "the list of hotwords is too long; what is behind its first 100,000 characters was not read"
+WEIGHTS = TranscriptWarning(
+    "hotword_weights",
+    "the weights of the hotwords were read, but this model has none: all words count alike",
+    "已读取热词权重，但该模型不支持权重，所有热词同等对待",
+)
+NOT_NAMED = TranscriptWarning(
+    "hotwords_not_named",
+    "more hotwords were given than are used (limits.max_hotwords) or named here",
+    "热词数量超过上限，超出部分未使用，也未逐一列出",
+)
+NOT_READ = TranscriptWarning(
+    "hotwords_not_read",
+    "the list of hotwords is too long; what is behind its first 100,000 characters was not read",
+    "热词表过长，末尾部分未读取",
 )
 FROM_SERVER = "in the list of the server"
 
@@ -34,7 +44,7 @@ class Hotwords:
 
     words: tuple[str, ...] = ()
     ignored: tuple[HotwordReport, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[TranscriptWarning, ...] = ()
     of_server: int = 0
 
     def joined(self, server: Hotwords) -> Hotwords:

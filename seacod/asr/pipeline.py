@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import Cut, CutCache
@@ -20,10 +20,11 @@ from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.asr.piece_queue import PieceResult
 from seacod.asr.recognisers.base import Voice
-from seacod.asr.request import RecordingRequest
+from seacod.asr.request import RecordingRequest, SoundFindings
 from seacod.asr.scheduler import Scheduler
 from seacod.system.digest import sha256_of
 from seacod.system.waiting import end_task
+from seacod.transcript import TranscriptWarning
 
 # A recording whose header does not say how long it is: compressed speech at 32 kbit/s.
 _BYTES_A_SECOND_COMPRESSED = 4000
@@ -153,11 +154,12 @@ class RecordingPipeline:
             return
         loop = asyncio.get_running_loop()
         key = await loop.run_in_executor(self.threads, sha256_of, request.path)
-        key += f"/{self.max_piece_seconds:g}"
+        key += f"/{self.max_piece_seconds:g}/{request.choice.track}/{request.choice.channels}"
         cut = self.cache.get(key)
         if cut is not None and cut.samples <= request.max_seconds * SAMPLE_RATE:
             request.decoded_seconds = cut.samples / SAMPLE_RATE
             request.speech_seconds = cut.speech / SAMPLE_RATE
+            request.found = cut.found
             for piece in cut.pieces:
                 yield piece
             return
@@ -168,12 +170,15 @@ class RecordingPipeline:
                 yield piece
         samples = round(request.decoded_seconds * SAMPLE_RATE)
         speech = round(request.speech_seconds * SAMPLE_RATE)
-        self.cache.put(key, Cut(tuple(kept), samples, speech))
+        self.cache.put(key, Cut(tuple(kept), samples, speech, request.found))
 
     async def _cut(self, request: RecordingRequest) -> AsyncGenerator[Piece, None]:
         """Decoded and cut in the decoding process; with a voice of FunASR's cut here."""
-        voice = self.voice(self._is_clip(request)) if self.voice is not None else None
-        task = self._task(request, "pieces" if voice is None else "samples")
+        make_voice = self.voice
+        # Of each lane: its voice activity, and where it begins.
+        voices: dict[int, Voice] = {}
+        starts: dict[int, int] = {}
+        task = self._task(request, "pieces" if make_voice is None else "samples")
         loop = asyncio.get_running_loop()
         async with contextlib.aclosing(
             self.decoders.run(
@@ -190,22 +195,26 @@ class RecordingPipeline:
                     request.speech_seconds = frame.body["speech"] / SAMPLE_RATE
                     request.decoding_seconds = frame.body["decode"]
                     request.voice_seconds = frame.body["listen"]
+                    request.found = _found(frame.body)
                 elif frame.kind == "at":
                     request.decoded_seconds = frame.position / SAMPLE_RATE
                 elif frame.samples is None:
                     continue
-                elif voice is None:
-                    yield Piece(frame.position, frame.samples)
+                elif make_voice is None:
+                    yield Piece(frame.position, frame.samples, frame.lane)
                 else:
                     request.decoded_seconds = (frame.position + len(frame.samples)) / SAMPLE_RATE
+                    if frame.lane not in voices:
+                        voices[frame.lane] = make_voice(self._is_clip(request))
+                        starts[frame.lane] = frame.position
                     for piece in await loop.run_in_executor(
-                        self.voice_thread, voice.feed, frame.samples
+                        self.voice_thread, voices[frame.lane].feed, frame.samples
                     ):
-                        yield piece
-        if voice is not None:
+                        yield _placed(piece, starts[frame.lane], frame.lane)
+        for lane, voice in voices.items():
             for piece in await loop.run_in_executor(self.voice_thread, voice.end):
-                yield piece
-            request.speech_seconds = voice.speech / SAMPLE_RATE
+                yield _placed(piece, starts[lane], lane)
+            request.speech_seconds += voice.speech / SAMPLE_RATE
 
     def _task(
         self, request: RecordingRequest, want: Literal["inspect", "pieces", "samples"]
@@ -213,10 +222,23 @@ class RecordingPipeline:
         limits = request.limits
         return DecodeTask(
             want, request.max_seconds, limits.max_upload_bytes, self.max_piece_seconds,
-            is_clip=self._is_clip(request),
+            self._is_clip(request), request.choice.track, request.choice.channels,
         )  # fmt: skip
 
     def _is_clip(self, request: RecordingRequest) -> bool:
         """Whether the whole recording fits into one piece."""
         known = request.known_seconds
         return known is not None and known <= self.max_piece_seconds
+
+
+def _placed(piece: Piece, start: int, lane: int) -> Piece:
+    return Piece(piece.start + start, piece.samples, lane)
+
+
+def _found(body: dict[str, Any]) -> SoundFindings:
+    """What a decoder says that it found."""
+    return SoundFindings(
+        tuple(TranscriptWarning(**one) for one in body["warnings"]),
+        float(body["missing_seconds"]),
+        {int(lane): str(label) for lane, label in body["labels"].items()},
+    )

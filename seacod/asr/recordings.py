@@ -87,7 +87,7 @@ class Recordings:
         turn_at = time.monotonic()
         request.queue_seconds = turn_at - request.admitted_at
         known = request.known_seconds
-        assembly = Assembly(request, self._writer)
+        assembly = Assembly(request, self._writer, is_by_track=request.choice.track == "all")
         request.on_progress(RecognitionProgress("recognising", share=0.0 if known else None))
         async with contextlib.aclosing(self._pipeline.run(request)) as results:
             async for piece, result in results:

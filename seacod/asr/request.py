@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 from seacod.asr.hotwords import Hotwords
+from seacod.asr.sound.channels import ChannelMode
 from seacod.config.limits import LimitSettings
-from seacod.transcript import Segment
+from seacod.transcript import Segment, TranscriptWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,31 @@ class RecognitionProgress:
     segments_total: int = 0
     queue_position: int = 0
     share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChoice:
+    """What is to be heard of a recording.
+
+    Args:
+        track: which audio track, from 1, or "all"; None for the one a player would take.
+        channels: what to do with several channels.
+    """
+
+    track: int | Literal["all"] | None = None
+    channels: ChannelMode = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFindings:
+    """What the decoder noticed about a recording.
+
+    `labels` names its lanes (channels, tracks); empty for the recording as a whole.
+    """
+
+    warnings: tuple[TranscriptWarning, ...] = ()
+    missing_seconds: float = 0.0
+    labels: dict[int, str] = field(default_factory=dict)
 
 
 OnProgress = Callable[[RecognitionProgress], None]
@@ -65,6 +91,7 @@ class RecognitionRequest:
     voice_seconds: float = field(init=False, default=0.0)
     inference_seconds: float = field(init=False, default=0.0)
     processing_seconds: float = field(init=False, default=0.0)
+    found: SoundFindings = field(init=False, default_factory=SoundFindings)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +102,7 @@ class RecordingRequest(RecognitionRequest):
         path: the recording.
         limits: those in force when it came.
         name: what the user calls it.
+        choice: which track, and what of its channels.
         size_bytes: of the file.
         on_progress: called on the event loop as things move.
         on_segments: called there with sentences as they are recognised, in order.
@@ -83,6 +111,7 @@ class RecordingRequest(RecognitionRequest):
     path: Path = field(kw_only=True)
     limits: LimitSettings = field(kw_only=True)
     name: str = field(kw_only=True, default="")
+    choice: SoundChoice = field(kw_only=True, default=SoundChoice())
     size_bytes: int = field(kw_only=True, default=0)
     on_progress: OnProgress = field(kw_only=True, default=ignore)
     on_segments: OnSegments = field(kw_only=True, default=ignore)

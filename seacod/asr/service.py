@@ -28,7 +28,7 @@ from seacod.asr.load import LoadReport, ServiceLoad
 from seacod.asr.pipeline import RecordingPipeline, SampleBudget
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.recordings import Recordings
-from seacod.asr.request import OnProgress, OnSegments, RecordingRequest, ignore
+from seacod.asr.request import OnProgress, OnSegments, RecordingRequest, SoundChoice, ignore
 from seacod.asr.scheduler import Scheduler
 from seacod.asr.tuning import Tuning
 from seacod.config.limits import LimitSettings
@@ -41,6 +41,8 @@ from seacod.transcript import Transcript
 
 _FILE_THREADS = 2
 _DECODERS_KEPT = 2
+# What a player would play, voices apart where there are two.
+EVERYTHING = SoundChoice()
 _BYTES_A_SECOND = 4 * SAMPLE_RATE
 # Microphones may be silent: so much of the model is never counted as theirs.
 _LEFT_BY_MICROPHONES = 0.25
@@ -192,6 +194,7 @@ class TranscriptionService:
         name: str = "",
         client: str = "",
         is_bulk: bool = False,
+        choice: SoundChoice = EVERYTHING,
         on_progress: OnProgress = ignore,
         on_segments: OnSegments = ignore,
     ) -> Transcript:
@@ -205,6 +208,7 @@ class TranscriptionService:
             client: who asks; clients take turns.
             is_bulk: part of a job: it needs no place in the queue, has no deadline, and comes
                 after all that have both.
+            choice: what of the recording is to be heard.
             on_progress: called on the event loop as things move.
             on_segments: called there with sentences as they are recognised, in order.
 
@@ -222,6 +226,7 @@ class TranscriptionService:
                     path=upload_path,
                     limits=self.limits,
                     name=name,
+                    choice=choice,
                     size_bytes=upload_path.stat().st_size,
                     on_progress=on_progress,
                     on_segments=on_segments,

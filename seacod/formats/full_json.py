@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from seacod.formats.base import Granularities, OutputFormat, rounded
-from seacod.transcript import HotwordReport, Segment, Token, Transcript
+from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
 
 
 def body(transcript: Transcript) -> dict[str, Any]:
@@ -24,10 +24,23 @@ def body(transcript: Transcript) -> dict[str, Any]:
         "queue_time": round(transcript.queue_seconds, 3),
         "real_time_factor": rounded(transcript.real_time_factor),
         "hotwords": [asdict(report) for report in transcript.hotwords],
-        "warnings": list(transcript.warnings),
+        "warnings": [warning.message for warning in transcript.warnings],
+        "warning_details": [warning_json(warning) for warning in transcript.warnings],
         "unheard": [[round(a, 3), round(b, 3)] for a, b in transcript.unheard],
+        "missing": round(transcript.missing_seconds, 3),
         "model": transcript.model,
         "device": transcript.device,
+    }
+
+
+def warning_json(warning: TranscriptWarning) -> dict[str, Any]:
+    """One warning as a JSON object; `start` and `end` are null where it is about everything."""
+    return {
+        "code": warning.code,
+        "message": warning.message,
+        "message_zh": warning.chinese,
+        "start": warning.start_seconds,
+        "end": warning.end_seconds,
     }
 
 
@@ -38,6 +51,7 @@ def segment_json(segment: Segment) -> dict[str, Any]:
         "end": round(segment.end_seconds, 3),
         "text": segment.text,
         "confidence": rounded(segment.confidence),
+        "speaker": segment.speaker,
         "tokens": [
             {
                 "text": token.text,
@@ -59,10 +73,21 @@ def read(body: dict[str, Any]) -> Transcript:
     return Transcript(
         body["text"], read_segments(body["segments"]), body["duration"], body["processing_time"],
         body["queue_time"], body["confidence"], body["model"], body["device"],
-        tuple(HotwordReport(**one) for one in body["hotwords"]), tuple(body["warnings"]),
+        tuple(HotwordReport(**one) for one in body["hotwords"]), read_warnings(body),
         body["confidence_kind"], body["language"], body["speech"],
         unheard=tuple((a, b) for a, b in body["unheard"]),
+        missing_seconds=body.get("missing", 0.0),
     )  # fmt: skip
+
+
+def read_warnings(body: dict[str, Any]) -> tuple[TranscriptWarning, ...]:
+    """Warnings again; results of 0.1.0 have only the sentences."""
+    if "warning_details" not in body:
+        return tuple(TranscriptWarning("other", one, one) for one in body["warnings"])
+    return tuple(
+        TranscriptWarning(w["code"], w["message"], w["message_zh"], w["start"], w["end"])
+        for w in body["warning_details"]
+    )
 
 
 def read_segments(segments: list[dict[str, Any]]) -> tuple[Segment, ...]:
@@ -74,6 +99,7 @@ def read_segments(segments: list[dict[str, Any]]) -> tuple[Segment, ...]:
             s["text"],
             s["confidence"],
             tuple(Token(t["text"], t["start"], t["end"], t["confidence"]) for t in s["tokens"]),
+            s.get("speaker"),
         )
         for s in segments
     )

@@ -116,6 +116,13 @@ class WorkerMetrics:
             "asr_segments_unheard",
             "Segments with speech for which the model wrote nothing, even alone",
         )
+        self.missing_seconds = counter(
+            "asr_audio_missing_seconds",
+            "Seconds of audio that files did not hold or that could not be decoded",
+        )
+        self.warnings = counter(
+            "asr_warnings", "Answered requests with a warning, by its code", ["code"]
+        )
         self.in_flight = gauge("asr_requests_in_flight", "Requests being worked on now")
         self.queue_depth = gauge("asr_queue_depth", "Requests waiting for the model")
         self.live_sessions = gauge("asr_live_sessions", "Microphones that are open now")
@@ -155,6 +162,9 @@ class WorkerMetrics:
             self.real_time_factor.observe(transcript.real_time_factor)
         if transcript.hotwords:
             self.with_hotwords.inc()
+        self.missing_seconds.inc(transcript.missing_seconds)
+        for code in {warning.code for warning in transcript.warnings}:
+            self.warnings.labels(code).inc()
         for report in transcript.hotwords:
             self.hotwords.labels(report.status).inc()
 

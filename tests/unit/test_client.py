@@ -32,14 +32,14 @@ from seacod.client.failures import Attempts
 from seacod.client.live import Done, Final, LiveEvent, Partial
 from seacod.errors import BadRequest, SeacodError
 from seacod.formats import full_json
-from seacod.transcript import HotwordReport, Segment, Token, Transcript
+from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
 
 QUICK = RetryPolicy(pause_seconds=0.0, longest_pause_seconds=0.0)
 # U+2028 ends a line for some readers; it does not end one of a stream.
 HEARD = Transcript(
     "今天\u2028天气", (Segment(0.1, 1.0, "今天", 0.5, (Token("今", 0.1, 0.5, 0.4),)),),
-    2.0, 0.5, 0.25, 0.5, "builtin", "cpu", (HotwordReport("欣悦", "not_heard"),), ("quiet",),
-    speech_seconds=1.5, unheard=((1.0, 2.0),),
+    2.0, 0.5, 0.25, 0.5, "builtin", "cpu", (HotwordReport("欣悦", "not_heard"),),
+    (TranscriptWarning("quiet", "quiet", "轻"),), speech_seconds=1.5, unheard=((1.0, 2.0),),
 )  # fmt: skip
 BUSY = {"error": {"code": "queue_full", "message": "full", "message_zh": "满",
                   "retry_after_seconds": 7}}  # fmt: skip

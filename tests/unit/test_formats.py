@@ -9,7 +9,7 @@ import pytest
 from seacod.errors import BadRequest
 from seacod.formats import full_json, registry
 from seacod.formats.base import OutputFormat
-from seacod.transcript import HotwordReport, Segment, Token, Transcript
+from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
 
 FORMATS = {one.name: one for one in registry.all_formats()}
 TOKENS = (Token("你", 0.5, 0.75, 0.98765), Token("好", 0.75, 1.25))
@@ -17,10 +17,11 @@ SENTENCES = (
     Segment(0.5, 1.25, "你好。", 0.98765, TOKENS),
     Segment(3661.0004, 3662.9996, "A & B <\tC\n>", None),
 )
+RETRIED = TranscriptWarning("retried", "heard twice", "识别两次", 1.5, 2.0)
 TRANSCRIPT = Transcript(
     "你好。\nA & B <\tC\n>", SENTENCES, duration_seconds=3700.12345, processing_seconds=37.0,
     queue_seconds=0.25, confidence=0.98765, model="builtin", device="cpu",
-    hotwords=(HotwordReport("你好", "matched"),), warnings=("retried",), speech_seconds=2.75,
+    hotwords=(HotwordReport("你好", "matched"),), warnings=(RETRIED,), speech_seconds=2.75,
     unheard=((1.5, 2.0),),
 )  # fmt: skip
 
@@ -37,17 +38,23 @@ FULL = {
     "segments": [
         {
             "start": 0.5, "end": 1.25, "text": "你好。", "confidence": 0.9877,
-            "tokens": [
+            "speaker": None, "tokens": [
                 {"text": "你", "start": 0.5, "end": 0.75, "confidence": 0.9877},
                 {"text": "好", "start": 0.75, "end": 1.25, "confidence": None},
             ],
         },
-        {"start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>", "confidence": None, "tokens": []},
+        {"start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>", "confidence": None,
+         "speaker": None, "tokens": []},
     ],
     "confidence": 0.9877, "confidence_kind": "uncalibrated", "language": "zh",
     "duration": 3700.123, "speech": 2.75, "processing_time": 37.0, "queue_time": 0.25,
     "real_time_factor": 0.01, "hotwords": [{"word": "你好", "status": "matched", "reason": ""}],
-    "warnings": ["retried"], "unheard": [[1.5, 2.0]], "model": "builtin", "device": "cpu",
+    "warnings": ["heard twice"],
+    "warning_details": [
+        {"code": "retried", "message": "heard twice", "message_zh": "识别两次",
+         "start": 1.5, "end": 2.0},
+    ],
+    "unheard": [[1.5, 2.0]], "missing": 0.0, "model": "builtin", "device": "cpu",
 }  # fmt: skip
 VERBOSE = {
     "task": "transcribe", "language": "chinese", "duration": 3700.123,

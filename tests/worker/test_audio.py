@@ -121,14 +121,23 @@ def test_too_big_is_refused_by_size_alone(upload: Callable[[bytes], Path]) -> No
         audio.inspect(upload(b"x" * (1024 * 1024 + 1)), max_seconds=300, max_bytes=1024 * 1024)
 
 
-def test_a_header_that_claims_ten_hours_is_refused(tmp_path: Path) -> None:
+def test_a_header_that_claims_what_its_bytes_cannot_hold_refuses_nobody(tmp_path: Path) -> None:
     path = tmp_path / "boast.flac"
     sounds.encode(path, 1.0, container="flac", codec="flac")
     content = bytearray(path.read_bytes())
     # STREAMINFO: the low 32 of the 36 bits that count the samples.
     content[22:26] = struct.pack(">I", 36_000 * 16_000)
     path.write_bytes(content)
-    with pytest.raises(TooLong):
+    assert len(hear(path)) == 16_000
+
+
+def test_ten_hours_that_could_be_true_are_refused_before_decoding(tmp_path: Path) -> None:
+    path = tmp_path / "long.flac"
+    sounds.encode(path, 20.0, container="flac", codec="flac")
+    content = bytearray(path.read_bytes())
+    content[22:26] = struct.pack(">I", 3_600 * 16_000)
+    path.write_bytes(content)
+    with pytest.raises(TooLong, match="3600 s"):
         audio.inspect(path, max_seconds=300, max_bytes=LIMIT_BYTES)
 
 

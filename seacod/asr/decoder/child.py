@@ -23,8 +23,8 @@ import structlog
 from seacod.asr.audio import Samples
 from seacod.asr.decoder import wire
 from seacod.asr.decoder.environment import environment
-from seacod.asr.decoder.wire import DecodeTask, Kind
-from seacod.errors import BadAudio, EmptyAudio, SeacodError, TooBig, TooLong
+from seacod.asr.decoder.wire import DecodeTask, Head, Kind
+from seacod.errors import BadAudio, BadRequest, EmptyAudio, SeacodError, TooBig, TooLong
 from seacod.system.interpreter import python
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ _LONGEST_END_SECONDS = 5.0
 # Its own timer ended it (`process.py`).
 _OUT_OF_TIME = "it used up its time without getting on"
 _CLAIMS: dict[str, type[SeacodError]] = {
-    kind.code: kind for kind in (BadAudio, EmptyAudio, TooLong, TooBig)
+    kind.code: kind for kind in (BadAudio, BadRequest, EmptyAudio, TooLong, TooBig)
 }
 
 
@@ -53,6 +53,7 @@ class Frame:
     position: int
     body: dict[str, Any]
     samples: Samples | None
+    lane: int = 0
 
 
 class DecoderBroke(Exception):
@@ -84,7 +85,7 @@ class DecoderProcess:
         self._writer = writer
         self._is_working = False
         # A head whose body was still to come when the reading was cancelled.
-        self._head: tuple[Kind, int, int] | None = None
+        self._head: Head | None = None
 
     @classmethod
     async def start(cls) -> DecoderProcess:
@@ -124,9 +125,9 @@ class DecoderProcess:
         """
         try:
             if self._head is None:
-                self._head = wire.read_head(await self._read(wire.HEAD.size))
-            kind, length, position = self._head
-            body = await self._read(length)
+                self._head = Head.decode(await self._read(wire.HEAD.size))
+            head = self._head
+            body = await self._read(head.length)
             self._head = None
         except (asyncio.IncompleteReadError, ConnectionError):
             how = await self._how_it_ended()
@@ -134,11 +135,12 @@ class DecoderProcess:
         except asyncio.TimeoutError:
             how = f"it said nothing for {_SILENT_SECONDS:g} s"
             raise DecoderBroke(how) from None
-        if kind in ("done", "error"):
+        if head.kind in ("done", "error"):
             self._is_working = False
-        if kind in ("piece", "block"):
-            return Frame(kind, position, {}, np.frombuffer(body, dtype="<f4"))
-        return Frame(kind, position, json.loads(body) if body else {}, None)
+        if head.kind in ("piece", "block"):
+            samples = np.frombuffer(body, dtype="<f4")
+            return Frame(head.kind, head.position, {}, samples, head.lane)
+        return Frame(head.kind, head.position, json.loads(body) if body else {}, None)
 
     async def comes_to_rest(self) -> bool:
         """Whether the decoder has finished its recording, or does so in a moment."""

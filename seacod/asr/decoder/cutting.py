@@ -34,10 +34,13 @@ _HOP = SAMPLE_RATE // 100
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of speech: where it begins in the recording, in samples, and its sound."""
+    """A piece of speech: where it begins in the recording, in samples, its sound, and in which of
+    its lanes (`sound/channels.py`) it lies.
+    """
 
     start: int
     samples: Samples
+    lane: int = 0
 
     @property
     def end(self) -> int:

@@ -13,17 +13,18 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import BinaryIO
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder import sandbox, wire
-from seacod.asr.decoder.cutting import Cutter
+from seacod.asr.decoder.cutting import Cutter, Piece
 from seacod.asr.decoder.voice import Voice
 from seacod.asr.decoder.wire import DecodeTask
+from seacod.asr.sound.channels import Stretch
 from seacod.errors import SeacodError
 from seacod.system.parent_death import die_with
 
@@ -33,6 +34,7 @@ _BLOCK = 8 * SAMPLE_RATE
 # take milliseconds; one of millions of empty parts takes a minute.
 _HEADER_SECONDS = 5.0
 _BLOCK_SECONDS = 10.0
+_MOST_WARNINGS = 100
 
 
 def main() -> None:
@@ -74,38 +76,122 @@ def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socke
 
 def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
     _allow(_HEADER_SECONDS)
-    info = audio.inspect(file, max_seconds=task.max_seconds, max_bytes=task.max_bytes)
+    track = task.track if isinstance(task.track, int) else None
+    info = audio.inspect(
+        file, max_seconds=task.max_seconds, max_bytes=task.max_bytes, track=track
+    )  # fmt: skip
     answers.sendall(wire.frame("info", asdict(info)))
     _allow(_BLOCK_SECONDS)
     if task.want == "inspect":
         answers.sendall(wire.frame("done", {}))
         return
-    file.seek(0)
-    began, waited, listened = time.monotonic(), 0.0, 0.0
-    cutter = Cutter(task.max_piece_seconds, is_clip=task.is_clip)
-    voice.begin()
-    total = 0
-    for block in _grouped(file, task.max_seconds):
-        _allow(_BLOCK_SECONDS)
-        total += len(block)
+    recording = _Recording(task, file, voice, answers)
+    if task.track != "all":
+        recording.hear(track)
+    else:
+        for number in range(1, info.tracks + 1):
+            recording.hear(number)
+        audio.check_enough(recording.samples)
+    answers.sendall(wire.frame("done", recording.told()))
+
+
+class _Recording:
+    """One recording on its way through voice activity and cutter, a lane for each voice."""
+
+    def __init__(
+        self, task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
+    ) -> None:
+        self._task = task
+        self._file = file
+        self._voice = voice
+        self._answers = answers
+        self._began = time.monotonic()
+        self._waited = self._listened = 0.0
+        self.samples = self._longest = self._speech = 0
+        self._missing_seconds = 0.0
+        self._warnings: list[dict[str, Any]] = []
+        self._labels: dict[int, str] = {}
+
+    def hear(self, track: int | None) -> None:
+        """Decode a track and send what is said in it."""
+        is_one_of_all = self._task.track == "all"
+        decoding = audio.Decoding(
+            self._file,
+            # All tracks together are no longer than one may be.
+            max_seconds=self._task.max_seconds - self.samples / SAMPLE_RATE,
+            track=track,
+            channels="mix" if is_one_of_all else self._task.channels,
+        )
+        lanes: dict[int, _Lane] = {}
+        for stretch in _grouped(decoding.stretches()):
+            _allow(_BLOCK_SECONDS)
+            lane = lanes.get(stretch.lane)
+            if lane is None:
+                number = (track or 0) if is_one_of_all else stretch.lane
+                # A recording that is split only later goes on without the mix.
+                self._end(lanes)
+                lane = lanes[stretch.lane] = _Lane(
+                    number,
+                    stretch.start,
+                    Cutter(self._task.max_piece_seconds, is_clip=self._task.is_clip),
+                    self._voice.another(),
+                )
+            self._feed(lane, stretch.samples)
+            self._answers.sendall(wire.frame("at", position=decoding.samples))
+        if not is_one_of_all:
+            audio.check_enough(decoding.samples)
+        for lane in lanes.values():
+            self._finish(lane)
+        self.samples += decoding.samples
+        self._longest = max(self._longest, decoding.samples)
+        self._missing_seconds += decoding.findings.missing_seconds
+        for warning in decoding.findings.warnings():
+            self._warnings.append(asdict(warning))
+        if is_one_of_all:
+            self._labels[track or 0] = decoding.label
+        else:
+            self._labels = dict(enumerate(decoding.lanes))
+
+    def told(self) -> dict[str, Any]:
+        """What `done` says."""
+        took = time.monotonic() - self._began - self._waited - self._listened
+        return {
+            "samples": self._longest, "speech": self._speech, "decode": took,
+            "listen": self._listened, "missing_seconds": self._missing_seconds,
+            "warnings": self._warnings[:_MOST_WARNINGS], "labels": self._labels,
+        }  # fmt: skip
+
+    def _feed(self, lane: _Lane, samples: Samples) -> None:
         before = time.monotonic()
-        if task.want == "samples":
-            _send(answers, "block", total - len(block), block)
-            waited += time.monotonic() - before
-            continue
-        pieces = cutter.feed(block, voice.feed(block))
-        listened += time.monotonic() - before
+        if self._task.want == "samples":
+            self._send(lane, "block", lane.samples, samples)
+            lane.samples += len(samples)
+            self._waited += time.monotonic() - before
+            return
+        pieces = lane.cutter.feed(samples, lane.voice.feed(samples))
+        lane.samples += len(samples)
+        self._listened += time.monotonic() - before
+        self._send_all(lane, pieces)
+
+    def _finish(self, lane: _Lane) -> None:
+        pieces = lane.cutter.feed(np.zeros(0, np.float32), lane.voice.end())
+        self._send_all(lane, pieces + lane.cutter.finish())
+        self._speech += lane.cutter.speech
+
+    def _send_all(self, lane: _Lane, pieces: list[Piece]) -> None:
         before = time.monotonic()
         for piece in pieces:
-            _send(answers, "piece", piece.start, piece.samples)
-        answers.sendall(wire.frame("at", position=total))
-        waited += time.monotonic() - before
-    audio.check_enough(total)
-    for piece in cutter.feed(np.zeros(0, np.float32), voice.end()) + cutter.finish():
-        _send(answers, "piece", piece.start, piece.samples)
-    took = time.monotonic() - began - waited - listened
-    done = {"samples": total, "speech": cutter.speech, "decode": took, "listen": listened}
-    answers.sendall(wire.frame("done", done))
+            self._send(lane, "piece", piece.start, piece.samples)
+        self._waited += time.monotonic() - before
+
+    def _send(self, lane: _Lane, kind: wire.Kind, position: int, samples: Samples) -> None:
+        body = np.ascontiguousarray(samples, dtype="<f4").tobytes()
+        head = wire.Head(kind, len(body), lane.start + position, lane.number)
+        self._answers.sendall(head.encode() + body)
+
+    def _end(self, lanes: dict[int, _Lane]) -> None:
+        if 0 in lanes:
+            self._finish(lanes.pop(0))
 
 
 def _allow(seconds: float) -> None:
@@ -114,23 +200,36 @@ def _allow(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
-def _grouped(file: BinaryIO, max_seconds: float) -> Iterator[Samples]:
+@dataclass(slots=True)
+class _Lane:
+    """A voice of its own: its number, where it begins, and how much of it there was, in samples."""
+
+    number: int
+    start: int
+    cutter: Cutter
+    voice: Voice
+    samples: int = 0
+
+
+def _grouped(stretches: Iterator[Stretch]) -> Iterator[Stretch]:
     """Put blocks of milliseconds, as decoders give them, together into blocks of seconds."""
-    gathered: list[Samples] = []
-    length = 0
-    for block in audio.decoded(file, max_seconds=max_seconds):
-        gathered.append(block)
-        length += len(block)
-        if length >= _BLOCK:
-            yield np.concatenate(gathered)
-            gathered, length = [], 0
-    if gathered:
-        yield np.concatenate(gathered)
+    gathered: dict[int, list[Stretch]] = {}
+    for stretch in stretches:
+        if stretch.lane and 0 in gathered:
+            yield from _joined(gathered.pop(0))
+        of_lane = gathered.setdefault(stretch.lane, [])
+        of_lane.append(stretch)
+        if stretch.start + len(stretch.samples) - of_lane[0].start >= _BLOCK:
+            yield from _joined(gathered.pop(stretch.lane))
+    for of_lane in gathered.values():
+        yield from _joined(of_lane)
 
 
-def _send(answers: socket.socket, kind: wire.Kind, position: int, samples: Samples) -> None:
-    body = np.ascontiguousarray(samples, dtype="<f4").tobytes()
-    answers.sendall(wire.head(kind, len(body), position) + body)
+def _joined(stretches: list[Stretch]) -> Iterator[Stretch]:
+    first = stretches[0]
+    samples = np.concatenate([one.samples for one in stretches])
+    for at in range(0, len(samples), _BLOCK):
+        yield Stretch(first.lane, first.start + at, samples[at : at + _BLOCK])
 
 
 if __name__ == "__main__":

@@ -61,6 +61,10 @@ class Voice:
         self._session = session or network()
         self.begin()
 
+    def another(self) -> Voice:
+        """For another recording, or another voice in it, with the same network."""
+        return Voice(self._session)
+
     def begin(self) -> None:
         """Forget the recording before."""
         self._hidden = np.zeros(STATE, dtype=np.float32)

@@ -11,10 +11,12 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from seacod.asr.sound.channels import ChannelMode
+
 Kind = Literal["ready", "info", "piece", "block", "at", "done", "error"]
 _KINDS: tuple[Kind, ...] = ("ready", "info", "piece", "block", "at", "done", "error")
-# kind, bytes of the body, a position in samples
-HEAD = struct.Struct("<BIq")
+# kind, lane, bytes of the body, a position in samples
+HEAD = struct.Struct("<BBIq")
 MAX_TASK_BYTES = 4096
 
 
@@ -23,7 +25,8 @@ class DecodeTask:
     """What to do with a recording.
 
     `inspect` reads its header only; `pieces` cuts it into speech; `samples` gives all of its sound
-    in blocks, for a voice activity model of FunASR's. `is_clip`: see `Cutter`.
+    in blocks, for a voice activity model of FunASR's. `is_clip`: see `Cutter`. `track` is which
+    audio track, from 1, "all" or None for the one a player would take.
     """
 
     want: Literal["inspect", "pieces", "samples"]
@@ -31,6 +34,8 @@ class DecodeTask:
     max_bytes: int
     max_piece_seconds: float
     is_clip: bool = False
+    track: int | Literal["all"] | None = None
+    channels: ChannelMode = "auto"
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -40,16 +45,25 @@ class DecodeTask:
         return cls(**json.loads(message))
 
 
-def head(kind: Kind, length: int, position: int = 0) -> bytes:
-    return HEAD.pack(_KINDS.index(kind), length, position)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is in front of each message from the child; `lane` is of `sound/channels.py`."""
 
+    kind: Kind
+    length: int
+    position: int = 0
+    lane: int = 0
 
-def read_head(data: bytes) -> tuple[Kind, int, int]:
-    kind, length, position = HEAD.unpack(data)
-    return _KINDS[kind], length, position
+    def encode(self) -> bytes:
+        return HEAD.pack(_KINDS.index(self.kind), self.lane, self.length, self.position)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Head:
+        kind, lane, length, position = HEAD.unpack(data)
+        return cls(_KINDS[kind], length, position, lane)
 
 
 def frame(kind: Kind, body: dict[str, Any] | None = None, position: int = 0) -> bytes:
     """Encode a whole frame with a JSON body."""
     encoded = json.dumps(body).encode() if body is not None else b""
-    return head(kind, len(encoded), position) + encoded
+    return Head(kind, len(encoded), position).encode() + encoded

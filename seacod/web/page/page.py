@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 
 from seacod import __version__
-from seacod.asr import assembly, hotwords
 from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.formats import registry
@@ -21,16 +20,6 @@ from seacod.web.page import assets, texts
 from seacod.web.page.gradio_guard import GradioGuard
 from seacod.web.page.gradio_lean import gradio as gr
 from seacod.web.page.tabs.registry import all_tabs
-
-# What the service remarks on a result, and how the page says it.
-_WARNINGS = {
-    assembly.NO_SPEECH: "warning_no_speech",
-    assembly.RETRIED: "warning_retried",
-    assembly.UNHEARD: "warning_unheard",
-    hotwords.WEIGHTS: "warning_weights",
-    hotwords.NOT_NAMED: "warning_hotwords_not_named",
-    hotwords.NOT_READ: "warning_hotwords_not_read",
-}
 
 
 def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) -> FastAPI:
@@ -81,7 +70,6 @@ def _head(settings: Settings) -> str:
         "root": root,
         "ui": ours,
         "login": bool(settings.access.users),
-        "warnings": _WARNINGS,
         "tabs": [
             {"name": tab.name, "script": tab.script, "openedBy": tab.opened_by}
             for tab in all_tabs()

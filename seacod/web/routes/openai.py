@@ -18,7 +18,7 @@ from seacod.errors import BadRequest, NotFound
 from seacod.formats import registry
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.fields import is_true
+from seacod.web.fields import is_true, sound_choice
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
@@ -43,6 +43,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
         language=openapi.text("zh, or nothing"),
         prompt=openapi.text("Hotwords, separated by blanks, commas or lines"),
+        **openapi.sound_choice(),
         response_format=openapi.text("Default: json", *shapes),
         stream=openapi.text("true: text as it is recognised, as server-sent events"),
         **{
@@ -85,6 +86,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             "\n".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
             whole,
             _Deltas(service.engine.sentence_gap) if wants_stream else None,
+            sound_choice(fields),
         )
 
     @routes.get("/v1/models", summary="The model there is")

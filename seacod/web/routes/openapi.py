@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from seacod.asr.sound.channels import CHANNEL_MODES
+
 _TEXT = {"type": "string"}
 
 
@@ -61,3 +63,14 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     504: _refusal("Not finished within the deadline"),
     507: _refusal("No room: on the disk, or for this recording in the memory of the GPU"),
 }
+
+
+def sound_choice() -> dict[str, dict[str, Any]]:
+    """The fields that say what of a recording is to be heard."""
+    return {
+        "track": text("Which audio track, from 1, or all; default: the one a player would take"),
+        "channels": text(
+            "What to do with several channels; auto: split where they hold different voices",
+            *CHANNEL_MODES,
+        ),
+    }

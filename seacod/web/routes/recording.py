@@ -13,6 +13,7 @@ from functools import partial
 from fastapi import Request
 from starlette.responses import Response
 
+from seacod.asr.request import SoundChoice
 from seacod.asr.service import TranscriptionService
 from seacod.paths import Paths
 from seacod.transcript import Transcript
@@ -31,12 +32,14 @@ class Wanted:
         hotwords: as they were typed.
         whole: the answer to somebody who waits for all of it.
         write_event: an event on the wire, for somebody who reads along; None for the whole answer.
+        choice: which track, and what of its channels.
         shows_queue: whether the stream begins while the recording waits for its turn.
     """
 
     hotwords: str
     whole: Callable[[Transcript], Response]
     write_event: Callable[[Event | Failed], str] | None = None
+    choice: SoundChoice = SoundChoice()
     shows_queue: bool = False
 
 
@@ -73,6 +76,7 @@ async def answer(
             route=route,
             name=upload.given_name,
             client=client,
+            choice=wanted.choice,
         )
         if wanted.write_event is None:
             return wanted.whole(await unless_gone(request, work()))

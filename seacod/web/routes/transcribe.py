@@ -14,7 +14,7 @@ from seacod.formats import full_json, registry
 from seacod.formats.base import OutputFormat, Rendered
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.fields import is_true
+from seacod.web.fields import is_true, sound_choice
 from seacod.web.middleware import errors
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
@@ -33,6 +33,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         ("file",),
         file=openapi.file("The recording; any format ffmpeg knows"),
         hotwords=openapi.text("Words separated by blanks, commas or lines"),
+        **openapi.sound_choice(),
         format=openapi.text(
             "What to answer with; also as a query parameter", *registry.names(formats)
         ),
@@ -59,6 +60,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 fields.get("hotwords", ""),
                 partial(_whole, wanted=wanted, also=also, request_id=request_id),
                 write if wants_stream else None,
+                sound_choice(fields),
                 shows_queue=True,
             )
 

@@ -1,6 +1,6 @@
 // The single tab: choose or record, see its length and wave, recognise, read, take away.
 import { at, el, onFiles } from "./dom.js";
-import { clock, inWords, onSwitch, put, seconds, size, text } from "./language.js";
+import { clock, inWords, onSwitch, put, putSentence, seconds, size, text } from "./language.js";
 import { Player, lengthOf } from "./player.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, Recording } from "./recording.js";
@@ -11,7 +11,6 @@ import { hotwords, setHotwords } from "./words.js";
 
 // A worker that goes away under the same recording so often will do so again.
 const TRIES = 3;
-const WARNINGS = window.seacodSetup.warnings;
 const MOST_WORDS = 100;
 const HEARD = (report) => report.status === "matched";
 
@@ -209,8 +208,10 @@ function details(body) {
   );
   cells[0].title = text("confidence_hint");
   box.append(el("dl", { class: "sc-facts" }, ...cells));
-  for (const warning of body.warnings) {
-    if (WARNINGS[warning]) box.append(el("p", { class: "sc-warning" }, text(WARNINGS[warning])));
+  for (const warning of body.warning_details ?? []) {
+    const line = el("p", { class: "sc-warning" });
+    putSentence(line, { en: warning.message, zh: warning.message_zh });
+    box.append(line);
   }
   if (body.hotwords.length) {
     // Those that were heard come first.
