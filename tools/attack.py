@@ -196,21 +196,26 @@ def _send_all(
     ]
     lock = threading.Lock()
 
-    def send(number: int, one: inputs.Input) -> None:
-        status = one.send(targets[number % _ATTACKERS])
+    def send(target: Target, one: inputs.Input) -> None:
+        status = one.send(target)
         with lock:
             seen.inputs += one.weight
             seen.answers[status] += 1
             if status.startswith("5") and status not in ("503", "507"):
                 seen.wrong.append(f"{one.name}: {status}")
 
+    def attacker(target: Target) -> None:
+        while True:
+            # Made when it is sent: some are big.
+            with lock:
+                one = next(source, None)
+            if one is None:
+                return
+            send(target, one)
+
+    source = inputs.all_of_them(chance, count)
     with ThreadPoolExecutor(_ATTACKERS) as attackers:
-        known = list(inputs.known(chance))
-        for _ in attackers.map(lambda pair: send(*pair), enumerate(known)):
-            pass
-        left = max(0, count - seen.inputs)
-        mutated = inputs.mutated(chance, left)
-        for _ in attackers.map(lambda pair: send(*pair), enumerate(mutated)):
+        for _ in attackers.map(attacker, targets):
             pass
 
 

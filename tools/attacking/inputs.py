@@ -40,7 +40,16 @@ def upload(name: str, path: str, content: bytes, file_name: str = "a.wav") -> In
     return request(name, lambda target: wire.post(target, path, body))
 
 
-def known(chance: random.Random) -> Iterator[Input]:
+def all_of_them(chance: random.Random, count: int) -> Iterator[Input]:
+    """What is known, then mutations until there were `count`."""
+    sent = 0
+    for one in known():
+        sent += one.weight
+        yield one
+    yield from mutated(chance, count - sent)
+
+
+def known() -> Iterator[Input]:
     """One or more of each kind that got through once."""
     yield from _archives()
     yield from _forms()
@@ -289,7 +298,7 @@ _PIECES = (b"\0", b"\r\n", b"\n", b"\xff", b"%00", b"../", b"'", b'"', b"{{7*7}}
 def mutated(chance: random.Random, count: int) -> Iterator[Input]:
     """So many ordinary requests and recordings with something wrong in them."""
     recordings = [(EXAMPLES / one["file"]).read_bytes() for one in examples()[:3]]
-    for _ in range(count):
+    for _ in range(max(0, count)):
         seed = chance.random()
         if chance.random() < 0.2:
             yield _mutated_recording(random.Random(seed), chance.choice(recordings))
