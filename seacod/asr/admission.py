@@ -32,6 +32,8 @@ _FIRST_SECONDS_A_BYTE = 1 / 16_000
 _SMOOTHING = 0.1
 # With nobody in front, what was measured has to be so wrong for a recording to be done in time.
 _HOPELESS = 2.0
+# So many of those who were sent away are remembered.
+_MOST_EXPECTED = 500
 _LONGEST_RETRY_SECONDS = 3600
 # How often those who wait are told their position.
 _POSITION_SECONDS = 1.0
@@ -63,6 +65,8 @@ class Admission:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _ratio: float = _FIRST_RATIO
     _seconds_a_byte: float = _FIRST_SECONDS_A_BYTE
+    # When those who were sent away were told to come back, whose they are, and what they bring.
+    _expected: list[tuple[float, str, float]] = field(default_factory=list)
 
     def limit(self, queue_length: int, concurrent: int, queue_seconds: float) -> None:
         """New limits, from now on; whoever may be worked on by them has its turn."""
@@ -160,8 +164,10 @@ class Admission:
         if until <= limit or until <= alone:
             return
         # What is in front goes on; only that can become less.
-        late = min(until - limit, until - alone)
+        late = min(until - limit, until - alone) + self._expected_seconds(request) / speed
         retry = min(_LONGEST_RETRY_SECONDS, max(1, math.ceil(late)))
+        if len(self._expected) < _MOST_EXPECTED:
+            self._expected.append((self.clock() + retry, request.client, request.work_seconds))
         raise QueueFull(
             f"behind what waits already this recording would be done in {until:.0f} s, and its "
             f"deadline is {limit:g} s; try again in {retry} s",
@@ -169,6 +175,17 @@ class Admission:
             f"请在 {retry} 秒后重试",
             retry_after_seconds=retry,
         )
+
+    def _expected_seconds(self, request: RecordingRequest) -> float:
+        """Padded seconds that those bring before it who were sent away before: all of its own
+        client's, and of each other's no more than that, as the model's time is shared."""
+        now = self.clock()
+        self._expected = [one for one in self._expected if one[0] > now]
+        by_client: dict[str, float] = {}
+        for _, client, work in self._expected:
+            by_client[client] = by_client.get(client, 0.0) + work
+        own = by_client.pop(request.client, 0.0)
+        return own + sum(min(work, own + request.work_seconds) for work in by_client.values())
 
     def _work_until_done(self, request: RecordingRequest) -> float:
         """What the model does until this request is done, for everybody, in padded seconds."""
