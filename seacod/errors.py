@@ -126,6 +126,13 @@ class WrongHost(SeacodError):
     http_status = 421
 
 
+class Poisonous(SeacodError):
+    """A recording that was with the model each time when it broke down."""
+
+    code = "poison"
+    http_status = 422
+
+
 class NotFound(SeacodError):
     """There is no such job, model or result."""
 

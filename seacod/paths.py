@@ -68,6 +68,11 @@ class Paths:
         """What the workers tell each other (`shared_load.py`)."""
         return self.runtime / "shared-load"
 
+    @property
+    def with_model(self) -> Path:
+        """Which recordings are with each worker's model (`with_model.py`)."""
+        return self.runtime / "with-model"
+
     def worker_socket(self, slot: str) -> Path:
         """Where one of several workers answers the supervisor's probe."""
         return self.runtime / f"{slot}.sock"

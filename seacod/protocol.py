@@ -19,18 +19,13 @@ from seacod.errors import ProtocolError
 # A line longer than this is no message of ours; it bounds what a broken worker makes us hold.
 MAX_LINE_BYTES = 64 * 1024
 
-# Environment through which the supervisor hands things to its worker.
-ENV_LISTEN_FD = "SEACOD_INTERNAL_LISTEN_FD"
-ENV_CONTROL_FD = "SEACOD_INTERNAL_CONTROL_FD"
+# Environment through which the supervisor hands things to a nursery. Forked workers get theirs with
+# the request (`Fork`).
+ENV_NURSERY_FD = "SEACOD_INTERNAL_NURSERY_FD"
 ENV_SUPERVISOR_PID = "SEACOD_INTERNAL_SUPERVISOR_PID"
 ENV_SETTINGS = "SEACOD_INTERNAL_SETTINGS"
-# Under which name the worker writes its metrics (`seacod/metrics/files.py`) and its place on the
-# shared load table (`seacod/shared_load.py`).
-ENV_SLOT = "SEACOD_INTERNAL_SLOT"
-# How many workers share the listening socket.
-ENV_SEATS = "SEACOD_INTERNAL_SEATS"
-# Set for a spare.
-ENV_SPARE = "SEACOD_INTERNAL_SPARE"
+# Set for a nursery that loads nothing: each worker does.
+ENV_COLD = "SEACOD_INTERNAL_COLD"
 
 
 # -- worker to supervisor ---------------------------------------------------------------------
@@ -47,13 +42,6 @@ class Stage:
     TYPE: ClassVar[str] = "stage"
     text: str
     extend_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Warm:
-    """A spare has imported everything and read the model into host memory; `promote` may come."""
-
-    TYPE: ClassVar[str] = "warm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +106,6 @@ class Drained:
 
 
 @dataclass(frozen=True, slots=True)
-class Promote:
-    """A spare is to become the worker: place the model on its device, answer `ready`."""
-
-    TYPE: ClassVar[str] = "promote"
-
-
-@dataclass(frozen=True, slots=True)
 class Serve:
     """Start accepting on the inherited socket; the supervisor has stopped to.
 
@@ -151,6 +132,15 @@ class Blame:
 
     TYPE: ClassVar[str] = "blame"
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """All recordings that were with the model when workers ended by their own fault: by the digest
+    of their content, at how many ends."""
+
+    TYPE: ClassVar[str] = "suspects"
+    ends: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +172,63 @@ class Reload:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-FromWorker = Union[Stage, Warm, Ready, Beat, Fault, Drained]
-FromSupervisor = Union[Promote, Serve, Blame, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload]
-Message = Union[FromWorker, FromSupervisor]
+# -- between supervisor and nursery: a message a packet, on a channel of its own ---------------
 
-_BY_TYPE: dict[str, type[Any]] = {
-    cls.TYPE: cls for cls in (*typing.get_args(FromWorker), *typing.get_args(FromSupervisor))
-}
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """To the nursery: a worker is wanted. With it come three descriptors: the listening socket, the
+    worker's end of the control channel, and what it prints to.
+
+    `settings`: as JSON. `slot`: under which name it writes its metrics
+    (`seacod/metrics/files.py`) and its place on the shared load table (`seacod/shared_load.py`).
+    `replicas`: how many workers share the listening socket.
+    """
+
+    TYPE: ClassVar[str] = "fork"
+    settings: str
+    slot: str
+    replicas: int
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """To the nursery: could a worker be forked now? It answers with `Loaded` or `Refused`."""
+
+    TYPE: ClassVar[str] = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """From the nursery: everything is imported and mapped; workers can be forked."""
+
+    TYPE: ClassVar[str] = "loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """From the nursery: the worker has this pid, and is the supervisor's child."""
+
+    TYPE: ClassVar[str] = "forked"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """From the nursery: no worker can be forked here any more, and why."""
+
+    TYPE: ClassVar[str] = "refused"
+    cause: str
+
+
+FromWorker = Union[Stage, Ready, Beat, Fault, Drained]
+FromSupervisor = Union[Serve, Blame, Suspects, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload]
+FromNursery = Union[Stage, Fault, Loaded, Forked, Refused]
+ToNursery = Union[Fork, Check]
+Message = Union[FromWorker, FromSupervisor, FromNursery, ToNursery]
+
+_BY_TYPE: dict[str, type[Any]] = {cls.TYPE: cls for cls in typing.get_args(Message)}
 
 
 def encode(message: Message) -> bytes:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-# Of one replica several processes may live: the worker, its spare, a replacement, old ones leaving.
+# Of one replica several processes may live: the worker, a replacement, old ones leaving.
 SLOTS_A_REPLICA = 16
 # Workers renew their line with every beat, once a second.
 FRESH_SECONDS = 5.0

@@ -1,14 +1,12 @@
 """`seacod run` with a worker of the tests': the real supervisor process.
 
-The worker's script is named by TEST_WORKER. The plan of the stand-in (STAND_IN_PLAN) may also say
-how much memory the supervisor believes to be available: available_bytes.
+The script of the nursery that workers are forked from is named by TEST_WORKER.
 """
 
 from __future__ import annotations
 
 import asyncio
 import faulthandler
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,14 +15,6 @@ from seacod import logs
 from seacod.cli.main import at_the_edge
 from seacod.config import Settings, load_settings
 from seacod.supervisor.daemon import Supervisor
-from seacod.supervisor.workers.host_memory import HostMemoryGate, available_bytes
-
-
-def _available() -> int:
-    """The machine's memory, unless the plan has another figure."""
-    path = Path(os.environ.get("STAND_IN_PLAN", "/nowhere"))
-    plan = json.loads(path.read_text()) if path.exists() else {}
-    return int(plan.get("available_bytes", available_bytes()))
 
 
 def main() -> int:
@@ -40,8 +30,7 @@ def main() -> int:
         settings,
         read,
         lambda _: None,
-        worker_command=(sys.executable, os.environ["TEST_WORKER"]),
-        host_memory=HostMemoryGate(available=_available),
+        nursery_command=(sys.executable, os.environ["TEST_WORKER"]),
     )
     return asyncio.run(supervisor.run())
 

@@ -30,15 +30,13 @@ from seacod.supervisor.reload import Reloader
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.systemd.notify import Notifier
-from seacod.supervisor.workers.events import EventQueue, Exited, Probed, Received
+from seacod.supervisor.workers.events import EventQueue, Exited, Forked, Probed, Received
 from seacod.supervisor.workers.host import Host
-from seacod.supervisor.workers.host_memory import HostMemoryGate
 from seacod.supervisor.workers.lifecycle import Lifecycle
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
 
-GIB = 1 << 30
 BEAT_SECONDS = 2.0
 # What the supervisor may take to notice something: its tick, and a beat's age.
 SLACK_SECONDS = 3.0
@@ -49,7 +47,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     },
     "supervisor": {
         "beat_timeout_seconds": 15, "progress_timeout_seconds": 60, "probe_interval_seconds": 5,
-        "probe_timeout_seconds": 2, "probe_failures": 3, "spare": "off",
+        "probe_timeout_seconds": 2, "probe_failures": 3,
         "backoff_initial_seconds": 1, "backoff_max_seconds": 30, "stable_seconds": 60,
         "crash_loop_failures": 5, "crash_loop_window_seconds": 600, "crash_loop_pause_seconds": 300,
     },
@@ -102,10 +100,10 @@ class Plan:
     """How a worker behaves."""
 
     load_seconds: float = 3.0
+    fork_seconds: float = 0.005
     exit_at_start: int | None = None
     never_ready: bool = False
     exit_on_serve: int | None = None
-    exit_on_promote: int | None = None
     ignores_term: bool = False
     ignores_drain: bool = False
     drain_seconds: float = 1.0
@@ -121,21 +119,19 @@ class Worker:
         events: EventQueue,
         *,
         slot: str,
-        is_spare: bool,
         environment: Mapping[str, str],
     ) -> None:
-        self.pid = world.next_pid()
+        # As a real one: it is wanted first, and forked then.
+        self.pid = 0
         self.slot = slot
         self.settings = settings
         self.replica = int(slot.removeprefix("worker")) // 16
         self.last_lines: collections.deque[str] = collections.deque(["last words"])
-        self.is_spare = is_spare
         self.plan = world.plan
         if settings.asr.cpu_threads in world.bad_threads:
             self.plan = replace(self.plan, **world.bad_threads[settings.asr.cpu_threads])
         self.is_alive = True
         self.is_closed = False
-        self.is_warm = False
         self.is_served = False
         self.is_told_to_end = False
         self.is_given_up = False
@@ -146,16 +142,15 @@ class Worker:
         # silent: no beats, blocked in all it does; stuck: work does not come back; deaf: no HTTP.
         self.illness: str | None = None
         self.ill_since = self.served_at = world.clock.now
-        self.started_at = self.asked_at = world.clock.now
+        self.started_at = world.clock.now
         self.exited_at = 0.0
-        self._is_promoted = not is_spare
-        self._is_loaded = False
         self._world = world
         self._events = events
         if self.plan.exit_at_start is not None:
             self._later(0.5, self.exit, self.plan.exit_at_start)
         elif not self.plan.never_ready:
-            self._later(self.plan.load_seconds, self._loaded)
+            self._later(self.plan.load_seconds, self._ready)
+        self._later(self.plan.fork_seconds, self._forked)
         self._later(BEAT_SECONDS, self._beat)
 
     @property
@@ -169,7 +164,7 @@ class Worker:
     def exit(self, status: int) -> None:
         if self.is_alive:
             self.is_alive, self.exited_at = False, self._world.clock.now
-            self._events.put(Exited(self.pid, status))
+            self._events.put(Exited(self.slot, status))
 
     # -- what the supervisor does with it ---------------------------------------------------
 
@@ -177,14 +172,7 @@ class Worker:
         self._world.sent(self, message)
         if not self.is_alive:
             return
-        if isinstance(message, protocol.Promote):
-            self.asked_at = self._world.clock.now
-            self._is_promoted = True
-            if self.plan.exit_on_promote is not None:
-                self._later(0.1, self.exit, self.plan.exit_on_promote)
-            elif self._is_loaded:
-                self._later(0.5, self._ready)
-        elif isinstance(message, protocol.Serve):
+        if isinstance(message, protocol.Serve):
             self.is_served, self.served_at = True, self._world.clock.now
             if self.plan.exit_on_serve is not None:
                 self._later(0.2, self.exit, self.plan.exit_on_serve)
@@ -222,15 +210,12 @@ class Worker:
 
     def _say(self, message: protocol.FromWorker) -> None:
         if self.is_alive and self.illness != "silent":
-            self._events.put(Received(self.pid, message))
+            self._events.put(Received(self.slot, message))
 
-    def _loaded(self) -> None:
-        self._is_loaded = True
-        if self.is_spare and self.is_alive:
-            self.is_warm = self.illness != "silent"
-            self._say(protocol.Warm())
-        if self._is_promoted:
-            self._ready()
+    def _forked(self) -> None:
+        if self.is_alive:
+            self.pid = self._world.next_pid()
+            self._events.put(Forked(self.slot))
 
     def _ready(self) -> None:
         self._say(protocol.Ready("simulated", "cpu", 0.1))
@@ -278,7 +263,6 @@ class World:
         self.loop = _Loop(self.clock)
         self.plan = Plan()
         self.bad_threads: dict[int, dict[str, Any]] = {}
-        self.available_bytes = 64 * GIB
         self.memory_kills = 0
         self.processes: list[Worker] = []
         self.alerts: list[AlertRaised | AlertCleared] = []
@@ -296,7 +280,6 @@ class World:
         host = Host(
             self._start,
             self.clock,
-            HostMemoryGate(lambda: self.available_bytes, resident=lambda pid: GIB),
             self,  # type: ignore[arg-type]  # of a cgroup only the count of kills is asked for
             random.Random(seed),
         )
@@ -309,9 +292,9 @@ class World:
         self._pids = iter(range(100, 1_000_000))
         # What is promised: no start before this moment; one that is asked for may come at once.
         self._failures: list[list[float]] = [[] for _ in replicas]
+        self._storms: list[list[float]] = [[] for _ in replicas]
         self._not_before = [0.0] * count
         self._not_after = [float("inf")] * count
-        self._is_looping = [False] * count
         # When a new worker was last asked for, or given up.
         self._replacing_at = [-1.0] * count
         self._broken = ""
@@ -438,11 +421,6 @@ class World:
         pid = self.workers.lives[number].report.pid
         return next(one for one in self.processes if one.pid == pid)
 
-    def spare(self, number: int = 0) -> Worker:
-        spare = self.workers.lives[number].report.spare
-        assert spare is not None
-        return next(one for one in self.processes if one.pid == spare.pid)
-
     def started(self) -> World:
         """All replicas serve."""
         self.until(lambda: self.workers.serving() == len(self.workers.lives))
@@ -471,14 +449,13 @@ class World:
     def _start(self, settings: Settings, events: EventQueue, **given: Any) -> Worker:
         worker, count = Worker(self, settings, events, **given), len(self._not_before)
         self.processes.append(worker)
-        if not worker.is_spare:
-            self._check_pace(worker)
-            self._promise(
-                self.workers._rolling is not None
-                or self._is_replacing(worker.replica)
-                or settings.asr == self.settings.for_worker(Replica(worker.replica, count)).asr,
-                "a start with settings that are not in use",
-            )
+        self._check_pace(worker)
+        self._promise(
+            self.workers._rolling is not None
+            or self._is_replacing(worker.replica)
+            or settings.asr == self.settings.for_worker(Replica(worker.replica, count)).asr,
+            "a start with settings that are not in use",
+        )
         return worker
 
     async def _probe(self) -> None:
@@ -500,27 +477,27 @@ class World:
         """The promise of the pause, computed from the settings and the crashes alone."""
         self.crashes.append(event)
         number, settings = event.replica.number, self.settings.current.supervisor
-        others = [
-            one
-            for one in self.alive()
-            if one.replica == number and one._is_promoted and not one.is_told_to_end
-        ]
+        others = [one for one in self.alive() if one.replica == number and not one.is_told_to_end]
         if others:
             return  # a replacement is there already: nothing is to be started
         now, served = self.clock.now, event.crash.served_seconds
-        was_stable = served is not None and served >= settings.stable_seconds
-        failures = self._failures[number] = [
-            *([] if was_stable else self._failures[number]),
-            now,
-        ]
+        if served is not None:
+            # It served: the next one comes at once, ten times a minute, and then soon.
+            was_stable = served >= settings.stable_seconds
+            storm = self._storms[number] = [*([] if was_stable else self._storms[number]), now]
+            self._failures[number] = []
+            many = sum(at > now - 60 for at in storm) > 10
+            self._not_before[number] = now + (settings.backoff_initial_seconds / 2 if many else 0)
+            self._not_after[number] = now + (5 if many else 0)
+            return
+        failures = self._failures[number] = [*self._failures[number], now]
         doubled = settings.backoff_initial_seconds * 2 ** (len(failures) - 1)
         step = min(settings.backoff_max_seconds, doubled)
         count = settings.crash_loop_failures
-        self._is_looping[number] = len(failures) >= count and any(
+        if any(
             failures[i + count - 1] - failures[i] <= settings.crash_loop_window_seconds
             for i in range(len(failures) - count + 1)
-        )
-        if self._is_looping[number]:
+        ):
             step = settings.crash_loop_pause_seconds
         self._not_before[number] = now + step / 2
         self._not_after[number] = now + max(step, settings.crash_loop_pause_seconds)
@@ -549,14 +526,6 @@ class World:
 
     def sent(self, worker: Worker, message: protocol.FromSupervisor) -> None:
         """The supervisor says something to a worker."""
-        if isinstance(message, protocol.Promote) and (
-            not worker.is_warm or self._is_looping[worker.replica]
-        ):
-            self._check_pace(worker)
-        if isinstance(message, protocol.Promote):
-            self._promise(
-                self.stop_asked_at is None, "a spare was promoted while the service stops"
-            )
         if isinstance(message, protocol.Drain):
             self._promise(
                 self.stop_asked_at is not None or self._is_replacing(worker.replica),
@@ -581,7 +550,7 @@ class World:
         now = self.clock.now
         owned = self.workers.pids()
         for worker in self.alive():
-            assert worker.pid in owned, f"{worker.pid} belongs to nobody"
+            assert worker.pid in owned or not worker.pid, f"{worker.pid} belongs to nobody"
             self._check_that_hangs_are_noticed(worker, now)
         for life in self.workers.lives:
             self._check_replica(life)
@@ -601,10 +570,10 @@ class World:
         number = life.replica.number
         mine = [one for one in self.alive() if one.replica == number]
         assert sum(one.accepts for one in mine) <= 1, "two workers in front"
-        assert sum(one.is_spare and not one._is_promoted for one in mine) <= 2, "too many spares"
         stable_seconds = self.settings.current.supervisor.stable_seconds
         if any(one.accepts and self.clock.now - one.served_at >= stable_seconds for one in mine):
             self._failures[number] = []
+            self._storms[number] = []
         if life.report.state is ServiceState.ABSENT and self.processes:
             is_over = self.stop_asked_at or self.workers.fatal_exit_code is not None
             assert is_over, "no worker, and none is due"
@@ -615,11 +584,7 @@ class World:
     def _check_that_hangs_are_noticed(self, worker: Worker, now: float) -> None:
         if worker.illness is None or worker.is_told_to_end:
             return
-        if not worker.is_served and not (worker.is_spare and worker.is_warm):
-            return
-        if worker.is_spare and not worker.is_served and worker.illness != "silent":
-            return  # a spare owes beats and nothing else
-        if worker.is_spare and not worker.is_served and worker._is_promoted:
+        if not worker.is_served:
             return  # it is starting: that has a limit of its own
         settings = self.settings.current.supervisor
         limit = {

@@ -88,8 +88,6 @@ class Service:
                 "backoff_max_seconds": 0.2,
                 # Tests kill workers faster than any crash loop.
                 "crash_loop_failures": 1000,
-                # Most look at one worker after the other.
-                "spare": "off",
             },
             "log": {"format": "json"},
         }
@@ -130,14 +128,16 @@ class Service:
             return None
         return None if other_than and status["worker"]["pid"] == other_than else status
 
-    def warm_spare(self, other_than: int | None = None) -> int:
-        """The pid of the spare, once it is warm."""
+    def nursery(self, other_than: int | None = None) -> int:
+        """The pid of the nursery, once it has loaded."""
 
         def look() -> Any:
-            spare = (self.status() or {}).get("spare") or {}
-            return spare.get("state") == "warm" and spare["pid"] != other_than and spare["pid"]
+            nursery = (self.status() or {}).get("nursery") or {}
+            return (
+                nursery.get("state") == "ready" and nursery["pid"] != other_than and nursery["pid"]
+            )
 
-        return int(wait_until(look, f"a warm spare; log:\n{self.log_text()[-4000:]}"))
+        return int(wait_until(look, f"a nursery; log:\n{self.log_text()[-4000:]}"))
 
     def wait_for_exit(self) -> int:
         assert self.process is not None

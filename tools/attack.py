@@ -276,7 +276,6 @@ def main() -> int:
             "users": f"somebody:{credentials.hash_password('a long password')}",
         },
         "asr": {"tune": "off"},
-        "supervisor": {"spare": "off"},
         "limits": {"max_audio_seconds": 600, "max_unpacked_bytes": 1 << 30},
     }
     with private_service("builtin", **settings) as service:

@@ -55,7 +55,7 @@ def main() -> None:
         take(options.url, options.out)
         return
     with private_service("builtin") as service:
-        service.wait_for_spare()
+        service.wait_for_nursery()
         take(service.url, options.out)
 
 

@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     metrics = free_port()
     with (
-        private_service("builtin", supervisor={"spare": "off"}, metrics={"port": metrics})
+        private_service("builtin", metrics={"port": metrics})
         as service,
         sync_playwright() as playwright,
     ):  # fmt: skip

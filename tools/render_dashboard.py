@@ -62,7 +62,7 @@ def main() -> None:
     ):
         port, prometheus = start_prometheus(Path(scratch), metrics)
         try:
-            service.wait_for_spare()
+            service.wait_for_nursery()
             began = time.time()
             work(service, options.minutes * 60)
             draw(port, began, options.out)

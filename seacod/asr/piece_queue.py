@@ -97,6 +97,13 @@ class PieceQueue:
             overhead_seconds=overhead_seconds,
             now=time.monotonic(),
         )
+        lead = self._pieces[chosen[0]].request
+        # A suspect is with the model alone: nobody else is to be blamed for it, or it for another.
+        chosen = [
+            i
+            for i in chosen
+            if (one := self._pieces[i].request) is lead or not (one.is_suspect or lead.is_suspect)
+        ]
         taken = [self._pieces[i] for i in chosen]
         left = set(chosen)
         self._pieces = [piece for i, piece in enumerate(self._pieces) if i not in left]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seacod.asr.audio import SAMPLE_RATE
@@ -22,12 +22,15 @@ from seacod.asr.piece_queue import PieceResult
 from seacod.asr.recognisers.base import Voice
 from seacod.asr.request import RecordingRequest, SoundFindings
 from seacod.asr.scheduler import Scheduler
+from seacod.errors import Poisonous
 from seacod.system.digest import sha256_of
 from seacod.system.waiting import end_task
 from seacod.transcript import TranscriptWarning
 
 # A recording whose header does not say how long it is: compressed speech at 32 kbit/s.
 _BYTES_A_SECOND_COMPRESSED = 4000
+# As `supervisor/watch/suspects.py` counts them.
+_ENDS_ARE_POISON = 2
 
 
 class SampleBudget:
@@ -84,6 +87,8 @@ class RecordingPipeline:
     max_piece_seconds: float
     voice: Callable[[bool], Voice] | None = None
     voice_thread: Executor | None = None
+    # At how many ends of workers a recording was with the model, by its digest.
+    suspects: Mapping[str, int] = field(default_factory=dict)
 
     async def inspect(self, request: RecordingRequest) -> float:
         """Read the header.
@@ -112,6 +117,7 @@ class RecordingPipeline:
         Raises:
             SeacodError: the recording cannot be used, or the model failed on it.
         """
+        await self._identify(request)
         waiting: asyncio.Queue[tuple[Piece, asyncio.Future[PieceResult]] | None] = asyncio.Queue()
         held = [0]
 
@@ -144,17 +150,35 @@ class RecordingPipeline:
             await end_task(bringing)
             await self.memory.give(held[0])
 
+    async def _identify(self, request: RecordingRequest) -> None:
+        """Tell recordings apart by their content, since that is what ends workers.
+
+        Raises:
+            Poisonous: it did so twice.
+        """
+        loop = asyncio.get_running_loop()
+        request.digest = await loop.run_in_executor(self.threads, sha256_of, request.path)
+        ends = self.suspects.get(request.digest, 0)
+        request.is_suspect = ends > 0
+        if ends >= _ENDS_ARE_POISON:
+            raise Poisonous(
+                f"{request.name or 'the recording'} was with the model {ends} times when it broke "
+                "down, and is not tried again today; convert or cut it, or ask whoever runs this "
+                "service to look at it (seacod crashes)",
+                f"{request.name or '该录音'}曾 {ends} 次导致识别进程异常退出，今天不再尝试；"
+                "请转换格式或切分后重试，或联系管理员查看（seacod crashes）",
+            )
+
     async def _pieces(self, request: RecordingRequest) -> AsyncGenerator[Piece, None]:
         """From the cache, or decoded and kept there."""
         if request.is_long:
-            # Nothing that would be kept, and a long time to read for nothing.
+            # Nothing that would be kept.
             async with contextlib.aclosing(self._cut(request)) as pieces:
                 async for piece in pieces:
                     yield piece
             return
-        loop = asyncio.get_running_loop()
-        key = await loop.run_in_executor(self.threads, sha256_of, request.path)
-        key += f"/{self.max_piece_seconds:g}/{request.choice.track}/{request.choice.channels}"
+        key = f"{request.digest}/{self.max_piece_seconds:g}"
+        key += f"/{request.choice.track}/{request.choice.channels}"
         cut = self.cache.get(key)
         if cut is not None and cut.samples <= request.max_seconds * SAMPLE_RATE:
             request.decoded_seconds = cut.samples / SAMPLE_RATE

@@ -1,8 +1,8 @@
 """From settings to an engine that works: fetch, import, load, place, try, measure. Called by
 workers and by the actors of an archive.
 
-All of it runs on the inference thread, and imports inside: the process itself starts at once and
-says what it is at.
+Imports inside: the process itself starts at once and says what it is at. What comes after loading
+runs on the inference thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from seacod.accelerators import registry as accelerators
 from seacod.config.schema import Settings
 from seacod.paths import Paths
 from seacod.system import heap
@@ -50,7 +49,7 @@ class EnginePreparation:
         self.tuning: Tuning | None = None
 
     def load_engine(self) -> Recogniser:
-        """On the inference thread: the model in host memory, fetched if it is not here."""
+        """The model in host memory, fetched if it is not here."""
         from seacod.asr.recognisers import registry as recognisers
         from seacod.models import fetch, registry
 
@@ -68,26 +67,15 @@ class EnginePreparation:
         heap.trim()
         return engine
 
-    def try_early(self, engine: Recogniser) -> None:
-        """On the inference thread: try and measure before the engine is placed, so that a spare
-        need not do it when it is needed. Nothing, where the model is still to move to a GPU."""
-        if accelerators.resolve(self.settings.asr.device) == "cpu":
-            engine.place(self.settings.asr.device, self.settings.asr.precision)
-            self.first_recording(engine)
-            self._remember(engine)
-
     def place(self, engine: Recogniser) -> None:
-        """On the inference thread: the last step before the worker is ready."""
-        engine.place(self.settings.asr.device, self.settings.asr.precision)
-        if engine.device != "cpu":
-            self.first_recording(engine)
-            self._remember(engine)
-
-    def make_ready(self, engine: Recogniser) -> None:
-        """On the inference thread, where nobody waits in between: place, try, measure."""
+        """On the inference thread: put it where it works, and try it; then a worker is ready."""
         engine.place(self.settings.asr.device, self.settings.asr.precision)
         self.first_recording(engine)
         self._remember(engine)
+
+    def make_ready(self, engine: Recogniser) -> None:
+        """On the inference thread, where nobody waits in between: place, try, measure."""
+        self.place(engine)
         self.tune(engine)
 
     def _remember(self, engine: Recogniser) -> None:

@@ -83,6 +83,8 @@ class RecognitionRequest:
     # still waits for it.
     started_at: float | None = field(init=False, default=None)
     is_given_up: bool = field(init=False, default=False)
+    # Was with the model when a worker ended: it is with it alone.
+    is_suspect: bool = field(init=False, default=False)
     # Filled in on the way: lengths of sound, and time spent, in seconds.
     decoded_seconds: float = field(init=False, default=0.0)
     speech_seconds: float = field(init=False, default=0.0)
@@ -126,6 +128,8 @@ class RecordingRequest(RecognitionRequest):
     turn: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     # Written by the pipeline: the length in the header, if any, and pieces of speech so far.
     known_seconds: float | None = field(init=False, default=None)
+    # Of the content, SHA-256 in hexadecimal digits.
+    digest: str = field(init=False, default="")
     pieces_found: int = field(init=False, default=0)
 
     @property

@@ -60,6 +60,8 @@ class Scheduler:
             come.
         on_batch: told of each batch, on the inference thread; must be quick.
         on_out_of_memory: told there that a batch did not fit.
+        with_model: told there whose pieces are with the model from now on, for whoever looks after
+            this process has died; must be quick.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class Scheduler:
         gathering_seconds: float = 0.0,
         on_batch: Callable[[BatchDone], None] = lambda done: None,
         on_out_of_memory: Callable[[], None] = lambda: None,
+        with_model: Callable[[Iterable[RecognitionRequest]], None] = lambda requests: None,
     ) -> None:
         self._load = load
         self._gathering_seconds = gathering_seconds
         self._on_batch = on_batch
         self._on_out_of_memory = on_out_of_memory
+        self._with_model = with_model
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[Recogniser] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="seacod-inference", daemon=True)
@@ -171,7 +175,9 @@ class Scheduler:
             if isinstance(work, _Action):
                 self._act(engine, work)
             else:
+                self._with_model({piece.request for piece in work})
                 self._recognise(engine, work)
+                self._with_model(())
             self.is_busy = False
 
     def _next(self) -> _Action | list[QueuedPiece] | None:

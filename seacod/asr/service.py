@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,14 @@ from seacod.asr.load import LoadReport, ServiceLoad
 from seacod.asr.pipeline import RecordingPipeline, SampleBudget
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.recordings import Recordings
-from seacod.asr.request import OnProgress, OnSegments, RecordingRequest, SoundChoice, ignore
+from seacod.asr.request import (
+    OnProgress,
+    OnSegments,
+    RecognitionRequest,
+    RecordingRequest,
+    SoundChoice,
+    ignore,
+)
 from seacod.asr.scheduler import Scheduler
 from seacod.asr.tuning import Tuning
 from seacod.config.limits import LimitSettings
@@ -38,6 +45,7 @@ from seacod.metrics.worker import WorkerMetrics
 from seacod.shared_load import SharedLoad
 from seacod.system import file_in_use
 from seacod.transcript import Transcript
+from seacod.with_model import ModelTable, WithModel
 
 _FILE_THREADS = 2
 _DECODERS_KEPT = 2
@@ -56,6 +64,7 @@ class TranscriptionService:
         load: makes the engine, on the inference thread.
         metrics: where to count; shared by all routes.
         shared_load: of the workers that share the work; None where this is the only one.
+        model_table: where it is said what is with the model; None where nobody looks.
     """
 
     def __init__(
@@ -64,6 +73,7 @@ class TranscriptionService:
         load: Callable[[], Recogniser],
         metrics: WorkerMetrics,
         shared_load: SharedLoad | None = None,
+        model_table: ModelTable | None = None,
     ) -> None:
         limits = settings.limits
         self.limits: LimitSettings = limits
@@ -75,6 +85,7 @@ class TranscriptionService:
             gathering_seconds=settings.asr.gathering_seconds,
             on_batch=self._counters.batch,
             on_out_of_memory=self._counters.out_of_memory,
+            with_model=partial(_write, model_table) if model_table is not None else ignore,
         )
         self._admission = Admission(
             limits.queue_length,
@@ -124,6 +135,10 @@ class TranscriptionService:
     async def open(self) -> None:
         """Start the decoding processes; recordings may come after that."""
         await self._decoders.start()
+
+    def suspect(self, ends: Mapping[str, int]) -> None:
+        """These recordings were with the model at so many ends of workers, by their digest."""
+        self._pipeline.suspects = ends
 
     async def with_engine(self, action: Callable[[Recogniser], None]) -> None:
         """Run `action` on the inference thread; what it raises is raised here."""
@@ -288,6 +303,11 @@ def _needed(path: Path) -> Iterator[None]:
                 "上传的文件已被清理，请重新上传",
             ) from None
         yield
+
+
+def _write(table: ModelTable, requests: Iterable[RecognitionRequest]) -> None:
+    recordings = (one for one in requests if isinstance(one, RecordingRequest) and one.digest)
+    table.write(WithModel(one.digest, one.label) for one in recordings)
 
 
 def _nobody_listens(kind: str, text: str) -> None:

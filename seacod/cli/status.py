@@ -77,9 +77,9 @@ def lines(status: dict[str, Any]) -> list[str]:
             else [
                 f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}"
                 f"{device}",
-                f"  spare      {_beside(status['spare'])}",
             ]
         ),
+        f"  nursery    {_beside(status['nursery'])}",
         *_gpus(status["gpu"]),
         f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting",
         f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}",
@@ -100,11 +100,10 @@ def lines(status: dict[str, Any]) -> list[str]:
 def _worker(one: dict[str, Any]) -> str:
     """The line of one of several workers."""
     device = f" on {one['gpu'] or one['device']}" if one["device"] else ""
-    spare = f", spare {one['spare']['state']}" if one["spare"] else ""
     return (
         f"  worker {one['number']:<3} {one['state']}, pid {one['pid'] or '-'}, "
         f"{one['model'] or 'no model yet'}{device}, {one['in_flight']} in flight, "
-        f"{one['restarts']} restarts{spare}"
+        f"{one['restarts']} restarts"
     )
 
 

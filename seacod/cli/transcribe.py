@@ -123,7 +123,7 @@ def _service(options: argparse.Namespace) -> Iterator[Client]:
             from seacod.proving.service import private_service
 
             print(f"starting an engine ({options.model})", file=sys.stderr)
-            private = private_service(options.model, supervisor={"spare": "off"})
+            private = private_service(options.model)
             url = stack.enter_context(private).url
         url = url or status_socket.status(options.config)["url"]
         try:

@@ -13,6 +13,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from seacod.worker.main import run_worker
+    from seacod.worker.main import run_nursery
 
-    return run_worker()
+    return run_nursery()

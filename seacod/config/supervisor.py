@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import model_validator
 
 from seacod.config.setting import Section, setting
@@ -23,16 +21,14 @@ class SupervisorSettings(Section, applies="live"):
         coerce_numbers_to_str=True,
         applies="restart",
     )
-    spare: Literal["auto", "on", "off"] = setting(
-        "auto",
-        "A second worker that has imported everything, holds no GPU memory and takes over in a "
-        "moment when the worker goes. auto: while host memory allows; it needs about as much of it "
-        "as the worker itself",
-        "热备进程：已完成导入、不占显存，主进程退出后立即接管。auto 表示内存充足时启用",
-    )
-
     backoff_initial_seconds: float = setting(
-        1.0, "Pause before the first restart, in seconds", "首次重启前的等待（秒）", ge=0, le=60
+        1.0,
+        "Pause after the first start that never served, in seconds. A worker that served is "
+        "replaced at once; from the eleventh within a minute on there are pauses of at most 5 s",
+        "首次启动失败后的等待（秒）。已正常服务过的进程退出后立即恢复；"
+        "一分钟内超过十次时，每次最多等待 5 秒",
+        ge=0,
+        le=60,
     )
     backoff_max_seconds: float = setting(
         60.0,
@@ -50,8 +46,10 @@ class SupervisorSettings(Section, applies="live"):
     )
     crash_loop_failures: int = setting(
         5,
-        "This many failures in a row within crash_loop_window_seconds are a crash loop",
-        "在 crash_loop_window_seconds 内连续失败多少次视为崩溃循环",
+        "This many starts in a row that never served, within crash_loop_window_seconds, are a "
+        "crash loop; this many ends of workers that had served are told as a storm",
+        "在 crash_loop_window_seconds 内连续启动失败多少次视为崩溃循环；"
+        "正常服务过的进程退出达到该次数时合并为一次告警",
         ge=2,
         le=1_000,
     )

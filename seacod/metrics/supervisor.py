@@ -25,7 +25,7 @@ WORKER_STATES = (
 class Present:
     """What is true at the moment of a scrape; None or missing means unknown.
 
-    `memory_bytes`: by role, supervisor, worker or spare. `deliveries`: so far, by channel and
+    `memory_bytes`: by role, supervisor, worker or nursery. `deliveries`: so far, by channel and
     outcome.
     """
 
@@ -36,7 +36,7 @@ class Present:
     jobs_bytes: int | None
     workers: int
     workers_serving: int
-    spare_is_warm: bool
+    nursery_is_ready: bool
     beat_age_seconds: float | None
     oldest_request_seconds: float | None
     watchdog_age_seconds: float | None
@@ -54,7 +54,7 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
     ),
     (
         "seacod_process_memory_bytes",
-        "Resident memory of our processes: supervisor, worker, spare (several together)",
+        "Resident memory of our processes: supervisor, worker, nursery (several together)",
         "process",
         lambda p: p.memory_bytes,
     ),
@@ -71,7 +71,10 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
         lambda p: p.workers,
     ),
     ("seacod_workers_serving", "Workers that serve now", None, lambda p: p.workers_serving),
-    ("seacod_spare_ready", "1 while a warm spare waits", None, lambda p: int(p.spare_is_warm)),
+    (
+        "seacod_nursery_ready", "1 while the next worker could be forked at once", None,
+        lambda p: int(p.nursery_is_ready),
+    ),
     (
         "seacod_worker_beat_age_seconds", "Since the worker's last sign of life", None,
         lambda p: p.beat_age_seconds,

@@ -110,7 +110,6 @@ def seacod(
         model,
         tree,
         asr={"device": device, **chosen},
-        supervisor={"spare": "off"},
     ) as service:
         service.wait_until_tuned()
         port = int(service.url.rpartition(":")[2])

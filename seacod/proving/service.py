@@ -60,11 +60,14 @@ class PrivateService:
             raise SeacodError(reason)
         raise SeacodError(f"the private service never had {what}; its log ends:\n{log[-2000:]}")
 
-    def wait_for_spare(self) -> None:
-        """Wait until a warm spare stands by."""
-        self.wait_until(
-            lambda: (self.status().get("spare") or {}).get("state") == "warm", "a warm spare"
-        )
+    def wait_for_nursery(self) -> int:
+        """Wait until the next worker can be forked at once; returns the nursery's pid."""
+
+        def ready() -> int | None:
+            nursery = self.status().get("nursery") or {}
+            return nursery["pid"] if nursery.get("state") == "ready" else None
+
+        return int(self.wait_until(ready, "a nursery that has loaded"))
 
     def wait_until_tuned(self) -> None:
         """Wait until batch sizes are measured, which a worker does while nobody asks for anything;

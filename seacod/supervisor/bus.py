@@ -56,6 +56,14 @@ class WorkerBlamed:
     """A worker ended by its own fault: what it was working on may be why."""
 
     pid: int
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingsSuspected:
+    """At how many such ends each recording was with the model, by its content's digest."""
+
+    ends: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,18 @@ from seacod.supervisor.sockets.listener import Listener, acquire, bind, warn_of_
 from seacod.supervisor.status_text import status_text
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.systemd.notify import Notifier
+from seacod.supervisor.watch.suspects import Suspects
 from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers.exits import ExitKind
 from seacod.supervisor.workers.host import Host
-from seacod.supervisor.workers.host_memory import HostMemoryGate
+from seacod.supervisor.workers.nurseries import CHECK_SECONDS, Nurseries, reap_orphans
+from seacod.supervisor.workers.nursery import NURSERY_COMMAND
 from seacod.supervisor.workers.placement import place
 from seacod.supervisor.workers.probe import probe_forever
-from seacod.supervisor.workers.process import WORKER_COMMAND, WorkerProcess
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.parent_death import adopt_orphans
+from seacod.with_model import ModelTable
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +58,7 @@ class Supervisor:
         settings: the settings to begin with.
         read_settings: reads them anew (SIGHUP); raises `ConfigError` when they are wrong.
         announce: called once, when the model first answers, with this supervisor.
-        worker_command: what a worker is; see `WorkerProcess`.
-        host_memory: whether a second worker fits into memory.
+        nursery_command: what workers are forked from; see `Nurseries`.
     """
 
     listener: Listener
@@ -68,14 +70,12 @@ class Supervisor:
         settings: Settings,
         read_settings: Callable[[], Settings],
         announce: Callable[[Supervisor], None],
-        worker_command: Sequence[str] = WORKER_COMMAND,
-        host_memory: HostMemoryGate | None = None,
+        nursery_command: Sequence[str] = NURSERY_COMMAND,
     ) -> None:
         self._started_at = time.time()
         self._settings = SettingsHolder(settings, read_settings)
         self._announce = announce
-        self._worker_command = worker_command
-        self._host_memory = host_memory or HostMemoryGate()
+        self._nursery_command = nursery_command
         self._notifier = Notifier()
         self._heartbeats = TaskHeartbeats(time.monotonic)
 
@@ -118,6 +118,8 @@ class Supervisor:
     def _start(self, tasks: anyio.abc.TaskGroup) -> None:
         tasks.start_soon(self._live, name="workers")
         tasks.start_soon(self._watch, name="watch")
+        self._heartbeats.expect("nursery", CHECK_SECONDS)
+        tasks.start_soon(self._nurseries.run, functools.partial(self._heartbeats.touch, "nursery"))
         for life in self.workers.lives:
             probing = (life, self.listener.local_url, self._settings, self._heartbeats)
             tasks.start_soon(probe_forever, *probing, name=life.replica.named("probe"))
@@ -138,6 +140,7 @@ class Supervisor:
 
     async def _live(self) -> None:
         await self.workers.run(self._heartbeats)
+        self._nurseries.close()
         self._signals.end()
 
     async def _watch(self) -> None:
@@ -151,6 +154,8 @@ class Supervisor:
             if self.workers.report.state is ServiceState.STARTING and not self._notifier.is_ready:
                 remaining = self.workers.seconds_until_deadline() or 0.0
                 self._notifier.extend_start(min(remaining, _EXTEND_START_SECONDS) + 1.0)
+            if not self._nurseries.is_forking:
+                reap_orphans(self.workers.pids() | self._nurseries.pids)
             self._tell_systemd()
             await anyio.sleep(_WATCH_SECONDS)
 
@@ -187,9 +192,17 @@ class Supervisor:
         bus = Bus(metrics.watch_failures.labels("events").inc)
         replicas = await place(settings.current)
         shared_load = SharedLoad.fresh(paths.shared_load, len(replicas) * SLOTS_A_REPLICA)
+        table = ModelTable.fresh(paths.with_model, len(replicas) * SLOTS_A_REPLICA)
+        self._suspects = Suspects(table, bus, time.monotonic)
         self._fallback = Fallback(self.listener, metrics.fallback.inc)
-        start = functools.partial(WorkerProcess, self.listener.socket, self._worker_command)
-        host = Host(start, memory=self._host_memory)
+        adopt_orphans()
+        self._nurseries = Nurseries(
+            self.listener.socket,
+            functools.partial(settings.for_worker, replicas[0]),
+            self._nursery_command,
+            len(replicas),
+        )
+        host = Host(self._nurseries.start)
         self.workers = Replicas(replicas, settings, host, self._fallback, bus)
         self._watches = Watches(
             settings, self.workers, bus, metrics, self._heartbeats, self.listener.local_url
@@ -239,7 +252,11 @@ class Supervisor:
     def _present(self) -> Present:
         """What a scrape shows beside the counters."""
         return scrape.snapshot(
-            self._settings, self.workers, self._watches, self._notifier.watchdog_at
+            self._settings,
+            self.workers,
+            self._nurseries.newest,
+            self._watches,
+            self._notifier.watchdog_at,
         )
 
     def _snapshot(self) -> dict[str, object]:
@@ -247,6 +264,7 @@ class Supervisor:
         return status.snapshot(
             self.workers.report,
             workers=[(life.replica, life.report) for life in self.workers.lives],
+            nursery=self._nurseries.newest,
             started_at=self._started_at,
             version=__version__,
             url=self.listener.local_url,
@@ -261,6 +279,7 @@ class Supervisor:
         return status.for_page(
             self.workers.report,
             workers=[life.report for life in self.workers.lives],
+            nursery=self._nurseries.newest,
             started_at=self._started_at,
             gpu=self._watches.gpu_in_use(),
             alerts=self._watches.alerting.outbox,

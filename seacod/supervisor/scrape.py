@@ -15,18 +15,23 @@ from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers.host_memory import resident_bytes
 from seacod.supervisor.workers.replicas import Replicas
-from seacod.supervisor.workers.report import Report
-from seacod.supervisor.workers.states import ServiceState, WorkerState
+from seacod.supervisor.workers.report import OtherProcess, Report
+from seacod.supervisor.workers.states import ServiceState
 
 
 def snapshot(
-    settings: SettingsHolder, workers: Replicas, watches: Watches, watchdog_at: float | None
+    settings: SettingsHolder,
+    workers: Replicas,
+    nursery: OtherProcess | None,
+    watches: Watches,
+    watchdog_at: float | None,
 ) -> Present:
     """Figures of the machine and the service. Quick: it runs on the event loop.
 
     Args:
         settings: the holder of the settings.
         workers: all workers, whose reports are shown.
+        nursery: what the next one is forked from.
         watches: what else is known.
         watchdog_at: when systemd was last told that we live, on the monotonic clock.
     """
@@ -40,14 +45,12 @@ def snapshot(
     return Present(
         cpu_percent=psutil.cpu_percent(),
         memory_percent=memory.percent,
-        memory_bytes=_memory(reports),
+        memory_bytes=_memory(reports, nursery),
         disk_free_bytes=free_bytes(settings.paths.temp),
         jobs_bytes=watches.housekeeping.jobs_bytes,
         workers=len(reports),
         workers_serving=sum(one.state is ServiceState.SERVING for one in reports),
-        spare_is_warm=any(
-            one.spare is not None and one.spare.state is WorkerState.WARM for one in reports
-        ),
+        nursery_is_ready=nursery is not None and nursery.state == "ready",
         beat_age_seconds=None if heard_at is None else now - heard_at,
         oldest_request_seconds=beat.oldest_seconds if beat is not None else None,
         watchdog_age_seconds=None if watchdog_at is None else now - watchdog_at,
@@ -61,14 +64,14 @@ def snapshot(
     )
 
 
-def _memory(reports: Sequence[Report]) -> dict[str, int]:
-    """Resident bytes by role; several workers are one sum."""
+def _memory(reports: Sequence[Report], nursery: OtherProcess | None) -> dict[str, int]:
+    """Resident bytes by role, what several share with each; several workers are one sum."""
     pids = [("supervisor", os.getpid())]
     for report in reports:
         if report.pid is not None:
             pids.append(("worker", report.pid))
-        if report.spare is not None:
-            pids.append(("spare", report.spare.pid))
+    if nursery is not None:
+        pids.append(("nursery", nursery.pid))
     sizes: dict[str, int] = {}
     for name, pid in pids:
         size = resident_bytes(pid)

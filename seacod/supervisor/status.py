@@ -24,7 +24,7 @@ from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
 from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.workers.placement import Replica
-from seacod.supervisor.workers.report import OtherWorker, Report
+from seacod.supervisor.workers.report import OtherProcess, Report
 from seacod.supervisor.workers.states import ServiceState
 from seacod.system.masking import masked_deep
 
@@ -35,6 +35,7 @@ def snapshot(
     report: Report,
     *,
     workers: Sequence[tuple[Replica, Report]],
+    nursery: OtherProcess | None,
     started_at: float,
     version: str,
     url: str,
@@ -60,9 +61,9 @@ def snapshot(
         }
         if metrics is not None
         else None,
-        "worker": {**_face(report), "was_spare": report.was_spare},
+        "worker": _face(report),
         "workers": [_worker(replica, one) for replica, one in workers],
-        "spare": _beside(report.spare),
+        "nursery": _beside(nursery),
         "replacement": _beside(report.replacement),
         "leaving": report.leaving,
         "restarts": {
@@ -97,6 +98,7 @@ def for_page(
     report: Report,
     *,
     workers: Sequence[Report],
+    nursery: OtherProcess | None,
     started_at: float,
     gpu: Gpu | None,
     alerts: Outbox,
@@ -117,7 +119,7 @@ def for_page(
             "last": [dataclasses.asdict(restart) for restart in report.last_restarts],
             "total_away_seconds": report.total_away_seconds,
         },
-        "spare": report.spare.state.value if report.spare is not None else None,
+        "nursery": nursery.state if nursery is not None else None,
         "gpu": None
         if gpu is None
         else {
@@ -181,7 +183,6 @@ def _worker(replica: Replica, report: Report) -> dict[str, Any]:
         "number": replica.number + 1,
         "gpu": replica.gpu.uuid if replica.gpu is not None else None,
         **_face(report),
-        "spare": _beside(report.spare),
         "restarts": report.restarts,
         "in_flight": beat.in_flight if beat else 0,
         "queue_depth": beat.queue_depth if beat else 0,
@@ -189,10 +190,8 @@ def _worker(replica: Replica, report: Report) -> dict[str, Any]:
     }
 
 
-def _beside(worker: OtherWorker | None) -> dict[str, Any] | None:
-    if worker is None:
-        return None
-    return {"pid": worker.pid, "state": worker.state.value, "since": worker.since}
+def _beside(process: OtherProcess | None) -> dict[str, Any] | None:
+    return None if process is None else dataclasses.asdict(process)
 
 
 class StatusSocket:

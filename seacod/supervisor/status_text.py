@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seacod.accelerators.base import Gpu
 from seacod.supervisor.workers.report import Report
-from seacod.supervisor.workers.states import ServiceState, WorkerState
+from seacod.supervisor.workers.states import ServiceState
 
 _EXPLANATIONS = {
     ServiceState.ABSENT: "no worker",
@@ -39,9 +39,6 @@ def status_text(report: Report, port: int, serving: int, workers: int, gpu: Gpu 
             parts.append(f"GPU {gpu.used_bytes >> 20} of {gpu.total_bytes >> 20} MiB")
     if report.replacement is not None:
         parts.append("a worker with new settings is loading")
-    elif report.spare is not None:
-        is_warm = report.spare.state is WorkerState.WARM
-        parts.append("spare ready" if is_warm else "spare loading")
     last = f" (last: {report.last_causes[-1]})" if report.last_causes else ""
     parts.append(f"{report.restarts} restarts{last}")
     return ", ".join(parts)

@@ -1,4 +1,5 @@
-"""A child of ours ends with the process that started it, however that one ends."""
+"""A child of ours ends with the process that started it, however that one ends; a grandchild that
+loses its parent becomes a child of ours."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 import signal
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def die_with(parent_pid: int) -> bool:
@@ -17,3 +19,9 @@ def die_with(parent_pid: int) -> bool:
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent_pid
+
+
+def adopt_orphans() -> None:
+    """Ask the kernel to make this process the parent of descendants that lose theirs (prctl(2)); it
+    has to reap them."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -1,1 +1,3 @@
-"""The worker process: starts, loads, serves the inherited socket, drains. Never sends mail."""
+"""The nursery, which loads, and the workers forked from it, which serve the shared socket and
+drain. Never sends mail.
+"""

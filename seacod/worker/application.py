@@ -1,4 +1,4 @@
-"""One worker from its first import to its last answer: loads the model, serves, drains.
+"""One worker from its fork to its last answer: places the model, serves, drains.
 
 Made by `main.py`. What the supervisor's messages mean is decided here.
 """
@@ -22,7 +22,7 @@ from seacod.config.secrets import read_secret
 from seacod.errors import EX_OK, EX_SOFTWARE, ConfigError, SeacodError
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
-from seacod.protocol import FromSupervisor, FromWorker
+from seacod.protocol import Message
 from seacod.web.middleware.disk_guard import guarded
 from seacod.web.readiness import Readiness
 from seacod.worker.control import ControlChannel
@@ -33,9 +33,11 @@ from seacod.worker.startup import Preparation
 from seacod.worker.traffic import Traffic
 
 if TYPE_CHECKING:
+    from seacod.asr.recognisers.base import Recogniser
     from seacod.asr.service import TranscriptionService
     from seacod.jobs.runner import Jobs
     from seacod.web.logins.logins import Logins
+    from seacod.with_model import ModelTable
     from seacod.worker.serving import Server
 
 log = structlog.get_logger(__name__)
@@ -45,9 +47,7 @@ _OWN_PAUSE_SECONDS = 5.0
 
 
 class WorkerApplication:
-    """The life of one worker, seen from inside: warm, placed, ready, serving, draining.
-
-    A spare stops after the first step until it is promoted; any other goes straight on.
+    """The life of one worker, seen from inside: placed, ready, serving, draining.
 
     Args:
         settings: as the supervisor gave them; `reload` messages change them.
@@ -55,7 +55,8 @@ class WorkerApplication:
         listener: the shared socket.
         control: the channel to the supervisor.
         neighbours: the other workers on that socket; None without any.
-        is_spare: wait for `promote` when warm.
+        engine: as the nursery has loaded it; None to load it here.
+        model_table: where it says what is with the model.
     """
 
     def __init__(
@@ -65,8 +66,8 @@ class WorkerApplication:
         listener: socket.socket,
         control: ControlChannel,
         neighbours: Neighbours | None,
-        *,
-        is_spare: bool,
+        engine: Recogniser | None,
+        model_table: ModelTable,
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -87,9 +88,8 @@ class WorkerApplication:
             lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
         )
         self._blamed_pids: list[int] = []
-        self._is_promoted = asyncio.Event()
-        if not is_spare:
-            self._is_promoted.set()
+        self._engine = engine
+        self._model_table = model_table
         self._may_serve = asyncio.Event()
 
     async def run(self) -> int:
@@ -117,12 +117,7 @@ class WorkerApplication:
             beating.cancel()
 
     async def _live(self) -> int:
-        service = await self._warm()
-        if not self._is_promoted.is_set():
-            self._control.send(protocol.Warm())
-            log.info("spare_warm", seconds=round(time.monotonic() - self._began, 2))
-            await self._is_promoted.wait()
-        await service.with_engine(self._preparation.place)
+        service = await self._put_together()
         if self._preparation.tuning is not None:
             service.tune(self._preparation.tuning)
         engine = service.engine
@@ -157,25 +152,28 @@ class WorkerApplication:
         await service.close()
         return EX_OK
 
-    async def _warm(self) -> TranscriptionService:
-        """Do everything that can be done without GPU memory."""
+    async def _put_together(self) -> TranscriptionService:
+        """Everything that serves, around the loaded model."""
         from seacod.asr.service import TranscriptionService
         from seacod.metrics.worker import WorkerMetrics
 
         metrics = WorkerMetrics()
         service = TranscriptionService(
             self._settings,
-            self._preparation.load,
+            lambda: self._engine or self._preparation.load(),
             metrics,
             self._neighbours.shared_load if self._neighbours is not None else None,
+            self._model_table,
         )
         await service.start()
-        await service.open()
+        trying = asyncio.ensure_future(service.with_engine(self._preparation.place))
         service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
         self._service = service
         # A reload may have come while it was loading.
         service.apply(self._settings)
+        await service.open()
         self._server = self._web_server(service, lambda what: metrics.logins.labels(what).inc())
+        await trying
         return service
 
     def _web_server(
@@ -227,15 +225,16 @@ class WorkerApplication:
 
     # -- the control channel ------------------------------------------------------------------
 
-    def _obey(self, message: FromSupervisor | FromWorker) -> None:
-        if isinstance(message, protocol.Promote):
-            self._is_promoted.set()
-        elif isinstance(message, protocol.Serve):
+    def _obey(self, message: Message) -> None:
+        if isinstance(message, protocol.Serve):
             self._blamed_pids = message.blamed_pids
             self._may_serve.set()
         elif isinstance(message, protocol.Blame):
             if self._jobs is not None:
                 self._jobs.blame(message.pid)
+        elif isinstance(message, protocol.Suspects):
+            if self._service is not None:
+                self._service.suspect(message.ends)
         elif isinstance(message, protocol.Reload):
             self._apply(message.changes)
         elif isinstance(message, protocol.Retire):
@@ -270,7 +269,7 @@ class WorkerApplication:
 
     def _report(self, since_seconds: float) -> protocol.Beat:
         if self._service is None:
-            # Importing: a spare that is promoted meanwhile owes nothing but readiness.
+            # It owes nothing but readiness.
             return protocol.Beat(0, 0, 0.0, 0.0)
         if since_seconds > _OWN_PAUSE_SECONDS:
             # Frozen or stopped (SIGSTOP): the model could not get on meanwhile either.

@@ -16,7 +16,7 @@ import structlog
 
 from seacod import protocol
 from seacod.errors import EX_SOFTWARE, ProtocolError
-from seacod.protocol import FromSupervisor, FromWorker
+from seacod.protocol import FromWorker, Message
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class ControlChannel:
             sock=self._connection, limit=protocol.MAX_LINE_BYTES
         )
 
-    async def listen(self, obey: Callable[[FromSupervisor | FromWorker], None]) -> None:
+    async def listen(self, obey: Callable[[Message], None]) -> None:
         """Hand each message to `obey`; end the process when the supervisor is gone."""
         while True:
             try:

@@ -1,7 +1,7 @@
-"""The worker process: what it inherits, and what must be set before anything is imported.
+"""The processes of the worker's side: what a nursery loads, and what a worker is.
 
-`python -m seacod worker`, started by the supervisor only: everything it needs comes through the
-environment and two inherited descriptors. It ends when the supervisor does.
+`python -m seacod worker` is the nursery, started by the supervisor only; workers are forked from it
+and end when the supervisor does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 import warnings
+from typing import TYPE_CHECKING
 
 from seacod import logs, metrics, protocol
 from seacod.accelerators.registry import all_accelerators
@@ -21,39 +22,71 @@ from seacod.config.schema import Settings
 from seacod.config.secrets import remember_all
 from seacod.errors import EX_SOFTWARE, EX_USAGE
 from seacod.paths import Paths
+from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.system.parent_death import die_with
+from seacod.with_model import ModelTable
 from seacod.worker.application import WorkerApplication
 from seacod.worker.control import ControlChannel
 from seacod.worker.neighbours import Neighbours
+from seacod.worker.nursery import Inheritance, Nursery
+from seacod.worker.startup import Preparation
+
+if TYPE_CHECKING:
+    from seacod.asr.recognisers.base import Recogniser
 
 
-def run_worker() -> int:
-    """Be the worker until told to stop; returns the exit code."""
+def run_nursery() -> int:
+    """Be a nursery until the supervisor is gone; returns the exit code."""
     try:
         settings = Settings.model_validate_json(os.environ[protocol.ENV_SETTINGS])
-        listen_fd = int(os.environ[protocol.ENV_LISTEN_FD])
-        control_fd = int(os.environ[protocol.ENV_CONTROL_FD])
+        channel = socket.socket(fileno=int(os.environ[protocol.ENV_NURSERY_FD]))
         supervisor_pid = int(os.environ[protocol.ENV_SUPERVISOR_PID])
-        slot = os.environ[protocol.ENV_SLOT]
-        replicas = int(os.environ.get(protocol.ENV_SEATS, "1"))
-        is_spare = bool(os.environ.get(protocol.ENV_SPARE))
     except (KeyError, ValueError):
         print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)  # noqa: T201
         return EX_USAGE
     if not die_with(supervisor_pid):
-        os._exit(EX_SOFTWARE)
+        return EX_SOFTWARE
     # Ctrl-C is the supervisor's to handle; it tells us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    faulthandler.register(signal.SIGUSR2, all_threads=True)
     logs.configure(settings.log, "worker")
     remember_all(settings)
     paths = Paths.resolve(settings)
-    _prepare(settings, paths, slot)
-    listener = socket.socket(fileno=listen_fd)
-    control = socket.socket(fileno=control_fd)
-    neighbours = Neighbours(paths, slot, replicas) if replicas > 1 else None
+    _prepare(paths)
+    loaded: list[Recogniser] = []
+
+    def load() -> None:
+        if not os.environ.get(protocol.ENV_COLD):
+            loaded.append(Preparation(settings, paths, nursery.say).load())
+
+    nursery = Nursery(
+        channel, supervisor_pid, lambda given: be_worker(given, loaded[0] if loaded else None)
+    )
+    return nursery.serve(load)
+
+
+def be_worker(given: Inheritance, engine: Recogniser | None) -> int:
+    """Serve until told to stop; returns the exit code.
+
+    Args:
+        given: by the supervisor, at the fork.
+        engine: as the nursery has loaded it; None when it has not.
+    """
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    logs.configure(given.settings.log, "worker")
+    paths = Paths.resolve(given.settings)
+    metrics.use_directory(paths.runtime, given.slot)
+    neighbours = Neighbours(paths, given.slot, given.replicas) if given.replicas > 1 else None
+    table = ModelTable(
+        paths.with_model, given.replicas * SLOTS_A_REPLICA, int(given.slot.removeprefix("worker"))
+    )
     worker = WorkerApplication(
-        settings, paths, listener, ControlChannel(control), neighbours, is_spare=is_spare
+        given.settings,
+        paths,
+        given.listener,
+        ControlChannel(given.control),
+        neighbours,
+        engine,
+        table,
     )
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.
@@ -61,9 +94,8 @@ def run_worker() -> int:
     os._exit(code)
 
 
-def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
+def _prepare(paths: Paths) -> None:
     """Set what must be set before the libraries are imported."""
-    metrics.use_directory(paths.runtime, slot)
     # Uploads spool here, not in the system's /tmp.
     tempfile.tempdir = str(paths.temp)
     # Gradio's pydub looks for the ffmpeg program; we decode with PyAV and need none.
@@ -76,8 +108,10 @@ def _prepare(settings: Settings, paths: Paths, slot: str) -> None:
         DO_NOT_TRACK="1",
         MODELSCOPE_CACHE=str(paths.models),
         TOKENIZERS_PARALLELISM="false",
+        # No library may start threads where workers are forked; workers set theirs by themselves.
+        OMP_NUM_THREADS="1",
+        OPENBLAS_NUM_THREADS="1",
+        ORT_DISABLE_TELEMETRY="1",
     )
     for accelerator in all_accelerators():
         os.environ.update(accelerator.worker_environment)
-    if settings.asr.cpu_threads:
-        os.environ["OMP_NUM_THREADS"] = str(settings.asr.cpu_threads)

@@ -1,4 +1,4 @@
-"""What a worker loads before it is ready: the engine, and what serves it."""
+"""What a nursery loads: the engine, and what serves it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ if TYPE_CHECKING:
 
 
 class Preparation(EnginePreparation):
-    """The steps of one worker."""
+    """The steps of one nursery and its workers."""
 
     def load(self) -> Recogniser:
-        """On the inference thread: importing and loading take many seconds."""
+        """Importing and loading take many seconds; nothing runs in parallel here."""
         engine = self.load_engine()
         self._import_web()
-        self.try_early(engine)
         return engine
 
     def _import_web(self) -> None:
-        """Import the application on this thread, since the event loop must not stand still for
-        it."""
+        import seacod.asr.service
+        import seacod.jobs.opening
+        import seacod.jobs.runner
+        import seacod.metrics.worker
         import seacod.web.app
+        import seacod.worker.serving
 
         if self.settings.server.page == "on":
             self.say("importing the page")

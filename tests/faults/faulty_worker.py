@@ -1,8 +1,8 @@
-"""The real worker, real model and all, that can be made to fail in ways no signal can.
+"""The real nursery, real model and all, whose workers can be made to fail in ways no signal can.
 
-A thread looks for a file `fault-PID` (or `fault-next`, taken by the next process that looks) in the
-directory SEACOD_TEST_FAULTS and does what it says. `start-fault` holds for every worker from its
-start on.
+A thread of the worker looks for a file `fault-PID` (or `fault-next`, taken by the next process
+that looks) in the directory SEACOD_TEST_FAULTS and does what it says. `start-fault` holds for
+every worker from its start on.
 """
 
 from __future__ import annotations
@@ -21,47 +21,58 @@ FOREVER_SECONDS = 3600
 
 
 def main() -> int:
-    fault = _read(DIRECTORY / "start-fault")
-    if fault == "exit_at_start":
-        print("this worker was told to fail at its start", file=sys.stderr)
-        return 1
-
     import seacod.worker.application as module
-    from seacod.worker.main import run_worker
+    import seacod.worker.main as real
 
     workers: list[module.WorkerApplication] = []
-    begin = module.WorkerApplication.__init__
+    begin, live = module.WorkerApplication.__init__, real.be_worker
 
     def remembered(self: module.WorkerApplication, *arguments: Any, **options: Any) -> None:
         begin(self, *arguments, **options)
         workers.append(self)
 
+    def be_faulty(*arguments: Any) -> int:
+        """In the worker, after the fork: a nursery may have no thread."""
+        fault = _read(DIRECTORY / "start-fault")
+        if fault == "exit_at_start":
+            print("this worker was told to fail at its start", file=sys.stderr)
+            return 1
+        if fault == "poison":
+            _die_of_poison()
+        if fault == "die_on_serve":
+            module.WorkerApplication._serve = _end_at_once  # type: ignore[method-assign]
+        if fault == "never_ready":
+            print("this worker was told never to be ready", file=sys.stderr, flush=True)
+            module.Preparation.place = _for_ever  # type: ignore[method-assign]
+        threading.Thread(target=_watch, args=(workers,), name="saboteur", daemon=True).start()
+        return live(*arguments)
+
     module.WorkerApplication.__init__ = remembered  # type: ignore[method-assign]
-    if fault == "poison":
-        _die_of_poison()
-    if fault == "never_ready":
-        print("this worker was told never to be ready", file=sys.stderr, flush=True)
+    real.be_worker = be_faulty
+    return real.run_nursery()
 
-        def load_for_ever(self: module.Preparation) -> None:
-            time.sleep(FOREVER_SECONDS)
 
-        module.Preparation.load = load_for_ever  # type: ignore[assignment,method-assign]
-    threading.Thread(target=_watch, args=(workers,), name="saboteur", daemon=True).start()
-    return run_worker()
+async def _end_at_once(*_: Any) -> int:
+    os._exit(3)
+
+
+def _for_ever(*_: Any) -> None:
+    time.sleep(FOREVER_SECONDS)
 
 
 def _die_of_poison() -> None:
-    """A recording named poison ends the worker, as a crash inside a library would."""
-    from seacod.asr.service import TranscriptionService
+    """A recording named poison ends the worker when it is with the model, as a crash inside a
+    library would."""
+    from seacod.asr.scheduler import Scheduler
 
-    real = TranscriptionService.transcribe
+    real = Scheduler._recognise
 
-    async def transcribe(self: TranscriptionService, *arguments: Any, **options: Any) -> Any:
-        if options["name"].startswith("poison"):
+    def recognise(self: Scheduler, engine: Any, batch: Any) -> None:
+        if any(getattr(piece.request, "name", "").startswith("poison") for piece in batch):
             os.kill(os.getpid(), signal.SIGSEGV)
-        return await real(self, *arguments, **options)
+        real(self, engine, batch)
 
-    TranscriptionService.transcribe = transcribe  # type: ignore[method-assign]
+    Scheduler._recognise = recognise  # type: ignore[method-assign]
 
 
 def _fail_recognising(fault: str, engine: Any) -> None:
@@ -120,8 +131,6 @@ def _fail(fault: str, worker: Any) -> None:
         )
     elif fault == "exit_0":
         os._exit(0)
-    elif fault == "die_on_serve":
-        worker._may_serve.set = lambda: os._exit(3)
     else:
         raise AssertionError(f"no such fault: {fault}")
 

@@ -1,5 +1,5 @@
-"""Faults in a running service with the real worker, a warm spare, and clients that post
-recordings all the time. Each leaves the service serving, with a new spare."""
+"""Faults in a running service with the real nursery and worker, and clients that post recordings
+all the time. Each leaves the service serving, with a nursery."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     one = Faulty(tmp_path_factory.mktemp("drills"))
     one.configure(
         supervisor={
-            "spare": "on",
             "beat_timeout_seconds": 3,
             "progress_timeout_seconds": 5,
             "probe_interval_seconds": 1,
@@ -38,10 +37,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
 
 @pytest.fixture
 def service(running: Faulty) -> Faulty:
-    """Serving, with a warm spare."""
+    """Serving, with a nursery."""
     running.fail_from_the_start(None)
     running.wait_for_state("serving")
-    running.warm_spare()
+    running.nursery()
     return running
 
 
@@ -92,36 +91,53 @@ def test_garbage_on_the_control_channel(service: Faulty, faults_page: FaultsPage
     assert service.worker_pid() == worker
 
 
-def test_the_spare_dies(service: Faulty, faults_page: FaultsPage) -> None:
-    spare, worker = service.warm_spare(), service.worker_pid()
-    with Drill(faults_page, service, "warm spare SIGKILL") as drill:
-        drill.inject(lambda: os.kill(spare, signal.SIGKILL))
-        drill.detected_by("spare_lost")
+def test_the_nursery_dies(service: Faulty, faults_page: FaultsPage) -> None:
+    nursery, worker = service.nursery(), service.worker_pid()
+    with Drill(faults_page, service, "nursery SIGKILL") as drill:
+        drill.inject(lambda: os.kill(nursery, signal.SIGKILL))
+        drill.detected_by("nursery_lost")
         drill.nothing_lost()
     assert service.worker_pid() == worker
-    service.warm_spare(other_than=spare)
+    service.nursery(other_than=nursery)
 
 
-def test_the_spare_dies_while_it_is_promoted(service: Faulty, faults_page: FaultsPage) -> None:
-    spare, worker = service.warm_spare(), service.worker_pid()
-    os.kill(spare, signal.SIGSTOP)  # so that the promotion lasts long enough to be hit
-    with Drill(faults_page, service, "worker dies, then its spare during the promotion") as drill:
+def test_the_worker_dies_while_the_nursery_hangs(service: Faulty, faults_page: FaultsPage) -> None:
+    nursery, worker = service.nursery(), service.worker_pid()
+    os.kill(nursery, signal.SIGSTOP)
+    with Drill(faults_page, service, "worker dies, its nursery hangs") as drill:
         drill.inject(lambda: os.kill(worker, signal.SIGKILL))
-        wait_until(lambda: service.status_of("starting", other_than=worker), "the promotion")
-        os.kill(spare, signal.SIGKILL)
-        drill.detected_by("worker_exited", worker_pid=spare)
-        drill.row.remark = "a cold start: there is no second spare"
+        drill.detected_by("nursery_retired", nursery_pid=nursery)
+        drill.row.remark = "5 s for an answer, then one load"
         drill.wait_for_answer()
 
 
+def test_the_worker_and_the_nursery_die(service: Faulty, faults_page: FaultsPage) -> None:
+    nursery, worker = service.nursery(), service.worker_pid()
+    with Drill(faults_page, service, "worker and nursery SIGKILL at once") as drill:
+        drill.inject(lambda: [os.kill(pid, signal.SIGKILL) for pid in (nursery, worker)])
+        drill.detected_by("worker_exited", worker_pid=worker)
+        drill.row.remark = "one load"
+        drill.wait_for_answer()
+
+
+def test_workers_die_one_after_the_other(service: Faulty, faults_page: FaultsPage) -> None:
+    with Drill(faults_page, service, "ten workers SIGKILL, one after the other") as drill:
+        drill.per_kill = 10
+        for _ in range(10):
+            worker = service.wait_for_state("serving")["worker"]["pid"]
+            drill.inject(lambda pid=worker: os.kill(pid, signal.SIGKILL))
+            drill.detected_by("worker_exited", worker_pid=worker)
+            drill.wait_for_answer()
+        drill.row.remark = "seconds: the last time; losses: in all"
+
+
 def test_the_worker_dies_during_the_hand_over(service: Faulty, faults_page: FaultsPage) -> None:
-    spare, worker = service.warm_spare(), service.worker_pid()
-    service.fail("die_on_serve", pid=spare)
-    wait_until(lambda: not (service.directory / f"fault-{spare}").exists(), "the spare prepared")
-    with Drill(faults_page, service, "worker dies, its spare when told to serve") as drill:
+    worker = service.worker_pid()
+    service.fail_from_the_start("die_on_serve")
+    with Drill(faults_page, service, "worker dies, the next one when told to serve") as drill:
         drill.inject(lambda: os.kill(worker, signal.SIGKILL))
-        drill.detected_by("worker_exited", worker_pid=spare, cause="exit code 3")
-        drill.row.remark = "a cold start: there is no second spare"
+        drill.detected_by("worker_exited", cause="exit code 3")
+        service.fail_from_the_start(None)
         drill.wait_for_answer()
 
 

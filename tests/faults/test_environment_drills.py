@@ -50,7 +50,6 @@ def memory_cgroup() -> Iterator[Path]:
 def test_the_kernel_kills_the_worker_for_memory(tmp_path: Path, faults_page: FaultsPage) -> None:
     with memory_cgroup() as group:
         service = Faulty(tmp_path)
-        service.configure(supervisor={"spare": "off"})
         service.start(wait=False)
         assert service.process is not None
         (group / "cgroup.procs").write_text(str(service.process.pid))
@@ -59,13 +58,13 @@ def test_the_kernel_kills_the_worker_for_memory(tmp_path: Path, faults_page: Fau
         try:
             service.wait_for_state("serving")
             with Drill(faults_page, service, "worker killed by the kernel: out of memory") as drill:
-                used = service.descendants()[0].memory_info().rss
+                used = sum(p.memory_info().rss for p in service.descendants())
                 name = "memory.max" if (group / "memory.max").exists() else "memory.limit_in_bytes"
                 (group / name).write_text(str(used + 400 * MIB))
                 drill.inject(lambda: service.fail("eat_memory"))
                 event = drill.detected_by("worker_exited")
                 assert (event["kind"], event["level"]) == ("out_of_memory", "error")
-                drill.row.remark = "no spare in this one; the supervisor lives"
+                drill.row.remark = "the supervisor lives"
                 drill.wait_for_answer()
         finally:
             service.kill()
@@ -185,7 +184,7 @@ def test_the_clock_jumps(tmp_path: Path, faults_page: FaultsPage) -> None:
     service = Service(tmp_path)
     service.configure(
         supervisor={
-            "spare": "on", "beat_timeout_seconds": limit_seconds, "probe_interval_seconds": 1
+            "beat_timeout_seconds": limit_seconds, "probe_interval_seconds": 1
         }
     )  # fmt: skip
     # Read again each second. Without a cache every look at a clock opens the file under a lock
@@ -199,7 +198,7 @@ def test_the_clock_jumps(tmp_path: Path, faults_page: FaultsPage) -> None:
     service.start()
     try:
         worker = service.worker_pid()
-        service.warm_spare()
+        service.nursery()
         with Drill(faults_page, service, "clock jumps a day ahead, then two back") as drill:
             drill.inject(lambda: jump("+1d"))
             wait_until(lambda: _age(service) > 80_000, "the jump")

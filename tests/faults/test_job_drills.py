@@ -20,6 +20,7 @@ from seacod.errors import SeacodError
 
 pytestmark = pytest.mark.timeout(300)
 FILES = 50
+POISON = sounds.EXAMPLES_DIRECTORY / sounds.EXAMPLES[1]["file"]
 
 
 @pytest.fixture
@@ -32,7 +33,10 @@ def service(tmp_path: Path) -> Iterator[Faulty]:
 def submit(service: Faulty, names: list[str]) -> str:
     speech = sounds.SPEECH.read_bytes()
     with service.client() as client:
-        return client.submit([(name, speech) for name in names])
+        # By its content poison is another recording than the others.
+        return client.submit(
+            [(name, POISON.read_bytes() if "poison" in name else speech) for name in names]
+        )
 
 
 def look(service: Faulty, job: str) -> Job | None:
@@ -87,3 +91,27 @@ def test_a_recording_that_kills_twice_is_set_aside_and_named(service: Faulty) ->
     assert "set aside" in poison.error["message"]
     assert len(service.events("worker_exited")) == 2
     assert [event["name"] for event in service.events("file_is_poison")] == ["poison.wav"]
+
+
+def test_a_recording_sent_by_itself_that_kills_twice_is_refused_by_its_content(
+    service: Faulty,
+) -> None:
+    service.fail_from_the_start("poison")
+    service.start()
+    content = POISON.read_bytes()
+    for crash in (1, 2):
+        worker = service.worker_pid()
+        with service.client() as client, pytest.raises(SeacodError):
+            client.transcribe(("poison.wav", content))
+        wait_until(lambda w=worker: service.status_of("serving", w), f"a worker after {crash}")
+    worker = service.worker_pid()
+    with service.client() as client, pytest.raises(SeacodError, match="other name.wav was with"):
+        client.transcribe(("other name.wav", content))
+    # Nobody else is refused, and a job is told the same.
+    with service.client() as client:
+        assert client.transcribe(sounds.SPEECH).text == sounds.SPEECH_TEXT
+    told = finished(service, submit(service, ["a.wav", "poison.wav"]))
+    assert told.counts == {"done": 1, "failed": 1}
+    assert told.files[1].error is not None
+    assert told.files[1].error["code"] == "poison"
+    assert service.worker_pid() == worker

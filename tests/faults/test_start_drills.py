@@ -39,7 +39,6 @@ def test_the_worker_ends_at_its_start_twenty_times(real: Faulty, faults_page: Fa
             "crash_loop_failures": 5,
             "crash_loop_pause_seconds": 0.3,
             "stable_seconds": 1,
-            "spare": "off",
         }
     )
     real.start()
@@ -58,12 +57,11 @@ def test_the_worker_ends_at_its_start_twenty_times(real: Faulty, faults_page: Fa
 
 @pytest.mark.full
 def test_the_worker_is_never_ready(real: Faulty, faults_page: FaultsPage) -> None:
-    real.configure(worker={"startup_timeout_seconds": 20}, supervisor={"spare": "off"})
+    real.configure(worker={"startup_timeout_seconds": 20})
     real.start()
     with Drill(faults_page, real, "worker never ready (limit 20 s)") as drill:
         real.fail_from_the_start("never_ready")
         drill.inject(lambda: os.kill(real.worker_pid(), signal.SIGKILL))
-        wait_until(lambda: real.events("restart_due"), "the kill noticed")
         wait_until(lambda: "told never to be ready" in real.log_text(), "one that never is")
         real.fail_from_the_start(None)
         drill.detected_by("worker_exited", kind="never_ready")
@@ -74,7 +72,7 @@ def test_the_worker_is_never_ready(real: Faulty, faults_page: FaultsPage) -> Non
 def test_fifty_kills_in_a_row(stand_in: StandIn, faults_page: FaultsPage) -> None:
     stand_in.configure(
         supervisor={"backoff_initial_seconds": 0.02, "backoff_max_seconds": 0.1,
-                    "stable_seconds": 1, "spare": "on"}
+                    "stable_seconds": 1}
     )  # fmt: skip
     stand_in.start()
     row = None

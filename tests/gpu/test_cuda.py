@@ -36,7 +36,7 @@ def all_the_memory() -> Iterator[None]:
     torch.cuda.empty_cache()
 
 
-def test_a_spare_holds_no_gpu_memory_and_a_placed_one_says_the_same() -> None:
+def test_a_loaded_model_holds_no_gpu_memory_and_a_placed_one_says_the_same() -> None:
     engine = loaded()
     assert torch.cuda.memory_reserved() == 0
     speech = audio.decode(sounds.SPEECH, max_seconds=60)

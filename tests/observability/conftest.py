@@ -168,7 +168,6 @@ def shown(
         limits={"queue_length": 2, "concurrent_requests": 2},
         gpu={"interval_seconds": 1},
         alerts={"webhook_url_file": str(address), "gather_seconds": 0.1},
-        supervisor={"spare": "on"},
         log={"format": "json", "file": str(directory / "seacod.log")},
     )
     yield service.start()

@@ -66,7 +66,7 @@ def worked(shown: Service, prometheus) -> dict[str, int]:
     for thread in crowd:
         thread.start()
     time.sleep(2.5)
-    shown.warm_spare()
+    shown.nursery()
     worker = shown.worker_pid()
     os.kill(worker, signal.SIGKILL)
     for thread in crowd:
@@ -74,7 +74,7 @@ def worked(shown: Service, prometheus) -> dict[str, int]:
     wait_until(lambda: shown.status_of("serving", other_than=worker), "another worker")
     for _ in range(6):
         send(hotword, f"hotwords={WITH_HOTWORDS['hotwords']}")
-    shown.warm_spare()
+    shown.nursery()
     time.sleep(6)
     return answers
 
@@ -128,7 +128,7 @@ def test_the_figures_are_those_of_the_work(worked, shown: Service, prometheus) -
     assert now('seacod_worker_state{state="serving"}') == 1
     assert now("gpu_memory_used_mb") == 3000
     assert now('seacod_gpu_process_memory_bytes{owner="other"}') == 3000 * 1024 * 1024
-    assert now("seacod_spare_ready") == 1
+    assert now("seacod_nursery_ready") == 1
     assert now("seacod_queue_length") == 2
     assert 0 <= now("seacod_watchdog_age_seconds") < 15
     assert now('sum(seacod_alert_deliveries_total{channel="webhook",outcome="delivered"})') >= 1

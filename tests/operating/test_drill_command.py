@@ -45,9 +45,9 @@ def result(service: Service, name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The real worker with a warm spare, and little patience with a hung one."""
+    """The real worker, and little patience with a hung one."""
     one = Service(tmp_path_factory.mktemp("drilled"))
-    one.configure(supervisor={"spare": "on", "beat_timeout_seconds": 3})
+    one.configure(supervisor={"beat_timeout_seconds": 3})
     one.start()
     yield one
     one.kill()
@@ -56,7 +56,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture
 def service(running: Service) -> Service:
     running.wait_for_state("serving")
-    running.warm_spare()
+    running.nursery()
     return running
 
 

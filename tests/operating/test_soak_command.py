@@ -40,9 +40,9 @@ def soak(service: Service, *arguments: str | Path, **more: str) -> subprocess.Co
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("soaked"))
-    one.configure(server={"page": "on"}, supervisor={"spare": "on"})
+    one.configure(server={"page": "on"})
     one.start()
-    one.warm_spare()
+    one.nursery()
     yield one
     one.kill()
 
@@ -71,7 +71,7 @@ def test_three_minutes_of_everything_with_a_killed_worker(service: Service, tmp_
     assert found["availability"]["probes"] > 100
     assert found["availability"]["refused"] == 0
     whats = {one["what"].split()[0] for one in found["memory"]}
-    assert {"supervisor", "worker", "spare"} <= whats
+    assert {"supervisor", "worker", "nursery"} <= whats
     page = (tmp_path / "soak.html").read_text("utf-8")
     assert "Good." in page
     assert page.count("<svg") == 3

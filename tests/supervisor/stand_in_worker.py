@@ -1,35 +1,45 @@
-"""A worker that starts in a tenth of a second: the real control channel and the real socket, no
-model. For tests of the supervisor's decisions only; tests/worker, tests/system and tests/browser
-use the real one.
+"""A nursery that has loaded in a tenth of a second, and workers forked from it: the real forking,
+the real control channel and the real socket, no model. For tests of the supervisor's decisions
+only; tests/worker, tests/system and tests/browser use the real one.
 
-A spare (ENV_SPARE) says that it is warm and waits to be promoted.
-
-How it behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
-exit_at_start (code), exit_with_cpu_threads (only with this setting, with 78), exit_on_promote,
-exit_on_serve, never_ready, ignore_term, ignore_drain, garbage, answer_seconds; what it says of
-itself: device, running, says (on its output), gpu_reserved_bytes, beat (fields of every beat),
-beat_step (fields that grow with every beat), leak_bytes (kept, with every beat), tell_fault (kind,
-words);
-for hangs: blocked (the event loop stands still in C), progress_age_seconds (of
-every beat), deaf (no HTTP answer). It answers every request 200 with its pid.
+How a worker behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
+exit_at_start (code), exit_with_cpu_threads (only with this setting, with 78), exit_on_serve,
+never_ready, ignore_term, ignore_drain, garbage, answer_seconds; what it says of itself: device,
+running, says (on its output), gpu_reserved_bytes, beat (fields of every beat), beat_step (fields
+that grow with every beat), leak_bytes (kept, with every beat), tell_fault (kind, words); for
+hangs: blocked (the event loop stands still in C), progress_age_seconds (of every beat), deaf (no
+HTTP answer). It answers every request 200 with its pid. What a nursery does once, at the next
+request, is `nursery` in the same file: dies, thread, leaks, grows, cannot_fork; or threads, at
+every load. It maps the file named by `maps`; `spawns`: a worker starts a process that ends when it
+does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
+import errno
 import faulthandler
+import hashlib
 import json
+import mmap
 import os
 import signal
 import socket
+import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from seacod import protocol
-from seacod.config import Settings
 from seacod.paths import Paths
+from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.system.acceptor import unix_socket
+from seacod.system.parent_death import die_with
+from seacod.with_model import ModelTable, WithModel
+from seacod.worker.nursery import Inheritance, Nursery
 
 
 def _plan() -> dict[str, object]:
@@ -37,14 +47,66 @@ def _plan() -> dict[str, object]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-async def _main() -> int:
+class StandInNursery(Nursery):
+    """Fails as planned."""
+
+    kept: list[object] = []
+
+    def _answer_fork(self, message: protocol.Fork, descriptors: list[int]) -> None:
+        plan = _plan()
+        how = plan.pop("nursery", None)
+        if how not in (None, "threads"):
+            Path(os.environ["STAND_IN_PLAN"]).write_text(json.dumps(plan))
+        with self._failing(how):
+            super()._answer_fork(message, descriptors)
+
+    @contextlib.contextmanager
+    def _failing(self, how: object) -> Iterator[None]:
+        if how == "dies":
+            os._exit(9)
+        elif how == "thread":
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+        elif how == "leaks":
+            self.kept.append(os.open("/dev/null", os.O_RDONLY))
+        elif how == "grows":
+            self.kept.append(b"x" * (600 << 20))
+        elif how == "cannot_fork":
+            real, os.fork = os.fork, _no_more_processes
+            try:
+                yield
+            finally:
+                os.fork = real
+            return
+        yield
+
+
+def _no_more_processes() -> int:
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def _load() -> None:
     plan = _plan()
-    # PR_SET_PDEATHSIG, as the real worker does.
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if "maps" in plan:
+        with open(str(plan["maps"]), "rb") as file:
+            StandInNursery.kept.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if plan.get("nursery") == "threads" and not os.environ.get(protocol.ENV_COLD):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+def _run_nursery() -> int:
+    supervisor_pid = int(os.environ[protocol.ENV_SUPERVISOR_PID])
+    if not die_with(supervisor_pid):
+        return 1
+    channel = socket.socket(fileno=int(os.environ[protocol.ENV_NURSERY_FD]))
+    nursery = StandInNursery(channel, supervisor_pid, lambda given: asyncio.run(_main(given)))
+    return nursery.serve(_load)
+
+
+async def _main(given: Inheritance) -> int:
+    plan = _plan()
     faulthandler.register(signal.SIGUSR2, all_threads=True)
-    control = socket.socket(fileno=int(os.environ[protocol.ENV_CONTROL_FD]))
-    reader, writer = await asyncio.open_connection(sock=control)
-    listener = socket.socket(fileno=int(os.environ[protocol.ENV_LISTEN_FD]))
+    reader, writer = await asyncio.open_connection(sock=given.control)
+    listener, settings = given.listener, given.settings
 
     async def told() -> protocol.Message | None:
         line = await reader.readline()
@@ -56,7 +118,6 @@ async def _main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
-    settings = Settings.model_validate_json(os.environ[protocol.ENV_SETTINGS])
     if "exit_with_cpu_threads" in plan:
         if plan["exit_with_cpu_threads"] == settings.asr.cpu_threads:
             plan["exit_at_start"] = 78
@@ -72,10 +133,6 @@ async def _main() -> int:
     if plan.get("never_ready"):
         await asyncio.sleep(3600)
     writer.write(protocol.encode(protocol.Stage("pretending to load")))
-    if os.environ.get(protocol.ENV_SPARE):
-        writer.write(protocol.encode(protocol.Warm()))
-        while not isinstance(await told(), protocol.Promote):
-            writer.write(protocol.encode(protocol.Beat(0, 0, 0.0, 0.0)))
     device = str(plan.get("device", "cpu"))
     writer.write(protocol.encode(protocol.Ready("stand-in", device, 0.1)))
     if "tell_fault" in plan:
@@ -107,6 +164,16 @@ async def _main() -> int:
             sink.close()
             in_flight.discard(task)
 
+    if plan.get("spawns"):
+        subprocess.Popen(  # noqa: ASYNC220
+            ["sleep", "3600"], preexec_fn=lambda: die_with(os.getppid())
+        )
+    if running := str(plan.get("running", "")):
+        number = int(given.slot.removeprefix("worker"))
+        table = ModelTable(
+            Paths.resolve(settings).with_model, given.replicas * SLOTS_A_REPLICA, number
+        )
+        table.write([WithModel(hashlib.sha256(running.encode()).hexdigest(), running)])
     print("sees", os.environ.get("CUDA_VISIBLE_DEVICES"), file=sys.stderr, flush=True)
     leaked: list[bytes] = []
 
@@ -138,8 +205,8 @@ async def _main() -> int:
                 print(f"told the worker: {key}={value}", file=sys.stderr, flush=True)
         if isinstance(message, protocol.Serve):
             server = await asyncio.start_server(answer, sock=listener)
-            if os.environ.get(protocol.ENV_SEATS, "1") != "1":
-                own = Paths.resolve(settings).worker_socket(os.environ[protocol.ENV_SLOT])
+            if given.replicas > 1:
+                own = Paths.resolve(settings).worker_socket(given.slot)
                 await asyncio.start_unix_server(answer, sock=unix_socket(own))
             if plan.get("blocked"):
                 # PyDLL keeps the interpreter lock during the call: nothing of Python runs.
@@ -161,4 +228,4 @@ async def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_main()))
+    sys.exit(_run_nursery())

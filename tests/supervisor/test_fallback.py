@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
 from supervised import StandIn, wait_until
 
 from seacod.proving.load import ClientLoad
@@ -15,16 +14,14 @@ KILLS = 20
 CLIENTS = 4
 
 
-@pytest.mark.parametrize("spare", ["off", "on"])
 def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
-    service: StandIn, spare: str
+    service: StandIn,
 ) -> None:
     service.configure(
         supervisor={
             "backoff_initial_seconds": 0.02,
             "backoff_max_seconds": 0.1,
             "stable_seconds": 1,
-            "spare": spare,
         }
     )
     service.start()

@@ -25,7 +25,7 @@ def test_leftovers_are_swept_at_the_start_and_then_every_so_often(service: Stand
 
 
 def test_a_worker_that_has_done_its_share_is_replaced_without_a_failure(service: StandIn) -> None:
-    service.configure(worker={"max_requests": 100}, supervisor={"spare": "on"})
+    service.configure(worker={"max_requests": 100})
     service.plan(beat={"answered": 150})
     service.start()
     first = service.worker_pid()

@@ -47,7 +47,6 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
                 pytest.skip(f"no network namespace can be made here: {error.stderr!r}")
             node.configure(
                 server={"host": "0.0.0.0", "drain_notice_seconds": NOTICE_SECONDS},
-                supervisor={"spare": "off"},
             )
             node.start(wait=False)
         for node in both:

@@ -109,7 +109,7 @@ def test_a_killed_worker_comes_back_and_the_journal_has_the_priorities(service: 
     assert "SIGKILL" in errors
     assert "worker_state_changed" not in errors
     states = [entry for entry in ours if entry["SEACOD_EVENT"] == "worker_state_changed"]
-    # It ended; the spare, or a new one, serves.
+    # It ended; a new one serves.
     assert len(states) >= 2
     assert all(int(entry["PRIORITY"]) > 3 for entry in states)
 

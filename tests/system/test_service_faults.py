@@ -171,7 +171,6 @@ def test_a_refused_reload_fails_with_the_reason_and_the_service_goes_on(service:
 
 
 def test_reload_to_other_model_settings_fails_no_request(service: Machine) -> None:
-    wait_until(lambda: service_state(service)["spare"], "a spare")
     was = service_state(service)["worker"]["pid"]
     edited(service, lambda text: text.replace("  #cpu_threads: 0\n", "  cpu_threads: 1\n"))
     with ClientLoad(PORT, clients=CLIENTS, recording=sounds.SPEECH) as load:
@@ -186,9 +185,9 @@ def test_reload_to_other_model_settings_fails_no_request(service: Machine) -> No
 
 def test_status_line_and_watch(service: Machine) -> None:
     wait_until(
-        lambda: (service_state(service)["spare"] or {}).get("state") == "warm", "a warm spare"
+        lambda: (service_state(service)["nursery"] or {}).get("state") == "ready", "a nursery"
     )
-    wait_until(lambda: "spare ready" in service.show("StatusText"), "the spare in STATUS=")
+    wait_until(lambda: "serving" in service.show("StatusText"), "the state in STATUS=")
     told = service.run("timeout", "3", "seacod", "status", "--watch", "0.5", check=False).stdout
     assert told.count("serving since") >= 2
     lines = service.run(

@@ -22,6 +22,7 @@ ALLOWED = {
     "errors": "",
     "transcript": "",
     "shared_load": "",
+    "with_model": "",
     "system": "errors",
     "accelerators": "errors system",
     "config": "accelerators errors system",
@@ -35,14 +36,15 @@ ALLOWED = {
     # The supervisor's side.
     "alerts": "config errors paths protocol system",
     "supervisor": "accelerators alerts config errors logs metrics paths protocol shared_load "
-    "system",
+    "system with_model",
     # The worker's side, from the model up.
     "models": "config errors paths system",
-    "asr": "accelerators config errors metrics models paths shared_load system transcript",
+    "asr": "accelerators config errors metrics models paths shared_load system transcript "
+    "with_model",
     "jobs": "asr config errors formats paths system transcript",
     "web": "asr config errors formats jobs models paths system transcript",
     "worker": "accelerators asr config errors jobs logs metrics models paths protocol shared_load "
-    "system web",
+    "system web with_model",
     # On top.
     "archive": "asr config errors formats jobs logs metrics paths system transcript",
     "proving": "accelerators alerts asr client config errors formats jobs logs models paths system "

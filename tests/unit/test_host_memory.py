@@ -1,17 +1,10 @@
-"""Whether a second worker fits, from the kernel's figures."""
+"""How much memory is left, from the kernel's figures."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from seacod.supervisor.workers.host_memory import (
-    MIB,
-    RESERVE_BYTES,
-    Cgroup,
-    HostMemoryGate,
-    available_bytes,
-)
+from seacod.supervisor.workers.host_memory import MIB, Cgroup, available_bytes
 
 
 def write(directory: Path, **files: str) -> Path:
@@ -49,25 +42,3 @@ def test_version_1(tmp_path: Path) -> None:
 
 def test_this_machine_has_some() -> None:
     assert available_bytes() > 0
-
-
-def test_room_is_what_a_worker_takes_and_a_reserve() -> None:
-    free = 0
-    gate = HostMemoryGate(available=lambda: free)
-    gate.measured(os.getpid())
-    needed = gate.worker_bytes + RESERVE_BYTES
-    assert 0 < gate.worker_bytes < 4096 * MIB
-    free = needed - 1
-    assert not gate.for_one_more()
-    free = needed
-    assert gate.for_one_more()
-    assert not gate.is_tight()
-    free = 0
-    assert gate.is_tight()
-
-
-def test_a_process_that_is_gone_teaches_nothing() -> None:
-    gate = HostMemoryGate()
-    before = gate.worker_bytes
-    gate.measured(2**22 - 1)
-    assert gate.worker_bytes == before

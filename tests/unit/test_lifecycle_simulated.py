@@ -50,15 +50,42 @@ def test_failing_starts_back_off_up_to_the_limit(make: Make) -> None:
         assert step / 2 <= pause <= step + 0.01
 
 
-def test_a_worker_that_was_stable_starts_the_pauses_anew(make: Make) -> None:
+def test_a_worker_that_served_starts_the_pauses_anew(make: Make) -> None:
     world = make()
     world.plan = Plan(exit_at_start=1)
     world.until(lambda: len(world.processes) == 4)
     world.plan = Plan()
-    world.started().pass_seconds(61)
-    world.front().exit(-9)
+    world.started().front().exit(-9)
+    world.plan = Plan(exit_at_start=1)
+    world.until(lambda: len(world.processes) == 7)
+    assert pauses(world)[-2] <= 1.01
+
+
+def test_a_worker_that_served_is_replaced_at_once_ten_times_and_then_soon(make: Make) -> None:
+    world = make()
+    world.plan = Plan(load_seconds=0.2)
+    for _ in range(25):
+        world.started().front().exit(-9)
     world.started()
-    assert pauses(world)[-1] <= 1.01
+    assert max(pauses(world)[:10]) <= 0.01
+    assert min(pauses(world)[10:]) >= 0.5
+    assert max(pauses(world)) <= 5.01
+    assert world.told().count("crash_storm") == 1
+    assert "crash_loop" not in world.told()
+    world.pass_seconds(61)
+    assert world.told()[-1] == "crash_storm over"
+
+
+def test_one_that_serves_now_and_then_is_no_crash_loop(make: Make) -> None:
+    world = make()
+    for _ in range(10):
+        world.plan = Plan(exit_at_start=1)
+        world.until(lambda: world.state == "backing_off")
+        world.plan = Plan()
+        world.started()
+        world.plan = Plan(exit_at_start=1)
+        world.front().exit(-11)
+    assert "crash_loop" not in world.told()
 
 
 @pytest.mark.parametrize(
@@ -70,8 +97,8 @@ def test_an_end_that_nobody_asked_for_is_a_failure_whatever_its_code(
 ) -> None:
     world = make().started()
     world.front().exit(status)
-    world.pass_seconds(0.01)
-    assert (world.state, world.fallback.reason) == ("backing_off", "restarting")
+    world.pass_seconds(0.001)
+    assert (world.state, world.fallback.reason) == ("starting", "restarting")
     world.started()
     assert world.causes() == [cause]
 
@@ -262,102 +289,14 @@ def test_slow_work_that_goes_on_is_left_alone(make: Make) -> None:
 
 
 def test_a_supervisor_that_stood_still_blames_nobody(make: Make) -> None:
-    world = make(supervisor={"spare": "on", "probe_interval_seconds": 0}).started()
-    world.pass_seconds(10)
+    world = make(supervisor={"probe_interval_seconds": 0}).started()
     for seconds in (7, 60, DAY):
         world.stand_still(seconds)
         world.pass_seconds(20)
-    assert len(world.processes) == 2
+    assert len(world.processes) == 1
     world.front().fall_ill("silent")
     world.pass_seconds(20)
     assert world.causes() == ["hung: no beat"]
-
-
-# -- spares -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def spared(make: Make) -> World:
-    world = make(supervisor={"spare": "on"}).started()
-    world.until(lambda: warm(world))
-    return world
-
-
-def warm(world: World) -> bool:
-    spare = world.life.report.spare
-    return spare is not None and spare.state.value == "warm"
-
-
-def test_the_spare_takes_over_without_a_pause_and_a_new_one_is_made(spared: World) -> None:
-    spare = spared.spare()
-    spared.front().exit(-9)
-    spared.until(lambda: spared.state == "serving", 1)
-    assert spared.front() is spare
-    spared.until(lambda: warm(spared), 20)
-
-
-def test_a_spare_that_dies_is_made_again_at_its_own_pace(spared: World) -> None:
-    front = spared.front()
-    for _ in range(3):
-        spared.spare().exit(1)
-        spared.until(lambda: warm(spared), 60)
-    assert spared.front() is front
-    spares = [one for one in spared.processes if one.is_spare]
-    waits = [b.started_at - a.exited_at for a, b in itertools.pairwise(spares)]
-    assert all(wait >= step / 2 for wait, step in zip(waits, (2, 4, 8), strict=True))
-    assert spared.life.report.restarts == 0
-
-
-def test_a_spare_that_stands_still_is_replaced(spared: World) -> None:
-    spare, front = spared.spare(), spared.front()
-    spare.fall_ill("silent")
-    spared.until(lambda: warm(spared) and spared.spare() is not spare, 60)
-    assert (spared.front(), spared.life.report.restarts) == (front, 0)
-
-
-def test_a_spare_that_dies_when_promoted_costs_one_more_start(make: Make) -> None:
-    world = make(supervisor={"spare": "on"})
-    world.plan = Plan(exit_on_promote=1)
-    world.started().until(lambda: warm(world))
-    world.plan = Plan()
-    world.front().exit(-9)
-    world.until(lambda: world.life.report.restarts == 2, 10)
-    world.until(lambda: world.state == "serving", 10)
-
-
-def test_a_stopped_spare_that_is_promoted_is_given_up_in_time(spared: World) -> None:
-    spared.spare().fall_ill("silent")
-    spared.front().exit(-9)
-    spared.pass_seconds(1)
-    assert (spared.state, spared.fallback.is_open) == ("starting", True)
-    spared.until(lambda: spared.state == "serving", 60)
-
-
-def test_auto_makes_no_spare_where_memory_is_short_and_gives_it_up(make: Make) -> None:
-    world = make(supervisor={"spare": "auto"})
-    world.available_bytes = 1
-    world.started().pass_seconds(60)
-    assert world.life.report.spare is None
-    world.available_bytes = 1 << 40
-    world.until(lambda: warm(world), 60)
-    spare, front = world.spare(), world.front()
-    world.available_bytes = 1
-    world.until(lambda: not spare.is_alive, 20)
-    assert (world.front(), world.crashes) == (front, [])
-
-
-def test_a_spare_is_switched_off_and_on_by_a_reload_and_ends_with_the_service(
-    spared: World,
-) -> None:
-    front, spare = spared.front(), spared.spare()
-    for mode in ("off", "on"):
-        spared.configure(supervisor={"spare": mode})
-        spared.reload()
-        spared.until(lambda mode=mode: warm(spared) is (mode == "on"), 20)
-    assert not spare.is_alive
-    assert spared.front() is front
-    spared.stop()
-    spared.until(spared.running.done, 5)
 
 
 # -- reloads ----------------------------------------------------------------------------------
@@ -389,28 +328,25 @@ def test_what_needs_a_restart_is_named_and_not_half_applied(make: Make) -> None:
     assert (world.settings.current.server.port, world.front().settings.asr.cpu_threads) == (7860, 1)
 
 
-def test_without_room_for_two_the_old_one_goes_first(make: Make) -> None:
+def test_one_that_may_not_overlap_comes_after_the_old_one(make: Make) -> None:
     world = make().started()
-    first, world.available_bytes = world.front(), 1
-    with_threads(world, 1)
+    first = world.front()
+    world.recycle(0, may_overlap=False)
     world.pass_seconds(0.5)
     assert (world.fallback.is_open, world.fallback.reason) == (True, "replacing")
-    world.until(lambda: outcome(world) == "done", 10)
+    world.until(lambda: world.state == "serving", 10)
     assert (first.is_alive, world.crashes) == (False, [])
 
 
-@pytest.mark.parametrize("available_bytes", [1 << 40, 1], ids=["beside", "one-after-the-other"])
 @pytest.mark.parametrize("behaviour", [{"exit_at_start": 78}, {"never_ready": True}])
 def test_settings_that_no_worker_gets_ready_with_are_given_up(
-    make: Make, available_bytes: int, behaviour: dict[str, Any]
+    make: Make, behaviour: dict[str, Any]
 ) -> None:
     world = make().started()
-    first, world.available_bytes = world.front(), available_bytes
-    before = world.settings.current
+    first, before = world.front(), world.settings.current
     with_threads(world, 7, **behaviour)
     world.until(lambda: outcome(world) == "refused", 60)
-    world.until(lambda: world.state == "serving", 10)
-    assert (world.front() is first) is (available_bytes > 1)
+    assert world.front() is first
     assert (world.settings.current, world.told()[0]) == (before, "configuration")
     # The settings before are in use again: the same file is a change again.
     with_threads(world, 7)
@@ -523,12 +459,3 @@ def test_what_was_refused_stays_refused_when_the_way_back_fails(make: Make) -> N
     world.front(0).exit(-9)
     world.started()
     assert world.front(0).settings.asr.cpu_threads != 7
-
-
-def test_each_has_its_spare(make: Make) -> None:
-    world = make(2, supervisor={"spare": "on"}).started()
-    world.until(lambda: all(life.report.spare for life in world.workers.lives), 20)
-    world.pass_seconds(10)
-    spare = world.spare(1)
-    world.front(1).exit(-9)
-    world.until(lambda: world.front(1) is spare, 1)

@@ -1,5 +1,5 @@
 """The lives of workers through whatever comes, in simulated time: random ends, hangs, reloads,
-recycling, stops, spares and clocks, in any order. The promises are `World.check` and what it calls.
+recycling, stops and clocks, in any order. The promises are `World.check` and what it calls.
 
 `STATEFUL_EXAMPLES=5000` looks longer, at other examples each time, and
 makes the one that fails as small as it can.
@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from simulation import GIB, Plan, World, quiet
+from simulation import Plan, World, quiet
 
 _EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "0"))
 
@@ -30,7 +30,7 @@ PLANS = st.builds(
     exit_at_start=st.sampled_from([None, None, None, 1, 69, -9]),
     never_ready=st.sampled_from([False, False, False, True]),
     exit_on_serve=st.sampled_from([None, None, None, 1]),
-    exit_on_promote=st.sampled_from([None, None, 1]),
+    fork_seconds=st.sampled_from([0.005, 2.0, 30.0]),
     ignores_term=st.booleans(),
     ignores_drain=st.booleans(),
     drain_seconds=st.sampled_from([0.0, 1.0, 30.0]),
@@ -44,14 +44,11 @@ class Service(RuleBasedStateMachine):
 
     @initialize(
         count=st.sampled_from([1, 1, 2]),
-        spare=st.sampled_from(["on", "off", "auto"]),
         notice=st.sampled_from([0.0, 30.0]),
         seed=st.integers(0, 3),
     )
-    def begins(self, count: int, spare: str, notice: float, seed: int) -> None:
-        self.world = World(
-            count, seed, supervisor={"spare": spare}, server={"drain_notice_seconds": notice}
-        )
+    def begins(self, count: int, notice: float, seed: int) -> None:
+        self.world = World(count, seed, server={"drain_notice_seconds": notice})
         self.threads = 1
 
     @rule(seconds=st.sampled_from([0.05, 0.6, 1.0, 4.0, 10.0, 45.0, 90.0]))
@@ -79,12 +76,6 @@ class Service(RuleBasedStateMachine):
         if accepting:
             accepting[number % len(accepting)].fall_ill(illness)
 
-    @rule()
-    def a_spare_stands_still(self) -> None:
-        for worker in self.world.alive():
-            if worker.is_spare and not worker.is_served:
-                worker.fall_ill("silent")
-
     @rule(jump=st.sampled_from([-86_400.0, -1.0, 3600.0]))
     def the_wall_clock_is_set(self, jump: float) -> None:
         self.world.set_wall_clock(jump)
@@ -93,10 +84,6 @@ class Service(RuleBasedStateMachine):
     def the_supervisor_stands_still(self, seconds: float) -> None:
         self.world.stand_still(seconds)
         self.world.pass_seconds(4)
-
-    @rule(is_short=st.booleans())
-    def memory_is_short_or_not(self, is_short: bool) -> None:
-        self.world.available_bytes = 1 if is_short else 64 * GIB
 
     @rule()
     def a_reload_changes_what_takes_effect_at_once(self) -> None:
@@ -120,11 +107,6 @@ class Service(RuleBasedStateMachine):
         self.world.is_file_broken = True
         self.world.reload()
         self.world.is_file_broken = False
-
-    @rule(spare=st.sampled_from(["on", "off", "auto"]))
-    def spares_are_switched(self, spare: str) -> None:
-        self.world.configure(supervisor={"spare": spare})
-        self.world.reload()
 
     @rule(number=st.integers(0, 1), may_overlap=st.booleans())
     def a_fresh_worker_is_wanted(self, number: int, may_overlap: bool) -> None:

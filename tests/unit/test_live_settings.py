@@ -18,7 +18,7 @@ from seacod.asr.cache import Cut, CutCache
 from seacod.asr.decoder.cutting import Piece
 from seacod.config import Settings
 from seacod.config.schema import SECTIONS
-from seacod.supervisor.workers.process import _environment
+from seacod.supervisor.workers.nursery import _environment
 from seacod.system.waiting import wait_at_most
 
 PACKAGE = Path(__file__).resolve().parents[2] / "seacod"
@@ -50,6 +50,7 @@ KEPT = {
     ("alerts/channels/base.py", "settings"): "made for one message",
     ("asr/preparation.py", "settings"): "what asr says of the model, of which nothing is live",
     ("supervisor/watch/gpu_limits.py", "settings"): "GpuGuard gives new ones before each reading",
+    ("supervisor/workers/nursery.py", "settings"): "what it has loaded; workers get the new ones",
 }  # fmt: skip
 
 
@@ -174,6 +175,7 @@ def test_a_worker_is_told_what_auto_means_whatever_is_configured(
     monkeypatch.delenv(logs.ENV_FORMAT, raising=False)
     auto = logs.resolve_format("auto")
     other = "console" if auto == "json" else "json"
-    environment = _environment(3, 4, Settings.model_validate({"log": {"format": other}}))
+    settings = Settings.model_validate({"log": {"format": other}})
+    environment = _environment(3, settings, is_cold=False)
     assert environment[logs.ENV_FORMAT] == auto
     assert os.environ.get(logs.ENV_FORMAT) is None

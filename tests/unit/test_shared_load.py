@@ -105,5 +105,4 @@ def test_one_worker_sees_what_the_service_sees() -> None:
     assert Replica(1, 2, gpu("GPU-b")).visible_to({"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}) == {
         "CUDA_VISIBLE_DEVICES": "GPU-b",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "SEACOD_INTERNAL_SEATS": "2",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seacod.metrics import WORKER_STATES
 from seacod.supervisor.workers.states import TRANSITIONS, ServiceState, WorkerState, service_state
 
-FIRST = {WorkerState.WARMING, WorkerState.STARTING}
+FIRST = {WorkerState.STARTING}
 
 
 def test_every_state_has_its_row_and_can_be_left_and_reached() -> None:

@@ -23,7 +23,7 @@ from seacod.asr import audio
 def main() -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     service = Service(Path(sys.argv[1]))
-    service.configure(server={"page": "on"}, supervisor={"spare": "off"})
+    service.configure(server={"page": "on"})
     service.environment["HOME"] = sys.argv[2]
     for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"):
         os.environ.pop(name, None)

@@ -119,6 +119,20 @@ def test_one_thread_does_it_all_and_each_gets_its_own(engine: SteeredEngine) -> 
     assert engine.threads == {"seacod-inference"}
 
 
+def test_a_suspect_is_with_the_model_alone(engine: SteeredEngine) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        await busy(scheduler, engine)
+        suspect = asked(client="suspect")
+        suspect.is_suspect = True
+        requests = [asked(client="a"), suspect, asked(client="b")]
+        results = [scheduler.submit(one, sound(1)) for one in requests]
+        engine.may_go_on.set()
+        await asyncio.gather(*results)
+
+    scheduled(engine, test)
+    assert sorted(len(words) for _, words in engine.batches) == [1, 1, 2]
+
+
 def test_pieces_of_different_requests_share_a_batch(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         await busy(scheduler, engine)

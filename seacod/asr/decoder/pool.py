@@ -22,7 +22,7 @@ from seacod.errors import BadAudio, NotReady
 
 log = structlog.get_logger(__name__)
 
-# So many are started beforehand, in a spare, too.
+# So many are started beforehand.
 _STARTED = 2
 # While some decode, others read headers.
 _IDLE_FOR_EACH = 2

@@ -55,8 +55,8 @@ class Voice(Protocol):
 class Recogniser(Protocol):
     """A loaded model. Call everything from one thread.
 
-    It is read into host memory first, which a warm spare can do without touching a GPU; `place`
-    puts it where it is to work.
+    It is read into host memory first, by a nursery: without touching a GPU, and without starting a
+    thread, since workers are forked from it then. `place` puts it where it is to work.
 
     Args:
         models: which models to load, all of them on this machine already.
@@ -87,7 +87,7 @@ class Recogniser(Protocol):
     def __init__(self, models: ModelSet, cpu_threads: int) -> None: ...
 
     def place(self, device: str, precision: str = "auto") -> None:
-        """Put the model on its device; again is nothing.
+        """Put the model on its device, and give it its threads; again is nothing.
 
         Args:
             device: asr.device.

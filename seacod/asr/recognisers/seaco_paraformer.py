@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import structlog
@@ -62,9 +63,10 @@ class SeacoParaformer(Recogniser):
         self._out_of_memory = accelerators.out_of_memory()
         self.name = models.name
         # The other core decodes: two threads on two cores were slower by a tenth under load.
-        threads = cpu_threads or max(1, len(os.sched_getaffinity(0)) - 1)
+        self._threads = cpu_threads or max(1, len(os.sched_getaffinity(0)) - 1)
         common = {
-            "device": "cpu", "ncpu": threads, "disable_update": True,
+            # One thread until it is placed: workers may still be forked.
+            "device": "cpu", "ncpu": 1, "disable_update": True,
             "disable_pbar": True, "disable_log": True, "log_level": "WARNING",
             # Said, since a model's own configuration could say otherwise.
             "trust_remote_code": False,
@@ -72,12 +74,12 @@ class SeacoParaformer(Recogniser):
         try:
             with quiet(), mapped_weights():
                 self._model = AutoModel(model=str(models.asr), **common)
-                self.voice = None
+                self.voice = self._voice = None
                 # silero-vad runs in the decoding processes.
                 if models.vad != SILERO:
-                    voice = AutoModel(model=str(models.vad), **common)
-                    features.without_noise(voice)
-                    self.voice = partial(FunasrVoice, voice)
+                    self._voice = AutoModel(model=str(models.vad), **common)
+                    features.without_noise(self._voice)
+                    self.voice = partial(FunasrVoice, self._voice)
                 self._punctuation = (
                     AutoModel(model=str(models.punctuation), **common)
                     if models.punctuation
@@ -91,7 +93,6 @@ class SeacoParaformer(Recogniser):
                 f"模型 {models.name} 无法加载（{type(error).__name__}）；请用 seacod model fetch "
                 "重新下载，或更换 asr.model",
             ) from error
-        torch.set_num_threads(threads)
         features.without_noise(self._model)
         features.speed_up(self._model)
         self._decoder = SeacoDecoder(self._model)
@@ -101,6 +102,9 @@ class SeacoParaformer(Recogniser):
         self.vocabulary = frozenset(tokens)
 
     def place(self, device: str, precision: str = "auto") -> None:
+        self._torch.set_num_threads(self._threads)
+        for auto_model in filter(None, (self._model, self._voice, self._punctuation)):
+            _configure(auto_model, ncpu=self._threads)
         resolved = accelerators.resolve(device)
         # Before it is moved: what it needs on the device at once is what it keeps there.
         wanted = precisions.resolve(precision, resolved)
@@ -114,10 +118,8 @@ class SeacoParaformer(Recogniser):
         try:
             for auto_model in filter(None, (self._model, self._punctuation)):
                 auto_model.model.to(resolved)
-                # FunASR sends features to where its settings say, and takes these from a copy
-                # made at loading before each call (1.4.16, _reset_runtime_configs).
-                auto_model.kwargs["device"] = resolved
-                auto_model._store_base_configs()
+                # FunASR sends features to where its settings say.
+                _configure(auto_model, device=resolved)
         except self._out_of_memory:
             raise ModelUnavailable(
                 f"asr.device: the memory of {resolved} has no room for {self.name}; see what "
@@ -211,6 +213,13 @@ class SeacoParaformer(Recogniser):
             ) from error
         heard = [word_pieces.words(one) for one in decoded]
         return [Recognised(join([token.text for token in tokens]), tokens) for tokens in heard]
+
+
+def _configure(auto_model: Any, **values: object) -> None:
+    """Change settings of FunASR's; before each call it takes them from a copy made at loading
+    (1.4.16, _reset_runtime_configs)."""
+    auto_model.kwargs.update(values)
+    auto_model._base_kwargs_map["kwargs"].update(values)
 
 
 def _long_enough(piece: Samples) -> Samples:

@@ -93,7 +93,6 @@ def measure(name: str, tree: Path | None, options: argparse.Namespace) -> FloodF
         options.model,
         tree,
         asr={"device": options.device},
-        supervisor={"spare": "off"},
         limits={"request_timeout_seconds": options.deadline},
     ) as service:
         service.wait_until_tuned()

@@ -98,7 +98,6 @@ def measure(model: str, device: str, microphones: Sequence[int], rounds: int) ->
     with private_service(
         model,
         asr={"device": device},
-        supervisor={"spare": "off"},
         limits={"live_sessions": most},
     ) as service:
         asyncio.run(_run(service.url, 1, 1))

@@ -68,7 +68,7 @@ def measure(model: str, hours: float) -> LongFigures:
     Raises:
         SeacodError: one of them was not transcribed.
     """
-    with private_service(model, supervisor={"spare": "off"}) as service:
+    with private_service(model) as service:
         short = service.directory / "short.flac"
         long = service.directory / "long.flac"
         write(short, _SHORT_SECONDS)

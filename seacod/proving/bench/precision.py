@@ -92,7 +92,7 @@ def measure(
         SeacodError: a recording was refused.
     """
     asr: dict[str, object] = {"device": device, "precision": wanted, "tune": "off"}
-    with private_service(model, asr=asr, supervisor={"spare": "off"}) as service:
+    with private_service(model, asr=asr) as service:
         # What a first time costs once is not what is measured.
         texts, _ = _heard(service, files)
         texts, audio_per_second = _heard(service, files)

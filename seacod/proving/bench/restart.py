@@ -1,5 +1,5 @@
-"""`seacod bench restart`: from a worker's death to the first right transcription, with and without
-a warm spare, in one run. `--against REVISION`: from the start of the service to it, this tree and
+"""`seacod bench restart`: from a worker's death to the first right text, kills in a row, and what
+the standby costs. `--against REVISION`: from the start of the service to it, this tree and
 another one in turns."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seacod.models.examples import EXAMPLES, examples
 from seacod.proving import revisions
 from seacod.proving.service import PrivateService, private_service, starting
 
-HELP = "time to the first right text after a kill, with and without a spare"
+HELP = "time to the first right text after a kill, and what the standby costs"
 _PAUSE_SECONDS = 0.01
 # A start takes seconds: asking more often would only slow it down.
 _START_PAUSE_SECONDS = 0.05
@@ -30,15 +30,13 @@ _PATIENCE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class RestartFigures:
-    """Seconds from SIGKILL to the first right transcription, one for each round."""
+    """Kills in a row: seconds from each SIGKILL to the first right transcription, and memory."""
 
-    cold_seconds: tuple[float, ...]
-    spare_seconds: tuple[float, ...]
-
-    @property
-    def ratio(self) -> float:
-        """Median with a spare over median without."""
-        return statistics.median(self.spare_seconds) / statistics.median(self.cold_seconds)
+    seconds: tuple[float, ...]
+    worker_bytes: int
+    """Its own: anonymous memory, each shared page by its share."""
+    standby_bytes: int
+    """The same of the nursery, from which the next worker is forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +55,14 @@ class StartFigures:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="kills with and without a spare, or starts (3)"
-    )
+    parser.add_argument("--rounds", type=int, default=10, help="kills in a row, or starts (10)")
     parser.add_argument(
         "--against",
         metavar="REVISION",
         help="instead, starts of the service: this tree and a revision of its checkout in turns",
     )
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
+    parser.add_argument("--punctuation", help="asr.punctuation_model")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,39 +72,49 @@ def run(options: argparse.Namespace) -> int:
     recording = EXAMPLES / example["file"]
     if options.against:
         return _compare(options, rounds, recording, text)
-    figures = measure(options.model, rounds, recording, text)
+    figures = measure(options.model, rounds, recording, text, options.punctuation)
     if options.json:
-        print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
+        print(json.dumps(dataclasses.asdict(figures)))
         return EX_OK
-    print(f"from SIGKILL of the worker to the first right transcription, {rounds} rounds each")
-    print(f"  without a spare  {_seconds(figures.cold_seconds)}")
-    print(f"  with a spare     {_seconds(figures.spare_seconds)}")
-    print(f"  ratio of medians {figures.ratio:.3f}")
+    print(f"from SIGKILL of the worker to the first right transcription, {rounds} kills in a row")
+    print(f"  {_seconds(figures.seconds)}")
+    print(
+        f"  median {statistics.median(figures.seconds):.2f} s, worst {max(figures.seconds):.2f} s"
+    )
+    print(f"  worker's own memory      {figures.worker_bytes / 1e6:.0f} MB")
+    print(f"  standby (the nursery's)  {figures.standby_bytes / 1e6:.0f} MB")
     return EX_OK
 
 
-def measure(model: str, rounds: int, recording: Path, text: str | None) -> RestartFigures:
-    """Kill the worker again and again, first without a spare, then with one.
-
-    The pause before a restart is set to nothing for both, so that only the start itself is
-    compared.
+def measure(
+    model: str, rounds: int, recording: Path, text: str | None, punctuation: str | None = None
+) -> RestartFigures:
+    """Kill the worker again and again, each time as soon as it has answered.
 
     Args:
         model: asr.model.
-        rounds: kills of each sort.
+        rounds: kills.
         recording: sent again and again until it is answered.
         text: what it says; None to take any text for right (another model than the built-in one).
+        punctuation: asr.punctuation_model; None for the default.
+
+    Raises:
+        SeacodError: the service did not start, or does not transcribe.
     """
-    figures: dict[str, tuple[float, ...]] = {}
-    for spare in ("off", "on"):
-        supervisor: dict[str, object] = {
-            "spare": spare, "backoff_initial_seconds": 0, "crash_loop_failures": 1000,
-        }  # fmt: skip
-        with private_service(model, supervisor=supervisor) as service:
-            figures[spare] = tuple(
-                _one_round(service, spare, recording, text) for _ in range(rounds)
-            )
-    return RestartFigures(figures["off"], figures["on"])
+    asr: dict[str, object] = {} if punctuation is None else {"punctuation_model": punctuation}
+    with private_service(model, asr=asr) as service:
+        nursery = service.wait_for_nursery()
+        seconds = tuple(_one_round(service, recording, text) for _ in range(rounds))
+        worker = service.status()["worker"]["pid"]
+        return RestartFigures(seconds, _own_bytes(worker), _own_bytes(nursery))
+
+
+def _own_bytes(pid: int) -> int:
+    """Anonymous memory of a process, a page that others have, too, by its share (proc(5))."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+        if line.startswith("Pss_Anon:"):
+            return int(line.split()[1]) << 10
+    return 0
 
 
 def _compare(options: argparse.Namespace, rounds: int, recording: Path, text: str | None) -> int:
@@ -166,9 +173,7 @@ def _first_text(service: PrivateService, recording: Path, text: str | None) -> f
     raise SeacodError(f"the service never gave a text; its log ends:\n{log[-2000:]}")
 
 
-def _one_round(service: PrivateService, spare: str, recording: Path, text: str | None) -> float:
-    if spare == "on":
-        service.wait_for_spare()
+def _one_round(service: PrivateService, recording: Path, text: str | None) -> float:
     if service.transcribe(recording) is None:
         raise SeacodError("the bench's own service does not transcribe")
     pid = service.status()["worker"]["pid"]

@@ -142,7 +142,7 @@ def measure(
 def _service(model: str, device: str, count: int, threads: int) -> Iterator[PrivateService]:
     sections: dict[str, dict[str, object]] = {
         "asr": {"device": device, "cpu_threads": threads},
-        "supervisor": {"workers": str(count), "spare": "off"},
+        "supervisor": {"workers": str(count)},
     }
     with private_service(model, **sections) as service:
         service.wait_until(lambda: _serving(service) == count, f"{count} workers")

@@ -18,7 +18,7 @@ HELP = "memory and processor time of the supervisor"
 
 @dataclass(frozen=True, slots=True)
 class SupervisorFigures:
-    """An idle service with a worker and a spare."""
+    """An idle service."""
 
     resident_bytes: int
     processor_share: float
@@ -47,8 +47,8 @@ def run(options: argparse.Namespace) -> int:
 
 def measure(model: str, seconds: float) -> SupervisorFigures:
     """Let a service idle for so long and read the kernel's figures of its supervisor."""
-    with private_service(model, supervisor={"spare": "on"}) as service:
-        service.wait_for_spare()
+    with private_service(model) as service:
+        service.wait_for_nursery()
         process = psutil.Process(service.process.pid)
         before, begun = process.cpu_times(), time.monotonic()
         time.sleep(seconds)

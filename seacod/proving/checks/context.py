@@ -107,7 +107,7 @@ class CheckContext:
     def pids(self) -> list[int]:
         """The process ids of supervisor and workers."""
         told = self.status
-        beside = [told[name] for name in ("worker", "spare", "replacement")]
+        beside = [told[name] for name in ("worker", "nursery", "replacement")]
         return [told["pid"], *(one["pid"] for one in beside if one and one["pid"])]
 
     @functools.cached_property

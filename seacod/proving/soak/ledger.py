@@ -64,7 +64,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Sizes at one time, by role (`supervisor`, `worker`, `spare`, `gpu 0`)."""
+    """Sizes at one time, by role (`supervisor`, `worker`, `nursery`, `gpu 0`)."""
 
     at: float
     bytes: dict[str, int]

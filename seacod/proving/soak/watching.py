@@ -63,7 +63,7 @@ def _sample(told: dict[str, Any]) -> Sample:
     for role, pid in (
         ("supervisor", told["pid"]),
         ("worker", told["worker"]["pid"]),
-        ("spare", (told["spare"] or {}).get("pid")),
+        ("nursery", (told["nursery"] or {}).get("pid")),
     ):
         try:
             if pid:

@@ -1,5 +1,5 @@
-"""What is done about each crash of a worker: an alert with all that is known, a dossier, and a look
-for the recording that keeps causing it. Hears of crashes on the bus; owned by `watches.py`.
+"""What is done about each crash of a worker: an alert with all that is known, and a dossier. Hears
+of crashes on the bus; owned by `watches.py`. Recordings that keep causing them are `suspects.py`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,10 @@ import structlog
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.supervisor.bus import Bus, WorkerCrashed
 from seacod.supervisor.watch import crashes
-from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.watch.memory_series import in_words
 from seacod.supervisor.watch.replica_watch import ReplicaWatch
 
 log = structlog.get_logger(__name__)
-
-# So many crashes with the same recording within a day, and it is named.
-_POISON_CRASHES = 2
-_SUSPECT_SECONDS = 86_400.0
-_MAX_SUSPECTS = 200
 
 
 class CrashWatch:
@@ -50,8 +44,6 @@ class CrashWatch:
         self._deduplicator = deduplicator
         self._evidence = evidence
         self._unwritten: asyncio.Queue[WorkerCrashed] = asyncio.Queue()
-        # Recordings that were with the model when a worker crashed, with the times.
-        self._suspects: dict[str, list[float]] = {}
         bus.subscribe(WorkerCrashed, self._on_crash)
 
     async def run(self) -> None:
@@ -90,25 +82,3 @@ class CrashWatch:
             last_lines_of_the_worker=list(crash.last_lines),
             _picture=str(directory / crashes.PICTURE),
         )
-        self._look_for_poison(crash)
-
-    def _look_for_poison(self, crash: Crash) -> None:
-        """A recording that was with the model in more than one crash is probably their cause."""
-        for recording in filter(None, crash.running.split("; ")):
-            since = crash.at - _SUSPECT_SECONDS
-            times = [t for t in self._suspects.get(recording, []) if t > since] + [crash.at]
-            self._suspects[recording] = times
-            count = len(times)
-            if count < _POISON_CRASHES:
-                continue
-            log.error("poison_suspected", recording=recording, crashes=count)
-            self._deduplicator.raised(
-                "poison",
-                f"The recording {recording} was with the model in {count} crashes within a day; "
-                "ask who sends it to stop, and keep it for a report.",
-                f"录音 {recording} 在一天内的 {count} 次崩溃中都正在被识别；"
-                "请让发送者停止提交，并保留该文件以便排查。",
-                key=recording,
-            )
-        while len(self._suspects) > _MAX_SUSPECTS:
-            self._suspects.pop(next(iter(self._suspects)))

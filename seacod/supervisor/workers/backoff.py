@@ -11,7 +11,7 @@ from seacod.config.supervisor import SupervisorSettings
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.report import Report
-from seacod.supervisor.workers.restart import Pause, RestartPolicy
+from seacod.supervisor.workers.restart import Failures, Pause, RestartPolicy
 from seacod.supervisor.workers.states import ServiceState
 from seacod.supervisor.workers.telling import Telling
 
@@ -33,7 +33,8 @@ class Backoff:
         self._report = report
         self._telling = telling
         self._due_at: float | None = None
-        self._failures: tuple[float, ...] = ()
+        self._failures = Failures()
+        self._is_storm = False
 
     @property
     def is_waiting(self) -> bool:
@@ -53,7 +54,8 @@ class Backoff:
             state=state.value,
             cause=cause,
             pause_seconds=round(pause.seconds, 2),
-            failures=len(self._failures),
+            never_served=len(self._failures.never_served),
+            had_served=len(self._failures.had_served),
         )
 
     def clear(self) -> None:
@@ -69,24 +71,35 @@ class Backoff:
             settings: how pauses grow.
 
         Returns:
-            The pause before the next start; a warm spare that takes over needs none.
+            The pause before the next start.
         """
         policy = RestartPolicy.of(settings)
-        self._failures = policy.remembered(self._failures, self._clock.monotonic(), ready_for)
+        self._failures = policy.after(self._failures, self._clock.monotonic(), ready_for)
         pause = policy.pause(self._failures, self._random)
         if end.kind is ExitKind.CONFIGURATION:
             # Quick tries change nothing: only the operator does.
             pause = Pause(policy.crash_loop_pause_seconds, is_crash_loop=True)
         if pause.is_crash_loop and not self._report.is_crash_looping:
-            count = len(self._failures)
+            count = len(self._failures.never_served)
             log.error("crash_loop_entered", failures=count, cause=end.cause)
             self._telling.raised(
                 "crash_loop",
-                f"{count} workers in a row have ended, the last one: {end.cause}. "
-                "Tries go on slowly.",
-                f"识别进程已连续退出 {count} 次，最近一次：{end.cause}。将以较慢的节奏继续重试。",
+                f"{count} workers in a row have ended before they served, the last one: "
+                f"{end.cause}. Tries go on slowly.",
+                f"识别进程连续 {count} 次未能启动，最近一次：{end.cause}。将以较慢的节奏继续重试。",
             )
-        self._report.is_crash_looping = pause.is_crash_loop
+        self._report.is_crash_looping |= pause.is_crash_loop
+        if not self._is_storm and policy.is_storm(self._failures):
+            self._is_storm = True
+            count = len(self._failures.had_served)
+            log.error("crash_storm_began", ends=count, cause=end.cause)
+            self._telling.raised(
+                "crash_storm",
+                f"{count} workers that had served have ended one after the other, the last one: "
+                f"{end.cause}. Each is replaced at once; see which recordings were with them.",
+                f"已有 {count} 个正常服务的识别进程相继退出，最近一次：{end.cause}。"
+                "每次都会立即恢复；请查看退出时正在处理的录音。",
+            )
         return pause
 
     def is_serving(self, ready_for: float | None, settings: SupervisorSettings) -> None:
@@ -99,7 +112,12 @@ class Backoff:
         """
         if ready_for is None or ready_for < settings.stable_seconds:
             return
-        self._failures = ()
+        self._failures = Failures()
+        if self._is_storm:
+            self._is_storm = False
+            self._telling.cleared(
+                "crash_storm", "A worker has been stable.", "识别进程已稳定运行。"
+            )
         if self._report.is_crash_looping:
             self._report.is_crash_looping = False
             log.info("crash_loop_left", worker_pid=self._report.pid)

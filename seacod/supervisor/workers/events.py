@@ -17,29 +17,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """The worker with this pid sent a message."""
+class Forked:
+    """The worker in this slot has its pid."""
 
-    pid: int
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The worker in this slot sent a message."""
+
+    slot: str
     message: FromWorker
 
 
 @dataclass(frozen=True, slots=True)
 class Garbled:
-    """The worker with this pid sent something that is no message."""
+    """The worker in this slot sent something that is no message."""
 
-    pid: int
+    slot: str
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The worker with this pid has ended and was reaped.
+    """The worker in this slot has ended and was reaped, or could not be forked.
 
     `status`: exit code, or the negated signal number.
     """
 
-    pid: int
+    slot: str
     status: int
 
 
@@ -54,7 +61,7 @@ class StopRequested:
 class ReplaceRequested:
     """A worker with these settings is to take over.
 
-    `may_overlap`: the old one may serve until then, if host memory allows two. `request` comes
+    `may_overlap`: the old one may serve until then. `request` comes
     back in `ReplacementEnded`. `goes_back`: the settings in use were refused by another worker, so
     there is no way back to them.
     """
@@ -86,7 +93,7 @@ class Tick:
 
 
 Event = Union[
-    Received, Garbled, Exited, StopRequested, ReplaceRequested, ApplyRequested, Probed, Tick
+    Forked, Received, Garbled, Exited, StopRequested, ReplaceRequested, ApplyRequested, Probed, Tick
 ]
 
 

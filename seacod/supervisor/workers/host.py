@@ -1,4 +1,4 @@
-"""What the lives of workers run on: processes, clock, memory, chance. In simulated time each part
+"""What the lives of workers run on: processes, clock, kernel, chance. In simulated time each part
 is a stand-in; nothing in this folder reads a clock or starts a process except through it.
 """
 
@@ -14,7 +14,7 @@ from typing import Protocol
 from seacod.config.schema import Settings
 from seacod.protocol import FromSupervisor
 from seacod.supervisor.workers.events import EventQueue
-from seacod.supervisor.workers.host_memory import Cgroup, HostMemoryGate
+from seacod.supervisor.workers.host_memory import Cgroup
 
 
 class Clock(Protocol):
@@ -31,9 +31,8 @@ class Process(Protocol):
     """One worker process; `process.py` has the real one."""
 
     slot: str
-
-    @property
-    def pid(self) -> int: ...
+    pid: int
+    """0 until it is forked."""
 
     @property
     def last_lines(self) -> Iterable[str]: ...
@@ -48,7 +47,7 @@ class Process(Protocol):
 
 
 class StartProcess(Protocol):
-    """Starts a worker process that reports to `events`."""
+    """Has a worker process forked, which reports to `events`."""
 
     def __call__(
         self,
@@ -56,7 +55,6 @@ class StartProcess(Protocol):
         events: EventQueue,
         *,
         slot: str,
-        is_spare: bool,
         environment: Mapping[str, str],
     ) -> Process: ...
 
@@ -68,13 +66,11 @@ class Host:
     Args:
         start: starts a process.
         clock: tells the time.
-        memory: whether a second worker fits.
         cgroup: where the kernel counts whom it killed for memory.
         random: for the jitter of pauses.
     """
 
     start: StartProcess
     clock: Clock = time
-    memory: HostMemoryGate = field(default_factory=HostMemoryGate)
     cgroup: Cgroup = field(default_factory=Cgroup.own)
     random: random.Random = field(default_factory=random.Random)

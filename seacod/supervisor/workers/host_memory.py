@@ -1,4 +1,4 @@
-"""How much host memory is left, for the decision whether a second worker fits.
+"""How much host memory is left, and whom the kernel has killed for want of it.
 
 The smaller of what the machine has available and what the unit's cgroup still allows (MemoryMax=,
 MemoryHigh=). Reads /proc and /sys only.
@@ -6,17 +6,12 @@ MemoryHigh=). Reads /proc and /sys only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 MIB = 1024 * 1024
-# Before any worker was measured: torch, funasr, gradio and a large model on the host.
-FIRST_GUESS_BYTES = 2048 * MIB
-# What must stay free beside a second worker, for the page cache and everybody else.
-RESERVE_BYTES = 1024 * MIB
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -102,33 +97,3 @@ def resident_bytes(pid: int) -> int | None:
         return int(psutil.Process(pid).memory_info().rss)
     except (psutil.Error, OSError):
         return None
-
-
-@dataclass(slots=True)
-class HostMemoryGate:
-    """Whether one more worker fits.
-
-    Args:
-        available: bytes that can be had now.
-        worker_bytes: what one needs; a guess until `measured` was called.
-        resident: what a process uses, by pid.
-    """
-
-    available: Callable[[], int] = available_bytes
-    worker_bytes: int = FIRST_GUESS_BYTES
-    resident: Callable[[int], int | None] = resident_bytes
-
-    def measured(self, pid: int) -> None:
-        """Learn from a worker that serves."""
-        resident = self.resident(pid)
-        if resident is not None:
-            self.worker_bytes = resident
-
-    def for_one_more(self) -> bool:
-        """Whether another worker can be started and the reserve stays."""
-        return self.available() >= self.worker_bytes + RESERVE_BYTES
-
-    def is_tight(self) -> bool:
-        """Whether even what is there now is too much; well below the limit above, so that a
-        spare is not made and given up in turns."""
-        return self.available() < RESERVE_BYTES // 2

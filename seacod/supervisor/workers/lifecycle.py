@@ -17,6 +17,7 @@ from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.bus import (
     Bus,
+    RecordingsSuspected,
     StateChanged,
     WorkerBeat,
     WorkerBlamed,
@@ -31,6 +32,7 @@ from seacod.supervisor.workers.events import (
     Event,
     EventQueue,
     Exited,
+    Forked,
     Garbled,
     Probed,
     Received,
@@ -53,10 +55,11 @@ log = structlog.get_logger(__name__)
 
 # How often deadlines are looked at when nothing happens.
 TICK_SECONDS = 1.0
-# What a start takes when none has been measured yet: importing torch, funasr and gradio; and what
-# a spare takes to become the worker.
-_FIRST_START_ESTIMATE_SECONDS = 25.0
-_FIRST_PROMOTION_ESTIMATE_SECONDS = 3.0
+# What a start takes when none has been measured yet: until a nursery has loaded, and then.
+_FIRST_LOAD_ESTIMATE_SECONDS = 20.0
+_FIRST_START_ESTIMATE_SECONDS = 3.0
+# Where a worker waits for longer than this to be forked, its nursery was not there, or not loaded.
+_NOTHING_LOADED_SECONDS = 1.0
 # A start that ends so before anything was ever served ends the service, too: trying again changes
 # nothing (configuration), or is systemd's to do (model not available).
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
@@ -69,7 +72,7 @@ class Lifecycle:
 
     Args:
         replica: what its workers are given.
-        host: processes, clock, memory, chance.
+        host: processes, clock, kernel, chance.
         settings: what the first worker uses.
         fallback: wanted open whenever no worker of this replica serves.
         bus: hears what happens.
@@ -92,28 +95,24 @@ class Lifecycle:
         self.fatal_exit_code: int | None = None
         self.fatal_message = ""
         self._clock = host.clock
-        self._host_memory = host.memory
         self._settings = settings
         self._bus = bus
         self._may_give_up = may_give_up
         self._fallback = fallback.switch(replica.number, self.retry_after_seconds)
         self._telling = Telling(replica, bus, self.report, host.clock)
         self._group = WorkerGroup(replica, host, self.events, self._changed)
-        self._rollover = Rollover(
-            replica, self._group, host.memory, self._fallback, self._telling, bus
-        )
+        self._rollover = Rollover(replica, self._group, self._fallback, self._telling, bus)
         self._backoff = Backoff(host, self.report, self._telling)
         self._stopping = Stopping(self._group, self._backoff, self._fallback, host.clock)
         self._absence = Absence(host.clock)
         self._memory_kills = MemoryKills(host.cgroup)
         self._own_pause = own_pause(host.clock.monotonic)
         self._blamed_pids: list[int] = []
-        # By whether a spare was promoted.
-        self._start_seconds = {
-            False: _FIRST_START_ESTIMATE_SECONDS,
-            True: _FIRST_PROMOTION_ESTIMATE_SECONDS,
-        }
+        self._suspects: dict[str, int] = {}
+        self._load_seconds = _FIRST_LOAD_ESTIMATE_SECONDS
+        self._start_seconds = _FIRST_START_ESTIMATE_SECONDS
         bus.subscribe(WorkerBlamed, self._on_blamed)
+        bus.subscribe(RecordingsSuspected, self._on_suspected)
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -131,7 +130,6 @@ class Lifecycle:
                 self._handle(event)
                 self._check_deadlines()
                 self._check_liveness()
-                self._tend_spare()
         finally:
             self._group.kill()
 
@@ -146,8 +144,8 @@ class Lifecycle:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case Received(pid) | Garbled(pid) | Exited(pid):
-                if (worker := self._group.find(pid)) is not None:
+            case Forked(slot) | Received(slot) | Garbled(slot) | Exited(slot):
+                if (worker := self._group.find(slot)) is not None:
                     self._hear(worker, event)
             case StopRequested(cause):
                 self._stopping.asked(cause, self._settings.server.drain_notice_seconds)
@@ -180,23 +178,15 @@ class Lifecycle:
             front.ready_for_seconds if front is not None else None, self._settings.supervisor
         )
 
-    def _tend_spare(self) -> None:
-        is_wanted = (
-            self._group.is_serving
-            and self._rollover.current is None
-            and not self._stopping.is_asked_for
-            and not self._group.leaving
-            and not self.report.is_crash_looping
-        )
-        self._group.leave(self._group.spare.tend(self._settings, is_wanted=is_wanted))
-
     # -- what a worker says -----------------------------------------------------------------
 
-    def _hear(self, worker: Worker, event: Received | Garbled | Exited) -> None:
+    def _hear(self, worker: Worker, event: Forked | Received | Garbled | Exited) -> None:
         if isinstance(event, Exited):
             self._on_exited(worker, event.status)
+        elif isinstance(event, Forked):
+            self._on_forked(worker)
         elif isinstance(event, Garbled):
-            log.warning("worker_sent_garbage", worker_pid=event.pid, problem=event.problem)
+            log.warning("worker_sent_garbage", worker_pid=worker.pid, problem=event.problem)
         else:
             worker.hear(event.message)
             self._on_message(worker, event.message)
@@ -210,6 +200,12 @@ class Lifecycle:
             self.report.beat, self.report.beat_at = message, self._clock.monotonic()
             if worker.state is WorkerState.SERVING:
                 self._bus.publish(WorkerBeat(self.replica, worker.pid, message))
+
+    def _on_forked(self, worker: Worker) -> None:
+        worker.forked()
+        waited = self._clock.monotonic() - worker.wanted_at
+        if waited > _NOTHING_LOADED_SECONDS:
+            self._load_seconds = waited
 
     def _on_ready(self, worker: Worker, message: protocol.Ready) -> None:
         if worker.state is not WorkerState.STARTING:
@@ -239,9 +235,8 @@ class Lifecycle:
                 f"A worker serves again after {away:.1f} s.",
                 f"{away:.1f} 秒后已恢复服务。",
             )
-        self._start_seconds[worker.was_spare] = worker.serve(message, self._blamed_pids)
-        self._host_memory.measured(worker.pid)
-        self._group.spare.serving()
+        worker.process.send(protocol.Suspects(self._suspects))
+        self._start_seconds = worker.serve(message, self._blamed_pids)
 
     # -- ends -------------------------------------------------------------------------------
 
@@ -249,15 +244,13 @@ class Lifecycle:
         # Asked at every end, ours too: otherwise a kill now would be blamed on the next one.
         is_out_of_memory = self._memory_kills.happened()
         end = worker.our_end or classify(status, is_out_of_memory=is_out_of_memory)
-        if is_own_fault(end, status):
-            self._bus.publish(WorkerBlamed(worker.pid))
+        if worker.pid and is_own_fault(end, status):
+            self._bus.publish(WorkerBlamed(worker.pid, worker.process.slot))
         was_asked, ready_for = worker.was_asked_to_end, worker.ready_for_seconds
         is_hung = end.kind in (ExitKind.HUNG, ExitKind.NEVER_READY)
         worker.ended(end, status, is_wanted=was_asked and not is_hung)
         self._bus.publish(WorkerGone(worker.process.slot))
-        if worker is self._group.spare.worker:
-            self._group.spare.ended(end)
-        elif worker is self._group.incoming:
+        if worker is self._group.incoming:
             self._group.incoming = None
             if self._stopping.cause is None:
                 self._give_up_replacement(worker, end)
@@ -292,7 +285,6 @@ class Lifecycle:
         elif end.kind in _FATAL_AT_FIRST_START and self._may_give_up():
             self.fatal_exit_code = status
             self.fatal_message = worker.fault.message if worker.fault else end.cause
-            self._group.leave(self._group.spare.dismiss(self.fatal_message))
         else:
             self._fail(worker, end, status, ready_for)
 
@@ -307,11 +299,10 @@ class Lifecycle:
         self._bus.publish(WorkerCrashed(self.replica, worker.crash(end, status)))
 
     def _fail(self, worker: Worker, end: End, status: int, ready_for: float | None) -> None:
-        """A worker ended that should not have: a spare takes over, or there is a pause."""
+        """A worker ended that should not have: the next one comes, after a pause or at once."""
         self._tell_of_crash(worker, end, status)
         pause = self._backoff.failed(end, ready_for, self._settings.supervisor)
-        if self._group.spare.is_warm and not pause.is_crash_loop:
-            # A spare takes longer to make than any first pause: it cannot loop fast.
+        if not pause.seconds:
             self._start(end.cause)
             return
         self._fallback.open("crash_looping" if pause.is_crash_loop else "restarting")
@@ -325,9 +316,8 @@ class Lifecycle:
             return
         if requested.goes_back and requested.settings == self._settings:
             return
-        # Also one that loads with settings that were new a moment ago; a spare that was made with
-        # the very same settings is just what is needed.
-        self._group.dismiss_others(requested.cause, keep_spare_for=requested.settings)
+        # Also one that loads with settings that were new a moment ago.
+        self._group.dismiss_replacement(requested.cause)
         front, in_use, self._settings = self._group.front, self._settings, requested.settings
         if front is None:
             self._start(requested.cause)
@@ -351,13 +341,19 @@ class Lifecycle:
         if front is not None and front.state is WorkerState.SERVING:
             front.process.send(protocol.Blame(event.pid))
 
+    def _on_suspected(self, event: RecordingsSuspected) -> None:
+        self._suspects = event.ends
+        front = self._group.front
+        if front is not None and front.state is WorkerState.SERVING:
+            front.process.send(protocol.Suspects(event.ends))
+
     # -- actions ----------------------------------------------------------------------------
 
     def _start(self, cause: str) -> None:
-        """A worker is to serve: the spare, or a new process."""
+        """A worker is to serve."""
         self._fallback.open("restarting" if self.report.has_served else "starting")
         self._backoff.clear()
-        self._group.front = self._group.enlist(self._settings, cause)
+        self._group.front = self._group.spawn(self._settings, cause)
         self._changed()
 
     def release_gpu_cache(self) -> None:
@@ -380,7 +376,7 @@ class Lifecycle:
 
     def pids(self) -> frozenset[int]:
         """The pids of all workers there are."""
-        return frozenset(worker.pid for worker in self._group)
+        return frozenset(worker.pid for worker in self._group if worker.pid)
 
     def seconds_until_deadline(self) -> float | None:
         """How long the present state may still last; None when it has no limit."""
@@ -392,10 +388,14 @@ class Lifecycle:
         """When a client that is turned away now may find a worker: measured, not guessed."""
         front = self._group.front
         if front is not None and front.state is WorkerState.STARTING:
-            elapsed = self._clock.monotonic() - front.asked_at
-            return max(1, round(self._start_seconds[front.was_spare] - elapsed))
+            now, left = self._clock.monotonic(), self._start_seconds
+            if front.forked_at is not None:
+                left -= now - front.forked_at
+            elif (waited := now - front.wanted_at) > _NOTHING_LOADED_SECONDS:
+                left += max(0.0, self._load_seconds - waited)
+            return max(1, round(left))
         pause = self.seconds_until_deadline() or 0.0
-        return max(1, round(self._start_seconds[False] + pause))
+        return max(1, round(self._start_seconds + pause))
 
     def _state(self) -> ServiceState:
         front = self._group.front.state if self._group.front is not None else None
@@ -405,7 +405,7 @@ class Lifecycle:
         """Bring the report up to date, and tell."""
         report, front = self.report, self._group.front
         state = self._state()
-        pid = front.pid if front is not None else None
+        pid = (front.pid or None) if front is not None else None
         if (state, pid) != (report.state, report.pid):
             report.state, report.pid, report.since = state, pid, self._clock.time()
             report.beat = report.beat_at = None

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from seacod import protocol
 from seacod.accelerators import registry
 from seacod.accelerators.base import DriverAbsent, DriverFailed, Gpu
 from seacod.accelerators.reading import Drivers, read_soon
@@ -50,16 +49,13 @@ class Replica:
 
     @property
     def slots(self) -> range:
-        """Numbers for its processes, of which several live at once: a spare, a replacement."""
+        """Numbers for its processes, of which several live at once: a replacement, old ones."""
         first = self.number * SLOTS_A_REPLICA
         return range(first, first + SLOTS_A_REPLICA)
 
     def environment(self) -> dict[str, str]:
         """What its processes find in their environment."""
-        ours = {protocol.ENV_SEATS: str(self.count)}
-        if self.gpu is not None:
-            ours |= registry.of_gpu(self.gpu).environment(self.gpu)
-        return ours
+        return registry.of_gpu(self.gpu).environment(self.gpu) if self.gpu is not None else {}
 
     def visible_to(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The environment of the service as it is for this replica."""

@@ -258,8 +258,6 @@ def combined(
         device=best.device,
         beat=_summed([r.beat for r in reports if r.beat is not None]),
         beat_at=min(beats_at, default=None),
-        was_spare=best.was_spare,
-        spare=next((r.spare for r in reports if r.spare is not None), None),
         replacement=next((r.replacement for r in reports if r.replacement is not None), None),
         leaving=sum(r.leaving for r in reports),
         restarts=sum(r.restarts for r in reports),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seacod import protocol
-from seacod.supervisor.workers.states import ServiceState, WorkerState
+from seacod.supervisor.workers.states import ServiceState
 
 KEPT_CAUSES = 10
 KEPT_NOTICES = 20
@@ -36,11 +36,12 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherWorker:
-    """A worker beside the one in front: a spare, or a replacement that loads."""
+class OtherProcess:
+    """A process beside the worker in front: a replacement, or the nursery. `since` is Unix
+    seconds."""
 
     pid: int
-    state: WorkerState
+    state: str
     since: float
 
 
@@ -57,10 +58,7 @@ class Report:
     beat: protocol.Beat | None = None
     # When it came, on the monotonic clock.
     beat_at: float | None = None
-    # Whether the worker in front had been a spare.
-    was_spare: bool = False
-    spare: OtherWorker | None = None
-    replacement: OtherWorker | None = None
+    replacement: OtherProcess | None = None
     leaving: int = 0
     restarts: int = 0
     last_restarts: list[Restart] = field(default_factory=list)

@@ -1,9 +1,12 @@
 """When a worker that ended is started again: pure arithmetic, no clock, no process.
 
-Exponential back-off with full jitter in the upper half (the pause is between half of the step and
-the whole step), so that several services on one GPU do not come back in step; see "Exponential
-Backoff And Jitter", AWS Architecture Blog, 2015. Many failures in a short time are a *crash loop*:
-the tries go on, slowly, and everybody is told.
+Two sorts of ends. A start that never served says that the next one will not either: exponential
+back-off with full jitter in the upper half (the pause is between half of the step and the whole
+step), so that several services on one GPU do not come back in step; see "Exponential Backoff And
+Jitter", AWS Architecture Blog, 2015. Many of them in a row are a *crash loop*: the tries go on,
+slowly, and everybody is told. A worker that served and then died is replaced at once: whoever sends
+what kills workers could put the service away for everybody otherwise. Only many of these within a
+minute, a *storm*, bring pauses, of seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +15,13 @@ import random
 from dataclasses import dataclass
 
 from seacod.config.supervisor import SupervisorSettings
+
+# So many workers that had served are replaced within a minute without any pause ...
+AT_ONCE = 10
+AT_ONCE_WINDOW_SECONDS = 60.0
+# ... and those after them with one of at most this.
+STORM_PAUSE_SECONDS = 5.0
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,19 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """The ends that still count, by when they were, the newest last.
+
+    Args:
+        never_served: starts in a row that never served.
+        had_served: workers that served, and not for long enough to count as stable.
+    """
+
+    never_served: tuple[float, ...] = ()
+    had_served: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RestartPolicy:
     """How pauses grow.
 
@@ -30,8 +53,9 @@ class RestartPolicy:
         initial_seconds: the first step.
         max_seconds: no step is longer.
         stable_seconds: a worker that was ready for this long starts everything anew.
-        crash_loop_failures: so many failures in a row ...
-        crash_loop_window_seconds: ... within this time are a crash loop.
+        crash_loop_failures: so many starts in a row that never served ...
+        crash_loop_window_seconds: ... within this time are a crash loop; so many ends of workers
+            that had served are a storm.
         crash_loop_pause_seconds: the step in a crash loop.
     """
 
@@ -53,36 +77,48 @@ class RestartPolicy:
             settings.crash_loop_pause_seconds,
         )
 
-    def remembered(
-        self, failures: tuple[float, ...], now: float, ready_for_seconds: float | None
-    ) -> tuple[float, ...]:
-        """The times of the failures that still count, the newest included.
+    def after(self, before: Failures, now: float, ready_for_seconds: float | None) -> Failures:
+        """The ends that still count, the newest included.
 
         Args:
-            failures: the times remembered before, oldest first.
+            before: those remembered.
             now: when the worker ended just now.
             ready_for_seconds: how long it had been ready; None if it never was.
         """
-        was_stable = ready_for_seconds is not None and ready_for_seconds >= self.stable_seconds
-        if was_stable:
-            return (now,)
-        return (*failures, now)[-max(64, self.crash_loop_failures) :]
+        kept = max(_REMEMBERED, self.crash_loop_failures)
+        if ready_for_seconds is None:
+            return Failures((*before.never_served, now)[-kept:], before.had_served)
+        if ready_for_seconds >= self.stable_seconds:
+            return Failures((), (now,))
+        return Failures((), (*before.had_served, now)[-kept:])
 
-    def pause(self, failures: tuple[float, ...], random_: random.Random) -> Pause:
-        """The pause before the next start, after these failures in a row."""
-        if not failures:
-            return Pause(0.0)
+    def pause(self, failures: Failures, random_: random.Random) -> Pause:
+        """The pause before the next start, after these ends."""
         jitter = random_.uniform(0.5, 1.0)
-        if self.is_crash_loop(failures):
-            return Pause(self.crash_loop_pause_seconds * jitter, is_crash_loop=True)
-        # 2**63 is longer than any limit; larger exponents only overflow.
-        step = min(self.max_seconds, self.initial_seconds * 2.0 ** min(len(failures) - 1, 63))
-        return Pause(step * jitter)
+        if failures.never_served:
+            if self._is_often(failures.never_served):
+                return Pause(self.crash_loop_pause_seconds * jitter, is_crash_loop=True)
+            return Pause(self._step(len(failures.never_served), self.max_seconds) * jitter)
+        ends = failures.had_served
+        last_minute = sum(at > ends[-1] - AT_ONCE_WINDOW_SECONDS for at in ends)
+        if last_minute <= AT_ONCE:
+            return Pause(0.0)
+        return Pause(self._step(last_minute - AT_ONCE, STORM_PAUSE_SECONDS) * jitter)
 
-    def is_crash_loop(self, failures: tuple[float, ...]) -> bool:
-        """Whether the last failures came too fast; once in, only a stable worker leads out."""
+    def is_storm(self, failures: Failures) -> bool:
+        """Whether workers that served end one after the other."""
+        return self._is_often(failures.had_served)
+
+    def _step(self, count: int, longest_seconds: float) -> float:
+        # 2**63 is longer than any limit; larger exponents only overflow.
+        return min(
+            longest_seconds, self.max_seconds, self.initial_seconds * 2.0 ** min(count - 1, 63)
+        )
+
+    def _is_often(self, ends: tuple[float, ...]) -> bool:
+        """Whether they came too fast; once so, only what clears them leads out."""
         count = self.crash_loop_failures
         return any(
-            failures[start + count - 1] - failures[start] <= self.crash_loop_window_seconds
-            for start in range(len(failures) - count + 1)
+            ends[start + count - 1] - ends[start] <= self.crash_loop_window_seconds
+            for start in range(len(ends) - count + 1)
         )

@@ -1,6 +1,6 @@
 """One worker in place of another because we want it: new settings, or just a fresh process.
 
-Beside the old worker where memory allows two, otherwise one after the other. `lifecycle.py` says
+Beside the old worker where that is wanted, otherwise one after the other. `lifecycle.py` says
 what happened to the workers and keeps the settings in use; here is what a replacement needs to
 remember, how it begins and how it ends.
 """
@@ -20,7 +20,6 @@ from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
 from seacod.supervisor.workers.events import ReplaceRequested
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.group import WorkerGroup
-from seacod.supervisor.workers.host_memory import HostMemoryGate
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.telling import Telling
@@ -37,14 +36,14 @@ class Replacement:
         settings: what it uses: new ones after a reload, the same when it only is to be a fresh one.
         previous: come back when no worker gets ready with the new ones.
         cause: in words.
-        old_pid: the pid of the worker it takes over from.
+        old: the worker it takes over from.
         request: which request this answers.
     """
 
     settings: Settings
     previous: Settings
     cause: str
-    old_pid: int
+    old: Worker
     request: int
 
     @property
@@ -58,7 +57,6 @@ class Rollover:
     Args:
         replica: whose workers these are.
         group: the workers.
-        host_memory: whether a second one fits into memory.
         fallback: opened while nobody serves.
         telling: who hears of new settings that do not work.
         bus: hears how it ended.
@@ -68,7 +66,6 @@ class Rollover:
         self,
         replica: Replica,
         group: WorkerGroup,
-        host_memory: HostMemoryGate,
         fallback: FallbackSwitch,
         telling: Telling,
         bus: Bus,
@@ -76,7 +73,6 @@ class Rollover:
         self.current: Replacement | None = None
         self._replica = replica
         self._group = group
-        self._host_memory = host_memory
         self._fallback = fallback
         self._telling = telling
         self._bus = bus
@@ -96,20 +92,15 @@ class Rollover:
         settings, cause = requested.settings, requested.cause
         if requested.goes_back:
             previous = settings
-        self.current = Replacement(settings, previous, cause, front.pid, requested.request)
+        self.current = Replacement(settings, previous, cause, front, requested.request)
         if front.state is WorkerState.STARTING:
             front.terminate(End(ExitKind.STOPPED, cause))
         if front.state is not WorkerState.SERVING:
             return False
-        if requested.may_overlap and (
-            self._group.spare.worker is not None or self._host_memory.for_one_more()
-        ):
-            self._group.incoming = self._group.enlist(settings, cause)
+        if requested.may_overlap:
+            self._group.incoming = self._group.spawn(settings, cause)
             return False
-        log.info(
-            "replacing_one_after_the_other",
-            cause="host memory does not allow two" if requested.may_overlap else cause,
-        )
+        log.info("replacing_one_after_the_other", cause=cause)
         self._fallback.open("replacing")
         front.drain(cause)
         return True
@@ -127,7 +118,7 @@ class Rollover:
 
     def is_after(self, worker: Worker) -> bool:
         """Whether this is the worker that is being replaced."""
-        return self.current is not None and worker.pid == self.current.old_pid
+        return self.current is not None and worker is self.current.old
 
     def has_failed(self, worker: Worker) -> bool:
         """Whether this worker, which ended, shows that the new settings do not work."""

@@ -8,12 +8,8 @@ import enum
 class WorkerState(enum.Enum):
     """Where one worker process is in its life, seen from the supervisor."""
 
-    WARMING = "warming"
-    """A spare that imports its libraries and reads the model into host memory."""
-    WARM = "warm"
-    """A spare that waits to be needed; it holds no GPU memory."""
     STARTING = "starting"
-    """It is to serve, and has not yet transcribed its warm-up recording."""
+    """It waits to be forked, or has not yet transcribed its warm-up recording."""
     SERVING = "serving"
     """It accepts on the listening socket."""
     DRAINING = "draining"
@@ -25,10 +21,6 @@ class WorkerState(enum.Enum):
 
 
 TRANSITIONS: dict[WorkerState, frozenset[WorkerState]] = {
-    WorkerState.WARMING: frozenset(
-        {WorkerState.WARM, WorkerState.STARTING, WorkerState.STOPPING, WorkerState.ENDED}
-    ),
-    WorkerState.WARM: frozenset({WorkerState.STARTING, WorkerState.STOPPING, WorkerState.ENDED}),
     WorkerState.STARTING: frozenset({WorkerState.SERVING, WorkerState.STOPPING, WorkerState.ENDED}),
     WorkerState.SERVING: frozenset({WorkerState.DRAINING, WorkerState.STOPPING, WorkerState.ENDED}),
     WorkerState.DRAINING: frozenset({WorkerState.STOPPING, WorkerState.ENDED}),

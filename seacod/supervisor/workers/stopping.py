@@ -57,7 +57,7 @@ class Stopping:
         ):
             log.info("stop_announced", cause=cause, seconds=notice_seconds, worker_pid=front.pid)
             # One that took over now would be ready again in the eyes of a load balancer.
-            self._group.dismiss_others(cause)
+            self._group.dismiss_replacement(cause)
             front.retire()
             return
         # Asked again: whoever asks does not want to wait.
@@ -91,7 +91,7 @@ class Stopping:
             return
         self.cause = cause
         self._backoff.clear()
-        self._group.dismiss_others(cause)
+        self._group.dismiss_replacement(cause)
         if front is not None and front.state is WorkerState.SERVING:
             front.drain(cause)
         elif front is not None and front.state is WorkerState.STARTING:

@@ -1,8 +1,8 @@
 """One worker as the supervisor knows it: its state, its deadline, its signs of life.
 
-Several may live at once: the one in front, a warm spare, a replacement that loads, an old one
-that drains. `lifecycle.py` decides what each is for; here is what one can do, and the only code
-that moves between the states of `states.py`. The process itself is in `process.py`.
+Several may live at once: the one in front, a replacement that loads, an old one that drains.
+`lifecycle.py` decides what each is for; here is what one can do, and the only code that moves
+between the states of `states.py`. The process itself is in `process.py`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ class Worker:
     """One worker process.
 
     Args:
-        process: just started.
+        process: wanted just now; it is forked in a moment.
         settings: what it was started with.
-        state: WARMING for a spare, STARTING for one that is to serve.
         cause: why it was started.
         clock: tells the time.
         on_change: called after each change of state or stage.
@@ -46,7 +45,6 @@ class Worker:
         self,
         process: Process,
         settings: Settings,
-        state: WorkerState,
         cause: str,
         clock: Clock,
         on_change: Callable[[], None],
@@ -54,28 +52,25 @@ class Worker:
         self._clock = clock
         self.process = process
         self.settings = settings
-        self.state = state
+        self.state = WorkerState.STARTING
         self.since = self._clock.time()
-        self.was_spare = state is WorkerState.WARMING
         self.stage = ""
         self.model = ""
         self.device = ""
         self.beat: protocol.Beat | None = None
         self.fault: protocol.Fault | None = None
-        self.warm_at: float | None = None
         self.ready_at: float | None = None
-        self.started_at = clock.monotonic()
-        # When it was first asked to serve: at its start, or at its promotion.
-        self.asked_at = self.started_at
+        self.wanted_at = clock.monotonic()
+        self.forked_at: float | None = None
         self.our_end: End | None = None
         self.was_killed = False
-        self.ended_in = state
+        self.ended_in = self.state
+        self._cause = cause
         self.vitals = Vitals(clock.monotonic)
         self._on_change = on_change
         self._deadline: float | None = (
             self._clock.monotonic() + settings.worker.startup_timeout_seconds
         )
-        log.info("worker_started", worker_pid=self.pid, state=state.value, cause=cause)
 
     @property
     def pid(self) -> int:
@@ -105,8 +100,6 @@ class Worker:
             self.vitals.beat(message)
         elif isinstance(message, protocol.Stage):
             self._on_stage(message)
-        elif isinstance(message, protocol.Warm):
-            self._on_warm()
         elif isinstance(message, protocol.Fault):
             self.fault = message
             log.error(
@@ -120,31 +113,21 @@ class Worker:
             )  # fmt: skip
 
     def _on_stage(self, message: protocol.Stage) -> None:
-        if self.state not in (WorkerState.STARTING, WorkerState.WARMING):
+        if self.state is not WorkerState.STARTING:
             return
         self.stage = message.text
         if message.extend_seconds > 0 and self._deadline is not None:
             self._deadline = max(self._deadline, self._clock.monotonic() + message.extend_seconds)
         self._on_change()
 
-    def _on_warm(self) -> None:
-        """A spare has got as far as it can without GPU memory."""
-        if self.state is WorkerState.WARMING:
-            self._deadline = None
-            self.stage = ""
-            self.vitals.begin()
-            self.warm_at = self._clock.monotonic()
-            seconds = round(self.warm_at - self.started_at, 2)
-            self._move(WorkerState.WARM, "everything is imported", warm_seconds=seconds)
+    def forked(self) -> None:
+        """It has its pid."""
+        self.forked_at = self._clock.monotonic()
+        self.stage = ""
+        log.info("worker_started", worker_pid=self.pid, state=self.state.value, cause=self._cause)
+        self._on_change()
 
     # -- what is done with it ---------------------------------------------------------------
-
-    def promote(self, cause: str) -> None:
-        """A spare is to serve; one that is still warming goes straight on when it has."""
-        self.asked_at = self._clock.monotonic()
-        self._deadline = self.asked_at + self.settings.worker.startup_timeout_seconds
-        self._move(WorkerState.STARTING, cause)
-        self.process.send(protocol.Promote())
 
     def serve(self, message: protocol.Ready, blamed_pids: list[int]) -> float:
         """Its warm-up recording is transcribed: it may accept.
@@ -154,7 +137,7 @@ class Worker:
             blamed_pids: workers before it that ended by their own fault.
 
         Returns:
-            Seconds since it was asked to serve.
+            Seconds since it was forked.
         """
         now = self._clock.monotonic()
         self.model, self.device = message.model, message.device
@@ -163,7 +146,7 @@ class Worker:
         self.vitals.begin()
         self.stage = ""
         self._deadline = None
-        took = now - self.asked_at
+        took = now - (self.forked_at or self.wanted_at)
         self._move(WorkerState.SERVING, "the model answers", start_seconds=round(took, 2))
         return took
 
@@ -192,7 +175,7 @@ class Worker:
     def apply(self, changed: dict[str, Any]) -> None:
         """Settings, by dotted key, that take effect in the running process."""
         before, self.settings = self.settings, with_values(self.settings, changed)
-        if self._deadline is not None and self.state in (WorkerState.STARTING, WorkerState.WARMING):
+        if self._deadline is not None and self.state is WorkerState.STARTING:
             self._deadline += (
                 self.settings.worker.startup_timeout_seconds - before.worker.startup_timeout_seconds
             )
@@ -217,9 +200,8 @@ class Worker:
         self.terminate(End(ExitKind.HUNG, ailment.value), _HUNG_GRACE_SECONDS)
 
     def ailment(self, limits: Limits) -> tuple[Ailment, Seen] | None:
-        """What is wrong with it now, if anything. Only one that owes something can be ill: one
-        that serves, or a warm spare, which owes beats alone."""
-        if self.state not in (WorkerState.SERVING, WorkerState.WARM):
+        """What is wrong with it now, if anything. Only one that serves owes something."""
+        if self.state is not WorkerState.SERVING:
             return None
         seen = self.vitals.seen()
         found = judge(seen, limits)
@@ -229,7 +211,7 @@ class Worker:
         """Act when the present state has lasted too long."""
         if self._deadline is None or self._clock.monotonic() < self._deadline:
             return
-        if self.state in (WorkerState.STARTING, WorkerState.WARMING):
+        if self.state is WorkerState.STARTING:
             late = "not ready within worker.startup_timeout_seconds"
             self.terminate(End(ExitKind.NEVER_READY, late))
         elif self.state is WorkerState.DRAINING:

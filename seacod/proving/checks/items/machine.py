@@ -19,7 +19,7 @@ from seacod.proving.checks.item import NOTHING, Finding, Words, fail, ok, warn, 
 # From the articles' checklist.
 WARN_MEMORY_BYTES = 16 << 30
 WARN_DISK_BYTES = 20 << 30
-# With less, the real model and a spare do not fit.
+# With less, the real model and long recordings do not fit.
 FAIL_MEMORY_BYTES = 3 << 30
 _GIB = 1 << 30
 # An installation cannot be from the future; a day for time zones.
@@ -27,7 +27,7 @@ _DAY_SECONDS = 86400.0
 
 
 def memory(context: CheckContext) -> Finding:
-    """Enough for worker, spare and long recordings."""
+    """Enough for worker, nursery and long recordings."""
     own = 0
     for pid in context.pids if context.no_service is None else []:
         try:

@@ -5,7 +5,7 @@ import { draw } from "./plots.js";
 import { ask } from "./service.js";
 
 const EVERY_MS = 2000;
-const SPARES = ["warming", "warm"];
+const NURSERIES = ["loading", "ready"];
 let last = null;
 
 const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
@@ -40,7 +40,8 @@ function facts(s) {
     ...(service ? [
       ["system_service_uptime", clock(Date.now() / 1000 - service.since)],
       ["system_restart_count", service.restarts.count],
-      ["system_spare", SPARES.includes(service.spare) ? text(`spare_${service.spare}`) : "—"],
+      ["system_nursery",
+        NURSERIES.includes(service.nursery) ? text(`nursery_${service.nursery}`) : "—"],
     ] : []),
     ["system_versions", Object.entries(s.versions).map((pair) => pair.join(" ")).join(", ")],
   ];
