@@ -63,6 +63,14 @@ class ModelUnavailable(SeacodError):
     exit_code = EX_UNAVAILABLE
 
 
+class NoSpeakerModel(SeacodError):
+    """Speakers are to be told apart, and there is no model for it on this service."""
+
+    code = "no_speaker_model"
+    http_status = 501
+    exit_code = EX_UNAVAILABLE
+
+
 class AddressInUse(SeacodError):
     """The address to listen on belongs to another program."""
 

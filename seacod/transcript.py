@@ -15,12 +15,13 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One written character or word with its time."""
+    """One written character or word with its time, and who says it, where that was asked for."""
 
     text: str
     start_seconds: float
     end_seconds: float
     confidence: float | None = None
+    speaker: str | None = None
 
 
 def mean_confidence(tokens: Iterable[Token]) -> float | None:
@@ -32,7 +33,7 @@ def mean_confidence(tokens: Iterable[Token]) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of speech between two pauses. `speaker` is who or where it comes from, where that
-    is known: the name of a channel or a track.
+    is known: somebody told apart by voice, the name of a channel or a track.
     """
 
     start_seconds: float
@@ -118,6 +119,16 @@ class Transcript:
     missing_seconds: float = 0.0
     # Stretches where somebody seems to speak and the model wrote nothing, even alone.
     unheard: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def speakers(self) -> dict[str, float]:
+        """Who speaks, as far as that is known: seconds of each, in the order of the recording."""
+        seconds: dict[str, float] = {}
+        for segment in self.segments:
+            if segment.speaker is not None:
+                spoken = segment.end_seconds - segment.start_seconds
+                seconds[segment.speaker] = seconds.get(segment.speaker, 0.0) + spoken
+        return seconds
 
     @property
     def stages(self) -> dict[str, float]:

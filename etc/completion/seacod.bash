@@ -7,7 +7,7 @@
 
 _shtab_seacod_config_subparsers=(check show example)
 _shtab_seacod_access_subparsers=(key user)
-_shtab_seacod_bench_subparsers=(restart supervisor throughput long-audio live scaling engine precision gpu flood hotwords)
+_shtab_seacod_bench_subparsers=(restart supervisor throughput long-audio live scaling engine precision gpu flood hotwords speakers)
 _shtab_seacod_model_subparsers=(fetch)
 _shtab_seacod_subparsers=(run status check drill soak reload alerts test-alert runbook crashes transcribe report dashboard config access bench model)
 
@@ -21,7 +21,7 @@ _shtab_seacod_alerts_option_strings=(-h --help --kinds --json --config)
 _shtab_seacod_test_alert_option_strings=(-h --help --apprise --dingtalk --mail --webhook --config)
 _shtab_seacod_runbook_option_strings=(-h --help)
 _shtab_seacod_crashes_option_strings=(-h --help --json --config)
-_shtab_seacod_transcribe_option_strings=(-h --help -o --output --format --hotwords --url --key --local --model --again --ray --metrics-port --config)
+_shtab_seacod_transcribe_option_strings=(-h --help -o --output --format --hotwords --speakers --url --key --local --model --again --ray --metrics-port --config)
 _shtab_seacod_report_option_strings=(-h --help --since --log --count --json --config)
 _shtab_seacod_dashboard_option_strings=(-h --help)
 _shtab_seacod_config_check_option_strings=(-h --help)
@@ -42,6 +42,7 @@ _shtab_seacod_bench_precision_option_strings=(-h --help --device --model --json)
 _shtab_seacod_bench_gpu_option_strings=(-h --help --model --punctuation --device --minutes --steps --output --json)
 _shtab_seacod_bench_flood_option_strings=(-h --help --recordings --length --deadline --device --model --against --json)
 _shtab_seacod_bench_hotwords_option_strings=(-h --help --clients --words --seconds --rounds --device --output --model --json)
+_shtab_seacod_bench_speakers_option_strings=(-h --help --clients --seconds --rounds --device --model --models --json)
 _shtab_seacod_bench_option_strings=(-h --help)
 _shtab_seacod_model_fetch_option_strings=(-h --help --config)
 _shtab_seacod_model_option_strings=(-h --help)
@@ -73,6 +74,7 @@ _shtab_seacod_bench_engine___config_COMPGEN=_shtab_compgen_files
 _shtab_seacod_bench_precision_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_seacod_bench_gpu___output_COMPGEN=_shtab_compgen_dirs
 _shtab_seacod_bench_hotwords___output_COMPGEN=_shtab_compgen_dirs
+_shtab_seacod_bench_speakers___models_COMPGEN=_shtab_compgen_files
 _shtab_seacod_model_fetch___config_COMPGEN=_shtab_compgen_files
 
 _shtab_seacod_check_pos_0_choices=(configuration service address ports page recognition hotwords model device gpu memory disk permissions logs jobs boot watchdog mail alerts metrics clock versions)
@@ -82,7 +84,7 @@ _shtab_seacod_runbook_pos_0_choices=(worker_crashed worker_hung crash_loop crash
 _shtab_seacod_config_pos_0_choices=(check show example)
 _shtab_seacod_access_pos_0_choices=(key user)
 _shtab_seacod_bench_gpu___steps_choices=(install load fork memory kill out_of_memory watchdog two_workers throughput)
-_shtab_seacod_bench_pos_0_choices=(restart supervisor throughput long-audio live scaling engine precision gpu flood hotwords)
+_shtab_seacod_bench_pos_0_choices=(restart supervisor throughput long-audio live scaling engine precision gpu flood hotwords speakers)
 _shtab_seacod_model_pos_0_choices=(fetch)
 _shtab_seacod_pos_0_choices=(run status check drill soak reload alerts test-alert runbook crashes transcribe report dashboard config access bench model)
 
@@ -190,6 +192,9 @@ _shtab_seacod_bench_flood___json_nargs=0
 _shtab_seacod_bench_hotwords__h_nargs=0
 _shtab_seacod_bench_hotwords___help_nargs=0
 _shtab_seacod_bench_hotwords___json_nargs=0
+_shtab_seacod_bench_speakers__h_nargs=0
+_shtab_seacod_bench_speakers___help_nargs=0
+_shtab_seacod_bench_speakers___json_nargs=0
 _shtab_seacod_bench_pos_0_nargs=A...
 _shtab_seacod_bench__h_nargs=0
 _shtab_seacod_bench___help_nargs=0

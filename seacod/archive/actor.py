@@ -67,7 +67,13 @@ class TranscriptionActor:
         }
 
     async def hear(
-        self, name: str, sound: bytes | None, source: str, words: str, done: list[str]
+        self,
+        name: str,
+        sound: bytes | None,
+        source: str,
+        words: str,
+        speakers: str,
+        done: list[str],
     ) -> dict[str, Any]:
         """Recognise one recording.
 
@@ -76,11 +82,13 @@ class TranscriptionActor:
             sound: its content; None when it is to be read from `source`, a URL.
             source: path or URL of the recording.
             words: hotwords.
+            speakers: how many are to be told apart; empty for not at all.
             done: hashes of contents that need not be heard again.
 
         Returns:
             `sha256`; with it `text` and `audio_seconds`, or `error`; or neither, when it is done.
         """
+        from seacod.asr.speakers.wanted import parse
         from seacod.errors import SeacodError
 
         descriptor, path = await asyncio.to_thread(tempfile.mkstemp, prefix="seacod-bulk-")
@@ -93,8 +101,9 @@ class TranscriptionActor:
                 return {"sha256": sha256}
             try:
                 transcript = await self._service.transcribe(
-                    Path(path), words, route="bulk", name=name, is_bulk=True
-                )
+                    Path(path), words, route="bulk", name=name, is_bulk=True,
+                    speakers=parse(speakers),
+                )  # fmt: skip
             except SeacodError as error:
                 return {"sha256": sha256, "error": error.message}
             return {

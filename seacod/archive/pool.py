@@ -97,12 +97,14 @@ class ArchiveOrder:
     Args:
         wanted: format of the text.
         hotwords: for recordings without hotwords of their own.
+        speakers: how many are to be told apart; empty for not at all.
         is_again: also transcribe what is done already.
         is_here: all engines are on this machine: they read its files themselves.
     """
 
     wanted: OutputFormat
     hotwords: str
+    speakers: str
     is_again: bool
     is_here: bool
 
@@ -212,7 +214,9 @@ class Pool:
             task.sha256 = hashlib.sha256(sound).hexdigest()
         words = self._order.hotwords if item.hotwords is None else item.hotwords
         task.handed_at = time.monotonic()
-        ref = place.actor.hear.remote(item.name, sound, source, words, self._known(item))
+        ref = place.actor.hear.remote(
+            item.name, sound, source, words, self._order.speakers, self._known(item)
+        )
         place.running[ref] = task
 
     def _hear_from_them(self) -> None:

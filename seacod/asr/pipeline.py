@@ -129,6 +129,7 @@ class RecordingPipeline:
                         await self.memory.take(size, lambda: held[0])
                         held[0] += size
                         request.pieces_found += 1
+                        request.on_piece(piece)
                         waiting.put_nowait((piece, self.scheduler.submit(request, piece.samples)))
             finally:
                 self.scheduler.expected -= 1

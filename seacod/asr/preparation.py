@@ -51,16 +51,17 @@ class EnginePreparation:
     def load_engine(self) -> Recogniser:
         """The model in host memory, fetched if it is not here."""
         from seacod.asr.recognisers import registry as recognisers
-        from seacod.models import fetch, registry
+        from seacod.models import fetch, registry, speakers
 
         asr = self.settings.asr
+
+        def say(text: str) -> None:
+            self.say(f"downloading {text}", extend_seconds=_DOWNLOAD_SECONDS)
+
         for identifier in registry.missing(asr, self._paths.models):
-            fetch.fetch(
-                identifier,
-                self._paths.models,
-                fetch.token(asr),
-                lambda text: self.say(f"downloading {text}", extend_seconds=_DOWNLOAD_SECONDS),
-            )
+            fetch.fetch(identifier, self._paths.models, fetch.token(asr), say)
+        if speakers.is_one(asr.speaker_model):
+            speakers.fetch(asr.speaker_model, self._paths.models, fetch.token(asr), say)
         models = registry.resolve(asr, self._paths.models)
         self.say(f"loading {models.name}")
         engine = recognisers.load(models, asr.cpu_threads)

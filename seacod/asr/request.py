@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from seacod.asr.decoder.cutting import Piece
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.sound.channels import ChannelMode
+from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.config.limits import LimitSettings
 from seacod.transcript import Segment, TranscriptWarning
 
@@ -106,6 +108,7 @@ class RecordingRequest(RecognitionRequest):
         name: what the user calls it.
         choice: which track, and what of its channels.
         size_bytes: of the file.
+        speakers: how many are to be told apart; None for not at all.
         on_progress: called on the event loop as things move.
         on_segments: called there with sentences as they are recognised, in order.
     """
@@ -115,6 +118,7 @@ class RecordingRequest(RecognitionRequest):
     name: str = field(kw_only=True, default="")
     choice: SoundChoice = field(kw_only=True, default=SoundChoice())
     size_bytes: int = field(kw_only=True, default=0)
+    speakers: SpeakerRange | None = field(kw_only=True, default=None)
     on_progress: OnProgress = field(kw_only=True, default=ignore)
     on_segments: OnSegments = field(kw_only=True, default=ignore)
     # Written by the admission: its place by arrival, when it came (monotonic), its length (a guess
@@ -131,6 +135,8 @@ class RecordingRequest(RecognitionRequest):
     # Of the content, SHA-256 in hexadecimal digits.
     digest: str = field(init=False, default="")
     pieces_found: int = field(init=False, default=0)
+    # Called by the pipeline with each piece of speech as it is given to the model.
+    on_piece: Callable[[Piece], None] = field(init=False, default=ignore)
 
     @property
     def has_turn(self) -> bool:

@@ -37,6 +37,8 @@ from seacod.asr.request import (
     ignore,
 )
 from seacod.asr.scheduler import Scheduler
+from seacod.asr.speakers.speakers import Speakers
+from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.asr.tuning import Tuning
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
@@ -117,9 +119,11 @@ class TranscriptionService:
         self._load = LoadReport(
             self._admission, self._scheduler, self.live, self._counters, shared_load
         )
+        self._speakers = Speakers(settings, lambda: self.engine.device)
         self._recordings = Recordings(
-            self._admission, self._pipeline, self._writer, self._counters, self._load
-        )
+            self._admission, self._pipeline, self._writer, self._counters, self._load,
+            self._speakers,
+        )  # fmt: skip
         self._engine: Recogniser | None = None
         self.on_fault: Callable[[str, str], None] = _nobody_listens
 
@@ -200,6 +204,15 @@ class TranscriptionService:
             self._counters.failure(route, error, 0.0)
             raise
 
+    def check_speakers(self, wanted: SpeakerRange | None) -> None:
+        """Whether speakers can be told apart for who asks; asked before a batch is accepted.
+
+        Raises:
+            NoSpeakerModel: there is no model for it.
+        """
+        if wanted is not None:
+            self._speakers.check()
+
     async def transcribe(
         self,
         upload_path: Path,
@@ -210,6 +223,7 @@ class TranscriptionService:
         client: str = "",
         is_bulk: bool = False,
         choice: SoundChoice = EVERYTHING,
+        speakers: SpeakerRange | None = None,
         on_progress: OnProgress = ignore,
         on_segments: OnSegments = ignore,
     ) -> Transcript:
@@ -224,6 +238,7 @@ class TranscriptionService:
             is_bulk: part of a job: it needs no place in the queue, has no deadline, and comes
                 after all that have both.
             choice: what of the recording is to be heard.
+            speakers: how many are to be told apart; None for not at all.
             on_progress: called on the event loop as things move.
             on_segments: called there with sentences as they are recognised, in order.
 
@@ -243,6 +258,7 @@ class TranscriptionService:
                     name=name,
                     choice=choice,
                     size_bytes=upload_path.stat().st_size,
+                    speakers=speakers,
                     on_progress=on_progress,
                     on_segments=on_segments,
                 )
@@ -283,6 +299,7 @@ class TranscriptionService:
         self.live.close()
         await self._decoders.close()
         self._writer.close()
+        self._speakers.close()
         for threads in (self._file_threads, self._voice_thread):
             threads.shutdown(wait=False, cancel_futures=True)
 

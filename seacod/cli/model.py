@@ -22,7 +22,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     command = add_command(
         add_commands(parser), "fetch", "download a model and verify it by loading", fetch
     )
-    command.add_argument("name", help="paraformer-zh, or a ModelScope id such as iic/...")
+    command.add_argument(
+        "name",
+        help="paraformer-zh, a ModelScope id such as iic/..., or who speaks: campplus, resemblyzer",
+    )
     add_config(command)
 
 
@@ -34,16 +37,21 @@ def fetch(options: argparse.Namespace) -> int:
     """
     from seacod import logs
     from seacod.asr.recognisers import registry as recognisers
-    from seacod.models import fetch, registry
+    from seacod.models import fetch, registry, speakers
 
     settings, name = load_settings(options.config), options.name
     # To standard error alone: the service's log file may belong to another user.
     logs.configure(settings.log.model_copy(update={"file": None}), "client")
+    models = Paths.resolve(settings).models
+    if speakers.is_one(name):
+        directory = speakers.fetch(name, models, fetch.token(settings.asr), _show)
+        _verify_speakers(settings.asr, models)
+        print(f"\r{directory}: good; speakers=true tells speakers apart from now on{' ' * 10}")
+        return EX_OK
     if registry.hub_id(name) is None:
         print(f"{name} needs no download")
         return EX_OK
     wanted = settings.asr.model_copy(update={"model": name})
-    models = Paths.resolve(settings).models
     # Not `Paths.make`: fetching needs no runtime directory and may run beside the service.
     models.mkdir(parents=True, exist_ok=True)
     for one in registry.missing(wanted, models):
@@ -62,19 +70,44 @@ def _show(text: str) -> None:
 
 def _verify(settings: AsrSettings, models_directory: Path) -> None:
     """Load in a process of its own, whose memory is given back."""
-    code = (
-        "import sys; from pathlib import Path; from seacod.config.asr import AsrSettings; "
+    _try(
+        settings.model,
         "from seacod.asr import warmup; from seacod.asr.recognisers.registry import load; "
         "from seacod.models import registry; "
-        "s = AsrSettings.model_validate_json(sys.argv[1]); "
-        "m = registry.resolve(s, Path(sys.argv[2])); "
+        "m = registry.resolve(s, models); "
         "e = load(m, s.cpu_threads); e.place(s.device, s.precision); "
-        "warmup.warm_up(e, m)"
+        "warmup.warm_up(e, m)",
+        settings,
+        models_directory,
+    )
+
+
+def _verify_speakers(settings: AsrSettings, models_directory: Path) -> None:
+    _try(
+        "the speaker model",
+        "import numpy; from seacod.asr.speakers.encoders.registry import load; "
+        "from seacod.models.speakers import resolve; "
+        "e = load(resolve('auto', models), 'cpu'); "
+        "e.embed([numpy.zeros(int(e.window_seconds * 16000), 'float32')])",
+        settings,
+        models_directory,
+    )
+
+
+def _try(what: str, code: str, settings: AsrSettings, models_directory: Path) -> None:
+    """Run a few lines in a process of their own.
+
+    Raises:
+        ModelUnavailable: they failed.
+    """
+    head = (
+        "import sys; from pathlib import Path; from seacod.config.asr import AsrSettings; "
+        "s = AsrSettings.model_validate_json(sys.argv[1]); models = Path(sys.argv[2]); "
     )
     result = subprocess.run(
-        python("-c", code, settings.model_dump_json(), str(models_directory)),
+        python("-c", head + code, settings.model_dump_json(), str(models_directory)),
         capture_output=True, text=True, check=False, timeout=_LOADING_SECONDS,
     )  # fmt: skip
     if result.returncode != 0:
         last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ModelUnavailable(f"{settings.model} was fetched but does not load: {last}")
+        raise ModelUnavailable(f"{what} was fetched but does not load: {last}")

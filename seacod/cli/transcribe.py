@@ -32,6 +32,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     *others, last = registry.names(registry.all_formats())
     parser.add_argument("--format", default="text", help=f"{', '.join(others)} or {last} (text)")
     parser.add_argument("--hotwords", default="", help="words separated by blanks or commas")
+    parser.add_argument(
+        "--speakers", default="", metavar="HOW_MANY",
+        help="who speaks: true (their number is estimated), a number, or a range such as 2-4",
+    )  # fmt: skip
     parser.add_argument("--url", help="address of the service; default: the one on this machine")
     add_key(parser)
     parser.add_argument(
@@ -81,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
                 with _bar(task.source.name, number, len(left)) as bar:
                     text = service.transcribe_as(
                         task.source, wanted.name, hotwords=options.hotwords,
+                        speakers=options.speakers,
                         tell=lambda progress: _show(bar, progress.share or 0.0),
                     )  # fmt: skip
                     _show(bar, 1.0)
@@ -109,8 +114,8 @@ def _on_ray(options: argparse.Namespace) -> int:
         )
     return transcribe(
         Archive(
-            options.files, options.output, options.format, options.hotwords, options.ray,
-            options.model, options.config, options.again, options.metrics_port,
+            options.files, options.output, options.format, options.hotwords, options.speakers,
+            options.ray, options.model, options.config, options.again, options.metrics_port,
         )
     )  # fmt: skip
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -29,7 +29,7 @@ class Call(Generic[T]):
     Args:
         method, path: of HTTP.
         read: makes an answer of a body; called through `understood`.
-        hotwords, files: the form, with the field of each file.
+        files, fields: the form; files with the field of each.
         tell: makes it a stream of events, and is told what happens.
         is_repeatable: whether it may be sent again after it broke off.
     """
@@ -37,8 +37,8 @@ class Call(Generic[T]):
     method: str
     path: str
     read: Callable[[bytes], T]
-    hotwords: str = ""
     files: Sequence[tuple[str, Recording]] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
     tell: Tell | None = None
     is_repeatable: bool = True
 
@@ -51,15 +51,19 @@ class Call(Generic[T]):
             else:
                 path = Path(one)
                 files.append((name, (path.name, stack.enter_context(path.open("rb")))))
-        return {"data": {"hotwords": self.hotwords}, "files": files} if files else {}
+        return {"data": dict(self.fields), "files": files} if files else {}
 
 
-def transcription(recording: Recording, hotwords: str, tell: Tell | None) -> Call[Transcript]:
+def transcription(
+    recording: Recording, fields: Mapping[str, str], tell: Tell | None
+) -> Call[Transcript]:
     """The text of a recording, with everything there is about it."""
-    return _transcribe(recording, "json", hotwords, tell, lambda body: full_json.read(_json(body)))
+    return _transcribe(recording, "json", fields, tell, lambda body: full_json.read(_json(body)))
 
 
-def written(recording: Recording, wanted: str, hotwords: str, tell: Tell | None) -> Call[str]:
+def written(
+    recording: Recording, wanted: str, fields: Mapping[str, str], tell: Tell | None
+) -> Call[str]:
     """The text of a recording in a format."""
 
     def text(body: bytes) -> str:
@@ -70,22 +74,27 @@ def written(recording: Recording, wanted: str, hotwords: str, tell: Tell | None)
             return str(done["body"])
         return json.dumps(done, ensure_ascii=False, indent=1) + "\n"
 
-    return _transcribe(recording, wanted, hotwords, tell, text)
+    return _transcribe(recording, wanted, fields, tell, text)
 
 
 def _transcribe(
-    recording: Recording, wanted: str, words: str, tell: Tell | None, made: Callable[[bytes], T]
+    recording: Recording,
+    wanted: str,
+    fields: Mapping[str, str],
+    tell: Tell | None,
+    made: Callable[[bytes], T],
 ) -> Call[T]:
     # Always as a stream: a service that works says so every 15 s, one that hangs does not.
     path = f"/transcribe?stream=true&format={wanted}"
-    return Call("POST", path, made, words, [("file", recording)], tell or (lambda progress: None))
+    files = [("file", recording)]
+    return Call("POST", path, made, files, fields, tell or (lambda progress: None))
 
 
-def submission(recordings: Sequence[Recording], hotwords: str) -> Call[str]:
+def submission(recordings: Sequence[Recording], fields: Mapping[str, str]) -> Call[str]:
     """A batch; whether one that broke off was accepted nobody knows."""
     files = [("files", one) for one in recordings]
     return Call(
-        "POST", "/batch_transcribe", lambda body: str(_json(body)["job"]), hotwords, files,
+        "POST", "/batch_transcribe", lambda body: str(_json(body)["job"]), files, fields,
         is_repeatable=False,
     )  # fmt: skip
 

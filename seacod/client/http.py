@@ -78,34 +78,48 @@ class Client(_BaseClient):
         self._http.close()
 
     def transcribe(
-        self, recording: Recording, *, hotwords: str = "", tell: Tell | None = None
+        self,
+        recording: Recording,
+        *,
+        hotwords: str = "",
+        speakers: str = "",
+        tell: Tell | None = None,
     ) -> Transcript:
         """The text of a recording, with everything there is about it.
 
         Args:
             recording: a file, or a name and its content.
             hotwords: words separated by blanks or commas.
+            speakers: who speaks: "true", a number of speakers, or a range such as "2-4".
             tell: told how far it is.
 
         Raises:
             Refused: there will be none, and why; Busy when it was too busy for too long.
             Unreachable, BrokenOff, NoSeacod: the service does not answer, or not as it should.
         """
-        return self._ask(calls.transcription(recording, hotwords, tell))
+        return self._ask(calls.transcription(recording, _fields(hotwords, speakers), tell))
 
     def transcribe_as(
-        self, recording: Recording, wanted: str, *, hotwords: str = "", tell: Tell | None = None
+        self,
+        recording: Recording,
+        wanted: str,
+        *,
+        hotwords: str = "",
+        speakers: str = "",
+        tell: Tell | None = None,
     ) -> str:
         """The text of a recording in a format: text, srt, json, ...; raises as `transcribe`."""
-        return self._ask(calls.written(recording, wanted, hotwords, tell))
+        return self._ask(calls.written(recording, wanted, _fields(hotwords, speakers), tell))
 
-    def submit(self, recordings: Sequence[Recording], *, hotwords: str = "") -> str:
+    def submit(
+        self, recordings: Sequence[Recording], *, hotwords: str = "", speakers: str = ""
+    ) -> str:
         """Have a batch worked off; its number. From then on it is finished, whatever happens.
 
         Raises:
             SeacodError: it was not accepted. After BrokenOff nobody knows; it is not sent again.
         """
-        return self._ask(calls.submission(recordings, hotwords))
+        return self._ask(calls.submission(recordings, _fields(hotwords, speakers)))
 
     def job(self, number: str) -> Job:
         """How far a batch is."""
@@ -186,12 +200,19 @@ class AsyncClient(_BaseClient):
         await self._http.aclose()
 
     async def transcribe(
-        self, recording: Recording, *, hotwords: str = "", tell: Tell | None = None
+        self,
+        recording: Recording,
+        *,
+        hotwords: str = "",
+        speakers: str = "",
+        tell: Tell | None = None,
     ) -> Transcript:
-        return await self._ask(calls.transcription(recording, hotwords, tell))
+        return await self._ask(calls.transcription(recording, _fields(hotwords, speakers), tell))
 
-    async def submit(self, recordings: Sequence[Recording], *, hotwords: str = "") -> str:
-        return await self._ask(calls.submission(recordings, hotwords))
+    async def submit(
+        self, recordings: Sequence[Recording], *, hotwords: str = "", speakers: str = ""
+    ) -> str:
+        return await self._ask(calls.submission(recordings, _fields(hotwords, speakers)))
 
     async def job(self, number: str) -> Job:
         return await self._ask(calls.job("GET", number))
@@ -258,6 +279,10 @@ class AsyncClient(_BaseClient):
                     if (body := events.take(chunk)) is not None:
                         return understood(call.read, body)
                 raise BrokenOff(_ENDED_EARLY)
+
+
+def _fields(hotwords: str, speakers: str) -> dict[str, str]:
+    return {"hotwords": hotwords, **({"speakers": speakers} if speakers else {})}
 
 
 def _retry_after(answer: httpx.Response) -> str:

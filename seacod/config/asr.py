@@ -36,6 +36,16 @@ class AsrSettings(Section, applies="replace"):
         "标点模型：auto（正式模型用 ct-punc，否则不加标点）、none、ct-punc、模型名或目录",
         min_length=1,
     )
+    speaker_model: str = setting(
+        "auto",
+        "Who speaks (speakers=true): auto (campplus where it was fetched, otherwise resemblyzer "
+        "where that was), campplus (CAM++ from ModelScope), resemblyzer (the weights in that "
+        "package's wheel, Apache-2.0) or none; fetched with seacod model fetch NAME",
+        "说话人区分（speakers=true）：auto（已下载 campplus 则用它，否则用已下载的 resemblyzer）、"
+        "campplus（ModelScope 上的 CAM++）、resemblyzer（该软件包所带权重，Apache-2.0）或 none；"
+        "用 seacod model fetch 下载",
+        pattern=r"^(auto|campplus|resemblyzer|none)$",
+    )
     device: str = setting(
         "auto",
         "auto (the first GPU if there is one, otherwise the CPU), cpu, cuda or cuda:N",

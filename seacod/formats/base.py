@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from seacod.transcript import Transcript
+from seacod.transcript import Segment, Transcript
 
 # A text, or what becomes a JSON object.
 Rendered = str | dict[str, Any]
@@ -38,6 +38,7 @@ class OutputFormat:
         is_json: it is an object, and cannot be asked for with `also=`.
         is_on_page: the page offers it as a download; text, or the JSON that it has anyway.
         is_in_zip: the results of a batch have a file of it for each recording.
+        needs_speakers: whoever asks for it asks for speakers.
     """
 
     name: str
@@ -51,6 +52,7 @@ class OutputFormat:
     is_json: bool = False
     is_on_page: bool = False
     is_in_zip: bool = False
+    needs_speakers: bool = False
 
     def title(self, language: str) -> str:
         """The title for people in a language, "zh" or "en"."""
@@ -75,6 +77,19 @@ def clock(seconds: float, separator: str) -> str:
 def one_line(text: str) -> str:
     """The text without line breaks and tabs, which would end a cue or a cell."""
     return " ".join(text.split())
+
+
+def joined(segments: Iterable[Segment]) -> str:
+    """Sentences as one text; a blank marks the end of those without punctuation."""
+    text = ""
+    for segment in segments:
+        text += (" " if text and text[-1].isalnum() else "") + one_line(segment.text)
+    return text
+
+
+def prefix(segment: Segment) -> str:
+    """Who speaks, in front of a sentence; nothing where that is not known."""
+    return f"{segment.speaker}: " if segment.speaker else ""
 
 
 def rounded(value: float | None) -> float | None:

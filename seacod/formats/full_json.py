@@ -15,6 +15,10 @@ def body(transcript: Transcript) -> dict[str, Any]:
     return {
         "text": transcript.text,
         "segments": [segment_json(segment) for segment in transcript.segments],
+        "speakers": [
+            {"name": name, "seconds": round(seconds, 3)}
+            for name, seconds in transcript.speakers.items()
+        ],
         "confidence": rounded(transcript.confidence),
         "confidence_kind": transcript.confidence_kind,
         "language": transcript.language,
@@ -52,15 +56,18 @@ def segment_json(segment: Segment) -> dict[str, Any]:
         "text": segment.text,
         "confidence": rounded(segment.confidence),
         "speaker": segment.speaker,
-        "tokens": [
-            {
-                "text": token.text,
-                "start": round(token.start_seconds, 3),
-                "end": round(token.end_seconds, 3),
-                "confidence": rounded(token.confidence),
-            }
-            for token in segment.tokens
-        ],
+        "tokens": [_token_json(token) for token in segment.tokens],
+    }
+
+
+def _token_json(token: Token) -> dict[str, Any]:
+    whose = {} if token.speaker is None else {"speaker": token.speaker}
+    return {
+        "text": token.text,
+        "start": round(token.start_seconds, 3),
+        "end": round(token.end_seconds, 3),
+        "confidence": rounded(token.confidence),
+        **whose,
     }
 
 
@@ -98,7 +105,10 @@ def read_segments(segments: list[dict[str, Any]]) -> tuple[Segment, ...]:
             s["end"],
             s["text"],
             s["confidence"],
-            tuple(Token(t["text"], t["start"], t["end"], t["confidence"]) for t in s["tokens"]),
+            tuple(
+                Token(t["text"], t["start"], t["end"], t["confidence"], t.get("speaker"))
+                for t in s["tokens"]
+            ),
             s.get("speaker"),
         )
         for s in segments

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from seacod.formats.base import Granularities, OutputFormat, clock, one_line
+from seacod.formats.base import Granularities, OutputFormat, clock, one_line, prefix
 from seacod.transcript import Transcript
 
 
 def _render(transcript: Transcript, granularities: Granularities) -> str:
     return "\n".join(
         f"{number}\n{clock(s.start_seconds, ',')} --> {clock(s.end_seconds, ',')}\n"
-        f"{one_line(s.text)}\n"
+        f"{prefix(s)}{one_line(s.text)}\n"
         for number, s in enumerate(transcript.segments, 1)
     )
 

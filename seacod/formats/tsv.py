@@ -3,13 +3,14 @@ writes it."""
 
 from __future__ import annotations
 
-from seacod.formats.base import Granularities, OutputFormat, one_line
+from seacod.formats.base import Granularities, OutputFormat, one_line, prefix
 from seacod.transcript import Transcript
 
 
 def _render(transcript: Transcript, granularities: Granularities) -> str:
     rows = (
-        f"{round(s.start_seconds * 1000)}\t{round(s.end_seconds * 1000)}\t{one_line(s.text)}"
+        f"{round(s.start_seconds * 1000)}\t{round(s.end_seconds * 1000)}\t"
+        f"{prefix(s)}{one_line(s.text)}"
         for s in transcript.segments
     )
     return "\n".join(["start\tend\ttext", *rows]) + "\n"

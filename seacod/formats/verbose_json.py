@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from seacod.formats.base import Granularities, OutputFormat, rounded
-from seacod.transcript import Transcript
+from seacod.transcript import Segment, Token, Transcript
 
 
 def _render(transcript: Transcript, granularities: Granularities) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def _render(transcript: Transcript, granularities: Granularities) -> dict[str, A
                 "end": round(segment.end_seconds, 3),
                 "text": segment.text,
                 "confidence": rounded(segment.confidence),
+                **_whose(segment),
             }
             for number, segment in enumerate(transcript.segments)
         ]
@@ -35,11 +36,16 @@ def _render(transcript: Transcript, granularities: Granularities) -> dict[str, A
                 "word": token.text,
                 "start": round(token.start_seconds, 3),
                 "end": round(token.end_seconds, 3),
+                **_whose(token),
             }
             for segment in transcript.segments
             for token in segment.tokens
         ]
     return body
+
+
+def _whose(said: Segment | Token) -> dict[str, str]:
+    return {"speaker": said.speaker} if said.speaker else {}
 
 
 FORMAT = OutputFormat(

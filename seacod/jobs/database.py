@@ -27,10 +27,12 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    inspect,
     text,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.schema import CreateColumn
 
 from seacod.errors import ConfigError
 from seacod.system.masking import masked, without_credentials
@@ -52,6 +54,7 @@ jobs = Table(
     Column("finished", Float(53)),
     Column("is_canceled", Boolean, nullable=False, server_default=text("false")),
     Column("claimed", Float(53), nullable=False, server_default=text("0")),
+    Column("speakers", Text, nullable=False, server_default=text("''")),
 )  # fmt: skip
 
 files = Table(
@@ -128,7 +131,8 @@ def sqlite(path: Path) -> Engine:
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    metadata.create_all(engine)
+    with engine.begin() as connection:
+        _make(connection, metadata)
     return engine
 
 
@@ -170,6 +174,18 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
             return engine
         # Two services that start at once would both make them.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
-        metadata.create_all(connection)
-        shared.create_all(connection)
+        _make(connection, metadata)
+        _make(connection, shared)
     return engine
+
+
+def _make(connection: Connection, wanted: MetaData) -> None:
+    """Make the tables, and in those of an older version the columns that it did not have; each has
+    a default, so that the older version can go on with them after a rollback."""
+    wanted.create_all(connection)
+    for table in wanted.sorted_tables:
+        present = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in present:
+                made = CreateColumn(column).compile(connection)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {made}"))

@@ -69,7 +69,7 @@ class JobFile:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An accepted batch."""
+    """An accepted batch; `speakers` as its client asked for them."""
 
     id: str
     client: str
@@ -77,6 +77,7 @@ class Job:
     created: float
     finished: float | None
     is_canceled: bool
+    speakers: str
 
     def state(self, files: list[JobFile]) -> str:
         """The state of the job by that of its files: waiting, running, done or canceled."""

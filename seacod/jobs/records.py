@@ -55,7 +55,10 @@ def job(connection: Connection, identifier: str) -> Job:
             f"there is no job {identifier[:40]!r}; it may have expired",
             f"没有任务 {identifier[:40]}，可能已过期",
         )
-    return Job(row.id, row.client, row.hotwords, row.created, row.finished, bool(row.is_canceled))
+    return Job(
+        row.id, row.client, row.hotwords, row.created, row.finished, bool(row.is_canceled),
+        row.speakers,
+    )  # fmt: skip
 
 
 def file(row: Any) -> JobFile:

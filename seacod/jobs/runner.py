@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
+from seacod.asr.speakers import wanted
 from seacod.config.results import ResultSettings
 from seacod.errors import InferenceFailed, NotReady, SeacodError
 from seacod.formats import full_json
@@ -129,10 +130,15 @@ class Jobs:
         return self._store
 
     async def accept(
-        self, job: str, client: str, hotwords: str, files: Sequence[tuple[str, int]]
+        self,
+        job: str,
+        client: str,
+        hotwords: str,
+        files: Sequence[tuple[str, int]],
+        speakers: str = "",
     ) -> None:
         """See `JobStore.accept`; the work begins at once."""
-        await self._asked(lambda: self.store.accept(job, client, hotwords, files))
+        await self._asked(lambda: self.store.accept(job, client, hotwords, files, speakers))
         log.info("job_accepted", job=job, files=len(files))
         self._news.set()
 
@@ -231,6 +237,7 @@ class Jobs:
                     name=file.name,
                     client=f"job:{job.client}",
                     is_bulk=True,
+                    speakers=wanted.parse(job.speakers),
                     on_progress=moved,
                 )
             except SeacodError as error:

@@ -76,18 +76,30 @@ class JobStore:
     # -- accepting ----------------------------------------------------------------------------
 
     def accept(
-        self, job: str, client: str, hotwords: str, named: Sequence[tuple[str, int]]
+        self,
+        job: str,
+        client: str,
+        hotwords: str,
+        named: Sequence[tuple[str, int]],
+        speakers: str = "",
     ) -> None:
         """Take on the recordings in `blobs.incoming(job)`, numbered from 1.
 
         Args:
             named: name and size of each.
+            speakers: how many are to be told apart, as they were asked for.
         """
         self.blobs.put(job, len(named))
         with self._database.begin() as connection:
             connection.execute(
                 jobs.insert(),
-                {"id": job, "client": client, "hotwords": hotwords, "created": time.time()},
+                {
+                    "id": job,
+                    "client": client,
+                    "hotwords": hotwords,
+                    "created": time.time(),
+                    "speakers": speakers,
+                },
             )
             connection.execute(
                 files.insert(),

@@ -61,8 +61,8 @@ def fetch(
             _download(identifier, partial, hub_token)
         if not registry.is_complete(partial):
             raise ModelUnavailable(
-                f"{identifier} was downloaded but is not a FunASR model (config.yaml or model.pt "
-                "is missing); check the name",
+                f"{identifier} was downloaded but is not a FunASR model (config.yaml or its "
+                "weights are missing); check the name",
                 f"已下载 {identifier}，但它不是 FunASR 模型，请检查名称",
             )
         manifest.write(partial, identifier)

@@ -18,10 +18,12 @@ HUB_IDS = {
     "paraformer-zh": "iic/speech_seaco_paraformer_large_asr_nat-zh-cn-16k-common-vocab8404-pytorch",
     "fsmn-vad": "iic/speech_fsmn_vad_zh-cn-16k-common-pytorch",
     "ct-punc": "iic/punc_ct-transformer_cn-en-common-vocab471067-large",
+    "campplus": "iic/speech_campplus_sv_zh-cn_16k-common",
 }
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 # Without these AutoModel cannot even begin.
 _NEEDED = ("config.yaml", "model.pt")
+CAMPPLUS_NEEDED = ("config.yaml", "campplus_cn_common.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ def missing(settings: AsrSettings, models_directory: Path) -> list[str]:
 
 def is_complete(directory: Path) -> bool:
     """A fetched model is moved into place whole, so its files are all there or none is."""
-    return all((directory / name).is_file() for name in _NEEDED)
+    return any(
+        all((directory / name).is_file() for name in needed)
+        for needed in (_NEEDED, CAMPPLUS_NEEDED)
+    )
 
 
 def resolve(settings: AsrSettings, models_directory: Path) -> ModelSet:

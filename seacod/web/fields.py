@@ -6,6 +6,7 @@ from typing import Literal
 
 from seacod.asr.request import SoundChoice
 from seacod.asr.sound.channels import CHANNEL_MODES
+from seacod.asr.speakers.wanted import SpeakerRange, parse
 from seacod.errors import BadRequest
 
 
@@ -47,3 +48,16 @@ def _track(given: str) -> int | Literal["all"] | None:
     if given.isascii() and given.isdigit() and 1 <= int(given[:6]) <= 9999:
         return int(given[:6])
     raise BadRequest("track: use a number from 1, or all", "track：请填写从 1 开始的序号或 all")
+
+
+def wanted_speakers(given: str | None, is_needed: bool = False) -> SpeakerRange | None:
+    """Read the field `speakers`; None where nobody is to be told apart.
+
+    Args:
+        given: as it was sent.
+        is_needed: the format that is wanted shows speakers, so they are wanted, too.
+
+    Raises:
+        BadRequest: it is no number of speakers.
+    """
+    return parse(given) or (SpeakerRange() if is_needed else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -275,3 +277,29 @@ def test_a_job_that_is_over_can_be_deleted_and_no_other(store: JobStore) -> None
         with pytest.raises(NotFound):
             ask("a")
     assert not store.blobs.incoming("a").exists()
+
+
+def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path) -> None:
+    directory = tmp_path / "jobs"
+    with contextlib.closing(open_store(directory)) as store:
+        accepted(store, "before", 1)
+    with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
+        older.execute("ALTER TABLE jobs DROP COLUMN speakers")
+    with contextlib.closing(open_store(directory)) as store:
+        job, files = store.get("before")
+        assert (job.speakers, len(files)) == ("", 1)
+        accepted(store, "after", 1)
+    with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
+        # As the older version goes on after a rollback: it knows nothing of the column.
+        older.execute(
+            "INSERT INTO jobs (id, client, hotwords, created) VALUES ('back', 'me', '', 0)"
+        )
+    with contextlib.closing(open_store(directory)) as store:
+        assert store.get("back")[0].speakers == ""
+
+
+def test_a_job_keeps_how_many_speakers_were_asked_for(store: JobStore) -> None:
+    store.blobs.incoming("who").mkdir(parents=True)
+    (store.blobs.incoming("who") / "0001").write_text("sound")
+    store.accept("who", "someone", "", [("1.wav", 5)], "2-4")
+    assert store.get("who")[0].speakers == "2-4"

@@ -38,14 +38,18 @@ FULL = {
     "segments": [
         {
             "start": 0.5, "end": 1.25, "text": "你好。", "confidence": 0.9877,
-            "speaker": None, "tokens": [
+            "speaker": None,
+            "tokens": [
                 {"text": "你", "start": 0.5, "end": 0.75, "confidence": 0.9877},
                 {"text": "好", "start": 0.75, "end": 1.25, "confidence": None},
             ],
         },
-        {"start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>", "confidence": None,
-         "speaker": None, "tokens": []},
+        {
+            "start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>", "confidence": None,
+            "speaker": None, "tokens": [],
+        },
     ],
+    "speakers": [],
     "confidence": 0.9877, "confidence_kind": "uncalibrated", "language": "zh",
     "duration": 3700.123, "speech": 2.75, "processing_time": 37.0, "queue_time": 0.25,
     "real_time_factor": 0.01, "hotwords": [{"word": "你好", "status": "matched", "reason": ""}],
@@ -87,7 +91,7 @@ def test_verbose_json_has_the_words_of_those_who_ask_for_them() -> None:
 
 def test_openai_has_the_formats_of_its_own_api() -> None:
     shapes = {one.name: one.render_openai for one in FORMATS.values() if one.render_openai}
-    assert set(shapes) == {"json", "verbose_json", "text", "srt", "vtt"}
+    assert set(shapes) == {"json", "verbose_json", "diarized_json", "text", "srt", "vtt"}
     assert shapes["json"](TRANSCRIPT, ("segment",)) == {"text": TRANSCRIPT.text}
 
 
@@ -111,6 +115,32 @@ def test_each_gives_what_it_says(one: OutputFormat) -> None:
 def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(BadRequest) as refused:
         registry.chosen("format", "docx", registry.all_formats())
-    assert "'docx'; use one of json, verbose_json, text, srt, vtt, tsv" in refused.value.message
+    assert (
+        "'docx'; use one of json, verbose_json, diarized_json, text, srt, vtt, tsv"
+        in refused.value.message
+    )
     with pytest.raises(BadRequest):
         registry.chosen_texts("also", "srt,json")
+
+
+def test_every_format_says_who_speaks_where_that_is_known() -> None:
+    said = Transcript(
+        "你好 我", (
+            Segment(0.0, 1.0, "你好", 0.9, (Token("你", 0.0, 0.5, 0.9, "S1"),), "S1"),
+            Segment(1.0, 1.4, "我", 0.9, (), "S1"),
+            Segment(1.5, 2.0, "a < b", 0.9, (), "A > B"),
+        ), 2.0, 0.1, 0.0, 0.9, "builtin", "cpu",
+    )  # fmt: skip
+    assert FORMATS["text"].write(said) == "S1: 你好 我\nA > B: a < b\n"
+    assert "\nS1: 你好\n" in FORMATS["srt"].write(said)
+    assert "\n<v A &gt; B>a &lt; b\n" in FORMATS["vtt"].write(said)
+    assert "\tS1: 你好\n" in FORMATS["tsv"].write(said)
+    verbose = json.loads(FORMATS["verbose_json"].write(said))
+    assert [one["speaker"] for one in verbose["segments"]] == ["S1", "S1", "A > B"]
+    diarized = json.loads(FORMATS["diarized_json"].write(said))
+    assert [one["speaker"] for one in diarized["segments"]] == ["S1", "S1", "A > B"]
+    body = full_json.body(said)
+    assert body["speakers"] == [
+        {"name": "S1", "seconds": 1.4}, {"name": "A > B", "seconds": 0.5},
+    ]  # fmt: skip
+    assert full_json.read(body) == said

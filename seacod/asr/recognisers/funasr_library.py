@@ -63,6 +63,12 @@ def auto_model(directories: Iterable[Path]) -> Any:
     return importlib.import_module("funasr").AutoModel
 
 
+def module(name: str) -> Any:
+    """One of FunASR's modules, without all the others."""
+    _pass_over_init()
+    return importlib.import_module(name)
+
+
 def _lean(wanted: set[str]) -> Any:
     """AutoModel and the modules of these classes.
 

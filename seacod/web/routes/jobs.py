@@ -25,6 +25,7 @@ from seacod.jobs.runner import ROUTE, Jobs
 from seacod.jobs.store import JobStore
 from seacod.jobs.unpacking import Bounds, unpack
 from seacod.paths import Paths
+from seacod.web.fields import wanted_speakers
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
 from seacod.web.uploads import heard_out
@@ -36,6 +37,7 @@ _FORM = openapi.form(
         "The recordings, or zip archives of them; the field may come as often as you like"
     ),
     hotwords=openapi.text("Words separated by blanks, commas or lines, for all of them"),
+    speakers=openapi.text(openapi.SPEAKERS),
 )
 
 
@@ -67,6 +69,8 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
                     "curl -F files=@one.wav -F files=@two.wav",
                     "表单中没有文件；请用 files 字段上传，例如 curl -F files=@one.wav",
                 )
+            speakers = form.fields.get("speakers", "")
+            service.check_speakers(wanted_speakers(speakers))
             bounds = Bounds(
                 gate.results().max_files,
                 service.limits.max_upload_bytes,
@@ -79,7 +83,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
             )
             hotwords = form.fields.get("hotwords", "")
             await jobs.check_room(client, sum(size for _, size in named), gate.results())
-            await jobs.accept(job, client, hotwords, named)
+            await jobs.accept(job, client, hotwords, named, speakers)
             is_accepted = True
         finally:
             if not is_accepted:

@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, Response
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, NotFound
-from seacod.formats import registry
+from seacod.formats import diarized_json, registry
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.fields import is_true, sound_choice
+from seacod.web.fields import is_true, sound_choice, wanted_speakers
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
@@ -26,7 +26,10 @@ from seacod.web.uploads import Upload
 
 ROUTE = "/v1/audio/transcriptions"
 # What clients ask for whose model cannot be chosen.
-_ALIASES = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "seacod"})
+_DIARIZE = "gpt-4o-transcribe-diarize"
+_ALIASES = frozenset(
+    {"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", _DIARIZE, "seacod"}
+)
 _CHINESE = ("zh", "cmn", "chinese")
 
 
@@ -45,6 +48,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         prompt=openapi.text("Hotwords, separated by blanks, commas or lines"),
         **openapi.sound_choice(),
         response_format=openapi.text("Default: json", *shapes),
+        speakers=openapi.text(openapi.SPEAKERS),
         stream=openapi.text("true: text as it is recognised, as server-sent events"),
         **{
             "timestamp_granularities[]": {
@@ -87,6 +91,10 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             whole,
             _Deltas(service.engine.sentence_gap) if wants_stream else None,
             sound_choice(fields),
+            wanted_speakers(
+                fields.get("speakers"),
+                wanted.needs_speakers or fields.get("model") == _DIARIZE,
+            ),
         )
 
     @routes.get("/v1/models", summary="The model there is")
@@ -123,8 +131,10 @@ class _Deltas:
         if isinstance(event, Failed):
             error = {"code": event.error.code, "message": event.error.message}
             return streaming.sent({"type": "error", "error": error})
+        # Who speaks is known at the end.
+        said = diarized_json.segments(event) if event.speakers else ()
         done = {"type": "transcript.text.done", "text": event.text}
-        return streaming.sent(done) + "data: [DONE]\n\n"
+        return "".join(map(streaming.sent, (*said, done))) + "data: [DONE]\n\n"
 
 
 def _check_language(given: str) -> None:

@@ -26,6 +26,12 @@ def files(description: str) -> dict[str, Any]:
     return {"type": "array", "items": file(description), "description": description}
 
 
+SPEAKERS = (
+    "Who speaks: true (their number is estimated), a number, or a range such as 2-4; left out, "
+    "speakers are not told apart"
+)
+
+
 def text(description: str, *allowed: str) -> dict[str, Any]:
     return {**_TEXT, "description": description, **({"enum": list(allowed)} if allowed else {})}
 
@@ -57,6 +63,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     401: _refusal("A key or login is asked for (only where the operator configured that)"),
     413: _refusal("Too big or too long; the message names the limit"),
     415: _refusal("Not audio that can be decoded"),
+    501: _refusal("Speakers were asked for, and this service has no model that tells them apart"),
     503: _refusal(
         "The queue is full, or the model is not ready; Retry-After says when to come back"
     ),

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from seacod.asr.request import SoundChoice
 from seacod.asr.service import TranscriptionService
+from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.paths import Paths
 from seacod.transcript import Transcript
 from seacod.web.disconnect import unless_gone
@@ -33,6 +34,7 @@ class Wanted:
         whole: the answer to somebody who waits for all of it.
         write_event: an event on the wire, for somebody who reads along; None for the whole answer.
         choice: which track, and what of its channels.
+        speakers: how many are to be told apart; None for not at all.
         shows_queue: whether the stream begins while the recording waits for its turn.
     """
 
@@ -40,6 +42,7 @@ class Wanted:
     whole: Callable[[Transcript], Response]
     write_event: Callable[[Event | Failed], str] | None = None
     choice: SoundChoice = SoundChoice()
+    speakers: SpeakerRange | None = None
     shows_queue: bool = False
 
 
@@ -77,6 +80,7 @@ async def answer(
             name=upload.given_name,
             client=client,
             choice=wanted.choice,
+            speakers=wanted.speakers,
         )
         if wanted.write_event is None:
             return wanted.whole(await unless_gone(request, work()))

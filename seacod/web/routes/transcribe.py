@@ -14,7 +14,7 @@ from seacod.formats import full_json, registry
 from seacod.formats.base import OutputFormat, Rendered
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.fields import is_true, sound_choice
+from seacod.web.fields import is_true, sound_choice, wanted_speakers
 from seacod.web.middleware import errors
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
@@ -37,6 +37,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         format=openapi.text(
             "What to answer with; also as a query parameter", *registry.names(formats)
         ),
+        speakers=openapi.text(openapi.SPEAKERS),
         stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
         also=openapi.text(
             "With json: these formats, too, in a field 'also', separated by commas: "
@@ -46,7 +47,10 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 
     @routes.post(ROUTE, summary="The text of a recording", openapi_extra=form)
     async def transcribe(
-        request: Request, format: str | None = None, stream: str | None = None
+        request: Request,
+        format: str | None = None,
+        stream: str | None = None,
+        speakers: str | None = None,
     ) -> Response:
         request_id = str(request.state.request_id)
 
@@ -61,6 +65,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 partial(_whole, wanted=wanted, also=also, request_id=request_id),
                 write if wants_stream else None,
                 sound_choice(fields),
+                wanted_speakers(speakers or fields.get("speakers"), wanted.needs_speakers),
                 shows_queue=True,
             )
 

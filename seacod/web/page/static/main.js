@@ -4,6 +4,7 @@ import { start as startConnection } from "./connection.js";
 import { whenDrawn } from "./dom.js";
 import { fill, onSwitch, text } from "./language.js";
 import { openTab, start as startSwitches } from "./switches.js";
+import { start as startSpeakers } from "./speakers.js";
 import { start as startWords } from "./words.js";
 
 const { tabs } = window.seacodSetup;
@@ -14,6 +15,7 @@ async function startTab({ name, script }) {
   const tab = document.getElementById(`sc-tab-${name}`);
   fill(tab);
   startWords(tab);
+  startSpeakers(tab);
   (await loading)?.start();
   tab.dataset.seacod = "ready";
 }

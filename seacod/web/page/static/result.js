@@ -1,6 +1,7 @@
 // A text sentence by sentence: as it comes, shaded by confidence, each a place in the recording.
 import { at, copy, el, memory } from "./dom.js";
 import { clock, onSwitch, put, text } from "./language.js";
+import { nameButton, renamedBody } from "./speakers.js";
 
 // The decoder's own probability of a word; uncalibrated, so there are three shades, not a scale.
 const SURE = 0.9;
@@ -50,6 +51,7 @@ export class Result {
 
   clear() {
     this.segments = [];
+    this.speaker = null;
     this.box.replaceChildren();
     this.partial = null;
     this.actions.hidden = true;
@@ -59,7 +61,13 @@ export class Result {
 
   add(segments) {
     this.segments.push(...segments);
-    for (const segment of segments) this.box.insertBefore(this.#sentence(segment), this.partial);
+    for (const segment of segments) {
+      if (segment.speaker && segment.speaker !== this.speaker) {
+        this.box.insertBefore(this.#turn(segment.speaker), this.partial);
+      }
+      this.speaker = segment.speaker;
+      this.box.insertBefore(this.#sentence(segment), this.partial);
+    }
     this.box.scrollTop = this.box.scrollHeight;
   }
 
@@ -82,6 +90,7 @@ export class Result {
   finish(body, name) {
     this.clear();
     this.body = body;
+    this.name = name;
     this.add(body.segments);
     this.box.scrollTop = 0;
     this.offer(name, { ...body.also, json: JSON.stringify(body, null, 1) });
@@ -101,7 +110,9 @@ export class Result {
   }
 
   text() {
-    return this.segments.map((segment) => segment.text).join("\n");
+    return this.segments
+      .map((segment) => (segment.speaker ? `${segment.speaker}: ${segment.text}` : segment.text))
+      .join("\n");
   }
 
   // Mark the sentence that is heard now.
@@ -110,6 +121,16 @@ export class Result {
       const isNow = seconds >= Number(sentence.dataset.start) && seconds < Number(sentence.dataset.end);
       sentence.classList.toggle("sc-now", isNow);
     }
+  }
+
+  // Above what somebody says: the name, which a reader may change everywhere.
+  #turn(speaker) {
+    const rename = (name) => {
+      const top = this.box.scrollTop;
+      this.finish(renamedBody(this.body, { [speaker]: name }), this.name);
+      this.box.scrollTop = top;
+    };
+    return el("p", { class: "sc-turn" }, this.body ? nameButton(speaker, rename) : speaker);
   }
 
   #seek(target) {

@@ -22,6 +22,7 @@ def _skeleton(service: TranscriptionService) -> str:
         <span id="sc-batch-chosen" role="status" aria-live="polite"></span>
       </div>
       {parts.hotwords("sc-batch")}
+      {parts.speakers("sc-batch")}
       <div class="sc-actions">
         <button type="submit" class="sc-primary">{both("batch_submit")}</button>
         <button type="button" id="sc-batch-stop" hidden>{both("cancel")}</button>

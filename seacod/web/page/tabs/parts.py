@@ -26,6 +26,13 @@ def hotwords(prefix: str) -> str:
     </div>"""
 
 
+def speakers(prefix: str) -> str:
+    """The choice whether, and how many, speakers are told apart (static/speakers.js)."""
+    return f"""
+    <p class="sc-who"><label><span class="sc-label">{both("speakers")}</span>
+      <select id="{prefix}-speakers" data-speakers="{prefix}"></select></label></p>"""
+
+
 def result(prefix: str) -> str:
     """The place of the text, with buttons to copy and download it (static/result.js)."""
     downloads = "".join(

@@ -33,6 +33,7 @@ def _skeleton(service: TranscriptionService) -> str:
           </div>
         </div>
         {parts.hotwords("sc")}
+        {parts.speakers("sc")}
         <div class="sc-actions">
           <button type="button" id="sc-recognise" class="sc-primary">{both("recognise")}</button>
           <button type="button" id="sc-cancel" hidden>{both("cancel")}</button>
