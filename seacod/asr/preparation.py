@@ -7,6 +7,7 @@ runs on the inference thread.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,26 +72,32 @@ class EnginePreparation:
     def place(self, engine: Recogniser) -> None:
         """On the inference thread: put it where it works, and try it; then a worker is ready."""
         engine.place(self.settings.asr.device, self.settings.asr.precision)
+        began = time.monotonic()
         self.first_recording(engine)
-        self._remember(engine)
+        self._remember(engine, time.monotonic() - began)
 
     def make_ready(self, engine: Recogniser) -> None:
         """On the inference thread, where nobody waits in between: place, try, measure."""
         self.place(engine)
         self.tune(engine)
 
-    def _remember(self, engine: Recogniser) -> None:
+    def _remember(self, engine: Recogniser, first_seconds: float) -> None:
         """On the inference thread: what was measured here before; without, what one call takes."""
         if self.settings.asr.tune == "off":
             return
         from seacod.asr import tuning, warmup
+        from seacod.asr.audio import SAMPLE_RATE
 
         file, name = self.tuning_place(engine)
         self.tuning = tuning.remembered(file, name)
         if self.tuning is None:
             speech = warmup.first_recording()
-            seconds = tuning.timed(engine.recognise, speech, tuning.PIECE_SECONDS, 1)
-            self.tuning = tuning.Tuning.guessed(seconds, self.settings.asr.batch_seconds)
+            length = len(speech) / SAMPLE_RATE
+            if engine.device != "cpu":
+                # There the first call prepares for seconds, and another takes none.
+                first_seconds = tuning.timed(engine.recognise, speech, length, 1)
+            ceiling = self.settings.asr.batch_seconds
+            self.tuning = tuning.Tuning.guessed(length, first_seconds, ceiling)
 
     def tune(self, engine: Recogniser) -> None:
         """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""

@@ -61,12 +61,12 @@ class Tuning:
         return cls((), ceiling_seconds, PIECE_SECONDS, 10.0)
 
     @classmethod
-    def guessed(cls, call_seconds: float, ceiling_seconds: float) -> Tuning:
-        """The figures after one call with one piece: its speed, and batches that do not take
-        long."""
-        speed = PIECE_SECONDS / call_seconds
+    def guessed(cls, seconds: float, took_seconds: float, ceiling_seconds: float) -> Tuning:
+        """The figures after one call with one piece of so many seconds: its speed, and batches
+        that do not take long."""
+        speed = seconds / took_seconds
         useful = min(ceiling_seconds, max(PIECE_SECONDS, speed * _GUESSED_BATCH_SECONDS))
-        return cls(((PIECE_SECONDS, call_seconds),), useful, PIECE_SECONDS, speed)
+        return cls(((seconds, took_seconds),), useful, PIECE_SECONDS, speed)
 
     @property
     def is_measured(self) -> bool:

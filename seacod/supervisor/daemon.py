@@ -40,6 +40,7 @@ from seacod.supervisor.workers.nursery import NURSERY_COMMAND
 from seacod.supervisor.workers.placement import place
 from seacod.supervisor.workers.probe import probe_forever
 from seacod.supervisor.workers.replicas import Replicas
+from seacod.supervisor.workers.start_times import StartTimes
 from seacod.supervisor.workers.states import ServiceState
 from seacod.system.parent_death import adopt_orphans
 from seacod.with_model import ModelTable
@@ -202,7 +203,9 @@ class Supervisor:
             self._nursery_command,
             len(replicas),
         )
-        host = Host(self._nurseries.start)
+        asr = settings.current.asr
+        times = StartTimes(paths.state / "start-times.json", f"{asr.model} on {asr.device}")
+        host = Host(self._nurseries.start, start_times=times)
         self.workers = Replicas(replicas, settings, host, self._fallback, bus)
         self._watches = Watches(
             settings, self.workers, bus, metrics, self._heartbeats, self.listener.local_url

@@ -39,6 +39,25 @@ def pauses(world: World) -> list[float]:
     return [after.started_at - before.exited_at for before, after in itertools.pairwise(workers)]
 
 
+# -- what clients are told meanwhile ----------------------------------------------------------
+
+
+def test_during_a_start_the_rest_of_it_is_told_as_starts_were_measured(make: Make) -> None:
+    world = make()
+    world.plan = Plan(fork_seconds=30.0, load_seconds=35.0)
+    world.pass_seconds(10)
+    # An estimate, since none was measured yet; it grows when the start is late.
+    assert world.life.retry_after_seconds() == pytest.approx(13, abs=1)
+    world.pass_seconds(18)
+    assert world.life.retry_after_seconds() == pytest.approx(11, abs=1)
+    world.started()
+    world.front().exit(-9)
+    world.pass_seconds(20)
+    assert world.life.retry_after_seconds() == pytest.approx(10 + 5, abs=2)
+    world.pass_seconds(12)
+    assert world.life.retry_after_seconds() == pytest.approx(3, abs=2)
+
+
 # -- ends and pauses --------------------------------------------------------------------------
 
 

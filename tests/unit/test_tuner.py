@@ -28,7 +28,7 @@ class Machine:
         self.ceiling = 120.0
         self.fits = 1000
         self.calls: list[tuple[float, int]] = []
-        self.pace = Pace(Tuning.guessed(0.6, self.ceiling))
+        self.pace = Pace(Tuning.guessed(5.0, 0.6, self.ceiling))
         self.file = path / "tuning.json"
         # When somebody needs the model.
         self.is_busy: Callable[[float], bool] = lambda now: False
@@ -190,8 +190,8 @@ def test_a_bigger_budget_may_come_later_but_what_was_halved_stays() -> None:
 
 
 def test_the_guess_after_one_call_leaves_batches_that_do_not_take_long() -> None:
-    guessed = Tuning.guessed(0.6, 120.0)
+    guessed = Tuning.guessed(5.0, 0.6, 120.0)
     assert guessed.expected_seconds(guessed.useful_seconds) < 5.0
     assert not guessed.is_measured
-    assert Tuning.guessed(0.01, 120.0).useful_seconds == 120.0
+    assert Tuning.guessed(5.0, 0.01, 120.0).useful_seconds == 120.0
     assert Measurement(120.0).result == Tuning.unknown(120.0)

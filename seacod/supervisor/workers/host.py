@@ -15,6 +15,7 @@ from seacod.config.schema import Settings
 from seacod.protocol import FromSupervisor
 from seacod.supervisor.workers.events import EventQueue
 from seacod.supervisor.workers.host_memory import Cgroup
+from seacod.supervisor.workers.start_times import StartTimes
 
 
 class Clock(Protocol):
@@ -68,9 +69,11 @@ class Host:
         clock: tells the time.
         cgroup: where the kernel counts whom it killed for memory.
         random: for the jitter of pauses.
+        start_times: what starts take here.
     """
 
     start: StartProcess
     clock: Clock = time
     cgroup: Cgroup = field(default_factory=Cgroup.own)
     random: random.Random = field(default_factory=random.Random)
+    start_times: StartTimes = field(default_factory=StartTimes)

@@ -55,9 +55,6 @@ log = structlog.get_logger(__name__)
 
 # How often deadlines are looked at when nothing happens.
 TICK_SECONDS = 1.0
-# What a start takes when none has been measured yet: until a nursery has loaded, and then.
-_FIRST_LOAD_ESTIMATE_SECONDS = 20.0
-_FIRST_START_ESTIMATE_SECONDS = 3.0
 # Where a worker waits for longer than this to be forked, its nursery was not there, or not loaded.
 _NOTHING_LOADED_SECONDS = 1.0
 # A start that ends so before anything was ever served ends the service, too: trying again changes
@@ -109,8 +106,7 @@ class Lifecycle:
         self._own_pause = own_pause(host.clock.monotonic)
         self._blamed_pids: list[int] = []
         self._suspects: dict[str, int] = {}
-        self._load_seconds = _FIRST_LOAD_ESTIMATE_SECONDS
-        self._start_seconds = _FIRST_START_ESTIMATE_SECONDS
+        self._start_times = host.start_times
         bus.subscribe(WorkerBlamed, self._on_blamed)
         bus.subscribe(RecordingsSuspected, self._on_suspected)
 
@@ -205,7 +201,7 @@ class Lifecycle:
         worker.forked()
         waited = self._clock.monotonic() - worker.wanted_at
         if waited > _NOTHING_LOADED_SECONDS:
-            self._load_seconds = waited
+            self._start_times.note("load", waited)
 
     def _on_ready(self, worker: Worker, message: protocol.Ready) -> None:
         if worker.state is not WorkerState.STARTING:
@@ -236,7 +232,7 @@ class Lifecycle:
                 f"{away:.1f} 秒后已恢复服务。",
             )
         worker.process.send(protocol.Suspects(self._suspects))
-        self._start_seconds = worker.serve(message, self._blamed_pids)
+        self._start_times.note("start", worker.serve(message, self._blamed_pids))
 
     # -- ends -------------------------------------------------------------------------------
 
@@ -386,16 +382,17 @@ class Lifecycle:
 
     def retry_after_seconds(self) -> int:
         """When a client that is turned away now may find a worker: measured, not guessed."""
-        front = self._group.front
+        front, times = self._group.front, self._start_times
         if front is not None and front.state is WorkerState.STARTING:
-            now, left = self._clock.monotonic(), self._start_seconds
+            now = self._clock.monotonic()
             if front.forked_at is not None:
-                left -= now - front.forked_at
-            elif (waited := now - front.wanted_at) > _NOTHING_LOADED_SECONDS:
-                left += max(0.0, self._load_seconds - waited)
-            return max(1, round(left))
+                return max(1, round(times.rest("start", now - front.forked_at)))
+            waited = now - front.wanted_at
+            is_loading = waited > _NOTHING_LOADED_SECONDS or not self.report.has_served
+            left = times.rest("load", waited) if is_loading else 0.0
+            return max(1, round(left + times.rest("start")))
         pause = self.seconds_until_deadline() or 0.0
-        return max(1, round(self._start_seconds + pause))
+        return max(1, round(times.rest("start") + pause))
 
     def _state(self) -> ServiceState:
         front = self._group.front.state if self._group.front is not None else None
