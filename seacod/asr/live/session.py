@@ -19,6 +19,7 @@ import structlog
 from seacod.asr.assembly import Assembly
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder.cutting import Piece
+from seacod.asr.live.format_hint import FormatHint
 from seacod.asr.live.microphone import Microphone
 from seacod.asr.piece_queue import PieceResult
 from seacod.asr.request import RecognitionRequest
@@ -103,6 +104,7 @@ class LiveSession:
         self._partial: asyncio.Task[None] | None = None
         self._next_partial_at = 0.0
         self._settled = 0
+        self._hint = FormatHint()
         # After `finish`.
         self.transcript: Transcript | None = None
 
@@ -128,7 +130,7 @@ class LiveSession:
             sound: 16-bit signed samples, little-endian, one channel.
 
         Raises:
-            BadRequest: half a sample.
+            BadRequest: half a sample, or no samples at all.
         """
         if len(sound) % 2:
             raise BadRequest(
@@ -140,6 +142,7 @@ class LiveSession:
             await self._feed_some(sound[at : at + step])
 
     async def _feed_some(self, sound: bytes) -> None:
+        self._hint.look(sound)
         await self._has_room.wait()
         self._request.decoded_seconds += len(sound) / 2 / self._microphone.rate
         for piece in await self._on_thread(lambda: self._microphone.feed(sound)):

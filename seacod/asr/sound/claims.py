@@ -138,6 +138,9 @@ def _is_short(name: str, head: bytes, tail: bytes, size_bytes: int) -> bool:
     if name == "avi" and head[:4] == b"RIFF":
         (stated,) = struct.unpack("<I", head[4:8])
         return bool(size_bytes + 1024 < stated + 8 < 0xFFFFFF00)
+    if name == "mpegts" and head[:1] == b"G" == head[188:189]:
+        # Packets of this size, each with the same first byte (ISO 13818-1, 2.4.3).
+        return size_bytes % 188 != 0
     if name == "caf":
         return _caf_end(head) > size_bytes
     if name == "ogg":

@@ -22,6 +22,12 @@ _OPEN_OPTIONS = {"protocol_whitelist": "none"}
 _LISTS = frozenset({"concat", "hls", "dash", "applehttp", "webm_dash_manifest", "sdp", "imf"})
 _HEAD_BYTES = 1 << 20
 # https://www.rfc-editor.org/rfc/rfc8794#section-8.1 and 9559: the header, and where sound begins.
+# How archives begin, and where: nobody hears them.
+_ARCHIVES = (
+    (b"PK\x03\x04", 0, "zip"), (b"\x1f\x8b", 0, "tar.gz"), (b"7z\xbc\xaf\x27\x1c", 0, "7z"),
+    (b"Rar!\x1a\x07", 0, "rar"), (b"\xfd7zXZ\x00", 0, "xz"), (b"BZh", 0, "bzip2"),
+    (b"\x28\xb5\x2f\xfd", 0, "zstd"),
+)  # fmt: skip
 _EBML, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x1f\x43\xb6\x75"
 
 
@@ -74,10 +80,18 @@ def _tell_known(file: Reader) -> None:
     """Say what is wrong with a file that cannot be opened, where that is known.
 
     Raises:
+        BadAudio: it is an archive; the end is missing, and with it the index.
         EmptyAudio: a recorder has written its header and nothing else yet.
-        BadAudio: the end is missing, and with it the index.
     """
     head = file.head(_HEAD_BYTES)
+    for mark, at, name in _ARCHIVES:
+        if head[at : at + len(mark)] == mark:
+            raise BadAudio(
+                f"this is an archive ({name}), not a recording; only batches take archives, as "
+                "zip, and not one inside another: pack the recordings themselves as zip",
+                f"这是压缩包（{name}），不是录音；仅批量任务支持 zip 压缩包，且不支持嵌套，"
+                "请将录音直接打包为 zip",
+            )
     is_whole = len(head) < _HEAD_BYTES
     if head.startswith(_EBML) and is_whole and _CLUSTER not in head:
         raise EmptyAudio(

@@ -16,10 +16,10 @@ _TOO_LOUD = 4.0
 _SCALES = ((40_000.0, 32_768.0), (np.inf, 2_147_483_648.0))
 _HOP = SAMPLE_RATE // 100
 _WORTH_WHILE = SAMPLE_RATE
-_NOTHING_SECONDS = 0.5
-# Sound that was faded out, or made by a program, goes below this before it ends (-70 dB); what
-# breaks off does not. Where there is only one side to look at, it has to be loud.
-_FADED, _LOUD = 3e-4, 0.02
+_NOTHING_SECONDS, _SHORTEST_SECONDS = 0.5, 0.1
+# Sound that was faded out, or made by a program, goes below this before it ends (-80 dB, for a
+# short stretch -60); what breaks off does not. With only one side to look at, it has to be loud.
+_FADED, _FADED_SHORT, _LOUD = 1e-4, 1e-3, 0.02
 
 
 class Level:
@@ -162,10 +162,12 @@ class _Nothing:
         if self._ended is not None and len(self._recent) == 2:
             (start, end), self._ended = self._ended, None
             before = self._before
-            if level > _LOUD if before is None else min(level, before) > _FADED:
+            seconds = (end - start) * _HOP / SAMPLE_RATE
+            faded = _FADED if seconds >= _NOTHING_SECONDS else _FADED_SHORT
+            if level > _LOUD if before is None else min(level, before) > faded:
                 self._tell(start, end)
 
     def _tell(self, start: int, end: int) -> None:
         second = _HOP / SAMPLE_RATE
-        if (end - start) * second >= _NOTHING_SECONDS:
+        if (end - start) * second >= _SHORTEST_SECONDS:
             self._findings.stretch("zeroed", start * second, end * second)
