@@ -112,14 +112,14 @@ class TranscriptionService:
         )
         self._hotwords = HotwordLists(settings)
         self._writer = SentenceWriter(settings.asr.inverse_text_normalisation == "on")
+        self._speakers = Speakers(settings, lambda: self.engine.device)
         self.live = LiveSessions(
             settings, self._scheduler, self._admission, self._writer, self._counters,
-            self._hotwords,
+            self._hotwords, self._speakers,
         )  # fmt: skip
         self._load = LoadReport(
             self._admission, self._scheduler, self.live, self._counters, shared_load
         )
-        self._speakers = Speakers(settings, lambda: self.engine.device)
         self._recordings = Recordings(
             self._admission, self._pipeline, self._writer, self._counters, self._load,
             self._speakers,

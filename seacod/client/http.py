@@ -227,12 +227,15 @@ class AsyncClient(_BaseClient):
         return await self._ask(calls.content(path))
 
     @contextlib.asynccontextmanager
-    async def live(self, sample_rate: int, *, hotwords: str = "") -> AsyncIterator[LiveSession]:
+    async def live(
+        self, sample_rate: int, *, hotwords: str = "", speakers: str = ""
+    ) -> AsyncIterator[LiveSession]:
         """A microphone for the time of the block. It is opened once, whatever the policy.
 
         Args:
             sample_rate: samples a second of what will be sent.
             hotwords: words separated by blanks or commas.
+            speakers: who speaks, known when all was said: "true", a number, or a range.
         """
         from websockets.asyncio.client import connect
 
@@ -243,7 +246,7 @@ class AsyncClient(_BaseClient):
             )  # fmt: skip
         async with socket:
             session = LiveSession(socket, self._silence_seconds)
-            await session.start(sample_rate, hotwords)
+            await session.start(sample_rate, hotwords, speakers)
             yield session
 
     @functools.cached_property

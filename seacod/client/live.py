@@ -56,9 +56,11 @@ class LiveSession:
         self._socket = socket
         self._silence_seconds = silence_seconds
 
-    async def start(self, sample_rate: int, hotwords: str) -> None:
+    async def start(self, sample_rate: int, hotwords: str, speakers: str) -> None:
         """Called by the client: sound may be sent afterwards."""
         begin = {"type": "start", "sample_rate": sample_rate, "hotwords": hotwords}
+        if speakers:
+            begin["speakers"] = speakers
         await self.send(json.dumps(begin))
         await self._read()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -21,7 +23,7 @@ import sounds
 import speaker_models
 from supervised import PATIENCE_SECONDS, ROOT, Service
 
-from seacod.client import Client
+from seacod.client import AsyncClient, Client
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +169,17 @@ def test_the_command_and_the_client_ask_for_speakers(service: Service, recording
         said = asked.transcribe(recording, speakers="2")
     assert said.segments
     assert all(segment.speaker for segment in said.segments)
+
+
+def test_of_a_microphone_the_transcript_has_speakers(service: Service, recording: Path) -> None:
+    async def speak() -> Any:
+        samples, rate = soundfile.read(recording, dtype="int16")
+        async with AsyncClient(service.url) as asked:
+            async with asked.live(rate, speakers="2") as session:
+                await session.send(samples.tobytes())
+                await session.stop()
+                return [event async for event in session][-1]
+
+    done = asyncio.run(speak())
+    assert done.transcript.segments
+    assert {one.speaker for one in done.transcript.segments} <= {"S1", "S2"}

@@ -24,6 +24,7 @@ from seacod.asr.live.microphone import Microphone
 from seacod.asr.piece_queue import PieceResult
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
+from seacod.asr.speakers.track import SpeakerTrack
 from seacod.errors import BadRequest, InferenceFailed, SeacodError
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment, Transcript
@@ -72,6 +73,7 @@ class LiveSession:
         thread: for the microphone.
         is_idle: whether no other request waits for the model.
         offset_seconds: where in the recording this session begins.
+        track: hears who speaks, for the transcript; None where nobody asks.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class LiveSession:
         *,
         is_idle: Callable[[], bool],
         offset_seconds: float,
+        track: SpeakerTrack | None = None,
     ) -> None:
         self._request = request
         self._request.decoded_seconds = offset_seconds
@@ -92,6 +95,7 @@ class LiveSession:
         self._scheduler = scheduler
         self._thread = thread
         self._is_idle = is_idle
+        self._track = track
         self._offset = round(offset_seconds * SAMPLE_RATE)
         # To the client, in order; None is the end.
         self.events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
@@ -114,6 +118,8 @@ class LiveSession:
 
     async def __aexit__(self, *_: object) -> None:
         self._scheduler.give_up(self._request)
+        if self._track is not None:
+            self._track.close()
         for task in (self._partial, self._writing):
             if task is not None:
                 await end_task(task)
@@ -159,6 +165,8 @@ class LiveSession:
         self._request.speech_seconds = self._microphone.cutter.speech / SAMPLE_RATE
         self._request.processing_seconds = self._request.inference_seconds
         self.transcript = self._assembly.transcript()
+        if self._track is not None:
+            self.transcript = await self._track.named(self.transcript)
         self.events.put_nowait(None)
         return self.transcript
 
@@ -170,6 +178,8 @@ class LiveSession:
         if self._waiting_samples > _WAITING_SECONDS * SAMPLE_RATE:
             self._has_room.clear()
         result = self._scheduler.submit(self._request, piece.samples)
+        if self._track is not None:
+            self._track.hear(self._placed(piece))
         self._pieces.put_nowait((piece, result))
 
     async def _write_pieces(self) -> None:
@@ -195,10 +205,15 @@ class LiveSession:
             self._waiting_samples -= len(piece.samples)
             if self._waiting_samples <= _WAITING_SECONDS * SAMPLE_RATE / 2:
                 self._has_room.set()
-        placed = Piece(piece.start + self._offset, piece.samples)
-        segments = await self._assembly.add(placed, recognised)
+        if self._track is not None:
+            await self._track.heard()
+        segments = await self._assembly.add(self._placed(piece), recognised)
         self._settled = piece.end
         return FinalSentences(segments, piece.end / SAMPLE_RATE)
+
+    def _placed(self, piece: Piece) -> Piece:
+        """Where it lies in the whole recording."""
+        return Piece(piece.start + self._offset, piece.samples)
 
     def _settle_silence(self) -> None:
         needed = self._microphone.cutter.needed_from

@@ -19,6 +19,8 @@ from seacod.asr.live.microphone import Microphone
 from seacod.asr.live.session import LiveSession
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
+from seacod.asr.speakers.speakers import Speakers
+from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
 from seacod.errors import QueueFull
@@ -37,6 +39,7 @@ class LiveSessions:
         writer: makes sentences.
         counters: count sessions as requests.
         hotwords: those of a request, and the server's.
+        speakers: tells them apart, for who asks.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class LiveSessions:
         writer: SentenceWriter,
         counters: RequestCounters,
         hotwords: HotwordLists,
+        speakers: Speakers,
     ) -> None:
         self._limits = settings.limits
         self._max_piece_seconds = settings.asr.max_segment_seconds
@@ -55,6 +59,7 @@ class LiveSessions:
         self._writer = writer
         self._counters = counters
         self._hotwords = hotwords
+        self._speakers = speakers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-live")
         self._network = CagedNetwork()
         self.sessions = 0
@@ -68,6 +73,7 @@ class LiveSessions:
         rate: int,
         before: Sequence[Segment] = (),
         offset_seconds: float = 0.0,
+        speakers: SpeakerRange | None = None,
     ) -> AsyncGenerator[LiveSession]:
         """A session for the time of the block.
 
@@ -77,8 +83,10 @@ class LiveSessions:
             rate: samples a second of what will be fed.
             before: sentences of earlier sessions of the same recording.
             offset_seconds: where in that recording this session begins.
+            speakers: how many are to be told apart in the transcript; None for not at all.
 
         Raises:
+            NoSpeakerModel: there is no model for that.
             QueueFull: as many go on as there may be.
             BadRequest: no microphone has that rate.
         """
@@ -86,6 +94,7 @@ class LiveSessions:
         self._counters.request(ROUTE)
         try:
             self._check_room()
+            track = self._speakers.begin(speakers) if speakers is not None else None
             microphone = Microphone(rate, self._max_piece_seconds)
             request = RecognitionRequest(client, await self._hotwords.of(words, client))
             self._count(+1)
@@ -99,6 +108,7 @@ class LiveSessions:
                     self._thread,
                     is_idle=lambda: not self._admission.waiting,
                     offset_seconds=offset_seconds,
+                    track=track,
                 ) as session:
                     yield session
             finally:

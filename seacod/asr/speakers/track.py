@@ -122,7 +122,11 @@ class SpeakerTrack:
             )  # fmt: skip
             likeness = self._encoder().likeness
             centres = voices(heard.embeddings, heard.pieces, self._wanted, likeness)
-            return attributed(segments, heard, centres)
+            # What an earlier session of a microphone heard was not heard here.
+            heard_from = float(heard.starts.min())
+            before = [one for one in segments if one.end_seconds <= heard_from]
+            after = [one for one in segments if one.end_seconds > heard_from]
+            return [*before, *attributed(after, heard, centres)]
         except Exception:
             log.exception("speakers_not_told_apart", windows=len(self._places))
             return None

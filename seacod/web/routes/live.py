@@ -41,6 +41,7 @@ from seacod.errors import (
 from seacod.formats import full_json, registry
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
+from seacod.web.fields import wanted_speakers
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
@@ -74,6 +75,7 @@ class Start(BaseModel):
     sample_rate: int = Field(16_000, ge=1, le=1_000_000)
     hotwords: str = Field("", max_length=64 * 1024)
     also: str = Field("", max_length=100)
+    speakers: str = Field("", max_length=20)
     offset_seconds: float = Field(0.0, ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
     before: list[Sentence] = Field(default_factory=list, max_length=50_000)
 
@@ -151,6 +153,7 @@ class _Connection:
             rate=start.sample_rate,
             before=[Segment(s.start, s.end, s.text, s.confidence) for s in start.before],
             offset_seconds=start.offset_seconds,
+            speakers=wanted_speakers(start.speakers),
         ) as session:
             await _tell(self._socket, {"type": "ready", "request_id": self._request_id})
             telling = asyncio.ensure_future(self._tell_events(session, start.offset_seconds))
