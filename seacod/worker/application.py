@@ -166,14 +166,19 @@ class WorkerApplication:
             self._model_table,
         )
         await service.start()
-        trying = asyncio.ensure_future(service.with_engine(self._preparation.place))
+        # Three things that need not wait for each other: the model's first recording, the decoding
+        # processes, and the application, which is put together here.
+        beside = [
+            asyncio.ensure_future(service.with_engine(self._preparation.place)),
+            asyncio.ensure_future(service.open()),
+        ]
+        await asyncio.sleep(0)
         service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
         self._service = service
         # A reload may have come while it was loading.
         service.apply(self._settings)
-        await service.open()
         self._server = self._web_server(service, lambda what: metrics.logins.labels(what).inc())
-        await trying
+        await asyncio.gather(*beside)
         return service
 
     def _web_server(

@@ -22,8 +22,6 @@ from seacod.errors import BadAudio, NotReady
 
 log = structlog.get_logger(__name__)
 
-# So many are started beforehand.
-_STARTED = 2
 # While some decode, others read headers.
 _IDLE_FOR_EACH = 2
 
@@ -59,13 +57,13 @@ class Decoders:
         self._is_noted = False
 
     async def start(self) -> None:
-        """Start some before the first recording; others are started when they are needed.
+        """Start one before the first recording; others are started when they are needed, so that
+        they take nothing from a start that people wait for.
 
         Raises:
             NotReady: they cannot be started.
         """
-        count = min(self._kept, _STARTED)
-        self._idle = list(await asyncio.gather(*(self._begin() for _ in range(count))))
+        self._idle = [await self._begin()]
 
     def limit(self, at_most: int) -> None:
         """Decode at most this many long recordings at once from now on; those that run go on."""

@@ -19,6 +19,7 @@ from seacod.formats import registry
 from seacod.web.page import assets, texts
 from seacod.web.page.gradio_guard import GradioGuard
 from seacod.web.page.gradio_lean import gradio as gr
+from seacod.web.page.gradio_lean import only_mounted
 from seacod.web.page.tabs.registry import all_tabs
 
 
@@ -26,7 +27,10 @@ def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) 
     """Put the page at `/` of an application that has its own routes already."""
     assets.mount(app)
     i18n = gr.I18n(**texts.all_labels())
-    with gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo:
+    with (
+        only_mounted(),
+        gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo,
+    ):
         gr.HTML(_header(service, settings))
         with gr.Tabs(elem_id="sc-tabs"):
             for tab in all_tabs():
