@@ -75,6 +75,7 @@ class RecordingPipeline:
         memory: bounds what waits.
         threads: for reading files.
         max_piece_seconds: no piece is longer.
+        joins_sentences: the model hears several in one piece as well as each alone.
         voice: makes the voice activity of FunASR's, or None for silero-vad; with the thread for it.
             Told whether the recording fits into one piece.
     """
@@ -85,6 +86,7 @@ class RecordingPipeline:
     memory: SampleBudget
     threads: Executor
     max_piece_seconds: float
+    joins_sentences: bool = True
     voice: Callable[[bool], Voice] | None = None
     voice_thread: Executor | None = None
     # At how many ends of workers a recording was with the model, by its digest.
@@ -251,9 +253,9 @@ class RecordingPipeline:
         )  # fmt: skip
 
     def _is_clip(self, request: RecordingRequest) -> bool:
-        """Whether the whole recording fits into one piece."""
+        """Whether the whole recording fits into one piece, and is heard in one as well."""
         known = request.known_seconds
-        return known is not None and known <= self.max_piece_seconds
+        return self.joins_sentences and known is not None and known <= self.max_piece_seconds
 
 
 def _placed(piece: Piece, start: int, lane: int) -> Piece:

@@ -131,6 +131,8 @@ class TranscriptionService:
         """Load the model; raises the `SeacodError` that says why it cannot be."""
         await self._writer.load()
         self._engine = self._writer.engine = engine = await self._scheduler.start()
+        # The model for trying was trained with single sentences.
+        self._pipeline.joins_sentences = engine.name != "builtin"
         if engine.voice is not None:
             self._pipeline.voice = partial(engine.voice, self._asr.max_segment_seconds)
             self._pipeline.voice_thread = self._voice_thread

@@ -157,7 +157,7 @@ def test_hotwords_change_the_text_and_lists_are_kept(visit) -> None:
     assert page.input_value("#sc-hotwords") == WITH_HOTWORDS["hotwords"]
     # The other tabs have it, too.
     seen.open_tab("batch")
-    assert "同事" in page.locator("#sc-tab-batch select").inner_text()
+    assert "同事" in page.locator("#sc-tab-batch select[data-label=words_lists]").inner_text()
     seen.open_tab("single")
     words.locator("[data-do=delete]").click()
     assert words.locator("select").is_hidden()
