@@ -456,11 +456,11 @@ memory_limits() {
 install_memory_limits() {
   local total models workers limits file
   total=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) * 1024))
-  models="$(du -sb "$STATE/models" 2>/dev/null | cut -f1)"
-  workers="$(sed -n 's/^  workers: *"\{0,1\}\([a-z0-9]*\)"\{0,1\}.*/\1/p' "$CONFIG" 2>/dev/null | tail -n1)"
+  models="$(du -sb "$STATE/models" 2>/dev/null | cut -f1 || true)"
+  workers="$(sed -n 's/^  workers: *"\{0,1\}\([a-z0-9]*\)"\{0,1\}.*/\1/p' "$CONFIG" 2>/dev/null | tail -n1 || true)"
   case "$workers" in
     "") workers=1 ;;
-    auto) workers="$(nvidia-smi -L 2>/dev/null | wc -l)" ;;
+    auto) workers="$(nvidia-smi -L 2>/dev/null | wc -l || true)" ;;
   esac
   [ "$workers" -ge 1 ] || workers=1
   limits="$(memory_limits "$total" "${models:-0}" "$workers")"

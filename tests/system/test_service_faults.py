@@ -213,6 +213,15 @@ def test_the_exposure_is_small_and_secrets_come_as_credentials(service: Machine)
     assert is_serving()
 
 
+def test_the_unit_lets_decoders_lock_themselves_in(service: Machine) -> None:
+    began = f"--since=@{time.time():.0f}"
+    service.run("systemctl", "restart", "seacod")
+    assert transcribe(service)["text"] == sounds.SPEECH_TEXT
+    said = service.journal(began)
+    assert "nursery_started" in said
+    assert "decoders_cage_incomplete" not in said
+
+
 def test_stop_waits_for_running_requests_and_no_longer_than_it_may(service: Machine) -> None:
     answers: list[str] = []
     client = threading.Thread(
