@@ -440,7 +440,7 @@ async def test_without_users_there_is_no_login_page(tmp_path: Path) -> None:
      ("api_keys", f"anna:{ENTRY}"), ("users", f"anna:{ENTRY} anna:{ENTRY}"),
      ("api_keys", "s3cret-word"), ("users", "anna:s3cret-word")],
     # One of them has a salt made anew each time, and a name has to be the same in each process.
-    ids=["login of a key", "short", "key of a login", "twice", "word for a key", "word for a login"],
+    ids=["hashed as a key", "short", "hashed as a login", "twice", "a word", "a word for a login"],
 )  # fmt: skip
 def test_an_entry_that_lets_nobody_in_is_refused(key: str, value: str) -> None:
     with pytest.raises(ValueError) as caught:
