@@ -140,7 +140,7 @@ def test_decoders_die_with_their_worker(tmp_path: Path) -> None:
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"on\n"
     children = psutil.Process(parent.pid).children()
-    assert len(children) == 2
+    assert len(children) == 1
     parent.kill()
     parent.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
