@@ -149,3 +149,15 @@ def test_benches_take_it(models: Path) -> None:
     assert [one["lists"] for one in found[ASR]["figures"]] == ["none", "one for all", "one each"]
     assert all(one["audio_per_second"] > 0 for one in found[ASR]["figures"])
     assert not any(one["errors"] for one in found[ASR]["figures"])
+
+
+def test_the_first_hour_on_a_gpu_is_one_command(models: Path, tmp_path: Path) -> None:
+    """Its first steps: what needs a GPU says that there is none."""
+    command = [ROOT / "tools/gpu_day", "--steps", "install", "load", "--output", tmp_path]
+    subprocess.run(
+        command, check=True, capture_output=True, cwd=ROOT,
+        env={**os.environ, "PYTHON": sys.executable, "SEACOD_FULL_SIZE": str(models)},
+    )  # fmt: skip
+    steps = json.loads((tmp_path / "gpu.json").read_text("utf-8"))["steps"]
+    assert [steps[name]["state"] for name in ("install", "load")] == ["skipped", "done"]
+    assert (tmp_path / "gpu.md").read_text("utf-8")
