@@ -159,5 +159,6 @@ def test_the_first_hour_on_a_gpu_is_one_command(models: Path, tmp_path: Path) ->
         env={**os.environ, "PYTHON": sys.executable, "SEACOD_FULL_SIZE": str(models)},
     )  # fmt: skip
     steps = json.loads((tmp_path / "gpu.json").read_text("utf-8"))["steps"]
-    assert [steps[name]["state"] for name in ("install", "load")] == ["skipped", "done"]
+    assert steps["install"]["state"] in ("skipped", "done")
+    assert steps["load"]["state"] == "done"
     assert (tmp_path / "gpu.md").read_text("utf-8")
