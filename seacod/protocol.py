@@ -102,6 +102,17 @@ class Drained:
     abandoned: int
 
 
+@dataclass(frozen=True, slots=True)
+class Acquitted:
+    """A suspect recording was heard to its end, alone with the model.
+
+    `digest`: SHA-256 of its content, in hexadecimal digits.
+    """
+
+    TYPE: ClassVar[str] = "acquitted"
+    digest: str
+
+
 # -- supervisor to worker ---------------------------------------------------------------------
 
 
@@ -222,7 +233,7 @@ class Refused:
     cause: str
 
 
-FromWorker = Union[Stage, Ready, Beat, Fault, Drained]
+FromWorker = Union[Stage, Ready, Beat, Fault, Drained, Acquitted]
 FromSupervisor = Union[Serve, Blame, Suspects, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload]
 FromNursery = Union[Stage, Fault, Loaded, Forked, Refused]
 ToNursery = Union[Fork, Check]

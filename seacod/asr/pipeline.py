@@ -64,6 +64,10 @@ class SampleBudget:
             self._freed.notify_all()
 
 
+def _nobody_listens(_digest: str) -> None:
+    """Without a supervisor."""
+
+
 @dataclass(slots=True)
 class RecordingPipeline:
     """Everything that turns recordings into recognised pieces; one for all requests.
@@ -91,6 +95,8 @@ class RecordingPipeline:
     voice_thread: Executor | None = None
     # At how many ends of workers a recording was with the model, by its digest.
     suspects: Mapping[str, int] = field(default_factory=dict)
+    # Called with the digest of one that was heard to its end nevertheless.
+    on_acquitted: Callable[[str], None] = _nobody_listens
 
     async def inspect(self, request: RecordingRequest) -> float:
         """Read the header.
@@ -148,6 +154,8 @@ class RecordingPipeline:
                 await self.memory.give(size)
                 yield piece, recognised
             await bringing
+            if request.is_suspect:
+                self.on_acquitted(request.digest)
         finally:
             self.scheduler.give_up(request)
             await end_task(bringing)

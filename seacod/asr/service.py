@@ -142,6 +142,10 @@ class TranscriptionService:
         """Start the decoding processes; recordings may come after that."""
         await self._decoders.start()
 
+    def on_acquitted(self, listener: Callable[[str], None]) -> None:
+        """Have it told the digest of each suspect recording that was heard to its end."""
+        self._pipeline.on_acquitted = listener
+
     def suspect(self, ends: Mapping[str, int]) -> None:
         """These recordings were with the model at so many ends of workers, by their digest."""
         self._pipeline.suspects = ends

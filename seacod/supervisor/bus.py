@@ -60,6 +60,13 @@ class WorkerBlamed:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingAcquitted:
+    """A suspect recording, by its content's digest, was heard to its end."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingsSuspected:
     """At how many such ends each recording was with the model, by its content's digest."""
 

@@ -174,6 +174,7 @@ class WorkerApplication:
         ]
         await asyncio.sleep(0)
         service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
+        service.on_acquitted(lambda digest: self._control.send(protocol.Acquitted(digest)))
         self._service = service
         # A reload may have come while it was loading.
         service.apply(self._settings)

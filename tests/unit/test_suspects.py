@@ -11,7 +11,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.supervisor.bus import AlertRaised, Bus, RecordingsSuspected, WorkerBlamed
+from seacod.supervisor.bus import (
+    AlertRaised,
+    Bus,
+    RecordingAcquitted,
+    RecordingsSuspected,
+    WorkerBlamed,
+)
 from seacod.supervisor.watch.suspects import Suspects
 from seacod.with_model import ModelTable, WithModel
 
@@ -75,6 +81,23 @@ def test_two_ends_are_told_and_counted_by_content(tmp_path: Path) -> None:
     assert world.end_with("a", slot=20)[recording("a").digest] == 2
     (alert,) = world.alerts
     assert (alert.kind, alert.key) == ("poison", "a")
+
+
+def test_what_was_heard_to_its_end_is_as_any_other_again(tmp_path: Path) -> None:
+    world, digest = World(tmp_path), recording("a").digest
+    for _ in range(3):
+        assert world.end_with("a")[digest] == 1
+        world.bus.publish(RecordingAcquitted(digest))
+        assert digest not in world.ends[-1]
+    assert not world.alerts
+
+
+def test_what_is_condemned_stays_so(tmp_path: Path) -> None:
+    world, digest = World(tmp_path), recording("a").digest
+    world.end_with("a")
+    world.end_with("a", slot=4)
+    world.bus.publish(RecordingAcquitted(digest))
+    assert world.ends[-1][digest] == 2
 
 
 def test_an_end_without_a_recording_suspects_nobody(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Recordings that were with the model when workers ended by their own fault, by their content.
 
 After one such end a recording is with the model alone the next time, so that the second condemns no
-neighbour of it; after two it is refused, whoever sends it. Hears of ends on the bus, and tells the
-lives of the workers, which tell the workers.
+neighbour of it. Heard to its end, it is as any other again: what people send all the time is with
+the model whenever something else ends a worker. After two it is refused, whoever sends it. Hears of
+ends on the bus, and tells the lives of the workers, which tell the workers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from collections.abc import Callable
 
 import structlog
 
-from seacod.supervisor.bus import AlertRaised, Bus, RecordingsSuspected, WorkerBlamed
+from seacod.supervisor.bus import (
+    AlertRaised,
+    Bus,
+    RecordingAcquitted,
+    RecordingsSuspected,
+    WorkerBlamed,
+)
 from seacod.with_model import ModelTable
 
 log = structlog.get_logger(__name__)
@@ -37,6 +44,7 @@ class Suspects:
         # By digest: when the ends were.
         self._ends: dict[str, list[float]] = {}
         bus.subscribe(WorkerBlamed, self._on_blamed)
+        bus.subscribe(RecordingAcquitted, self._on_acquitted)
 
     def _on_blamed(self, event: WorkerBlamed) -> None:
         now = self._clock()
@@ -50,6 +58,16 @@ class Suspects:
                 self._tell(one.label, len(ends))
         while len(self._ends) > _MOST:
             self._ends.pop(next(iter(self._ends)))
+        self._publish()
+
+    def _on_acquitted(self, event: RecordingAcquitted) -> None:
+        # What was condemned meanwhile, by another worker, stays so.
+        if len(self._ends.get(event.digest, [])) < ENDS_ARE_POISON:
+            if self._ends.pop(event.digest, None):
+                log.info("recording_acquitted", digest=event.digest)
+            self._publish()
+
+    def _publish(self) -> None:
         self._bus.publish(RecordingsSuspected({one: len(ends) for one, ends in self._ends.items()}))
 
     def _tell(self, label: str, ends: int) -> None:

@@ -17,6 +17,7 @@ from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.supervisor.bus import (
     Bus,
+    RecordingAcquitted,
     RecordingsSuspected,
     StateChanged,
     WorkerBeat,
@@ -192,6 +193,8 @@ class Lifecycle:
             self._on_ready(worker, message)
         elif isinstance(message, protocol.Fault) and message.kind in ("out_of_memory", "canary"):
             self._telling.raised(message.kind, message.message, message.message)
+        elif isinstance(message, protocol.Acquitted):
+            self._bus.publish(RecordingAcquitted(message.digest))
         elif isinstance(message, protocol.Beat) and worker is self._group.front:
             self.report.beat, self.report.beat_at = message, self._clock.monotonic()
             if worker.state is WorkerState.SERVING:
