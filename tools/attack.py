@@ -284,7 +284,9 @@ def main() -> int:
         seen = attack(service, keys, options.inputs, options.seed)
     problems = seen.problems()
     if options.json:
-        told = {**asdict(seen), "ratio": seen.ratio, "problems": problems}
+        # asdict() would count the pairs of a Counter.
+        counted = {"answers": dict(seen.answers), "bystander": dict(seen.bystander)}
+        told = {**asdict(seen), **counted, "ratio": seen.ratio, "problems": problems}
         print(json.dumps(told, ensure_ascii=False, indent=1))
     else:
         print(describe(seen))
