@@ -146,7 +146,7 @@ def service() -> TranscriptionService:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("count", [25, pytest.param(150, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [25, pytest.param(100, marks=pytest.mark.full)])
 def test_every_sentence_is_in_its_place_or_a_warning_covers_it(tmp_path: Path, count: int) -> None:
     chance = random.Random(int(os.environ.get("CONTAINERS_SEED", "18")))
 
