@@ -36,6 +36,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--speakers", default="", metavar="HOW_MANY",
         help="who speaks: true (their number is estimated), a number, or a range such as 2-4",
     )  # fmt: skip
+    parser.add_argument(
+        "--max-line-characters", type=int, metavar="NUMBER",
+        help="in a line of a subtitle, of two (20 Chinese or 42 Latin ones)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-cue-seconds", type=float, metavar="SECONDS", help="how long a subtitle is shown (7)"
+    )
     parser.add_argument("--url", help="address of the service; default: the one on this machine")
     add_key(parser)
     parser.add_argument(
@@ -86,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
                     text = service.transcribe_as(
                         task.source, wanted.name, hotwords=options.hotwords,
                         speakers=options.speakers,
+                        max_line_characters=options.max_line_characters,
+                        max_cue_seconds=options.max_cue_seconds,
                         tell=lambda progress: _show(bar, progress.share or 0.0),
                     )  # fmt: skip
                     _show(bar, 1.0)
@@ -111,6 +120,12 @@ def _on_ray(options: argparse.Namespace) -> int:
         raise BadRequest(
             "--ray needs -o: where the texts and the manifest go",
             "--ray 需要用 -o 指定结果与清单的存放位置",
+        )
+    if options.max_line_characters is not None or options.max_cue_seconds is not None:
+        raise BadRequest(
+            "--max-line-characters and --max-cue-seconds do not go with --ray, whose subtitles "
+            "have the default limits",
+            "--max-line-characters 和 --max-cue-seconds 不能与 --ray 一起使用，其字幕采用默认限制",
         )
     return transcribe(
         Archive(

@@ -106,10 +106,20 @@ class Client(_BaseClient):
         *,
         hotwords: str = "",
         speakers: str = "",
+        max_line_characters: int | None = None,
+        max_cue_seconds: float | None = None,
         tell: Tell | None = None,
     ) -> str:
-        """The text of a recording in a format: text, srt, json, ...; raises as `transcribe`."""
-        return self._ask(calls.written(recording, wanted, _fields(hotwords, speakers), tell))
+        """The text of a recording in a format: text, srt, json, ...; raises as `transcribe`.
+
+        Args:
+            recording, hotwords, speakers, tell: as for `transcribe`.
+            wanted: the name of the format.
+            max_line_characters: of a subtitle; without it 20 Chinese or 42 Latin ones.
+            max_cue_seconds: how long a subtitle is shown; without it 7.
+        """
+        fields = _fields(hotwords, speakers, max_line_characters, max_cue_seconds)
+        return self._ask(calls.written(recording, wanted, fields, tell))
 
     def submit(
         self, recordings: Sequence[Recording], *, hotwords: str = "", speakers: str = ""
@@ -284,8 +294,19 @@ class AsyncClient(_BaseClient):
                 raise BrokenOff(_ENDED_EARLY)
 
 
-def _fields(hotwords: str, speakers: str) -> dict[str, str]:
-    return {"hotwords": hotwords, **({"speakers": speakers} if speakers else {})}
+def _fields(
+    hotwords: str,
+    speakers: str,
+    max_line_characters: int | None = None,
+    max_cue_seconds: float | None = None,
+) -> dict[str, str]:
+    fields: dict[str, object] = {
+        "speakers": speakers or None,
+        "max_line_characters": max_line_characters,
+        "max_cue_seconds": max_cue_seconds,
+    }
+    given = {name: str(value) for name, value in fields.items() if value is not None}
+    return {"hotwords": hotwords, **given}
 
 
 def _retry_after(answer: httpx.Response) -> str:

@@ -11,15 +11,50 @@ from seacod.transcript import Segment, Transcript
 
 # A text, or what becomes a JSON object.
 Rendered = str | dict[str, Any]
-# What formats with a choice of detail hold ("segment", "word"), as OpenAI's API names it.
-Granularities = Collection[str]
-SEGMENTS: Granularities = ("segment",)
+
+
+@dataclass(frozen=True, slots=True)
+class CueLimits:
+    """How much a subtitle may have at most.
+
+    Args:
+        seconds: that it is shown.
+        wide: Chinese characters in a line, where it has no others.
+        narrow: Latin characters in a line, where it has no others.
+        lines: below each other.
+    """
+
+    seconds: float = 7.0
+    wide: int = 20
+    narrow: int = 42
+    lines: int = 2
+
+    @property
+    def line_width(self) -> int:
+        """The room of a line: of it a wide character takes `narrow`, a narrow one `wide`."""
+        return self.wide * self.narrow
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a request says about formats that leave a choice.
+
+    Args:
+        granularities: what verbose_json holds ("segment", "word"), as OpenAI's API names it.
+        cue_limits: of subtitles.
+    """
+
+    granularities: Collection[str] = ("segment",)
+    cue_limits: CueLimits = CueLimits()
+
+
+DEFAULT_CHOICES = Choices()
 
 
 class Render(Protocol):
     """Writes a transcript."""
 
-    def __call__(self, transcript: Transcript, granularities: Granularities, /) -> Rendered: ...
+    def __call__(self, transcript: Transcript, choices: Choices, /) -> Rendered: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +93,9 @@ class OutputFormat:
         """The title for people in a language, "zh" or "en"."""
         return self.chinese if language == "zh" else self.english
 
-    def write(self, transcript: Transcript, granularities: Granularities = SEGMENTS) -> str:
+    def write(self, transcript: Transcript, choices: Choices = DEFAULT_CHOICES) -> str:
         """The content of a file in this format."""
-        rendered = self.render(transcript, granularities)
+        rendered = self.render(transcript, choices)
         if isinstance(rendered, str):
             return rendered
         return json.dumps(rendered, ensure_ascii=False, indent=1) + "\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seacod.formats.base import Granularities, OutputFormat
+from seacod.formats.base import Choices, OutputFormat
 from seacod.transcript import Transcript
 
 
@@ -27,7 +27,7 @@ def segments(transcript: Transcript) -> list[dict[str, Any]]:
     ]
 
 
-def _render(transcript: Transcript, granularities: Granularities) -> dict[str, Any]:
+def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
     return {
         "task": "transcribe",
         "duration": round(transcript.duration_seconds, 3),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from seacod.formats.base import Granularities, OutputFormat, rounded
+from seacod.formats.base import Choices, OutputFormat, rounded
 from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
 
 
@@ -115,11 +115,11 @@ def read_segments(segments: list[dict[str, Any]]) -> tuple[Segment, ...]:
     )
 
 
-def _render(transcript: Transcript, granularities: Granularities) -> dict[str, Any]:
+def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
     return body(transcript)
 
 
-def _render_openai(transcript: Transcript, granularities: Granularities) -> dict[str, Any]:
+def _render_openai(transcript: Transcript, choices: Choices) -> dict[str, Any]:
     return {"text": transcript.text}
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from seacod.formats.base import Granularities, OutputFormat, clock, one_line, prefix
+from seacod.formats.base import Choices, OutputFormat, clock, prefix
+from seacod.formats.cues import cues
 from seacod.transcript import Transcript
 
 
-def _render(transcript: Transcript, granularities: Granularities) -> str:
+def _render(transcript: Transcript, choices: Choices) -> str:
+    found = cues(transcript.segments, transcript.duration_seconds, choices.cue_limits, prefix)
     return "\n".join(
-        f"{number}\n{clock(s.start_seconds, ',')} --> {clock(s.end_seconds, ',')}\n"
-        f"{prefix(s)}{one_line(s.text)}\n"
-        for number, s in enumerate(transcript.segments, 1)
+        f"{number}\n{clock(cue.start_seconds, ',')} --> {clock(cue.end_seconds, ',')}\n"
+        + "".join(f"{line}\n" for line in cue.lines)
+        for number, cue in enumerate(found, 1)
     )
 
 

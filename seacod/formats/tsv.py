@@ -3,11 +3,11 @@ writes it."""
 
 from __future__ import annotations
 
-from seacod.formats.base import Granularities, OutputFormat, one_line, prefix
+from seacod.formats.base import Choices, OutputFormat, one_line, prefix
 from seacod.transcript import Transcript
 
 
-def _render(transcript: Transcript, granularities: Granularities) -> str:
+def _render(transcript: Transcript, choices: Choices) -> str:
     rows = (
         f"{round(s.start_seconds * 1000)}\t{round(s.end_seconds * 1000)}\t"
         f"{prefix(s)}{one_line(s.text)}"

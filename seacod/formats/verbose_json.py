@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from seacod.formats.base import Granularities, OutputFormat, rounded
+from seacod.formats.base import Choices, OutputFormat, rounded
 from seacod.transcript import Segment, Token, Transcript
 
 
-def _render(transcript: Transcript, granularities: Granularities) -> dict[str, Any]:
+def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
     body: dict[str, Any] = {
         "task": "transcribe",
         "language": "chinese",
         "duration": round(transcript.duration_seconds, 3),
         "text": transcript.text,
     }
-    if "segment" in granularities:
+    if "segment" in choices.granularities:
         body["segments"] = [
             {
                 "id": number,
@@ -30,7 +30,7 @@ def _render(transcript: Transcript, granularities: Granularities) -> dict[str, A
             }
             for number, segment in enumerate(transcript.segments)
         ]
-    if "word" in granularities:
+    if "word" in choices.granularities:
         body["words"] = [
             {
                 "word": token.text,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from seacod.formats.base import Granularities, OutputFormat, clock, one_line
-from seacod.transcript import Segment, Transcript
+from seacod.formats.base import Choices, OutputFormat, clock, one_line
+from seacod.formats.cues import cues
+from seacod.transcript import Transcript
 
 
-def _render(transcript: Transcript, granularities: Granularities) -> str:
-    cues = (
-        f"{clock(s.start_seconds, '.')} --> {clock(s.end_seconds, '.')}\n"
-        f"{_voice(s)}{_escaped(s.text)}\n"
-        for s in transcript.segments
+def _render(transcript: Transcript, choices: Choices) -> str:
+    found = cues(transcript.segments, transcript.duration_seconds, choices.cue_limits)
+    written = (
+        f"{clock(cue.start_seconds, '.')} --> {clock(cue.end_seconds, '.')}\n"
+        + _voice(cue.speaker)
+        + "".join(f"{_escaped(line)}\n" for line in cue.lines)
+        for cue in found
     )
-    return "\n".join(["WEBVTT\n", *cues])
+    return "\n".join(["WEBVTT\n", *written])
 
 
 def _escaped(text: str) -> str:
@@ -20,9 +23,9 @@ def _escaped(text: str) -> str:
     return one_line(text).replace("&", "&amp;").replace("<", "&lt;")
 
 
-def _voice(segment: Segment) -> str:
+def _voice(speaker: str | None) -> str:
     """A voice span, by which players and style sheets know who speaks; it ends with its cue."""
-    return f"<v {_escaped(segment.speaker).replace('>', '&gt;')}>" if segment.speaker else ""
+    return f"<v {_escaped(speaker).replace('>', '&gt;')}>" if speaker else ""
 
 
 FORMAT = OutputFormat(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from seacod.errors import BadRequest
 from seacod.formats import full_json, registry
-from seacod.formats.base import OutputFormat
+from seacod.formats.base import Choices, OutputFormat
 from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
 
 FORMATS = {one.name: one for one in registry.all_formats()}
@@ -26,11 +27,12 @@ TRANSCRIPT = Transcript(
 )  # fmt: skip
 
 WRITTEN = {
-    "text": "你好。\nA & B <\tC\n>\n",
-    "srt": "1\n00:00:00,500 --> 00:00:01,250\n你好。\n\n"
+    "text": "你好。\nA & B < C >\n",
+    "srt": "1\n00:00:00,500 --> 00:00:01,500\n你好。\n\n"
     "2\n01:01:01,000 --> 01:01:03,000\nA & B < C >\n",
-    "vtt": "WEBVTT\n\n00:00:00.500 --> 00:00:01.250\n你好。\n\n"
+    "vtt": "WEBVTT\n\n00:00:00.500 --> 00:00:01.500\n你好。\n\n"
     "01:01:01.000 --> 01:01:03.000\nA &amp; B &lt; C >\n",
+    "lrc": "[00:00.50]你好。\n[00:01.50]\n[61:01.00]A & B < C >\n[61:03.00]\n",
     "tsv": "start\tend\ttext\n500\t1250\t你好。\n3661000\t3663000\tA & B < C >\n",
 }
 FULL = {
@@ -76,6 +78,22 @@ def test_text_formats_are_written_as_ever(name: str) -> None:
     assert FORMATS[name].write(TRANSCRIPT) == WRITTEN[name]
 
 
+def test_ass_has_a_line_for_each_cue_and_no_command_in_it() -> None:
+    said = (
+        Segment(0.504, 2.0, "你好{\\an8}。" + "今" * 20, None, (), "A, B"),
+        Segment(3661.0, 3663.0, r"a\Nb", None),
+    )
+    written = FORMATS["ass"].write(replace(TRANSCRIPT, segments=said))
+    head, _, events = written.partition("[Events]\n")
+    assert head.startswith("[Script Info]\nScriptType: v4.00+\n")
+    assert [len(line.split(",")) for line in head.splitlines() if ": Name, " in line] == [23]
+    assert [len(line.split(",")) for line in head.splitlines() if "Style: D" in line] == [23]
+    first, second = events.splitlines()[1:]
+    assert first.startswith("Dialogue: 0,0:00:00.50,0:00:02.00,Default,A， B,0,0,0,,你好｛＼an8｝")
+    assert first.count(r"\N") == 1
+    assert second == r"Dialogue: 0,1:01:01.00,1:01:03.00,Default,,0,0,0,,a＼Nb"
+
+
 @pytest.mark.parametrize(("name", "body"), [("json", FULL), ("verbose_json", VERBOSE)])
 def test_json_formats_are_written_as_ever(name: str, body: dict[str, object]) -> None:
     indented = json.dumps(body, ensure_ascii=False, indent=1) + "\n"
@@ -84,15 +102,15 @@ def test_json_formats_are_written_as_ever(name: str, body: dict[str, object]) ->
 
 def test_verbose_json_has_the_words_of_those_who_ask_for_them() -> None:
     render = FORMATS["verbose_json"].render
-    assert render(TRANSCRIPT, ("segment", "word")) == {**VERBOSE, "words": WORDS}
+    assert render(TRANSCRIPT, Choices(("segment", "word"))) == {**VERBOSE, "words": WORDS}
     only_words = {k: v for k, v in VERBOSE.items() if k != "segments"}
-    assert render(TRANSCRIPT, ("word",)) == {**only_words, "words": WORDS}
+    assert render(TRANSCRIPT, Choices(("word",))) == {**only_words, "words": WORDS}
 
 
 def test_openai_has_the_formats_of_its_own_api() -> None:
     shapes = {one.name: one.render_openai for one in FORMATS.values() if one.render_openai}
     assert set(shapes) == {"json", "verbose_json", "diarized_json", "text", "srt", "vtt"}
-    assert shapes["json"](TRANSCRIPT, ("segment",)) == {"text": TRANSCRIPT.text}
+    assert shapes["json"](TRANSCRIPT, Choices()) == {"text": TRANSCRIPT.text}
 
 
 def test_a_kept_result_gives_the_other_formats_again() -> None:
@@ -104,7 +122,7 @@ def test_a_kept_result_gives_the_other_formats_again() -> None:
 
 @pytest.mark.parametrize("one", FORMATS.values(), ids=lambda one: one.name)
 def test_each_gives_what_it_says(one: OutputFormat) -> None:
-    assert isinstance(one.render(TRANSCRIPT, ("segment",)), dict if one.is_json else str)
+    assert isinstance(one.render(TRANSCRIPT, Choices()), dict if one.is_json else str)
     assert one.is_json == one.media_type.startswith("application/json")
     assert one.ending.startswith(".")
     # The page asks for text besides the JSON that it shows.
@@ -116,7 +134,7 @@ def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(BadRequest) as refused:
         registry.chosen("format", "docx", registry.all_formats())
     assert (
-        "'docx'; use one of json, verbose_json, diarized_json, text, srt, vtt, tsv"
+        "'docx'; use one of json, verbose_json, diarized_json, text, srt, vtt, ass, lrc, tsv"
         in refused.value.message
     )
     with pytest.raises(BadRequest):
@@ -132,7 +150,7 @@ def test_every_format_says_who_speaks_where_that_is_known() -> None:
         ), 2.0, 0.1, 0.0, 0.9, "builtin", "cpu",
     )  # fmt: skip
     assert FORMATS["text"].write(said) == "S1: 你好 我\nA > B: a < b\n"
-    assert "\nS1: 你好\n" in FORMATS["srt"].write(said)
+    assert "\nS1: 你好 我\n" in FORMATS["srt"].write(said)
     assert "\n<v A &gt; B>a &lt; b\n" in FORMATS["vtt"].write(said)
     assert "\tS1: 你好\n" in FORMATS["tsv"].write(said)
     verbose = json.loads(FORMATS["verbose_json"].write(said))

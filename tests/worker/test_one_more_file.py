@@ -24,7 +24,7 @@ FORMAT = """
 from seacod.formats.base import OutputFormat
 
 
-def _render(transcript, granularities):
+def _render(transcript, choices):
     return f"{len(transcript.segments)} lines\\n{transcript.text}\\n"
 
 

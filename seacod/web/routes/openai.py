@@ -16,9 +16,10 @@ from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, NotFound
 from seacod.formats import diarized_json, registry
+from seacod.formats.base import Choices
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.fields import is_true, sound_choice, wanted_speakers
+from seacod.web.fields import cue_limits, is_true, sound_choice, wanted_speakers
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
@@ -49,6 +50,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         **openapi.sound_choice(),
         response_format=openapi.text("Default: json", *shapes),
         speakers=openapi.text(openapi.SPEAKERS),
+        **openapi.cue_limits(),
         stream=openapi.text("true: text as it is recognised, as server-sent events"),
         **{
             "timestamp_granularities[]": {
@@ -78,10 +80,11 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         _check_language(fields.get("language", ""))
         wanted = registry.chosen("response_format", fields.get("response_format"), formats)
         granularities = upload.lists.get("timestamp_granularities[]", ["segment"])
+        choices = Choices(granularities, cue_limits(fields))
         wants_stream = is_true("stream", fields.get("stream"))
 
         def whole(transcript: Transcript) -> Response:
-            body = shapes[wanted.name](transcript, granularities)
+            body = shapes[wanted.name](transcript, choices)
             if isinstance(body, str):
                 return Response(body, media_type=wanted.media_type)
             return JSONResponse(body)

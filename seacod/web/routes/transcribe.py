@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from fastapi import APIRouter, Request
@@ -11,10 +12,10 @@ from starlette.responses import JSONResponse, Response
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.formats import full_json, registry
-from seacod.formats.base import OutputFormat, Rendered
+from seacod.formats.base import Choices, OutputFormat, Rendered
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.fields import is_true, sound_choice, wanted_speakers
+from seacod.web.fields import cue_limits, is_true, sound_choice, wanted_speakers
 from seacod.web.middleware import errors
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
@@ -22,6 +23,9 @@ from seacod.web.routes.streaming import Event, Failed
 from seacod.web.uploads import Upload
 
 ROUTE = "/transcribe"
+# A transcript as the request wants it.
+BodyOf = Callable[[Transcript], Rendered]
+_GRANULARITIES = ("segment", "word")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -38,6 +42,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             "What to answer with; also as a query parameter", *registry.names(formats)
         ),
         speakers=openapi.text(openapi.SPEAKERS),
+        **openapi.cue_limits(),
         stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
         also=openapi.text(
             "With json: these formats, too, in a field 'also', separated by commas: "
@@ -59,10 +64,13 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             wanted = registry.chosen("format", format or fields.get("format"), formats)
             wants_stream = is_true("stream", stream or fields.get("stream"))
             also = registry.chosen_texts("also", fields.get("also"))
-            write = partial(_written, wanted=wanted, also=also, request_id=request_id)
+            body = partial(
+                _body, wanted=wanted, also=also, choices=Choices(_GRANULARITIES, cue_limits(fields))
+            )
+            write = partial(_written, body_of=body, request_id=request_id)
             return Wanted(
                 fields.get("hotwords", ""),
-                partial(_whole, wanted=wanted, also=also, request_id=request_id),
+                partial(_whole, body_of=body, wanted=wanted, request_id=request_id),
                 write if wants_stream else None,
                 sound_choice(fields),
                 wanted_speakers(speakers or fields.get("speakers"), wanted.needs_speakers),
@@ -75,24 +83,24 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 
 
 def _whole(
-    transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat], request_id: str
+    transcript: Transcript, body_of: BodyOf, wanted: OutputFormat, request_id: str
 ) -> Response:
-    body = _body(transcript, wanted, also)
+    body = body_of(transcript)
     if isinstance(body, str):
         return Response(body, media_type=wanted.media_type)
     return JSONResponse({**body, "request_id": request_id})
 
 
-def _body(transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat]) -> Rendered:
-    body = wanted.render(transcript, ("segment", "word"))
+def _body(
+    transcript: Transcript, wanted: OutputFormat, also: list[OutputFormat], choices: Choices
+) -> Rendered:
+    body = wanted.render(transcript, choices)
     if also and wanted is full_json.FORMAT and isinstance(body, dict):
-        body["also"] = {one.name: one.write(transcript) for one in also}
+        body["also"] = {one.name: one.write(transcript, choices) for one in also}
     return body
 
 
-def _written(
-    event: Event | Failed, wanted: OutputFormat, also: list[OutputFormat], request_id: str
-) -> str:
+def _written(event: Event | Failed, body_of: BodyOf, request_id: str) -> str:
     """One of the events `progress`, `segments`, and at the end `done` or `error`."""
     if isinstance(event, RecognitionProgress):
         return streaming.sent(streaming.progress_json(event), "progress")
@@ -101,7 +109,7 @@ def _written(
         return streaming.sent({"segments": segments}, "segments")
     if isinstance(event, Failed):
         return streaming.sent(errors.said(event.error, request_id), "error")
-    body = _body(event, wanted, also)
+    body = body_of(event)
     shown = {"body": body} if isinstance(body, str) else body
     return streaming.sent({**shown, "request_id": request_id}, "done")
 
