@@ -76,6 +76,11 @@ class ModelTable:
             count += 1
         _COUNT.pack_into(self._map, page, count)
 
+    def clear(self, slot: str) -> None:
+        """The worker in a slot has ended; the next one may end before it writes anything."""
+        page = int(slot.removeprefix("worker")) * _PAGE_BYTES
+        _COUNT.pack_into(self._map, page, 0)
+
     def of(self, slot: str) -> list[WithModel]:
         """What is, or was at its end, with the model of the worker in a slot (`worker3`)."""
         page = int(slot.removeprefix("worker")) * _PAGE_BYTES

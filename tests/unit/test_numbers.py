@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from seacod.formats import registry
+from seacod.formats.base import Choices
 from seacod.transcript import Segment, Transcript
 from seacod.web.routes.live import Start
 
@@ -44,4 +45,4 @@ def test_whatever_is_let_in_can_be_written(start: float, end: float, sure: float
     segment = Segment(sentence.start, sentence.end, sentence.text, sentence.confidence)
     transcript = Transcript("今天", (segment,), 1e6, 0.0, 0.0, sure, "builtin", "cpu")
     for one in registry.all_formats():
-        assert one.render(transcript, ("segment", "word"))
+        assert one.render(transcript, Choices(("segment", "word")))

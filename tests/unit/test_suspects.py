@@ -17,6 +17,7 @@ from seacod.supervisor.bus import (
     RecordingAcquitted,
     RecordingsSuspected,
     WorkerBlamed,
+    WorkerGone,
 )
 from seacod.supervisor.watch.suspects import Suspects
 from seacod.with_model import ModelTable, WithModel
@@ -90,6 +91,17 @@ def test_what_was_heard_to_its_end_is_as_any_other_again(tmp_path: Path) -> None
         world.bus.publish(RecordingAcquitted(digest))
         assert digest not in world.ends[-1]
     assert not world.alerts
+
+
+def test_a_worker_that_ends_at_its_start_is_not_blamed_on_what_the_one_before_heard(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    assert world.end_with("a")[recording("a").digest] == 1
+    for _ in range(3):
+        world.bus.publish(WorkerGone("worker3"))
+        world.bus.publish(WorkerBlamed(101, "worker3"))
+    assert world.ends[-1][recording("a").digest] == 1
 
 
 def test_what_is_condemned_stays_so(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from seacod.supervisor.bus import (
     RecordingAcquitted,
     RecordingsSuspected,
     WorkerBlamed,
+    WorkerGone,
 )
 from seacod.with_model import ModelTable
 
@@ -45,6 +46,7 @@ class Suspects:
         self._ends: dict[str, list[float]] = {}
         bus.subscribe(WorkerBlamed, self._on_blamed)
         bus.subscribe(RecordingAcquitted, self._on_acquitted)
+        bus.subscribe(WorkerGone, lambda event: table.clear(event.slot))
 
     def _on_blamed(self, event: WorkerBlamed) -> None:
         now = self._clock()
