@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+# A recording that was with the model at so many ends of workers by their own fault is refused.
+ENDS_ARE_POISON = 2
 _PAGE_BYTES = 4096
 _COUNT = struct.Struct("=I")
 _RECORD = struct.Struct("=32s92s")

@@ -26,11 +26,10 @@ from seacod.errors import Poisonous
 from seacod.system.digest import sha256_of
 from seacod.system.waiting import end_task
 from seacod.transcript import TranscriptWarning
+from seacod.with_model import ENDS_ARE_POISON
 
 # A recording whose header does not say how long it is: compressed speech at 32 kbit/s.
 _BYTES_A_SECOND_COMPRESSED = 4000
-# As `supervisor/watch/suspects.py` counts them.
-_ENDS_ARE_POISON = 2
 
 
 class SampleBudget:
@@ -171,7 +170,7 @@ class RecordingPipeline:
         request.digest = await loop.run_in_executor(self.threads, sha256_of, request.path)
         ends = self.suspects.get(request.digest, 0)
         request.is_suspect = ends > 0
-        if ends >= _ENDS_ARE_POISON:
+        if ends >= ENDS_ARE_POISON:
             raise Poisonous(
                 f"{request.name or 'the recording'} was with the model {ends} times when it broke "
                 "down, and is not tried again today; convert or cut it, or ask whoever runs this "

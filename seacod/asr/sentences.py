@@ -23,11 +23,13 @@ def sentences(
         start_seconds, end_seconds: where it lies, for the outer edges and where tokens have no
             times.
     """
-    parts = _split(written)
-    groups = _share(parts, tokens) if len(parts) > 1 else None
+    groups: list[list[Token]] | None
     if written == join([token.text for token in tokens]):
         groups = _by_pauses(tokens)
         parts = [join([token.text for token in group]) for group in groups]
+    else:
+        parts = _split(written)
+        groups = _share(parts, tokens) if len(parts) > 1 else None
     if not groups:
         yield Segment(start_seconds, end_seconds, written, mean_confidence(tokens), tuple(tokens))
         return

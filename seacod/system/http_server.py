@@ -59,7 +59,29 @@ _FULL = {
 }
 
 
-class BoundedHttp(H11Protocol):
+class _GivesUpOnReaders(asyncio.Protocol):
+    """Whoever takes nothing of what is sent for too long has gone."""
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    _write_timer: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(_WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_write_timer()
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+
+class BoundedHttp(_GivesUpOnReaders, H11Protocol):
     """One connection over HTTP.
 
     Args:
@@ -82,7 +104,6 @@ class BoundedHttp(H11Protocol):
         self._connections = connections
         self._place: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
         self._received = self._received_before = self._lines = 0
         # Answered past uvicorn, and about to be closed.
         self._is_over = False
@@ -115,17 +136,6 @@ class BoundedHttp(H11Protocol):
             self._place.leave()
             self._place = None
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._write_timer is None:
-            self._write_timer = self.loop.call_later(_WRITE_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
 
     # -- uvicorn's ----------------------------------------------------------------------------
 
@@ -243,12 +253,10 @@ class BoundedHttp(H11Protocol):
 
     def _stop_timers(self) -> None:
         self._stop_timer()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+        self._stop_write_timer()
 
 
-class BoundedWebSocket(WebSocketsSansIOProtocol):
+class BoundedWebSocket(_GivesUpOnReaders, WebSocketsSansIOProtocol):
     """One WebSocket, on the place of the connection it was.
 
     Args:
@@ -261,7 +269,6 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self.logger = _quiet
         self._place = place
         self._since_message = 0
-        self._write_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         # Empty fragments and pings: what never becomes a message, and costs memory all the same.
@@ -280,24 +287,10 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self.transport.get_write_buffer_size() > _UNREAD_BYTES:
             self.transport.abort()
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._write_timer is None:
-            self._write_timer = self.loop.call_later(_WRITE_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._stop_timer()
-
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._stop_write_timer()
         self._place.leave()
         super().connection_lost(exc)
-
-    def _stop_timer(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
 
 
 class BoundedServer(uvicorn.Server):

@@ -270,8 +270,7 @@ class WorkerApplication:
         self._drain.ask(timeout_seconds)
 
     def _is_busy(self) -> bool:
-        service = self._service
-        return service is not None and bool(service.load().in_flight or service.live.sessions)
+        return self._service is not None and not self._service.is_idle
 
     def _report(self, since_seconds: float) -> protocol.Beat:
         if self._service is None:

@@ -8,7 +8,6 @@ over leaks.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import time
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.limits import LimitSettings
 from seacod.errors import Busy
+from seacod.system import heap
 from seacod.web.middleware.errors import answer
 
 log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ class MemoryGuard:
             return True
         if self._clock() - self._trimmed_at >= _TRIM_SECONDS:
             self._trimmed_at = self._clock()
-            await asyncio.to_thread(_give_back)
+            await asyncio.to_thread(heap.give_back)
             self._read_at = -_FRESH_SECONDS
         return self._now() <= most
 
@@ -118,10 +118,3 @@ def anonymous_bytes() -> int | None:
     except (OSError, ValueError):
         pass
     return None
-
-
-def _give_back() -> None:
-    """glibc keeps what is freed; this returns it. Elsewhere there is nothing to do."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

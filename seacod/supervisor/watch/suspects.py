@@ -20,11 +20,10 @@ from seacod.supervisor.bus import (
     WorkerBlamed,
     WorkerGone,
 )
-from seacod.with_model import ModelTable
+from seacod.with_model import ENDS_ARE_POISON, ModelTable
 
 log = structlog.get_logger(__name__)
 
-ENDS_ARE_POISON = 2
 _REMEMBERED_SECONDS = 86_400.0
 # The message to the workers has to fit into a line of the control channel.
 _MOST = 200
