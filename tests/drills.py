@@ -147,7 +147,7 @@ class Drill:
             return None
 
         line: dict[str, Any] = wait_until(
-            found, f"{event} {facts}; log:\n{self.service.log_text()[-4000:]}"
+            found, lambda: f"{event} {facts}; log:\n{self.service.log_text()[-4000:]}"
         )
         assert self._detected_at is not None
         self.row.detected_seconds = self._detected_at - self._injected_at

@@ -41,16 +41,18 @@ def free_port() -> int:
 
 
 def wait_until(
-    condition: Callable[[], Any], what: str, patience_seconds: float = PATIENCE_SECONDS
+    condition: Callable[[], Any],
+    what: str | Callable[[], str],
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> Any:
-    """The condition's first true value."""
+    """The condition's first true value; `what` says what was waited for, with what is there then."""
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
         time.sleep(0.02)
-    raise AssertionError(f"never came true: {what}")
+    raise AssertionError(f"never came true: {what() if callable(what) else what}")
 
 
 class Service:
@@ -119,7 +121,10 @@ class Service:
             return None
 
     def wait_for_state(self, state: str) -> dict[str, Any]:
-        return wait_until(lambda: self.status_of(state), f"worker {state}; log:\n{self.log_text()}")
+        return wait_until(
+            lambda: self.status_of(state),
+            lambda: f"worker {state}; log:\n{self.log_text()[-4000:]}",
+        )
 
     def status_of(self, state: str, other_than: int | None = None) -> dict[str, Any] | None:
         """The status if the service is in this state, with another worker than that one."""
@@ -137,7 +142,7 @@ class Service:
                 nursery.get("state") == "ready" and nursery["pid"] != other_than and nursery["pid"]
             )
 
-        return int(wait_until(look, f"a nursery; log:\n{self.log_text()[-4000:]}"))
+        return int(wait_until(look, lambda: f"a nursery; log:\n{self.log_text()[-4000:]}"))
 
     def wait_for_exit(self) -> int:
         assert self.process is not None

@@ -80,7 +80,7 @@ def test_a_mail_arrives_whole(settings: dict[str, Any], mail_server: MailServer)
 def test_english(settings: dict[str, Any], mail_server: MailServer) -> None:
     send({**settings, "language": "en"}, message(kind="crash_loop"))
     (mail,) = mail_server.mails
-    assert mail["Subject"] == "[seacod@gpu-box] CRITICAL: the recognition process keeps ending"
+    assert mail["Subject"] == "[seacod@gpu-box] CRITICAL: the recognition process does not start"
     assert mail["X-Priority"] == "1"
 
 
@@ -88,7 +88,7 @@ def test_several_alerts_are_one_mail(settings: dict[str, Any], mail_server: Mail
     many = [message(n, key=f"GPU {n}", kind="gpu_memory") for n in range(1, 31)]
     send(settings, *many, message(31, kind="crash_loop"))
     (mail,) = mail_server.mails
-    assert "识别进程反复崩溃" in mail["Subject"]
+    assert "识别进程反复启动失败" in mail["Subject"]
     assert "31 条告警" in mail["Subject"]
     plain = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "另有 11 条告警" in plain

@@ -36,7 +36,18 @@ class Mortal(TranscriptionActor):
 def main() -> int:
     address, directory, output = sys.argv[1:4]
     return command.transcribe(
-        command.Archive([directory], output, "text", "", address, "builtin", None, False, 0),
+        command.Archive(
+            given=[directory],
+            output=output,
+            format="text",
+            hotwords="",
+            speakers="",
+            ray=address,
+            model="builtin",
+            config=None,
+            is_again=False,
+            metrics_port=0,
+        ),
         Mortal if PLAN else TranscriptionActor,
     )
 

@@ -57,7 +57,7 @@ def finished(service: Faulty, job: str) -> Job:
         told = look(service, job)
         return told if told and told.state == "done" else None
 
-    return wait_until(over, f"the end of the batch; log:\n{service.log_text()[-3000:]}")
+    return wait_until(over, lambda: f"the end of the batch; log:\n{service.log_text()[-3000:]}")
 
 
 def test_a_batch_outlives_its_workers_and_a_restart_of_the_service(service: Faulty) -> None:

@@ -175,6 +175,9 @@ async def _main(given: Inheritance) -> int:
         )
         table.write([WithModel(hashlib.sha256(running.encode()).hexdigest(), running)])
     print("sees", os.environ.get("CUDA_VISIBLE_DEVICES"), file=sys.stderr, flush=True)
+    # Of a forked process /proc shows the environment of whom it was forked from.
+    if "ACME_VISIBLE" in os.environ:
+        print(os.getpid(), "has", os.environ["ACME_VISIBLE"], file=sys.stderr, flush=True)
     leaked: list[bytes] = []
 
     async def beat() -> None:

@@ -17,7 +17,7 @@ def next_worker(service: StandIn, before: int) -> int:
     """The pid of another worker, once it serves."""
     status = wait_until(
         lambda: service.status_of("serving", other_than=before),
-        f"another worker; log:\n{service.log_text()[-4000:]}",
+        lambda: f"another worker; log:\n{service.log_text()[-4000:]}",
     )
     return int(status["worker"]["pid"])
 

@@ -20,7 +20,7 @@ def reload(service: StandIn) -> dict[str, Any]:
         told = (service.status() or {}).get("reload", {})
         return told.get("number", 0) > number and told["state"] != "running" and told
 
-    result: dict[str, Any] = wait_until(outcome, f"an outcome; log:\n{service.log_text()}")
+    result: dict[str, Any] = wait_until(outcome, lambda: f"an outcome; log:\n{service.log_text()}")
     return result
 
 

@@ -34,7 +34,7 @@ def all_serve(service: StandIn, count: int = 2) -> bool:
 
 def started(service: StandIn) -> StandIn:
     service.start()
-    wait_until(lambda: all_serve(service), f"two workers; log:\n{service.log_text()}")
+    wait_until(lambda: all_serve(service), lambda: f"two workers; log:\n{service.log_text()}")
     return service
 
 

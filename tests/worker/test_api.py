@@ -283,7 +283,7 @@ def test_the_log_has_one_line_a_request_with_its_id(client: httpx.Client, live: 
 
 def test_batch_sizes_are_measured_while_nobody_asks_for_anything(live: Service) -> None:
     kept = live.directory / "state" / "tuning.json"
-    wait_until(kept.exists, f"what was measured; log:\n{live.log_text()[-3000:]}")
+    wait_until(kept.exists, lambda: f"what was measured; log:\n{live.log_text()[-3000:]}")
     (found,) = json.loads(kept.read_text()).values()
     assert len(found["measured"]) >= 3
     assert found["speed"] > 0

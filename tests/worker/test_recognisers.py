@@ -36,10 +36,10 @@ class Parrot(Recogniser):
     hardware = "a perch"
 
     def __init__(self, models, cpu_threads):
-        self.name, self.device = models.name, "cpu"
+        self.name, self.device, self.precision = models.name, "cpu", "float32"
         self.said = (models.asr / "model.pt").read_text("utf-8")
 
-    def place(self, device):
+    def place(self, device, precision="auto"):
         self.device = device
 
     def recognise(self, pieces, hotwords=None):

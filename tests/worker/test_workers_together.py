@@ -26,7 +26,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         limits={"queue_length": 2, "concurrent_requests": 1},
     )
     one.start()
-    wait_until(lambda: serving(one) == 2, f"two workers; log:\n{one.log_text()[-4000:]}")
+    wait_until(lambda: serving(one) == 2, lambda: f"two workers; log:\n{one.log_text()[-4000:]}")
     yield one
     one.kill()
 

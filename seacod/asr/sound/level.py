@@ -145,8 +145,10 @@ class _Nothing:
         self._since, self._ended, self._recent = None, None, []
 
     def finish(self) -> None:
-        """Nothing more comes."""
-        if self._since is not None and self._before is not None and self._before > _LOUD:
+        """Nothing more comes. Many recordings end with a moment of nothing, cut or made so."""
+        if self._since is None or self._before is None or self._before <= _LOUD:
+            return
+        if (self._hops - self._since) * _HOP >= _NOTHING_SECONDS * SAMPLE_RATE:
             self._tell(self._since, self._hops)
 
     def _step(self, is_flat: bool, level: float) -> None:
