@@ -45,7 +45,7 @@ def wait_until(
     what: str | Callable[[], str],
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Any:
-    """The condition's first true value; `what` says what was waited for, with what is there then."""
+    """The condition's first true value; `what` names it, with what is there then."""
     deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         value = condition()
