@@ -21,8 +21,8 @@ from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Servic
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("live"))
     service.configure(
-        # In one test nginx stands in front of it.
-        server={"page": "on", "trusted_proxies": "127.0.0.1"},
+        # In one test nginx stands in front of it; in another the browser knows it by a name.
+        server={"page": "on", "trusted_proxies": "127.0.0.1", "allowed_hosts": "plain.example"},
         asr={"tune": "auto"},
         limits={
             "max_audio_seconds": MAX_AUDIO_SECONDS,

@@ -119,8 +119,8 @@ class Visit:
 Visitor = Callable[..., Visit]
 
 
-def watched(context: BrowserContext, url: str) -> Visit:
-    """A fresh page in `context` that is at the service's."""
+def watched(context: BrowserContext, url: str, login: tuple[str, str] | None = None) -> Visit:
+    """A fresh page in `context` that is at the service's; `login` is a name and its password."""
     seen = Visit(context.new_page())
 
     def watch(request: Request) -> None:
@@ -133,6 +133,11 @@ def watched(context: BrowserContext, url: str) -> Visit:
     seen.page.on("console", lambda m: seen.complaints.append(m.text) if m.type == "error" else None)
     seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     seen.page.goto(url)
+    if login is not None:
+        seen.page.fill("#name", login[0])
+        seen.page.fill("#password", login[1])
+        seen.complaints.clear()  # 401, of the page that asked.
+        seen.page.click("button")
     seen.page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
     return seen
 
@@ -148,6 +153,7 @@ def visit(browser: Browser, live: Service) -> Iterator[Visitor]:
         *,
         url: str = "",
         at: Browser | None = None,
+        login: tuple[str, str] | None = None,
         **options: Any,
     ) -> Visit:
         context = (at or browser).new_context(
@@ -158,7 +164,7 @@ def visit(browser: Browser, live: Service) -> Iterator[Visitor]:
         )
         contexts.append(context)
         context.set_default_timeout(60_000)
-        return watched(context, url or live.url)
+        return watched(context, url or live.url, login)
 
     yield open_page
     for context in contexts:

@@ -122,8 +122,7 @@ def test_a_login_covers_page_and_api_and_microphone(visit, tmp_path: Path) -> No
     try:
         for path in ("/", "/system", "/openapi.json", "/theme.css"):
             assert service.get(path)[0] == 401
-        login = {"username": "anna", "password": PASSWORD}
-        seen = visit(url=service.url, http_credentials=login)
+        seen = visit(url=service.url, login=("anna", PASSWORD))
         seen.choose(sounds.SPEECH)
         seen.recognise()
         assert seen.wait_for_text() == sounds.SPEECH_TEXT

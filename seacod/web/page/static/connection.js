@@ -12,7 +12,9 @@ let isLoggedOut = false;
 let timer = null;
 let hiding = null;
 
+// A connection broke. That is told at once: the next worker often answers before the next look.
 export function noticeLoss() {
+  show(false);
   look();
 }
 

@@ -1,6 +1,7 @@
 // The live tab: the microphone as 16-bit sound over a WebSocket, text as it is heard. Sound is kept
 // until the service has written its text down, so that nothing is lost when a worker is replaced:
 // the next one is told it again.
+import { noticeLoss } from "./connection.js";
 import { at } from "./dom.js";
 import { clock, put } from "./language.js";
 import { Problem } from "./problem.js";
@@ -131,6 +132,7 @@ class Session {
   async closed(socket) {
     if (this.isOver || socket !== this.socket) return;
     socket.isReady = false;
+    noticeLoss();
     result.show("");
     this.tell();
     await untilReady();
