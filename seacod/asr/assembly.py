@@ -58,14 +58,17 @@ class SentenceWriter:
         """Read the grammars; raises the `SeacodError` that says why they are unavailable."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._itn.load)
 
-    async def write(self, recognised: Recognised, start: float, end: float) -> list[Segment]:
+    async def write(
+        self, recognised: Recognised, start: float, end: float, *, wants_digits: bool = True
+    ) -> list[Segment]:
         """The sentences of a piece that lies from `start` to `end`, in seconds."""
+        itn = self._itn if wants_digits else None
         if not (self._itn.is_on or self.engine.has_punctuation):
-            return self._sentences(recognised, recognised.text, start, end)
+            return self._sentences(recognised, recognised.text, start, end, itn)
 
         def punctuated() -> list[Segment]:
             text = self.engine.punctuate(recognised.text)
-            return self._sentences(recognised, text, start, end)
+            return self._sentences(recognised, text, start, end, itn)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, punctuated)
 
@@ -73,7 +76,12 @@ class SentenceWriter:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _sentences(
-        self, recognised: Recognised, text: str, start: float, end: float
+        self,
+        recognised: Recognised,
+        text: str,
+        start: float,
+        end: float,
+        itn: InverseTextNormaliser | None,
     ) -> list[Segment]:
         tokens = [
             # A model's last word may end a little after its sound.
@@ -86,7 +94,7 @@ class SentenceWriter:
             for t in recognised.tokens
         ]
         return [
-            replace(sentence, text=self._itn.write(sentence.text))
+            replace(sentence, text=itn.write(sentence.text)) if itn is not None else sentence
             for sentence in sentences(text, tokens, start, end)
         ]
 
@@ -138,7 +146,9 @@ class Assembly:
             self.unheard.append((start, end))
             return []
         self._plain.append(recognised.text)
-        fresh = await self._writer.write(recognised, start, end)
+        fresh = await self._writer.write(
+            recognised, start, end, wants_digits=self._request.wants_digits
+        )
         self._segments += ((piece.lane, segment) for segment in fresh)
         return fresh
 

@@ -76,11 +76,13 @@ class RecognitionRequest:
         client: who asks; clients take turns.
         hotwords: cleaned.
         is_bulk: part of a job, which comes after all others.
+        wants_digits: numbers are to be written in digits, where the server does that at all.
     """
 
     client: str
     hotwords: Hotwords
     is_bulk: bool = False
+    wants_digits: bool = True
     # Written by the scheduler: when the model began with it (monotonic), and whether anybody
     # still waits for it.
     started_at: float | None = field(init=False, default=None)

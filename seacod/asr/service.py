@@ -230,6 +230,7 @@ class TranscriptionService:
         is_bulk: bool = False,
         choice: SoundChoice = EVERYTHING,
         speakers: SpeakerRange | None = None,
+        wants_digits: bool = True,
         on_progress: OnProgress = ignore,
         on_segments: OnSegments = ignore,
     ) -> Transcript:
@@ -245,6 +246,7 @@ class TranscriptionService:
                 after all that have both.
             choice: what of the recording is to be heard.
             speakers: how many are to be told apart; None for not at all.
+            wants_digits: numbers are to be written in digits, where the server does that at all.
             on_progress: called on the event loop as things move.
             on_segments: called there with sentences as they are recognised, in order.
 
@@ -259,6 +261,7 @@ class TranscriptionService:
                     client,
                     await self._hotwords.of(words, client),
                     is_bulk,
+                    wants_digits,
                     path=upload_path,
                     limits=self.limits,
                     name=name,

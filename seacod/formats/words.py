@@ -2,7 +2,7 @@
 
 The text may differ from the tokens in punctuation, and in numbers that are written as figures. A
 word here is a run of letters or figures, or one Chinese character, with the marks that belong to
-it. Arithmetic on `Segment` only; called by `cues.py`.
+it. Arithmetic on `Segment` only; called by `cues.py`, and where letters need times.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def is_wide(character: str) -> bool:
 def words_of(segment: Segment) -> list[Word]:
     """The words of a sentence in order; their times never go back and lie within the sentence."""
     text = one_line(segment.text)
-    times = _letter_times(text, segment)
+    times = letter_times(text, segment)
     words: list[Word] = []
     last, letter = segment.start_seconds, 0
     for piece, is_after_blank in _pieces(text):
-        count = len(_letters(piece))
+        count = len(letters_of(piece))
         spans = times[letter : letter + count]
         letter += count
         start = max(last, spans[0][0]) if spans else last
@@ -96,10 +96,15 @@ def _has_letter_ahead(text: str, place: int) -> bool:
     return any(c.isalnum() for c in text[place:].split(" ", 1)[0])
 
 
-def _letter_times(text: str, segment: Segment) -> list[tuple[float, float]]:
-    """Start and end of each letter of the text."""
+def letter_times(text: str, segment: Segment) -> list[tuple[float, float]]:
+    """Start and end of each letter of a text, in seconds.
+
+    Args:
+        text: of the sentence, as it is written.
+        segment: the sentence, whose tokens have times.
+    """
     first, last = segment.start_seconds, max(segment.start_seconds, segment.end_seconds)
-    letters = _letters(text)
+    letters = letters_of(text)
     said, times = _said(segment.tokens, first, last)
     if letters == said:
         return times
@@ -123,7 +128,7 @@ def _said(
     """The letters of the tokens, and the time of each."""
     letters, times = "", list[tuple[float, float]]()
     for token in tokens:
-        own = _letters(token.text)
+        own = letters_of(token.text)
         start = min(max(first, token.start_seconds), last)
         letters += own
         times += _shared(len(own), start, min(max(start, token.end_seconds), last))
@@ -135,6 +140,7 @@ def _shared(count: int, start: float, end: float) -> list[tuple[float, float]]:
     return [(start + n * step, start + (n + 1) * step) for n in range(count)]
 
 
-def _letters(text: str) -> str:
+def letters_of(text: str) -> str:
+    """What of a text is said: its letters and figures, in small letters."""
     # One for one: some letters become two in lower case.
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text if c.isalnum())

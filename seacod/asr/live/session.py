@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 # A partial text is made of at least so much speech, and so long after the one before; the second
 # also grows with what one costs, so that they take a quarter of the model's time at most.
 _PARTIAL_SECONDS = 0.6
-_PARTIAL_EVERY_SECONDS = 0.6
+PARTIAL_EVERY_SECONDS = 0.6
 _PARTIAL_SHARE = 4.0
 # So much finished speech may wait for the model; more, and no sound is taken until it is through.
 _WAITING_SECONDS = 60.0
@@ -52,10 +52,12 @@ class PartialText:
 @dataclass(frozen=True, slots=True)
 class FinalSentences:
     """Written down for good: these sentences, and with them all sound before `until_seconds` (from
-    the beginning of the sound that was given)."""
+    the beginning of the sound that was given). `plain` is what the model wrote, as partial texts
+    are: no punctuation, no digits."""
 
     segments: list[Segment]
     until_seconds: float
+    plain: str = ""
 
 
 LiveEvent = PartialText | FinalSentences | SeacodError
@@ -74,6 +76,7 @@ class LiveSession:
         is_idle: whether no other request waits for the model.
         offset_seconds: where in the recording this session begins.
         track: hears who speaks, for the transcript; None where nobody asks.
+        partial_every_seconds: a first text of what is being said is wanted so often.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class LiveSession:
         is_idle: Callable[[], bool],
         offset_seconds: float,
         track: SpeakerTrack | None = None,
+        partial_every_seconds: float = PARTIAL_EVERY_SECONDS,
     ) -> None:
         self._request = request
         self._request.decoded_seconds = offset_seconds
@@ -96,6 +100,7 @@ class LiveSession:
         self._thread = thread
         self._is_idle = is_idle
         self._track = track
+        self._partial_every_seconds = partial_every_seconds
         self._offset = round(offset_seconds * SAMPLE_RATE)
         # To the client, in order; None is the end.
         self.events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
@@ -209,7 +214,7 @@ class LiveSession:
             await self._track.heard()
         segments = await self._assembly.add(self._placed(piece), recognised)
         self._settled = piece.end
-        return FinalSentences(segments, piece.end / SAMPLE_RATE)
+        return FinalSentences(segments, piece.end / SAMPLE_RATE, recognised.recognised.text)
 
     def _placed(self, piece: Piece) -> Piece:
         """Where it lies in the whole recording."""
@@ -245,7 +250,7 @@ class LiveSession:
         finally:
             self._scheduler.give_up(request)
             took = time.monotonic() - began
-            self._next_partial_at = began + max(_PARTIAL_EVERY_SECONDS, _PARTIAL_SHARE * took)
+            self._next_partial_at = began + max(self._partial_every_seconds, _PARTIAL_SHARE * took)
             self._partial = None
 
     def _stop_partial(self) -> None:

@@ -16,7 +16,7 @@ from seacod.asr.decoder.voice import Voice
 from seacod.asr.hotword_lists import HotwordLists
 from seacod.asr.live.caged_voice import CagedNetwork
 from seacod.asr.live.microphone import Microphone
-from seacod.asr.live.session import LiveSession
+from seacod.asr.live.session import PARTIAL_EVERY_SECONDS, LiveSession
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.asr.speakers.speakers import Speakers
@@ -74,6 +74,9 @@ class LiveSessions:
         before: Sequence[Segment] = (),
         offset_seconds: float = 0.0,
         speakers: SpeakerRange | None = None,
+        route: str = ROUTE,
+        wants_digits: bool = True,
+        partial_every_seconds: float = PARTIAL_EVERY_SECONDS,
     ) -> AsyncGenerator[LiveSession]:
         """A session for the time of the block.
 
@@ -84,6 +87,9 @@ class LiveSessions:
             before: sentences of earlier sessions of the same recording.
             offset_seconds: where in that recording this session begins.
             speakers: how many are to be told apart in the transcript; None for not at all.
+            route: where the session came from, for the metrics.
+            wants_digits: numbers are to be written in digits, where the server does that at all.
+            partial_every_seconds: a first text of what is being said is wanted so often.
 
         Raises:
             NoSpeakerModel: there is no model for that.
@@ -91,12 +97,14 @@ class LiveSessions:
             BadRequest: no microphone has that rate.
         """
         began = time.monotonic()
-        self._counters.request(ROUTE)
+        self._counters.request(route)
         try:
             self._check_room()
             track = self._speakers.begin(speakers) if speakers is not None else None
             microphone = Microphone(rate, self._max_piece_seconds)
-            request = RecognitionRequest(client, await self._hotwords.of(words, client))
+            request = RecognitionRequest(
+                client, await self._hotwords.of(words, client), wants_digits=wants_digits
+            )
             self._count(+1)
             try:
                 microphone.voice = await self._voice()
@@ -109,18 +117,19 @@ class LiveSessions:
                     is_idle=lambda: not self._admission.waiting,
                     offset_seconds=offset_seconds,
                     track=track,
+                    partial_every_seconds=partial_every_seconds,
                 ) as session:
                     yield session
             finally:
                 self._count(-1)
         except BaseException as error:
-            self._counters.failure(ROUTE, error, time.monotonic() - began)
+            self._counters.failure(route, error, time.monotonic() - began)
             raise
         if session.transcript is not None:
             # What the sessions before it heard, they have counted.
             heard = max(0.0, session.transcript.duration_seconds - offset_seconds)
             own = replace(session.transcript, duration_seconds=heard)
-            self._counters.success(ROUTE, own, own.processing_seconds)
+            self._counters.success(route, own, own.processing_seconds)
 
     def limit(self, limits: LimitSettings) -> None:
         """New limits, for sessions from now on."""
