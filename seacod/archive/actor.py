@@ -108,7 +108,7 @@ class TranscriptionActor:
                 return {"sha256": sha256, "error": error.message}
             return {
                 "sha256": sha256,
-                "text": self._format.write(transcript),
+                "text": await asyncio.to_thread(self._format.write, transcript),
                 "audio_seconds": transcript.duration_seconds,
             }
         finally:

@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from seacod.formats.base import one_line
 from seacod.transcript import Segment, Token
@@ -19,6 +18,9 @@ from seacod.transcript import Segment, Token
 _OPENING = frozenset("“‘（《〈「『【〔([{¿¡")
 # In a number, a word with a hyphen, an address: no place to cut.
 _INNER = re.compile(r"(?<=[^\W_])[.,:'’_/@&-](?=[^\W_])")
+# Comparing what was said with what is written takes a bit for each pair of letters (12 MB): a piece
+# of speech has some hundreds.
+_MOST_LETTERS_COMPARED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def _begins(before: str, character: str, place: int, inner: set[int]) -> bool:
 
 def _has_letter_ahead(text: str, place: int) -> bool:
     """Whether a letter follows before the next blank."""
-    return any(c.isalnum() for c in text[place:].split(" ", 1)[0])
+    blank = text.find(" ", place)
+    end = len(text) if blank < 0 else blank
+    return any(text[at].isalnum() for at in range(place, end))
 
 
 def letter_times(text: str, segment: Segment) -> list[tuple[float, float]]:
@@ -108,10 +112,14 @@ def letter_times(text: str, segment: Segment) -> list[tuple[float, float]]:
     said, times = _said(segment.tokens, first, last)
     if letters == said:
         return times
+    if max(len(said), len(letters)) > _MOST_LETTERS_COMPARED:
+        return _shared(len(letters), first, last)
+    # Here, since it takes a moment: commands offer formats that they do not write.
+    from rapidfuzz.distance import Indel
+
     found: list[tuple[float, float]] = []
     end_before, at = first, 0
-    matched = SequenceMatcher(None, said, letters, autojunk=False).get_matching_blocks()
-    for block in matched:
+    for block in Indel.opcodes(said, letters).as_matching_blocks():
         # Letters that were not said this way share the time between those that were.
         is_end = block.size == 0
         until = last if is_end and not times else times[-1][1] if is_end else times[block.a][0]

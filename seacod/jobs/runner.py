@@ -244,8 +244,12 @@ class Jobs:
                 told = (error.code, error.message, error.chinese)
                 await self._finish(file, FileState.FAILED, error=told)
                 return
-            body = {"name": file.name, **full_json.body(transcript)}
-            await self._insist("result_not_kept", file, lambda: self.store.blobs.keep(file, body))
+
+            def keep() -> None:
+                body = {"name": file.name, **full_json.body(transcript)}
+                self.store.blobs.keep(file, body)
+
+            await self._insist("result_not_kept", file, keep)
             await self._finish(file, FileState.DONE, audio_seconds=transcript.duration_seconds)
         except asyncio.CancelledError:
             # Canceled by its owner, or the worker drains; only the second is put back.

@@ -45,6 +45,7 @@ from seacod.web.fields import wanted_speakers
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
+from seacod.web.rendering import rendered
 
 log = structlog.get_logger(__name__)
 
@@ -163,10 +164,14 @@ class _Connection:
                 await telling
             finally:
                 await end_task(telling)
-            body = full_json.body(transcript)
-            body["also"] = {one.name: one.write(transcript) for one in also}
             ended = {"request_id": self._request_id, "limit_reached": is_limit}
-            await _tell(self._socket, {"type": "done", **body, **ended})
+
+            def done() -> str:
+                body = full_json.body(transcript)
+                body["also"] = {one.name: one.write(transcript) for one in also}
+                return _message({"type": "done", **body, **ended})
+
+            await _send(self._socket, await rendered(transcript, done))
 
     async def _start(self) -> Start:
         message = await self._receive(_START_SECONDS)
@@ -278,9 +283,17 @@ async def _close(socket: WebSocket, code: int) -> None:
         await socket.close(code)
 
 
+def _message(body: dict[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False)
+
+
 async def _tell(socket: WebSocket, message: dict[str, Any]) -> None:
+    await _send(socket, _message(message))
+
+
+async def _send(socket: WebSocket, text: str) -> None:
     try:
-        await socket.send_text(json.dumps(message, ensure_ascii=False))
+        await socket.send_text(text)
     except (WebSocketDisconnect, RuntimeError):
         # The second: it was closed a moment ago.
         raise ClientGone("the client went away", "客户端已断开连接") from None

@@ -20,6 +20,7 @@ from seacod.paths import Paths
 from seacod.transcript import Transcript
 from seacod.web.disconnect import unless_gone
 from seacod.web.middleware.access import client_of
+from seacod.web.rendering import rendered
 from seacod.web.routes import streaming
 from seacod.web.routes.streaming import Event, Failed
 from seacod.web.uploads import Upload, received
@@ -33,6 +34,7 @@ class Wanted:
         hotwords: as they were typed.
         whole: the answer to somebody who waits for all of it.
         write_event: an event on the wire, for somebody who reads along; None for the whole answer.
+            Transcripts are written by either on a thread.
         choice: which track, and what of its channels.
         speakers: how many are to be told apart; None for not at all.
         shows_queue: whether the stream begins while the recording waits for its turn.
@@ -83,7 +85,8 @@ async def answer(
             speakers=wanted.speakers,
         )
         if wanted.write_event is None:
-            return wanted.whole(await unless_gone(request, work()))
+            transcript = await unless_gone(request, work())
+            return await rendered(transcript, partial(wanted.whole, transcript))
         # From here on the stream owns the upload.
         owned = stack.pop_all()
         events = streaming.events(request, work, shows_queue=wanted.shows_queue)

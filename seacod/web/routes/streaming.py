@@ -12,6 +12,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from fastapi import Request
@@ -22,6 +23,7 @@ from seacod.errors import ClientGone, SeacodError
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment, Transcript
 from seacod.web.disconnect import disconnected
+from seacod.web.rendering import rendered
 
 # Proxies close a connection on which nothing comes.
 _KEEP_ALIVE_SECONDS = 15.0
@@ -120,7 +122,12 @@ async def answer(
         try:
             event = first
             while True:
-                yield ": still here\n\n" if event is None else write(event)
+                if event is None:
+                    yield ": still here\n\n"
+                elif isinstance(event, Transcript):
+                    yield await rendered(event, partial(write, event))
+                else:
+                    yield write(event)
                 try:
                     event = await anext(source)
                 except (StopAsyncIteration, ClientGone):
