@@ -1,7 +1,7 @@
 """Every metric: name, type, labels, help. Nobody else makes one; docs/metrics.md lists these.
 
-`worker.py` has what the worker counts, `supervisor.py` what the supervisor knows, `files.py` how
-the first reaches the second. The supervisor never imports the first.
+`worker.py` has what the worker counts, `supervisor.py` what the supervisor knows; `files.py` is how
+the first reaches the second, `reading.py` how that reads it.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from seacod.metrics.files import directory
+from seacod.metrics.reading import WorkerFigures
 
 if TYPE_CHECKING:
     from seacod.accelerators.base import Gpu
@@ -196,9 +197,7 @@ class SupervisorMetrics:
         self._delivered: dict[tuple[str, str], int] = {}
         self.build = gauge("seacod_build_info", "Always 1; the version is in the label", "version")
         self._directory.mkdir(parents=True, exist_ok=True)
-        multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
-            self.registry, path=str(self._directory)
-        )
+        self.registry.register(WorkerFigures(self._directory))
 
     def set_gpus(self, gpus: list[Gpu], own_pids: frozenset[int] = frozenset()) -> None:
         """Set the present figures of every GPU; an empty list when they are unknown.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from seacod import errors
+
 if TYPE_CHECKING:
     from seacod.transcript import Transcript
 
@@ -20,6 +22,18 @@ _FILL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 # How long the audio was: label, and the length in seconds up to which it holds.
 LENGTHS = (("under_10s", 10.0), ("10s_to_1m", 60.0), ("1m_to_5m", 300.0), ("5m_to_30m", 1800.0),
            ("over_30m", float("inf")))  # fmt: skip
+# Where requests come in. A route has to stand here, too, so that it is there from the start.
+ROUTES = ("/transcribe", "/batch_transcribe", "/live", "/v1/audio/transcriptions")
+# Why a request got no text: the code of any error that has a status of its own.
+REASONS = tuple(
+    sorted(
+        known.code
+        for known in vars(errors).values()
+        if isinstance(known, type)
+        and issubclass(known, errors.SeacodError)
+        and "http_status" in vars(known)
+    )
+)
 HOTWORD_STATUSES = ("matched", "not_heard", "unknown_characters", "ignored")
 LOGIN_RESULTS = ("right", "wrong", "too_many", "busy")
 STAGES = ("queue", "decode", "vad", "inference", "other")
@@ -133,6 +147,11 @@ class WorkerMetrics:
             ["result"],
         )  # fmt: skip
         # What may come is there from the start: a rate of nothing is 0, not a gap.
+        for route in ROUTES:
+            for by_route in (self.requests, self.succeeded, self.processing_seconds):
+                by_route.labels(route)
+            for reason in REASONS:
+                self.failed.labels(route, reason)
         for stage in STAGES:
             self.stages.labels(stage)
         for name, _ in LENGTHS:

@@ -33,7 +33,9 @@ INTERVAL = "1s"
 class Prometheus:
     """One that scrapes `service`, with the shipped rules and no waiting (`for`)."""
 
-    def __init__(self, directory: Path, service: Service, archive_port: int = 1) -> None:
+    def __init__(
+        self, directory: Path, service: Service, archive_port: int = 1, interval: str = INTERVAL
+    ) -> None:
         directory.mkdir()
         self.port, self.alertmanager_port = free_port(), free_port()
         rules = yaml.safe_load((ROOT / "etc/prometheus/rules.yml").read_text("utf-8"))
@@ -42,7 +44,7 @@ class Prometheus:
                 rule.pop("for", None)
         (directory / "rules.yml").write_text(yaml.safe_dump(rules))
         config = yaml.safe_load((ROOT / "etc/prometheus/prometheus.yml").read_text("utf-8"))
-        config["global"] = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
+        config["global"] = {"scrape_interval": interval, "evaluation_interval": interval}
         config["scrape_configs"][0]["scrape_timeout"] = INTERVAL
         nodes = yaml.safe_load((ROOT / "etc/prometheus/seacod-nodes.yml").read_text("utf-8"))
         nodes[0]["targets"] = [f"127.0.0.1:{service.metrics_port}"]
@@ -198,6 +200,16 @@ def prometheus(
     one.stop()
     page.shutdown()
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def usual_prometheus(
+    tmp_path_factory: pytest.TempPathFactory, shown: Service
+) -> Iterator[Prometheus]:
+    """One that looks as often as the shipped configuration says."""
+    one = Prometheus(tmp_path_factory.mktemp("usual") / "prometheus", shown, interval="5s")
+    yield one
+    one.stop()
 
 
 def _is_up(one: Prometheus) -> bool:

@@ -47,10 +47,8 @@ def worked(shown: Service, prometheus) -> dict[str, int]:
 
     speech = f"file=@{sounds.SPEECH}"
     hotword = f"file=@{sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS['file']}"
-    # One of each before: a series that begins with its first event shows no increase of it.
     send(speech)
     send("file=@/etc/hostname")
-    time.sleep(3)
     for _ in range(GOOD):
         send(hotword, f"hotwords={WITH_HOTWORDS['hotwords']}")
     for _ in range(3):

@@ -31,7 +31,7 @@ ALLOWED = {
     "logs": "config system",
     "formats": "errors system transcript",
     # Shared by both sides, or by neither.
-    "metrics": "accelerators transcript",
+    "metrics": "accelerators errors transcript",
     "client": "config errors formats paths system transcript",
     # The supervisor's side.
     "alerts": "config errors paths protocol system",

@@ -1,14 +1,17 @@
-"""The worker's counters outlive it; its gauges do not."""
+"""The worker's counters outlive it and are there before it; its gauges are not."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from prometheus_client import generate_latest
 
+import seacod
 from seacod.metrics import SupervisorMetrics, directory
+from seacod.metrics.worker import REASONS, ROUTES
 
 WORKER = """
 import os, pathlib, sys
@@ -17,6 +20,8 @@ metrics.use_directory(pathlib.Path(sys.argv[1]), "worker0")
 from seacod.metrics.worker import WorkerMetrics
 m = WorkerMetrics()
 m.requests.labels("/transcribe").inc()
+m.failed.labels("/live", "bad_audio").inc()
+m.failed.labels("/live", "not_known_before").inc()
 m.in_flight.inc()
 os.kill(os.getpid(), 9)
 """
@@ -36,6 +41,38 @@ def test_counters_survive_a_killed_worker_and_its_gauges_go(tmp_path: Path) -> N
     text = generate_latest(metrics.registry).decode()
     assert 'asr_requests_total{route="/transcribe"} 2.0' in text
     assert "asr_requests_in_flight" not in text
+
+
+def test_every_failure_of_every_route_is_there_before_a_worker_is(tmp_path: Path) -> None:
+    text = generate_latest(SupervisorMetrics(tmp_path).registry).decode()
+    for route in ROUTES:
+        for reason in REASONS:
+            assert f'asr_requests_failed_total{{reason="{reason}",route="{route}"}} 0.0\n' in text
+        for name in ("asr_requests_total", "asr_requests_success_total",
+                     "asr_requests_success", "asr_requests_failed"):  # fmt: skip
+            assert f'\n{name}{{route="{route}"}} 0.0\n' in text
+    assert {"queue_full", "bad_audio", "canceled", "internal"} <= set(REASONS)
+
+
+def test_what_a_worker_counted_takes_the_place_of_nothing(tmp_path: Path) -> None:
+    metrics = SupervisorMetrics(tmp_path)
+    _run_a_worker(tmp_path)
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    assert len(lines) == len(set(lines))
+    assert 'asr_requests_failed_total{reason="bad_audio",route="/live"} 1.0' in lines
+    assert 'asr_requests_failed_total{reason="bad_audio",route="/transcribe"} 0.0' in lines
+    assert 'asr_requests_failed{route="/live"} 2.0' in lines
+    assert 'asr_requests_failed{route="/transcribe"} 0.0' in lines
+
+
+def test_every_route_for_recordings_is_counted_from_the_start() -> None:
+    """A file that says where it is counted, `ROUTE = "..."`, says it to the metrics, too."""
+    found = {
+        route
+        for file in Path(seacod.__file__).parent.rglob("*.py")
+        for route in re.findall(r'^ROUTE = "(.*)"$', file.read_text(), re.MULTILINE)
+    }
+    assert found == set(ROUTES)
 
 
 def test_a_file_cut_off_at_birth_does_not_stop_the_page(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from seacod.archive.progress import ArchiveMetrics, ArchiveProgress
 from seacod.archive.progress import registry as bulk_registry
 from seacod.metrics import SupervisorMetrics
-from seacod.metrics import supervisor as supervisor_metrics
 from seacod.metrics.worker import WorkerMetrics
 
 _HEAD = """# Metrics
@@ -80,7 +79,6 @@ def series_names() -> set[str]:
 
 
 def _of(registry: CollectorRegistry) -> Iterator[Metric]:
-    labels_of = {name: label for name, _, label, _ in supervisor_metrics.PRESENT}
     collectors: list[Any] = list(registry._collector_to_names)
     for collector in collectors:
         if isinstance(collector, ArchiveMetrics):
@@ -90,9 +88,7 @@ def _of(registry: CollectorRegistry) -> Iterator[Metric]:
                 yield Metric(name, family.type, tuple(found), family.documentation)
             continue
         for family in collector.describe() if hasattr(collector, "describe") else []:
-            labels = getattr(collector, "_labelnames", None)
-            if labels is None:
-                label = labels_of.get(family.name)
-                labels = (label,) if label else ()
+            labels = getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", ())
             name = family.name + ("_total" if family.type == "counter" else "")
-            yield Metric(name, family.type, tuple(labels), family.documentation)
+            kind = "untyped" if family.type == "unknown" else family.type
+            yield Metric(name, kind, tuple(labels), family.documentation)
