@@ -141,7 +141,7 @@ class Supervisor:
 
     async def _live(self) -> None:
         await self.workers.run(self._heartbeats)
-        self._nurseries.close()
+        await self._nurseries.close()
         self._signals.end()
 
     async def _watch(self) -> None:

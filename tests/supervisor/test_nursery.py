@@ -184,9 +184,14 @@ def test_nothing_is_left_when_the_service_ends(service: StandIn) -> None:
         service.start()
         service.nursery()
         left = service.descendants()
+        assert len(left) >= 2
         service.signal(number)
         service.wait_for_exit()
+        if number == signal.SIGTERM:
+            # It waits for what it has started: gone and reaped, whoever is process 1.
+            assert not any(p.is_running() for p in left)
         wait_until(lambda left=left: not any(p.is_running() for p in left), "an empty house")
+    assert not service.events("processes_left")
 
 
 def test_what_lost_its_parent_is_reaped(service: StandIn) -> None:

@@ -112,6 +112,27 @@ def test_the_socket_of_systemd_is_used(service: StandIn) -> None:
             pass
 
 
+def test_a_systemd_that_reads_nothing_stops_nobody(service: StandIn, notify: NotifySocket) -> None:
+    service.environment["NOTIFY_SOCKET"] = str(notify.path)
+    service.start()
+    # More than its socket holds: each reload tells several things.
+    for number in range(1, 9):
+        service.configure(limits={"queue_length": number})
+        reloads = len(service.events("configuration_reloaded"))
+        service.signal(signal.SIGHUP)
+        wait_until(
+            lambda then=reloads: len(service.events("configuration_reloaded")) > then, "a reload"
+        )
+    assert service.get()[0] == 200
+    # What it is to know it hears, in the order it was.
+    told = wait_until(
+        lambda: (lines := notify.read()).count("RELOADING=1") == 8 and lines, "all reloads"
+    )
+    kept = [line for line in told if line in {"READY=1", "RELOADING=1"}]
+    assert kept == ["READY=1", *(["RELOADING=1", "READY=1"] * 8)][: len(kept)]
+    assert service.stop() == 0
+
+
 def test_a_reload_is_told_from_beginning_to_end(service: StandIn, notify: NotifySocket) -> None:
     service.environment["NOTIFY_SOCKET"] = str(notify.path)
     service.start()

@@ -1,6 +1,8 @@
 """What the supervisor tells systemd (sd_notify(3)); without systemd it tells nobody.
 
-A facade over sdnotify: the rest of the supervisor never asks whether systemd is there.
+A facade over sdnotify: the rest of the supervisor never asks whether systemd is there. And never
+waits for it: while systemd reads nothing (it executes itself anew, its machine swaps), what it is
+to hear waits here.
 """
 
 from __future__ import annotations
@@ -9,6 +11,13 @@ import os
 import time
 
 import sdnotify
+
+# So few messages fit into systemd's socket that it may well be full (net.unix.max_dgram_qlen: 10).
+_MOST_WAITING = 64
+# What the last words before an exit wait for a systemd that reads nothing.
+_LAST_WORDS_SECONDS = 1.0
+# Of these only the newest counts.
+_REPLACED = ("WATCHDOG=", "STATUS=", "EXTEND_TIMEOUT_USEC=")
 
 
 class Notifier:
@@ -19,7 +28,8 @@ class Notifier:
     """
 
     def __init__(self, *, keep: bool = False) -> None:
-        self._systemd = sdnotify.SystemdNotifier() if os.environ.get("NOTIFY_SOCKET") else None
+        self._systemd = _connected()
+        self._waiting: list[str] = []
         self._status = ""
         # When systemd was last told that we live; None without a watchdog.
         self.watchdog_at: float | None = None
@@ -79,11 +89,41 @@ class Notifier:
         lines = [f"STATUS={text.splitlines()[0] if text else ''}", f"EXIT_STATUS={exit_code}"]
         if error_number is not None:
             lines.append(f"ERRNO={error_number}")
+        if self._systemd is not None:
+            self._systemd.socket.settimeout(_LAST_WORDS_SECONDS)
         self._send("\n".join(lines))
 
     def _send(self, state: str) -> None:
-        if self._systemd is not None:
-            self._systemd.notify(state)
+        if self._systemd is None:
+            return
+        kind = state.partition("=")[0] + "="
+        if kind in _REPLACED and "\n" not in state:
+            self._waiting = [one for one in self._waiting if not one.startswith(kind)]
+        self._waiting = [*self._waiting, state][-_MOST_WAITING:]
+        while self._waiting:
+            try:
+                # sdnotify writes Latin-1, systemd reads UTF-8.
+                self._systemd.notify(self._waiting[0].encode("utf-8").decode("latin-1"))
+            except (BlockingIOError, TimeoutError):
+                return
+            except OSError:
+                # Nobody is there: nobody misses it.
+                self._waiting.clear()
+                return
+            del self._waiting[0]
+
+
+def _connected() -> sdnotify.SystemdNotifier | None:
+    """None where there is no systemd, or none that we reach."""
+    if not os.environ.get("NOTIFY_SOCKET"):
+        return None
+    try:
+        # So it raises what it would pass over in silence.
+        systemd = sdnotify.SystemdNotifier(debug=True)
+    except OSError:
+        return None
+    systemd.socket.setblocking(False)
+    return systemd
 
 
 def _watchdog_seconds() -> float | None:

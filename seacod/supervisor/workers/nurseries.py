@@ -34,6 +34,8 @@ _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
 # One that could fork for so long begins that anew.
 _STABLE_SECONDS = 60.0
+# How long whatever was started is given to be gone, at the very end.
+_LAST_LOOKS, _LAST_LOOK_SECONDS = 500, 0.01
 
 
 class Nurseries:
@@ -88,11 +90,17 @@ class Nurseries:
                 else:
                     nursery.check()
 
-    def close(self) -> None:
-        """End them all at once: the service itself ends."""
+    async def close(self) -> None:
+        """End them all at once, and be there until nothing that anybody here had started is left:
+        the service itself ends."""
         self._is_closed = True
         for nursery in self._nurseries:
             nursery.kill()
+        for _ in range(_LAST_LOOKS):
+            if not reap_orphans(self.pids):
+                return
+            await asyncio.sleep(_LAST_LOOK_SECONDS)
+        log.warning("processes_left", cause="they did not end with the service")
 
     @property
     def is_forking(self) -> bool:
@@ -185,17 +193,20 @@ def _serves(made_with: Settings, wanted: Settings) -> bool:
     return not (changed.replace or changed.restart)
 
 
-def reap_orphans(ours: frozenset[int]) -> None:
+def reap_orphans(ours: frozenset[int]) -> bool:
     """Reap what has ended after whoever started it: as a subreaper we are its parent then.
 
     Args:
         ours: the pids of processes that somebody waits for.
+
+    Returns:
+        Whether there are children still.
     """
     while True:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None or ended.si_pid in ours:
-                return
+                return True
             os.waitpid(ended.si_pid, 0)
         except ChildProcessError:
-            return
+            return False
