@@ -437,36 +437,13 @@ install_configuration() {
   put "$HERE/etc/seacod.yaml" "$shipped" 0644
 }
 
-# memory_limits TOTAL MODELS WORKERS: MemoryHigh and MemoryMax in bytes. A worker has 2 GiB for
-# libraries and requests and three times its models (measured: 2.3); while one takes over from another
-# there is one more. Whatever that comes to, the machine keeps an eighth of its memory, and at least
-# half a gigabyte: no request takes it.
-memory_limits() {
-  local total="$1" models="$2" workers="$3" gib=$((1024 * 1024 * 1024)) wanted kept
-  wanted=$(((workers + 1) * (2 * gib + 3 * models) + gib))
-  kept=$((total / 8 > gib / 2 ? total / 8 : gib / 2))
-  if [ $((wanted * 5 / 4)) -gt $((total - kept)) ]; then
-    wanted=$(((total - kept) * 4 / 5))
-  fi
-  echo "$wanted $((wanted * 5 / 4))"
-}
-
 # The unit's limits of memory, reckoned from the models that are here. 'systemctl edit seacod' comes
 # after it and wins.
 install_memory_limits() {
-  local total models workers limits file
-  total=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) * 1024))
-  models="$(du -sb "$STATE/models" 2>/dev/null | cut -f1 || true)"
-  workers="$(sed -n 's/^  workers: *"\{0,1\}\([a-z0-9]*\)"\{0,1\}.*/\1/p' "$CONFIG" 2>/dev/null | tail -n1 || true)"
-  case "$workers" in
-    "") workers=1 ;;
-    auto) workers="$(nvidia-smi -L 2>/dev/null | wc -l || true)" ;;
-  esac
-  [ "$workers" -ge 1 ] || workers=1
-  limits="$(memory_limits "$total" "${models:-0}" "$workers")"
+  local file
+  put "$HERE/systemd/memory-limits" "$PREFIX/memory-limits" 0755
   file="$(mktemp)"
-  printf '# Made by install.sh from the size of the models. Change it with: systemctl edit seacod\n' >"$file"
-  printf '[Service]\nMemoryHigh=%s\nMemoryMax=%s\n' "${limits% *}" "${limits#* }" >>"$file"
+  "$HERE/systemd/memory-limits" >"$file"
   put "$file" /etc/systemd/system/seacod.service.d/50-memory.conf 0644
   rm -f "$file"
 }

@@ -65,6 +65,7 @@ def test_the_package_installs_serves_and_purges(fresh: Machine, package: Path) -
     assert transcribe(fresh)["text"] == sounds.SPEECH_TEXT
     assert health()["model"] == "builtin"
     assert fresh.show("UnitFileState") == fresh.show("UnitFileState", "seacod.socket") == "enabled"
+    assert int(fresh.show("MemoryHigh")) < int(fresh.show("MemoryMax")), "no limits of memory"
     assert fresh.run("seacod", "--version").stdout.startswith("seacod ")
     assert "NAME" in fresh.run("man", "-P", "cat", "seacod", MANWIDTH="80").stdout
     said = fresh.run("seacod", "check", check=False)

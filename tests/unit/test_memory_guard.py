@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -88,10 +90,13 @@ def test_its_own_memory_is_what_it_filled() -> None:
 def test_the_units_limits_leave_the_machine_its_share(
     total: int, models: int, workers: int
 ) -> None:
-    functions = (ROOT / "install.sh").read_text("utf-8").rpartition('main "$@"')[0]
-    call = f"{functions}\nmemory_limits {total * GIB} {models} {workers}"
-    told = subprocess.run(["bash", "-c", call], capture_output=True, text=True, check=True).stdout
-    high, most = map(int, told.split())
+    given = {"TOTAL_BYTES": total * GIB, "MODELS_BYTES": models, "WORKERS": workers}
+    told = subprocess.run(
+        [ROOT / "systemd/memory-limits"],
+        env={**os.environ, **{name: str(value) for name, value in given.items()}},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    high, most = map(int, re.findall(r"^Memory(?:High|Max)=(\d+)$", told, re.MULTILINE))
     assert 0 < high < most <= total * GIB * 7 / 8
     if total == 512 and workers == 1:
         assert high == 2 * (2 * GIB + 3 * models) + GIB, "enough for a worker and its successor"
