@@ -69,6 +69,7 @@ KINDS = {
              "显存不足，部分录音无法处理"),
         AlertKind("error_rate", _C, "many requests fail", "大量请求失败", True),
         AlertKind("queue_full", _W, "the queue is full", "队列持续占满", True),
+        AlertKind("crowded", _W, "connections find no room", "连接数持续达到上限", True),
         AlertKind("stalled", _C, "work is waiting and the model makes no progress",
              "有任务等待但模型没有进展", True),
         AlertKind("logins", _W, "many logins with a wrong password", "大量登录密码错误", True),

@@ -37,6 +37,7 @@ class TrafficRules:
         self._wrong: collections.deque[tuple[float, int]] = collections.deque()
         self._last_wrong = 0
         self._full_since: float | None = None
+        self._crowded_since: float | None = None
         self._on: set[str] = set()
 
     def beat(
@@ -58,6 +59,7 @@ class TrafficRules:
                 self._wrong_logins(now, pid, beat, settings),
                 self._error_rate(now, pid, beat, settings),
                 self._queue_full(now, beat, queue_length, settings),
+                self._crowded(now, beat, settings),
                 self._stalled(beat, settings),
             )
             if finding is not None
@@ -122,6 +124,20 @@ class TrafficRules:
             f"{full_for:.0f} s; more are answered 503.",
             f"队列已有 {beat.queue_depth} 个请求（达到上限），持续 {full_for:.0f} 秒，"
             "新请求返回 503。",
+        )
+
+    def _crowded(self, now: float, beat: Beat, settings: AlertSettings) -> TrafficFinding | None:
+        if not beat.is_crowded:
+            self._crowded_since = None
+        elif self._crowded_since is None:
+            self._crowded_since = now
+        crowded_for = now - self._crowded_since if self._crowded_since is not None else 0.0
+        return self._edge(
+            "crowded",
+            self._crowded_since is not None and crowded_for >= settings.queue_full_seconds,
+            f"For {crowded_for:.0f} s now connections have been turned away, or idle ones closed "
+            "to make room.",
+            f"连接数已达上限 {crowded_for:.0f} 秒：新连接被拒绝，或空闲连接被关闭以腾出位置。",
         )
 
     def _stalled(self, beat: Beat, settings: AlertSettings) -> TrafficFinding | None:

@@ -1,4 +1,4 @@
-"""Wrong passwords become an alert when there are many of them, and it ends when there are none."""
+"""What beats say becomes an alert when it lasts, or is much, and ends when it is over."""
 
 from __future__ import annotations
 
@@ -42,3 +42,20 @@ def test_switched_off_it_says_nothing() -> None:
     rules = TrafficRules()
     settings = AlertSettings(wrong_logins=0)
     assert not rules.beat(0, 1, Beat(0, 0, 0.0, 0.0, wrong_logins=10_000), 20, settings)
+
+
+def crowded(rules: TrafficRules, now: float, *, is_crowded: bool) -> list[bool]:
+    beat = Beat(0, 0, 0.0, 0.0, is_crowded=is_crowded)
+    told = rules.beat(now, 1, beat, 20, SETTINGS)
+    return [one.has_begun for one in told if one.kind == "crowded"]
+
+
+def test_connections_without_room_are_told_when_it_lasts_a_minute() -> None:
+    rules = TrafficRules()
+    assert not crowded(rules, 0, is_crowded=True)
+    assert not crowded(rules, 30, is_crowded=False)
+    assert not crowded(rules, 40, is_crowded=True)
+    assert not crowded(rules, 99, is_crowded=True)
+    assert crowded(rules, 100, is_crowded=True) == [True]
+    assert not crowded(rules, 500, is_crowded=True)
+    assert crowded(rules, 501, is_crowded=False) == [False]
