@@ -192,7 +192,11 @@ class Assembly:
         return tuple(sorted(named, key=lambda segment: segment.start_seconds))
 
     def _warnings(self) -> list[TranscriptWarning]:
-        warnings = [*self._request.hotwords.warnings, *self._request.found.warnings]
+        warnings = [
+            *self._request.remarks,
+            *self._request.hotwords.warnings,
+            *self._request.found.warnings,
+        ]
         if not self.pieces:
             warnings.append(NO_SPEECH)
         if self._was_retried:

@@ -77,12 +77,14 @@ class RecognitionRequest:
         hotwords: cleaned.
         is_bulk: part of a job, which comes after all others.
         wants_digits: numbers are to be written in digits, where the server does that at all.
+        remarks: warnings about the request itself, for its transcript.
     """
 
     client: str
     hotwords: Hotwords
     is_bulk: bool = False
     wants_digits: bool = True
+    remarks: tuple[TranscriptWarning, ...] = ()
     # Written by the scheduler: when the model began with it (monotonic), and whether anybody
     # still waits for it.
     started_at: float | None = field(init=False, default=None)

@@ -46,7 +46,7 @@ from seacod.errors import BadRequest, NotReady, OutOfMemory, QueueFull
 from seacod.metrics.worker import WorkerMetrics
 from seacod.shared_load import SharedLoad
 from seacod.system import file_in_use
-from seacod.transcript import Transcript
+from seacod.transcript import Transcript, TranscriptWarning
 from seacod.with_model import ModelTable, WithModel
 
 _FILE_THREADS = 2
@@ -231,6 +231,7 @@ class TranscriptionService:
         choice: SoundChoice = EVERYTHING,
         speakers: SpeakerRange | None = None,
         wants_digits: bool = True,
+        remarks: tuple[TranscriptWarning, ...] = (),
         on_progress: OnProgress = ignore,
         on_segments: OnSegments = ignore,
     ) -> Transcript:
@@ -247,6 +248,7 @@ class TranscriptionService:
             choice: what of the recording is to be heard.
             speakers: how many are to be told apart; None for not at all.
             wants_digits: numbers are to be written in digits, where the server does that at all.
+            remarks: warnings about the request itself, for its transcript.
             on_progress: called on the event loop as things move.
             on_segments: called there with sentences as they are recognised, in order.
 
@@ -262,6 +264,7 @@ class TranscriptionService:
                     await self._hotwords.of(words, client),
                     is_bulk,
                     wants_digits,
+                    remarks,
                     path=upload_path,
                     limits=self.limits,
                     name=name,

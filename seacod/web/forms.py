@@ -269,9 +269,11 @@ class _Reading:
             return
         self._files += 1
         if self._files > self._max_files:
+            shown = self._name[:40]
             raise BadRequest(
-                f"the form has more than {self._max_files} files, which is the limit",
-                f"表单中的文件超过 {self._max_files} 个的上限",
+                f"the form has more than {self._max_files} files, which is the limit; the last one "
+                f"came in the field {shown!r}",
+                f"表单中的文件超过 {self._max_files} 个的上限，最后一个来自字段 {shown}",
             )
         self._pending.append(self._place(self._files))
 

@@ -24,7 +24,7 @@ from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
 from seacod.errors import QueueFull
-from seacod.transcript import Segment
+from seacod.transcript import Segment, TranscriptWarning
 
 ROUTE = "/live"
 _RETRY_SECONDS = 30
@@ -77,6 +77,7 @@ class LiveSessions:
         route: str = ROUTE,
         wants_digits: bool = True,
         partial_every_seconds: float = PARTIAL_EVERY_SECONDS,
+        remarks: tuple[TranscriptWarning, ...] = (),
     ) -> AsyncGenerator[LiveSession]:
         """A session for the time of the block.
 
@@ -90,6 +91,7 @@ class LiveSessions:
             route: where the session came from, for the metrics.
             wants_digits: numbers are to be written in digits, where the server does that at all.
             partial_every_seconds: a first text of what is being said is wanted so often.
+            remarks: warnings about the request itself, for its transcript.
 
         Raises:
             NoSpeakerModel: there is no model for that.
@@ -103,7 +105,10 @@ class LiveSessions:
             track = self._speakers.begin(speakers) if speakers is not None else None
             microphone = Microphone(rate, self._max_piece_seconds)
             request = RecognitionRequest(
-                client, await self._hotwords.of(words, client), wants_digits=wants_digits
+                client,
+                await self._hotwords.of(words, client),
+                wants_digits=wants_digits,
+                remarks=remarks,
             )
             self._count(+1)
             try:

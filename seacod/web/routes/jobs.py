@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, Conflict, NotFound
+from seacod.formats import full_json
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Job, JobFile
 from seacod.jobs.results import write_zip
@@ -26,6 +27,7 @@ from seacod.jobs.store import JobStore
 from seacod.jobs.unpacking import Bounds, unpack
 from seacod.paths import Paths
 from seacod.web.fields import wanted_speakers
+from seacod.web.known_fields import KnownFields
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
 from seacod.web.uploads import heard_out
@@ -39,6 +41,9 @@ _FORM = openapi.form(
     hotwords=openapi.text("Words separated by blanks, commas or lines, for all of them"),
     speakers=openapi.text(openapi.SPEAKERS),
 )
+
+
+_KNOWN = KnownFields(openapi.names(_FORM))
 
 
 def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRouter:
@@ -89,9 +94,12 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
             if not is_accepted:
                 await asyncio.to_thread(shutil.rmtree, directory.parent, ignore_errors=True)
         location = f"/jobs/{job}"
+        unread = _KNOWN.unread(form.lists, request.query_params.keys())
         return JSONResponse(
             {"job": job, "files": len(named), "status_url": location,
-             "results_url": f"{location}/results", "request_id": request.state.request_id},
+             "results_url": f"{location}/results", "request_id": request.state.request_id,
+             "warnings": [one.message for one in unread],
+             "warning_details": [full_json.warning_json(one) for one in unread]},
             202,
             {"Location": location},
         )  # fmt: skip

@@ -24,7 +24,7 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
@@ -42,6 +42,7 @@ from seacod.formats import full_json, registry
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
 from seacod.web.fields import wanted_speakers
+from seacod.web.known_fields import KnownFields
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
@@ -70,7 +71,9 @@ class Sentence(BaseModel):
 
 
 class Start(BaseModel):
-    """The first message."""
+    """The first message; what else it has is remarked upon."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = Field(pattern="^start$")
     sample_rate: int = Field(16_000, ge=1, le=1_000_000)
@@ -79,6 +82,9 @@ class Start(BaseModel):
     speakers: str = Field("", max_length=20)
     offset_seconds: float = Field(0.0, ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
     before: list[Sentence] = Field(default_factory=list, max_length=50_000)
+
+
+_KNOWN = KnownFields(frozenset(Start.model_fields))
 
 
 class _Moved(NotReady):
@@ -148,6 +154,7 @@ class _Connection:
         """
         start = await self._start()
         also = registry.chosen_texts("also", start.also)
+        unread = _KNOWN.unread(dict.fromkeys(start.model_extra or (), ()))
         async with self._service.live.open(
             start.hotwords,
             client=f"live:{client_of(self._socket)}",
@@ -155,8 +162,11 @@ class _Connection:
             before=[Segment(s.start, s.end, s.text, s.confidence) for s in start.before],
             offset_seconds=start.offset_seconds,
             speakers=wanted_speakers(start.speakers),
+            remarks=unread,
         ) as session:
-            await _tell(self._socket, {"type": "ready", "request_id": self._request_id})
+            warnings = [one.message for one in unread]
+            ready = {"type": "ready", "request_id": self._request_id, "warnings": warnings}
+            await _tell(self._socket, ready)
             telling = asyncio.ensure_future(self._tell_events(session, start.offset_seconds))
             try:
                 is_limit = await self._take_sound(session, telling)

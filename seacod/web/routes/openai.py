@@ -20,6 +20,7 @@ from seacod.formats.base import Choices
 from seacod.paths import Paths
 from seacod.transcript import Transcript
 from seacod.web.fields import cue_limits, is_true, sound_choice, wanted_speakers
+from seacod.web.known_fields import KnownFields
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
@@ -47,6 +48,8 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
         language=openapi.text("zh, or nothing"),
         prompt=openapi.text("Hotwords, separated by blanks, commas or lines"),
+        hotwords=openapi.text("The same"),
+        temperature=openapi.text("Has no meaning for this model"),
         **openapi.sound_choice(),
         response_format=openapi.text("Default: json", *shapes),
         speakers=openapi.text(openapi.SPEAKERS),
@@ -59,6 +62,11 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 "description": "What verbose_json holds",
             }
         },
+    )
+
+    known = KnownFields(
+        openapi.names(form) | {"timestamp_granularities"},
+        several=frozenset({"timestamp_granularities[]", "timestamp_granularities"}),
     )
 
     def model() -> dict[str, Any]:
@@ -111,7 +119,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
 
     @routes.post(ROUTE, summary="A recording's text, as in OpenAI's API", openapi_extra=form)
     async def transcriptions(request: Request) -> Response:
-        return await recording.answer(request, service, paths, ROUTE, understand)
+        return await recording.answer(request, service, paths, ROUTE, known, understand)
 
     return routes
 

@@ -18,6 +18,12 @@ def form(required: tuple[str, ...], **fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def names(form: dict[str, Any]) -> frozenset[str]:
+    """The fields of a form that `form` has made."""
+    schema = form["requestBody"]["content"]["multipart/form-data"]["schema"]
+    return frozenset(schema["properties"])
+
+
 def file(description: str) -> dict[str, Any]:
     return {"type": "string", "format": "binary", "description": description}
 

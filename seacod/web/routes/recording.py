@@ -17,8 +17,9 @@ from seacod.asr.request import SoundChoice
 from seacod.asr.service import TranscriptionService
 from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.paths import Paths
-from seacod.transcript import Transcript
+from seacod.transcript import Transcript, TranscriptWarning
 from seacod.web.disconnect import unless_gone
+from seacod.web.known_fields import KnownFields
 from seacod.web.middleware.access import client_of
 from seacod.web.rendering import rendered
 from seacod.web.routes import streaming
@@ -38,6 +39,7 @@ class Wanted:
         choice: which track, and what of its channels.
         speakers: how many are to be told apart; None for not at all.
         shows_queue: whether the stream begins while the recording waits for its turn.
+        remarks: warnings about the request itself.
     """
 
     hotwords: str
@@ -46,6 +48,7 @@ class Wanted:
     choice: SoundChoice = SoundChoice()
     speakers: SpeakerRange | None = None
     shows_queue: bool = False
+    remarks: tuple[TranscriptWarning, ...] = ()
 
 
 async def answer(
@@ -53,6 +56,7 @@ async def answer(
     service: TranscriptionService,
     paths: Paths,
     route: str,
+    known: KnownFields,
     understand: Callable[[Upload], Wanted],
 ) -> Response:
     """The response to a form with one recording.
@@ -62,6 +66,7 @@ async def answer(
         service: recognises it.
         paths: where it lies meanwhile.
         route: for the metrics.
+        known: what `understand` reads; whatever else comes is remarked upon.
         understand: reads the form; raises `BadRequest` for what it cannot use.
 
     Raises:
@@ -83,6 +88,7 @@ async def answer(
             client=client,
             choice=wanted.choice,
             speakers=wanted.speakers,
+            remarks=(*wanted.remarks, *known.unread(upload.lists, request.query_params.keys())),
         )
         if wanted.write_event is None:
             transcript = await unless_gone(request, work())

@@ -16,6 +16,7 @@ from seacod.formats.base import Choices, OutputFormat, Rendered
 from seacod.paths import Paths
 from seacod.transcript import Transcript
 from seacod.web.fields import cue_limits, is_true, sound_choice, wanted_speakers
+from seacod.web.known_fields import KnownFields
 from seacod.web.middleware import errors
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
@@ -50,6 +51,8 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         ),
     )
 
+    known = KnownFields(openapi.names(form), frozenset({"format", "stream", "speakers"}))
+
     @routes.post(ROUTE, summary="The text of a recording", openapi_extra=form)
     async def transcribe(
         request: Request,
@@ -77,7 +80,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 shows_queue=True,
             )
 
-        return await recording.answer(request, service, paths, ROUTE, understand)
+        return await recording.answer(request, service, paths, ROUTE, known, understand)
 
     return routes
 
