@@ -246,7 +246,10 @@ ROWS = (
         (
             View("正在告警 Firing", "Of Prometheus' own rules.", "short",
                  (("sum by (alertname, instance) (ALERTS{$by, alertstate=\"firing\"})",
-                   "{{alertname}} {{instance}}"),), width=12, needs="trouble"),
+                   "{{alertname}} {{instance}}"),), width=6, needs="trouble"),
+            View("登录 Logins", "Tries with a password, a minute, by what came of them.", "short",
+                 (("60 * sum by (instance, result) (rate(asr_logins_total{$by}[$every]))",
+                   "{{instance}} {{result}}"),), width=6),
             View("待发送 Waiting messages", "seacod's own alerts that no channel has taken.",
                  "short", (("seacod_alert_outbox_messages{$by}", "{{instance}}"),), width=6),
             View("发送 Deliveries", "Tries, by channel and outcome.", "short",
