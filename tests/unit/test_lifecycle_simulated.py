@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from simulation import Plan, World, quiet
+from simulated_worker import Plan
+from simulation import World, quiet
 
 Make = Callable[..., World]
 DAY = 86_400.0

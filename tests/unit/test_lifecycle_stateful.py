@@ -18,7 +18,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from simulation import Plan, World, quiet
+from simulated_worker import Plan
+from simulation import World, quiet
 
 _EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "0"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulation import Clock
+from simulated_clock import Clock
 
 from seacod.supervisor.watch.memory_series import Memory, in_words, memory_series
 from seacod.supervisor.watch.time_series import TimeSeries
