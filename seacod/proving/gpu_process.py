@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from seacod.proving.processor import own_bytes
+
 if TYPE_CHECKING:
     import torch
 
@@ -51,8 +53,6 @@ def _install(device: str) -> None:
 
 def _load(model: str, device: str, precision: str) -> None:
     """Load, place, hear: seconds and memory of each."""
-    import psutil
-
     began = time.monotonic()
     engine = _engine(model)
     loaded = time.monotonic()
@@ -67,7 +67,7 @@ def _load(model: str, device: str, precision: str) -> None:
         first_text_seconds=first,
         second_text_seconds=second,
         gpu_reserved_bytes=engine.reserved_bytes(),
-        private_bytes=int(psutil.Process().memory_full_info().uss),
+        private_bytes=own_bytes(os.getpid()),
     )
 
 

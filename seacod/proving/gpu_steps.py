@@ -23,7 +23,7 @@ from seacod.errors import SeacodError
 from seacod.models.examples import EXAMPLES, examples
 from seacod.proving import sounds
 from seacod.proving.load import ClientLoad
-from seacod.proving.processor import private_bytes
+from seacod.proving.processor import own_bytes
 from seacod.proving.service import PrivateService, private_service
 from seacod.system.interpreter import python
 
@@ -210,11 +210,11 @@ def memory_of(service: PrivateService) -> list[Facts]:
     top = psutil.Process(service.process.pid)
     found = []
     for process in (top, *top.children(recursive=True)):
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):
             found.append(
                 {
                     "command": " ".join(process.cmdline()[-3:])[:80],
-                    "private_bytes": private_bytes(process.pid),
+                    "private_bytes": own_bytes(process.pid),
                     "resident_bytes": process.memory_info().rss,
                     "gpu_bytes": on_gpu.get(process.pid),
                 }

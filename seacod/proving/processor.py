@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -19,9 +20,17 @@ def processor_seconds(pid: int) -> float:
     return spent
 
 
-def private_bytes(pid: int) -> int:
-    """Memory that would be free without this process alone."""
-    return int(psutil.Process(pid).memory_full_info().uss)
+def own_bytes(pid: int) -> int:
+    """Anonymous memory of a process, a page that others have, too, by its share (proc(5)).
+
+    Pages of files are not in it, such as a model's weights, which the kernel may drop. Those of a
+    file that was written a moment ago count as dirty until it is on the disk, whoever mapped them:
+    so what the kernel calls private says nothing on a fresh machine.
+    """
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+        if line.startswith("Pss_Anon:"):
+            return int(line.split()[1]) << 10
+    return 0
 
 
 def _tree(pid: int) -> Iterator[psutil.Process]:

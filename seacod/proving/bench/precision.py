@@ -17,7 +17,7 @@ from pathlib import Path
 from seacod.client import NEVER, Client
 from seacod.errors import EX_OK
 from seacod.proving.likeness import bare, differing
-from seacod.proving.processor import private_bytes
+from seacod.proving.processor import own_bytes
 from seacod.proving.service import PrivateService, private_service
 
 HELP = "speed, memory and changed characters of each precision, on given recordings"
@@ -96,7 +96,7 @@ def measure(
         # What a first time costs once is not what is measured.
         texts, _ = _heard(service, files)
         texts, audio_per_second = _heard(service, files)
-        memory = private_bytes(service.status()["worker"]["pid"])
+        memory = own_bytes(service.status()["worker"]["pid"])
     pairs = list(zip(texts, expected or texts, strict=True))
     return (
         PrecisionFigures(

@@ -18,6 +18,7 @@ from seacod.client import status_socket
 from seacod.errors import EX_OK, SeacodError
 from seacod.models.examples import EXAMPLES, examples
 from seacod.proving import revisions
+from seacod.proving.processor import own_bytes
 from seacod.proving.service import PrivateService, private_service, starting
 
 HELP = "time to the first right text after a kill, and what the standby costs"
@@ -106,15 +107,7 @@ def measure(
         nursery = service.wait_for_nursery()
         seconds = tuple(_one_round(service, recording, text) for _ in range(rounds))
         worker = service.status()["worker"]["pid"]
-        return RestartFigures(seconds, _own_bytes(worker), _own_bytes(nursery))
-
-
-def _own_bytes(pid: int) -> int:
-    """Anonymous memory of a process, a page that others have, too, by its share (proc(5))."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
-        if line.startswith("Pss_Anon:"):
-            return int(line.split()[1]) << 10
-    return 0
+        return RestartFigures(seconds, own_bytes(worker), own_bytes(nursery))
 
 
 def _compare(options: argparse.Namespace, rounds: int, recording: Path, text: str | None) -> int:
