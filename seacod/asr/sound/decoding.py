@@ -9,13 +9,14 @@ from typing import Any, BinaryIO
 import av
 
 from seacod.asr.sound import claims, packets, tracks
+from seacod.asr.sound.breaks import Breaks
 from seacod.asr.sound.channels import ChannelMode, Channels, Stretch
 from seacod.asr.sound.container import opened
 from seacod.asr.sound.findings import Findings
 from seacod.asr.sound.level import Level
 from seacod.asr.sound.limits import too_long
 from seacod.asr.sound.packets import Lost, Packets, RawStream
-from seacod.asr.sound.timeline import SAMPLE_RATE, Planes, Timeline, zero_of
+from seacod.asr.sound.timeline import SAMPLE_RATE, Laid, Planes, Timeline, zero_of
 from seacod.errors import BadAudio
 
 # From telephone lines at their worst to measuring equipment.
@@ -75,7 +76,6 @@ class Decoding:
             self.lanes = chosen.labels
 
     def _blocks(self) -> Iterator[tuple[Planes, list[str]]]:
-        limit = int(self._limit * SAMPLE_RATE) + SAMPLE_RATE // 10
         raw, is_late = self._known()
         names: list[str] = []
         with opened(self._source) as (container, file):
@@ -91,6 +91,7 @@ class Decoding:
                 findings=self.findings,
             )  # fmt: skip
             level: Level | None = None
+            breaks = Breaks(self.findings) if reading.is_plain else None
             for item in reading.decoded():
                 if isinstance(item, Lost):
                     timeline.lost(item)
@@ -98,21 +99,21 @@ class Decoding:
                 if level is None:
                     _check_sane(item)
                     names = [channel.name for channel in item.layout.channels]
-                    level = Level(self.findings, is_plain=reading.is_plain)
-                for laid in timeline.frame(item):
-                    self._count(len(laid[0]), limit)
-                    for block in level.take(*laid):
-                        yield block, names
+                    level = Level(self.findings)
+                for block in self._leveled(timeline.frame(item), level):
+                    yield block, names
+                if breaks is not None:
+                    breaks.take(item, timeline.seconds)
             if level is None:
                 if reading.error is not None:
                     raise reading.error
                 return
-            for laid in timeline.finish():
-                self._count(len(laid[0]), limit)
-                for block in level.take(*laid):
-                    yield block, names
+            for block in self._leveled(timeline.finish(), level):
+                yield block, names
             for block in level.finish():
                 yield block, names
+            if breaks is not None:
+                breaks.finish()
             self._tell_end(claim, reading, zero)
 
     def _known(self) -> tuple[RawStream | None, bool]:
@@ -125,10 +126,13 @@ class Decoding:
             starts_late = (container.start_time or 0) > _LATE_START * av.time_base
             return None, starts_late and packets.begins_late(container, file)
 
-    def _count(self, samples: int, limit: int) -> None:
-        self.samples += samples
-        if self.samples > limit:
-            raise too_long(self._limit, None)
+    def _leveled(self, laid: Iterator[Laid], level: Level) -> Iterator[Planes]:
+        limit = int(self._limit * SAMPLE_RATE) + SAMPLE_RATE // 10
+        for block, is_silence in laid:
+            self.samples += len(block)
+            if self.samples > limit:
+                raise too_long(self._limit, None)
+            yield from level.take(block, is_silence)
 
     def _tell_end(self, claim: claims.Claim, reading: Packets, zero: float) -> None:
         """Say what the header promised and the file does not hold."""
