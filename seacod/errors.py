@@ -120,6 +120,19 @@ class TooManyLogins(SeacodError):
     http_status = 429
 
 
+class QuotaUsed(SeacodError):
+    """A client has used what it may for now."""
+
+    code = "quota_used"
+    http_status = 429
+
+
+class StoredByNewer(SeacodError):
+    """A file of the state directory was made by a newer version."""
+
+    exit_code = EX_CONFIG
+
+
 class ForeignPage(SeacodError):
     """A page of another site asks for something that only our own may."""
 
@@ -267,6 +280,12 @@ class QuotaExceeded(SeacodError):
             "recordings, which is its limit; try again when others are done",
             f"加上本批次，服务保留的录音将超过 {limit_bytes >> 20} MiB 的上限，请稍后重试",
         )
+
+
+class CannotRead(SeacodError):
+    """A file of ours cannot be read by whoever asks."""
+
+    code = "cannot_read"
 
 
 class CannotWrite(SeacodError):

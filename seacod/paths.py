@@ -54,6 +54,11 @@ class Paths:
         return self.state / "jobs"
 
     @property
+    def usage(self) -> Path:
+        """Who used what, by day (`usage/ledger.py`)."""
+        return self.state / "usage.sqlite3"
+
+    @property
     def sessions(self) -> Path:
         """Who is logged in at the page."""
         return self.state / "sessions"

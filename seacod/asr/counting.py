@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -13,6 +14,13 @@ from seacod.transcript import Transcript
 
 log = structlog.get_logger(__name__)
 
+# The client of a request that has ended, the seconds of audio in it, and whether it got its text.
+OnEnded = Callable[[str, float, bool], None]
+
+
+def _nobody_listens(client: str, audio_seconds: float, has_text: bool) -> None:
+    """Until the worker says who does."""
+
 
 class RequestCounters:
     """The counters of one worker. `answered` and `failed` count from its start; `failed` has only
@@ -21,6 +29,7 @@ class RequestCounters:
 
     def __init__(self, metrics: WorkerMetrics) -> None:
         self._metrics = metrics
+        self.on_ended: OnEnded = _nobody_listens
         self.answered = 0
         self.failed = 0
 
@@ -56,20 +65,28 @@ class RequestCounters:
         """Count a batch that did not fit, on the inference thread."""
         self._metrics.out_of_memory.inc()
 
-    def failure(self, route: str, error: BaseException, seconds: float) -> None:
+    def failure(self, route: str, client: str, error: BaseException, seconds: float) -> None:
         """Count and log a request that got no text, after so many seconds."""
         self.failed += _is_our_fault(error)
         self._metrics.failed.labels(route, _reason(error)).inc()
-        _tell_failed(route, error, seconds)
+        who = owner(client)
+        self._metrics.client_requests.labels(_label(who), "failed").inc()
+        self.on_ended(who, 0.0, False)
+        _tell_failed(route, who, error, seconds)
 
-    def success(self, route: str, transcript: Transcript, seconds: float) -> None:
+    def success(self, route: str, client: str, transcript: Transcript, seconds: float) -> None:
         """Count and log a request that got its text."""
         self.answered += 1
+        who = owner(client)
+        self._metrics.client_requests.labels(_label(who), "text").inc()
+        self._metrics.client_audio_seconds.labels(_label(who)).inc(transcript.duration_seconds)
+        self.on_ended(who, transcript.duration_seconds, True)
         self._metrics.transcribed(route, transcript, seconds)
         factor, duration = transcript.real_time_factor, transcript.duration_seconds
         log.info(
             "transcribed",
             route=route,
+            client=who,
             outcome="text",
             seconds=round(seconds, 3),
             audio_seconds=round(duration, 2),
@@ -86,6 +103,16 @@ class RequestCounters:
         )
 
 
+def owner(client: str) -> str:
+    """Who a client of the queue is: jobs and microphones take turns of their own."""
+    return client.removeprefix("job:").removeprefix("live:")
+
+
+def _label(client: str) -> str:
+    """Keys and users are as many as the configuration names; addresses are without number."""
+    return client if client.startswith(("key:", "user:")) else "others"
+
+
 def _is_our_fault(error: BaseException) -> bool:
     """Whether a request failed for a reason that is neither the client's nor a full queue."""
     if isinstance(error, SeacodError):
@@ -99,12 +126,12 @@ def _reason(error: BaseException) -> str:
     return "canceled" if isinstance(error, asyncio.CancelledError) else "internal"
 
 
-def _tell_failed(route: str, error: BaseException, seconds: float) -> None:
+def _tell_failed(route: str, client: str, error: BaseException, seconds: float) -> None:
     """Log one line for the operator; a client's mistake is not a warning."""
     is_ours = isinstance(error, SeacodError) and error.http_status >= 500
     tell = log.warning if is_ours else log.info
     said = error.message if isinstance(error, SeacodError) else None
     tell(
-        "not_transcribed", route=route, outcome=_reason(error), reason=_reason(error), said=said,
-        seconds=round(seconds, 3),
+        "not_transcribed", route=route, client=client, outcome=_reason(error),
+        reason=_reason(error), said=said, seconds=round(seconds, 3),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from seacod.asr.admission import Admission
 from seacod.asr.assembly import SentenceWriter
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import CutCache
-from seacod.asr.counting import RequestCounters
+from seacod.asr.counting import OnEnded, RequestCounters
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.forecast import AHEAD_SECONDS
 from seacod.asr.hotword_lists import HotwordLists
@@ -42,7 +42,7 @@ from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.asr.tuning import Tuning
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
-from seacod.errors import BadRequest, NotReady, OutOfMemory, QueueFull
+from seacod.errors import BadRequest, NotReady, OutOfMemory, QueueFull, SeacodError
 from seacod.metrics.worker import WorkerMetrics
 from seacod.shared_load import SharedLoad
 from seacod.system import file_in_use
@@ -146,6 +146,15 @@ class TranscriptionService:
         """Have it told the digest of each suspect recording that was heard to its end."""
         self._pipeline.on_acquitted = listener
 
+    def on_ended(self, listener: OnEnded) -> None:
+        """Have it told of each request that has ended, whatever came of it."""
+        self._counters.on_ended = listener
+
+    def refused(self, client: str, route: str, error: SeacodError) -> None:
+        """Count a request that was not let in at all."""
+        self._counters.request(route)
+        self._counters.failure(route, client, error, 0.0)
+
     def suspect(self, ends: Mapping[str, int]) -> None:
         """These recordings were with the model at so many ends of workers, by their digest."""
         self._pipeline.suspects = ends
@@ -206,8 +215,7 @@ class TranscriptionService:
         try:
             self._admission.check_room(client)
         except QueueFull as error:
-            self._counters.request(route)
-            self._counters.failure(route, error, 0.0)
+            self.refused(client, route, error)
             raise
 
     def check_speakers(self, wanted: SpeakerRange | None) -> None:
@@ -276,11 +284,11 @@ class TranscriptionService:
                 )
                 transcript = await self._recordings.transcribe(request)
         except BaseException as error:
-            self._counters.failure(route, error, time.monotonic() - began)
+            self._counters.failure(route, client, error, time.monotonic() - began)
             if isinstance(error, OutOfMemory):
                 self.on_fault("out_of_memory", error.message)
             raise
-        self._counters.success(route, transcript, time.monotonic() - began)
+        self._counters.success(route, client, transcript, time.monotonic() - began)
         return transcript
 
     def _speed_for_recordings(self) -> float:

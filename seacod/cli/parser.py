@@ -24,7 +24,8 @@ _OTHERS = frozenset({"fleet", "main", "options", "parser", "plan"})
 # As help lists them; commands that are not named here come after them.
 _ORDER = (
     "run", "worker", "status", "check", "drill", "soak", "reload", "alerts", "test-alert",
-    "runbook", "crashes", "transcribe", "report", "dashboard", "config", "access", "bench", "model",
+    "runbook", "crashes", "transcribe", "report", "usage", "dashboard", "config", "access", "bench",
+    "model",
 )  # fmt: skip
 
 

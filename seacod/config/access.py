@@ -6,6 +6,7 @@ import re
 
 from pydantic import ValidationInfo, field_validator
 
+from seacod.config import quotas
 from seacod.config.setting import Section, setting
 
 # A name and the hash of a secret, as seacod/system/credentials.py makes it.
@@ -36,6 +37,18 @@ class AccessSettings(Section, applies="replace"):
         ge=0.01,
         le=720,
     )
+    quotas: str = setting(
+        "",
+        "What clients may use, separated by blanks: NAME:LIMIT,LIMIT with the name of a key or "
+        "user, or * for each that has no entry of its own (an address, where there are no keys). "
+        "Limits are audio_hours_per_day and requests_per_minute, such as "
+        "reports:audio_hours_per_day=2,requests_per_minute=30",
+        "各客户端的配额，以空格分隔：名称:限制,限制；名称为密钥或用户名，"
+        "* 表示其余每个客户端（无密钥时按地址）。"
+        "限制项为 audio_hours_per_day（每日音频小时数）与 requests_per_minute（每分钟请求数），"
+        "例如 reports:audio_hours_per_day=2,requests_per_minute=30",
+        applies="live",
+    )
     cors_origins: str = setting(
         "",
         "Web pages of other origins that may call the API, such as https://example.com, separated "
@@ -43,6 +56,12 @@ class AccessSettings(Section, applies="replace"):
         "允许跨域调用 API 的来源，例如 https://example.com，以空格分隔；留空表示不允许",
         pattern=r"^(\*|(https?://\S+\s*)*)$",
     )
+
+    @field_validator("quotas")
+    @classmethod
+    def _quotas(cls, value: str) -> str:
+        quotas.parse(value)
+        return value
 
     @field_validator("api_keys", "users")
     @classmethod

@@ -137,6 +137,15 @@ class WorkerMetrics:
         self.warnings = counter(
             "asr_warnings", "Answered requests with a warning, by its code", ["code"]
         )
+        self.client_requests = counter(
+            "asr_client_requests",
+            "Requests that ended, by who asked (a key, a user; others: without a name) and whether "
+            "they got a text",
+            ["client", "outcome"],
+        )
+        self.client_audio_seconds = counter(
+            "asr_client_audio_seconds", "Seconds of audio transcribed, by who asked", ["client"]
+        )
         self.in_flight = gauge("asr_requests_in_flight", "Requests being worked on now")
         self.queue_depth = gauge("asr_queue_depth", "Requests waiting for the model")
         self.live_sessions = gauge("asr_live_sessions", "Microphones that are open now")

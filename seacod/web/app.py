@@ -5,6 +5,8 @@ Gradio is imported only where there is to be a page (`server.page`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -16,6 +18,7 @@ from seacod.paths import Paths
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import Access
+from seacod.web.middleware.quota import QuotaGate
 from seacod.web.middleware.site import SiteGuard
 from seacod.web.readiness import Readiness
 from seacod.web.routes import health, jobs, live, login, no_page, openai, transcribe
@@ -28,8 +31,9 @@ def create_app(
     readiness: Readiness,
     jobs_gate: JobsGate,
     logins: Logins,
+    admit: Callable[[str], None],
 ) -> FastAPI:
-    """Everything a worker serves.
+    """Everything a worker serves; `admit` raises `QuotaUsed` where a client has used what it may.
 
     FastAPI's own documentation pages load scripts from the internet, so they are off;
     /openapi.json stays.
@@ -44,6 +48,7 @@ def create_app(
     )
     # The last one added is the outermost.
     root_path = settings.server.root_path
+    app.add_middleware(QuotaGate, admit=admit, refused=service.refused)
     app.add_middleware(Access, settings=settings.access, logins=logins, root_path=root_path)
     if origins := settings.access.cors_origins.split():
         app.add_middleware(

@@ -23,6 +23,8 @@ from seacod.errors import EX_OK, EX_SOFTWARE, ConfigError, SeacodError
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.protocol import Message
+from seacod.usage.ledger import UsageLedger
+from seacod.usage.meter import UsageMeter
 from seacod.web.middleware.disk_guard import guarded
 from seacod.web.readiness import Readiness
 from seacod.worker.control import ControlChannel
@@ -83,6 +85,8 @@ class WorkerApplication:
         self._traffic = Traffic(self._readiness)
         self._drain = Drain(self._readiness, self._traffic)
         self._memory = MemoryGuard(lambda: self._settings.limits, self._is_busy)
+        replicas = self._neighbours.count if self._neighbours is not None else 1
+        self._usage = UsageMeter(UsageLedger(paths.usage), replicas)
         self._preparation = Preparation(settings, paths, control.send_stage)
         self._jobs_gate = JobsGate(
             lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
@@ -140,14 +144,17 @@ class WorkerApplication:
         draining = asyncio.ensure_future(self._drain.asked.wait())
         canary = asyncio.ensure_future(self._run_canary(service))
         tuning = asyncio.ensure_future(tune_worker(service, self._preparation))
+        usage = asyncio.ensure_future(self._usage.run())
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         canary.cancel()
         tuning.cancel()
+        usage.cancel()
         if serving.done():
             serving.result()
             log.error("web_server_ended", cause="it stopped serving without being told to")
             return EX_SOFTWARE
         self._control.send(await self._drain.carry_out(self._server, serving, jobs))
+        await self._usage.write()
         await self._control.flush()
         await service.close()
         return EX_OK
@@ -176,8 +183,10 @@ class WorkerApplication:
         service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
         service.on_acquitted(lambda digest: self._control.send(protocol.Acquitted(digest)))
         self._service = service
+        service.on_ended(self._usage.count)
         # A reload may have come while it was loading.
         service.apply(self._settings)
+        self._usage.limit(self._settings.access.quotas)
         self._server = self._web_server(service, lambda what: metrics.logins.labels(what).inc())
         await asyncio.gather(*beside)
         return service
@@ -193,7 +202,13 @@ class WorkerApplication:
         logins = Logins(self._settings.access, self._paths.sessions, count_login)
         self._logins = logins
         app = create_app(
-            service, self._settings, self._paths, self._readiness, self._jobs_gate, logins
+            service,
+            self._settings,
+            self._paths,
+            self._readiness,
+            self._jobs_gate,
+            logins,
+            self._usage.admit,
         )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
         return Server(
@@ -259,6 +274,7 @@ class WorkerApplication:
         self._settings = with_values(self._settings, changed)
         if self._service is not None:
             self._service.apply(self._settings)
+        self._usage.limit(self._settings.access.quotas)
         if any(key.startswith("log.") for key in changed):
             logs.configure(self._settings.log, "worker")
         log.info("settings_applied", keys=sorted(changed))

@@ -28,6 +28,7 @@ class Neighbours:
     """
 
     def __init__(self, paths: Paths, slot: str, replicas: int) -> None:
+        self.count = replicas
         number = int(slot.removeprefix("worker"))
         self.shared_load = SharedLoad(paths.shared_load, replicas * SLOTS_A_REPLICA, number)
         # Where this worker answers beside the shared socket, for the supervisor's probe.

@@ -39,18 +39,19 @@ ALLOWED = {
     "system with_model",
     # The worker's side, from the model up.
     "models": "config errors paths system",
+    "usage": "config errors paths system",
     "asr": "accelerators config errors metrics models paths shared_load system transcript "
     "with_model",
     "jobs": "asr config errors formats paths system transcript",
     "web": "asr config errors formats jobs models paths system transcript",
     "worker": "accelerators asr config errors jobs logs metrics models paths protocol shared_load "
-    "system web with_model",
+    "system usage web with_model",
     # On top.
     "archive": "asr config errors formats jobs logs metrics paths system transcript",
     "proving": "accelerators alerts asr client config errors formats jobs logs models paths system "
     "transcript",
     "cli": "alerts archive asr client config errors formats logs models paths proving supervisor "
-    "system worker",
+    "system usage worker",
     "__main__": "cli",
 }
 # Rules that the table must keep, however it grows.
@@ -61,6 +62,7 @@ NEVER = {
     "jobs": "web worker supervisor alerts archive proving cli client",
     "web": "worker supervisor alerts archive proving cli client",
     "worker": "supervisor alerts archive proving cli client",
+    "usage": "supervisor alerts asr worker web jobs models archive proving cli client",
     "client": "supervisor alerts asr worker web jobs models metrics",
     "archive": "web worker supervisor cli",
     "proving": "supervisor worker web cli",

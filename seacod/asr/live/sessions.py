@@ -128,13 +128,13 @@ class LiveSessions:
             finally:
                 self._count(-1)
         except BaseException as error:
-            self._counters.failure(route, error, time.monotonic() - began)
+            self._counters.failure(route, client, error, time.monotonic() - began)
             raise
         if session.transcript is not None:
             # What the sessions before it heard, they have counted.
             heard = max(0.0, session.transcript.duration_seconds - offset_seconds)
             own = replace(session.transcript, duration_seconds=heard)
-            self._counters.success(route, own, own.processing_seconds)
+            self._counters.success(route, client, own, own.processing_seconds)
 
     def limit(self, limits: LimitSettings) -> None:
         """New limits, for sessions from now on."""

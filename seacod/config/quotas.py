@@ -1,0 +1,48 @@
+"""What a client may use, as `access.quotas` says it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+ENTRY = re.compile(r"(\*|[A-Za-z0-9._@-]{1,64}):(\S+)")
+_LIMIT = re.compile(r"(audio_hours_per_day|requests_per_minute)=(\d{1,9}(?:\.\d{1,6})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """None where there is no limit."""
+
+    audio_hours_per_day: float | None = None
+    requests_per_minute: float | None = None
+
+
+def parse(text: str) -> dict[str, Quota]:
+    """Quotas by the name of a key or user; `*` is for all who have none of their own.
+
+    Raises:
+        ValueError: an entry is none; says which, and what one looks like.
+    """
+    quotas: dict[str, Quota] = {}
+    for entry in text.split():
+        found = ENTRY.fullmatch(entry)
+        limits = [_LIMIT.fullmatch(one) for one in found[2].split(",")] if found else []
+        if found is None or not all(limits):
+            raise ValueError(
+                f"{entry!r} is no quota; one looks like "
+                "NAME:audio_hours_per_day=2,requests_per_minute=30"
+            )
+        if found[1] in quotas:
+            raise ValueError(f"{found[1]!r} is there twice; a name has one entry")
+        given = {limit[1]: float(limit[2]) for limit in limits if limit is not None}
+        if not all(given.values()):
+            raise ValueError(f"{entry!r}: a limit is above 0; who may nothing has no key")
+        quotas[found[1]] = Quota(**given)
+    return quotas
+
+
+def of(client: str, quotas: dict[str, Quota]) -> Quota:
+    """The quota of a client: `key:NAME`, `user:NAME`, or an address."""
+    kind, _, name = client.partition(":")
+    own = quotas.get(name) if kind in ("key", "user") else None
+    return own or quotas.get("*") or Quota()

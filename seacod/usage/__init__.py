@@ -1,0 +1,1 @@
+"""Who used what: a ledger that outlives restarts, and what a client may use."""

@@ -1,0 +1,76 @@
+"""What a client may use: asked before a recording is read, on every way one can come in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from seacod.errors import QuotaUsed
+from seacod.web.middleware.access import client_of
+from seacod.web.middleware.errors import answer, said
+
+# The ends of the addresses that take recordings, whatever prefix a proxy leaves; the metrics call
+# them so, too.
+_ROUTES = ("/batch_transcribe", "/v1/audio/transcriptions", "/transcribe")
+_MICROPHONE = "/live"
+# RFC 6455, 7.4.1: a policy forbids it.
+_POLICY_VIOLATION = 1008
+
+
+class QuotaGate:
+    """
+    Args:
+        app: the application behind it; `Access` is in front and says who asks.
+        admit: raises `QuotaUsed` for a client that may send nothing more now.
+        refused: told the client, the route and the error.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        admit: Callable[[str], None],
+        refused: Callable[[str, str, QuotaUsed], None],
+    ) -> None:
+        self._app = app
+        self._admit = admit
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = _route(scope)
+        if route is not None:
+            client = client_of(HTTPConnection(scope))
+            try:
+                self._admit(client)
+            except QuotaUsed as error:
+                self._refused(client, route, error)
+                await _refuse(scope, receive, send, error)
+                return
+        await self._app(scope, receive, send)
+
+
+def _route(scope: Scope) -> str | None:
+    """The route of the metrics, where a recording is about to come."""
+    if scope["type"] == "websocket":
+        return _MICROPHONE
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    path = str(scope["path"])
+    return next((route for route in _ROUTES if path.endswith(route)), None)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: QuotaUsed) -> None:
+    if scope["type"] == "websocket":
+        # Accepted first: a browser's script learns nothing of a handshake that was refused.
+        told = {"type": "error", **said(error, "")}
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": json.dumps(told, ensure_ascii=False)})
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        return
+    response = answer(
+        Request(scope, receive), error.http_status, error.code, error.message, error.chinese,
+        retry_after_seconds=error.retry_after_seconds,
+    )  # fmt: skip
+    await response(scope, receive, send)
