@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -79,11 +80,11 @@ class Job:
     is_canceled: bool
     speakers: str
 
-    def state(self, files: list[JobFile]) -> str:
-        """The state of the job by that of its files: waiting, running, done or canceled."""
+    def state(self, states: Collection[FileState]) -> str:
+        """The state of the job by those of its files: waiting, running, done or canceled."""
         if self.is_canceled:
             return "canceled"
-        if all(file.state.is_over for file in files):
+        if all(state.is_over for state in states):
             return "done"
-        has_begun = any(file.state is not FileState.WAITING for file in files)
+        has_begun = any(state is not FileState.WAITING for state in states)
         return "running" if has_begun else "waiting"

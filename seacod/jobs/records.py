@@ -55,6 +55,11 @@ def job(connection: Connection, identifier: str) -> Job:
             f"there is no job {identifier[:40]!r}; it may have expired",
             f"没有任务 {identifier[:40]}，可能已过期",
         )
+    return as_job(row)
+
+
+def as_job(row: Any) -> Job:
+    """A row of the table of jobs."""
     return Job(
         row.id, row.client, row.hotwords, row.created, row.finished, bool(row.is_canceled),
         row.speakers,

@@ -26,6 +26,7 @@ from seacod.config.results import ResultSettings
 from seacod.errors import InferenceFailed, NotReady, SeacodError
 from seacod.formats import full_json
 from seacod.jobs.database import said
+from seacod.jobs.listing import Listed
 from seacod.jobs.model import FileState, Job, JobFile
 from seacod.jobs.store import Claimed, JobStore
 from seacod.system.waiting import end_task
@@ -147,6 +148,10 @@ class Jobs:
         found, files = await self._asked(lambda: self.store.get(job))
         shares = {number: share for (of, number), share in self._shares.items() if of == job}
         return found, files, shares
+
+    async def of_client(self, client: str, before: str, most: int) -> list[Listed]:
+        """See `JobStore.of_client`."""
+        return await self._asked(lambda: self.store.of_client(client, before, most))
 
     async def cancel(self, job: str) -> None:
         """See `JobStore.cancel`."""

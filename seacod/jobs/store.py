@@ -17,10 +17,11 @@ from sqlalchemy import Engine, and_, func, select, update
 
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, QuotaExceeded
-from seacod.jobs import records
+from seacod.jobs import listing, records
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
 from seacod.jobs.leases import Ownership
+from seacod.jobs.listing import Listed
 from seacod.jobs.model import CRASHES_ARE_POISON, FileState, Job, JobFile
 from seacod.jobs.recovery import Recovery
 
@@ -231,6 +232,10 @@ class JobStore:
                 select(*records.FILE).where(files.c.job == job).order_by(files.c.number)
             ).all()
         return found, [records.file(row) for row in rows]
+
+    def of_client(self, client: str, before: str, most: int) -> list[Listed]:
+        """See `listing.of_client`."""
+        return listing.of_client(self._database, client, before, most)
 
     def cancel(self, job: str) -> list[JobFile]:
         """Cancel every file that has not finished.

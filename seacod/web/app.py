@@ -21,7 +21,7 @@ from seacod.web.middleware.access import Access
 from seacod.web.middleware.quota import QuotaGate
 from seacod.web.middleware.site import SiteGuard
 from seacod.web.readiness import Readiness
-from seacod.web.routes import health, jobs, live, login, no_page, openai, transcribe
+from seacod.web.routes import health, job_list, jobs, live, login, no_page, openai, transcribe
 
 
 def create_app(
@@ -65,6 +65,7 @@ def create_app(
         transcribe.router(service, paths),
         openai.router(service, paths),
         jobs.router(service, jobs_gate, paths),
+        job_list.router(jobs_gate),
     )
     for routes in routers:
         transcribe.refuse_other_methods(routes)

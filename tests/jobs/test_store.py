@@ -279,6 +279,28 @@ def test_a_job_that_is_over_can_be_deleted_and_no_other(store: JobStore) -> None
     assert not store.blobs.incoming("a").exists()
 
 
+def test_a_client_sees_its_own_jobs_a_page_at_a_time(store: JobStore) -> None:
+    for number in range(5):
+        accepted(store, f"job{number}", 2)
+    own = [one.job.id for one in store.of_client("someone", "", 10)]
+    assert own == [f"job{n}" for n in (4, 3, 2, 1, 0)]
+    first = store.of_client("someone", "", 2)
+    second = store.of_client("someone", first[-1].job.id, 2)
+    third = store.of_client("someone", second[-1].job.id, 2)
+    assert [one.job.id for page in (first, second, third) for one in page] == own
+    assert store.of_client("somebody else", "", 10) == []
+    with pytest.raises(NotFound):
+        store.of_client("someone", "nothing", 10)
+    store.own("1-a")
+    claimed = store.claim("1-a", 0)
+    assert claimed is not None
+    (running,) = [one for one in store.of_client("someone", "", 10) if one.state == "running"]
+    assert running.job.id == claimed.job.id
+    assert running.counts == {FileState.RUNNING: 1, FileState.WAITING: 1}
+    store.cancel("job4")
+    assert store.of_client("someone", "", 1)[0].state == "canceled"
+
+
 def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path) -> None:
     directory = tmp_path / "jobs"
     with contextlib.closing(open_store(directory)) as store:

@@ -66,6 +66,28 @@ def test_who_has_used_a_quota_is_told_when_to_come_back(service: Service) -> Non
     assert send(service, FREE).status_code == 200
 
 
+def test_each_key_sees_its_own_batches(service: Service) -> None:
+    def jobs(key: str | None, **options: str) -> httpx.Response:
+        return httpx.get(
+            f"{service.url}/jobs", params=options, headers={"X-API-Key": key} if key else {},
+            timeout=PATIENCE_SECONDS, trust_env=False,
+        )  # fmt: skip
+
+    accepted = httpx.post(
+        f"{service.url}/batch_transcribe", files={"files": sounds.SPEECH.read_bytes()},
+        headers={"X-API-Key": FREE}, timeout=PATIENCE_SECONDS, trust_env=False,
+    ).json()  # fmt: skip
+    wait_until(lambda: jobs(FREE).json()["jobs"][0]["state"] == "done", "the end of the batch")
+    told = jobs(FREE).json()
+    assert [one["job"] for one in told["jobs"]] == [accepted["job"]]
+    assert told["jobs"][0]["counts"] == {"done": 1}
+    assert told["next"] is None
+    assert jobs(LIMITED).json() == {"jobs": [], "next": None}
+    assert jobs(None).status_code == 401
+    assert jobs(FREE, limit="many").status_code == 400
+    assert jobs(FREE, next="0" * 32).status_code == 404
+
+
 def test_who_used_what_is_in_log_metrics_and_ledger_and_outlives_the_service(
     service: Service,
 ) -> None:
@@ -74,16 +96,16 @@ def test_who_used_what_is_in_log_metrics_and_ledger_and_outlives_the_service(
     assert lines[-1]["client"] == "key:free"
     assert service.events("not_transcribed")[-1]["client"] == "key:limited"
     told = service.metrics()
-    assert 'asr_client_requests_total{client="key:free",outcome="text"} 2.0' in told
+    assert 'asr_client_requests_total{client="key:free",outcome="text"} 3.0' in told
     assert 'asr_client_audio_seconds_total{client="key:free"}' in told
-    expected = {"key:free": (2, 0), "key:limited": (6, 4)}
+    expected = {"key:free": (3, 0), "key:limited": (6, 4)}
     wait_until(lambda: used(service) == expected, lambda: f"the ledger: {used(service)}")
     assert service.stop() == 0
     service.start()
     assert send(service, FREE).status_code == 200
     assert service.stop() == 0
     # What was counted last is written at the end, not five seconds later.
-    assert used(service) == {**expected, "key:free": (3, 0)}
+    assert used(service) == {**expected, "key:free": (4, 0)}
     head, *rows = usage(service, "--csv", "--since", "7d").splitlines()
     assert head == "client,requests,failures,audio_hours"
     assert [row.split(",")[0] for row in rows] == ["key:free", "key:limited"]

@@ -193,7 +193,7 @@ def _shown(job: Job, files: list[JobFile], shares: dict[int, float]) -> dict[str
     partly = sum(shares.get(file.number, 0.0) for file in files if not file.state.is_over)
     return {
         "job": job.id,
-        "state": job.state(files),
+        "state": job.state([file.state for file in files]),
         "created": round(job.created, 3),
         "finished": None if job.finished is None else round(job.finished, 3),
         "progress": round((over + partly) / max(1, len(files)), 4),
