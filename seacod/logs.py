@@ -9,18 +9,22 @@ along in the words of somebody else is masked (`system/masking.py`).
 from __future__ import annotations
 
 import collections
+import contextlib
+import datetime
 import json
 import logging
 import os
 import socket
 import struct
 import sys
-from pathlib import Path
-from typing import Any, Literal, TextIO
+from collections.abc import Callable
+from typing import Any, Literal
 
 import structlog
+from structlog.typing import EventDict
 
 from seacod.config.log import LogSettings
+from seacod.system.append_file import AppendFile
 from seacod.system.masking import masked_deep
 
 Component = Literal["supervisor", "worker", "client"]
@@ -31,26 +35,6 @@ _JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
 # The worker's stderr is a pipe to the supervisor, so it is told what `auto` means.
 ENV_FORMAT = "SEACOD_INTERNAL_LOG_FORMAT"
-
-
-class FileSink:
-    """Appends lines to a file and opens it anew when told to (after logrotate)."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: TextIO = self._open()
-
-    def _open(self) -> TextIO:
-        # Line-buffered: one write(2) a line, which O_APPEND keeps whole between processes.
-        return self.path.open("a", encoding="utf-8", buffering=1)
-
-    def write(self, line: str) -> None:
-        self._file.write(line + "\n")
-
-    def reopen(self) -> None:
-        """Go on in a new file of the same name; the old one keeps what was written."""
-        old, self._file = self._file, self._open()
-        old.close()
 
 
 class JournalSink:
@@ -83,9 +67,12 @@ class JournalSink:
 
 
 class _Output:
-    """The last processor: renders an event and writes it where it belongs."""
+    """The last processor: renders an event and writes it where it belongs. What cannot be written
+    there is lost, counted and told; nothing else comes of it."""
 
-    def __init__(self, format_: str, component: Component, file: FileSink | None) -> None:
+    def __init__(self, format_: str, component: Component, file: AppendFile | None) -> None:
+        self._lost = {"file": _Lost(), "stderr": _Lost()}
+        self._component = component
         self._journal = JournalSink(component) if format_ == "journal" else None
         self._console = (
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
@@ -94,11 +81,44 @@ class _Output:
         )
         self.file = file
 
-    def __call__(self, logger: Any, name: str, event: structlog.typing.EventDict) -> str:
+    def __call__(self, logger: Any, name: str, event: EventDict) -> str:
         level = str(event.get("level", name))
         _recent.append(f"{str(event.get('timestamp', ''))[:19]} {level} {_message(event)}"[:2000])
         if self.file is not None:
-            self.file.write(_json(event))
+            write = self.file.write
+            self._give("file", lambda one: write(_json(one)), event)
+        self._give("stderr", lambda one: self._show(logger, name, level, one), event)
+        raise structlog.DropEvent
+
+    def _give(self, where: str, write: Callable[[EventDict], None], event: EventDict) -> None:
+        """Write the event's line there, after the news of what was lost before it."""
+        lost = self._lost[where]
+        try:
+            if lost.count:
+                write({**self._notice("log_lines_lost"), "where": where, **lost.told()})
+            write(event)
+        except (OSError, ValueError) as error:  # ValueError: it was closed
+            is_first = not lost.count
+            lost.add(error)
+            if is_first and where == "file":
+                self._tell_stderr(error)
+        else:
+            lost.clear()
+
+    def _notice(self, event: str) -> dict[str, Any]:
+        at = datetime.datetime.now().isoformat()
+        return {"event": event, "level": "warning", "component": self._component, "timestamp": at}
+
+    def _tell_stderr(self, error: Exception) -> None:
+        event = {
+            **self._notice("log_file_not_written"),
+            "file": str(self.file.path) if self.file is not None else "",
+            "cause": str(getattr(error, "strerror", None) or error),
+        }
+        with contextlib.suppress(OSError, ValueError):
+            self._show(None, "", "warning", event)
+
+    def _show(self, logger: Any, name: str, level: str, event: EventDict) -> None:
         if self._journal is not None:
             fields = {k: v for k, v in event.items() if k not in ("timestamp", "level")}
             try:
@@ -110,7 +130,23 @@ class _Output:
             print(self._console(logger, name, event), file=sys.stderr, flush=True)
         else:
             print(_json(event), file=sys.stderr, flush=True)
-        raise structlog.DropEvent
+
+
+class _Lost:
+    """Lines that could not be written to one place."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def add(self, error: Exception) -> None:
+        self.count += 1
+        self._cause = str(getattr(error, "strerror", None) or error)
+
+    def told(self) -> dict[str, Any]:
+        return {"lines": self.count, "cause": self._cause}
+
+    def clear(self) -> None:
+        self.count, self._cause = 0, ""
 
 
 _output: _Output | None = None
@@ -124,14 +160,13 @@ def configure(settings: LogSettings, component: Component) -> None:
     Args:
         settings: level, format and file.
         component: which process this is; a field of every event.
-
-    Raises:
-        OSError: the log file cannot be opened.
     """
     global _output
     format_ = resolve_format(settings.format)
     level = getattr(logging, settings.level.upper())
-    file = FileSink(settings.file) if settings.file else None
+    file = AppendFile(settings.file) if settings.file else None
+    if _output is not None and _output.file is not None:
+        _output.file.close()
     _output = _Output(format_, component, file)
     structlog.configure(
         processors=[
@@ -166,8 +201,10 @@ def recent(count: int) -> list[str]:
 
 def flush() -> None:
     """Write out what is buffered, before an exit that runs no clean-up."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
 
 
 def resolve_format(configured: str) -> str:
@@ -199,14 +236,12 @@ class _Bridge(logging.Handler):
             self.handleError(record)
 
 
-def _mask(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _mask(logger: Any, name: str, event: EventDict) -> EventDict:
     return {key: masked_deep(value) for key, value in event.items()}
 
 
 def _component_adder(component: Component) -> structlog.typing.Processor:
-    def add(
-        logger: Any, name: str, event: structlog.typing.EventDict
-    ) -> structlog.typing.EventDict:
+    def add(logger: Any, name: str, event: EventDict) -> EventDict:
         event.setdefault("component", component)
         return event
 
@@ -224,7 +259,7 @@ def _stderr_is_journal() -> bool:
     return (status.st_dev, status.st_ino) == (device, inode)
 
 
-def _message(event: structlog.typing.EventDict) -> str:
+def _message(event: EventDict) -> str:
     """One readable line: the event, then its facts."""
     skip = ("event", "level", "timestamp", "exception", "component")
     facts = " ".join(

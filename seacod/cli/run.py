@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from seacod import __version__
 from seacod.cli.options import add_config
 from seacod.config import DEFAULT_FILE, Settings, load_settings
-from seacod.errors import SeacodError
+from seacod.config.reach import log_file_problem
+from seacod.errors import ConfigError, SeacodError
 
 if TYPE_CHECKING:
     from seacod.supervisor.daemon import Supervisor
@@ -56,12 +57,7 @@ def run(options: argparse.Namespace) -> int:
     # systemd's watchdog ends a supervisor that hangs with SIGABRT: then the journal has the stack.
     faulthandler.enable()
     settings = _told_to_systemd(read_settings)
-    try:
-        logs.configure(settings.log, "supervisor")
-    except OSError as error:
-        raise SeacodError(
-            f"log.file: {settings.log.file} cannot be opened: {error.strerror}"
-        ) from None
+    logs.configure(settings.log, "supervisor")
     is_watched = options.is_try or sys.stdout.isatty()
     announce = _announce if is_watched else lambda supervisor: None
     supervisor = Supervisor(settings, read_settings, announce)
@@ -74,7 +70,10 @@ def run(options: argparse.Namespace) -> int:
 def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
     """The settings; what is wrong with them is also in `systemctl status`."""
     try:
-        return read_settings()
+        settings = read_settings()
+        if (problem := log_file_problem(settings.log)) is not None:
+            raise ConfigError(f"log.file: {problem}")
+        return settings
     except SeacodError as error:
         from seacod.supervisor.systemd.notify import Notifier
 

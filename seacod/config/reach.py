@@ -9,9 +9,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from seacod.config.load import origin_of
+from seacod.config.log import LogSettings
 from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError
+from seacod.system.append_file import why_not
+
+
+def log_file_problem(log: LogSettings) -> str | None:
+    """Why no line could be written to `log.file`, in a sentence; None when one could."""
+    reason = why_not(log.file) if log.file is not None else None
+    return f"{log.file} cannot be opened for writing: {reason}" if reason else None
 
 
 def check(settings: Settings, file: Path | None, alert_problems: Iterable[tuple[str, str]]) -> None:
@@ -26,6 +34,8 @@ def check(settings: Settings, file: Path | None, alert_problems: Iterable[tuple[
         ConfigError: with one line for each thing, each with file and line.
     """
     found = [("alerts", *problem) for problem in alert_problems]
+    if (trouble := log_file_problem(settings.log)) is not None:
+        found.append(("log", "file", trouble))
     for section, key, _ in SECRETS:
         try:
             read_secret(getattr(settings, section), key)

@@ -59,10 +59,16 @@ class Reloader:
         # While the workers wait for the next try, a reload is the operator's "try now".
         is_waiting = self._workers.report.state in _WAITING
         try:
-            changed = self.changed = self._settings.reload(brings_workers=is_waiting)
+            self._carry_out(is_waiting=is_waiting)
         except ConfigError as error:
             self._refuse(error.message)
-            return
+        except Exception as error:
+            # Whatever it is, systemd and whoever typed it hear that it is over.
+            log.exception("reload_broke")
+            self._refuse(f"the reload broke off: {type(error).__name__}: {error}")
+
+    def _carry_out(self, *, is_waiting: bool) -> None:
+        changed = self.changed = self._settings.reload(brings_workers=is_waiting)
         log.info(
             "configuration_reloaded" if changed else "configuration_unchanged",
             live=list(changed.live), replace=list(changed.replace),

@@ -11,8 +11,10 @@ import structlog
 
 from seacod.config import changes
 from seacod.config.changes import Changes
+from seacod.config.reach import log_file_problem
 from seacod.config.schema import Settings
 from seacod.config.secrets import remember_all
+from seacod.errors import ConfigError
 from seacod.paths import Paths
 from seacod.supervisor.workers.placement import Replica
 
@@ -63,6 +65,9 @@ class SettingsHolder:
         fresh = self._read()
         remember_all(fresh)
         changed = changes.compare(self.current, fresh)
+        # Asked of what is new only: a service goes on with a log file that was taken from it.
+        if fresh.log != self.current.log and (problem := log_file_problem(fresh.log)) is not None:
+            raise ConfigError(f"log.file: {problem}")
         if changed.restart:
             log.warning(
                 "restart_needed",

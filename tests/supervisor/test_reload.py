@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +40,53 @@ def test_a_broken_file_changes_nothing_and_says_what_is_wrong(service: StandIn) 
     service.configure()
     assert service.worker_pid() == first
     assert service.events("configuration_refused")[0]["level"] == "error"
+
+
+def test_a_log_file_that_cannot_be_opened_is_refused(service: StandIn, tmp_path: Path) -> None:
+    service.start()
+    nowhere = tmp_path / "nowhere" / "seacod.log"
+    service.configure(log={"format": "json", "file": str(nowhere)})
+    told = reload(service)
+    assert told["state"] == "refused"
+    assert told["problem"] == (
+        f"log.file: {nowhere} cannot be opened for writing: No such file or directory"
+    )
+    command = [sys.executable, "-m", "seacod", "config", "check", str(service.config)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 78
+    assert "log.file" in checked.stderr
+    # Once the directory is there, the next reload takes it.
+    nowhere.parent.mkdir()
+    assert reload(service)["state"] == "done"
+    assert service.get()[0] == 200
+    assert nowhere.exists()
+
+
+def test_a_full_disk_under_the_log_loses_lines_only(service: StandIn, small_disk: Path) -> None:
+    file = small_disk / "seacod.log"
+    service.configure(log={"format": "json", "file": str(file)})
+    service.start()
+    with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    # Nor is there room in the file's last page.
+    with file.open("ab") as log:
+        log.write(b"\n" * (4096 - log.tell() % 4096))
+    before = len(file.read_bytes())
+    assert service.get()[0] == 200
+    first = service.worker_pid()
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: service.status_of("serving", other_than=first), "another worker")
+    assert service.get()[0] == 200
+    assert len(file.read_bytes()) - before < 4096
+    assert service.events("log_file_not_written")
+    (small_disk / "filler").unlink()
+    assert reload(service)["state"] == "done"
+    lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
+    lost = [line for line in lines if line["event"] == "log_lines_lost"]
+    assert lost
+    assert lost[0]["cause"] == "No space left on device"
+    assert service.stop() == 0
 
 
 def test_what_can_be_applied_at_once_is_and_the_worker_stays(service: StandIn) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import structlog
 
 from seacod import logs
 from seacod.config.log import LogSettings
+from seacod.system.append_file import AppendFile, why_not
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +74,64 @@ def test_reopening_goes_on_in_a_new_file(tmp_path: Path) -> None:
     old = [json.loads(line)["event"] for line in (tmp_path / "seacod.log.1").open()]
     new = [json.loads(line)["event"] for line in file.open()]
     assert (old, new) == (["before", "between"], ["after"])
+
+
+def test_a_full_disk_loses_lines_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "log"
+    file.symlink_to("/dev/full")
+    logs.configure(LogSettings(format="json", file=file), "worker")
+    log = structlog.get_logger()
+    for number in range(3):
+        log.info("request_answered", number=number)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    # Told once, where it can be; the lines themselves are there, too.
+    assert [line["event"] for line in lines].count("log_file_not_written") == 1
+    assert [line["number"] for line in lines if "number" in line] == [0, 1, 2]
+    (told,) = [line for line in lines if line["event"] == "log_file_not_written"]
+    assert (told["file"], told["cause"]) == (str(file), "No space left on device")
+    # There is room again.
+    file.unlink()
+    logs.reopen()
+    log.info("request_answered", number=3)
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["event"] for line in kept] == ["log_lines_lost", "request_answered"]
+    assert (kept[0]["lines"], kept[0]["cause"]) == (3, "No space left on device")
+
+
+def test_a_line_that_was_cut_off_spoils_no_other(small_disk: Path) -> None:
+    file, filler = AppendFile(small_disk / "log"), small_disk / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        for _ in range(10_000):
+            file.write("x" * 4000)
+    filler.write_bytes(b"")
+    # Some room again: what is cut off now stands on a line of its own.
+    os.truncate(small_disk / "log", 8_002)
+    file.write("whole")
+    assert file.path.read_text().splitlines()[-1] == "whole"
+
+
+def test_a_log_file_that_is_no_place_for_lines_is_a_sentence(tmp_path: Path) -> None:
+    assert why_not(tmp_path / "log") is None
+    assert why_not(tmp_path) == "Is a directory"
+    assert why_not(tmp_path / "nowhere" / "log") == "No such file or directory"
+    os.mkfifo(tmp_path / "pipe")
+    assert why_not(tmp_path / "pipe") is not None, "nobody reads it: writing would wait for ever"
+
+
+def test_a_reader_of_stderr_that_is_gone_ends_nobody(tmp_path: Path) -> None:
+    code = (
+        "import structlog, sys; from seacod import logs; from seacod.config.log import LogSettings;"
+        "sys.stdin.readline(); logs.configure(LogSettings(format='json'), 'supervisor');"
+        "[structlog.get_logger().info('again') for _ in range(3)]; logs.flush();"
+        "open(sys.argv[1], 'w').write('alive'); sys.stderr = None"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "said")],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    process.stderr.close()
+    process.communicate(b"go\n")
+    assert (tmp_path / "said").read_text() == "alive"

@@ -1,0 +1,95 @@
+"""A file that lines are appended to, whatever becomes of it: moved, unwritable, its disk full.
+
+Whoever writes is told by an `OSError`, and may go on: the next line is tried anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_MODE = 0o640
+# A file that could not be opened is tried again after so long, not with each line.
+_AGAIN_SECONDS = 1.0
+
+
+def why_not(path: Path) -> str | None:
+    """Why a line could not be appended to this file by this process, in words; None when it could.
+    A full disk is no reason: it may be empty again."""
+    try:
+        os.close(_opened(path))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return error.strerror or str(error)
+    return None
+
+
+class AppendFile:
+    """One write(2) a line, which O_APPEND keeps whole between processes.
+
+    Args:
+        path: made when it is missing, when the first line is written.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self._clock = clock
+        self._descriptor: int | None = None
+        self._tried_at = 0.0
+        self._trouble: OSError | None = None
+        # The last line was cut off by a full disk.
+        self._is_torn = False
+
+    def write(self, line: str) -> None:
+        """Append a line.
+
+        Raises:
+            OSError: it was not written, or only its beginning.
+        """
+        descriptor = self._descriptor if self._descriptor is not None else self._open()
+        data = f"{line}\n".encode(errors="replace")
+        if self._is_torn:
+            data = b"\n" + data
+        written = os.write(descriptor, data)
+        if written < len(data):
+            self._is_torn = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._is_torn = False
+
+    def reopen(self) -> None:
+        """Go on in a new file of the same name; the old one keeps what was written."""
+        self.close()
+        self._trouble = None
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        now = self._clock()
+        if self._trouble is not None and now - self._tried_at < _AGAIN_SECONDS:
+            raise self._trouble
+        self._tried_at = now
+        try:
+            self._descriptor = _opened(self.path)
+        except OSError as error:
+            self._trouble = error
+            raise
+        self._trouble = None
+        return self._descriptor
+
+
+def _opened(path: Path) -> int:
+    # A pipe that nobody reads must not be waited for.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, _MODE)
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return descriptor
