@@ -71,6 +71,13 @@ class NoSpeakerModel(SeacodError):
     exit_code = EX_UNAVAILABLE
 
 
+class NotSupported(SeacodError):
+    """Clients know how to ask for it, and this service does not do it."""
+
+    code = "not_supported"
+    http_status = 501
+
+
 class AddressInUse(SeacodError):
     """The address to listen on belongs to another program."""
 

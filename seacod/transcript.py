@@ -15,13 +15,17 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One written character or word with its time, and who says it, where that was asked for."""
+    """One written character or word with its time, and who says it, where that was asked for.
+
+    `numbers`: those of what it is made of in the model's vocabulary; empty where unknown.
+    """
 
     text: str
     start_seconds: float
     end_seconds: float
     confidence: float | None = None
     speaker: str | None = None
+    numbers: tuple[int, ...] = ()
 
 
 def mean_confidence(tokens: Iterable[Token]) -> float | None:
@@ -33,7 +37,8 @@ def mean_confidence(tokens: Iterable[Token]) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of speech between two pauses. `speaker` is who or where it comes from, where that
-    is known: somebody told apart by voice, the name of a channel or a track.
+    is known: somebody told apart by voice, the name of a channel or a track. `speech_probability`:
+    the mean of the voice activity in the piece of sound that it was recognised in.
     """
 
     start_seconds: float
@@ -42,6 +47,7 @@ class Segment:
     confidence: float | None = None
     tokens: tuple[Token, ...] = ()
     speaker: str | None = None
+    speech_probability: float | None = None
 
 
 def turns(segments: Sequence[Segment], gap: str, *, is_by_speaker: bool = False) -> str:

@@ -17,7 +17,6 @@ from seacod.asr.request import RecognitionRequest
 from seacod.asr.sentences import sentences
 from seacod.transcript import (
     Segment,
-    Token,
     Transcript,
     TranscriptWarning,
     mean_confidence,
@@ -85,12 +84,11 @@ class SentenceWriter:
     ) -> list[Segment]:
         tokens = [
             # A model's last word may end a little after its sound.
-            Token(
-                t.text,
-                min(start + t.start_seconds, end),
-                min(start + t.end_seconds, end),
-                t.confidence,
-            )  # fmt: skip
+            replace(
+                t,
+                start_seconds=min(start + t.start_seconds, end),
+                end_seconds=min(start + t.end_seconds, end),
+            )
             for t in recognised.tokens
         ]
         return [
@@ -149,6 +147,8 @@ class Assembly:
         fresh = await self._writer.write(
             recognised, start, end, wants_digits=self._request.wants_digits
         )
+        if piece.speech_probability is not None:
+            fresh = [replace(s, speech_probability=piece.speech_probability) for s in fresh]
         self._segments += ((piece.lane, segment) for segment in fresh)
         return fresh
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seacod.asr.audio import SAMPLE_RATE
@@ -235,7 +235,7 @@ class RecordingPipeline:
                 elif frame.samples is None:
                     continue
                 elif make_voice is None:
-                    yield Piece(frame.position, frame.samples, frame.lane)
+                    yield Piece(frame.position, frame.samples, frame.lane, frame.speech_probability)
                 else:
                     request.decoded_seconds = (frame.position + len(frame.samples)) / SAMPLE_RATE
                     if frame.lane not in voices:
@@ -266,7 +266,7 @@ class RecordingPipeline:
 
 
 def _placed(piece: Piece, start: int, lane: int) -> Piece:
-    return Piece(piece.start + start, piece.samples, lane)
+    return replace(piece, start=piece.start + start, lane=lane)
 
 
 def _found(body: dict[str, Any]) -> SoundFindings:

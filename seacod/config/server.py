@@ -53,6 +53,16 @@ class ServerSettings(Section, applies="restart"):
         pattern=r"^[A-Za-z0-9._*:\[\] -]*$",
         applies="replace",
     )
+    model_aliases: str = setting(
+        "paraformer* seaco-paraformer* sensevoice* funasr* fun-asr* whisper*",
+        "Names besides its own and OpenAI's that OpenAI's clients may ask for as model and get the "
+        "one there is, separated by blanks; * stands for any letters, alone for any name. Capital "
+        "letters and what is before the last / do not matter",
+        "OpenAI 客户端可使用的模型名称（均指当前模型），以空格分隔；* 代表任意字符，单独的 * 表示"
+        "任意名称；不区分大小写，忽略最后一个 / 之前的部分",
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        applies="replace",
+    )
     trusted_proxies: str = setting(
         "",
         "Addresses or networks of reverse proxies in front, separated by blanks, such as "

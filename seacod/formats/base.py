@@ -42,10 +42,12 @@ class Choices:
     Args:
         granularities: what verbose_json holds ("segment", "word"), as OpenAI's API names it.
         cue_limits: of subtitles.
+        wants_log_probabilities: JSON for OpenAI's clients has them.
     """
 
     granularities: Collection[str] = ("segment",)
     cue_limits: CueLimits = CueLimits()
+    wants_log_probabilities: bool = False
 
 
 DEFAULT_CHOICES = Choices()

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from seacod.formats.base import Choices, OutputFormat, rounded
+from seacod.formats.log_probabilities import log_probabilities
 from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
 
 
@@ -120,7 +121,10 @@ def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
 
 
 def _render_openai(transcript: Transcript, choices: Choices) -> dict[str, Any]:
-    return {"text": transcript.text}
+    body: dict[str, Any] = {"text": transcript.text}
+    if choices.wants_log_probabilities:
+        body["logprobs"] = log_probabilities(transcript.segments)
+    return body
 
 
 FORMAT = OutputFormat(

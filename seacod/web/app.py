@@ -55,15 +55,16 @@ def create_app(
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "X-API-Key", "Content-Type", "X-Request-ID"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            # Whatever is asked for: clients send headers of their own (x-stainless-*).
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After", "X-Seacod-Warnings"],
         )
     app.add_middleware(SiteGuard, server=settings.server, access=settings.access)
     errors.install(app)
     routers = (
         health.router(service, readiness, paths),
         transcribe.router(service, paths),
-        openai.router(service, paths),
+        openai.router(service, paths, settings.server.model_aliases),
         jobs.router(service, jobs_gate, paths),
         job_list.router(jobs_gate),
     )

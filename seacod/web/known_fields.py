@@ -42,7 +42,7 @@ class KnownFields:
     Args:
         fields: of the form, or of the message.
         query: those of them that may also stand in the address.
-        several: those that may come more than once.
+        several: those that may come more than once, or in parts (`name[]`, `name[part]`).
     """
 
     fields: frozenset[str]
@@ -58,11 +58,15 @@ class KnownFields:
             given: the fields of the form, each with its values.
             query: names in the address.
         """
-        warnings = [self._unknown(name) for name in given if name not in self.fields]
+        warnings = [
+            self._unknown(name)
+            for name in given
+            if name not in self.fields and _whole(name) not in self.several
+        ]
         warnings += [
             _repeated(name, len(values))
             for name, values in given.items()
-            if name in self.fields - self.several and len(values) > 1
+            if name in self.fields and len(values) > 1 and _whole(name) not in self.several
         ]
         # In the order of the address, each once.
         misplaced = [name for name in dict.fromkeys(query) if name not in self.query]
@@ -110,6 +114,11 @@ class KnownFields:
         without = {one.removesuffix("[]"): one for one in sorted(self.fields)}
         close = get_close_matches(plain[:_SHOWN_CHARACTERS].removesuffix("[]"), without, 1, 0.8)
         return without[close[0]] if close else None
+
+
+def _whole(name: str) -> str:
+    """The field of which this is a part."""
+    return name.partition("[")[0]
 
 
 def _repeated(name: str, times: int) -> TranscriptWarning:

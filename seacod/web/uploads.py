@@ -76,7 +76,7 @@ async def heard_out(
     most = max_file_bytes * max_files + around_bytes(max_files)
     body = Body(request)
     if declared.isdigit() and int(declared) > most:
-        await _hear_out(request, body)
+        await hear_out(request, body)
         raise too_big(max_file_bytes)
     try:
         return await read_form(
@@ -87,17 +87,22 @@ async def heard_out(
             max_files=max_files,
         )
     except (TooBig, BadRequest, OSError):
-        await _hear_out(request, body)
+        await hear_out(request, body)
         raise
 
 
-async def _hear_out(request: Request, body: Body) -> None:
+async def hear_out(request: Request, body: Body | None = None) -> None:
     """Read and drop the rest of the body. A client that waits for our word (Expect) sends
-    nothing."""
+    nothing.
+
+    Args:
+        request: whose.
+        body: as far as it was read; None for not at all.
+    """
     if request.headers.get("expect", "").lower() == "100-continue":
         return
     deadline = time.monotonic() + _HEAR_OUT_SECONDS
     with contextlib.suppress(ClientGone):
-        async for _ in body.chunks():
+        async for _ in (body or Body(request)).chunks():
             if time.monotonic() > deadline:
                 return

@@ -66,8 +66,16 @@ VERBOSE = {
     "task": "transcribe", "language": "chinese", "duration": 3700.123,
     "text": "你好。\nA & B <\tC\n>",
     "segments": [
-        {"id": 0, "start": 0.5, "end": 1.25, "text": "你好。", "confidence": 0.9877},
-        {"id": 1, "start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>", "confidence": None},
+        {
+            "id": 0, "seek": 50, "start": 0.5, "end": 1.25, "text": "你好。", "tokens": [],
+            "temperature": 0.0, "avg_logprob": -0.0124, "compression_ratio": 0.5,
+            "no_speech_prob": None, "confidence": 0.9877,
+        },
+        {
+            "id": 1, "seek": 366100, "start": 3661.0, "end": 3663.0, "text": "A & B <\tC\n>",
+            "tokens": [], "temperature": 0.0, "avg_logprob": None, "compression_ratio": 0.5789,
+            "no_speech_prob": None, "confidence": None,
+        },
     ],
 }  # fmt: skip
 WORDS = [{"word": "你", "start": 0.5, "end": 0.75}, {"word": "好", "start": 0.75, "end": 1.25}]
@@ -105,6 +113,31 @@ def test_verbose_json_has_the_words_of_those_who_ask_for_them() -> None:
     assert render(TRANSCRIPT, Choices(("segment", "word"))) == {**VERBOSE, "words": WORDS}
     only_words = {k: v for k, v in VERBOSE.items() if k != "segments"}
     assert render(TRANSCRIPT, Choices(("word",))) == {**only_words, "words": WORDS}
+
+
+def test_openais_segments_have_what_the_model_and_the_voice_activity_said() -> None:
+    tokens = (
+        Token("你", 0.5, 0.75, 0.5, numbers=(7, 9)),
+        Token("好", 0.75, 1.25, 1.0, numbers=(3,)),
+    )
+    said = Segment(0.5, 1.25, "你好", 0.75, tokens, speech_probability=0.9)
+    body = FORMATS["verbose_json"].render(replace(TRANSCRIPT, segments=(said,)), Choices())
+    assert isinstance(body, dict)
+    (segment,) = body["segments"]
+    assert segment["tokens"] == [7, 9, 3]
+    assert segment["avg_logprob"] == pytest.approx(-0.3466, abs=1e-4)
+    assert segment["no_speech_prob"] == pytest.approx(0.1)
+
+
+def test_openais_json_has_log_probabilities_for_who_asks() -> None:
+    render = FORMATS["json"].render_openai
+    assert render is not None
+    body = render(TRANSCRIPT, Choices(wants_log_probabilities=True))
+    assert isinstance(body, dict)
+    assert body["logprobs"][:2] == [
+        {"token": "你", "bytes": list("你".encode()), "logprob": -0.0124},
+        {"token": "好", "bytes": list("好".encode())},
+    ]
 
 
 def test_openai_has_the_formats_of_its_own_api() -> None:

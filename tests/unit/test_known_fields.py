@@ -17,7 +17,7 @@ OWN = KnownFields(
 )  # fmt: skip
 OPENAI = KnownFields(
     frozenset({"file", "model", "prompt", "hotwords", "response_format", "include[]"}),
-    several=frozenset({"include[]"}),
+    several=frozenset({"include"}),
 )
 
 
@@ -70,7 +70,7 @@ def test_a_field_that_came_twice_is_told() -> None:
     assert told(OWN, {"hotwords": ["a", "b"]}) == [
         "the field 'hotwords' came 2 times; the last was read"
     ]
-    assert told(OPENAI, {"include[]": ["a", "b"]}) == []
+    assert told(OPENAI, {"include[]": ["a", "b"], "include": ["a"], "include[1]": ["b"]}) == []
 
 
 def test_many_are_counted() -> None:

@@ -20,12 +20,14 @@ def client(live: Service) -> httpx.Client:
 
 
 def warned(body: dict[str, Any], *parts: str) -> None:
-    """Each part is in a warning of its own, and there is no other."""
-    assert len(body["warnings"]) == len(parts), body["warnings"]
-    for part in parts:
-        assert any(part in one for one in body["warnings"]), (part, body["warnings"])
+    """Each part is in a warning of its own, and there is no other of this kind."""
+    told = body["warnings"]
     if "warning_details" in body:
-        assert {one["code"] for one in body["warning_details"]} <= {"ignored_field"}
+        told = [w["message"] for w in body["warning_details"] if w["code"] == "ignored_field"]
+        assert set(told) <= set(body["warnings"])
+    assert len(told) == len(parts), told
+    for part in parts:
+        assert any(part in one for one in told), (part, told)
 
 
 def test_a_recordings_answer_names_the_right_field(client: httpx.Client) -> None:
@@ -43,7 +45,9 @@ def test_a_recordings_answer_names_the_right_field(client: httpx.Client) -> None
         "'colour' is not known here",
         "'hotwords' in the address was not read; send it as the field",
     )
-    assert "正确的字段名是 hotwords" in answer.json()["warning_details"][0]["message_zh"]
+    assert any(
+        "正确的字段名是 hotwords" in w["message_zh"] for w in answer.json()["warning_details"]
+    )
     warned(client.post("/transcribe?format=json", files=SPEECH, data={"speakers": ""}).json())
 
 
@@ -76,7 +80,7 @@ def test_a_microphone_is_told_at_its_start_and_at_its_end(live: Service) -> None
         socket.send(json.dumps({"type": "stop"}))
         while (message := json.loads(socket.recv(PATIENCE_SECONDS)))["type"] != "done":
             pass
-    assert ready["warnings"] == message["warnings"][:2]
+    assert set(ready["warnings"]) <= set(message["warnings"])
 
 
 def test_metrics_count_them(client: httpx.Client, live: Service) -> None:

@@ -54,6 +54,7 @@ class Frame:
     body: dict[str, Any]
     samples: Samples | None
     lane: int = 0
+    speech_probability: float | None = None
 
 
 class DecoderBroke(Exception):
@@ -139,7 +140,7 @@ class DecoderProcess:
             self._is_working = False
         if head.kind in ("piece", "block"):
             samples = np.frombuffer(body, dtype="<f4")
-            return Frame(head.kind, head.position, {}, samples, head.lane)
+            return Frame(head.kind, head.position, {}, samples, head.lane, head.speech_probability)
         return Frame(head.kind, head.position, json.loads(body) if body else {}, None)
 
     async def comes_to_rest(self) -> bool:

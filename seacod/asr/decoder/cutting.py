@@ -16,12 +16,12 @@ from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder.voice import FRAME, Probabilities
 
 # Speech begins above the first and ends below the second.
-_BEGINS, _ENDS = 0.5, 0.35
-_SILENCE_ENDS_SECONDS = 0.3
+BEGINS, _ENDS = 0.5, 0.35
+SILENCE_ENDS_SECONDS = 0.3
 _SHORTEST_SECONDS = 0.25
 # A detector cuts close; consonants at the edges are quiet. The model was trained with some
 # silence at the end, by which it recognises that nothing more comes.
-_PAD_SECONDS = 0.23
+PAD_SECONDS = 0.23
 # Pauses shorter than this do not end a sentence; cutting there only costs context.
 _JOIN_SECONDS = 0.41
 _PREFERRED_SECONDS = 12.0
@@ -34,13 +34,14 @@ _HOP = SAMPLE_RATE // 100
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of speech: where it begins in the recording, in samples, its sound, and in which of
-    its lanes (`sound/channels.py`) it lies.
+    """A piece of speech: where it begins in the recording, in samples, its sound, in which of
+    its lanes (`sound/channels.py`) it lies, and the mean probability of the speech in it.
     """
 
     start: int
     samples: Samples
     lane: int = 0
+    speech_probability: float | None = None
 
     @property
     def end(self) -> int:
@@ -71,6 +72,9 @@ class Cutter:
         self._sound: Samples = np.zeros(0, dtype=np.float32)
         self._origin = 0
         self._frames = 0
+        # Of the frames that some piece may still need: so many were let go before them.
+        self._probabilities: list[float] = []
+        self._forgotten = 0
         self._open: int | None = None
         self._silent_since: int | None = None
         self._held: _Span | None = None
@@ -88,6 +92,7 @@ class Cutter:
         """
         self._sound = np.concatenate((self._sound, samples))
         for probability in probabilities.tolist():
+            self._probabilities.append(probability)
             self._step(self._frames * FRAME, probability)
             self._frames += 1
         self._forget()
@@ -113,7 +118,7 @@ class Cutter:
             start = self._open
         else:
             return np.zeros(0, dtype=np.float32)
-        first = max(self._last_end, start - int(_PAD_SECONDS * SAMPLE_RATE))
+        first = max(self._last_end, start - int(PAD_SECONDS * SAMPLE_RATE))
         speech: Samples = self._sound[max(0, first - self._origin) :].copy()
         return speech
 
@@ -123,14 +128,14 @@ class Cutter:
         return self._origin
 
     def _step(self, at: int, probability: float) -> None:
-        if probability >= _BEGINS:
+        if probability >= BEGINS:
             self._silent_since = None
             if self._open is None:
                 self._open = at
         elif self._open is not None and probability < _ENDS:
             if self._silent_since is None:
                 self._silent_since = at
-            if at - self._silent_since >= _SILENCE_ENDS_SECONDS * SAMPLE_RATE:
+            if at - self._silent_since >= SILENCE_ENDS_SECONDS * SAMPLE_RATE:
                 self._close(self._open, self._silent_since)
         if self._open is not None and at - self._open > self._longest:
             place = self._quietest(self._open)
@@ -161,17 +166,22 @@ class Cutter:
     def _emit(self, span: _Span, following: int, *, is_last: bool = False) -> None:
         """Give out a piece with some silence on both sides, at most half of the pause to the next
         one."""
-        room = int(_PAD_SECONDS * SAMPLE_RATE)
+        room = int(PAD_SECONDS * SAMPLE_RATE)
         before = span.start - self._last_end
         after = following - span.end
         left = min(room, before // 2 if self._last_end else before)
         right = min(room, after if is_last else after // 2)
         spare = max(0, self._longest - (span.end - span.start)) // 2
         start, end = span.start - min(left, spare), span.end + min(right, spare)
-        self._out.append(
-            Piece(start, self._sound[start - self._origin : end - self._origin].copy())
-        )
+        sound = self._sound[start - self._origin : end - self._origin].copy()
+        self._out.append(Piece(start, sound, speech_probability=self._mean(span)))
         self._last_end = span.end
+
+    def _mean(self, span: _Span) -> float | None:
+        """The mean probability of a stretch."""
+        first = span.start // FRAME - self._forgotten
+        heard = self._probabilities[first : -(-span.end // FRAME) - self._forgotten]
+        return sum(heard) / len(heard) if heard else None
 
     def _quietest(self, start: int) -> int:
         """The best place to cut speech that does not end: the lowest energy over 100 ms."""
@@ -188,9 +198,12 @@ class Cutter:
             needed = min(needed, self._open)
         if self._held is not None:
             needed = min(needed, self._held.start)
-        keep_from = max(self._origin, needed - int(_PAD_SECONDS * SAMPLE_RATE) - FRAME)
+        keep_from = max(self._origin, needed - int(PAD_SECONDS * SAMPLE_RATE) - FRAME)
         self._sound = self._sound[keep_from - self._origin :].copy()
         self._origin = keep_from
+        fresh = keep_from // FRAME
+        del self._probabilities[: fresh - self._forgotten]
+        self._forgotten = fresh
 
     def _taken(self) -> list[Piece]:
         taken, self._out = self._out, []

@@ -181,12 +181,20 @@ class _Recording:
     def _send_all(self, lane: _Lane, pieces: list[Piece]) -> None:
         before = time.monotonic()
         for piece in pieces:
-            self._send(lane, "piece", piece.start, piece.samples)
+            self._send(lane, "piece", piece.start, piece.samples, piece.speech_probability)
         self._waited += time.monotonic() - before
 
-    def _send(self, lane: _Lane, kind: wire.Kind, position: int, samples: Samples) -> None:
+    def _send(
+        self,
+        lane: _Lane,
+        kind: wire.Kind,
+        position: int,
+        samples: Samples,
+        speech_probability: float | None = None,
+    ) -> None:
         body = np.ascontiguousarray(samples, dtype="<f4").tobytes()
-        head = wire.Head(kind, len(body), lane.start + position, lane.number)
+        at = lane.start + position
+        head = wire.Head(kind, len(body), at, lane.number, speech_probability)
         self._answers.sendall(head.encode() + body)
 
     def _end(self, lanes: dict[int, _Lane]) -> None:

@@ -15,8 +15,9 @@ from seacod.asr.sound.channels import ChannelMode
 
 Kind = Literal["ready", "info", "piece", "block", "at", "done", "error"]
 _KINDS: tuple[Kind, ...] = ("ready", "info", "piece", "block", "at", "done", "error")
-# kind, lane, bytes of the body, a position in samples
-HEAD = struct.Struct("<BBIq")
+# kind, lane, bytes of the body, a position in samples, a probability
+HEAD = struct.Struct("<BBIqf")
+_UNKNOWN = -1.0
 MAX_TASK_BYTES = 4096
 
 
@@ -47,20 +48,25 @@ class DecodeTask:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is in front of each message from the child; `lane` is of `sound/channels.py`."""
+    """What is in front of each message from the child; `lane` is of `sound/channels.py`,
+    `speech_probability` of a piece."""
 
     kind: Kind
     length: int
     position: int = 0
     lane: int = 0
+    speech_probability: float | None = None
 
     def encode(self) -> bytes:
-        return HEAD.pack(_KINDS.index(self.kind), self.lane, self.length, self.position)
+        probability = _UNKNOWN if self.speech_probability is None else self.speech_probability
+        kind = _KINDS.index(self.kind)
+        return HEAD.pack(kind, self.lane, self.length, self.position, probability)
 
     @classmethod
     def decode(cls, data: bytes) -> Head:
-        kind, lane, length, position = HEAD.unpack(data)
-        return cls(_KINDS[kind], length, position, lane)
+        kind, lane, length, position, probability = HEAD.unpack(data)
+        known = probability if 0 <= probability <= 1 else None
+        return cls(_KINDS[kind], length, position, lane, known)
 
 
 def frame(kind: Kind, body: dict[str, Any] | None = None, position: int = 0) -> bytes:

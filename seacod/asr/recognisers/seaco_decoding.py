@@ -214,7 +214,7 @@ class SeacoDecoder:
         found = []
         for row, (count, frames) in enumerate(zip(counts.tolist(), lengths.tolist(), strict=True)):
             written = [
-                (self._tokens[token], posterior)
+                (token, posterior)
                 for token, posterior in zip(
                     tokens[row, :count].tolist(), posteriors[row, :count].tolist(), strict=True
                 )
@@ -223,13 +223,15 @@ class SeacoDecoder:
             times: Sequence[Sequence[int]] = []
             if written and weights is not None:
                 _, times = ts_prediction_lfr6_standard(
-                    weights[row, : frames * 3], peaks[row, : frames * 3], [t for t, _ in written]
+                    weights[row, : frames * 3],
+                    peaks[row, : frames * 3],
+                    [self._tokens[token] for token, _ in written],
                 )
             if len(times) != len(written):
                 times = [(0, 0)] * len(written)
             found.append(
                 [
-                    WordPiece(token, begin / 1000, end / 1000, posterior)
+                    WordPiece(self._tokens[token], begin / 1000, end / 1000, posterior, token)
                     for (token, posterior), (begin, end) in zip(written, times, strict=True)
                 ]
             )

@@ -20,12 +20,14 @@ _SILENT = frozenset({"<blank>", "<s>", "</s>", "<unk>", "<OOV>"})
 
 @dataclass(frozen=True, slots=True)
 class WordPiece:
-    """One token of the model's as it decided for it; times in seconds from the piece's start."""
+    """One token of the model's as it decided for it; times in seconds from the piece's start,
+    `number` in its vocabulary."""
 
     text: str
     start_seconds: float
     end_seconds: float
     posterior: float
+    number: int | None = None
 
 
 def words(pieces: Iterable[WordPiece]) -> tuple[Token, ...]:
@@ -54,6 +56,7 @@ def _joined(pieces: Sequence[WordPiece]) -> Token:
         pieces[0].start_seconds,
         pieces[-1].end_seconds,
         sum(piece.posterior for piece in pieces) / len(pieces),
+        numbers=tuple(piece.number for piece in pieces if piece.number is not None),
     )
 
 
@@ -67,6 +70,7 @@ def _abbreviated(found: Sequence[Token]) -> Iterable[Token]:
                 letters[0].start_seconds,
                 letters[-1].end_seconds,
                 mean_confidence(letters),
+                numbers=tuple(number for letter in letters for number in letter.numbers),
             )
         else:
             yield from letters

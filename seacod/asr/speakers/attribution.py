@@ -152,7 +152,15 @@ def _divided(segment: Segment, speakers: list[str]) -> Iterator[Segment]:
     for number, (text, turn) in enumerate(zip(parts, turns, strict=True)):
         start = segment.start_seconds if number == 0 else turn[0].start_seconds
         end = segment.end_seconds if number == len(turns) - 1 else turn[-1].end_seconds
-        yield Segment(start, end, text, mean_confidence(turn), tuple(turn), turn[0].speaker)
+        yield replace(
+            segment,
+            start_seconds=start,
+            end_seconds=end,
+            text=text,
+            confidence=mean_confidence(turn),
+            tokens=tuple(turn),
+            speaker=turn[0].speaker,
+        )
 
 
 def _parts(text: str, turns: Sequence[Sequence[Token]]) -> list[str] | None:

@@ -70,7 +70,11 @@ class SiteGuard:
                 "name to server.allowed_hosts",
                 f"本服务不接受域名 {host[:80]} 的请求；管理员可将其加入 server.allowed_hosts",
             )
-        if scope["type"] == "websocket" or scope["method"] not in _SAFE:
+        if (
+            scope["type"] == "websocket"
+            or scope["method"] not in _SAFE
+            or _is_preflight(scope, headers)
+        ):
             self._check_page(host, headers)
 
     def _check_page(self, host: str, headers: Headers) -> None:
@@ -87,6 +91,12 @@ class SiteGuard:
             "access.cors_origins (a proxy has to pass on the header Host)",
             "该页面来源未被允许，请管理员设置 access.cors_origins；反向代理需传递 Host 请求头",
         )
+
+
+def _is_preflight(scope: Scope, headers: Headers) -> bool:
+    """Whether a browser asks what a page of another origin may do: a clear no is better than
+    whatever the routes would say, and it comes without a key."""
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in headers
 
 
 class AllowedHosts:

@@ -1,12 +1,13 @@
 """The transcription part of OpenAI's API, so that its clients work unchanged.
 
 Shapes: https://platform.openai.com/docs/api-reference/audio/createTranscription and /models.
-`prompt` is read as hotwords; `temperature` has no meaning for this model and is ignored.
+`prompt` is read as hotwords; what has no meaning here is remarked upon (`web/openai_fields.py`).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,29 +15,37 @@ from starlette.responses import JSONResponse, Response
 
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
-from seacod.errors import BadRequest, NotFound
+from seacod.errors import NotSupported
 from seacod.formats import diarized_json, registry
 from seacod.formats.base import Choices
+from seacod.formats.log_probabilities import log_probabilities
 from seacod.paths import Paths
-from seacod.transcript import Transcript
+from seacod.transcript import Segment, Transcript
+from seacod.web import openai_fields
 from seacod.web.fields import cue_limits, is_true, sound_choice, wanted_speakers
 from seacod.web.known_fields import KnownFields
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
-from seacod.web.uploads import Upload
+from seacod.web.uploads import Upload, hear_out
 
 ROUTE = "/v1/audio/transcriptions"
-# What clients ask for whose model cannot be chosen.
-_DIARIZE = "gpt-4o-transcribe-diarize"
-_ALIASES = frozenset(
-    {"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", _DIARIZE, "seacod"}
-)
-_CHINESE = ("zh", "cmn", "chinese")
+_TRANSLATIONS = "/v1/audio/translations"
+# Each comes as often as its client likes, with brackets or without.
+_SEVERAL = frozenset(
+    {"timestamp_granularities", "include", "keywords", "languages", "known_speaker_names",
+     "known_speaker_references", "chunking_strategy"}
+)  # fmt: skip
 
 
-def router(service: TranscriptionService, paths: Paths) -> APIRouter:
-    """The routes of one worker."""
+def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> APIRouter:
+    """The routes of one worker.
+
+    Args:
+        service: recognises.
+        paths: where uploads lie meanwhile.
+        model_aliases: server.model_aliases.
+    """
     routes = APIRouter(tags=["openai"], responses=openapi.REFUSALS)
     created = int(time.time())
     # Those that OpenAI's API has, each in the shape its clients expect.
@@ -46,7 +55,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         ("file", "model"),
         file=openapi.file("The recording; any format ffmpeg knows"),
         model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
-        language=openapi.text("zh, or nothing"),
+        language=openapi.text("zh, auto or nothing; any other is remarked upon"),
         prompt=openapi.text("Hotwords, separated by blanks, commas or lines"),
         hotwords=openapi.text("The same"),
         temperature=openapi.text("Has no meaning for this model"),
@@ -60,14 +69,15 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 "type": "array",
                 "items": {"type": "string", "enum": ["segment", "word"]},
                 "description": "What verbose_json holds",
-            }
+            },
+            "include[]": openapi.text(
+                "With json: the logarithm of each token's posterior", "logprobs"
+            ),
+            "keywords[]": openapi.text("Hotwords, too"),
         },
     )
 
-    known = KnownFields(
-        openapi.names(form) | {"timestamp_granularities"},
-        several=frozenset({"timestamp_granularities[]", "timestamp_granularities"}),
-    )
+    known = KnownFields(openapi.names(form), several=_SEVERAL)
 
     def model() -> dict[str, Any]:
         return {
@@ -75,20 +85,17 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         }  # fmt: skip
 
     def check_model(name: str) -> None:
-        if name not in _ALIASES and name != service.engine.name:
-            raise NotFound(
-                f"there is no model {name[:60]!r} here; use {service.engine.name!r} "
-                "(GET /v1/models lists it)",
-                f"没有模型 {name[:60]}，请使用 {service.engine.name}",
-            )
+        openai_fields.ModelNames(model_aliases, service.engine.name).check(name)
 
     def understand(upload: Upload) -> Wanted:
         fields = upload.fields
         check_model(fields.get("model") or "whisper-1")
-        _check_language(fields.get("language", ""))
         wanted = registry.chosen("response_format", fields.get("response_format"), formats)
-        granularities = upload.lists.get("timestamp_granularities[]", ["segment"])
-        choices = Choices(granularities, cue_limits(fields))
+        choices = Choices(
+            openai_fields.granularities(upload.lists),
+            cue_limits(fields),
+            wants_log_probabilities=openai_fields.wants_log_probabilities(upload.lists),
+        )
         wants_stream = is_true("stream", fields.get("stream"))
 
         def whole(transcript: Transcript) -> Response:
@@ -98,14 +105,24 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             return JSONResponse(body)
 
         return Wanted(
-            "\n".join(filter(None, (fields.get("prompt"), fields.get("hotwords")))),
+            "\n".join(
+                filter(
+                    None,
+                    (
+                        fields.get("prompt"),
+                        fields.get("hotwords"),
+                        *openai_fields.several(upload.lists, "keywords"),
+                    ),
+                )
+            ),
             whole,
-            _Deltas(service.engine.sentence_gap) if wants_stream else None,
+            _Deltas(service.engine.sentence_gap, choices) if wants_stream else None,
             sound_choice(fields),
             wanted_speakers(
                 fields.get("speakers"),
-                wanted.needs_speakers or fields.get("model") == _DIARIZE,
+                wanted.needs_speakers or fields.get("model") == openai_fields.DIARIZE,
             ),
+            remarks=tuple(openai_fields.remarks(upload.lists, wanted.name)),
         )
 
     @routes.get("/v1/models", summary="The model there is")
@@ -121,14 +138,24 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
     async def transcriptions(request: Request) -> Response:
         return await recording.answer(request, service, paths, ROUTE, known, understand)
 
+    @routes.post(_TRANSLATIONS, summary="There is none: says so, in the shape of its errors")
+    async def translations(request: Request) -> Response:
+        await hear_out(request)
+        raise NotSupported(
+            "this service writes down what is said and translates nothing; POST "
+            "/v1/audio/transcriptions gives the Chinese text",
+            "本服务只做语音转写，不提供翻译；请使用 POST /v1/audio/transcriptions 获取中文文本",
+        )
+
     return routes
 
 
 class _Deltas:
     """Events as OpenAI streams them: text that was added, and all of it at the end."""
 
-    def __init__(self, sentence_gap: str) -> None:
+    def __init__(self, sentence_gap: str, choices: Choices) -> None:
         self._between = sentence_gap
+        self._choices = choices
         self._has_any = False
 
     def __call__(self, event: Event | Failed) -> str:
@@ -138,19 +165,18 @@ class _Deltas:
             added = self._between.join(segment.text for segment in event)
             delta = self._between + added if self._has_any else added
             self._has_any = True
-            return streaming.sent({"type": "transcript.text.delta", "delta": delta})
+            spoken = {"type": "transcript.text.delta", "delta": delta}
+            return streaming.sent({**spoken, **self._log_probabilities(event)})
         if isinstance(event, Failed):
             error = {"code": event.error.code, "message": event.error.message}
             return streaming.sent({"type": "error", "error": error})
         # Who speaks is known at the end.
         said = diarized_json.segments(event) if event.speakers else ()
         done = {"type": "transcript.text.done", "text": event.text}
+        done |= self._log_probabilities(event.segments)
         return "".join(map(streaming.sent, (*said, done))) + "data: [DONE]\n\n"
 
-
-def _check_language(given: str) -> None:
-    if given and not given.lower().startswith(_CHINESE):
-        raise BadRequest(
-            f"language: this model recognises Chinese, not {given[:20]!r}; leave it out or send zh",
-            f"language：本模型识别中文，不支持 {given[:20]}；请留空或填 zh",
-        )
+    def _log_probabilities(self, segments: Sequence[Segment]) -> dict[str, Any]:
+        if not self._choices.wants_log_probabilities:
+            return {}
+        return {"logprobs": log_probabilities(segments)}

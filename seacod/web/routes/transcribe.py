@@ -118,13 +118,24 @@ def _written(event: Event | Failed, body_of: BodyOf, request_id: str) -> str:
 
 
 def refuse_other_methods(routes: APIRouter) -> None:
-    """Answer 405 to wrong methods, since the page behind the routes would take every address.
+    """Answer 405 to wrong methods and OPTIONS with the right ones, since the page behind the routes
+    would take every address.
 
     Call it when `routes` is complete: routes are tried in order.
     """
-    paths = {str(getattr(route, "path", "")) for route in routes.routes}
-    for path in sorted(paths):
+    methods: dict[str, set[str]] = {}
+    for route in routes.routes:
+        known = methods.setdefault(str(getattr(route, "path", "")), set())
+        known |= getattr(route, "methods", None) or set()
+    for path in sorted(methods):
+        allowed = ", ".join(sorted({*methods[path], "OPTIONS"}))
+        answer = partial(_options, allowed)
+        routes.add_api_route(path, answer, methods=["OPTIONS"], include_in_schema=False)
         routes.add_api_route(path, _wrong_method, methods=list(_METHODS), include_in_schema=False)
+
+
+async def _options(allowed: str) -> Response:
+    return Response(status_code=204, headers={"Allow": allowed})
 
 
 async def _wrong_method(request: Request) -> None:
