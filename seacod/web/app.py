@@ -21,7 +21,17 @@ from seacod.web.middleware.access import Access
 from seacod.web.middleware.quota import QuotaGate
 from seacod.web.middleware.site import SiteGuard
 from seacod.web.readiness import Readiness
-from seacod.web.routes import health, job_list, jobs, live, login, no_page, openai, transcribe
+from seacod.web.routes import (
+    health,
+    job_list,
+    jobs,
+    live,
+    login,
+    no_page,
+    openai,
+    realtime,
+    transcribe,
+)
 
 
 def create_app(
@@ -72,6 +82,7 @@ def create_app(
         transcribe.refuse_other_methods(routes)
         app.include_router(routes)
     app.include_router(live.router(service, readiness))
+    app.include_router(realtime.router(service, readiness, settings.server.model_aliases))
     if logins.is_used:
         app.include_router(login.router(logins, root_path))
     if settings.server.page == "off":

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import structlog
@@ -44,9 +44,10 @@ _SETTLE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PartialText:
-    """What is being said, as far as it can be recognised; it will change."""
+    """What is being said since `since_seconds`, as far as it can be recognised; it will change."""
 
     text: str
+    since_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class LiveSession:
 
     def _placed(self, piece: Piece) -> Piece:
         """Where it lies in the whole recording."""
-        return Piece(piece.start + self._offset, piece.samples)
+        return replace(piece, start=piece.start + self._offset)
 
     def _settle_silence(self) -> None:
         needed = self._microphone.cutter.needed_from
@@ -236,14 +237,15 @@ class LiveSession:
             return
         speech = self._microphone.cutter.open_speech
         if len(speech) >= _PARTIAL_SECONDS * SAMPLE_RATE:
-            self._partial = asyncio.ensure_future(self._recognise_partial(speech))
+            since = self.seconds - len(speech) / SAMPLE_RATE
+            self._partial = asyncio.ensure_future(self._recognise_partial(speech, since))
 
-    async def _recognise_partial(self, speech: Samples) -> None:
+    async def _recognise_partial(self, speech: Samples, since_seconds: float) -> None:
         began = time.monotonic()
         request = RecognitionRequest(self._request.client, self._request.hotwords)
         try:
             result = await self._scheduler.submit(request, speech)
-            self.events.put_nowait(PartialText(result.recognised.text))
+            self.events.put_nowait(PartialText(result.recognised.text, since_seconds))
         except Exception as error:
             # When the speech is finished, it is recognised again and an error told.
             log.debug("partial_failed", error=str(error))

@@ -28,6 +28,7 @@ COOKIE = "seacod_session"
 LOGIN, LOGOUT = "/login", "/logout"
 _OPEN = ("/health", "/health/live", "/health/ready", "/favicon.ico")
 _LONGEST_COOKIE = 200
+_KEY_PROTOCOL = "openai-insecure-api-key."
 
 
 class Access:
@@ -95,6 +96,10 @@ class Access:
             return await self._of_user(given.strip(), address_of(connection.scope))
         if kind:
             return None
+        # How OpenAI's clients send it from a browser, whose WebSockets have no headers.
+        for protocol in headers.get("sec-websocket-protocol", "").split(","):
+            if protocol.strip().startswith(_KEY_PROTOCOL):
+                return self._of_key(protocol.strip().removeprefix(_KEY_PROTOCOL))
         token = connection.cookies.get(COOKIE, "")
         name = self._logins.sessions.name(token) if len(token) < _LONGEST_COOKIE else None
         return f"user:{name}" if name is not None else None

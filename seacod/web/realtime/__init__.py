@@ -1,0 +1,8 @@
+"""OpenAI's Realtime API, as far as it writes down what is said: transcription sessions over a
+WebSocket, on the live desk.
+
+`wishes.py` reads what a client wants, `events.py` writes what it is told, `conversation.py` is one
+connection. The route is `routes/realtime.py`; recognition is `seacod.asr.live`.
+"""
+
+ROUTE = "/v1/realtime"

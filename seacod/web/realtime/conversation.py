@@ -1,0 +1,415 @@
+"""One client of the Realtime API: its sound to the live desk, its utterances back as events.
+
+With turn detection one session of the desk goes on, and each piece of speech is an utterance;
+without, the client says where one ends, and each has a session of its own. The route makes it and
+says what its end looks like.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import json
+import os.path
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
+from seacod.asr.service import TranscriptionService
+from seacod.errors import BadRequest, ClientGone, NotReady, NotSupported, SeacodError
+from seacod.system.waiting import end_task
+from seacod.transcript import Segment
+from seacod.web import openai_fields
+from seacod.web.middleware.access import client_of
+from seacod.web.readiness import Readiness
+from seacod.web.realtime import ROUTE, events, g711
+from seacod.web.realtime.wishes import PCM, Wishes, updated
+
+# Nobody has spoken for so long: what was said is written down, but the connection stays.
+_PAUSE_SECONDS = 60.0
+# A client that sends nothing for so long has gone without a word.
+_SILENT_SECONDS = 900.0
+_UPDATE, _OLD_UPDATE = "session.update", "transcription_session.update"
+
+
+class Moved(NotReady):
+    """The worker is being replaced; another one goes on."""
+
+
+class Conversation:
+    """
+    Args:
+        socket: accepted.
+        service: has the live desk.
+        readiness: knows when the worker is to end.
+        models: the names by which the model may be asked for.
+        request_id: for the log, and for errors.
+        is_old: the client speaks the API as it was (`OpenAI-Beta: realtime=v1`).
+    """
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        service: TranscriptionService,
+        readiness: Readiness,
+        models: openai_fields.ModelNames,
+        request_id: str,
+        *,
+        is_old: bool,
+    ) -> None:
+        self._socket = socket
+        self._service = service
+        self._readiness = readiness
+        self._models = models
+        self._request_id = request_id
+        self._is_old = is_old
+        self._wishes = Wishes(model=service.engine.name)
+        self._utterances: _Utterances | None = None
+        self._last_item: str | None = None
+        # Half a sample that waits for its other half.
+        self._rest = b""
+        # How much was heard in the sessions of the desk before this one.
+        self._seconds = 0.0
+
+    async def run(self) -> NoReturn:
+        """Serve the client until it goes.
+
+        Raises:
+            ClientGone: it went.
+            Moved: the worker is being replaced.
+            SeacodError: the conversation cannot go on; its sentence says why.
+        """
+        serving = asyncio.ensure_future(self._serve())
+        leaving = asyncio.ensure_future(self._readiness.draining.wait())
+        try:
+            await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+            raise Moved(
+                "the worker is being replaced; connect again", "识别进程正在更换，请重新连接"
+            )
+        finally:
+            leaving.cancel()
+            await end_task(serving)
+
+    async def tell(self, event: events.Event) -> None:
+        """Send an event.
+
+        Raises:
+            ClientGone: the client went away.
+        """
+        try:
+            await self._socket.send_text(json.dumps(event, ensure_ascii=False))
+        except (WebSocketDisconnect, RuntimeError):
+            # The second: it was closed a moment ago.
+            raise ClientGone("the client went away", "客户端已断开连接") from None
+
+    async def committed(self, item_id: str) -> None:
+        """Tell that an utterance is over, before its text."""
+        before, self._last_item = self._last_item, item_id
+        place = {"previous_item_id": before}
+        await self.tell(events.event("input_audio_buffer.committed", item_id=item_id, **place))
+        item = events.item(item_id)
+        if self._is_old:
+            await self.tell(events.event("conversation.item.created", item=item, **place))
+            return
+        await self.tell(events.event("conversation.item.added", item=item, **place))
+        await self.tell(events.event("conversation.item.done", item=item, **place))
+
+    @property
+    def sentence_gap(self) -> str:
+        return self._service.engine.sentence_gap
+
+    @property
+    def wishes(self) -> Wishes:
+        return self._wishes
+
+    # -- what the client sends ------------------------------------------------------------------
+
+    async def _serve(self) -> NoReturn:
+        kind = "transcription_session.created" if self._is_old else "session.created"
+        await self.tell(events.event(kind, session=self._shown(is_old=self._is_old)))
+        try:
+            while True:
+                message = await self._next()
+                event_id: str | None = None
+                try:
+                    given = _read(message)
+                    event_id = str(given["event_id"])[:64] if given.get("event_id") else None
+                    await self._handle(given)
+                except ClientGone:
+                    raise
+                except SeacodError as error:
+                    if error.http_status >= 500 and not isinstance(error, NotSupported):
+                        raise
+                    await self.tell(events.refusal(error, self._request_id, event_id))
+        finally:
+            if self._utterances is not None:
+                await self._utterances.close()
+
+    async def _next(self) -> str:
+        """The next message; a long pause ends the session of the desk, and later the connection."""
+        while True:
+            pause = _SILENT_SECONDS if self._utterances is None else _PAUSE_SECONDS
+            try:
+                message = await asyncio.wait_for(self._socket.receive(), pause)
+            except asyncio.TimeoutError:
+                if self._utterances is None:
+                    raise ClientGone("the client said nothing any more", "客户端没有响应") from None
+                await self._finish()
+                continue
+            if message["type"] == "websocket.disconnect":
+                raise ClientGone("the client went away", "客户端已断开连接")
+            return str(
+                message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace")
+            )
+
+    async def _handle(self, given: dict[str, Any]) -> None:
+        kind = given.get("type")
+        if kind == "input_audio_buffer.append":
+            await self._append(given.get("audio"))
+        elif kind == "input_audio_buffer.commit":
+            if self._utterances is None:
+                raise BadRequest(
+                    "input_audio_buffer.commit: there is no sound in the buffer; append some first",
+                    "input_audio_buffer.commit：缓冲区为空，请先发送音频",
+                )
+            await self._finish(is_asked=True)
+        elif kind == "input_audio_buffer.clear":
+            utterances, self._utterances, self._rest = self._utterances, None, b""
+            if utterances is not None:
+                await utterances.close()
+            await self.tell(events.event("input_audio_buffer.cleared"))
+        elif kind in (_UPDATE, _OLD_UPDATE):
+            await self._update(given.get("session"), is_old=kind == _OLD_UPDATE)
+        else:
+            raise NotSupported(
+                f"there is no event {str(kind)[:60]!r} in a transcription session here; use "
+                "session.update and input_audio_buffer.append, .commit or .clear",
+                f"转写会话不支持事件 {str(kind)[:60]}",
+            )
+
+    async def _update(self, session: object, *, is_old: bool) -> None:
+        wishes = updated(self._wishes, session)
+        if wishes.model != self._wishes.model:
+            self._models.check(wishes.model)
+        if wishes != self._wishes:
+            # What was sent so far was sent as it was wanted so far.
+            await self._finish()
+        self._wishes = wishes
+        remarks = openai_fields.language_remarks([wishes.language])
+        await self.tell(
+            events.event(
+                "transcription_session.updated" if is_old else "session.updated",
+                session=self._shown(is_old=is_old),
+                **({"warnings": [one.message for one in remarks]} if remarks else {}),
+            )
+        )
+
+    def _shown(self, *, is_old: bool) -> dict[str, Any]:
+        shown = self._wishes.shown_as_before() if is_old else self._wishes.shown()
+        return {"id": f"sess_{self._request_id}", **shown}
+
+    async def _append(self, audio: object) -> None:
+        try:
+            sound = base64.b64decode(str(audio or ""), validate=True)
+        except (binascii.Error, ValueError):
+            raise BadRequest(
+                "input_audio_buffer.append: audio is not Base64",
+                "input_audio_buffer.append：audio 不是有效的 Base64",
+            ) from None
+        if self._wishes.kind != PCM:
+            sound = g711.samples(self._wishes.kind, sound)
+        sound = self._rest + sound
+        whole = len(sound) // 2 * 2
+        sound, self._rest = sound[:whole], sound[whole:]
+        if not sound:
+            return
+        if self._utterances is None or self._utterances.is_over:
+            await self._begin()
+        assert self._utterances is not None
+        await self._utterances.session.feed(sound)
+        heard = self._utterances.session.seconds - self._utterances.began_at
+        if heard >= self._service.limits.max_audio_seconds:
+            await self._finish()
+
+    # -- sessions of the desk -------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        if self._utterances is not None:
+            await self._utterances.close()
+            self._utterances = None
+        stack = contextlib.AsyncExitStack()
+        session = await stack.enter_async_context(
+            self._service.live.open(
+                self._wishes.prompt,
+                client=f"live:{client_of(self._socket)}",
+                rate=self._wishes.rate,
+                offset_seconds=self._seconds,
+                route=ROUTE,
+                remarks=tuple(openai_fields.language_remarks([self._wishes.language])),
+            )
+        )
+        self._utterances = _Utterances(self, session, stack, self._seconds)
+
+    async def _finish(self, *, is_asked: bool = False) -> None:
+        """Have everything written down that was said so far.
+
+        Args:
+            is_asked: the client said that an utterance is over, and waits for one.
+        """
+        utterances, self._utterances, self._rest = self._utterances, None, b""
+        if utterances is None:
+            return
+        try:
+            await utterances.finish(is_asked=is_asked)
+            self._seconds = utterances.session.seconds
+        finally:
+            await utterances.close()
+
+
+class _Utterances:
+    """One session of the desk, and its texts as they are told.
+
+    Args:
+        conversation: tells them.
+        session: hears them.
+        stack: closes it.
+        began_at: where it begins, in seconds since the first sound.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        session: LiveSession,
+        stack: contextlib.AsyncExitStack,
+        began_at: float,
+    ) -> None:
+        self.session = session
+        self.began_at = began_at
+        self._conversation = conversation
+        self._stack = stack
+        self._is_manual = conversation.wishes.is_manual
+        self._wants_log_probabilities = conversation.wishes.wants_log_probabilities
+        self._item: str | None = None
+        # What was told of the utterance that goes on, and the last guess at it.
+        self._told, self._guess = "", ""
+        self._count = 0
+        self._segments: list[Segment] = []
+        self._telling = asyncio.ensure_future(self._tell())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is told: the model could not go on, or nobody listens."""
+        return self._telling.done()
+
+    async def finish(self, *, is_asked: bool) -> None:
+        """Tell the rest; see `Conversation._finish`."""
+        if self.is_over:
+            self._telling.result()
+            return
+        finishing = asyncio.ensure_future(self.session.finish())
+        try:
+            await asyncio.wait({finishing, self._telling}, return_when=asyncio.FIRST_COMPLETED)
+            if not finishing.done():
+                # It failed, and was told so.
+                self._telling.result()
+                return
+            finishing.result()
+            await self._telling
+        finally:
+            await end_task(finishing)
+        if self._is_manual or (is_asked and not self._count):
+            await self._whole(self._segments)
+
+    async def close(self) -> None:
+        await end_task(self._telling)
+        await self._stack.aclose()
+
+    async def _tell(self) -> None:
+        while (event := await self.session.events.get()) is not None:
+            if isinstance(event, SeacodError):
+                await self._conversation.tell(events.failed(self._item or events.new_item(), event))
+                return
+            if isinstance(event, PartialText):
+                if not self._is_manual:
+                    await self._partly(event)
+            elif isinstance(event, FinalSentences) and event.segments:
+                if self._is_manual:
+                    self._segments += event.segments
+                else:
+                    await self._whole(event.segments, event.until_seconds)
+
+    async def _partly(self, partial: PartialText) -> None:
+        """Tell what two guesses in a row agree on."""
+        if not partial.text:
+            return
+        agreed = os.path.commonprefix([self._guess, partial.text])
+        self._guess = partial.text
+        item = await self._begun(partial.since_seconds)
+        if agreed.startswith(self._told) and len(agreed) > len(self._told):
+            added, self._told = agreed[len(self._told) :], agreed
+            await self._conversation.tell(events.delta(item, added))
+
+    async def _begun(self, at_seconds: float) -> str:
+        """The utterance that goes on; the first word of it is told."""
+        if self._item is None:
+            self._item = events.new_item()
+            await self._conversation.tell(
+                events.event(
+                    "input_audio_buffer.speech_started",
+                    item_id=self._item,
+                    audio_start_ms=round(1000 * at_seconds),
+                )
+            )
+        return self._item
+
+    async def _whole(self, segments: Sequence[Segment], until_seconds: float | None = None) -> None:
+        """Tell a finished utterance.
+
+        Args:
+            segments: its sentences.
+            until_seconds: where it ends in the session; None where the client ended it.
+        """
+        tell = self._conversation.tell
+        text = self._conversation.sentence_gap.join(segment.text for segment in segments)
+        if until_seconds is None:
+            item = events.new_item()
+        else:
+            item = await self._begun(segments[0].start_seconds)
+            ended = round(1000 * (self.began_at + until_seconds))
+            await tell(
+                events.event("input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=ended)
+            )
+        await self._conversation.committed(item)
+        # Where the guesses were wrong, only the whole text says so.
+        if text.startswith(self._told) and len(text) > len(self._told):
+            await tell(events.delta(item, text[len(self._told) :]))
+        await tell(
+            events.completed(
+                item, text, segments, with_log_probabilities=self._wants_log_probabilities
+            )
+        )
+        self._item, self._told, self._guess = None, "", ""
+        self._count += 1
+
+
+def _read(message: str) -> dict[str, Any]:
+    """
+    Raises:
+        BadRequest: it is no event.
+    """
+    try:
+        given = json.loads(message)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise BadRequest(
+            'each message is a JSON text such as {"type": "input_audio_buffer.append", ...}',
+            '每条消息应为 JSON 文本，例如 {"type": "input_audio_buffer.append", ...}',
+        )
+    return given
