@@ -1,4 +1,5 @@
-"""Every command and program of docs/api.md is run, against the real service."""
+"""Every command and program of docs/api.md is run, against the real service, and the programs of
+docs/clients.md."""
 
 from __future__ import annotations
 
@@ -19,8 +20,11 @@ from seacod.asr import audio
 PAGE = (ROOT / "docs/api.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+PROGRAMS = blocks("python") + blocks("python", (ROOT / "docs/clients.md").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -63,10 +67,9 @@ def test_the_shell_examples_work(live: Service, here: Path) -> None:
     assert (here / "results.zip").stat().st_size > 500
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_the_programs_work(live: Service, here: Path, number: int) -> None:
-    program = blocks("python")[number]
-    assert len(blocks("python")) == 3
+    program = PROGRAMS[number]
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
     (here / "speech-16k.wav").write_bytes(sounds.wav((speech * 32767).astype("<i2").tobytes()))
     result = subprocess.run(
