@@ -43,6 +43,7 @@ class MailServer:
     Attributes set by tests, at any time:
         refuse_with: answer to RCPT TO, such as "451 come back later"; None takes it.
         refuse_times: how often, before it is taken.
+        refuse_only: this receiver alone is refused; empty: all.
         drop_in_data: close the connection in the middle of DATA, so often.
         slow_seconds: before DATA is answered.
     """
@@ -54,6 +55,7 @@ class MailServer:
         self.receivers: list[list[str]] = []
         self.refuse_with: str | None = None
         self.refuse_times = 10**9
+        self.refuse_only = ""
         self.drop_in_data = 0
         self.slow_seconds = 0.0
         self.connections = 0
@@ -99,7 +101,8 @@ class MailServer:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.refuse_with is not None and self.refuse_times > 0:
+        is_meant = self.refuse_only in ("", address)
+        if self.refuse_with is not None and self.refuse_times > 0 and is_meant:
             self.refuse_times -= 1
             return self.refuse_with
         envelope.rcpt_tos.append(address)

@@ -49,7 +49,10 @@ async def _bounded(channel: Channel[Any], call: Awaitable[str]) -> str:
         answer = await asyncio.wait_for(call, LIMIT_SECONDS)
     except Undelivered as error:
         raise Undelivered(
-            _line(error.answer), is_final=error.is_final, is_ours=error.is_ours
+            _line(error.answer),
+            is_final=error.is_final,
+            is_ours=error.is_ours,
+            reached=error.reached,
         ) from None
     except (TimeoutError, asyncio.TimeoutError):
         raise Undelivered(f"no answer within {LIMIT_SECONDS:g} s") from None

@@ -150,6 +150,8 @@ class Delivery:
             given_up=len(old), next_try_seconds=round(pause, 1) if rest else None,
             waiting_seconds=round(now() - oldest, 1),
         )  # fmt: skip
+        if error.reached:
+            self._outbox.reached(messages, error.reached)
         if old:
             self._outbox.given_up(old, now(), error.answer)
         self._outbox.put_off(rest, now() + pause, error.answer)

@@ -19,7 +19,10 @@ from seacod.system.masking import masked_deep
 
 # In the state directory.
 FILE = "alerts.sqlite3"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+# What brings a file of an older version up to date; each column has a default, so that the older
+# version can go on with it after a rollback.
+_UPGRADES = {2: "ALTER TABLE message ADD COLUMN reached TEXT NOT NULL DEFAULT ''"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,7 +36,8 @@ CREATE TABLE IF NOT EXISTS message (
   attempts INTEGER NOT NULL DEFAULT 0,
   due_at REAL NOT NULL,
   done_at REAL,
-  answer TEXT NOT NULL DEFAULT ''
+  answer TEXT NOT NULL DEFAULT '',
+  reached TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS message_due ON message (state, channel, due_at);
 CREATE TABLE IF NOT EXISTS alert (
@@ -46,7 +50,10 @@ CREATE TABLE IF NOT EXISTS alert (
   PRIMARY KEY (kind, key)
 );
 """
-_COLUMNS = "id, channel, kind, key, count, body, state, attempts, made_at, due_at, done_at, answer"
+_COLUMNS = (
+    "id, channel, kind, key, count, body, state, attempts, made_at, due_at, done_at, answer, "
+    + "reached"
+)
 # Delivered and given-up messages are kept for `seacod alerts`.
 _KEPT = 1000
 
@@ -76,7 +83,8 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An alert on its way through one channel."""
+    """An alert on its way through one channel; `reached` are those receivers of several who have it
+    already."""
 
     id: int
     channel: str
@@ -88,6 +96,7 @@ class Message:
     due_at: float
     done_at: float | None
     answer: str
+    reached: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +123,18 @@ class Outbox:
         self._db.execute("PRAGMA synchronous=NORMAL")
         # Checkpoints wait for the disk: `sync` makes them, elsewhere.
         self._db.execute("PRAGMA wal_autocheckpoint=0")
+        self._upgrade()
+
+    def _upgrade(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        is_new = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name='message'").fetchone()
         self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        for number, statement in _UPGRADES.items():
+            if version < number and not is_new:
+                self._db.execute(statement)
+        # A newer version's file is used as it is: what it has besides has defaults.
+        if version < _SCHEMA_VERSION:
+            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
 
     def close(self) -> None:
         self._db.close()
@@ -240,6 +259,14 @@ class Outbox:
         """They were tried for as long as configured, or the receiver will never take them."""
         self._done(ids, "given_up", now, answer)
 
+    def reached(self, messages: Iterable[Message], receivers: Iterable[str]) -> None:
+        """These of several receivers have them."""
+        new = frozenset(receivers)
+        self._db.executemany(
+            "UPDATE message SET reached=? WHERE id=?",
+            [(" ".join(sorted(message.reached | new)), message.id) for message in messages],
+        )
+
     def put_off(self, ids: Iterable[int], due_at: float, answer: str) -> None:
         """They are tried again later."""
         self._db.executemany(
@@ -270,7 +297,7 @@ class Outbox:
                 id=row[0], channel=row[1],
                 alert=Alert(kind=row[2], key=row[3], **json.loads(row[5])),
                 count=row[4], state=row[6], attempts=row[7], made_at=row[8], due_at=row[9],
-                done_at=row[10], answer=row[11],
+                done_at=row[10], answer=row[11], reached=frozenset(row[12].split()),
             )
             for row in rows
         ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from receivers import PASSWORD, USER, MailServer, certificate
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.mail import Mail
 from seacod.alerts.compose import compose
-from seacod.alerts.outbox import Alert, Message
+from seacod.alerts.outbox import Alert, Message, Outbox, Told
 from seacod.config.alerts import AlertSettings
 
 
@@ -132,13 +133,6 @@ def test_an_unknown_receiver_is_ours_to_mend(
     assert "no such user" in error.answer
 
 
-def test_one_of_two_receivers_is_taken(settings: dict[str, Any], mail_server: MailServer) -> None:
-    mail_server.refuse_with, mail_server.refuse_times = "550 5.1.1 no such user", 1
-    answer = send(settings)
-    assert "not taken: one@example.org: 550" in answer
-    assert mail_server.receivers == [["two@example.org"]]
-
-
 def test_a_wrong_password(
     settings: dict[str, Any], mail_server: MailServer, tmp_path: Path
 ) -> None:
@@ -217,3 +211,54 @@ def test_a_slow_server_is_waited_for_and_not_for_ever(
 def test_greeting_sends_nothing(settings: dict[str, Any], mail_server: MailServer) -> None:
     assert asyncio.run(Mail(AlertSettings(**settings)).greet())
     assert not mail_server.mails
+
+
+@pytest.mark.parametrize("code", [450, 550])
+def test_one_of_two_who_is_refused_is_tried_again_and_the_other_is_not(
+    settings: dict[str, Any], mail_server: MailServer, tmp_path: Path, code: int
+) -> None:
+    mail_server.refuse_with, mail_server.refuse_only = f"{code} not now", "two@example.org"
+    error = refusal(settings)
+    assert f"two@example.org: {code} not now" in error.answer
+    assert error.reached == {"one@example.org"}
+    # An address that is refused for good is for the operator to mend.
+    assert (error.is_final, error.is_ours) == (code == 550, code == 550)
+    assert mail_server.receivers == [["one@example.org"]]
+
+    # What waits on the disk knows who has it, also in the next process.
+    box = Outbox(tmp_path / "alerts.sqlite3")
+    box.add(message().alert, Told(True, 0.0, 0.0, 0), ["mail"], 0.0)
+    box.reached(box.waiting("mail"), error.reached)
+    box.put_off([1], 0.0, error.answer)
+    box.close()
+    (kept,) = Outbox(tmp_path / "alerts.sqlite3").waiting("mail")
+    mail_server.refuse_with = None
+    assert "taken" in send(settings, kept)
+    assert mail_server.receivers[1:] == [["two@example.org"]]
+    # With something new beside it, everybody gets it.
+    send(settings, kept, message(2))
+    assert mail_server.receivers[2:] == [["one@example.org", "two@example.org"]]
+    # The address was taken out of the list: nobody is left.
+    assert send({**settings, "mail_to": "one@example.org"}, kept) == "all receivers have it"
+
+
+def test_an_outbox_of_the_version_before_is_used_on(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.sqlite3"
+    with sqlite3.connect(path) as old:
+        old.executescript(
+            "CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, "
+            "kind TEXT NOT NULL, key TEXT NOT NULL, made_at REAL NOT NULL, count INTEGER "
+            "NOT NULL DEFAULT 1, body TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', "
+            "attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL, done_at REAL, "
+            "answer TEXT NOT NULL DEFAULT ''); PRAGMA user_version=1;"
+        )
+        body = '{"text": {"en": "x", "zh": "y"}, "is_recovery": false, "at": 1.0, '
+        old.execute(
+            "INSERT INTO message (channel, kind, key, made_at, body, due_at) "
+            "VALUES ('mail', 'leak', '', 1, ?, 2)",
+            (body + '"repeated": 0, "evidence": {}}',),
+        )
+    (waiting,) = Outbox(path).waiting("mail")
+    assert (waiting.alert.kind, waiting.reached) == ("leak", frozenset())
+    Outbox(path).reached([waiting], ["a@example.org"])
+    assert Outbox(path).waiting("mail")[0].reached == {"a@example.org"}

@@ -25,13 +25,22 @@ class Undelivered(Exception):
         answer: what it said, in its own words, without secrets.
         is_final: trying again changes nothing (an address that does not exist).
         is_ours: something here has to be mended (a wrong password, a certificate): worth an alert.
+        reached: of several receivers those who have taken it; they are not sent it again.
     """
 
-    def __init__(self, answer: str, *, is_final: bool = False, is_ours: bool = False) -> None:
+    def __init__(
+        self,
+        answer: str,
+        *,
+        is_final: bool = False,
+        is_ours: bool = False,
+        reached: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(answer)
         self.answer = answer
         self.is_final = is_final
         self.is_ours = is_ours
+        self.reached = reached
 
 
 class Channel(abc.ABC, Generic[Keys]):

@@ -112,7 +112,11 @@ class Mail(Channel[MailKeys]):
 
         settings = self.own
         message = build(composed, messages, settings, caption(self.settings.language))
-        receivers = addresses(settings.mail_to)
+        # Who has all of it already is not sent it again; whoever lacks a part gets the whole.
+        have_all = frozenset.intersection(*(one.reached for one in messages))
+        receivers = [one for one in addresses(settings.mail_to) if one not in have_all]
+        if not receivers:
+            return "all receivers have it"
         client = await self._connected()
         try:
             refused, answer = await client.sendmail(
@@ -136,8 +140,13 @@ class Mail(Channel[MailKeys]):
         finally:
             client.close()
         if refused:
-            answer += "; not taken: " + ", ".join(
-                f"{who}: {response.code} {response.message}" for who, response in refused.items()
+            said = "; ".join(f"{who}: {one.code} {one.message}" for who, one in refused.items())
+            final = [one.code >= 500 for one in refused.values()]
+            raise Undelivered(
+                f"not taken for {said}",
+                is_final=all(final),
+                is_ours=any(final),
+                reached=frozenset(receivers) - frozenset(refused),
             )
         return answer
 
