@@ -28,6 +28,7 @@ import structlog
 from speakers.conversations import Conversation, conversation
 
 from builtin_model.speech import Speaker
+from seacod.asr.choice import SoundChoice
 from seacod.asr.preparation import EnginePreparation
 from seacod.asr.service import TranscriptionService
 from seacod.asr.speakers.wanted import SpeakerRange
@@ -87,7 +88,9 @@ async def _line(
         path = place / "conversation.wav"
         soundfile.write(path, one.samples, 16_000)
         for kind, wanted in (("told", SpeakerRange(count, count)), ("free", SpeakerRange())):
-            transcript = await service.transcribe(path, route="tool", speakers=wanted)
+            transcript = await service.transcribe(
+                path, route="tool", choice=SoundChoice(speakers=wanted)
+            )
             for collar in (_COLLAR_SECONDS, 0.0):
                 parts = _errors(one, transcript, collar)
                 told[f"{kind}{collar}"].append(parts["der"])

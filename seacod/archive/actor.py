@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.formats import registry
 
@@ -72,7 +73,7 @@ class TranscriptionActor:
         sound: bytes | None,
         source: str,
         words: str,
-        speakers: str,
+        choice: SoundChoice,
         done: list[str],
     ) -> dict[str, Any]:
         """Recognise one recording.
@@ -82,13 +83,12 @@ class TranscriptionActor:
             sound: its content; None when it is to be read from `source`, a URL.
             source: path or URL of the recording.
             words: hotwords.
-            speakers: how many are to be told apart; empty for not at all.
+            choice: what of it is to be heard.
             done: hashes of contents that need not be heard again.
 
         Returns:
             `sha256`; with it `text` and `audio_seconds`, or `error`; or neither, when it is done.
         """
-        from seacod.asr.speakers.wanted import parse
         from seacod.errors import SeacodError
 
         descriptor, path = await asyncio.to_thread(tempfile.mkstemp, prefix="seacod-bulk-")
@@ -102,7 +102,7 @@ class TranscriptionActor:
             try:
                 transcript = await self._service.transcribe(
                     Path(path), words, route="bulk", name=name, is_bulk=True,
-                    speakers=parse(speakers),
+                    choice=choice,
                 )  # fmt: skip
             except SeacodError as error:
                 return {"sha256": sha256, "error": error.message}

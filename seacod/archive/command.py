@@ -19,7 +19,7 @@ from seacod.archive import inputs, progress
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.ledger import MANIFEST, ArchiveLedger
 from seacod.archive.pool import ArchiveOrder, Pool
-from seacod.asr.speakers.wanted import parse
+from seacod.asr.choice import SoundChoice
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
 from seacod.formats import registry
@@ -39,7 +39,7 @@ class Archive:
     output: str
     format: str
     hotwords: str
-    speakers: str
+    choice: SoundChoice
     ray: str
     model: str
     config: Path | None
@@ -60,8 +60,7 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
         SeacodError: nothing can be done: no recording, no cluster, no engine.
     """
     wanted = registry.chosen("--format", archive.format, registry.all_formats())
-    speakers = "true" if wanted.needs_speakers and not archive.speakers else archive.speakers
-    parse(speakers, "--speakers")
+    choice = archive.choice.for_format(wanted.needs_speakers)
     items = inputs.items(archive.given, wanted)
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
@@ -77,7 +76,7 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
             actor = ray.remote(actor).options(**resources, max_restarts=0, max_concurrency=16)
             body = settings.model_dump_json()
             order = ArchiveOrder(
-                wanted, archive.hotwords, speakers, archive.is_again, archive.ray == "local"
+                wanted, archive.hotwords, choice, archive.is_again, archive.ray == "local"
             )
             pool = Pool(
                 ray, lambda: actor.remote(body, wanted.name), count, items, order, ledger, so_far

@@ -23,6 +23,7 @@ import structlog
 from seacod.archive.inputs import Item
 from seacod.archive.ledger import ArchiveLedger, Entry
 from seacod.archive.progress import ArchiveProgress
+from seacod.asr.choice import SoundChoice
 from seacod.errors import SeacodError
 from seacod.formats.base import OutputFormat
 from seacod.jobs.model import CRASHES_ARE_POISON
@@ -97,14 +98,14 @@ class ArchiveOrder:
     Args:
         wanted: format of the text.
         hotwords: for recordings without hotwords of their own.
-        speakers: how many are to be told apart; empty for not at all.
+        choice: what of them is to be heard.
         is_again: also transcribe what is done already.
         is_here: all engines are on this machine: they read its files themselves.
     """
 
     wanted: OutputFormat
     hotwords: str
-    speakers: str
+    choice: SoundChoice
     is_again: bool
     is_here: bool
 
@@ -215,7 +216,7 @@ class Pool:
         words = self._order.hotwords if item.hotwords is None else item.hotwords
         task.handed_at = time.monotonic()
         ref = place.actor.hear.remote(
-            item.name, sound, source, words, self._order.speakers, self._known(item)
+            item.name, sound, source, words, self._order.choice, self._known(item)
         )
         place.running[ref] = task
 

@@ -56,7 +56,8 @@ class Recordings:
         Raises:
             SeacodError: why there is no text.
         """
-        track = self._speakers.begin(request.speakers) if request.speakers else None
+        speakers = request.choice.speakers
+        track = self._speakers.begin(speakers) if speakers else None
         self._admission.admit(request)
         self._load.publish()
         is_done = False

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.hotwords import Hotwords
-from seacod.asr.sound.channels import ChannelMode
-from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.config.limits import LimitSettings
 from seacod.transcript import Segment, TranscriptWarning
 
@@ -33,19 +32,6 @@ class RecognitionProgress:
     segments_total: int = 0
     queue_position: int = 0
     share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SoundChoice:
-    """What is to be heard of a recording.
-
-    Args:
-        track: which audio track, from 1, or "all"; None for the one a player would take.
-        channels: what to do with several channels.
-    """
-
-    track: int | Literal["all"] | None = None
-    channels: ChannelMode = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +96,8 @@ class RecordingRequest(RecognitionRequest):
         path: the recording.
         limits: those in force when it came.
         name: what the user calls it.
-        choice: which track, and what of its channels.
+        choice: what of it is to be heard.
         size_bytes: of the file.
-        speakers: how many are to be told apart; None for not at all.
         on_progress: called on the event loop as things move.
         on_segments: called there with sentences as they are recognised, in order.
     """
@@ -120,9 +105,8 @@ class RecordingRequest(RecognitionRequest):
     path: Path = field(kw_only=True)
     limits: LimitSettings = field(kw_only=True)
     name: str = field(kw_only=True, default="")
-    choice: SoundChoice = field(kw_only=True, default=SoundChoice())
+    choice: SoundChoice = field(kw_only=True, default=EVERYTHING)
     size_bytes: int = field(kw_only=True, default=0)
-    speakers: SpeakerRange | None = field(kw_only=True, default=None)
     on_progress: OnProgress = field(kw_only=True, default=ignore)
     on_segments: OnSegments = field(kw_only=True, default=ignore)
     # Written by the admission: its place by arrival, when it came (monotonic), its length (a guess

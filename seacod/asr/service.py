@@ -19,6 +19,7 @@ from seacod.asr.admission import Admission
 from seacod.asr.assembly import SentenceWriter
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import CutCache
+from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.counting import OnEnded, RequestCounters
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.forecast import AHEAD_SECONDS
@@ -33,12 +34,10 @@ from seacod.asr.request import (
     OnSegments,
     RecognitionRequest,
     RecordingRequest,
-    SoundChoice,
     ignore,
 )
 from seacod.asr.scheduler import Scheduler
 from seacod.asr.speakers.speakers import Speakers
-from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.asr.tuning import Tuning
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
@@ -51,8 +50,6 @@ from seacod.with_model import ModelTable, WithModel
 
 _FILE_THREADS = 2
 _DECODERS_KEPT = 2
-# What a player would play, voices apart where there are two.
-EVERYTHING = SoundChoice()
 _BYTES_A_SECOND = 4 * SAMPLE_RATE
 # Microphones may be silent: so much of the model is never counted as theirs.
 _LEFT_BY_MICROPHONES = 0.25
@@ -218,13 +215,13 @@ class TranscriptionService:
             self.refused(client, route, error)
             raise
 
-    def check_speakers(self, wanted: SpeakerRange | None) -> None:
-        """Whether speakers can be told apart for who asks; asked before a batch is accepted.
+    def check(self, choice: SoundChoice) -> None:
+        """Whether what was chosen can be done here; asked before a batch is accepted.
 
         Raises:
             NoSpeakerModel: there is no model for it.
         """
-        if wanted is not None:
+        if choice.speakers is not None:
             self._speakers.check()
 
     async def transcribe(
@@ -237,7 +234,6 @@ class TranscriptionService:
         client: str = "",
         is_bulk: bool = False,
         choice: SoundChoice = EVERYTHING,
-        speakers: SpeakerRange | None = None,
         wants_digits: bool = True,
         remarks: tuple[TranscriptWarning, ...] = (),
         on_progress: OnProgress = ignore,
@@ -254,7 +250,6 @@ class TranscriptionService:
             is_bulk: part of a job: it needs no place in the queue, has no deadline, and comes
                 after all that have both.
             choice: what of the recording is to be heard.
-            speakers: how many are to be told apart; None for not at all.
             wants_digits: numbers are to be written in digits, where the server does that at all.
             remarks: warnings about the request itself, for its transcript.
             on_progress: called on the event loop as things move.
@@ -278,7 +273,6 @@ class TranscriptionService:
                     name=name,
                     choice=choice,
                     size_bytes=upload_path.stat().st_size,
-                    speakers=speakers,
                     on_progress=on_progress,
                     on_segments=on_segments,
                 )

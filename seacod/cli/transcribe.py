@@ -37,6 +37,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="who speaks: true (their number is estimated), a number, or a range such as 2-4",
     )  # fmt: skip
     parser.add_argument(
+        "--track", default="", metavar="NUMBER",
+        help="which audio track is heard, from 1, or all (the one a player would take)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--channels", default="", metavar="HOW",
+        help="auto, mix or split: each channel by itself (auto: where they hold different voices)",
+    )  # fmt: skip
+    parser.add_argument(
         "--max-line-characters", type=int, metavar="NUMBER",
         help="in a line of a subtitle, of two (20 Chinese or 42 Latin ones)",
     )  # fmt: skip
@@ -92,7 +100,8 @@ def run(options: argparse.Namespace) -> int:
                 with _bar(task.source.name, number, len(left)) as bar:
                     text = service.transcribe_as(
                         task.source, wanted.name, hotwords=options.hotwords,
-                        speakers=options.speakers,
+                        speakers=options.speakers, track=options.track,
+                        channels=options.channels,
                         max_line_characters=options.max_line_characters,
                         max_cue_seconds=options.max_cue_seconds,
                         tell=lambda progress: _show(bar, progress.share or 0.0),
@@ -115,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _on_ray(options: argparse.Namespace) -> int:
     from seacod.archive.command import Archive, transcribe
+    from seacod.asr.choice import SoundChoice
 
     if not options.output:
         raise BadRequest(
@@ -129,8 +139,9 @@ def _on_ray(options: argparse.Namespace) -> int:
         )
     return transcribe(
         Archive(
-            options.files, options.output, options.format, options.hotwords, options.speakers,
-            options.ray, options.model, options.config, options.again, options.metrics_port,
+            options.files, options.output, options.format, options.hotwords,
+            SoundChoice.read(vars(options), "--"), options.ray, options.model, options.config,
+            options.again, options.metrics_port,
         )
     )  # fmt: skip
 

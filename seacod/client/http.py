@@ -83,6 +83,8 @@ class Client(_BaseClient):
         *,
         hotwords: str = "",
         speakers: str = "",
+        track: str = "",
+        channels: str = "",
         tell: Tell | None = None,
     ) -> Transcript:
         """The text of a recording, with everything there is about it.
@@ -91,13 +93,21 @@ class Client(_BaseClient):
             recording: a file, or a name and its content.
             hotwords: words separated by blanks or commas.
             speakers: who speaks: "true", a number of speakers, or a range such as "2-4".
+            track: which audio track, from "1", or "all"; empty for the one a player would take.
+            channels: "mix", "split" (each by itself), or "auto", which empty means.
             tell: told how far it is.
 
         Raises:
             Refused: there will be none, and why; Busy when it was too busy for too long.
             Unreachable, BrokenOff, NoSeacod: the service does not answer, or not as it should.
         """
-        return self._ask(calls.transcription(recording, _fields(hotwords, speakers), tell))
+        return self._ask(
+            calls.transcription(
+                recording,
+                _fields(hotwords, speakers=speakers, track=track, channels=channels),
+                tell,
+            )
+        )
 
     def transcribe_as(
         self,
@@ -106,6 +116,8 @@ class Client(_BaseClient):
         *,
         hotwords: str = "",
         speakers: str = "",
+        track: str = "",
+        channels: str = "",
         max_line_characters: int | None = None,
         max_cue_seconds: float | None = None,
         tell: Tell | None = None,
@@ -113,23 +125,33 @@ class Client(_BaseClient):
         """The text of a recording in a format: text, srt, json, ...; raises as `transcribe`.
 
         Args:
-            recording, hotwords, speakers, tell: as for `transcribe`.
+            recording, hotwords, speakers, track, channels, tell: as for `transcribe`.
             wanted: the name of the format.
             max_line_characters: of a subtitle; without it 20 Chinese or 42 Latin ones.
             max_cue_seconds: how long a subtitle is shown; without it 7.
         """
-        fields = _fields(hotwords, speakers, max_line_characters, max_cue_seconds)
+        fields = _fields(
+            hotwords, speakers=speakers, track=track, channels=channels,
+            max_line_characters=max_line_characters, max_cue_seconds=max_cue_seconds,
+        )  # fmt: skip
         return self._ask(calls.written(recording, wanted, fields, tell))
 
     def submit(
-        self, recordings: Sequence[Recording], *, hotwords: str = "", speakers: str = ""
+        self,
+        recordings: Sequence[Recording],
+        *,
+        hotwords: str = "",
+        speakers: str = "",
+        track: str = "",
+        channels: str = "",
     ) -> str:
         """Have a batch worked off; its number. From then on it is finished, whatever happens.
 
         Raises:
             SeacodError: it was not accepted. After BrokenOff nobody knows; it is not sent again.
         """
-        return self._ask(calls.submission(recordings, _fields(hotwords, speakers)))
+        fields = _fields(hotwords, speakers=speakers, track=track, channels=channels)
+        return self._ask(calls.submission(recordings, fields))
 
     def job(self, number: str) -> Job:
         """How far a batch is."""
@@ -215,14 +237,32 @@ class AsyncClient(_BaseClient):
         *,
         hotwords: str = "",
         speakers: str = "",
+        track: str = "",
+        channels: str = "",
         tell: Tell | None = None,
     ) -> Transcript:
-        return await self._ask(calls.transcription(recording, _fields(hotwords, speakers), tell))
+        return await self._ask(
+            calls.transcription(
+                recording,
+                _fields(hotwords, speakers=speakers, track=track, channels=channels),
+                tell,
+            )
+        )
 
     async def submit(
-        self, recordings: Sequence[Recording], *, hotwords: str = "", speakers: str = ""
+        self,
+        recordings: Sequence[Recording],
+        *,
+        hotwords: str = "",
+        speakers: str = "",
+        track: str = "",
+        channels: str = "",
     ) -> str:
-        return await self._ask(calls.submission(recordings, _fields(hotwords, speakers)))
+        return await self._ask(
+            calls.submission(
+                recordings, _fields(hotwords, speakers=speakers, track=track, channels=channels)
+            )
+        )
 
     async def job(self, number: str) -> Job:
         return await self._ask(calls.job("GET", number))
@@ -294,18 +334,9 @@ class AsyncClient(_BaseClient):
                 raise BrokenOff(_ENDED_EARLY)
 
 
-def _fields(
-    hotwords: str,
-    speakers: str,
-    max_line_characters: int | None = None,
-    max_cue_seconds: float | None = None,
-) -> dict[str, str]:
-    fields: dict[str, object] = {
-        "speakers": speakers or None,
-        "max_line_characters": max_line_characters,
-        "max_cue_seconds": max_cue_seconds,
-    }
-    given = {name: str(value) for name, value in fields.items() if value is not None}
+def _fields(hotwords: str, **chosen: object) -> dict[str, str]:
+    """Of a form; what was not chosen is left out."""
+    given = {name: str(value) for name, value in chosen.items() if value not in (None, "")}
     return {"hotwords": hotwords, **given}
 
 

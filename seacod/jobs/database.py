@@ -55,6 +55,8 @@ jobs = Table(
     Column("is_canceled", Boolean, nullable=False, server_default=text("false")),
     Column("claimed", Float(53), nullable=False, server_default=text("0")),
     Column("speakers", Text, nullable=False, server_default=text("''")),
+    Column("track", Text, nullable=False, server_default=text("''")),
+    Column("channels", Text, nullable=False, server_default=text("''")),
 )  # fmt: skip
 
 files = Table(

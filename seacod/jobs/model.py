@@ -6,6 +6,8 @@ import enum
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from seacod.asr.choice import SoundChoice
+
 
 class FileState(enum.Enum):
     """The state of one file of a job."""
@@ -70,7 +72,7 @@ class JobFile:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An accepted batch; `speakers` as its client asked for them."""
+    """An accepted batch."""
 
     id: str
     client: str
@@ -78,7 +80,7 @@ class Job:
     created: float
     finished: float | None
     is_canceled: bool
-    speakers: str
+    choice: SoundChoice
 
     def state(self, states: Collection[FileState]) -> str:
         """The state of the job by those of its files: waiting, running, done or canceled."""

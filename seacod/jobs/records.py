@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, and_, func, select, update
 
+from seacod.asr.choice import SoundChoice
 from seacod.errors import NotFound
 from seacod.jobs.database import files, jobs
 from seacod.jobs.model import TRANSITIONS, FileState, Job, JobFile
@@ -62,7 +63,7 @@ def as_job(row: Any) -> Job:
     """A row of the table of jobs."""
     return Job(
         row.id, row.client, row.hotwords, row.created, row.finished, bool(row.is_canceled),
-        row.speakers,
+        SoundChoice.read(dict(row._mapping)),
     )  # fmt: skip
 
 

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
-from seacod.asr.speakers import wanted
 from seacod.config.results import ResultSettings
 from seacod.errors import InferenceFailed, NotReady, SeacodError
 from seacod.formats import full_json
@@ -136,10 +136,10 @@ class Jobs:
         client: str,
         hotwords: str,
         files: Sequence[tuple[str, int]],
-        speakers: str = "",
+        choice: SoundChoice = EVERYTHING,
     ) -> None:
         """See `JobStore.accept`; the work begins at once."""
-        await self._asked(lambda: self.store.accept(job, client, hotwords, files, speakers))
+        await self._asked(lambda: self.store.accept(job, client, hotwords, files, choice))
         log.info("job_accepted", job=job, files=len(files))
         self._news.set()
 
@@ -242,7 +242,7 @@ class Jobs:
                     name=file.name,
                     client=f"job:{job.client}",
                     is_bulk=True,
-                    speakers=wanted.parse(job.speakers),
+                    choice=job.choice,
                     on_progress=moved,
                 )
             except SeacodError as error:

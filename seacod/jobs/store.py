@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, and_, func, select, update
 
+from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, QuotaExceeded
 from seacod.jobs import listing, records
@@ -82,13 +83,13 @@ class JobStore:
         client: str,
         hotwords: str,
         named: Sequence[tuple[str, int]],
-        speakers: str = "",
+        choice: SoundChoice = EVERYTHING,
     ) -> None:
         """Take on the recordings in `blobs.incoming(job)`, numbered from 1.
 
         Args:
             named: name and size of each.
-            speakers: how many are to be told apart, as they were asked for.
+            choice: what of them is to be heard.
         """
         self.blobs.put(job, len(named))
         with self._database.begin() as connection:
@@ -99,7 +100,7 @@ class JobStore:
                     "client": client,
                     "hotwords": hotwords,
                     "created": time.time(),
-                    "speakers": speakers,
+                    **choice.fields(),
                 },
             )
             connection.execute(

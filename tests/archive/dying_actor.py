@@ -15,6 +15,7 @@ from typing import Any
 
 from seacod.archive import command
 from seacod.archive.actor import TranscriptionActor
+from seacod.asr.choice import SoundChoice
 
 PLAN = json.loads(os.environ.get("ARCHIVE_PLAN", "{}"))
 
@@ -41,7 +42,7 @@ def main() -> int:
             output=output,
             format="text",
             hotwords="",
-            speakers="",
+            choice=SoundChoice(),
             ray=address,
             model="builtin",
             config=None,

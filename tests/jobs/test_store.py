@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, NotFound, QuotaExceeded
 from seacod.jobs.model import FileState, JobFile
@@ -307,9 +308,10 @@ def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path
         accepted(store, "before", 1)
     with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
         older.execute("ALTER TABLE jobs DROP COLUMN speakers")
+        older.execute("ALTER TABLE jobs DROP COLUMN track")
     with contextlib.closing(open_store(directory)) as store:
         job, files = store.get("before")
-        assert (job.speakers, len(files)) == ("", 1)
+        assert (job.choice, len(files)) == (EVERYTHING, 1)
         accepted(store, "after", 1)
     with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
         # As the older version goes on after a rollback: it knows nothing of the column.
@@ -317,11 +319,12 @@ def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path
             "INSERT INTO jobs (id, client, hotwords, created) VALUES ('back', 'me', '', 0)"
         )
     with contextlib.closing(open_store(directory)) as store:
-        assert store.get("back")[0].speakers == ""
+        assert store.get("back")[0].choice == EVERYTHING
 
 
-def test_a_job_keeps_how_many_speakers_were_asked_for(store: JobStore) -> None:
+def test_a_job_keeps_what_is_to_be_heard(store: JobStore) -> None:
     store.blobs.incoming("who").mkdir(parents=True)
     (store.blobs.incoming("who") / "0001").write_text("sound")
-    store.accept("who", "someone", "", [("1.wav", 5)], "2-4")
-    assert store.get("who")[0].speakers == "2-4"
+    wanted = SoundChoice.read({"speakers": "2-4", "track": "2", "channels": "split"})
+    store.accept("who", "someone", "", [("1.wav", 5)], wanted)
+    assert store.get("who")[0].choice == wanted

@@ -159,11 +159,13 @@ def test_who_is_talked_over_can_still_be_read() -> None:
 
 
 def test_the_client_sends_what_fits_the_screen() -> None:
-    assert _fields("", "", 12, 4.5) == {
+    assert _fields("", max_line_characters=12, max_cue_seconds=4.5) == {
         "hotwords": "", "max_line_characters": "12", "max_cue_seconds": "4.5",
     }  # fmt: skip
-    assert cue_limits(_fields("", "", 12, 4.5)) == CueLimits(4.5, 12, 12)
-    assert _fields("a", "true") == {"hotwords": "a", "speakers": "true"}
+    assert cue_limits(_fields("", max_line_characters=12, max_cue_seconds=4.5)) == CueLimits(
+        4.5, 12, 12
+    )
+    assert _fields("a", speakers="true", track="") == {"hotwords": "a", "speakers": "true"}
 
 
 LETTERS = st.sampled_from("今天好hello42 ，。！,.-'“”（）é<>&")

@@ -3,6 +3,12 @@ track and the channels that hold it, or a warning that says what is missing."""
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +19,10 @@ import numpy as np
 import pytest
 import sounds
 from containers import RATE, Sound, Track
-from supervised import PATIENCE_SECONDS, Service
+from supervised import PATIENCE_SECONDS, ROOT, Service
 
 from seacod.asr import audio
+from seacod.client import Client
 
 FIRST, SECOND, THIRD = (example["text"] for example in sounds.EXAMPLES[:3])
 
@@ -125,6 +132,39 @@ def test_the_track_that_is_marked_is_heard_and_the_others_are_named(
     assert {s["text"]: s["speaker"] for s in both["segments"]} == {
         FIRST: "track 2 (chi)", SECOND: "track 3 (chi, Room)",
     }  # fmt: skip
+
+
+def test_batches_clients_and_the_command_choose_a_track_and_what_of_the_channels(
+    client: httpx.Client, live: Service, tmp_path: Path
+) -> None:
+    both = beside(said(0, 3.5), said(3.2, 1))
+    path = containers.written(
+        tmp_path / "a.mkv", "matroska",
+        [Track(said(2), language="eng", is_default=True), Track(both, language="chi")],
+    )  # fmt: skip
+    with Client(live.url) as asked:
+        assert asked.transcribe(path, track="2", channels="mix").text == f"{FIRST} {SECOND}"
+        job = asked.submit([path], track="2", channels="split")
+        assert asked.wait_for(job, within_seconds=PATIENCE_SECONDS).is_over
+        with zipfile.ZipFile(io.BytesIO(asked.results(job))) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(".json"))
+            body = json.loads(archive.read(name))
+    assert [(s["speaker"], s["text"]) for s in body["segments"]] == [
+        ("left", FIRST), ("right", SECOND),
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "seacod", "transcribe", str(path), "--url", live.url,
+         "--track", "all", "--format", "text"],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"track 1 (eng):\n{THIRD}" in done.stdout
+    answer = client.post(
+        "/batch_transcribe", files={"files": ("a", path.read_bytes())}, data={"track": "0"}
+    )
+    assert answer.status_code == 400
+    assert "track" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("field", "value"), [("track", "4"), ("track", "0"), ("track", "x"),

@@ -3,6 +3,7 @@ said, and what is only guessed refuses nobody."""
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,19 @@ def test_a_leap_beyond_the_limit_refuses_nobody(tmp_path: Path) -> None:
     assert len(content) < 1 << 20
 
 
+@pytest.mark.parametrize("codec", ["aac", "libopus"])
+def test_a_short_gap_is_told_where_the_codec_leaves_out_nothing(tmp_path: Path, codec: str) -> None:
+    """Opus leaves out silence; what AAC has no packet for was lost."""
+    sound = bursts(1, 3, seconds=5)
+    path = written(
+        tmp_path / "a", sound, "mpegts" if codec == "aac" else "webm", codec, rate=48_000,
+        shift=lambda at: None if 2.2 < at < 2.55 else at,
+    )  # fmt: skip
+    samples, decoding = heard(path)
+    assert begins(samples) == pytest.approx([1, 3], abs=0.15)
+    assert codes(decoding) == ({"missing"} if codec == "aac" else set())
+
+
 def test_overlapping_packets_are_cut(tmp_path: Path) -> None:
     def early(at: float) -> float:
         """A second and a half within a few milliseconds; muxers want times that grow."""
@@ -280,6 +294,29 @@ def test_a_length_guessed_from_a_bit_rate_refuses_nobody(tmp_path: Path) -> None
         heard(path, max_seconds=30)
 
 
+def test_an_mp3_of_varying_rate_without_a_header_refuses_nobody(tmp_path: Path) -> None:
+    """Its first frames hold silence in few bytes; ffmpeg takes all of it for as small."""
+    sound = np.concatenate([np.zeros(2 * RATE, np.float32), sounds.tone(30.0)])
+    path = tmp_path / "a"
+    with av.open(str(path), "w", format="mp3", options={"write_xing": "0"}) as out:
+        stream = out.add_stream(
+            "libmp3lame", rate=RATE, layout="mono", options={"compression": "0"}
+        )
+        stream.codec_context.flags |= av.codec.context.Flags.qscale
+        stream.codec_context.global_quality = 0
+        frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="fltp", layout="mono")
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler("fltp", "mono", RATE, stream.codec_context.frame_size or 576)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        assert container.duration / 1e6 > 60
+    heard_sound, decoding = heard(path, max_seconds=40)
+    assert len(heard_sound) / RATE == pytest.approx(32, abs=0.3)
+    assert not codes(decoding)
+
+
 def test_a_count_of_samples_that_is_unknown_is_no_length(tmp_path: Path) -> None:
     path = sounds.encode(tmp_path / "a", 2.0, container="flac", codec="flac")
     content = bytearray(path.read_bytes())
@@ -355,6 +392,42 @@ def test_findings_are_bounded(tmp_path: Path) -> None:
     said = decoding.findings.warnings()
     assert len(said) == 13
     assert "and 186 more" in said[-1].message or "more stretches" in said[-1].message
+
+
+@pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3"])
+def test_a_tar_is_an_archive_whatever_ffmpeg_hears_in_it(
+    tmp_path: Path, kind: int, name: str
+) -> None:
+    (tmp_path / name).write_bytes(encoded(tmp_path / "sound", name, sounds.tone(2.0)))
+    path = tmp_path / "archive"
+    with tarfile.open(path, "w", format=kind) as archive:
+        archive.add(tmp_path / name, name)
+    with pytest.raises(BadAudio, match=r"archive \(tar\).*batches take archives, as zip"):
+        heard(path)
+    # Before there was a standard, there was no mark but the checksum.
+    content = bytearray(path.read_bytes())
+    content[257:265] = bytes(8)
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    path.write_bytes(content)
+    if kind == tarfile.USTAR_FORMAT:
+        with pytest.raises(BadAudio, match=r"archive \(tar\)"):
+            heard(path)
+
+
+def test_more_channels_than_can_be_heard_apart_are_mixed_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    samples = (bursts(1, seconds=3) * 20_000).astype("<i2")
+    path.write_bytes(sounds.wav(np.repeat(samples, 10).tobytes(), channels=10))
+    for mode in ("auto", "split"):
+        sound, decoding = heard(path, channels=mode)
+        assert begins(sound) == pytest.approx([1], abs=0.1)
+        (warning,) = decoding.findings.warnings()
+        assert warning.code == "channels_mixed"
+        assert "10 channels" in warning.message
+        assert "at most 8" in warning.message
+    assert not codes(heard(path, channels="mix")[1])
 
 
 @pytest.mark.parametrize(

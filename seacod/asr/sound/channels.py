@@ -64,7 +64,7 @@ class Channels:
         names: of the channels, as ffmpeg names them.
         findings: told what was done.
 
-    Raises nothing; more than `MAX_CHANNELS` are always mixed.
+    Raises nothing; more than `MAX_CHANNELS` are always mixed, and that is said.
     """
 
     def __init__(self, mode: ChannelMode, names: list[str], findings: Findings) -> None:
@@ -79,6 +79,8 @@ class Channels:
         self._start = 0
         self._wanted = self._window(_FIRST_SECONDS)
         self.labels = ["", *_labels(self._count)]
+        if self._count > MAX_CHANNELS and mode != "mix":
+            self._tell_too_many()
 
     def feed(self, block: Planes) -> list[Stretch]:
         """Take the next samples; gives what is decided."""
@@ -135,6 +137,15 @@ class Channels:
         if is_canceled or is_alone:
             return np.ascontiguousarray(sound[:, loudest])
         return mix
+
+    def _tell_too_many(self) -> None:
+        self._findings.note(
+            "channels_mixed",
+            f"the recording has {self._count} channels, which were mixed: at most {MAX_CHANNELS} "
+            "can be heard each by itself; send those that matter as a file of their own",
+            f"录音有 {self._count} 个声道，已合并识别：最多可分别识别 {MAX_CHANNELS} 个声道，"
+            "请将需要的声道单独导出后上传",
+        )
 
     def _tell_split(self, start: float) -> None:
         self._findings.note(

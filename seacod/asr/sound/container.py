@@ -21,13 +21,14 @@ from seacod.errors import BadAudio, EmptyAudio, SeacodError
 _OPEN_OPTIONS = {"protocol_whitelist": "none"}
 _LISTS = frozenset({"concat", "hls", "dash", "applehttp", "webm_dash_manifest", "sdp", "imf"})
 _HEAD_BYTES = 1 << 20
-# https://www.rfc-editor.org/rfc/rfc8794#section-8.1 and 9559: the header, and where sound begins.
-# How archives begin, and where: nobody hears them.
+# How archives begin; tar has a checksum instead (POSIX.1-2017, pax, "ustar Interchange Format").
 _ARCHIVES = (
-    (b"PK\x03\x04", 0, "zip"), (b"\x1f\x8b", 0, "tar.gz"), (b"7z\xbc\xaf\x27\x1c", 0, "7z"),
-    (b"Rar!\x1a\x07", 0, "rar"), (b"\xfd7zXZ\x00", 0, "xz"), (b"BZh", 0, "bzip2"),
-    (b"\x28\xb5\x2f\xfd", 0, "zstd"),
+    (b"PK\x03\x04", "zip"), (b"\x1f\x8b", "tar.gz"), (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bzip2"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
 )  # fmt: skip
+_TAR_HEADER, _TAR_SUM = 512, slice(148, 156)
+# https://www.rfc-editor.org/rfc/rfc8794#section-8.1 and 9559: the header, and where sound begins.
 _EBML, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x1f\x43\xb6\x75"
 
 
@@ -50,6 +51,8 @@ def opened(source: Path | BinaryIO, max_bytes: float = math.inf) -> Iterator[tup
                 raise EmptyAudio("the file is empty (0 bytes)", "文件为空（0 字节）")
             if file.size > max_bytes:
                 raise too_big(int(max_bytes))
+            # Before ffmpeg sees it, which hears an MP3 in whatever holds one.
+            _refuse_archive(file.head(_TAR_HEADER))
             try:
                 container = av.open(
                     file.beside(), mode="r", options=_OPEN_OPTIONS, metadata_errors="ignore"
@@ -76,22 +79,38 @@ def opened(source: Path | BinaryIO, max_bytes: float = math.inf) -> Iterator[tup
         raise _not_audio() from error
 
 
+def _refuse_archive(head: bytes) -> None:
+    name = next((name for mark, name in _ARCHIVES if head.startswith(mark)), None)
+    if name is None and _is_tar(head):
+        name = "tar"
+    if name is not None:
+        raise BadAudio(
+            f"this is an archive ({name}), not a recording; only batches take archives, as "
+            "zip, and not one inside another: pack the recordings themselves as zip",
+            f"这是压缩包（{name}），不是录音；仅批量任务支持 zip 压缩包，且不支持嵌套，"
+            "请将录音直接打包为 zip",
+        )
+
+
+def _is_tar(head: bytes) -> bool:
+    given = head[_TAR_SUM].strip(b" \0")
+    if len(head) < _TAR_HEADER or not head[0] or not given.isdigit():
+        return False
+    blank = head[: _TAR_SUM.start] + b" " * 8 + head[_TAR_SUM.stop :]
+    try:
+        return int(given, 8) == sum(blank)
+    except ValueError:
+        return False
+
+
 def _tell_known(file: Reader) -> None:
     """Say what is wrong with a file that cannot be opened, where that is known.
 
     Raises:
-        BadAudio: it is an archive; the end is missing, and with it the index.
+        BadAudio: the end is missing, and with it the index.
         EmptyAudio: a recorder has written its header and nothing else yet.
     """
     head = file.head(_HEAD_BYTES)
-    for mark, at, name in _ARCHIVES:
-        if head[at : at + len(mark)] == mark:
-            raise BadAudio(
-                f"this is an archive ({name}), not a recording; only batches take archives, as "
-                "zip, and not one inside another: pack the recordings themselves as zip",
-                f"这是压缩包（{name}），不是录音；仅批量任务支持 zip 压缩包，且不支持嵌套，"
-                "请将录音直接打包为 zip",
-            )
     is_whole = len(head) < _HEAD_BYTES
     if head.startswith(_EBML) and is_whole and _CLUSTER not in head:
         raise EmptyAudio(

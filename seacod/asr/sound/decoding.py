@@ -86,7 +86,8 @@ class Decoding:
             zero = zero_of(container, self.findings, has_own_zero=is_late)
             reading = Packets(container, stream, raw)
             timeline = Timeline(
-                zero, float(stream.time_base or 0), str(container.format.name), self._limit,
+                zero, float(stream.time_base or 0), str(container.format.name),
+                stream.codec_context.name, self._limit,
                 has_stamps=raw is None, is_alone=len(container.streams) == 1,
                 findings=self.findings,
             )  # fmt: skip

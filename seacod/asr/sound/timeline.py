@@ -24,9 +24,10 @@ Planes = npt.NDArray[np.float32]
 Laid = tuple[Planes, bool]
 
 _TOLERANCE = 0.1
-# A shorter gap is told nobody: codecs for speech leave out silence (Opus sends a packet every
-# 400 ms then).
-_TOLD_SECONDS = 0.5
+# A shorter gap is told nobody: it is no syllable. Codecs for speech leave out silence (Opus sends a
+# packet every 400 ms then).
+_TOLD_SECONDS, _TOLD_SILENT_SECONDS = 0.2, 0.5
+_LEAVING_SILENCE = ("opus", "amr", "speex", "evrc", "qcelp", "g729", "g723")
 # Time stamps that go back further than this are those of another recording, joined to the first.
 _OVERLAP_SECONDS = 5.0
 _OVERLAP_STREAMED_SECONDS = 1.0
@@ -78,6 +79,7 @@ class Timeline:
         zero: see `zero_of`.
         unit: of the time stamps of its track, in seconds.
         container_name: of ffmpeg.
+        codec_name: of ffmpeg.
         limit_seconds: a leap beyond it is not believed.
         has_stamps: whether time stamps are the file's own.
         is_alone: there is no picture, so sound that begins late has no reason.
@@ -85,12 +87,15 @@ class Timeline:
     """
 
     def __init__(
-        self, zero: float, unit: float, container_name: str, limit_seconds: float, *,
+        self, zero: float, unit: float, container_name: str, codec_name: str,
+        limit_seconds: float, *,
         has_stamps: bool, is_alone: bool, findings: Findings,
     ) -> None:  # fmt: skip
         self._zero = zero
         self._unit = unit
         self._is_streamed = container_name.startswith(_STREAMED)
+        leaves_silence = any(name in codec_name for name in _LEAVING_SILENCE)
+        self._told_seconds = _TOLD_SILENT_SECONDS if leaves_silence else _TOLD_SECONDS
         self._limit = limit_seconds
         self._has_stamps = has_stamps
         self._is_alone = is_alone
@@ -171,7 +176,7 @@ class Timeline:
         start = self.seconds
         if self._lost:
             self._findings.stretch("damaged", start, until)
-        elif (start or self._is_alone) and until - start >= _TOLD_SECONDS:
+        elif (start or self._is_alone) and until - start >= self._told_seconds:
             self._findings.stretch("missing", start, until)
         yield from self._silence(until)
 

@@ -19,6 +19,13 @@ class SpeakerRange:
     at_least: int = 1
     at_most: int = MOST
 
+    def __str__(self) -> str:
+        """As `parse` takes it."""
+        if self == SpeakerRange():
+            return "true"
+        one = self.at_least == self.at_most
+        return str(self.at_least) if one else f"{self.at_least}-{self.at_most}"
+
 
 def parse(given: str | None, field: str = "speakers") -> SpeakerRange | None:
     """Read a field of a form; None when speakers are not asked for.

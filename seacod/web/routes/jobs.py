@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from seacod.asr.choice import SoundChoice
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, Conflict, NotFound
 from seacod.formats import full_json
@@ -26,7 +27,6 @@ from seacod.jobs.runner import ROUTE, Jobs
 from seacod.jobs.store import JobStore
 from seacod.jobs.unpacking import Bounds, unpack
 from seacod.paths import Paths
-from seacod.web.fields import wanted_speakers
 from seacod.web.known_fields import KnownFields
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
@@ -39,7 +39,7 @@ _FORM = openapi.form(
         "The recordings, or zip archives of them; the field may come as often as you like"
     ),
     hotwords=openapi.text("Words separated by blanks, commas or lines, for all of them"),
-    speakers=openapi.text(openapi.SPEAKERS),
+    **openapi.sound_choice(),
 )
 
 
@@ -74,8 +74,8 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
                     "curl -F files=@one.wav -F files=@two.wav",
                     "表单中没有文件；请用 files 字段上传，例如 curl -F files=@one.wav",
                 )
-            speakers = form.fields.get("speakers", "")
-            service.check_speakers(wanted_speakers(speakers))
+            choice = SoundChoice.read(form.fields)
+            service.check(choice)
             bounds = Bounds(
                 gate.results().max_files,
                 service.limits.max_upload_bytes,
@@ -88,7 +88,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
             )
             hotwords = form.fields.get("hotwords", "")
             await jobs.check_room(client, sum(size for _, size in named), gate.results())
-            await jobs.accept(job, client, hotwords, named, speakers)
+            await jobs.accept(job, client, hotwords, named, choice)
             is_accepted = True
         finally:
             if not is_accepted:

@@ -30,6 +30,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.live.sessions import ROUTE
 from seacod.asr.service import TranscriptionService
+from seacod.asr.speakers.wanted import parse
 from seacod.errors import (
     BadRequest,
     ClientGone,
@@ -41,7 +42,6 @@ from seacod.errors import (
 from seacod.formats import full_json, registry
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
-from seacod.web.fields import wanted_speakers
 from seacod.web.known_fields import KnownFields
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
@@ -161,7 +161,7 @@ class _Connection:
             rate=start.sample_rate,
             before=[Segment(s.start, s.end, s.text, s.confidence) for s in start.before],
             offset_seconds=start.offset_seconds,
-            speakers=wanted_speakers(start.speakers),
+            speakers=parse(start.speakers),
             remarks=unread,
         ) as session:
             warnings = [one.message for one in unread]

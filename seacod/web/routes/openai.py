@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from seacod.asr.choice import SoundChoice
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.errors import NotSupported
@@ -22,7 +23,7 @@ from seacod.formats.log_probabilities import log_probabilities
 from seacod.paths import Paths
 from seacod.transcript import Segment, Transcript
 from seacod.web import openai_fields
-from seacod.web.fields import cue_limits, is_true, sound_choice, wanted_speakers
+from seacod.web.fields import cue_limits, is_true
 from seacod.web.known_fields import KnownFields
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
@@ -61,7 +62,6 @@ def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> A
         temperature=openapi.text("Has no meaning for this model"),
         **openapi.sound_choice(),
         response_format=openapi.text("Default: json", *shapes),
-        speakers=openapi.text(openapi.SPEAKERS),
         **openapi.cue_limits(),
         stream=openapi.text("true: text as it is recognised, as server-sent events"),
         **{
@@ -117,10 +117,8 @@ def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> A
             ),
             whole,
             _Deltas(service.engine.sentence_gap, choices) if wants_stream else None,
-            sound_choice(fields),
-            wanted_speakers(
-                fields.get("speakers"),
-                wanted.needs_speakers or fields.get("model") == openai_fields.DIARIZE,
+            SoundChoice.read(fields).for_format(
+                wanted.needs_speakers or fields.get("model") == openai_fields.DIARIZE
             ),
             remarks=tuple(openai_fields.remarks(upload.lists, wanted.name)),
         )

@@ -32,12 +32,6 @@ def files(description: str) -> dict[str, Any]:
     return {"type": "array", "items": file(description), "description": description}
 
 
-SPEAKERS = (
-    "Who speaks: true (their number is estimated), a number, or a range such as 2-4; left out, "
-    "speakers are not told apart"
-)
-
-
 def text(description: str, *allowed: str) -> dict[str, Any]:
     return {**_TEXT, "description": description, **({"enum": list(allowed)} if allowed else {})}
 
@@ -89,11 +83,15 @@ def cue_limits() -> dict[str, dict[str, Any]]:
 
 
 def sound_choice() -> dict[str, dict[str, Any]]:
-    """The fields that say what of a recording is to be heard."""
+    """The fields that `SoundChoice` reads."""
     return {
         "track": text("Which audio track, from 1, or all; default: the one a player would take"),
         "channels": text(
             "What to do with several channels; auto: split where they hold different voices",
             *CHANNEL_MODES,
+        ),
+        "speakers": text(
+            "Who speaks: true (their number is estimated), a number, or a range such as 2-4; left "
+            "out, speakers are not told apart"
         ),
     }

@@ -13,9 +13,8 @@ from functools import partial
 from fastapi import Request
 from starlette.responses import Response
 
-from seacod.asr.request import SoundChoice
+from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.service import TranscriptionService
-from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.paths import Paths
 from seacod.transcript import Transcript, TranscriptWarning
 from seacod.web.disconnect import unless_gone
@@ -36,8 +35,7 @@ class Wanted:
         whole: the answer to somebody who waits for all of it.
         write_event: an event on the wire, for somebody who reads along; None for the whole answer.
             Transcripts are written by either on a thread.
-        choice: which track, and what of its channels.
-        speakers: how many are to be told apart; None for not at all.
+        choice: what of the recording is to be heard.
         shows_queue: whether the stream begins while the recording waits for its turn.
         remarks: warnings about the request itself.
     """
@@ -45,8 +43,7 @@ class Wanted:
     hotwords: str
     whole: Callable[[Transcript], Response]
     write_event: Callable[[Event | Failed], str] | None = None
-    choice: SoundChoice = SoundChoice()
-    speakers: SpeakerRange | None = None
+    choice: SoundChoice = EVERYTHING
     shows_queue: bool = False
     remarks: tuple[TranscriptWarning, ...] = ()
 
@@ -87,7 +84,6 @@ async def answer(
             name=upload.given_name,
             client=client,
             choice=wanted.choice,
-            speakers=wanted.speakers,
             remarks=(*wanted.remarks, *known.unread(upload.lists, request.query_params.keys())),
         )
         if wanted.write_event is None:

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from seacod.asr.choice import SoundChoice
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.formats import full_json, registry
 from seacod.formats.base import Choices, OutputFormat, Rendered
 from seacod.paths import Paths
 from seacod.transcript import Transcript
-from seacod.web.fields import cue_limits, is_true, sound_choice, wanted_speakers
+from seacod.web.fields import cue_limits, is_true
 from seacod.web.known_fields import KnownFields
 from seacod.web.middleware import errors
 from seacod.web.routes import openapi, recording, streaming
@@ -42,7 +43,6 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         format=openapi.text(
             "What to answer with; also as a query parameter", *registry.names(formats)
         ),
-        speakers=openapi.text(openapi.SPEAKERS),
         **openapi.cue_limits(),
         stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
         also=openapi.text(
@@ -75,8 +75,9 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 fields.get("hotwords", ""),
                 partial(_whole, body_of=body, wanted=wanted, request_id=request_id),
                 write if wants_stream else None,
-                sound_choice(fields),
-                wanted_speakers(speakers or fields.get("speakers"), wanted.needs_speakers),
+                SoundChoice.read(
+                    {**fields, **({"speakers": speakers} if speakers else {})}
+                ).for_format(wanted.needs_speakers),
                 shows_queue=True,
             )
 

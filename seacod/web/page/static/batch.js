@@ -4,6 +4,7 @@ import { at, copy, el, memory, onFiles, showBar } from "./dom.js";
 import { clock, language, onSwitch, put, size, text } from "./language.js";
 import { Problem } from "./problem.js";
 import { GivenUp, Refusal, address, ask, limits, send } from "./service.js";
+import { chooseSound } from "./sound.js";
 import { speakers } from "./speakers.js";
 import { State, TimeLeft } from "./state.js";
 import { hotwords } from "./words.js";
@@ -49,6 +50,7 @@ async function submit() {
   const form = new FormData();
   form.append("hotwords", hotwords("sc-batch"));
   form.append("speakers", speakers("sc-batch"));
+  chooseSound(form, "sc-batch");
   for (const file of files) form.append("files", file, file.name);
   sending = new AbortController();
   busy(true);

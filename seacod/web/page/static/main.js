@@ -4,6 +4,7 @@ import { start as startConnection } from "./connection.js";
 import { whenDrawn } from "./dom.js";
 import { fill, onSwitch, text } from "./language.js";
 import { openTab, start as startSwitches } from "./switches.js";
+import { start as startSound } from "./sound.js";
 import { start as startSpeakers } from "./speakers.js";
 import { start as startWords } from "./words.js";
 
@@ -16,6 +17,7 @@ async function startTab({ name, script }) {
   fill(tab);
   startWords(tab);
   startSpeakers(tab);
+  startSound(tab);
   (await loading)?.start();
   tab.dataset.seacod = "ready";
 }

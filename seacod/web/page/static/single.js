@@ -6,6 +6,7 @@ import { Problem } from "./problem.js";
 import { NoMicrophone, Recording } from "./recording.js";
 import { ALSO, Result } from "./result.js";
 import { GivenUp, Lost, Refusal, address, limits, longest, send, untilReady } from "./service.js";
+import { chooseSound } from "./sound.js";
 import { speakers } from "./speakers.js";
 import { State, TimeLeft } from "./state.js";
 import { hotwords, setHotwords } from "./words.js";
@@ -144,6 +145,7 @@ async function once({ file }, signal) {
   form.append("hotwords", hotwords("sc"));
   form.append("also", ALSO);
   form.append("speakers", speakers("sc"));
+  chooseSound(form, "sc");
   form.append("file", file, file.name);
   const left = new TimeLeft();
   let ended = null;

@@ -23,6 +23,7 @@ def _skeleton(service: TranscriptionService) -> str:
       </div>
       {parts.hotwords("sc-batch")}
       {parts.speakers("sc-batch")}
+      {parts.sound("sc-batch")}
       <div class="sc-actions">
         <button type="submit" class="sc-primary">{both("batch_submit")}</button>
         <button type="button" id="sc-batch-stop" hidden>{both("cancel")}</button>

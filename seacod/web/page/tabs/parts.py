@@ -33,6 +33,18 @@ def speakers(prefix: str) -> str:
       <select id="{prefix}-speakers" data-speakers="{prefix}"></select></label></p>"""
 
 
+def sound(prefix: str) -> str:
+    """What of a recording is heard, folded up: few have several tracks (static/sound.js)."""
+    return f"""
+    <details class="sc-sound" data-sound="{prefix}">
+      <summary>{both("sound")}</summary>
+      <p class="sc-who"><label><span class="sc-label">{both("channels")}</span>
+        <select id="{prefix}-channels"></select></label></p>
+      <p class="sc-who"><label><span class="sc-label">{both("track")}</span>
+        <select id="{prefix}-track"></select></label></p>
+    </details>"""
+
+
 def result(prefix: str) -> str:
     """The place of the text, with buttons to copy and download it (static/result.js)."""
     downloads = "".join(

@@ -34,6 +34,7 @@ def _skeleton(service: TranscriptionService) -> str:
         </div>
         {parts.hotwords("sc")}
         {parts.speakers("sc")}
+        {parts.sound("sc")}
         <div class="sc-actions">
           <button type="button" id="sc-recognise" class="sc-primary">{both("recognise")}</button>
           <button type="button" id="sc-cancel" hidden>{both("cancel")}</button>
