@@ -6,6 +6,7 @@ Gradio is imported only where there is to be a page (`server.page`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -33,6 +34,9 @@ from seacod.web.routes import (
     transcribe,
 )
 
+if TYPE_CHECKING:
+    from seacod.web.page.page import Page
+
 
 def create_app(
     service: TranscriptionService,
@@ -42,8 +46,10 @@ def create_app(
     jobs_gate: JobsGate,
     logins: Logins,
     admit: Callable[[str], None],
+    page: Page | None = None,
 ) -> FastAPI:
-    """Everything a worker serves; `admit` raises `QuotaUsed` where a client has used what it may.
+    """Everything a worker serves; the page as it was drawn before, if it is still the same.
+    `admit` raises `QuotaUsed` where a client has used what it may.
 
     FastAPI's own documentation pages load scripts from the internet, so they are off;
     /openapi.json stays.
@@ -88,7 +94,10 @@ def create_app(
     if settings.server.page == "off":
         app.include_router(no_page.router(settings.server.root_path))
         return app
-    from seacod.web.page.page import mount_page
+    if page is None or not page.fits(settings):
+        from seacod.web.page.page import Page
 
+        page = Page(service.engine, settings)
     # Last, because it takes every address that is left.
-    return mount_page(app, service, settings)
+    page.mount(app)
+    return app

@@ -31,7 +31,7 @@ from seacod.worker.control import ControlChannel
 from seacod.worker.drain import Drain
 from seacod.worker.memory import MemoryGuard
 from seacod.worker.neighbours import Neighbours
-from seacod.worker.startup import Preparation
+from seacod.worker.startup import Loaded, Preparation
 from seacod.worker.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class WorkerApplication:
         listener: the shared socket.
         control: the channel to the supervisor.
         neighbours: the other workers on that socket; None without any.
-        engine: as the nursery has loaded it; None to load it here.
+        loaded: by the nursery; None to load it here.
         model_table: where it says what is with the model.
     """
 
@@ -68,7 +68,7 @@ class WorkerApplication:
         listener: socket.socket,
         control: ControlChannel,
         neighbours: Neighbours | None,
-        engine: Recogniser | None,
+        loaded: Loaded | None,
         model_table: ModelTable,
     ) -> None:
         self._settings = settings
@@ -92,7 +92,7 @@ class WorkerApplication:
             lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
         )
         self._blamed_pids: list[int] = []
-        self._engine = engine
+        self._loaded = loaded
         self._model_table = model_table
         self._may_serve = asyncio.Event()
 
@@ -159,6 +159,11 @@ class WorkerApplication:
         await service.close()
         return EX_OK
 
+    def _load(self) -> Recogniser:
+        """On the inference thread."""
+        self._loaded = self._loaded or self._preparation.load()
+        return self._loaded.engine
+
     async def _put_together(self) -> TranscriptionService:
         """Everything that serves, around the loaded model."""
         from seacod.asr.service import TranscriptionService
@@ -167,7 +172,7 @@ class WorkerApplication:
         metrics = WorkerMetrics()
         service = TranscriptionService(
             self._settings,
-            lambda: self._engine or self._preparation.load(),
+            self._load,
             metrics,
             self._neighbours.shared_load if self._neighbours is not None else None,
             self._model_table,
@@ -209,6 +214,7 @@ class WorkerApplication:
             self._jobs_gate,
             logins,
             self._usage.admit,
+            self._loaded.page if self._loaded is not None else None,
         )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
         return Server(

@@ -14,7 +14,6 @@ import socket
 import sys
 import tempfile
 import warnings
-from typing import TYPE_CHECKING
 
 from seacod import logs, metrics, protocol
 from seacod.accelerators.registry import all_accelerators
@@ -29,10 +28,7 @@ from seacod.worker.application import WorkerApplication
 from seacod.worker.control import ControlChannel
 from seacod.worker.neighbours import Neighbours
 from seacod.worker.nursery import Inheritance, Nursery
-from seacod.worker.startup import Preparation
-
-if TYPE_CHECKING:
-    from seacod.asr.recognisers.base import Recogniser
+from seacod.worker.startup import Loaded, Preparation
 
 
 def run_nursery() -> int:
@@ -52,7 +48,7 @@ def run_nursery() -> int:
     remember_all(settings)
     paths = Paths.resolve(settings)
     _prepare(paths)
-    loaded: list[Recogniser] = []
+    loaded: list[Loaded] = []
 
     def load() -> None:
         if not os.environ.get(protocol.ENV_COLD):
@@ -64,12 +60,12 @@ def run_nursery() -> int:
     return nursery.serve(load)
 
 
-def be_worker(given: Inheritance, engine: Recogniser | None) -> int:
+def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
     """Serve until told to stop; returns the exit code.
 
     Args:
         given: by the supervisor, at the fork.
-        engine: as the nursery has loaded it; None when it has not.
+        loaded: by the nursery; None when it has nothing.
     """
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     logs.configure(given.settings.log, "worker")
@@ -85,7 +81,7 @@ def be_worker(given: Inheritance, engine: Recogniser | None) -> int:
         given.listener,
         ControlChannel(given.control),
         neighbours,
-        engine,
+        loaded,
         table,
     )
     code = asyncio.run(worker.run())

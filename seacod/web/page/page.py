@@ -2,7 +2,8 @@
 
 The tabs are in `tabs/`, their scripts in `static/`. No function of Gradio's is
 used, so that nothing between browser and recognition is hidden in it: uploads are ours, an answer
-comes on the connection that asked, and a page outlives the worker that drew it.
+comes on the connection that asked, and a page outlives the worker that served it. Drawing it takes
+longer than anything else of a worker's start, so a nursery draws it once for all workers.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 
 from fastapi import FastAPI
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from seacod import __version__
-from seacod.asr.service import TranscriptionService
+from seacod.asr.recognisers.base import Recogniser
 from seacod.config.schema import Settings
 from seacod.formats import registry
 from seacod.web.page import assets, texts
@@ -23,24 +25,48 @@ from seacod.web.page.gradio_lean import only_mounted
 from seacod.web.page.tabs.registry import all_tabs
 
 
-def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) -> FastAPI:
-    """Put the page at `/` of an application that has its own routes already."""
-    assets.mount(app)
+class Page:
+    """The page as an application of its own; no loop and no thread belongs to it.
+
+    Args:
+        engine: what the page says of the model is said of this one.
+        settings: how it is reached, and by whom.
+    """
+
+    def __init__(self, engine: Recogniser, settings: Settings) -> None:
+        self._drawn_for = _what_it_shows(settings)
+        self._gradio = _drawn(engine, settings)
+
+    def fits(self, settings: Settings) -> bool:
+        """Whether it would be drawn the same with these."""
+        return self._drawn_for == _what_it_shows(settings)
+
+    def mount(self, app: FastAPI) -> None:
+        """Put it at `/` of an application that has its own routes already."""
+        assets.mount(app)
+        app.mount("/", self._gradio)
+
+
+def _what_it_shows(settings: Settings) -> tuple[str, bool]:
+    return settings.server.root_path, bool(settings.access.users)
+
+
+def _drawn(engine: Recogniser, settings: Settings) -> ASGIApp:
     i18n = gr.I18n(**texts.all_labels())
     with (
         only_mounted(),
         gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo,
     ):
-        gr.HTML(_header(service, settings))
+        gr.HTML(_header(engine, settings))
         with gr.Tabs(elem_id="sc-tabs"):
             for tab in all_tabs():
                 with gr.Tab(i18n(f"tab_{tab.name}"), id=tab.name):
                     # The mark at the end: the browser has all of it (static/main.js).
-                    html = tab.skeleton(service) + "<i data-end hidden></i>"
+                    html = tab.skeleton(engine) + "<i data-end hidden></i>"
                     gr.HTML(html, elem_id=f"sc-tab-{tab.name}")
         gr.HTML(_footer(settings))
     mounted: FastAPI = gr.mount_gradio_app(
-        app,
+        FastAPI(),
         demo,
         path="/",
         allowed_paths=[],
@@ -58,10 +84,8 @@ def mount_page(app: FastAPI, service: TranscriptionService, settings: Settings) 
     # Gradio checks where a file comes from only once a page was launched, which mounting never
     # does (6.31, processing_utils). The guard keeps everybody from there anyway.
     demo.has_launched = True
-    for route in mounted.routes:
-        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
-            route.app = GradioGuard(route.app)
-    return mounted
+    (gradio,) = (route.app for route in mounted.routes if isinstance(route, Mount))
+    return GradioGuard(gradio)
 
 
 def _head(settings: Settings) -> str:
@@ -105,15 +129,15 @@ def _theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def _header(service: TranscriptionService, settings: Settings) -> str:
+def _header(engine: Recogniser, settings: Settings) -> str:
     banner = logout = ""
     if settings.access.users:
         logout = (
             f'<form method="post" action="{settings.server.root_path}/logout">'
             f'<button id="sc-logout">{texts.both("logout")}</button></form>'
         )
-    if service.engine.name == "builtin":
-        known = [t for t in service.engine.vocabulary or () if not t.startswith("<")]
+    if engine.name == "builtin":
+        known = [t for t in engine.vocabulary or () if not t.startswith("<")]
         text = texts.both("banner_builtin", characters=len(known))
         banner = f'<div class="sc-note" role="note">{text}</div>'
     return (

@@ -6,13 +6,13 @@ What people see is the job on the disk, whichever worker answers (static/batch.j
 
 from __future__ import annotations
 
-from seacod.asr.service import TranscriptionService
+from seacod.asr.recognisers.base import Recogniser
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
 
 
-def _skeleton(service: TranscriptionService) -> str:
+def _skeleton(engine: Recogniser) -> str:
     return f"""
     <form id="sc-batch">
       <div class="sc-drop" id="sc-batch-drop">

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from seacod.asr.service import TranscriptionService
+from seacod.asr.recognisers.base import Recogniser
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
 
 
-def _skeleton(service: TranscriptionService) -> str:
+def _skeleton(engine: Recogniser) -> str:
     return f"""
     <div class="sc-columns">
       <section>

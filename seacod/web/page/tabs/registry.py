@@ -11,7 +11,7 @@ import seacod.web.page.tabs as package
 from seacod.system.discovery import declared
 
 if TYPE_CHECKING:
-    from seacod.asr.service import TranscriptionService
+    from seacod.asr.recognisers.base import Recogniser
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Tab:
     name: str
     order: int
     texts: Mapping[str, tuple[str, str]]
-    skeleton: Callable[[TranscriptionService], str]
+    skeleton: Callable[[Recogniser], str]
     script: str | None = None
     opened_by: str | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from seacod.asr.service import TranscriptionService
+from seacod.asr.recognisers.base import Recogniser
 from seacod.models.examples import examples
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
@@ -13,7 +13,7 @@ from seacod.web.page.texts import both
 _MAX_EXAMPLES = 5
 
 
-def _skeleton(service: TranscriptionService) -> str:
+def _skeleton(engine: Recogniser) -> str:
     return f"""
     <div class="sc-columns">
       <section>
@@ -39,7 +39,7 @@ def _skeleton(service: TranscriptionService) -> str:
           <button type="button" id="sc-recognise" class="sc-primary">{both("recognise")}</button>
           <button type="button" id="sc-cancel" hidden>{both("cancel")}</button>
         </div>
-        {_examples() if service.engine.name == "builtin" else ""}
+        {_examples() if engine.name == "builtin" else ""}
       </section>
       <section>
         <div id="sc-state" class="sc-state" role="status" aria-live="polite" hidden>
