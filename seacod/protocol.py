@@ -188,8 +188,9 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """To the nursery: a worker is wanted. With it come three descriptors: the listening socket, the
-    worker's end of the control channel, and what it prints to.
+    """To the nursery: a worker is wanted. With it come descriptors: the worker's end of the control
+    channel, what it prints to, the listening socket, and that of FunASR's protocol, where there is
+    one.
 
     `settings`: as JSON. `slot`: under which name it writes its metrics
     (`seacod/metrics/files.py`) and its place on the shared load table (`seacod/shared_load.py`).

@@ -8,6 +8,7 @@ from pydantic import ValidationInfo, field_validator
 
 from seacod.config import quotas
 from seacod.config.setting import Section, setting
+from seacod.system.addresses import AddressSet
 
 # A name and the hash of a secret, as seacod/system/credentials.py makes it.
 _NAME = r"[A-Za-z0-9._@-]{1,64}"
@@ -49,6 +50,14 @@ class AccessSettings(Section, applies="replace"):
         "例如 reports:audio_hours_per_day=2,requests_per_minute=30",
         applies="live",
     )
+    funasr_addresses: str = setting(
+        "",
+        "Addresses or networks, separated by blanks, whose programs may use FunASR's protocol "
+        "without a key, since its clients send none, such as 10.0.0.0/8; everybody else needs a "
+        "key. Empty: who may use the API may use it, too",
+        "可不带密钥使用 FunASR 协议的地址或网段，以空格分隔，例如 10.0.0.0/8（FunASR 客户端不发送"
+        "密钥）；其他地址须提供密钥。留空表示与 API 的访问规则相同",
+    )
     cors_origins: str = setting(
         "",
         "Web pages of other origins that may call the API, such as https://example.com, separated "
@@ -61,6 +70,12 @@ class AccessSettings(Section, applies="replace"):
     @classmethod
     def _quotas(cls, value: str) -> str:
         quotas.parse(value)
+        return value
+
+    @field_validator("funasr_addresses")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        AddressSet(value)
         return value
 
     @field_validator("api_keys", "users")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import field_validator
@@ -26,6 +27,30 @@ class ServerSettings(Section, applies="restart"):
         "网页与 API 的端口。使用 seacod.socket 时以 ListenStream= 为准",
         ge=0,
         le=65535,
+    )
+    funasr_port: int = setting(
+        0,
+        "Port of FunASR's WebSocket protocol, 10095 by custom, for clients of its runtime; 0 for "
+        "none. The protocol is also at /funasr of the other port",
+        "FunASR WebSocket 协议的端口，供 FunASR 客户端使用，惯例为 10095；0 表示不开放。"
+        "主端口的 /funasr 也提供该协议",
+        ge=0,
+        le=65535,
+    )
+    funasr_tls: Literal["on", "off"] = setting(
+        "on",
+        "Whether funasr_port speaks TLS (wss), as FunASR's clients expect, with a certificate that "
+        "the service makes for itself; off for ws",
+        "funasr_port 是否使用 TLS（wss）。FunASR 客户端默认使用 wss，证书由服务自行生成；"
+        "off 表示 ws",
+        applies="replace",
+    )
+    funasr_certificate_file: Path | None = setting(
+        None,
+        "Certificate and private key (PEM, one file) for funasr_port, instead of those made here",
+        "funasr_port 使用的证书与私钥（PEM，同一文件），代替自动生成的证书",
+        applies="replace",
+        credential="funasr-certificate",
     )
     root_path: str = setting(
         "",

@@ -182,7 +182,8 @@ class Supervisor:
         """Make the parts, each from parts that exist already."""
         settings, paths = self._settings, self._settings.paths
         server = settings.current.server
-        self.listener = acquire(server.host, server.port)
+        self._listeners = acquire(server.host, server.port, server.funasr_port)
+        self.listener = self._listeners.main
         warn_of_ignored_address(self.listener, server.port)
         metrics = self._metrics = SupervisorMetrics(paths.runtime)
         metrics.build.labels(__version__).set(1)
@@ -198,7 +199,7 @@ class Supervisor:
         self._fallback = Fallback(self.listener, metrics.fallback.inc)
         adopt_orphans()
         self._nurseries = Nurseries(
-            self.listener.socket,
+            self._listeners.sockets,
             functools.partial(settings.for_worker, replicas[0]),
             self._nursery_command,
             len(replicas),

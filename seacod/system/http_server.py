@@ -13,6 +13,7 @@ import functools
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -87,6 +88,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
     Args:
         connections: where it takes its place.
         websocket: what it becomes when a WebSocket is asked for; None for never.
+        place: the one it has already; None where it takes one when it is made.
         others: of uvicorn's.
     """
 
@@ -95,6 +97,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
         *,
         connections: Connections,
         websocket: Callable[..., asyncio.Protocol] | None = None,
+        place: Connection | None = None,
         **others: Any,
     ) -> None:
         super().__init__(**others)
@@ -102,17 +105,23 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
         self.ws_protocol_class = None
         self._websocket = websocket
         self._connections = connections
-        self._place: Connection | None = None
+        self._place = place
         self._timer: asyncio.TimerHandle | None = None
         self._received = self._received_before = self._lines = 0
         # Answered past uvicorn, and about to be closed.
         self._is_over = False
+        self.has_begun = False
 
     # -- asyncio.Protocol ---------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._place = self._connections.come(self.client[0] if self.client else "", self._make_room)
+        self.has_begun = True
+        if self._place is not None:
+            self._place.close = self._make_room
+        else:
+            address = self.client[0] if self.client else ""
+            self._place = self._connections.come(address, self._make_room)
         if self._place is None:
             self._say(503, {"error": _FULL}, "Retry-After: 5\r\n")
             return
@@ -269,8 +278,10 @@ class BoundedWebSocket(_GivesUpOnReaders, WebSocketsSansIOProtocol):
         self.logger = _quiet
         self._place = place
         self._since_message = 0
+        self._heard_at = 0.0
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
         # Empty fragments and pings: what never becomes a message, and costs memory all the same.
         self._since_message += len(data)
         if self._since_message > 2 * self.config.ws_max_size + _UNREAD_BYTES:
@@ -286,6 +297,14 @@ class BoundedWebSocket(_GivesUpOnReaders, WebSocketsSansIOProtocol):
         super().handle_ping()
         if self.transport.get_write_buffer_size() > _UNREAD_BYTES:
             self.transport.abort()
+
+    def keepalive_timeout(self) -> None:
+        if self.read_paused or self._heard_at > self.ping_sent_at:
+            # We are the slow ones: the answer lies behind what he sent before it.
+            self.pong_timer = self.pending_ping_payload = None
+            self.schedule_ping()
+            return
+        super().keepalive_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_write_timer()
@@ -324,11 +343,18 @@ class BoundedServer(uvicorn.Server):
         """Leave signals to the process."""
         yield
 
-    def acceptor(self, listening: socket.socket, **options: Any) -> Acceptor:
-        """What accepts on a socket for this server."""
-        return Acceptor(
-            listening, self._connect, on_exhausted=self.connections.exhausted, **options
-        )
+    def acceptor(
+        self, listening: socket.socket, tls: ssl.SSLContext | None = None, **options: Any
+    ) -> Acceptor:
+        """What accepts on a socket for this server.
+
+        Args:
+            listening: the socket.
+            tls: what encrypts what comes on it; None for nothing.
+            options: of `Acceptor`.
+        """
+        serve = self._connect if tls is None else functools.partial(self._connect_tls, tls)
+        return Acceptor(listening, serve, on_exhausted=self.connections.exhausted, **options)
 
     async def _connect(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -338,11 +364,39 @@ class BoundedServer(uvicorn.Server):
             log.info("connection_lost_at_once", error=str(error))
             connection.close()
 
-    def _protocol(self) -> BoundedHttp:
+    async def _connect_tls(self, tls: ssl.SSLContext, connection: socket.socket) -> None:
+        """Whoever is at the handshake has a place already, and loses it to others like anybody who
+        has asked for nothing."""
+        task = asyncio.current_task()
+        assert task is not None
+        place = None
+        with contextlib.suppress(OSError):
+            place = self.connections.come(connection.getpeername()[0], lambda: _cancel(task))
+        if place is None:
+            connection.close()
+            return
+        protocol = self._protocol(place)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol, connection, ssl=tls, ssl_handshake_timeout=HEAD_SECONDS
+            )
+        except OSError as error:
+            log.debug("no_handshake", error=str(error))
+            connection.close()
+        finally:
+            if not protocol.has_begun:
+                place.leave()
+
+    def _protocol(self, place: Connection | None = None) -> BoundedHttp:
         return BoundedHttp(
             connections=self.connections,
+            place=place,
             websocket=BoundedWebSocket if self.config.ws_protocol_class is not None else None,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()

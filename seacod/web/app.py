@@ -23,6 +23,7 @@ from seacod.web.middleware.quota import QuotaGate
 from seacod.web.middleware.site import SiteGuard
 from seacod.web.readiness import Readiness
 from seacod.web.routes import (
+    funasr_protocol,
     health,
     job_list,
     jobs,
@@ -89,6 +90,9 @@ def create_app(
         app.include_router(routes)
     app.include_router(live.router(service, readiness))
     app.include_router(realtime.router(service, readiness, settings.server.model_aliases))
+    app.include_router(
+        funasr_protocol.router(service, paths, readiness, jobs_gate.free_refuse_bytes, admit)
+    )
     if logins.is_used:
         app.include_router(login.router(logins, root_path))
     if settings.server.page == "off":

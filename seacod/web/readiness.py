@@ -6,6 +6,8 @@ The worker process writes it, the routes read it. Recognition knows nothing of i
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Literal
 
 
@@ -17,6 +19,17 @@ class Readiness:
     def __init__(self) -> None:
         self.is_retiring = False
         self.draining = asyncio.Event()
+        # Work that is no request of its own, and that a drain waits for all the same.
+        self.left = 0
+
+    @contextlib.contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """A drain waits for the block."""
+        self.left += 1
+        try:
+            yield
+        finally:
+            self.left -= 1
 
     @property
     def status(self) -> Literal["ok", "retiring", "draining"]:

@@ -59,6 +59,7 @@ class WorkerApplication:
         neighbours: the other workers on that socket; None without any.
         loaded: by the nursery; None to load it here.
         model_table: where it says what is with the model.
+        funasr: the shared socket of FunASR's protocol; None where it has no port.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class WorkerApplication:
         neighbours: Neighbours | None,
         loaded: Loaded | None,
         model_table: ModelTable,
+        funasr: socket.socket | None = None,
     ) -> None:
         self._settings = settings
         self._paths = paths
         self._listener = listener
+        self._funasr = funasr
         self._control = control
         self._neighbours = neighbours
         self._began = time.monotonic()
@@ -202,7 +205,9 @@ class WorkerApplication:
         from seacod.web.app import create_app
         from seacod.web.logins.logins import Logins
         from seacod.web.middleware.errors import RequestIds
-        from seacod.worker.serving import Server
+        from seacod.web.middleware.funasr_port import FunasrPort
+        from seacod.worker import tls
+        from seacod.worker.serving import FunasrSocket, Server
 
         logins = Logins(self._settings.access, self._paths.sessions, count_login)
         self._logins = logins
@@ -217,11 +222,15 @@ class WorkerApplication:
             self._loaded.page if self._loaded is not None else None,
         )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
+        answers = self._traffic.around(RequestIds(self._memory.around(whole)))
+        if self._funasr is None:
+            return Server(answers, self._listener, self._neighbours, self._settings.server)
         return Server(
-            self._traffic.around(RequestIds(self._memory.around(whole))),
+            FunasrPort(answers, self._funasr.getsockname()[1]),
             self._listener,
             self._neighbours,
             self._settings.server,
+            FunasrSocket(self._funasr, tls.context(self._settings.server, self._paths)),
         )
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:

@@ -52,7 +52,7 @@ class Drain:
         """
         await server.stop_accepting()
         self._readiness.draining.set()
-        before = self._traffic.active
+        before = self._traffic.unanswered
         left, _ = await asyncio.gather(
             self._traffic.drained(self._timeout_seconds), jobs.finish(self._timeout_seconds)
         )

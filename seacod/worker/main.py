@@ -83,6 +83,7 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
         neighbours,
         loaded,
         table,
+        given.funasr,
     )
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.

@@ -29,8 +29,8 @@ from seacod.protocol import FromNursery
 from seacod.system import heap
 from seacod.system.parent_death import die_with
 
-# The listening socket, the control channel, what it prints to.
-_DESCRIPTORS = 3
+# The control channel, what it prints to, the listening sockets.
+_DESCRIPTORS = 4
 # More private memory than this times what it was after loading is a leak.
 _GROWTH = 1.5
 _GROWTH_BYTES = 128 << 20
@@ -46,6 +46,7 @@ class Inheritance:
         replicas: how many share the listening socket.
         listener: the shared socket.
         control: its end of the channel to the supervisor.
+        funasr: the shared socket of FunASR's protocol; None where it has no port.
     """
 
     settings: Settings
@@ -53,6 +54,7 @@ class Inheritance:
     replicas: int
     listener: socket.socket
     control: socket.socket
+    funasr: socket.socket | None = None
 
 
 class Nursery:
@@ -177,7 +179,7 @@ class Nursery:
             time.sleep(0.0002)
         if not die_with(self._supervisor_pid):
             return EX_SOFTWARE
-        listener, control, output = descriptors
+        control, output, listener, *more = descriptors
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
@@ -190,6 +192,7 @@ class Nursery:
                 message.replicas,
                 socket.socket(fileno=listener),
                 socket.socket(fileno=control),
+                socket.socket(fileno=more[0]) if more else None,
             )
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import ssl
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
@@ -17,6 +19,14 @@ from seacod.worker.neighbours import Neighbours
 _MAX_WEBSOCKET_MESSAGE_BYTES = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class FunasrSocket:
+    """The shared socket of FunASR's protocol; without `tls` what comes on it is not encrypted."""
+
+    listening: socket.socket
+    tls: ssl.SSLContext | None
+
+
 class Server(BoundedServer):
     """
     Args:
@@ -24,6 +34,7 @@ class Server(BoundedServer):
         listening: the shared socket, which stays open when the server ends.
         neighbours: the workers that accept on it, too; None when there are none.
         settings: how many may be connected, and who may speak for others.
+        funasr: another socket for the same application; None for none.
     """
 
     def __init__(
@@ -32,6 +43,7 @@ class Server(BoundedServer):
         listening: socket.socket,
         neighbours: Neighbours | None,
         settings: ServerSettings,
+        funasr: FunasrSocket | None = None,
     ) -> None:
         proxies = AddressSet(settings.trusted_proxies)
         super().__init__(
@@ -50,6 +62,7 @@ class Server(BoundedServer):
         )
         self._listening = listening
         self._neighbours = neighbours
+        self._funasr = funasr
         self._own_socket: socket.socket | None = None
         self._acceptors: list[Acceptor] = []
         self._is_stopped = False
@@ -59,19 +72,25 @@ class Server(BoundedServer):
         await super().startup(sockets=[])
         if self.should_exit:
             return
-        if self._neighbours is None:
-            self._acceptors = [self.acceptor(self._listening)]
-        else:
+        self._acceptors = [self._on_shared(self._listening, None)]
+        if self._funasr is not None:
+            self._acceptors.append(self._on_shared(self._funasr.listening, self._funasr.tls))
+        if self._neighbours is not None:
             self._own_socket = unix_socket(self._neighbours.own_socket)
-            shared = self.acceptor(
-                self._listening,
-                is_crowded=self._neighbours.are_present,
-                is_my_turn=self._neighbours.is_my_turn,
-            )
-            self._acceptors = [shared, self.acceptor(self._own_socket)]
+            self._acceptors.append(self.acceptor(self._own_socket))
         if not self._is_stopped:
             for acceptor in self._acceptors:
                 acceptor.start()
+
+    def _on_shared(self, listening: socket.socket, tls: ssl.SSLContext | None) -> Acceptor:
+        if self._neighbours is None:
+            return self.acceptor(listening, tls)
+        return self.acceptor(
+            listening,
+            tls,
+            is_crowded=self._neighbours.are_present,
+            is_my_turn=self._neighbours.is_my_turn,
+        )
 
     async def stop_accepting(self) -> None:
         """Accept no more; what was accepted is served, and the neighbours go on accepting."""

@@ -2,9 +2,10 @@
 neighbours on the same socket see how much there is to do.
 
 An ASGI application around ours. Microphones (WebSockets) are not waited for: they go to the next
-worker by themselves (`live.py`). While draining, each answer closes its connection, so that a
-client which keeps connections open goes on with the next worker; what it sends meanwhile on an
-open one is still served. So does each answer while a neighbour has much less to do.
+worker by themselves (`live.py`); a recording that comes over one is (`Readiness.unfinished`). While
+draining, each answer closes its connection, so that a client which keeps connections open goes on
+with the next worker; what it sends meanwhile on an open one is still served. So does each answer
+while a neighbour has much less to do.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class Traffic:
         self.is_better_elsewhere: Callable[[], bool] = _never
         self._readiness = readiness
         self._last_at = time.monotonic()
+
+    @property
+    def unanswered(self) -> int:
+        """All that a drain waits for."""
+        return self.active + self._readiness.left
 
     def around(self, app: ASGIApp) -> ASGIApp:
         """Wrap `app` so that its requests are counted."""
@@ -74,10 +80,10 @@ class Traffic:
         """
         begun = self._last_at = time.monotonic()
         while (now := time.monotonic()) - begun < timeout_seconds:
-            if self.active == 0 and now - self._last_at >= _QUIET_SECONDS:
+            if self.unanswered == 0 and now - self._last_at >= _QUIET_SECONDS:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
-        return self.active
+        return self.unanswered
 
 
 def _nobody_listens() -> None:

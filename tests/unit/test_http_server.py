@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from seacod.config.server import ServerSettings
 from seacod.supervisor.sockets.listener import bind
-from seacod.system import http_server
+from seacod.system import http_server, self_made_certificate
 from seacod.system.addresses import AddressSet
 from seacod.system.connections import Connections
 from seacod.system.http_server import BoundedServer
@@ -61,16 +63,25 @@ async def echo(websocket: WebSocket) -> None:
 class Running(BoundedServer):
     """On one socket, until it is told to end."""
 
-    def __init__(self, listening: socket.socket, connections: Connections) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        connections: Connections,
+        tls: ssl.SSLContext | None = None,
+        **options: Any,
+    ) -> None:
         app = Starlette(
             routes=[Route("/", hello, methods=["GET", "POST"]), WebSocketRoute("/echo", echo)]
         )
-        super().__init__(app, connections, lifespan="off", ws_max_size=1000)
+        super().__init__(
+            options.pop("app", app), connections, lifespan="off", ws_max_size=1000, **options
+        )
         self._listening = listening
+        self._tls = tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._acceptor = self.acceptor(self._listening)
+        self._acceptor = self.acceptor(self._listening, self._tls)
         self._acceptor.start()
 
     async def end(self) -> None:
@@ -80,10 +91,14 @@ class Running(BoundedServer):
 
 @contextlib.asynccontextmanager
 async def served(
-    listening: socket.socket, most: int = 1000, of_address: int = 1000, exempt: str = ""
+    listening: socket.socket,
+    most: int = 1000,
+    of_address: int = 1000,
+    exempt: str = "",
+    **options: Any,
 ) -> AsyncIterator[Connections]:
     connections = Connections(most, of_address, is_exempt=AddressSet(exempt).__contains__)
-    server = Running(listening, connections)
+    server = Running(listening, connections, **options)
     serving = asyncio.ensure_future(server.serve())
     try:
         yield connections
@@ -116,6 +131,11 @@ class Client:
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         return head + await self.reader.readexactly(length)
+
+
+async def nobody_left(connections: Connections) -> None:
+    while len(connections):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 def run(coroutine: Any) -> None:
@@ -396,3 +416,74 @@ def test_addresses_are_those_of_the_networks_named() -> None:
     assert "192.168.1.8" not in some
     assert "nobody" not in some
     assert not AddressSet("")
+
+
+UPGRADE = (
+    b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def test_a_websocket_whose_messages_wait_for_us_is_not_taken_for_dead(
+    listening: socket.socket,
+) -> None:
+    """Its answers to our pings lie behind them, unread."""
+
+    async def look() -> None:
+        may_go_on = asyncio.Event()
+
+        async def slow(websocket: WebSocket) -> None:
+            await websocket.accept()
+            await may_go_on.wait()
+            await websocket.send_text(await websocket.receive_text())
+
+        app = Starlette(routes=[WebSocketRoute("/echo", slow)])
+        pings = {"ws_ping_interval": 0.05, "ws_ping_timeout": 0.05}
+        async with served(listening, app=app, **pings):
+            client = await Client.to(listening, UPGRADE)
+            await client.reader.readuntil(b"\r\n\r\n")
+            client.writer.write(b"\x81\x82\0\0\0\0hi")
+            for _ in range(4):
+                # A ping of four bytes. Nobody answers it.
+                assert (await client.reader.readexactly(6))[:2] == b"\x89\x04"
+            may_go_on.set()
+            # More pings, perhaps, and then its answer: no end.
+            assert (await client.reader.readuntil(b"hi")).endswith(b"\x81\x02hi")
+            client.writer.close()
+
+    run(look())
+
+
+def test_one_who_answers_no_ping_and_sends_nothing_is_let_go(listening: socket.socket) -> None:
+    async def look() -> None:
+        async with served(listening, ws_ping_interval=0.05, ws_ping_timeout=0.05) as connections:
+            client = await Client.to(listening, UPGRADE)
+            await client.all()
+            await nobody_left(connections)
+            client.writer.close()
+
+    run(look())
+
+
+def test_whoever_is_at_the_handshake_of_tls_has_a_place_and_no_time(
+    quick: None, listening: socket.socket, tmp_path: Path
+) -> None:
+    async def look() -> None:
+        tls = self_made_certificate.context(tmp_path / "certificate.pem")
+        async with served(listening, most=2, tls=tls) as connections:
+            silent = [await Client.to(listening) for _ in range(3)]
+            # The third had to find room; none gets any further.
+            for one in silent:
+                assert await one.all() == b""
+                one.writer.close()
+            await nobody_left(connections)
+            trusting = ssl.create_default_context()
+            trusting.check_hostname = False
+            trusting.verify_mode = ssl.CERT_NONE
+            reader, writer = await asyncio.open_connection(*listening.getsockname(), ssl=trusting)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+            assert len(connections) == 1
+            writer.close()
+
+    run(look())

@@ -46,17 +46,41 @@ class Listener:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-def acquire(host: str, port: int) -> Listener:
-    """The socket from systemd if there is one, otherwise a new one on `host` and `port`.
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Page and API, and FunASR's protocol, where that has a port of its own."""
+
+    main: Listener
+    funasr: Listener | None
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """In the order in which workers are given them."""
+        return [one.socket for one in (self.main, self.funasr) if one is not None]
+
+
+def acquire(host: str, port: int, funasr_port: int) -> Listeners:
+    """Each socket from systemd if it has one, otherwise a new one on `host` and its port.
+
+    Args:
+        host: address to listen on.
+        port: of page and API; of a socket from systemd it does not matter.
+        funasr_port: of FunASR's protocol; 0 for none. A socket from systemd has to be on it.
 
     Raises:
-        AddressInUse: another program has the port.
-        ConfigError: the address is not one of this machine, or the port needs root.
+        AddressInUse: another program has a port.
+        ConfigError: the address is not one of this machine, or a port needs root.
     """
-    inherited = _from_systemd()
-    if inherited is not None:
-        return Listener(inherited, is_from_systemd=True)
-    return Listener(bind(host, port, "server"), is_from_systemd=False)
+    inherited = [Listener(one, is_from_systemd=True) for one in _from_systemd()]
+    funasr = None
+    if funasr_port:
+        funasr = next((one for one in inherited if one.port == funasr_port), None)
+        if funasr is not None:
+            inherited.remove(funasr)
+    main = inherited[0] if inherited else Listener(bind(host, port, "server"), False)
+    if funasr_port and funasr is None:
+        funasr = Listener(bind(host, funasr_port, "server", "funasr_port"), False)
+    return Listeners(main, funasr)
 
 
 def warn_of_ignored_address(listener: Listener, port: int) -> None:
@@ -70,26 +94,34 @@ def warn_of_ignored_address(listener: Listener, port: int) -> None:
         )
 
 
-def _from_systemd() -> socket.socket | None:
-    """The first inherited stream socket (sd_listen_fds(3)); the variables are used up."""
+def _from_systemd() -> list[socket.socket]:
+    """The inherited stream sockets (sd_listen_fds(3)); the variables are used up."""
     pid = os.environ.pop("LISTEN_PID", "")
     count = os.environ.pop("LISTEN_FDS", "0")
     os.environ.pop("LISTEN_FDNAMES", None)
     if pid != str(os.getpid()) or not count.isdigit():
-        return None
+        return []
+    found = []
     for descriptor in range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + int(count)):
         inherited = socket.socket(fileno=descriptor)
         is_tcp = inherited.family in (socket.AF_INET, socket.AF_INET6)
         if is_tcp and inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             os.set_inheritable(descriptor, False)
             inherited.setblocking(False)
-            return inherited
-        inherited.detach()
-    return None
+            found.append(inherited)
+        else:
+            inherited.detach()
+    return found
 
 
-def bind(host: str, port: int, section: str) -> socket.socket:
-    """A new listening socket; `section` is that of the settings it stands in, for messages.
+def bind(host: str, port: int, section: str, key: str = "port") -> socket.socket:
+    """A new listening socket.
+
+    Args:
+        host: address to listen on.
+        port: the port.
+        section: that of the settings it stands in, for messages.
+        key: the setting.
 
     Raises:
         AddressInUse, ConfigError: see `acquire`.
@@ -110,13 +142,13 @@ def bind(host: str, port: int, section: str) -> socket.socket:
         listening.close()
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(
-                f"{section}.port: {port} on {host} is taken by another program "
+                f"{section}.{key}: {port} on {host} is taken by another program "
                 f"(ss -ltnp 'sport = :{port}' shows it); stop that one or choose another port",
-                f"{section}.port：{host} 的端口 {port} 已被其他程序占用；请停止该程序或另选端口",
+                f"{section}.{key}：{host} 的端口 {port} 已被其他程序占用；请停止该程序或另选端口",
             ) from None
         if error.errno == errno.EACCES:
             raise ConfigError(
-                f"{section}.port: {port} may only be used by root; choose one from 1024 up"
+                f"{section}.{key}: {port} may only be used by root; choose one from 1024 up"
             ) from None
         raise ConfigError(
             f"{section}.host: cannot listen on {host}:{port}: {error.strerror}"

@@ -41,7 +41,7 @@ _LAST_LOOKS, _LAST_LOOK_SECONDS = 500, 0.01
 class Nurseries:
     """
     Args:
-        listener: the shared socket, for the workers.
+        listeners: the shared sockets, for the workers: page and API, FunASR's protocol.
         current: the settings that a worker would be started with now.
         command: what a nursery is; tests put a quick stand-in here.
         replicas: how many workers share the socket.
@@ -49,12 +49,12 @@ class Nurseries:
 
     def __init__(
         self,
-        listener: socket,
+        listeners: Sequence[socket],
         current: Callable[[], Settings],
         command: Sequence[str] = NURSERY_COMMAND,
         replicas: int = 1,
     ) -> None:
-        self._listener = listener
+        self._listeners = tuple(listeners)
         self._current = current
         self._command = command
         self._replicas = replicas
@@ -71,7 +71,8 @@ class Nurseries:
         """A worker that is forked as soon as there is a nursery for its settings."""
         process = WorkerProcess(events, slot, self._on_cancelled)
         request = protocol.Fork(settings.model_dump_json(), slot, self._replicas, dict(environment))
-        self._bear(Birth(process, settings, request, self._listener.fileno()))
+        shared = tuple(one.fileno() for one in self._listeners)
+        self._bear(Birth(process, settings, request, shared))
         return process
 
     async def run(self, touch: Callable[[], None]) -> None:

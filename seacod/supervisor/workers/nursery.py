@@ -45,13 +45,13 @@ class Birth:
         process: is told its pid, or that it has none.
         settings: what it is to use.
         request: the same for the nursery.
-        listener: descriptor of the shared socket.
+        listeners: descriptors of the shared sockets: page and API, FunASR's protocol.
     """
 
     process: WorkerProcess
     settings: Settings
     request: protocol.Fork
-    listener: int
+    listeners: tuple[int, ...]
     tries: int = 0
 
 
@@ -181,7 +181,7 @@ class Nursery:
         if self.is_loaded and self._asked is None and self._waiting:
             self._asked = birth = self._waiting.popleft()
             process = birth.process
-            theirs = [birth.listener, process.their_control.fileno(), process.output.theirs]
+            theirs = [process.their_control.fileno(), process.output.theirs, *birth.listeners]
             self._send(birth.request, theirs)
 
     def _send(self, message: protocol.ToNursery, descriptors: list[int]) -> None:

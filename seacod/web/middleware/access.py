@@ -18,7 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.access import AccessSettings, entries
 from seacod.errors import SeacodError, Unauthorized
+from seacod.system.addresses import AddressSet
 from seacod.system.credentials import hash_key
+from seacod.web.funasr_protocol import ROUTE as FUNASR_ROUTE
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware.errors import answer
 
@@ -46,12 +48,20 @@ class Access:
     ) -> None:
         self._app = app
         self._keys = entries(settings.api_keys)
+        self._funasr_addresses = AddressSet(settings.funasr_addresses)
         self._logins = logins
         self._root = root_path
         self._open = (*_OPEN, *((LOGIN, LOGOUT) if logins.is_used else ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_closed = bool(self._keys) or self._logins.is_used
+        if (
+            scope["type"] == "websocket"
+            and self._path(scope) == FUNASR_ROUTE
+            and self._funasr_addresses
+        ):
+            # Its clients send no keys: who has none is known by where it comes from.
+            is_closed = address_of(scope) not in self._funasr_addresses
         if not is_closed or scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -107,15 +107,22 @@ def handle_storage(app: FastAPI) -> None:
                 "服务当前打开的连接或文件过多，请几秒后重试",
             )
             return answer(request, busy.http_status, busy.code, busy.message, busy.chinese)
-        if error.errno not in _NO_ROOM:
+        full = storage_full(error)
+        if full is None:
             return broke(request, error)
         log.error("storage_full", path=request.url.path, error=error.strerror)
-        full = StorageFull(
-            f"the server cannot keep the upload ({(error.strerror or '').lower()}); its operator "
-            "has to make room on the disk",
-            "服务器磁盘空间不足，无法保存上传的文件，请联系管理员",
-        )
         return answer(request, full.http_status, full.code, full.message, full.chinese)
+
+
+def storage_full(error: Exception) -> StorageFull | None:
+    """What a person is told of an error that means a full disk; None of any other."""
+    if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+        return None
+    return StorageFull(
+        f"the server cannot keep the upload ({(error.strerror or '').lower()}); its operator "
+        "has to make room on the disk",
+        "服务器磁盘空间不足，无法保存上传的文件，请联系管理员",
+    )
 
 
 def broke(request: Request, error: Exception) -> Response:

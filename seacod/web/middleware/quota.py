@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import QuotaUsed
+from seacod.web.funasr_protocol import ROUTE as FUNASR_ROUTE
 from seacod.web.middleware.access import client_of
 from seacod.web.middleware.errors import answer, said
 
@@ -54,7 +55,8 @@ class QuotaGate:
 def _route(scope: Scope) -> str | None:
     """The route of the metrics, where a recording is about to come."""
     if scope["type"] == "websocket":
-        return _MICROPHONE
+        # Of FunASR's protocol each utterance is asked for, and a connection has many.
+        return _MICROPHONE if not str(scope["path"]).endswith(FUNASR_ROUTE) else None
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
     path = str(scope["path"])

@@ -1,0 +1,45 @@
+"""The port of FunASR's protocol: every WebSocket on it is one, whatever its path.
+
+An ASGI application around the whole of ours, which stays behind the same access, names and limits;
+`worker/application.py` puts it there where there is such a port. Page and API are not served on it.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from seacod.web.funasr_protocol import ROUTE
+
+# For load balancers.
+_HEALTH = ("/health", "/health/live", "/health/ready")
+# Read by people who open it in a browser, to have it trust the certificate.
+_TEXT = (
+    "This is the port of FunASR's WebSocket protocol. Since you see this, the connection works.\n"
+    "这是 FunASR WebSocket 协议的端口。能看到本页说明连接正常，可返回客户端继续。\n"
+)
+
+
+class FunasrPort:
+    """
+    Args:
+        app: the application behind it.
+        port: connections to it are FunASR's.
+    """
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._port = port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or (scope.get("server") or ("", 0))[1] != self._port:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._app(
+                {**scope, "path": ROUTE, "raw_path": ROUTE.encode(), "root_path": ""}, receive, send
+            )
+        elif scope["path"] in _HEALTH:
+            await self._app(scope, receive, send)
+        else:
+            headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Cache-Control": "no-store"}
+            await PlainTextResponse(_TEXT, 426, headers)(scope, receive, send)

@@ -1,0 +1,99 @@
+"""FunASR's WebSocket protocol: the route, and what its ends look like to the client.
+
+Every end that is not the client's own has a close code: 1012 the worker is being replaced (connect
+again), 1013 there is no room now, 1008 what was sent cannot be understood, 1011 something broke
+here. Before it comes an answer with `error`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable
+
+import structlog
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from seacod.asr.service import TranscriptionService
+from seacod.errors import ClientGone, InferenceFailed, SeacodError
+from seacod.paths import Paths
+from seacod.web.funasr_protocol import ROUTE
+from seacod.web.funasr_protocol.connection import Connection, Desk, Moved
+from seacod.web.funasr_protocol.crowd import Crowd
+from seacod.web.middleware import errors
+from seacod.web.readiness import Readiness
+
+log = structlog.get_logger(__name__)
+
+# What FunASR's clients ask for, and some insist on.
+_SUBPROTOCOL = "binary"
+# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and IANA's registry beside it.
+_POLICY, _BROKE, _SERVICE_RESTART, _TRY_LATER = 1008, 1011, 1012, 1013
+# Clients that do nothing, beside those whose sound may be heard or wait.
+_IDLE = 64
+
+
+def router(
+    service: TranscriptionService,
+    paths: Paths,
+    readiness: Readiness,
+    free_refuse_bytes: Callable[[], int],
+    admit: Callable[[str], None],
+) -> APIRouter:
+    """The route of one worker; `admit` raises `QuotaUsed` where a client has used what it may."""
+    routes = APIRouter()
+    desk = Desk(service, paths, readiness, free_refuse_bytes, admit, Crowd())
+
+    @routes.websocket(ROUTE)
+    async def funasr(socket: WebSocket) -> None:
+        is_asked_for = _SUBPROTOCOL in socket.scope.get("subprotocols", ())
+        await socket.accept(_SUBPROTOCOL if is_asked_for else None)
+        request_id = secrets.token_hex(8)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            with contextlib.suppress(ClientGone):
+                error = await _conversation(socket, desk, request_id)
+                await _close(socket, _code(error), error.code)
+                return
+            log.info("funasr_client_gone")
+
+    return routes
+
+
+async def _conversation(socket: WebSocket, desk: Desk, request_id: str) -> SeacodError:
+    """Serve the client until the conversation cannot go on; why it cannot.
+
+    Raises:
+        ClientGone: the client went away.
+    """
+    limits = desk.service.limits
+    most = limits.live_sessions + limits.concurrent_requests + limits.queue_length + _IDLE
+    connection = Connection(socket, desk, request_id)
+    try:
+        with desk.crowd.guest(most) as guest:
+            return await connection.run(guest)
+    except ClientGone:
+        raise
+    except Moved as error:
+        # What was said so far has been told.
+        return error
+    except SeacodError as error:
+        found = error
+    except Exception as error:
+        found = errors.storage_full(error) or InferenceFailed.unforeseen()
+        log.exception("funasr_broke")
+    await connection.refuse(found)
+    return found
+
+
+def _code(error: SeacodError) -> int:
+    if isinstance(error, Moved):
+        return _SERVICE_RESTART
+    if error.http_status in (429, 503):
+        return _TRY_LATER
+    return _BROKE if error.http_status >= 500 else _POLICY
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await socket.close(code, reason)

@@ -1,0 +1,48 @@
+"""What encrypts the port of FunASR's protocol: a certificate of the operator's, or one that the
+service has made for itself. Used by `application.py`.
+
+FunASR's clients do not look at who has signed it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from seacod.config.secrets import find_secret, read_secret
+from seacod.config.server import ServerSettings
+from seacod.errors import ConfigError
+from seacod.paths import Paths
+from seacod.system import self_made_certificate
+
+
+def context(server: ServerSettings, paths: Paths) -> ssl.SSLContext | None:
+    """What encrypts; None where nothing is to be.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
+    """
+    if server.funasr_tls == "off":
+        return None
+    file = find_secret(server, "funasr_certificate_file")
+    # Looks at who else may read it, and has it masked.
+    if file is not None and read_secret(server, "funasr_certificate_file"):
+        return _of(file)
+    own = paths.state / "funasr-certificate.pem"
+    try:
+        return self_made_certificate.context(own)
+    except OSError as error:
+        raise ConfigError(f"{own}: {error.strerror}") from None
+
+
+def _of(file: Path) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # With a password that is none: OpenSSL would ask for one on the terminal.
+        made.load_cert_chain(file, password="")
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(
+            f"server.funasr_certificate_file: {file}: {error.strerror or 'it is none'}; it has to "
+            "hold a certificate and its private key without a password, in PEM"
+        ) from None
+    return made
