@@ -72,13 +72,25 @@ class HotwordLists:
                     found = found.joined(file.words)
         return found
 
+    def trouble(self) -> str:
+        """Why the words of the server are not those of its file, as was last seen; empty when they
+        are. Waits for no file system: it has it looked at again."""
+        if self._settings.asr.hotwords_file is None:
+            return ""
+        self._begin_to_look()
+        return next((file.trouble for file in self._files.values() if file.trouble), "")
+
     async def _look(self) -> None:
+        looking = self._begin_to_look()
+        await asyncio.wait([looking], timeout=_PATIENCE_SECONDS)
+
+    def _begin_to_look(self) -> asyncio.Future[None]:
         if self._looking is None or (
             self._looking.done() and time.monotonic() - self._looked >= _LOOK_SECONDS
         ):
             self._looked = time.monotonic()
             self._looking = on_thread(_THREAD, partial(self._read, self._settings))
-        await asyncio.wait([self._looking], timeout=_PATIENCE_SECONDS)
+        return self._looking
 
     # -- on a thread --------------------------------------------------------------------------
 
@@ -114,7 +126,7 @@ class _File:
         self.limit = limit
         self.words = Hotwords()
         self._state: tuple[int, int, int] | None = None
-        self._trouble = ""
+        self.trouble = ""
 
     def look(self) -> None:
         """Read it, if it is not what was read before."""
@@ -127,11 +139,11 @@ class _File:
                 content = file.read(_MAX_FILE_BYTES)
         except OSError as error:
             trouble = error.strerror or type(error).__name__
-            if trouble != self._trouble:
+            if trouble != self.trouble:
                 log.warning("hotwords_file_not_read", file=str(self.path), cause=trouble)
-            self._state, self._trouble = None, trouble
+            self._state, self.trouble = None, trouble
             return
-        self._state, self._trouble = state, ""
+        self._state, self.trouble = state, ""
         self.words = hotwords.parse(hotword_formats.decoded(content), self.limit)
         log.info(
             "hotwords_file_read", file=str(self.path), words=len(self.words.words),

@@ -165,6 +165,12 @@ class TranscriptionService:
         self._scheduler.tune(tuning)
 
     @property
+    def warnings(self) -> list[str]:
+        """What an operator should mend, in sentences that anybody may read: no path is in them."""
+        trouble = self._hotwords.trouble()
+        return [f"asr.hotwords_file cannot be read: {trouble}"] if trouble else []
+
+    @property
     def is_idle(self) -> bool:
         """Whether nobody needs the model now: no recording, no job, no microphone."""
         return not (self._admission.in_flight or self.live.sessions)

@@ -41,9 +41,22 @@ def check(settings: Settings, file: Path | None, alert_problems: Iterable[tuple[
             read_secret(getattr(settings, section), key)
         except ConfigError as error:
             found.append((section, key, error.message))
+    words = settings.asr.hotwords_file
+    if words is not None and (problem := _unreadable(words)):
+        found.append(("asr", "hotwords_file", f"{words}: {problem}"))
     if found:
         lines = (
             f"{origin_of(file, key, section)}: {section}.{key}: {problem}"
             for section, key, problem in found
         )
         raise ConfigError("\n".join(lines))
+
+
+def _unreadable(place: Path) -> str:
+    """Why a file, or what is in a directory, cannot be read; empty when it can."""
+    try:
+        for file in sorted(place.glob("*.txt")) if place.is_dir() else [place]:
+            file.open("rb").close()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 import sounds
 from receivers import MailServer, Robot, certificate
-from supervised import ROOT, Service, StandIn, fetch, free_port
+from supervised import ROOT, Service, StandIn, fetch, free_port, wait_until
 
 from seacod.models import manifest
 from seacod.models.registry import BUILTIN
@@ -309,3 +310,31 @@ def test_a_worker_that_does_not_come_up(tmp_path: Path) -> None:
         assert items["recognition"]["seen"] == "not looked at: no worker serves"
     finally:
         one.kill()
+
+
+def test_words_of_the_server_that_cannot_be_read_are_told(live: Service, tmp_path: Path) -> None:
+    before, words = live.config.read_text(), tmp_path / "words.txt"
+    given = json.loads(before)
+    given["asr"]["hotwords_file"] = str(words)
+
+    def reload(text: str) -> None:
+        count = len(live.events("settings_applied"))
+        live.config.write_text(text)
+        live.signal(signal.SIGHUP)
+        wait_until(lambda: len(live.events("settings_applied")) > count, "the settings")
+
+    def found() -> dict[str, Any]:
+        return check(live.config, "hotword_lists")[1]["hotword_lists"]
+
+    assert found()["status"] == "ok"
+    reload(json.dumps(given))
+    try:
+        wait_until(lambda: json.loads(live.get("/health")[2])["warnings"], "a warning")
+        assert found()["status"] == "warn"
+        assert str(words) in found()["seen"]
+        assert "No such file" in found()["seen"]
+        words.write_text("海鸟")
+        wait_until(lambda: not json.loads(live.get("/health")[2])["warnings"], "no warning")
+        assert found()["status"] == "ok"
+    finally:
+        reload(before)

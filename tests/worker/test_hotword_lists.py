@@ -45,6 +45,33 @@ def test_a_file_is_joined_and_read_anew_when_it_changes(tmp_path: Path) -> None:
     asyncio.run(test())
 
 
+def test_a_file_that_cannot_be_read_is_told_until_it_can(tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+
+    async def test() -> None:
+        lists = HotwordLists(settings(None))
+        assert lists.trouble() == ""
+        lists.apply(settings(file))
+
+        async def told(words: str) -> None:
+            """It is looked at without a request."""
+            for _ in range(1_000):
+                if lists.trouble() == words:
+                    return
+                await asyncio.sleep(0.01)
+            raise AssertionError(lists.trouble())
+
+        await told("No such file or directory")
+        file.write_text("海鸟")
+        await told("")
+        file.unlink()
+        await told("No such file or directory")
+        lists.apply(settings(None))
+        assert lists.trouble() == ""
+
+    asyncio.run(test())
+
+
 def test_in_a_directory_each_name_has_its_own_besides_that_of_all(tmp_path: Path) -> None:
     (tmp_path / "all.txt").write_text("今天")
     (tmp_path / "clinic.txt").write_text("血压")

@@ -13,9 +13,9 @@ from seacod.system.discovery import declared
 Item = Callable[[CheckContext], Finding]
 # As they are told; items that are not named here come after them.
 _ORDER = (
-    "configuration", "service", "address", "ports", "page", "recognition", "hotwords", "model",
-    "device", "gpu", "memory", "disk", "permissions", "logs", "jobs", "boot", "watchdog", "mail",
-    "alerts", "metrics", "clock", "versions",
+    "configuration", "service", "address", "ports", "page", "recognition", "hotwords",
+    "hotword_lists", "model", "device", "gpu", "memory", "disk", "permissions", "logs", "jobs",
+    "boot", "watchdog", "mail", "alerts", "metrics", "clock", "versions",
 )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def router(service: TranscriptionService, readiness: Readiness, paths: Paths) ->
             "queue_length": service.limits.queue_length,
             "uptime_seconds": round(time.monotonic() - started, 1),
             "version": __version__,
+            "warnings": service.warnings,
         }
         return JSONResponse(body, 503 if status == "draining" else 200)
 

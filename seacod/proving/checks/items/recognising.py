@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.metadata
+import json
 import time
 from pathlib import Path
 
@@ -86,6 +87,22 @@ def hotwords(context: CheckContext) -> Finding:
         ("does the model support hotwords (Seaco-Paraformer)? asr.model: paraformer-zh is one",
          "所用模型是否支持热词（Seaco-Paraformer）？asr.model: paraformer-zh 支持"),
     )  # fmt: skip
+
+
+def hotword_lists(context: CheckContext) -> Finding:
+    """The service has the words that every request is to have."""
+    place = context.settings.asr.hotwords_file
+    if place is None:
+        return ok("no asr.hotwords_file", "未设置 asr.hotwords_file")
+    context.serving  # noqa: B018 - only a worker reads it
+    if bad := json.loads(context.get("/health"))["warnings"]:
+        return warn(
+            (f"{place}: {'; '.join(bad)}", f"{place}：服务无法读取（{'；'.join(bad)}）"),
+            ("requests have no words of the server, or those read before; the file must be there, "
+             "and readable for the service's user",
+             "请求不含服务器热词，或仍用先前读取的内容；请确认文件存在且服务用户可读"),
+        )  # fmt: skip
+    return ok(f"{place} is read", f"{place} 已读取")
 
 
 def model(context: CheckContext) -> Finding:
@@ -210,4 +227,4 @@ def _damaged(file: Path, what: str) -> Finding:
     )  # fmt: skip
 
 
-ITEMS = (recognition, hotwords, model, device, versions)
+ITEMS = (recognition, hotwords, hotword_lists, model, device, versions)
