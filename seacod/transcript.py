@@ -82,6 +82,10 @@ class HotwordReport:
     reason: str = ""
 
 
+# The code of the one warning that is about the model, not about a recording.
+TRIAL_MODEL = "trial_model"
+
+
 @dataclass(frozen=True, slots=True)
 class TranscriptWarning:
     """Something that a reader of the text ought to know: what is missing, guessed, chosen, left

@@ -9,12 +9,13 @@ import hashlib
 import os
 import platform
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
-from seacod.formats import registry
+from seacod.formats import asked, registry
 
 
 class TranscriptionActor:
@@ -24,11 +25,13 @@ class TranscriptionActor:
     Args:
         settings: as JSON: they travel.
         wanted: name of the format of the texts.
+        said: about that format, as text fields.
     """
 
-    def __init__(self, settings: str, wanted: str) -> None:
+    def __init__(self, settings: str, wanted: str, said: Mapping[str, str] | None = None) -> None:
         self._settings = Settings.model_validate_json(settings)
         self._format = registry.chosen("format", wanted, registry.all_formats())
+        self._choices = asked.choices(said or {})
         self._service: Any = None
 
     async def start(self) -> dict[str, Any]:
@@ -87,7 +90,8 @@ class TranscriptionActor:
             done: hashes of contents that need not be heard again.
 
         Returns:
-            `sha256`; with it `text` and `audio_seconds`, or `error`; or neither, when it is done.
+            `sha256`; with it `content`, `audio_seconds` and `warnings`, or `error`; or neither,
+            when it is done.
         """
         from seacod.errors import SeacodError
 
@@ -108,7 +112,8 @@ class TranscriptionActor:
                 return {"sha256": sha256, "error": error.message}
             return {
                 "sha256": sha256,
-                "text": await asyncio.to_thread(self._format.write, transcript),
+                "content": await asyncio.to_thread(self._format.content, transcript, self._choices),
+                "warnings": [warning.message for warning in transcript.warnings],
                 "audio_seconds": transcript.duration_seconds,
             }
         finally:

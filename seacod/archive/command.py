@@ -8,8 +8,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.asr.choice import SoundChoice
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
-from seacod.formats import registry
+from seacod.formats import asked, registry
 from seacod.system.terminal import in_language
 
 # What the settings allow at most: it is not a request that others wait behind.
@@ -45,6 +45,7 @@ class Archive:
     config: Path | None
     is_again: bool
     metrics_port: int
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
@@ -61,6 +62,7 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
     """
     wanted = registry.chosen("--format", archive.format, registry.all_formats())
     choice = archive.choice.for_format(wanted.needs_speakers)
+    asked.choices(archive.said)
     items = inputs.items(archive.given, wanted)
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
@@ -78,9 +80,11 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
             order = ArchiveOrder(
                 wanted, archive.hotwords, choice, archive.is_again, archive.ray == "local"
             )
+            said = dict(archive.said)
             pool = Pool(
-                ray, lambda: actor.remote(body, wanted.name), count, items, order, ledger, so_far
-            )
+                ray, lambda: actor.remote(body, wanted.name, said), count, items, order, ledger,
+                so_far,
+            )  # fmt: skip
             teller = progress.Teller(so_far)
             try:
                 pool.run(teller.tell)
@@ -94,6 +98,15 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
     told = progress.summary(so_far)
     print(so_far.sentence(), file=sys.stderr)
     print(json.dumps(told, ensure_ascii=False))
+    remarked = sum(bool(entry.warnings) for entry in ledger.entries.values())
+    if remarked:
+        print(
+            in_language(
+                f"{remarked} have warnings, which are in {archive.output}/{MANIFEST}",
+                f"{remarked} 个文件有提示信息，见 {archive.output}/{MANIFEST}",
+            ),
+            file=sys.stderr,
+        )
     failed = so_far.states["failed"] + so_far.states["poison"]
     if failed:
         print(

@@ -11,6 +11,7 @@ import json
 import os
 import posixpath
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Entry:
         seconds: from handed out to heard.
         node: where it was heard.
         error: why there is no text.
+        warnings: what a reader of the text ought to know.
         at: Unix seconds.
     """
 
@@ -46,6 +48,7 @@ class Entry:
     seconds: float = 0.0
     node: str = ""
     error: str = ""
+    warnings: Sequence[str] = ()
     at: float = 0.0
 
 
@@ -90,9 +93,9 @@ class ArchiveLedger:
             return False
         return entry.sha256 == sha256 and entry.output == output and self._exists(output)
 
-    def done(self, entry: Entry, text: str) -> None:
-        """Write the text, then the line of the manifest: what has a line has a text."""
-        self._write(entry.output, text)
+    def done(self, entry: Entry, content: bytes) -> None:
+        """Write the file, then the line of the manifest: what has a line has a text."""
+        self._write(entry.output, content)
         self.note(entry)
 
     def note(self, entry: Entry) -> None:
@@ -119,9 +122,9 @@ class ArchiveLedger:
         self._written_at = time.monotonic()
         self._write(MANIFEST, self._lines())
 
-    def _lines(self) -> str:
+    def _lines(self) -> bytes:
         rows = (json.dumps(asdict(one), ensure_ascii=False) for one in self.entries.values())
-        return "".join(f"{row}\n" for row in rows)
+        return "".join(f"{row}\n" for row in rows).encode()
 
     def _read(self) -> list[Entry]:
         try:
@@ -145,19 +148,19 @@ class ArchiveLedger:
             return bool(self._files.exists(posixpath.join(self._place, output)))
         return (Path(self._place) / output).exists()
 
-    def _write(self, output: str, text: str) -> None:
+    def _write(self, output: str, content: bytes) -> None:
         if self._files is not None:
             # An object is there whole or not at all.
             path = posixpath.join(self._place, output)
             self._files.makedirs(posixpath.dirname(path), exist_ok=True)
-            self._files.pipe_file(path, text.encode())
+            self._files.pipe_file(path, content)
             return
         target = Path(self._place) / output
         part = target.with_name(f".{target.name}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("w", encoding="utf-8") as out:
-                out.write(text)
+            with part.open("wb") as out:
+                out.write(content)
                 out.flush()
                 os.fsync(out.fileno())
             os.replace(part, target)

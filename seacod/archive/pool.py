@@ -254,9 +254,10 @@ class Pool:
             audio_seconds=round(told.get("audio_seconds", 0.0), 3),
             seconds=round(time.monotonic() - task.handed_at, 3),
             output=item.output(self._order.wanted), error=told.get("error", ""),
+            warnings=tuple(told.get("warnings", ())),
         )  # fmt: skip
-        if "text" in told:
-            self._ledger.done(entry, told["text"])
+        if "content" in told:
+            self._ledger.done(entry, told["content"])
             self._progress.over(
                 "done", item.size_bytes, node=place.name, audio_seconds=entry.audio_seconds
             )

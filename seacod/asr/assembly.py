@@ -16,6 +16,7 @@ from seacod.asr.recognisers.base import Recognised, Recogniser
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.sentences import sentences
 from seacod.transcript import (
+    TRIAL_MODEL,
     Segment,
     Transcript,
     TranscriptWarning,
@@ -26,16 +27,17 @@ from seacod.transcript import (
 NO_SPEECH = TranscriptWarning(
     "no_speech", "no speech was found in the recording", "录音中没有检测到语音"
 )
-RETRIED = TranscriptWarning(
-    "retried",
-    "a part of the recording had to be recognised a second time",
-    "录音的部分片段经过第二次识别",
+FOR_TRYING = TranscriptWarning(
+    TRIAL_MODEL,
+    "this is the built-in model, which is for trying: it was trained with synthetic voices and few "
+    "words; for real speech set asr.model: paraformer-zh",
+    "当前为内置试用模型，仅用合成语音和少量词语训练，不适合真实录音；正式使用请设置 "
+    "asr.model: paraformer-zh",
 )
-UNHEARD = TranscriptWarning(
-    "unheard",
-    "somebody seems to speak where the model wrote nothing; see unheard",
-    "有片段似乎有人说话，但模型没有识别出文字，见 unheard",
-)
+# The built-in model, by the name of its recogniser.
+_TRIAL = "builtin"
+# So many stretches are named in a warning.
+_NAMED = 5
 
 
 class SentenceWriter:
@@ -123,7 +125,7 @@ class Assembly:
         self.pieces = 0
         self.unheard: list[tuple[float, float]] = []
         self._plain: list[str] = []
-        self._was_retried = False
+        self._retried: list[tuple[float, float]] = []
 
     async def add(self, piece: Piece, result: PieceResult) -> list[Segment]:
         """Append a piece; they come in the order of the recording.
@@ -138,8 +140,9 @@ class Assembly:
         self.pieces += 1
         self._request.inference_seconds += result.inference_seconds
         recognised = result.recognised
-        self._was_retried |= recognised.was_retried
         start, end = piece.start / SAMPLE_RATE, piece.end / SAMPLE_RATE
+        if recognised.was_retried:
+            self._retried.append((start, end))
         if not recognised.text:
             self.unheard.append((start, end))
             return []
@@ -192,15 +195,40 @@ class Assembly:
         return tuple(sorted(named, key=lambda segment: segment.start_seconds))
 
     def _warnings(self) -> list[TranscriptWarning]:
-        warnings = [
+        warnings = [FOR_TRYING] if self._writer.engine.name == _TRIAL else []
+        warnings += [
             *self._request.remarks,
             *self._request.hotwords.warnings,
             *self._request.found.warnings,
         ]
         if not self.pieces:
             warnings.append(NO_SPEECH)
-        if self._was_retried:
-            warnings.append(RETRIED)
-        if self.unheard:
-            warnings.append(UNHEARD)
+        warnings += _about(
+            "retried", self._retried, "had to be recognised a second time", "经过第二次识别"
+        )
+        warnings += _about(
+            "unheard", self.unheard, "sounds like speech, but the model wrote nothing",
+            "似乎有人说话，但模型没有识别出文字",
+        )  # fmt: skip
         return warnings
+
+
+def _about(
+    code: str, stretches: Sequence[tuple[float, float]], english: str, chinese: str
+) -> list[TranscriptWarning]:
+    """The warning about some stretches of a recording, if there are any; the first are named."""
+    if not stretches:
+        return []
+    named = [f"{start:.1f}-{end:.1f}" for start, end in stretches[:_NAMED]]
+    more = len(stretches) - len(named)
+    where = ", ".join(named) + (f" and {more} more stretches" if more else "")
+    wo = "、".join(named) + (f" 等 {len(stretches)} 处" if more else "")
+    return [
+        TranscriptWarning(
+            code,
+            f"what is at {where} (seconds) {english}",
+            f"{wo}（秒）处{chinese}",
+            round(stretches[0][0], 3),
+            round(stretches[-1][1], 3),
+        )
+    ]

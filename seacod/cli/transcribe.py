@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,9 @@ from seacod.cli import plan
 from seacod.cli.options import add_config, add_key, api_key
 from seacod.client import BrokenOff, Client, NoSeacod, Refused, Unreachable, status_socket
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite, NotRunning
-from seacod.formats import registry
+from seacod.formats import asked, registry
 from seacod.system import terminal
+from seacod.transcript import TRIAL_MODEL, TranscriptWarning
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -51,6 +52,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-cue-seconds", type=float, metavar="SECONDS", help="how long a subtitle is shown (7)"
     )
+    parser.add_argument(
+        "--show-warnings", action="store_true", default=None,
+        help="texts begin with what a reader ought to know, which is told on standard error anyway",
+    )  # fmt: skip
     parser.add_argument("--url", help="address of the service; default: the one on this machine")
     add_key(parser)
     parser.add_argument(
@@ -86,6 +91,11 @@ def run(options: argparse.Namespace) -> int:
         return _on_ray(options)
     wanted = registry.chosen("--format", options.format, registry.all_formats())
     tasks = plan.tasks(options.files, Path(options.output) if options.output else None, wanted)
+    if wanted.is_binary and not options.output and (len(tasks) > 1 or sys.stdout.isatty()):
+        raise BadRequest(
+            f"--format {wanted.name} is no text to print; say with -o where the files go",
+            f"--format {wanted.name} 不是文本，请用 -o 指定存放目录",
+        )
     left = [task for task in tasks if options.again or not task.is_done]
     if len(left) < len(tasks):
         print(
@@ -94,16 +104,18 @@ def run(options: argparse.Namespace) -> int:
     if not left:
         return EX_OK
     refused = 0
+    told: set[str] = set()
     with _service(options) as service:
         for number, task in enumerate(left, 1):
             try:
                 with _bar(task.source.name, number, len(left)) as bar:
-                    text = service.transcribe_as(
+                    written = service.written(
                         task.source, wanted.name, hotwords=options.hotwords,
                         speakers=options.speakers, track=options.track,
                         channels=options.channels,
                         max_line_characters=options.max_line_characters,
                         max_cue_seconds=options.max_cue_seconds,
+                        show_warnings=options.show_warnings,
                         tell=lambda progress: _show(bar, progress.share or 0.0),
                     )  # fmt: skip
                     _show(bar, 1.0)
@@ -118,8 +130,19 @@ def run(options: argparse.Namespace) -> int:
                 refused += 1
                 print(f"{task.source}: {error.sentence(terminal.language())}", file=sys.stderr)
                 continue
-            _put(task, text, is_one=len(tasks) == 1)
+            _put(task, written.content, is_one=len(tasks) == 1)
+            _tell(task, written.warnings, told)
     return EX_FAILURE if refused else EX_OK
+
+
+def _tell(task: plan.PlannedFile, warnings: Sequence[TranscriptWarning], told: set[str]) -> None:
+    """Say what a reader of the text ought to know; what is about the model, once."""
+    for warning in warnings:
+        about = "" if warning.code == TRIAL_MODEL else f"{task.source}: "
+        line = about + warning.sentence(terminal.language())
+        if about or line not in told:
+            print(line, file=sys.stderr)
+        told.add(line)
 
 
 def _on_ray(options: argparse.Namespace) -> int:
@@ -131,17 +154,13 @@ def _on_ray(options: argparse.Namespace) -> int:
             "--ray needs -o: where the texts and the manifest go",
             "--ray 需要用 -o 指定结果与清单的存放位置",
         )
-    if options.max_line_characters is not None or options.max_cue_seconds is not None:
-        raise BadRequest(
-            "--max-line-characters and --max-cue-seconds do not go with --ray, whose subtitles "
-            "have the default limits",
-            "--max-line-characters 和 --max-cue-seconds 不能与 --ray 一起使用，其字幕采用默认限制",
-        )
+    said = {name: getattr(options, name) for name in asked.FIELDS}
     return transcribe(
         Archive(
             options.files, options.output, options.format, options.hotwords,
             SoundChoice.read(vars(options), "--"), options.ray, options.model, options.config,
             options.again, options.metrics_port,
+            {name: str(value) for name, value in said.items() if value is not None},
         )
     )  # fmt: skip
 
@@ -178,15 +197,18 @@ def _show(bar: tqdm[None], share: float) -> None:
     bar.update(max(0.0, 100 * share - bar.n))
 
 
-def _put(task: plan.PlannedFile, text: str, *, is_one: bool) -> None:
+def _put(task: plan.PlannedFile, content: bytes, *, is_one: bool) -> None:
     """Write a text to its file, whole or not at all; else to standard output, under its name."""
     if task.target is None:
-        print(text if is_one else f"== {task.source}\n{text}", end="", flush=True)
+        if not is_one:
+            print(f"== {task.source}", flush=True)
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
         return
     part = task.target.with_name(f".{task.target.name}.part")
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, "utf-8")
+        part.write_bytes(content)
         os.replace(part, task.target)
     except OSError as error:
         raise CannotWrite(f"{task.target}: cannot be written: {error.strerror}") from None

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from seacod.transcript import TranscriptWarning
+
 T = TypeVar("T")
 
 
@@ -25,8 +27,22 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A recording in some format.
+
+    Args:
+        content: of the file.
+        warnings: what a reader ought to know; not every format can hold them.
+    """
+
+    content: bytes
+    warnings: tuple[TranscriptWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class JobFile:
-    """One recording of a batch; `error` has code, message and message_zh."""
+    """One recording of a batch; `error` has code, message and message_zh, `warnings` are what a
+    reader of its text ought to know."""
 
     number: int
     name: str
@@ -34,6 +50,7 @@ class JobFile:
     progress: float
     audio_seconds: float | None
     error: dict[str, str] | None
+    warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +95,6 @@ def read(kind: type[T], body: dict[str, Any]) -> T:
 
 def read_job(body: dict[str, Any]) -> Job:
     """A batch; raises as `read`."""
-    return read(Job, {**body, "files": tuple(read(JobFile, one) for one in body["files"])})
+    # An older service says nothing of warnings.
+    files = tuple(read(JobFile, {"warnings": [], **one}) for one in body["files"])
+    return read(Job, {**body, "files": files})

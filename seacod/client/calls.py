@@ -3,6 +3,7 @@ sent here."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from seacod.client.answers import Job, Progress, System, read, read_job
+from seacod.client.answers import Job, Progress, System, Written, read, read_job
 from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
 from seacod.errors import BadRequest
 from seacod.formats import full_json
@@ -63,18 +64,22 @@ def transcription(
 
 def written(
     recording: Recording, wanted: str, fields: Mapping[str, str], tell: Tell | None
-) -> Call[str]:
-    """The text of a recording in a format."""
+) -> Call[Written]:
+    """A recording in a format."""
 
-    def text(body: bytes) -> str:
+    def read(body: bytes) -> Written:
         done = _json(body)
         done.pop("request_id", None)
-        # Text formats come in a field, JSON ones are the answer itself.
-        if set(done) == {"body"}:
-            return str(done["body"])
-        return json.dumps(done, ensure_ascii=False, indent=1) + "\n"
+        warnings = full_json.read_warnings({"warnings": [], **done})
+        # Texts and files come in a field, JSON is the answer itself.
+        if "body_base64" in done:
+            return Written(base64.b64decode(done["body_base64"]), warnings)
+        if "body" in done:
+            return Written(str(done["body"]).encode(), warnings)
+        text = json.dumps(done, ensure_ascii=False, indent=1) + "\n"
+        return Written(text.encode(), warnings)
 
-    return _transcribe(recording, wanted, fields, tell, text)
+    return _transcribe(recording, wanted, fields, tell, read)
 
 
 def _transcribe(

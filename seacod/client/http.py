@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from seacod import OWN_AGENT
 from seacod.client import calls, live
-from seacod.client.answers import Job, System
+from seacod.client.answers import Job, System, Written
 from seacod.client.calls import Call, Events, Recording, Tell, understood
 from seacod.client.failures import PATIENT, Attempts, BrokenOff, RetryPolicy, refusal
 from seacod.client.live import LiveSession
@@ -120,19 +120,44 @@ class Client(_BaseClient):
         channels: str = "",
         max_line_characters: int | None = None,
         max_cue_seconds: float | None = None,
+        show_warnings: bool | None = None,
         tell: Tell | None = None,
     ) -> str:
         """The text of a recording in a format: text, srt, json, ...; raises as `transcribe`.
 
         Args:
             recording, hotwords, speakers, track, channels, tell: as for `transcribe`.
-            wanted: the name of the format.
+            wanted: the name of the format, which is not binary.
             max_line_characters: of a subtitle; without it 20 Chinese or 42 Latin ones.
             max_cue_seconds: how long a subtitle is shown; without it 7.
+            show_warnings: whether a text begins with them.
         """
+        return self.written(
+            recording, wanted, hotwords=hotwords, speakers=speakers, track=track,
+            channels=channels, max_line_characters=max_line_characters,
+            max_cue_seconds=max_cue_seconds, show_warnings=show_warnings, tell=tell,
+        ).content.decode()  # fmt: skip
+
+    def written(
+        self,
+        recording: Recording,
+        wanted: str,
+        *,
+        hotwords: str = "",
+        speakers: str = "",
+        track: str = "",
+        channels: str = "",
+        max_line_characters: int | None = None,
+        max_cue_seconds: float | None = None,
+        show_warnings: bool | None = None,
+        tell: Tell | None = None,
+    ) -> Written:
+        """The content of a file in any format, documents as well, with the warnings; arguments and
+        what is raised as for `transcribe_as`."""
         fields = _fields(
             hotwords, speakers=speakers, track=track, channels=channels,
             max_line_characters=max_line_characters, max_cue_seconds=max_cue_seconds,
+            show_warnings=show_warnings,
         )  # fmt: skip
         return self._ask(calls.written(recording, wanted, fields, tell))
 
@@ -144,13 +169,21 @@ class Client(_BaseClient):
         speakers: str = "",
         track: str = "",
         channels: str = "",
+        max_line_characters: int | None = None,
+        max_cue_seconds: float | None = None,
+        show_warnings: bool | None = None,
     ) -> str:
         """Have a batch worked off; its number. From then on it is finished, whatever happens.
+        Arguments as for `transcribe_as`.
 
         Raises:
             SeacodError: it was not accepted. After BrokenOff nobody knows; it is not sent again.
         """
-        fields = _fields(hotwords, speakers=speakers, track=track, channels=channels)
+        fields = _fields(
+            hotwords, speakers=speakers, track=track, channels=channels,
+            max_line_characters=max_line_characters, max_cue_seconds=max_cue_seconds,
+            show_warnings=show_warnings,
+        )  # fmt: skip
         return self._ask(calls.submission(recordings, fields))
 
     def job(self, number: str) -> Job:

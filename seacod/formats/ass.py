@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from seacod.formats.base import Choices, OutputFormat
 from seacod.formats.cues import Cue, cues
+from seacod.formats.remarks import remarks
 from seacod.transcript import Transcript
 
+_TITLE = "[Script Info]\n"
 _HEAD = """\
-[Script Info]
 ScriptType: v4.00+
 WrapStyle: 2
 ScaledBorderAndShadow: yes
@@ -31,7 +32,9 @@ _HARMLESS = str.maketrans({"{": "｛", "}": "｝", "\\": "＼"})
 
 def _render(transcript: Transcript, choices: Choices) -> str:
     found = cues(transcript.segments, transcript.duration_seconds, choices.cue_limits)
-    return _HEAD + "".join(f"{_event(cue)}\n" for cue in found)
+    # Lines that begin so are comments.
+    said = "".join(f"; {line}\n" for line in remarks(transcript))
+    return _TITLE + said + _HEAD + "".join(f"{_event(cue)}\n" for cue in found)
 
 
 def _event(cue: Cue) -> str:
@@ -51,4 +54,5 @@ def _clock(seconds: float) -> str:
 
 FORMAT = OutputFormat(
     "ass", ".ass", "text/x-ssa; charset=utf-8", "ASS subtitles", "ASS 字幕", 54, render=_render,
+    is_on_page=True, is_in_zip=True,
 )  # fmt: skip

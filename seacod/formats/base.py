@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from seacod.transcript import Segment, Transcript
 
-# A text, or what becomes a JSON object.
-Rendered = str | dict[str, Any]
+# A text, the bytes of a file, or what becomes a JSON object.
+Rendered = str | bytes | dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,14 @@ class Choices:
         granularities: what verbose_json holds ("segment", "word"), as OpenAI's API names it.
         cue_limits: of subtitles.
         wants_log_probabilities: JSON for OpenAI's clients has them.
+        shows_warnings: text and documents begin with what a reader ought to know; None for
+            documents alone. Other formats say it wherever they can.
     """
 
     granularities: Collection[str] = ("segment",)
     cue_limits: CueLimits = CueLimits()
     wants_log_probabilities: bool = False
+    shows_warnings: bool | None = None
 
 
 DEFAULT_CHOICES = Choices()
@@ -70,9 +73,10 @@ class OutputFormat:
         english: title for people.
         chinese: title for people.
         order: where it is listed; lower comes first.
-        render: writes it; a format gives either always text or always an object.
+        render: writes it; a format gives always text, always bytes or always an object.
         render_openai: writes it for OpenAI's API; None where that has no such format.
         is_json: it is an object, and cannot be asked for with `also=`.
+        is_binary: it is bytes, and cannot be asked for with `also=`, either.
         is_on_page: the page offers it as a download; text, or the JSON that it has anyway.
         is_in_zip: the results of a batch have a file of it for each recording.
         needs_speakers: whoever asks for it asks for speakers.
@@ -87,6 +91,7 @@ class OutputFormat:
     render: Render
     render_openai: Render | None = None
     is_json: bool = False
+    is_binary: bool = False
     is_on_page: bool = False
     is_in_zip: bool = False
     needs_speakers: bool = False
@@ -96,11 +101,18 @@ class OutputFormat:
         return self.chinese if language == "zh" else self.english
 
     def write(self, transcript: Transcript, choices: Choices = DEFAULT_CHOICES) -> str:
+        """The content of a file in this format, which is not binary."""
+        return self.content(transcript, choices).decode()
+
+    def content(self, transcript: Transcript, choices: Choices = DEFAULT_CHOICES) -> bytes:
         """The content of a file in this format."""
         rendered = self.render(transcript, choices)
-        if isinstance(rendered, str):
+        if isinstance(rendered, bytes):
             return rendered
-        return json.dumps(rendered, ensure_ascii=False, indent=1) + "\n"
+        if isinstance(rendered, dict):
+            rendered = json.dumps(rendered, ensure_ascii=False, indent=1) + "\n"
+        # Half a character, which JSON of somebody else's may hold, cannot be written.
+        return rendered.encode("utf-8", "replace")
 
 
 def clock(seconds: float, separator: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from seacod.formats.base import Choices, OutputFormat
+from seacod.formats.remarks import warnings_json
 from seacod.transcript import Transcript
 
 
@@ -33,6 +34,7 @@ def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
         "duration": round(transcript.duration_seconds, 3),
         "text": transcript.text,
         "segments": segments(transcript),
+        **warnings_json(transcript),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from seacod.formats.base import Choices, OutputFormat, rounded
 from seacod.formats.log_probabilities import log_probabilities
+from seacod.formats.remarks import warnings_json
 from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
 
 
@@ -29,23 +30,11 @@ def body(transcript: Transcript) -> dict[str, Any]:
         "queue_time": round(transcript.queue_seconds, 3),
         "real_time_factor": rounded(transcript.real_time_factor),
         "hotwords": [asdict(report) for report in transcript.hotwords],
-        "warnings": [warning.message for warning in transcript.warnings],
-        "warning_details": [warning_json(warning) for warning in transcript.warnings],
+        **warnings_json(transcript),
         "unheard": [[round(a, 3), round(b, 3)] for a, b in transcript.unheard],
         "missing": round(transcript.missing_seconds, 3),
         "model": transcript.model,
         "device": transcript.device,
-    }
-
-
-def warning_json(warning: TranscriptWarning) -> dict[str, Any]:
-    """One warning as a JSON object; `start` and `end` are null where it is about everything."""
-    return {
-        "code": warning.code,
-        "message": warning.message,
-        "message_zh": warning.chinese,
-        "start": warning.start_seconds,
-        "end": warning.end_seconds,
     }
 
 
@@ -124,6 +113,7 @@ def _render_openai(transcript: Transcript, choices: Choices) -> dict[str, Any]:
     body: dict[str, Any] = {"text": transcript.text}
     if choices.wants_log_probabilities:
         body["logprobs"] = log_probabilities(transcript.segments)
+    body |= warnings_json(transcript) if transcript.warnings else {}
     return body
 
 

@@ -29,4 +29,5 @@ def _clock(seconds: float) -> str:
 
 FORMAT = OutputFormat(
     "lrc", ".lrc", "text/x-lrc; charset=utf-8", "LRC lyrics", "LRC 歌词", 56, render=_render,
+    is_on_page=True, is_in_zip=True,
 )  # fmt: skip

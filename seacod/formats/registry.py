@@ -23,7 +23,7 @@ def all_formats() -> tuple[OutputFormat, ...]:
 
 def texts() -> tuple[OutputFormat, ...]:
     """The formats that are text: they can come along in JSON (`also=`)."""
-    return tuple(one for one in all_formats() if not one.is_json)
+    return tuple(one for one in all_formats() if not one.is_json and not one.is_binary)
 
 
 def on_page() -> tuple[OutputFormat, ...]:

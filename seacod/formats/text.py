@@ -1,10 +1,14 @@
-"""Plain text: the sentences in paragraphs, a line each: by pauses, and by who speaks."""
+"""Plain text: the sentences in paragraphs, a line each: by pauses, and by who speaks.
+
+Warnings come first where somebody asks for them: the text is what people copy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from seacod.formats.base import Choices, OutputFormat, joined, prefix
+from seacod.formats.remarks import remarks
 from seacod.transcript import Segment, Transcript
 
 # A paragraph ends at a long pause; a long one at a shorter pause, a very long one at a sentence.
@@ -14,23 +18,36 @@ _LONGEST_SECONDS = 60.0
 
 
 def _render(transcript: Transcript, choices: Choices) -> str:
-    # Tracks do not talk to each other: their text is one after the other, under its name.
-    if any(transcript.text.startswith(f"{name}:\n") for name in transcript.speakers):
-        by_track = {
-            name: [s for s in transcript.segments if (s.speaker or "") == name]
-            for name in sorted({segment.speaker or "" for segment in transcript.segments})
-        }
+    head = remarks(transcript) if choices.shows_warnings else []
+    return "".join(f"{line}\n" for line in [*head, ""] if head) + _text(transcript)
+
+
+def _text(transcript: Transcript) -> str:
+    found = sections(transcript)
+    if found[0][0] is not None:
         return "\n".join(
-            f"{name}:\n" + "".join(f"{joined(part)}\n" for part in _paragraphs(segments))
-            for name, segments in by_track.items()
+            f"{name}:\n" + "".join(f"{joined(part)}\n" for part in paragraphs(segments))
+            for name, segments in found
         )
-    parts = list(_paragraphs(transcript.segments))
+    parts = list(paragraphs(transcript.segments))
     if len(parts) < 2 and not transcript.speakers:
         return transcript.text + "\n"
     return "".join(f"{prefix(part[0])}{joined(part)}\n" for part in parts)
 
 
-def _paragraphs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+def sections(transcript: Transcript) -> list[tuple[str | None, Sequence[Segment]]]:
+    """The sentences of each track under its name: tracks do not talk to each other, so their text
+    is one after the other. Of everything else one section without a name."""
+    if not any(transcript.text.startswith(f"{name}:\n") for name in transcript.speakers):
+        return [(None, transcript.segments)]
+    return [
+        (name, [one for one in transcript.segments if (one.speaker or "") == name])
+        for name in sorted({segment.speaker or "" for segment in transcript.segments})
+    ]
+
+
+def paragraphs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+    """The sentences in paragraphs, by pauses and by who speaks."""
     part: list[Segment] = []
     for segment in segments:
         if part and _ends_before(segment, part):

@@ -11,6 +11,7 @@ from typing import Any
 
 from seacod.formats.base import Choices, OutputFormat, rounded
 from seacod.formats.log_probabilities import logarithm
+from seacod.formats.remarks import warnings_json
 from seacod.transcript import Segment, Token, Transcript
 
 # `seek` counts them in the API.
@@ -23,6 +24,7 @@ def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
         "language": "chinese",
         "duration": round(transcript.duration_seconds, 3),
         "text": transcript.text,
+        **warnings_json(transcript),
     }
     if "segment" in choices.granularities:
         body["segments"] = [

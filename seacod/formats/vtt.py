@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seacod.formats.base import Choices, OutputFormat, clock, one_line
 from seacod.formats.cues import cues
+from seacod.formats.remarks import remarks
 from seacod.transcript import Transcript
 
 
@@ -15,7 +16,9 @@ def _render(transcript: Transcript, choices: Choices) -> str:
         + "".join(f"{_escaped(line)}\n" for line in cue.lines)
         for cue in found
     )
-    return "\n".join(["WEBVTT\n", *written])
+    # A comment, which players do not show; an arrow would end it.
+    said = "".join(f"{line.replace('-->', '->')}\n" for line in remarks(transcript))
+    return "\n".join(["WEBVTT\n", *([f"NOTE\n{said}"] if said else []), *written])
 
 
 def _escaped(text: str) -> str:

@@ -57,6 +57,7 @@ jobs = Table(
     Column("speakers", Text, nullable=False, server_default=text("''")),
     Column("track", Text, nullable=False, server_default=text("''")),
     Column("channels", Text, nullable=False, server_default=text("''")),
+    Column("choices", Text, nullable=False, server_default=text("'{}'")),
 )  # fmt: skip
 
 files = Table(
@@ -75,6 +76,7 @@ files = Table(
     Column("error_code", Text),
     Column("error", Text),
     Column("error_zh", Text),
+    Column("warnings", Text, nullable=False, server_default=text("'[]'")),
     Index("files_by_state", "state"),
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -68,11 +69,18 @@ class JobFile:
     error_code: str | None
     error: str | None
     error_zh: str | None
+    # Sentences in English and Chinese, as JSON.
+    warnings: str = "[]"
+
+    def sentences(self, language: str) -> list[str]:
+        """What a reader of its text ought to know, in "en" or "zh"."""
+        return [one[language] for one in json.loads(self.warnings)]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An accepted batch."""
+    """An accepted batch; `choices` is JSON: what its client says about the formats
+    (`seacod/formats/asked.py`)."""
 
     id: str
     client: str
@@ -81,6 +89,7 @@ class Job:
     finished: float | None
     is_canceled: bool
     choice: SoundChoice
+    choices: str
 
     def state(self, states: Collection[FileState]) -> str:
         """The state of the job by those of its files: waiting, running, done or canceled."""

@@ -63,7 +63,7 @@ def as_job(row: Any) -> Job:
     """A row of the table of jobs."""
     return Job(
         row.id, row.client, row.hotwords, row.created, row.finished, bool(row.is_canceled),
-        SoundChoice.read(dict(row._mapping)),
+        SoundChoice.read(dict(row._mapping)), row.choices,
     )  # fmt: skip
 
 

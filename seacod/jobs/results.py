@@ -10,27 +10,35 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from seacod.formats import full_json, registry
+from seacod.formats.base import DEFAULT_CHOICES, Choices
 from seacod.jobs.model import FileState, JobFile
 from seacod.jobs.store import JobStore
 
-_COLUMNS = ("number", "name", "state", "audio_seconds", "error", "error_zh", "result")
+_COLUMNS = (
+    "number", "name", "state", "audio_seconds", "error", "error_zh", "warnings", "warnings_zh",
+    "result",
+)  # fmt: skip
 _FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _CONTROLS = ("\t", "\r", "\n")
 
 
-def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
+def write_zip(
+    target: BinaryIO, store: JobStore, files: list[JobFile], choices: Choices = DEFAULT_CHOICES
+) -> None:
     """Write everything that is finished. Blocking.
 
     Args:
         target: open for writing, at its beginning.
+        choices: what the client of the batch said about the formats.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         rows: list[dict[str, Any]] = []
         for file in files:
-            row = {column: getattr(file, column, "") for column in _COLUMNS[:-1]}
+            row = {column: getattr(file, column, "") for column in _COLUMNS}
             row.update(state=file.state.value, result="")
+            row.update(warnings=file.sentences("en"), warnings_zh=file.sentences("zh"))
             if file.state is FileState.DONE:
-                row["result"] = _add(archive, file, store.blobs.read(file))
+                row["result"] = _add(archive, file, store.blobs.read(file), choices)
             rows.append(row)
         archive.writestr("summary.json", json.dumps(rows, ensure_ascii=False, indent=1))
         table = io.StringIO()
@@ -44,18 +52,20 @@ def write_zip(target: BinaryIO, store: JobStore, files: list[JobFile]) -> None:
 def _cell(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula: names and errors are other people's words.
     https://owasp.org/www-community/attacks/CSV_Injection"""
+    if isinstance(value, list):
+        value = " | ".join(value)
     is_formula = isinstance(value, str) and value.lstrip().startswith(_FORMULAS)
     return f"'{value}" if is_formula or str(value)[:1] in _CONTROLS else value
 
 
-def _add(archive: zipfile.ZipFile, file: JobFile, body: dict[str, Any]) -> str:
+def _add(archive: zipfile.ZipFile, file: JobFile, body: dict[str, Any], choices: Choices) -> str:
     transcript = full_json.read(body)
     stem = f"{file.number:04}-{safe_name(file.name)}"
     # As it was kept: no other format has everything.
     archive.writestr(f"{stem}.json", json.dumps(body, ensure_ascii=False))
     for one in registry.all_formats():
         if one.is_in_zip and one is not full_json.FORMAT:
-            archive.writestr(f"{stem}{one.ending}", one.write(transcript))
+            archive.writestr(f"{stem}{one.ending}", one.content(transcript, choices))
     return f"{stem}.json"
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -137,9 +138,11 @@ class Jobs:
         hotwords: str,
         files: Sequence[tuple[str, int]],
         choice: SoundChoice = EVERYTHING,
+        choices: Mapping[str, str] | None = None,
     ) -> None:
         """See `JobStore.accept`; the work begins at once."""
-        await self._asked(lambda: self.store.accept(job, client, hotwords, files, choice))
+        said = json.dumps(choices or {})
+        await self._asked(lambda: self.store.accept(job, client, hotwords, files, choice, said))
         log.info("job_accepted", job=job, files=len(files))
         self._news.set()
 
@@ -255,7 +258,12 @@ class Jobs:
                 self.store.blobs.keep(file, body)
 
             await self._insist("result_not_kept", file, keep)
-            await self._finish(file, FileState.DONE, audio_seconds=transcript.duration_seconds)
+            await self._finish(
+                file, FileState.DONE, audio_seconds=transcript.duration_seconds,
+                warnings=json.dumps(
+                    [{"en": one.message, "zh": one.chinese} for one in transcript.warnings]
+                ),
+            )  # fmt: skip
         except asyncio.CancelledError:
             # Canceled by its owner, or the worker drains; only the second is put back.
             await self._call(lambda: self.store.put_back(self._owner, file))

@@ -84,12 +84,14 @@ class JobStore:
         hotwords: str,
         named: Sequence[tuple[str, int]],
         choice: SoundChoice = EVERYTHING,
+        choices: str = "{}",
     ) -> None:
         """Take on the recordings in `blobs.incoming(job)`, numbered from 1.
 
         Args:
             named: name and size of each.
             choice: what of them is to be heard.
+            choices: what is said about the formats, as JSON.
         """
         self.blobs.put(job, len(named))
         with self._database.begin() as connection:
@@ -101,6 +103,7 @@ class JobStore:
                     "hotwords": hotwords,
                     "created": time.time(),
                     **choice.fields(),
+                    "choices": choices,
                 },
             )
             connection.execute(
@@ -181,6 +184,7 @@ class JobStore:
         *,
         audio_seconds: float | None = None,
         error: tuple[str, str, str] | None = None,
+        warnings: str = "[]",
     ) -> bool:
         """Write down that a file is done or has failed; its result, if any, was kept before.
 
@@ -195,7 +199,7 @@ class JobStore:
                 records.move(
                     connection, present, state, finished=time.time(), owner=None,
                     audio_seconds=audio_seconds, error_code=code, error=english,
-                    error_zh=chinese,
+                    error_zh=chinese, warnings=warnings,
                 )  # fmt: skip
                 records.finish_job(connection, file.job)
         if present is not None and state is FileState.DONE:

@@ -23,6 +23,7 @@ from seacod.web.middleware.quota import QuotaGate
 from seacod.web.middleware.site import SiteGuard
 from seacod.web.readiness import Readiness
 from seacod.web.routes import (
+    formats,
     funasr_protocol,
     health,
     job_list,
@@ -32,6 +33,7 @@ from seacod.web.routes import (
     no_page,
     openai,
     realtime,
+    recording,
     transcribe,
 )
 
@@ -74,7 +76,7 @@ def create_app(
             allow_methods=["GET", "POST", "DELETE"],
             # Whatever is asked for: clients send headers of their own (x-stainless-*).
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "X-Seacod-Warnings"],
+            expose_headers=["X-Request-ID", "Retry-After", recording.WARNINGS_HEADER],
         )
     app.add_middleware(SiteGuard, server=settings.server, access=settings.access)
     errors.install(app)
@@ -84,6 +86,7 @@ def create_app(
         openai.router(service, paths, settings.server.model_aliases),
         jobs.router(service, jobs_gate, paths),
         job_list.router(jobs_gate),
+        formats.router(),
     )
     for routes in routers:
         transcribe.refuse_other_methods(routes)

@@ -83,12 +83,13 @@ def test_two_that_would_be_written_to_one_file(tmp_path: Path) -> None:
 def test_what_is_done_is_known_the_next_time(tmp_path: Path, scheme: str) -> None:
     place = f"{scheme}{tmp_path}/out"
     ledger = ArchiveLedger(place)
-    ledger.done(Entry("a.wav", "1", "done", "a.txt"), "你好")
+    ledger.done(Entry("a.wav", "1", "done", "a.txt", warnings=("lost",)), "你好".encode())
     ledger.note(Entry("b.wav", "2", "failed", error="no sound"))
     ledger.note(Entry("b.wav", "2", "failed", error="no sound, again"))
     ledger.close()
     lines = (tmp_path / "out" / MANIFEST).read_text().splitlines()
     assert len(lines) == 2
+    assert [json.loads(line)["warnings"] for line in lines] == [["lost"], []]
     again = ArchiveLedger(place)
     assert again.is_done("a.wav", "1", "a.txt")
     assert not again.is_done("a.wav", "other content", "a.txt")
@@ -100,13 +101,13 @@ def test_what_is_done_is_known_the_next_time(tmp_path: Path, scheme: str) -> Non
 
 def test_a_manifest_that_was_cut_off_costs_its_last_line(tmp_path: Path) -> None:
     ledger = ArchiveLedger(str(tmp_path))
-    ledger.done(Entry("a.wav", "1", "done", "a.txt"), "text")
+    ledger.done(Entry("a.wav", "1", "done", "a.txt"), b"text")
     with (tmp_path / MANIFEST).open("a") as file:
         file.write('{"name": "b.wav", "sha2')
     again = ArchiveLedger(str(tmp_path))
     assert list(again.entries) == ["a.wav"]
     # What comes next does not run into it, even if this one is cut off, too.
-    again.done(Entry("c.wav", "3", "done", "c.txt"), "text")
+    again.done(Entry("c.wav", "3", "done", "c.txt"), b"text")
     assert list(ArchiveLedger(str(tmp_path)).entries) == ["a.wav", "c.wav"]
 
 

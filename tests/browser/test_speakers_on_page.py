@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sounds
 import speaker_models
+from docx import Document
 from playwright.sync_api import Browser
 from supervised import Service
 
@@ -45,7 +46,47 @@ def test_a_speaker_is_renamed_in_the_text_and_in_what_is_downloaded(
         page.click("#sc-take [data-do=vtt]")
     download.value.save_as(tmp_path / "vtt")
     assert "<v 王 &lt;b&gt;>" in (tmp_path / "vtt").read_text()
+    with page.expect_download() as download:
+        page.click("#sc-take [data-do=lrc]")
+    download.value.save_as(tmp_path / "lrc")
+    assert "]王 <b>: " in (tmp_path / "lrc").read_text()
+    with page.expect_download() as download:
+        page.click("#sc-take [data-do=ass]")
+    download.value.save_as(tmp_path / "ass")
+    assert ",Default,王 <b>,0,0,0,," in (tmp_path / "ass").read_text()
+    # What is no text is written by the service, with the names as they are now; again and again.
+    for _ in range(2):
+        with page.expect_download() as download:
+            page.click("#sc-take [data-do=docx]")
+        assert download.value.suggested_filename == f"{sounds.SPEECH.stem}.docx"
+        download.value.save_as(tmp_path / "docx")
+        written = Document(tmp_path / "docx").paragraphs[-1].text
+        assert written == f"[00:00:00] 王 <b>: {sounds.SPEECH_TEXT}"
     # This browser remembers the choice.
     page.reload()
     page.wait_for_function("document.querySelector('#sc-speakers')?.value === '1'")
+    page.close()
+
+
+def test_a_microphone_has_its_speakers_at_the_end(browser: Browser, service: Service) -> None:
+    page = browser.new_page(locale="en-US", permissions=["microphone"])
+    page.goto(service.url)
+    page.get_by_role("tab", name="Live recording").click()
+    page.select_option("#sc-live-speakers", "1")
+    page.click("#sc-live-start")
+    sentences = "#sc-live-text p[data-start]"
+    page.wait_for_function(f"document.querySelectorAll('{sentences}').length >= 1")
+    assert page.locator("#sc-live-text .sc-turn").count() == 0
+    page.click("#sc-live-stop")
+    page.wait_for_selector("#sc-live-recording:not([hidden])")
+    assert page.locator("#sc-live-text .sc-turn button").all_inner_texts() == ["S1"]
+    # What a reader ought to know is told there, too.
+    assert "for trying" in page.inner_text("#sc-live-details")
+    page.locator("#sc-live-text .sc-turn button").click()
+    page.fill("#sc-live-text input.sc-speaker", "Anna")
+    page.press("#sc-live-text input.sc-speaker", "Enter")
+    with page.expect_download() as download:
+        page.click("#sc-live-take [data-do=docx]")
+    with open(download.value.path(), "rb") as file:
+        assert "Anna: " in Document(file).paragraphs[-1].text
     page.close()

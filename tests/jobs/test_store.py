@@ -309,9 +309,12 @@ def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path
     with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
         older.execute("ALTER TABLE jobs DROP COLUMN speakers")
         older.execute("ALTER TABLE jobs DROP COLUMN track")
+        older.execute("ALTER TABLE jobs DROP COLUMN choices")
+        older.execute("ALTER TABLE files DROP COLUMN warnings")
     with contextlib.closing(open_store(directory)) as store:
         job, files = store.get("before")
-        assert (job.choice, len(files)) == (EVERYTHING, 1)
+        assert (job.choice, job.choices) == (EVERYTHING, "{}")
+        assert [file.sentences("en") for file in files] == [[]]
         accepted(store, "after", 1)
     with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
         # As the older version goes on after a rollback: it knows nothing of the column.
@@ -328,3 +331,13 @@ def test_a_job_keeps_what_is_to_be_heard(store: JobStore) -> None:
     wanted = SoundChoice.read({"speakers": "2-4", "track": "2", "channels": "split"})
     store.accept("who", "someone", "", [("1.wav", 5)], wanted)
     assert store.get("who")[0].choice == wanted
+
+
+def test_what_a_reader_ought_to_know_is_kept_with_the_file(store: JobStore) -> None:
+    accepted(store, "told", 1)
+    claimed = store.claim("1-a", 0)
+    assert claimed
+    told = '[{"en": "10 s are missing", "zh": "缺 10 秒"}]'
+    assert store.finish("1-a", claimed.file, FileState.DONE, warnings=told)
+    (file,) = store.get("told")[1]
+    assert (file.sentences("en"), file.sentences("zh")) == (["10 s are missing"], ["缺 10 秒"])

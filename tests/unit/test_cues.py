@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from seacod.client.http import _fields
 from seacod.errors import BadRequest
 from seacod.formats import registry
-from seacod.formats.base import Choices, CueLimits
+from seacod.formats.asked import choices
+from seacod.formats.base import CueLimits
 from seacod.formats.cues import Cue, cues
 from seacod.formats.words import is_wide, words_of
 from seacod.transcript import Segment, Token, Transcript
-from seacod.web.fields import cue_limits
 
 DEFAULT = CueLimits()
 FORMATS = {one.name: one for one in registry.all_formats()}
@@ -108,25 +108,26 @@ def test_the_name_of_who_speaks_counts_where_it_is_written() -> None:
 
 
 def test_a_request_says_what_fits_its_screen() -> None:
-    limits = cue_limits({"max_line_characters": "10", "max_cue_seconds": "3.5"})
+    chosen = choices({"max_line_characters": "10", "max_cue_seconds": "3.5"})
+    limits = chosen.cue_limits
     assert limits == CueLimits(3.5, 10, 10)
     said = transcript(sentence("今" * 57))
-    srt = FORMATS["srt"].write(said, Choices(cue_limits=limits))
+    srt = FORMATS["srt"].write(said, chosen)
     assert srt.count("-->") >= 5
     assert max(len(line) for line in srt.splitlines() if "今" in line) <= 10
-    assert cue_limits({"max_line_characters": "", "max_cue_seconds": ""}) == DEFAULT
+    assert choices({"max_line_characters": "", "max_cue_seconds": ""}).cue_limits == DEFAULT
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "3", "201", "1e9", "many", "4.5", "٣٠", "9" * 40])
 def test_a_line_of_nonsense_is_refused(given: str) -> None:
     with pytest.raises(BadRequest, match="max_line_characters: use a whole number from 4 to 200"):
-        cue_limits({"max_line_characters": given})
+        choices({"max_line_characters": given})
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "0.5", "61", "nan", "inf", "long", "9" * 400])
 def test_seconds_of_nonsense_are_refused(given: str) -> None:
     with pytest.raises(BadRequest, match="max_cue_seconds: use a number from 1 to 60"):
-        cue_limits({"max_cue_seconds": given})
+        choices({"max_cue_seconds": given})
 
 
 def test_plain_text_has_paragraphs_by_pauses_and_speakers() -> None:
@@ -162,9 +163,8 @@ def test_the_client_sends_what_fits_the_screen() -> None:
     assert _fields("", max_line_characters=12, max_cue_seconds=4.5) == {
         "hotwords": "", "max_line_characters": "12", "max_cue_seconds": "4.5",
     }  # fmt: skip
-    assert cue_limits(_fields("", max_line_characters=12, max_cue_seconds=4.5)) == CueLimits(
-        4.5, 12, 12
-    )
+    fields = _fields("", max_line_characters=12, max_cue_seconds=4.5)
+    assert choices(fields).cue_limits == CueLimits(4.5, 12, 12)
     assert _fields("a", speakers="true", track="") == {"hotwords": "a", "speakers": "true"}
 
 

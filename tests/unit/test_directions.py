@@ -51,7 +51,7 @@ ALLOWED = {
     "proving": "accelerators alerts asr client config errors formats jobs logs models paths system "
     "transcript",
     "cli": "alerts archive asr client config errors formats logs models paths proving supervisor "
-    "system usage worker",
+    "system transcript usage worker",
     "__main__": "cli",
 }
 # Rules that the table must keep, however it grows.

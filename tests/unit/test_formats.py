@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
 import pytest
+from docx import Document
 
 from seacod.errors import BadRequest
 from seacod.formats import full_json, registry
@@ -30,11 +32,19 @@ WRITTEN = {
     "text": "你好。\nA & B < C >\n",
     "srt": "1\n00:00:00,500 --> 00:00:01,500\n你好。\n\n"
     "2\n01:01:01,000 --> 01:01:03,000\nA & B < C >\n",
-    "vtt": "WEBVTT\n\n00:00:00.500 --> 00:00:01.500\n你好。\n\n"
+    "vtt": "WEBVTT\n\nNOTE\n注意：识别两次\nNote: heard twice\n\n"
+    "00:00:00.500 --> 00:00:01.500\n你好。\n\n"
     "01:01:01.000 --> 01:01:03.000\nA &amp; B &lt; C >\n",
     "lrc": "[00:00.50]你好。\n[00:01.50]\n[61:01.00]A & B < C >\n[61:03.00]\n",
     "tsv": "start\tend\ttext\n500\t1250\t你好。\n3661000\t3663000\tA & B < C >\n",
 }
+WARNINGS = {
+    "warnings": ["heard twice"],
+    "warning_details": [
+        {"code": "retried", "message": "heard twice", "message_zh": "识别两次",
+         "start": 1.5, "end": 2.0},
+    ],
+}  # fmt: skip
 FULL = {
     "text": "你好。\nA & B <\tC\n>",
     "segments": [
@@ -55,16 +65,12 @@ FULL = {
     "confidence": 0.9877, "confidence_kind": "uncalibrated", "language": "zh",
     "duration": 3700.123, "speech": 2.75, "processing_time": 37.0, "queue_time": 0.25,
     "real_time_factor": 0.01, "hotwords": [{"word": "你好", "status": "matched", "reason": ""}],
-    "warnings": ["heard twice"],
-    "warning_details": [
-        {"code": "retried", "message": "heard twice", "message_zh": "识别两次",
-         "start": 1.5, "end": 2.0},
-    ],
+    **WARNINGS,
     "unheard": [[1.5, 2.0]], "missing": 0.0, "model": "builtin", "device": "cpu",
 }  # fmt: skip
 VERBOSE = {
     "task": "transcribe", "language": "chinese", "duration": 3700.123,
-    "text": "你好。\nA & B <\tC\n>",
+    "text": "你好。\nA & B <\tC\n>", **WARNINGS,
     "segments": [
         {
             "id": 0, "seek": 50, "start": 0.5, "end": 1.25, "text": "你好。", "tokens": [],
@@ -91,7 +97,7 @@ def test_ass_has_a_line_for_each_cue_and_no_command_in_it() -> None:
         Segment(0.504, 2.0, "你好{\\an8}。" + "今" * 20, None, (), "A, B"),
         Segment(3661.0, 3663.0, r"a\Nb", None),
     )
-    written = FORMATS["ass"].write(replace(TRANSCRIPT, segments=said))
+    written = FORMATS["ass"].write(replace(TRANSCRIPT, segments=said, warnings=()))
     head, _, events = written.partition("[Events]\n")
     assert head.startswith("[Script Info]\nScriptType: v4.00+\n")
     assert [len(line.split(",")) for line in head.splitlines() if ": Name, " in line] == [23]
@@ -143,19 +149,22 @@ def test_openais_json_has_log_probabilities_for_who_asks() -> None:
 def test_openai_has_the_formats_of_its_own_api() -> None:
     shapes = {one.name: one.render_openai for one in FORMATS.values() if one.render_openai}
     assert set(shapes) == {"json", "verbose_json", "diarized_json", "text", "srt", "vtt"}
-    assert shapes["json"](TRANSCRIPT, Choices()) == {"text": TRANSCRIPT.text}
+    assert shapes["json"](TRANSCRIPT, Choices()) == {"text": TRANSCRIPT.text, **WARNINGS}
+    assert shapes["json"](replace(TRANSCRIPT, warnings=()), Choices()) == {"text": TRANSCRIPT.text}
 
 
 def test_a_kept_result_gives_the_other_formats_again() -> None:
     kept = full_json.read(json.loads(json.dumps(full_json.body(TRANSCRIPT))))
     for one in FORMATS.values():
-        if not one.is_json:
+        if not one.is_json and not one.is_binary:
             assert one.write(kept) == one.write(TRANSCRIPT)
 
 
 @pytest.mark.parametrize("one", FORMATS.values(), ids=lambda one: one.name)
 def test_each_gives_what_it_says(one: OutputFormat) -> None:
-    assert isinstance(one.render(TRANSCRIPT, Choices()), dict if one.is_json else str)
+    assert isinstance(
+        one.render(TRANSCRIPT, Choices()), dict if one.is_json else bytes if one.is_binary else str
+    )
     assert one.is_json == one.media_type.startswith("application/json")
     assert one.ending.startswith(".")
     # The page asks for text besides the JSON that it shows.
@@ -165,13 +174,15 @@ def test_each_gives_what_it_says(one: OutputFormat) -> None:
 
 def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(BadRequest) as refused:
-        registry.chosen("format", "docx", registry.all_formats())
+        registry.chosen("format", "pdf", registry.all_formats())
     assert (
-        "'docx'; use one of json, verbose_json, diarized_json, text, srt, vtt, ass, lrc, tsv"
+        "'pdf'; use one of json, verbose_json, diarized_json, text, docx, srt, vtt, ass, lrc, tsv"
         in refused.value.message
     )
     with pytest.raises(BadRequest):
         registry.chosen_texts("also", "srt,json")
+    with pytest.raises(BadRequest):
+        registry.chosen_texts("also", "docx")
 
 
 def test_every_format_says_who_speaks_where_that_is_known() -> None:
@@ -195,3 +206,58 @@ def test_every_format_says_who_speaks_where_that_is_known() -> None:
         {"name": "S1", "seconds": 1.4}, {"name": "A > B", "seconds": 0.5},
     ]  # fmt: skip
     assert full_json.read(body) == said
+
+
+def paragraphs(content: bytes) -> list[str]:
+    return [one.text for one in Document(io.BytesIO(content)).paragraphs]
+
+
+def test_a_word_document_has_warnings_times_speakers_and_text() -> None:
+    said = replace(
+        TRANSCRIPT,
+        segments=(
+            Segment(0.5, 1.25, "你好。", None, (), "王 <b>"),
+            Segment(3661.9, 3663.0, "A & B <\x0bC \ud800>", None, (), "S2"),
+        ),
+    )
+    wanted = ["[00:00:00] 王 <b>: 你好。", "[01:01:01] S2: A & B < C \ufffd>"]
+    docx = FORMATS["docx"]
+    head = ["注意：识别两次", "Note: heard twice"]
+    assert paragraphs(docx.content(said)) == [*head, *wanted]
+    assert paragraphs(docx.content(said, Choices(shows_warnings=False))) == wanted
+    assert paragraphs(docx.content(replace(said, segments=(), warnings=()))) == []
+
+
+def test_a_word_document_has_tracks_one_after_the_other() -> None:
+    said = replace(
+        TRANSCRIPT, text="A:\n一二\n\nB:\n三", warnings=(),
+        segments=(
+            Segment(0.0, 1.0, "一", None, (), "A"), Segment(0.5, 1.0, "三", None, (), "B"),
+            Segment(1.0, 2.0, "二", None, (), "A"),
+        ),
+    )  # fmt: skip
+    assert paragraphs(FORMATS["docx"].content(said)) == [
+        "A", "[00:00:00] 一 二", "B", "[00:00:00] 三",
+    ]  # fmt: skip
+    assert FORMATS["text"].write(said) == "A:\n一 二\n\nB:\n三\n"
+
+
+def test_warnings_stand_wherever_a_format_can_hold_them() -> None:
+    arrow = replace(RETRIED, message="from --> to\n\nhere", chinese="从 --> 到")
+    said = replace(TRANSCRIPT, warnings=(RETRIED, arrow, RETRIED))
+    head = "注意：识别两次\nNote: heard twice\n注意：从 --> 到\nNote: from --> to here\n"
+    text = FORMATS["text"]
+    assert text.write(said) == WRITTEN["text"]
+    assert text.write(said, Choices(shows_warnings=True)) == f"{head}\n{WRITTEN['text']}"
+    vtt = FORMATS["vtt"].write(said)
+    assert f"WEBVTT\n\nNOTE\n{head.replace('-->', '->')}\n00:00:00.500 --> " in vtt
+    ass = FORMATS["ass"].write(said).split("ScriptType")[0]
+    assert ass == "[Script Info]\n" + "".join(f"; {line}\n" for line in head.splitlines())
+    for name in ("json", "verbose_json", "diarized_json"):
+        body = json.loads(FORMATS[name].write(said))
+        assert body["warnings"] == ["heard twice", "from --> to\n\nhere", "heard twice"]
+        assert [one["code"] for one in body["warning_details"]] == ["retried"] * 3
+    without = replace(said, warnings=())
+    for one in FORMATS.values():
+        if not one.is_json and not one.is_binary:
+            assert "注意" not in one.write(without, Choices(shows_warnings=True))

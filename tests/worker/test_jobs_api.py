@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import sounds
+from docx import Document
 from supervised import PATIENCE_SECONDS, Service, wait_until
+
+from seacod.asr.assembly import FOR_TRYING
+from seacod.formats import registry
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,42 @@ def test_a_batch_is_worked_off_and_its_failures_are_named(client: httpx.Client) 
         assert [row["state"] for row in summary] == ["done", "failed", "failed", "done"]
         assert summary[1]["error_code"] if "error_code" in summary[1] else summary[1]["error"]
         assert archive.read("summary.csv").decode("utf-8-sig").count("\n") == 5
+        # What a reader ought to know of each text.
+        assert [row["warnings"] for row in summary] == [
+            [FOR_TRYING.message],
+            [],
+            [],
+            [FOR_TRYING.message],
+        ]
+        assert FOR_TRYING.chinese in archive.read("summary.csv").decode("utf-8-sig")
+        assert {Path(name).suffix for name in names if name.startswith("0004")} == {
+            one.ending for one in registry.all_formats() if one.is_in_zip
+        }
+        assert "docx" in {one.name for one in registry.all_formats() if one.is_in_zip}
+        with archive.open("0004-b.docx") as document:
+            assert Document(document).paragraphs[-1].text.endswith(sounds.SPEECH_TEXT)
+    assert body["files"][0]["warnings_zh"] == [FOR_TRYING.chinese]
+    assert body["files"][1]["warnings"] == []
+
+
+def test_what_is_said_about_the_formats_holds_for_the_results_of_a_batch(
+    client: httpx.Client,
+) -> None:
+    fields = {"max_line_characters": "4", "max_cue_seconds": "1.5", "show_warnings": "true"}
+    files = [("files", ("a.wav", sounds.SPEECH.read_bytes()))]
+    answer = client.post("/batch_transcribe", data=fields, files=files)
+    assert answer.status_code == 202, answer.text
+    assert "warning_details" not in answer.json() or not answer.json()["warning_details"]
+    finished(client, answer.json()["job"])
+    results = client.get(answer.json()["results_url"]).content
+    with zipfile.ZipFile(io.BytesIO(results)) as archive:
+        lines = archive.read("0001-a.srt").decode().splitlines()
+        assert archive.read("0001-a.txt").decode().startswith(f"注意：{FOR_TRYING.chinese}\n")
+    texts = [line for line in lines if line and "-->" not in line and not line.isdigit()]
+    assert "".join(texts) == sounds.SPEECH_TEXT
+    assert max(map(len, texts)) <= 4
+    refused = client.post("/batch_transcribe", data={"max_cue_seconds": "0"}, files=files)
+    assert (refused.status_code, "max_cue_seconds" in refused.text) == (400, True)
 
 
 def test_uploads_of_a_finished_batch_are_gone_results_stay(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import openai
 import pytest
@@ -80,7 +82,7 @@ def test_srt_and_vtt(client: openai.OpenAI) -> None:
     assert times.startswith("00:00:0")
     assert " --> 00:00:0" in times
     assert "," in times
-    assert str(vtt).startswith("WEBVTT\n\n00:00:0")
+    assert re.match(r"WEBVTT\n\nNOTE\n注意：.*\nNote: .*\n\n00:00:0", str(vtt))
     assert sounds.SPEECH_TEXT in str(vtt)
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import sounds
+from docx import Document
 from supervised import ROOT, Service, free_port
 
+from seacod.asr.assembly import FOR_TRYING
 from seacod.cli import plan
 from seacod.errors import BadRequest
 from seacod.formats.text import FORMAT as TEXT
@@ -41,7 +43,11 @@ def recordings(tmp_path: Path) -> Path:
 
 def test_one_recording_is_printed(live: Service, recordings: Path) -> None:
     done = run(recordings / "in/a.flac", "--url", live.url)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{sounds.SPEECH_TEXT}\n", "")
+    assert (done.returncode, done.stdout) == (0, f"{sounds.SPEECH_TEXT}\n")
+    # What a reader ought to know is told beside the text.
+    assert done.stderr == f"{FOR_TRYING.message}\n"
+    done = run(recordings / "in/a.flac", "--url", live.url, "--show-warnings")
+    assert done.stdout.startswith(f"注意：{FOR_TRYING.chinese}\nNote: {FOR_TRYING.message}\n\n")
     file = sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"]
     done = run(file, "--url", live.url, "--hotwords", WITH_HOTWORDS["hotwords"])
     assert done.stdout.strip() == WITH_HOTWORDS["text_with_hotwords"]
@@ -88,6 +94,20 @@ def test_a_directory_goes_to_another_and_is_taken_up_again(live: Service, record
     assert sounds.SPEECH_TEXT in (out / "a.srt").read_text("utf-8")
 
 
+def test_a_document_is_a_file_and_what_is_about_the_model_is_told_once(
+    live: Service, recordings: Path
+) -> None:
+    out = recordings / "out"
+    command = (recordings / "in/*.flac", recordings / "in/deep/*.flac", "--format", "docx")
+    done = run(*command, "--url", live.url, "-o", out)
+    assert (done.returncode, done.stderr) == (0, f"{FOR_TRYING.message}\n")
+    for name in ("a.docx", "b.docx"):
+        assert Document(out / name).paragraphs[-1].text.endswith(sounds.SPEECH_TEXT)
+    refused = run(*command, "--url", live.url)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "say with -o where the files go" in refused.stderr
+
+
 def test_what_is_wrong_is_said_in_a_sentence(live: Service, recordings: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     a = recordings / "in/a.flac"
@@ -97,7 +117,7 @@ def test_what_is_wrong_is_said_in_a_sentence(live: Service, recordings: Path) ->
         ([recordings / "in/notes.txt", "--url", live.url], 1, "not audio"),
         ([recordings / "out", "--url", live.url], 1, "no such file"),
         ([a, "--url", nowhere], 69, "no seacod answers"),
-        ([a, "--format", "docx", "--url", live.url], 1, "use one of json"),
+        ([a, "--format", "pdf", "--url", live.url], 1, "use one of json"),
         ([a, "-o", "/proc/nowhere", "--url", live.url], 73, "cannot be written"),
     ):
         done = run(*arguments)

@@ -103,7 +103,13 @@ def _head(settings: Settings) -> str:
             for tab in all_tabs()
         ],
         "formats": [
-            {"name": one.name, "ending": one.ending, "type": one.media_type, "isJson": one.is_json}
+            {
+                "name": one.name,
+                "ending": one.ending,
+                "type": one.media_type,
+                "isJson": one.is_json,
+                "isBinary": one.is_binary,
+            }
             for one in registry.on_page()
         ],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -19,7 +20,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from seacod.asr.choice import SoundChoice
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, Conflict, NotFound
-from seacod.formats import full_json
+from seacod.formats import asked
+from seacod.formats.remarks import warning_json
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Job, JobFile
 from seacod.jobs.results import write_zip
@@ -40,6 +42,7 @@ _FORM = openapi.form(
     ),
     hotwords=openapi.text("Words separated by blanks, commas or lines, for all of them"),
     **openapi.sound_choice(),
+    **openapi.choices(),
 )
 
 
@@ -76,6 +79,8 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
                 )
             choice = SoundChoice.read(form.fields)
             service.check(choice)
+            chosen = asked.given(form.fields)
+            asked.choices(chosen)
             bounds = Bounds(
                 gate.results().max_files,
                 service.limits.max_upload_bytes,
@@ -88,7 +93,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
             )
             hotwords = form.fields.get("hotwords", "")
             await jobs.check_room(client, sum(size for _, size in named), gate.results())
-            await jobs.accept(job, client, hotwords, named, choice)
+            await jobs.accept(job, client, hotwords, named, choice, chosen)
             is_accepted = True
         finally:
             if not is_accepted:
@@ -99,7 +104,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
             {"job": job, "files": len(named), "status_url": location,
              "results_url": f"{location}/results", "request_id": request.state.request_id,
              "warnings": [one.message for one in unread],
-             "warning_details": [full_json.warning_json(one) for one in unread]},
+             "warning_details": [warning_json(one) for one in unread]},
             202,
             {"Location": location},
         )  # fmt: skip
@@ -118,7 +123,7 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
             )
         # Not on the thread of the store, where files are claimed and finished meanwhile.
         try:
-            path = await asyncio.to_thread(_zipped, paths.temp, jobs.store, files)
+            path = await asyncio.to_thread(_zipped, paths.temp, jobs.store, files, found)
         except FileNotFoundError:
             raise NotFound(
                 f"job {job[:40]!r} was deleted meanwhile", f"任务 {job[:40]} 已被删除"
@@ -173,11 +178,11 @@ def _unpacked(
     ]
 
 
-def _zipped(directory: Path, store: JobStore, files: list[JobFile]) -> str:
+def _zipped(directory: Path, store: JobStore, files: list[JobFile], job: Job) -> str:
     descriptor, path = tempfile.mkstemp(prefix="results-", suffix=".zip", dir=directory)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write_zip(file, store, files)
+            write_zip(file, store, files, asked.choices(json.loads(job.choices)))
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(path)
@@ -210,6 +215,8 @@ def _shown(job: Job, files: list[JobFile], shares: dict[int, float]) -> dict[str
                 else {
                     "code": file.error_code, "message": file.error, "message_zh": file.error_zh,
                 },
+                "warnings": file.sentences("en"),
+                "warnings_zh": file.sentences("zh"),
             }
             for file in files
         ],

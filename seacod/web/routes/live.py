@@ -39,7 +39,7 @@ from seacod.errors import (
     QueueFull,
     SeacodError,
 )
-from seacod.formats import full_json, registry
+from seacod.formats import asked, full_json, registry
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
 from seacod.web.known_fields import KnownFields
@@ -80,8 +80,16 @@ class Start(BaseModel):
     hotwords: str = Field("", max_length=64 * 1024)
     also: str = Field("", max_length=100)
     speakers: str = Field("", max_length=20)
+    max_line_characters: int | None = Field(None)
+    max_cue_seconds: float | None = Field(None, allow_inf_nan=False)
+    show_warnings: bool | None = Field(None)
     offset_seconds: float = Field(0.0, ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
     before: list[Sentence] = Field(default_factory=list, max_length=50_000)
+
+    def fields(self) -> dict[str, str]:
+        """What it says about the formats, as a form would."""
+        values = self.model_dump(include=set(asked.FIELDS), exclude_none=True)
+        return {name: str(value) for name, value in values.items()}
 
 
 _KNOWN = KnownFields(frozenset(Start.model_fields))
@@ -155,6 +163,7 @@ class _Connection:
         start = await self._start()
         also = registry.chosen_texts("also", start.also)
         unread = _KNOWN.unread(dict.fromkeys(start.model_extra or (), ()))
+        choices = asked.choices(start.fields())
         async with self._service.live.open(
             start.hotwords,
             client=f"live:{client_of(self._socket)}",
@@ -178,7 +187,7 @@ class _Connection:
 
             def done() -> str:
                 body = full_json.body(transcript)
-                body["also"] = {one.name: one.write(transcript) for one in also}
+                body["also"] = {one.name: one.write(transcript, choices) for one in also}
                 return _message({"type": "done", **body, **ended})
 
             await _send(self._socket, await rendered(transcript, done))

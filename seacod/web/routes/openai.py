@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,12 +19,14 @@ from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.errors import NotSupported
 from seacod.formats import diarized_json, registry
+from seacod.formats.asked import choices
 from seacod.formats.base import Choices
 from seacod.formats.log_probabilities import log_probabilities
+from seacod.formats.remarks import warnings_json
 from seacod.paths import Paths
+from seacod.system.switches import is_true
 from seacod.transcript import Segment, Transcript
 from seacod.web import openai_fields
-from seacod.web.fields import cue_limits, is_true
 from seacod.web.known_fields import KnownFields
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
@@ -62,7 +65,7 @@ def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> A
         temperature=openapi.text("Has no meaning for this model"),
         **openapi.sound_choice(),
         response_format=openapi.text("Default: json", *shapes),
-        **openapi.cue_limits(),
+        **openapi.choices(),
         stream=openapi.text("true: text as it is recognised, as server-sent events"),
         **{
             "timestamp_granularities[]": {
@@ -91,16 +94,15 @@ def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> A
         fields = upload.fields
         check_model(fields.get("model") or "whisper-1")
         wanted = registry.chosen("response_format", fields.get("response_format"), formats)
-        choices = Choices(
-            openai_fields.granularities(upload.lists),
-            cue_limits(fields),
+        chosen = replace(
+            choices(fields, openai_fields.granularities(upload.lists)),
             wants_log_probabilities=openai_fields.wants_log_probabilities(upload.lists),
         )
         wants_stream = is_true("stream", fields.get("stream"))
 
         def whole(transcript: Transcript) -> Response:
-            body = shapes[wanted.name](transcript, choices)
-            if isinstance(body, str):
+            body = shapes[wanted.name](transcript, chosen)
+            if isinstance(body, str | bytes):
                 return Response(body, media_type=wanted.media_type)
             return JSONResponse(body)
 
@@ -116,7 +118,7 @@ def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> A
                 )
             ),
             whole,
-            _Deltas(service.engine.sentence_gap, choices) if wants_stream else None,
+            _Deltas(service.engine.sentence_gap, chosen) if wants_stream else None,
             SoundChoice.read(fields).for_format(
                 wanted.needs_speakers or fields.get("model") == openai_fields.DIARIZE
             ),
@@ -172,6 +174,7 @@ class _Deltas:
         said = diarized_json.segments(event) if event.speakers else ()
         done = {"type": "transcript.text.done", "text": event.text}
         done |= self._log_probabilities(event.segments)
+        done |= warnings_json(event) if event.warnings else {}
         return "".join(map(streaming.sent, (*said, done))) + "data: [DONE]\n\n"
 
     def _log_probabilities(self, segments: Sequence[Segment]) -> dict[str, Any]:

@@ -72,13 +72,16 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def cue_limits() -> dict[str, dict[str, Any]]:
-    """The fields that say how much a subtitle may have."""
+def choices() -> dict[str, dict[str, Any]]:
+    """The fields about formats that leave a choice."""
     return {
         "max_line_characters": text(
             "Characters in a line of a subtitle, of two; default: 20 Chinese or 42 Latin ones"
         ),
         "max_cue_seconds": text("Seconds that a subtitle is shown; default: 7"),
+        "show_warnings": text(
+            "true: text and documents begin with the warnings; default: documents alone"
+        ),
     }
 
 

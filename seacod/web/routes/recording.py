@@ -25,6 +25,9 @@ from seacod.web.routes import streaming
 from seacod.web.routes.streaming import Event, Failed
 from seacod.web.uploads import Upload, received
 
+# The codes of an answer's warnings.
+WARNINGS_HEADER = "X-Seacod-Warnings"
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -88,7 +91,12 @@ async def answer(
         )
         if wanted.write_event is None:
             transcript = await unless_gone(request, work())
-            return await rendered(transcript, partial(wanted.whole, transcript))
+            response = await rendered(transcript, partial(wanted.whole, transcript))
+            # Not every format can hold warnings.
+            if transcript.warnings:
+                codes = dict.fromkeys(warning.code for warning in transcript.warnings)
+                response.headers[WARNINGS_HEADER] = ", ".join(codes)
+            return response
         # From here on the stream owns the upload.
         owned = stack.pop_all()
         events = streaming.events(request, work, shows_queue=wanted.shows_queue)

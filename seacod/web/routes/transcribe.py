@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from functools import partial
 
@@ -13,10 +14,12 @@ from seacod.asr.choice import SoundChoice
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.formats import full_json, registry
+from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat, Rendered
+from seacod.formats.remarks import warnings_json
 from seacod.paths import Paths
+from seacod.system.switches import is_true
 from seacod.transcript import Transcript
-from seacod.web.fields import cue_limits, is_true
 from seacod.web.known_fields import KnownFields
 from seacod.web.middleware import errors
 from seacod.web.routes import openapi, recording, streaming
@@ -27,7 +30,6 @@ from seacod.web.uploads import Upload
 ROUTE = "/transcribe"
 # A transcript as the request wants it.
 BodyOf = Callable[[Transcript], Rendered]
-_GRANULARITIES = ("segment", "word")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -43,7 +45,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
         format=openapi.text(
             "What to answer with; also as a query parameter", *registry.names(formats)
         ),
-        **openapi.cue_limits(),
+        **openapi.choices(),
         stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
         also=openapi.text(
             "With json: these formats, too, in a field 'also', separated by commas: "
@@ -67,9 +69,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
             wanted = registry.chosen("format", format or fields.get("format"), formats)
             wants_stream = is_true("stream", stream or fields.get("stream"))
             also = registry.chosen_texts("also", fields.get("also"))
-            body = partial(
-                _body, wanted=wanted, also=also, choices=Choices(_GRANULARITIES, cue_limits(fields))
-            )
+            body = partial(_body, wanted=wanted, also=also, choices=choices(fields))
             write = partial(_written, body_of=body, request_id=request_id)
             return Wanted(
                 fields.get("hotwords", ""),
@@ -90,7 +90,7 @@ def _whole(
     transcript: Transcript, body_of: BodyOf, wanted: OutputFormat, request_id: str
 ) -> Response:
     body = body_of(transcript)
-    if isinstance(body, str):
+    if isinstance(body, str | bytes):
         return Response(body, media_type=wanted.media_type)
     return JSONResponse({**body, "request_id": request_id})
 
@@ -114,7 +114,12 @@ def _written(event: Event | Failed, body_of: BodyOf, request_id: str) -> str:
     if isinstance(event, Failed):
         return streaming.sent(errors.said(event.error, request_id), "error")
     body = body_of(event)
-    shown = {"body": body} if isinstance(body, str) else body
+    if isinstance(body, dict):
+        shown = body
+    elif isinstance(body, str):
+        shown = {"body": body, **warnings_json(event)}
+    else:
+        shown = {"body_base64": base64.b64encode(body).decode(), **warnings_json(event)}
     return streaming.sent({**shown, "request_id": request_id}, "done")
 
 

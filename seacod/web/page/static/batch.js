@@ -146,7 +146,9 @@ function showFile(file, index) {
   const running = file.state === "running" ? ` ${Math.floor(100 * file.progress)} %` : "";
   const length = file.audio_seconds === null ? "" : clock(file.audio_seconds);
   const reason = file.error && (language() === "zh" ? file.error.message_zh : file.error.message);
-  const cells = [file.number, file.name, text(`file_${file.state}`) + running, reason ?? length];
+  const warnings = (language() === "zh" ? file.warnings_zh : file.warnings) ?? [];
+  const detail = [reason ?? length, ...warnings].filter(Boolean).join("\n");
+  const cells = [file.number, file.name, text(`file_${file.state}`) + running, detail];
   row.replaceChildren(...cells.map((cell) => el("td", {}, String(cell))));
 }
 

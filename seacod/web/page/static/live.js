@@ -6,8 +6,10 @@ import { at } from "./dom.js";
 import { clock, put } from "./language.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, microphone, release } from "./recording.js";
+import { remarks } from "./remarks.js";
 import { ALSO, Result } from "./result.js";
 import { Refusal, address, untilReady } from "./service.js";
+import { speakers } from "./speakers.js";
 import { wav } from "./wav.js";
 import { hotwords } from "./words.js";
 
@@ -93,6 +95,7 @@ class Session {
     socket.isReady = false;
     socket.onopen = () => socket.send(JSON.stringify({
       type: "start", sample_rate: this.rate, hotwords: hotwords("sc-live"), also: ALSO,
+      speakers: speakers("sc-live"),
       offset_seconds: this.settled / this.rate,
       // What is written down already, for the files at the end.
       before: result.segments.map(({ start, end, text, confidence }) => ({ start, end, text, confidence })),
@@ -147,7 +150,7 @@ class Session {
     this.silence();
     if (this.socket.isReady) this.socket.send(JSON.stringify({ type: "stop" }));
     this.tell();
-    setTimeout(() => !this.isOver && this.finish({ also: {} }), LAST_WORD_MS);
+    setTimeout(() => !this.isOver && this.finish(), LAST_WORD_MS);
   }
 
   silence() {
@@ -155,11 +158,13 @@ class Session {
     this.context.close();
   }
 
-  finish({ also, limit_reached: isLimit = false }) {
+  // What was settled is what there is, where the service did not come to its end.
+  finish(done = {}) {
     this.end();
     const stamp = new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-");
-    const body = { text: result.text(), segments: result.segments };
-    result.offer(`live-${stamp}`, { ...also, json: JSON.stringify(body, null, 1) });
+    const { type, request_id: id, limit_reached: isLimit = false, ...body } = done;
+    result.finish({ text: result.text(), segments: result.segments, ...body }, `live-${stamp}`);
+    at("sc-live-details").replaceChildren(...remarks(body.warning_details));
     const link = at("sc-live-recording");
     link.href = URL.createObjectURL(wav(this.blocks.map((block) => block.sound), this.rate));
     link.download = `live-${stamp}.wav`;
@@ -192,6 +197,7 @@ function buttons() {
 function clear() {
   result.clear();
   problem.hide();
+  at("sc-live-details").replaceChildren();
   at("sc-live-recording").hidden = true;
   buttons();
 }

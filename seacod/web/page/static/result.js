@@ -1,6 +1,7 @@
 // A text sentence by sentence: as it comes, shaded by confidence, each a place in the recording.
 import { at, copy, el, memory } from "./dom.js";
 import { clock, onSwitch, put, text } from "./language.js";
+import { written } from "./service.js";
 import { nameButton, renamedBody } from "./speakers.js";
 
 // The decoder's own probability of a word; uncalibrated, so there are three shades, not a scale.
@@ -11,7 +12,8 @@ const MARKS = /[\s，。？！、；：,.?!;:“”"'（）()《》…—-]/;
 const { formats } = window.seacodSetup;
 
 // What the service is asked for besides the JSON that is shown here.
-export const ALSO = formats.filter((one) => !one.isJson).map((one) => one.name).join(",");
+export const ALSO = formats
+  .filter((one) => !one.isJson && !one.isBinary).map((one) => one.name).join(",");
 
 const shade = (confidence) =>
   confidence === null || confidence >= SURE ? "" : confidence >= UNSURE ? "sc-doubt" : "sc-unsure";
@@ -39,6 +41,17 @@ export class Result {
       put(done, "copied");
       setTimeout(() => put(done, null), BACK_MS);
     });
+    for (const { name: format } of formats.filter((one) => one.isBinary)) {
+      const link = this.actions.querySelector(`[data-do=${format}]`);
+      link.href = "#";
+      link.addEventListener("click", (event) => {
+        // With the file in hand it is followed like any other.
+        if (!link.href.startsWith("blob:")) {
+          event.preventDefault();
+          this.#fetch(link, format);
+        }
+      });
+    }
     this.box.addEventListener("click", (event) => this.#seek(event.target));
     this.box.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") {
@@ -98,15 +111,37 @@ export class Result {
 
   offer(name, files) {
     const stem = name.replace(/\.[^.]*$/, "") || "seacod";
-    for (const { name: format, ending, type } of formats) {
-      if (files[format] === undefined) continue;
+    for (const { name: format, ending, type, isBinary } of formats) {
       const link = this.actions.querySelector(`[data-do=${format}]`);
+      if (isBinary) {
+        link.download = `${stem}${ending}`;
+        continue;
+      }
+      if (files[format] === undefined) continue;
       const url = URL.createObjectURL(new Blob([files[format]], { type }));
       this.links.push(url);
       link.href = url;
       link.download = `${stem}${ending}`;
     }
     this.actions.hidden = !this.segments.length;
+  }
+
+  // What is no text is written by the service, as the text is shown now.
+  async #fetch(link, format) {
+    let content;
+    try {
+      content = await written(format, this.body);
+    } catch {
+      const done = this.actions.querySelector("[data-done]");
+      put(done, "lost");
+      setTimeout(() => put(done, null), BACK_MS);
+      return;
+    }
+    const url = URL.createObjectURL(content);
+    link.href = url;
+    link.click();
+    link.href = "#";
+    setTimeout(() => URL.revokeObjectURL(url), BACK_MS);
   }
 
   text() {

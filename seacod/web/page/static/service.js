@@ -66,6 +66,17 @@ export async function limits() {
 export const longest = (limits) =>
   limits.long_audio === "reject" ? limits.direct_audio_seconds : limits.max_audio_seconds;
 
+// A transcript as a file of some format; a Blob.
+export async function written(format, body) {
+  const answer = await fetch(address(`/formats/${format}`), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...body, also: undefined }),
+  });
+  if (!answer.ok) throw new Refusal(answer.status, null);
+  return answer.blob();
+}
+
 // Send a form. fetch() cannot tell how much of an upload has gone; XMLHttpRequest can.
 //   onUpload(share), onEvent(name, data): for an answer in server-sent events.
 // Resolves with the body of a JSON answer, or null after the last event.

@@ -1,9 +1,10 @@
 // The single tab: choose or record, see its length and wave, recognise, read, take away.
 import { at, el, onFiles } from "./dom.js";
-import { clock, inWords, onSwitch, put, putSentence, seconds, size, text } from "./language.js";
+import { clock, inWords, onSwitch, put, seconds, size, text } from "./language.js";
 import { Player, lengthOf } from "./player.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, Recording } from "./recording.js";
+import { remarks } from "./remarks.js";
 import { ALSO, Result } from "./result.js";
 import { GivenUp, Lost, Refusal, address, limits, longest, send, untilReady } from "./service.js";
 import { chooseSound } from "./sound.js";
@@ -212,11 +213,7 @@ function details(body) {
   );
   cells[0].title = text("confidence_hint");
   box.append(el("dl", { class: "sc-facts" }, ...cells));
-  for (const warning of body.warning_details ?? []) {
-    const line = el("p", { class: "sc-warning" });
-    putSentence(line, { en: warning.message, zh: warning.message_zh });
-    box.append(line);
-  }
+  box.append(...remarks(body.warning_details));
   if (body.hotwords.length) {
     // Those that were heard come first.
     const told = [...body.hotwords].sort((a, b) => HEARD(b) - HEARD(a));

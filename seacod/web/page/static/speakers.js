@@ -6,18 +6,22 @@ const COUNTS = [2, 3, 4, 5, 6, 7, 8];
 const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
 const escaped = (name) => name.replace(/[&<>]/g, (character) => ESCAPED[character]);
+const inCell = (name) => name.replaceAll(",", "，");
 const literal = (name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 // What the service is asked for; empty for nobody.
 export const speakers = (prefix) => at(`${prefix}-speakers`).value;
 
-// The same text with other names: {S1: "..."}; names stand at the beginning of a line, or, in
-// WebVTT, in a voice span.
+// The same text with other names: {S1: "..."}; names stand at the beginning of a line (in LRC
+// behind the time), in WebVTT in a voice span, in ASS in the fifth field.
 export function renamed(written, names) {
   let made = written;
   for (const [old, name] of Object.entries(names)) {
     made = made
-      .replace(new RegExp(`^${literal(old)}: `, "gm"), () => `${name}: `)
+      .replace(new RegExp(`^(\\[[\\d:.]+\\])?${literal(old)}: `, "gm"),
+        (_, time = "") => `${time}${name}: `)
+      .replace(new RegExp(`^(Dialogue: (?:[^,]*,){4})${literal(inCell(old))},`, "gm"),
+        (_, before) => `${before}${inCell(name)},`)
       .replaceAll(`<v ${escaped(old)}>`, () => `<v ${escaped(name)}>`);
   }
   return made;

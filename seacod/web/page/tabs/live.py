@@ -14,6 +14,7 @@ def _skeleton(engine: Recogniser) -> str:
       <section>
         <p class="sc-hint">{both("live_hint")}</p>
         {parts.hotwords("sc-live")}
+        {parts.speakers("sc-live")}
         <div class="sc-actions">
           <button type="button" id="sc-live-start" class="sc-primary">{both("live_start")}</button>
           <button type="button" id="sc-live-stop" hidden>{both("live_stop")}</button>
@@ -27,6 +28,7 @@ def _skeleton(engine: Recogniser) -> str:
       </section>
       <section>
         {parts.result("sc-live")}
+        <div id="sc-live-details"></div>
       </section>
     </div>"""
 

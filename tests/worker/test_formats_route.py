@@ -1,0 +1,87 @@
+"""A transcript that was changed by hand, in another format."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import httpx
+import pytest
+import sounds
+from docx import Document
+from supervised import PATIENCE_SECONDS, Service
+
+from seacod.asr.assembly import FOR_TRYING
+from seacod.formats import registry
+
+
+@pytest.fixture(scope="module")
+def client(live: Service) -> httpx.Client:
+    return httpx.Client(base_url=live.url, timeout=PATIENCE_SECONDS, trust_env=False)
+
+
+def recognised(client: httpx.Client, **fields: str) -> httpx.Response:
+    with sounds.SPEECH.open("rb") as file:
+        return client.post("/transcribe", files={"file": file}, data=fields)
+
+
+def paragraphs(content: bytes) -> list[str]:
+    return [one.text for one in Document(io.BytesIO(content)).paragraphs]
+
+
+def test_a_document_is_answered_like_any_other_format(client: httpx.Client) -> None:
+    answer = recognised(client, format="docx")
+    assert answer.headers["content-type"].endswith("wordprocessingml.document")
+    assert answer.headers["x-seacod-warnings"] == FOR_TRYING.code
+    *head, last = paragraphs(answer.content)
+    assert head == [f"注意：{FOR_TRYING.chinese}", f"Note: {FOR_TRYING.message}"]
+    assert last == f"[00:00:00] {sounds.SPEECH_TEXT}"
+    bare = recognised(client, format="docx", show_warnings="false")
+    assert paragraphs(bare.content) == [last]
+    refused = recognised(client, also="docx")
+    assert refused.status_code == 400
+
+
+def test_what_was_changed_by_hand_is_in_every_format(client: httpx.Client) -> None:
+    body: dict[str, Any] = recognised(client).json()
+    for segment in body["segments"]:
+        segment["speaker"] = "王"
+        segment["text"] = "改过的话"
+    for one in registry.all_formats():
+        answer = client.post(f"/formats/{one.name}", json=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"].startswith(one.media_type.partition(";")[0])
+        shown = "".join(paragraphs(answer.content)) if one.is_binary else answer.text
+        assert "王" in shown
+        assert "改过的话" in shown
+    body["segments"][0].update(text="今天天气很好", speaker=None, tokens=[])
+    narrow = client.post("/formats/vtt?max_line_characters=4", json=body).text
+    assert "\n今天天\n气很好\n" in narrow
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("pdf", {"segments": []}, "use one of json"),
+        ("docx", [], "the body is the JSON that POST /transcribe gives"),
+        ("docx", {"text": "x"}, "segments"),
+        ("srt", {"segments": [{"start": "x", "end": 1, "text": "x"}]}, "segments.0.start"),
+        ("srt", {"segments": [{"start": 0, "end": 1e9, "text": "x"}]}, "segments.0.end"),
+        ("srt", {"segments": [{"start": 0, "end": 1, "text": 1}]}, "segments.0.text"),
+        ("srt?max_cue_seconds=x", {"segments": []}, "max_cue_seconds"),
+    ],
+)
+def test_what_is_no_transcript_is_refused(
+    client: httpx.Client, name: str, body: object, words: str
+) -> None:
+    answer = client.post(f"/formats/{name}", content=json.dumps(body))
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]["message"]
+
+
+def test_more_than_anybody_says_is_refused(client: httpx.Client) -> None:
+    sentence = {"start": 5, "end": 1, "text": "好" * 90_000}
+    answer = client.post("/formats/text", json={"segments": [sentence] * 12})
+    assert answer.status_code == 413
+    assert client.get("/formats/text").status_code == 405
