@@ -82,6 +82,19 @@ class HotwordReport:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplacementReport:
+    """What a rule of the server has changed: `heard` is written as `written`, `count` times.
+
+    `kind` is how it was found: plain, regex, or pinyin (it sounds alike).
+    """
+
+    heard: str
+    written: str
+    kind: Literal["plain", "regex", "pinyin"]
+    count: int
+
+
 # The code of the one warning that is about the model, not about a recording.
 TRIAL_MODEL = "trial_model"
 
@@ -129,6 +142,7 @@ class Transcript:
     missing_seconds: float = 0.0
     # Stretches where somebody seems to speak and the model wrote nothing, even alone.
     unheard: tuple[tuple[float, float], ...] = ()
+    replacements: tuple[ReplacementReport, ...] = ()
 
     @property
     def speakers(self) -> dict[str, float]:

@@ -79,7 +79,7 @@ _shtab_seacod_bench_hotwords___output_COMPGEN=_shtab_compgen_dirs
 _shtab_seacod_bench_speakers___models_COMPGEN=_shtab_compgen_files
 _shtab_seacod_model_fetch___config_COMPGEN=_shtab_compgen_files
 
-_shtab_seacod_check_pos_0_choices=(configuration service address ports page recognition hotwords model device gpu memory disk permissions logs jobs boot watchdog mail alerts metrics clock versions)
+_shtab_seacod_check_pos_0_choices=(configuration service address ports page recognition hotwords hotword_lists model device gpu memory disk permissions logs jobs boot watchdog mail alerts metrics clock versions)
 _shtab_seacod_drill_pos_0_choices=(kill-worker hang-worker kill-supervisor fill-temp mail-down)
 _shtab_seacod_soak___drills_choices=(kill-worker hang-worker kill-supervisor fill-temp mail-down)
 _shtab_seacod_runbook_pos_0_choices=(worker_crashed worker_hung crash_loop crash_storm gpu_memory gpu_foreign gpu_acted gpu_lost out_of_memory error_rate queue_full crowded stalled logins disk_low disk_full leak canary poison configuration delivery test SeacodDown SeacodMissing SeacodNotServing SeacodWorkersMissing SeacodCrashLoop SeacodRestarts SeacodErrorsFast SeacodErrorsSlow SeacodStuck SeacodSaturated SeacodTurnsAway SeacodSlow SeacodGpuMemory SeacodDiskLow SeacodMailStuck SeacodWatchBroken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from seacod.asr.decoder.cutting import Piece
 from seacod.asr.itn import InverseTextNormaliser
 from seacod.asr.piece_queue import PieceResult
 from seacod.asr.recognisers.base import Recognised, Recogniser
+from seacod.asr.replacements.rules import Change, Replacements, reports
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.sentences import sentences
 from seacod.transcript import (
@@ -60,16 +62,18 @@ class SentenceWriter:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._itn.load)
 
     async def write(
-        self, recognised: Recognised, start: float, end: float, *, wants_digits: bool = True
-    ) -> list[Segment]:
-        """The sentences of a piece that lies from `start` to `end`, in seconds."""
-        itn = self._itn if wants_digits else None
-        if not (self._itn.is_on or self.engine.has_punctuation):
-            return self._sentences(recognised, recognised.text, start, end, itn)
+        self, recognised: Recognised, start: float, end: float, request: RecognitionRequest
+    ) -> tuple[list[Segment], list[Change]]:
+        """The sentences of a piece that lies from `start` to `end`, in seconds, and what rules of
+        the server have changed in them."""
+        itn = self._itn if request.wants_digits else None
+        rules = request.replacements
+        if not (self._itn.is_on or self.engine.has_punctuation or rules.rules):
+            return self._sentences(recognised, recognised.text, start, end, itn), []
 
-        def punctuated() -> list[Segment]:
+        def punctuated() -> tuple[list[Segment], list[Change]]:
             text = self.engine.punctuate(recognised.text)
-            return self._sentences(recognised, text, start, end, itn)
+            return _replaced(self._sentences(recognised, text, start, end, itn), rules)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, punctuated)
 
@@ -99,6 +103,22 @@ class SentenceWriter:
         ]
 
 
+def _replaced(
+    sentences: list[Segment], replacements: Replacements
+) -> tuple[list[Segment], list[Change]]:
+    """Sentences as the server's rules want them; one of which nothing is left goes."""
+    changes: list[Change] = []
+    made = []
+    for sentence in sentences:
+        text, own = replacements.apply(sentence.text)
+        changes += own
+        if not own:
+            made.append(sentence)
+        elif text.strip():
+            made.append(replace(sentence, text=text.strip()))
+    return made, changes
+
+
 class Assembly:
     """The transcript of one request, as it grows.
 
@@ -126,6 +146,7 @@ class Assembly:
         self.unheard: list[tuple[float, float]] = []
         self._plain: list[str] = []
         self._retried: list[tuple[float, float]] = []
+        self._changes: Counter[Change] = Counter()
 
     async def add(self, piece: Piece, result: PieceResult) -> list[Segment]:
         """Append a piece; they come in the order of the recording.
@@ -147,9 +168,8 @@ class Assembly:
             self.unheard.append((start, end))
             return []
         self._plain.append(recognised.text)
-        fresh = await self._writer.write(
-            recognised, start, end, wants_digits=self._request.wants_digits
-        )
+        fresh, changes = await self._writer.write(recognised, start, end, self._request)
+        self._changes.update(changes)
         if piece.speech_probability is not None:
             fresh = [replace(s, speech_probability=piece.speech_probability) for s in fresh]
         self._segments += ((piece.lane, segment) for segment in fresh)
@@ -177,6 +197,7 @@ class Assembly:
             inference_seconds=request.inference_seconds,
             unheard=tuple(self.unheard),
             missing_seconds=request.found.missing_seconds,
+            replacements=reports(self._changes),
         )
 
     def _read(self) -> str:

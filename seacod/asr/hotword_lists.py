@@ -19,6 +19,7 @@ from seacod.asr import hotword_formats, hotwords
 from seacod.asr.hotwords import Hotwords
 from seacod.config.schema import Settings
 from seacod.system.threads import on_thread
+from seacod.system.watched_file import WatchedFile
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,6 @@ _THREAD = "seacod-hotwords"
 _LOOK_SECONDS = 1.0
 # A request waits so long for a file system that does not answer; then it has what was read before.
 _PATIENCE_SECONDS = 2.0
-_MAX_FILE_BYTES = 1024 * 1024
 _MAX_FILES = 1_000
 # What is shorter is read at once.
 _SHORT_CHARACTERS = 2_000
@@ -45,7 +45,9 @@ class HotwordLists:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, WatchedFile[Hotwords]] = {}
+        # Of the words in each of them, when they were read.
+        self._limit = 0
         self._looked = -_LOOK_SECONDS
         self._looking: asyncio.Future[None] | None = None
 
@@ -69,7 +71,7 @@ class HotwordLists:
             await self._look()
             for name in (client, FOR_ALL):
                 if file := self._files.get(name):
-                    found = found.joined(file.words)
+                    found = found.joined(file.value)
         return found
 
     def trouble(self) -> str:
@@ -99,13 +101,14 @@ class HotwordLists:
         assert place is not None
         known = self._files
         files = {}
+        limit = settings.limits.max_hotwords
         for name, path in _named(place):
             file = known.get(name)
-            if file is None or file.path != path or file.limit != settings.limits.max_hotwords:
-                file = _File(path, settings.limits.max_hotwords)
+            if file is None or file.path != path or self._limit != limit:
+                file = _watched(path, limit)
             file.look()
             files[name] = file
-        self._files = files
+        self._files, self._limit = files, limit
 
 
 def _named(place: Path) -> Iterator[tuple[str, Path]]:
@@ -118,36 +121,17 @@ def _named(place: Path) -> Iterator[tuple[str, Path]]:
             yield path.stem, path
 
 
-class _File:
-    """A file of hotwords as it was last read. One that cannot be read leaves what was known."""
+def _watched(path: Path, limit: int) -> WatchedFile[Hotwords]:
+    """A list of at most so many words."""
 
-    def __init__(self, path: Path, limit: int) -> None:
-        self.path = path
-        self.limit = limit
-        self.words = Hotwords()
-        self._state: tuple[int, int, int] | None = None
-        self.trouble = ""
-
-    def look(self) -> None:
-        """Read it, if it is not what was read before."""
-        try:
-            status = self.path.stat()
-            state = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if state == self._state:
-                return
-            with self.path.open("rb") as file:
-                content = file.read(_MAX_FILE_BYTES)
-        except OSError as error:
-            trouble = error.strerror or type(error).__name__
-            if trouble != self.trouble:
-                log.warning("hotwords_file_not_read", file=str(self.path), cause=trouble)
-            self._state, self.trouble = None, trouble
-            return
-        self._state, self.trouble = state, ""
-        self.words = hotwords.parse(hotword_formats.decoded(content), self.limit)
+    def read(content: bytes) -> Hotwords:
+        words = hotwords.parse(hotword_formats.decoded(content), limit)
         log.info(
-            "hotwords_file_read", file=str(self.path), words=len(self.words.words),
-            ignored=len(self.words.ignored),
-            such_as=[f"{one.word}: {one.reason}" for one in self.words.ignored[:5]],
-            remarks=[warning.message for warning in self.words.warnings],
+            "hotwords_file_read", file=str(path), words=len(words.words),
+            ignored=len(words.ignored),
+            such_as=[f"{one.word}: {one.reason}" for one in words.ignored[:5]],
+            remarks=[warning.message for warning in words.warnings],
         )  # fmt: skip
+        return words
+
+    return WatchedFile(path, "hotwords_file", Hotwords(), read)

@@ -16,6 +16,7 @@ from typing import Literal
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.hotwords import Hotwords
+from seacod.asr.replacements.rules import Replacements
 from seacod.config.limits import LimitSettings
 from seacod.transcript import Segment, TranscriptWarning
 
@@ -64,6 +65,7 @@ class RecognitionRequest:
         is_bulk: part of a job, which comes after all others.
         wants_digits: numbers are to be written in digits, where the server does that at all.
         remarks: warnings about the request itself, for its transcript.
+        replacements: the server's rules for the text.
     """
 
     client: str
@@ -71,6 +73,7 @@ class RecognitionRequest:
     is_bulk: bool = False
     wants_digits: bool = True
     remarks: tuple[TranscriptWarning, ...] = ()
+    replacements: Replacements = Replacements()
     # Written by the scheduler: when the model began with it (monotonic), and whether anybody
     # still waits for it.
     started_at: float | None = field(init=False, default=None)

@@ -29,6 +29,7 @@ from seacod.asr.load import LoadReport, ServiceLoad
 from seacod.asr.pipeline import RecordingPipeline, SampleBudget
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.recordings import Recordings
+from seacod.asr.replacements.current import CurrentReplacements
 from seacod.asr.request import (
     OnProgress,
     OnSegments,
@@ -108,11 +109,12 @@ class TranscriptionService:
             settings.asr.max_segment_seconds,
         )
         self._hotwords = HotwordLists(settings)
+        self._replacements = CurrentReplacements(settings)
         self._writer = SentenceWriter(settings.asr.inverse_text_normalisation == "on")
         self._speakers = Speakers(settings, lambda: self.engine.device)
         self.live = LiveSessions(
             settings, self._scheduler, self._admission, self._writer, self._counters,
-            self._hotwords, self._speakers,
+            self._hotwords, self._replacements, self._speakers,
         )  # fmt: skip
         self._load = LoadReport(
             self._admission, self._scheduler, self.live, self._counters, shared_load
@@ -190,6 +192,7 @@ class TranscriptionService:
         self.limits = limits = settings.limits
         self._asr = settings.asr
         self._hotwords.apply(settings)
+        self._replacements.apply(settings)
         self.live.limit(limits)
         self._decoders.limit(limits.concurrent_requests + limits.concurrent_job_files)
         self._admission.limit(
@@ -274,6 +277,7 @@ class TranscriptionService:
                     is_bulk,
                     wants_digits,
                     remarks,
+                    await self._replacements.now(),
                     path=upload_path,
                     limits=self.limits,
                     name=name,

@@ -32,8 +32,10 @@ def check(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: it cannot.
     """
+    from seacod.asr.replacements import current as replacements
+
     settings = load_settings(options.file)
-    check_reach(settings, options.file, problems(settings.alerts))
+    check_reach(settings, options.file, problems(settings.alerts), replacements.problems(settings))
     file = find_file(options.file)
     print(f"{file or 'defaults (there is no configuration file)'}: good")
     return EX_OK

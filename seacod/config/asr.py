@@ -93,6 +93,15 @@ class AsrSettings(Section, applies="replace"):
         "对所有人生效，NAME.txt 只对名为 NAME 的密钥或用户生效",
         applies="live",
     )
+    replacements_file: Path | None = setting(
+        None,
+        "Rules for the text after recognition, one a line: OLD => NEW, /EXPRESSION/ => NEW, or "
+        "~WORD for whatever sounds like it (needs pip install seacod[pinyin]); read anew when it "
+        "changes",
+        "识别后的文本替换规则，每行一条：旧 => 新、/正则/ => 新，或 ~词语（读音相近即替换，"
+        "需安装 seacod[pinyin]）；修改后自动重新读取",
+        applies="live",
+    )
     batch_seconds: float = setting(
         120.0,
         "Seconds of audio, padding included, that go through the model together",

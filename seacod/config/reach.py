@@ -22,13 +22,19 @@ def log_file_problem(log: LogSettings) -> str | None:
     return f"{log.file} cannot be opened for writing: {reason}" if reason else None
 
 
-def check(settings: Settings, file: Path | None, alert_problems: Iterable[tuple[str, str]]) -> None:
+def check(
+    settings: Settings,
+    file: Path | None,
+    alert_problems: Iterable[tuple[str, str]],
+    asr_problems: Iterable[tuple[str, str]] = (),
+) -> None:
     """Raise what is wrong, all of it.
 
     Args:
         settings: as loaded.
         file: where from; None for the usual place.
         alert_problems: what the alerts themselves find wrong with their section: key and sentence.
+        asr_problems: the same of recognition with its own.
 
     Raises:
         ConfigError: with one line for each thing, each with file and line.
@@ -36,6 +42,7 @@ def check(settings: Settings, file: Path | None, alert_problems: Iterable[tuple[
     found = [("alerts", *problem) for problem in alert_problems]
     if (trouble := log_file_problem(settings.log)) is not None:
         found.append(("log", "file", trouble))
+    found += [("asr", *problem) for problem in asr_problems]
     for section, key, _ in SECRETS:
         try:
             read_secret(getattr(settings, section), key)

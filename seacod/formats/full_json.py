@@ -9,7 +9,14 @@ from typing import Any
 from seacod.formats.base import Choices, OutputFormat, rounded
 from seacod.formats.log_probabilities import log_probabilities
 from seacod.formats.remarks import warnings_json
-from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
+from seacod.transcript import (
+    HotwordReport,
+    ReplacementReport,
+    Segment,
+    Token,
+    Transcript,
+    TranscriptWarning,
+)
 
 
 def body(transcript: Transcript) -> dict[str, Any]:
@@ -30,6 +37,7 @@ def body(transcript: Transcript) -> dict[str, Any]:
         "queue_time": round(transcript.queue_seconds, 3),
         "real_time_factor": rounded(transcript.real_time_factor),
         "hotwords": [asdict(report) for report in transcript.hotwords],
+        "replacements": [asdict(report) for report in transcript.replacements],
         **warnings_json(transcript),
         "unheard": [[round(a, 3), round(b, 3)] for a, b in transcript.unheard],
         "missing": round(transcript.missing_seconds, 3),
@@ -74,6 +82,7 @@ def read(body: dict[str, Any]) -> Transcript:
         body["confidence_kind"], body["language"], body["speech"],
         unheard=tuple((a, b) for a, b in body["unheard"]),
         missing_seconds=body.get("missing", 0.0),
+        replacements=tuple(ReplacementReport(**one) for one in body.get("replacements", ())),
     )  # fmt: skip
 
 

@@ -12,7 +12,14 @@ from docx import Document
 from seacod.errors import BadRequest
 from seacod.formats import full_json, registry
 from seacod.formats.base import Choices, OutputFormat
-from seacod.transcript import HotwordReport, Segment, Token, Transcript, TranscriptWarning
+from seacod.transcript import (
+    HotwordReport,
+    ReplacementReport,
+    Segment,
+    Token,
+    Transcript,
+    TranscriptWarning,
+)
 
 FORMATS = {one.name: one for one in registry.all_formats()}
 TOKENS = (Token("你", 0.5, 0.75, 0.98765), Token("好", 0.75, 1.25))
@@ -25,7 +32,7 @@ TRANSCRIPT = Transcript(
     "你好。\nA & B <\tC\n>", SENTENCES, duration_seconds=3700.12345, processing_seconds=37.0,
     queue_seconds=0.25, confidence=0.98765, model="builtin", device="cpu",
     hotwords=(HotwordReport("你好", "matched"),), warnings=(RETRIED,), speech_seconds=2.75,
-    unheard=((1.5, 2.0),),
+    unheard=((1.5, 2.0),), replacements=(ReplacementReport("泥", "你", "pinyin", 2),),
 )  # fmt: skip
 
 WRITTEN = {
@@ -65,6 +72,7 @@ FULL = {
     "confidence": 0.9877, "confidence_kind": "uncalibrated", "language": "zh",
     "duration": 3700.123, "speech": 2.75, "processing_time": 37.0, "queue_time": 0.25,
     "real_time_factor": 0.01, "hotwords": [{"word": "你好", "status": "matched", "reason": ""}],
+    "replacements": [{"heard": "泥", "written": "你", "kind": "pinyin", "count": 2}],
     **WARNINGS,
     "unheard": [[1.5, 2.0]], "missing": 0.0, "model": "builtin", "device": "cpu",
 }  # fmt: skip

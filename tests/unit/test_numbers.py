@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -38,6 +38,7 @@ def test_depth_and_nonsense_are_no_start() -> None:
             Start.model_validate_json(body)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.none() | st.floats(0, 1))
 def test_whatever_is_let_in_can_be_written(start: float, end: float, sure: float | None) -> None:
     body: dict[str, Any] = {"start": start, "end": end, "text": "今天", "confidence": sure}

@@ -17,6 +17,7 @@ from seacod.asr.hotword_lists import HotwordLists
 from seacod.asr.live.caged_voice import CagedNetwork
 from seacod.asr.live.microphone import Microphone
 from seacod.asr.live.session import PARTIAL_EVERY_SECONDS, LiveSession
+from seacod.asr.replacements.current import CurrentReplacements
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.asr.speakers.speakers import Speakers
@@ -39,6 +40,7 @@ class LiveSessions:
         writer: makes sentences.
         counters: count sessions as requests.
         hotwords: those of a request, and the server's.
+        replacements: the server's rules for the text.
         speakers: tells them apart, for who asks.
     """
 
@@ -50,6 +52,7 @@ class LiveSessions:
         writer: SentenceWriter,
         counters: RequestCounters,
         hotwords: HotwordLists,
+        replacements: CurrentReplacements,
         speakers: Speakers,
     ) -> None:
         self._limits = settings.limits
@@ -59,6 +62,7 @@ class LiveSessions:
         self._writer = writer
         self._counters = counters
         self._hotwords = hotwords
+        self._replacements = replacements
         self._speakers = speakers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-live")
         self._network = CagedNetwork()
@@ -109,6 +113,7 @@ class LiveSessions:
                 await self._hotwords.of(words, client),
                 wants_digits=wants_digits,
                 remarks=remarks,
+                replacements=await self._replacements.now(),
             )
             self._count(+1)
             try:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from seacod.asr.replacements import current as replacements
 from seacod.client import NEVER, BrokenOff, Client, Refused, Unreachable
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
@@ -18,6 +19,8 @@ from seacod.system.terminal import ago
 
 # A scrape older than this is none: Prometheus asks every 15 s, or every minute.
 _SCRAPED_SECONDS = 300.0
+# So many lines of a file are named.
+_NAMED = 3
 _JOURNAL: Words = (
     "journalctl -u seacod -p warning says why", "查看 journalctl -u seacod -p warning 了解原因"
 )  # fmt: skip
@@ -30,6 +33,14 @@ def configuration(context: CheckContext) -> Finding:
             (context.config_error.message, context.config_error.chinese),
             ("correct the line named; seacod config check says when the file is valid",
              "请修改所指出的行；用 seacod config check 检查"),
+        )  # fmt: skip
+    wrong = [sentence for _, sentence in replacements.problems(context.settings)]
+    if wrong:
+        told = "; ".join(wrong[:_NAMED]) + ("; ..." if len(wrong) > _NAMED else "")
+        return warn(
+            (f"asr.replacements_file: {told}", f"asr.replacements_file：{told}"),
+            ("correct the lines named; the other rules apply, and a change counts at once",
+             "请修改所指出的行；其余规则照常生效，修改后立即起效"),
         )  # fmt: skip
     where = str(context.config_file or "defaults")
     return ok(f"{where}: good", f"{where}：正确")

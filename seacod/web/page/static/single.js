@@ -213,7 +213,7 @@ function details(body) {
   );
   cells[0].title = text("confidence_hint");
   box.append(el("dl", { class: "sc-facts" }, ...cells));
-  box.append(...remarks(body.warning_details));
+  box.append(...remarks(body.warning_details), ...replaced(body.replacements));
   if (body.hotwords.length) {
     // Those that were heard come first.
     const told = [...body.hotwords].sort((a, b) => HEARD(b) - HEARD(a));
@@ -225,6 +225,18 @@ function details(body) {
     if (more) words.push(el("li", {}, text("hotwords_more", { count: more })));
     box.append(el("ul", { class: "sc-hotwords", "aria-label": text("hotwords") }, ...words));
   }
+}
+
+// What rules of the server have changed.
+function replaced(reports) {
+  const shown = (reports ?? []).slice(0, MOST_WORDS).map(({ heard, written, count }) =>
+    el("li", {}, el("b", {}, heard), ` → ${written || "—"}${count > 1 ? ` × ${count}` : ""}`),
+  );
+  if (!shown.length) return [];
+  return [
+    el("p", { class: "sc-label" }, text("replacements")),
+    el("ul", { class: "sc-hotwords sc-replaced", "aria-label": text("replacements") }, ...shown),
+  ];
 }
 
 async function showLimits() {
