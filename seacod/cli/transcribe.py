@@ -173,7 +173,7 @@ def _service(options: argparse.Namespace) -> Iterator[Client]:
             from seacod.proving.service import private_service
 
             print(f"starting an engine ({options.model})", file=sys.stderr)
-            private = private_service(options.model)
+            private = private_service(options.model, asr=_of_this_machine(options.config))
             url = stack.enter_context(private).url
         url = url or status_socket.status(options.config)["url"]
         try:
@@ -181,6 +181,23 @@ def _service(options: argparse.Namespace) -> Iterator[Client]:
         except BadRequest as error:
             raise BadRequest(f"--url {error.message}", f"--url {error.chinese}") from None
         yield stack.enter_context(service)
+
+
+def _of_this_machine(config: Path | None) -> dict[str, object]:
+    """What an engine of one's own shares with the service of this machine: models that were fetched
+    (recognisers, speakers), and the operator's lists for the text."""
+    from seacod.config import load_settings
+    from seacod.paths import Paths
+
+    settings = load_settings(config)
+    asr, models = settings.asr, Paths.resolve(settings).models
+    shared = {
+        "models_directory": models if os.access(models, os.R_OK | os.X_OK) else None,
+        "hotwords_file": asr.hotwords_file,
+        "replacements_file": asr.replacements_file,
+    }
+    given = {key: str(value) for key, value in shared.items() if value is not None}
+    return {"speaker_model": asr.speaker_model, **given}
 
 
 def _bar(name: str, number: int, count: int) -> tqdm[None]:

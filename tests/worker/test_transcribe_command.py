@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sounds
+import speaker_models
 from docx import Document
 from supervised import ROOT, Service, free_port
 
@@ -131,6 +132,22 @@ def test_an_engine_of_its_own(recordings: Path) -> None:
     done = run(recordings / "in/a.flac", "--local")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == sounds.SPEECH_TEXT
+
+
+def test_an_engine_of_its_own_has_the_models_and_rules_of_this_machine(
+    recordings: Path, tmp_path: Path
+) -> None:
+    speaker_models.stand_in(tmp_path / "models")
+    (tmp_path / "rules.txt").write_text("今天 => 今日\n")
+    config = tmp_path / "seacod.yaml"
+    config.write_text(
+        f"asr:\n  models_directory: {tmp_path}/models\n  replacements_file: {tmp_path}/rules.txt\n"
+    )
+    done = run(
+        recordings / "in/a.flac", "--local", "--speakers", "1", "--config", config
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"S1: {sounds.SPEECH_TEXT.replace('今天', '今日')}\n"
 
 
 def test_wildcards_are_understood_and_nothing_is_taken_twice(recordings: Path) -> None:
