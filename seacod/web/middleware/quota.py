@@ -9,14 +9,13 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import QuotaUsed
-from seacod.web.funasr_protocol import ROUTE as FUNASR_ROUTE
 from seacod.web.middleware.access import client_of
 from seacod.web.middleware.errors import answer, said
 
-# The ends of the addresses that take recordings, whatever prefix a proxy leaves; the metrics call
-# them so, too.
-_ROUTES = ("/batch_transcribe", "/v1/audio/transcriptions", "/transcribe")
-_MICROPHONE = "/live"
+# The ends of the addresses that take recordings and microphones, whatever prefix a proxy leaves;
+# the metrics call them so, too. Of FunASR's protocol each utterance is asked for, where it is read.
+_RECORDINGS = ("/batch_transcribe", "/v1/audio/transcriptions", "/transcribe")
+_MICROPHONES = ("/v1/realtime", "/live")
 # RFC 6455, 7.4.1: a policy forbids it.
 _POLICY_VIOLATION = 1008
 
@@ -55,12 +54,12 @@ class QuotaGate:
 def _route(scope: Scope) -> str | None:
     """The route of the metrics, where a recording is about to come."""
     if scope["type"] == "websocket":
-        # Of FunASR's protocol each utterance is asked for, and a connection has many.
-        return _MICROPHONE if not str(scope["path"]).endswith(FUNASR_ROUTE) else None
-    if scope["type"] != "http" or scope["method"] != "POST":
+        routes: tuple[str, ...] = _MICROPHONES
+    elif scope["type"] == "http" and scope["method"] == "POST":
+        routes = _RECORDINGS
+    else:
         return None
-    path = str(scope["path"])
-    return next((route for route in _ROUTES if path.endswith(route)), None)
+    return next((route for route in routes if str(scope["path"]).endswith(route)), None)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: QuotaUsed) -> None:
