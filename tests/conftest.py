@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import runs
 from drills import FaultsPage, Row
 from receivers import MailServer, Robot, certificate
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "seacod", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("seacod")
 
 
 @pytest.fixture(scope="session")
