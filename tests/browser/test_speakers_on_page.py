@@ -28,6 +28,7 @@ def test_a_speaker_is_renamed_in_the_text_and_in_what_is_downloaded(
 ) -> None:
     page = browser.new_page(locale="en-US")
     page.goto(service.url)
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
     page.set_input_files("#sc-file", sounds.SPEECH)
     page.select_option("#sc-speakers", "1")
     page.click("#sc-recognise")
@@ -71,6 +72,7 @@ def test_a_speaker_is_renamed_in_the_text_and_in_what_is_downloaded(
 def test_a_microphone_has_its_speakers_at_the_end(browser: Browser, service: Service) -> None:
     page = browser.new_page(locale="en-US", permissions=["microphone"])
     page.goto(service.url)
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
     page.get_by_role("tab", name="Live recording").click()
     page.select_option("#sc-live-speakers", "1")
     page.click("#sc-live-start")
