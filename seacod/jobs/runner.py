@@ -190,6 +190,8 @@ class Jobs:
                     await self._take_up()
                 await self._call(self.store.renew)
                 await self._call(self._recover)
+                if has_failed:
+                    await self._put_back_strays()
                 while not self._is_stopping and await self._begin_one():
                     pass
                 if time.monotonic() >= expire_at:
@@ -206,6 +208,11 @@ class Jobs:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
             self._news.clear()
+
+    async def _put_back_strays(self) -> None:
+        known = frozenset(self._running)
+        if count := await self._call(lambda: self.store.put_back_strays(self._owner, known)):
+            log.warning("files_put_back", files=count, cause="the answer to their claim was lost")
 
     async def _begin_one(self) -> bool:
         if len(self._running) >= self._service.limits.concurrent_job_files:

@@ -10,7 +10,7 @@ them together.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, and_, func, select, update
@@ -218,6 +218,24 @@ class JobStore:
                 records.move(connection, present, FileState.WAITING, owner=None)
         if present is not None:
             self.blobs.let_go(file)
+
+    def put_back_strays(self, owner: str, known: Collection[tuple[str, int]]) -> int:
+        """Put back files that this owner has and knows nothing of: the answer to a claim was lost
+        with the connection, after the database had done it.
+
+        Args:
+            known: job and number of each file that is worked on.
+
+        Returns:
+            How many there were.
+        """
+        mine = (files.c.state == "running", files.c.owner == self._node + owner)
+        with self._database.begin() as connection:
+            rows = connection.execute(select(*records.FILE).where(*mine)).all()
+        strays = [file for file in map(records.file, rows) if (file.job, file.number) not in known]
+        for file in strays:
+            self.put_back(owner, file)
+        return len(strays)
 
     def recover(self, blamed_pids: Sequence[int] = (), *, grace_seconds: float = 0.0) -> int:
         """See `Recovery.take_back`."""

@@ -280,6 +280,22 @@ def test_a_job_that_is_over_can_be_deleted_and_no_other(store: JobStore) -> None
     assert not store.blobs.incoming("a").exists()
 
 
+def test_a_file_whose_claim_nobody_heard_of_is_put_back(store: JobStore) -> None:
+    accepted(store, "job", 3)
+    store.own("1-a")
+    heard = [store.claim("1-a", count) for count in range(2)]
+    first = heard[0]
+    assert first is not None
+    # The second answer was lost with the connection.
+    assert store.put_back_strays("1-a", {(first.file.job, first.file.number)}) == 1
+    assert sorted(states(store, "job")) == ["running", "waiting", "waiting"]
+    assert store.put_back_strays("1-a", {(first.file.job, first.file.number)}) == 0
+    # Of others it takes nothing.
+    store.own("2-b")
+    assert store.claim("2-b", 0) is not None
+    assert store.put_back_strays("1-a", {(first.file.job, first.file.number)}) == 0
+
+
 def test_a_client_sees_its_own_jobs_a_page_at_a_time(store: JobStore) -> None:
     for number in range(5):
         accepted(store, f"job{number}", 2)

@@ -105,5 +105,8 @@ def test_jobs_wait_while_the_database_is_away_and_requests_do_not(
                 client.job(job)
     finally:
         postgres.start()
-    wait_until(lambda: state(other, job).state == "done", "all results")
+    wait_until(
+        lambda: state(other, job).state == "done",
+        lambda: f"all results: {state(other, job)}; log:\n{one.log_text()[-4000:]}",
+    )
     assert state(one, job).counts == {"done": FILES}

@@ -69,9 +69,10 @@ def _done(service: Service) -> dict[str, int]:
         with lock:
             answers[status] = answers.get(status, 0) + 1
 
+    # First, since it would be turned away with the others.
+    send("/etc/hostname")
     service.fail("slow")
-    files = ["/etc/hostname"] + 42 * [str(sounds.SPEECH)]
-    crowd = [threading.Thread(target=send, args=(file,)) for file in files]
+    crowd = [threading.Thread(target=send, args=(str(sounds.SPEECH),)) for _ in range(42)]
     for one in crowd:
         one.start()
     for one in crowd:
