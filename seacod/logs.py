@@ -125,11 +125,17 @@ class _Output:
                 self._journal.send(level, _message(event), fields)
             except OSError:
                 # Below journald the same stderr line, with the priority systemd understands.
-                print(f"<{_PRIORITY.get(level, 6)}>{_message(event)}", file=sys.stderr, flush=True)
+                _to_stderr(f"<{_PRIORITY.get(level, 6)}>{_message(event)}")
         elif self._console is not None:
-            print(self._console(logger, name, event), file=sys.stderr, flush=True)
+            _to_stderr(str(self._console(logger, name, event)))
         else:
-            print(_json(event), file=sys.stderr, flush=True)
+            _to_stderr(_json(event))
+
+
+def _to_stderr(line: str) -> None:
+    """The line and its end in one write: two threads would put one line into the other."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 class _Lost:

@@ -135,3 +135,19 @@ def test_a_reader_of_stderr_that_is_gone_ends_nobody(tmp_path: Path) -> None:
     process.stderr.close()
     process.communicate(b"go\n")
     assert (tmp_path / "said").read_text() == "alive"
+
+
+def test_lines_of_two_threads_do_not_mix() -> None:
+    code = (
+        "import structlog, threading; from seacod import logs;"
+        "from seacod.config.log import LogSettings;"
+        "logs.configure(LogSettings(format='json'), 'worker'); log = structlog.get_logger();"
+        "work = lambda: [log.info('said', number=n) for n in range(300)];"
+        "threads = [threading.Thread(target=work) for _ in range(4)];"
+        "[one.start() for one in threads]; [one.join() for one in threads]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", code], stderr=subprocess.PIPE, text=True, check=True
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert len(lines) == 1200
