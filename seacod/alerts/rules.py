@@ -36,8 +36,8 @@ class TrafficRules:
         # The same of wrong passwords.
         self._wrong: collections.deque[tuple[float, int]] = collections.deque()
         self._last_wrong = 0
-        self._full_since: float | None = None
-        self._crowded_since: float | None = None
+        # Since when a condition has lasted that is told only if it lasts, by its kind.
+        self._since: dict[str, float] = {}
         self._on: set[str] = set()
 
     def beat(
@@ -112,14 +112,11 @@ class TrafficRules:
     def _queue_full(
         self, now: float, beat: Beat, queue_length: int, settings: AlertSettings
     ) -> TrafficFinding | None:
-        if beat.queue_depth < queue_length:
-            self._full_since = None
-        elif self._full_since is None:
-            self._full_since = now
-        full_for = now - self._full_since if self._full_since is not None else 0.0
+        is_full = beat.queue_depth >= queue_length
+        full_for = self._lasted("queue_full", now, is_so=is_full)
         return self._edge(
             "queue_full",
-            self._full_since is not None and full_for >= settings.queue_full_seconds,
+            is_full and full_for >= settings.queue_full_seconds,
             f"{beat.queue_depth} requests have been waiting, which is the limit, for "
             f"{full_for:.0f} s; more are answered 503.",
             f"队列已有 {beat.queue_depth} 个请求（达到上限），持续 {full_for:.0f} 秒，"
@@ -127,14 +124,10 @@ class TrafficRules:
         )
 
     def _crowded(self, now: float, beat: Beat, settings: AlertSettings) -> TrafficFinding | None:
-        if not beat.is_crowded:
-            self._crowded_since = None
-        elif self._crowded_since is None:
-            self._crowded_since = now
-        crowded_for = now - self._crowded_since if self._crowded_since is not None else 0.0
+        crowded_for = self._lasted("crowded", now, is_so=beat.is_crowded)
         return self._edge(
             "crowded",
-            self._crowded_since is not None and crowded_for >= settings.queue_full_seconds,
+            beat.is_crowded and crowded_for >= settings.queue_full_seconds,
             f"For {crowded_for:.0f} s now connections have been turned away, or idle ones closed "
             "to make room.",
             f"连接数已达上限 {crowded_for:.0f} 秒：新连接被拒绝，或空闲连接被关闭以腾出位置。",
@@ -149,6 +142,13 @@ class TrafficRules:
             f"{age:.0f} s.",
             f"有 {beat.queue_depth} 个请求在等待，而模型已 {age:.0f} 秒没有完成任何片段。",
         )
+
+    def _lasted(self, kind: str, now: float, *, is_so: bool) -> float:
+        """For how many seconds a condition has lasted."""
+        if not is_so:
+            self._since.pop(kind, None)
+            return 0.0
+        return now - self._since.setdefault(kind, now)
 
     def _edge(self, kind: str, is_on: bool, english: str, chinese: str) -> TrafficFinding | None:
         if is_on == (kind in self._on):

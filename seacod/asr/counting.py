@@ -10,6 +10,7 @@ import structlog
 from seacod.asr.scheduler import BatchDone
 from seacod.errors import NotReady, QueueFull, SeacodError
 from seacod.metrics.worker import WorkerMetrics
+from seacod.system.client_names import is_named, owner
 from seacod.transcript import Transcript
 
 log = structlog.get_logger(__name__)
@@ -103,14 +104,8 @@ class RequestCounters:
         )
 
 
-def owner(client: str) -> str:
-    """Who a client of the queue is: jobs and microphones take turns of their own."""
-    return client.removeprefix("job:").removeprefix("live:")
-
-
 def _label(client: str) -> str:
-    """Keys and users are as many as the configuration names; addresses are without number."""
-    return client if client.startswith(("key:", "user:")) else "others"
+    return client if is_named(client) else "others"
 
 
 def _is_our_fault(error: BaseException) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from seacod.system.client_names import is_named, own_name
+
 ENTRY = re.compile(r"(\*|[A-Za-z0-9._@-]{1,64}):(\S+)")
 _LIMIT = re.compile(r"(audio_hours_per_day|requests_per_minute)=(\d{1,9}(?:\.\d{1,6})?)")
 
@@ -43,6 +45,5 @@ def parse(text: str) -> dict[str, Quota]:
 
 def of(client: str, quotas: dict[str, Quota]) -> Quota:
     """The quota of a client: `key:NAME`, `user:NAME`, or an address."""
-    kind, _, name = client.partition(":")
-    own = quotas.get(name) if kind in ("key", "user") else None
+    own = quotas.get(own_name(client)) if is_named(client) else None
     return own or quotas.get("*") or Quota()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,8 @@ def why_not(path: Path) -> str | None:
 
 
 class AppendFile:
-    """One write(2) a line, which O_APPEND keeps whole between processes.
+    """One write(2) a line, which O_APPEND keeps whole between processes. Any thread may write and
+    reopen.
 
     Args:
         path: made when it is missing, when the first line is written.
@@ -39,6 +41,8 @@ class AppendFile:
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
         self._clock = clock
+        # A descriptor that one thread closes may be another file's when the next one writes to it.
+        self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._tried_at = 0.0
         self._trouble: OSError | None = None
@@ -51,15 +55,14 @@ class AppendFile:
         Raises:
             OSError: it was not written, or only its beginning.
         """
-        descriptor = self._descriptor if self._descriptor is not None else self._open()
         data = f"{line}\n".encode(errors="replace")
-        if self._is_torn:
-            data = b"\n" + data
-        written = os.write(descriptor, data)
-        if written < len(data):
-            self._is_torn = True
+        with self._lock:
+            descriptor = self._descriptor if self._descriptor is not None else self._open()
+            if self._is_torn:
+                data = b"\n" + data
+            is_torn = self._is_torn = os.write(descriptor, data) < len(data)
+        if is_torn:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._is_torn = False
 
     def reopen(self) -> None:
         """Go on in a new file of the same name; the old one keeps what was written."""
@@ -67,9 +70,10 @@ class AppendFile:
         self._trouble = None
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
 
     def _open(self) -> int:
         now = self._clock()

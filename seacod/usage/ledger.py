@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.errors import SeacodError, StoredByNewer
+from seacod.system.client_names import is_named
 
 # PRAGMA user_version. A new one is a new entry of `_UPGRADES`.
 _UPGRADES = (
@@ -86,8 +87,7 @@ class UsageLedger:
                 known = database.execute(
                     "SELECT 1 FROM usage WHERE day = ? AND client = ?", (day, use.client)
                 ).fetchone()
-                is_named = use.client.startswith(("key:", "user:"))
-                has_room = known or is_named or count < MOST_CLIENTS_A_DAY
+                has_room = known or is_named(use.client) or count < MOST_CLIENTS_A_DAY
                 count += not known
                 database.execute(
                     "INSERT INTO usage VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "

@@ -22,14 +22,13 @@ from seacod.config import quotas
 from seacod.config.quotas import Quota
 from seacod.errors import QuotaUsed, SeacodError
 from seacod.system.threads import on_thread
-from seacod.usage.ledger import UsageLedger, Use, today
+from seacod.usage.ledger import OTHERS, UsageLedger, Use, today
 
 log = structlog.get_logger(__name__)
 
 WRITE_SECONDS = 5.0
 # Clients between two writes; more of them are one, as in the ledger.
 _MOST_CLIENTS = 10_000
-_OTHERS = "others"
 _MINUTE = 60.0
 
 
@@ -55,6 +54,7 @@ class UsageMeter:
         self._clock = clock
         self._day = day
         self._quotas: dict[str, Quota] = {}
+        self._has_audio_quota = False
         # Not written yet, by day and client.
         self._fresh: dict[str, dict[str, Use]] = collections.defaultdict(dict)
         # Seconds of audio today, by all workers, as of the last write.
@@ -65,11 +65,14 @@ class UsageMeter:
     def limit(self, text: str) -> None:
         """access.quotas, from now on."""
         self._quotas = quotas.parse(text)
+        self._has_audio_quota = any(
+            quota.audio_hours_per_day is not None for quota in self._quotas.values()
+        )
 
     def count(self, client: str, audio_seconds: float, has_text: bool) -> None:
         """A request has ended."""
         day = self._fresh[self._day()]
-        name = client if client in day or len(day) < _MOST_CLIENTS else _OTHERS
+        name = client if client in day or len(day) < _MOST_CLIENTS else OTHERS
         day[name] = day.get(name, Use(name)) + Use(name, 1, not has_text, audio_seconds)
 
     def admit(self, client: str) -> None:
@@ -122,6 +125,9 @@ class UsageMeter:
         """Bring what was counted to the ledger, and take from it what others have counted today.
         What cannot be written stays for the next time."""
         self._forget_idle()
+        # What others have counted matters to quotas of audio alone.
+        if not any(self._fresh.values()) and not self._has_audio_quota:
+            return
         fresh, self._fresh = self._fresh, collections.defaultdict(dict)
         day = self._day()
 

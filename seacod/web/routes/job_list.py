@@ -9,11 +9,10 @@ from fastapi import APIRouter, Request
 from seacod.errors import BadRequest
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.listing import Listed
+from seacod.system.client_names import is_named
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
 
-# Whose requests have the name of a person or a program. An address may be that of many.
-_NAMED = ("key:", "user:")
 _LISTED, _MOST_LISTED = 50, 500
 
 
@@ -36,7 +35,7 @@ def router(gate: JobsGate) -> APIRouter:
 
 def _named(request: Request) -> str:
     client = client_of(request)
-    if not client.startswith(_NAMED):
+    if not is_named(client):
         raise BadRequest(
             "whose batches? only a key or a login has a list of its own; everybody else keeps the "
             "address of each job",
