@@ -18,6 +18,7 @@ import structlog
 from seacod.asr import hotword_formats, hotwords
 from seacod.asr.hotwords import Hotwords
 from seacod.config.schema import Settings
+from seacod.system.client_names import own_name
 from seacod.system.threads import on_thread
 from seacod.system.watched_file import WatchedFile
 
@@ -61,7 +62,7 @@ class HotwordLists:
 
         Args:
             given: as somebody typed them.
-            client: who asks, by the name of the key or login where there is one.
+            client: who asks, as in the queue.
         """
         limit = self._settings.limits.max_hotwords
         text = given if isinstance(given, str) else "\n".join(given or ())
@@ -69,7 +70,7 @@ class HotwordLists:
         found = await on_thread(_THREAD, parse) if len(text) > _SHORT_CHARACTERS else parse()
         if self._settings.asr.hotwords_file is not None:
             await self._look()
-            for name in (client, FOR_ALL):
+            for name in (own_name(client), FOR_ALL):
                 if file := self._files.get(name):
                     found = found.joined(file.value)
         return found

@@ -82,6 +82,9 @@ def test_in_a_directory_each_name_has_its_own_besides_that_of_all(tmp_path: Path
         assert (await lists.of("海鸟", "clinic")).words == ("海鸟", "血压", "今天")
         assert (await lists.of(None, "10.0.0.7")).words == ("今天",)
         assert (await lists.of(None, "../clinic")).words == ("今天",)
+        # As a key and a login come in, by themselves, in a batch and with a microphone.
+        for client in ("key:clinic", "user:clinic", "job:key:clinic", "live:user:clinic"):
+            assert (await lists.of(None, client)).words == ("血压", "今天"), client
 
     asyncio.run(test())
 
