@@ -16,43 +16,50 @@ from pathlib import Path
 from typing import Any
 
 from seacod.system.masking import masked_deep
+from seacod.system.sqlite_format import bring_up
 
 # In the state directory.
 FILE = "alerts.sqlite3"
-_SCHEMA_VERSION = 2
-# What brings a file of an older version up to date; each column has a default, so that the older
-# version can go on with it after a rollback.
-_UPGRADES = {2: "ALTER TABLE message ADD COLUMN reached TEXT NOT NULL DEFAULT ''"}
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS message (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  channel TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  key TEXT NOT NULL,
-  made_at REAL NOT NULL,
-  count INTEGER NOT NULL DEFAULT 1,
-  body TEXT NOT NULL,
-  state TEXT NOT NULL DEFAULT 'waiting',
-  attempts INTEGER NOT NULL DEFAULT 0,
-  due_at REAL NOT NULL,
-  done_at REAL,
-  answer TEXT NOT NULL DEFAULT '',
-  reached TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX IF NOT EXISTS message_due ON message (state, channel, due_at);
-CREATE TABLE IF NOT EXISTS alert (
-  kind TEXT NOT NULL,
-  key TEXT NOT NULL,
-  is_open INTEGER NOT NULL,
-  opened_at REAL NOT NULL,
-  told_at REAL NOT NULL,
-  untold INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (kind, key)
-);
-"""
+# What makes each version of the one before. A column has a default, so that the version before can
+# go on with the file after a rollback; and what a newer one has besides is no matter here.
+_UPGRADES = (
+    (
+        """
+        CREATE TABLE IF NOT EXISTS message (
+          id INTEGER PRIMARY KEY AUTOINCREMENT,
+          channel TEXT NOT NULL,
+          kind TEXT NOT NULL,
+          key TEXT NOT NULL,
+          made_at REAL NOT NULL,
+          count INTEGER NOT NULL DEFAULT 1,
+          body TEXT NOT NULL,
+          state TEXT NOT NULL DEFAULT 'waiting',
+          attempts INTEGER NOT NULL DEFAULT 0,
+          due_at REAL NOT NULL,
+          done_at REAL,
+          answer TEXT NOT NULL DEFAULT ''
+        )
+        """,
+        """
+        CREATE INDEX IF NOT EXISTS message_due ON message (state, channel, due_at)
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS alert (
+          kind TEXT NOT NULL,
+          key TEXT NOT NULL,
+          is_open INTEGER NOT NULL,
+          opened_at REAL NOT NULL,
+          told_at REAL NOT NULL,
+          untold INTEGER NOT NULL DEFAULT 0,
+          PRIMARY KEY (kind, key)
+        )
+        """,
+    ),
+    ("ALTER TABLE message ADD COLUMN reached TEXT NOT NULL DEFAULT ''",),
+)
 _COLUMNS = (
     "id, channel, kind, key, count, body, state, attempts, made_at, due_at, done_at, answer, "
-    + "reached"
+    "reached"
 )
 # Delivered and given-up messages are kept for `seacod alerts`.
 _KEPT = 1000
@@ -123,18 +130,7 @@ class Outbox:
         self._db.execute("PRAGMA synchronous=NORMAL")
         # Checkpoints wait for the disk: `sync` makes them, elsewhere.
         self._db.execute("PRAGMA wal_autocheckpoint=0")
-        self._upgrade()
-
-    def _upgrade(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        is_new = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name='message'").fetchone()
-        self._db.executescript(_SCHEMA)
-        for number, statement in _UPGRADES.items():
-            if version < number and not is_new:
-                self._db.execute(statement)
-        # A newer version's file is used as it is: what it has besides has defaults.
-        if version < _SCHEMA_VERSION:
-            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        bring_up(self._db, _UPGRADES)
 
     def close(self) -> None:
         self._db.close()

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from seacod.errors import SeacodError, StoredByNewer
 from seacod.system.client_names import is_named
+from seacod.system.sqlite_format import bring_up
 
-# PRAGMA user_version. A new one is a new entry of `_UPGRADES`.
+# A new version is a new entry.
 _UPGRADES = (
-    """
+    (
+        """
     CREATE TABLE usage (
       day TEXT NOT NULL,
       client TEXT NOT NULL,
@@ -26,8 +28,9 @@ _UPGRADES = (
       failures INTEGER NOT NULL,
       audio_seconds REAL NOT NULL,
       PRIMARY KEY (day, client)
-    ) WITHOUT ROWID;
-    """,
+    ) WITHOUT ROWID
+        """,
+    ),
 )
 _LOCK_SECONDS = 10.0
 # Addresses are clients, too, and there are many of them: of what comes without a name so many a day
@@ -125,25 +128,13 @@ class UsageLedger:
         try:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
-            self._upgrade(database)
+            self._check(bring_up(database, _UPGRADES))
         except (sqlite3.Error, SeacodError):
             database.close()
             raise
         return database
 
-    def _upgrade(self, database: sqlite3.Connection) -> None:
-        if self._version(database) == len(_UPGRADES):
-            return
-        database.execute("BEGIN IMMEDIATE")
-        # Another worker may have been quicker.
-        version = self._version(database)
-        for number, statements in enumerate(_UPGRADES[version:], version + 1):
-            database.execute(statements)
-            database.execute(f"PRAGMA user_version = {number}")
-        database.execute("COMMIT")
-
-    def _version(self, database: sqlite3.Connection) -> int:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
+    def _check(self, version: int) -> None:
         if version > len(_UPGRADES):
             raise StoredByNewer(
                 f"{self.path} was made by a newer version of seacod (format {version}, this one "
@@ -151,4 +142,3 @@ class UsageLedger:
                 f"{self.path} 由更新版本的 seacod 创建（格式 {version}，当前版本仅支持 "
                 f"{len(_UPGRADES)}）；请使用该版本，或移走此文件",
             )
-        return int(version)

@@ -22,7 +22,6 @@ from seacod.asr.service import TranscriptionService
 from seacod.errors import (
     BadRequest,
     ClientGone,
-    NotReady,
     QueueFull,
     QuotaUsed,
     SeacodError,
@@ -31,6 +30,7 @@ from seacod.errors import (
 from seacod.paths import Paths, free_bytes
 from seacod.system.waiting import end_task
 from seacod.transcript import Transcript
+from seacod.web.closing import Moved
 from seacod.web.funasr_protocol import ROUTE, answers, wav_head
 from seacod.web.funasr_protocol.answers import Answer
 from seacod.web.funasr_protocol.crowd import Crowd, Guest
@@ -46,10 +46,6 @@ from seacod.web.uploads import PREFIX
 # that waits for its user to speak may take longer.
 SILENT_SECONDS = 60.0
 WAITING_SECONDS = 600.0
-
-
-class Moved(NotReady):
-    """The worker is being replaced; another one goes on."""
 
 
 class TooSilent(BadRequest):

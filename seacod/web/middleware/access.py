@@ -20,6 +20,7 @@ from seacod.config.access import AccessSettings, entries
 from seacod.errors import SeacodError, Unauthorized
 from seacod.system.addresses import AddressSet
 from seacod.system.credentials import hash_key
+from seacod.web import closing
 from seacod.web.funasr_protocol import ROUTE as FUNASR_ROUTE
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware.errors import answer
@@ -142,7 +143,7 @@ class Access:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, error: SeacodError) -> None:
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await send({"type": "websocket.close", "code": closing.POLICY})
             return
         request = Request(scope, receive)
         response = answer(

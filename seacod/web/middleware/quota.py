@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import QuotaUsed
+from seacod.web import closing
 from seacod.web.middleware.access import client_of
 from seacod.web.middleware.errors import answer, said
 
@@ -16,8 +17,6 @@ from seacod.web.middleware.errors import answer, said
 # the metrics call them so, too. Of FunASR's protocol each utterance is asked for, where it is read.
 _RECORDINGS = ("/batch_transcribe", "/v1/audio/transcriptions", "/transcribe")
 _MICROPHONES = ("/v1/realtime", "/live")
-# RFC 6455, 7.4.1: a policy forbids it.
-_POLICY_VIOLATION = 1008
 
 
 class QuotaGate:
@@ -68,7 +67,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: QuotaUsed) 
         told = {"type": "error", **said(error, "")}
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.send", "text": json.dumps(told, ensure_ascii=False)})
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        await send({"type": "websocket.close", "code": closing.POLICY})
         return
     response = answer(
         Request(scope, receive), error.http_status, error.code, error.message, error.chinese,

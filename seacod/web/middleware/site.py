@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from seacod.config.access import AccessSettings
 from seacod.config.server import ServerSettings
 from seacod.errors import ForeignPage, SeacodError, WrongHost
+from seacod.web import closing
 from seacod.web.middleware import errors
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,6 @@ log = structlog.get_logger(__name__)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # Load balancers ask by whatever name they have for us, and learn nothing else.
 _FOR_ALL = ("/health", "/health/live", "/health/ready")
-_POLICY_VIOLATION = 1008
 
 
 class SiteGuard:
@@ -137,7 +137,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: SeacodError
         await send({"type": "websocket.accept"})
         said = {"type": "error", **errors.said(error, "")}
         await send({"type": "websocket.send", "text": json.dumps(said, ensure_ascii=False)})
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        await send({"type": "websocket.close", "code": closing.POLICY})
         return
     request = Request(scope, receive)
     response = errors.answer(request, error.http_status, error.code, error.message, error.chinese)

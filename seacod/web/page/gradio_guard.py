@@ -9,6 +9,8 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from seacod.web import closing
+
 _ADDRESSES = frozenset({"/", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"})
 _BELOW = ("/assets/", "/static/")
 _METHODS = ("GET", "HEAD")
@@ -28,7 +30,7 @@ class GradioGuard:
             if scope["method"] not in _METHODS:
                 raise HTTPException(405)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await send({"type": "websocket.close", "code": closing.POLICY})
             return
         await self._app(scope, receive, send)
 

@@ -20,10 +20,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
-from seacod.errors import BadRequest, ClientGone, NotReady, NotSupported, SeacodError
+from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
 from seacod.web import openai_fields
+from seacod.web.closing import Moved
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
 from seacod.web.realtime import ROUTE, events, g711
@@ -34,10 +35,6 @@ _PAUSE_SECONDS = 60.0
 # A client that sends nothing for so long has gone without a word.
 _SILENT_SECONDS = 900.0
 _UPDATE, _OLD_UPDATE = "session.update", "transcription_session.update"
-
-
-class Moved(NotReady):
-    """The worker is being replaced; another one goes on."""
 
 
 class Conversation:

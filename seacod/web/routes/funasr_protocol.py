@@ -13,13 +13,14 @@ from collections.abc import Callable
 
 import structlog
 from fastapi import APIRouter
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from seacod.asr.service import TranscriptionService
 from seacod.errors import ClientGone, InferenceFailed, SeacodError
 from seacod.paths import Paths
+from seacod.web import closing
 from seacod.web.funasr_protocol import ROUTE
-from seacod.web.funasr_protocol.connection import Connection, Desk, Moved
+from seacod.web.funasr_protocol.connection import Connection, Desk
 from seacod.web.funasr_protocol.crowd import Crowd
 from seacod.web.middleware import errors
 from seacod.web.readiness import Readiness
@@ -28,8 +29,6 @@ log = structlog.get_logger(__name__)
 
 # What FunASR's clients ask for, and some insist on.
 _SUBPROTOCOL = "binary"
-# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and IANA's registry beside it.
-_POLICY, _BROKE, _SERVICE_RESTART, _TRY_LATER = 1008, 1011, 1012, 1013
 # Clients that do nothing, beside those whose sound may be heard or wait.
 _IDLE = 64
 
@@ -53,7 +52,7 @@ def router(
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             with contextlib.suppress(ClientGone):
                 error = await _conversation(socket, desk, request_id)
-                await _close(socket, _code(error), error.code)
+                await closing.close(socket, closing.code(error), error.code)
                 return
             log.info("funasr_client_gone")
 
@@ -74,7 +73,7 @@ async def _conversation(socket: WebSocket, desk: Desk, request_id: str) -> Seaco
             return await connection.run(guest)
     except ClientGone:
         raise
-    except Moved as error:
+    except closing.Moved as error:
         # What was said so far has been told.
         return error
     except SeacodError as error:
@@ -84,16 +83,3 @@ async def _conversation(socket: WebSocket, desk: Desk, request_id: str) -> Seaco
         log.exception("funasr_broke")
     await connection.refuse(found)
     return found
-
-
-def _code(error: SeacodError) -> int:
-    if isinstance(error, Moved):
-        return _SERVICE_RESTART
-    if error.http_status in (429, 503):
-        return _TRY_LATER
-    return _BROKE if error.http_status >= 500 else _POLICY
-
-
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-        await socket.close(code, reason)

@@ -17,7 +17,6 @@ when it wants them in the transcript.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import secrets
 from typing import Any
@@ -35,13 +34,13 @@ from seacod.errors import (
     BadRequest,
     ClientGone,
     InferenceFailed,
-    NotReady,
     QueueFull,
     SeacodError,
 )
 from seacod.formats import asked, full_json, registry
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
+from seacod.web import closing
 from seacod.web.known_fields import KnownFields
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
@@ -58,7 +57,6 @@ _STARTING = 16
 # No recording is so long (seconds); what is added up would never come down again.
 _LONGEST_SECONDS = 1e6
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and IANA's registry beside it.
-_NORMAL, _POLICY, _SERVICE_RESTART = 1000, 1008, 1012
 
 
 class Sentence(BaseModel):
@@ -95,10 +93,6 @@ class Start(BaseModel):
 _KNOWN = KnownFields(frozenset(Start.model_fields))
 
 
-class _Moved(NotReady):
-    """The worker is being replaced; another one goes on."""
-
-
 def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
     """The route of one worker."""
     routes = APIRouter()
@@ -111,24 +105,24 @@ def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
         here.add(socket)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                code = _NORMAL
+                code = closing.NORMAL
                 try:
                     if len(here) > service.limits.live_sessions + _STARTING:
                         raise _too_many(len(here) - 1)
                     await _Connection(socket, service, readiness, request_id).run()
-                except (ClientGone, _Moved):
+                except (ClientGone, closing.Moved):
                     raise
                 except SeacodError as error:
                     await _tell(socket, {"type": "error", **errors.said(error, request_id)})
-                    code = _POLICY
+                    code = closing.POLICY
                 except Exception:
                     log.exception("live_broke")
                     broke = InferenceFailed.unforeseen()
                     await _tell(socket, {"type": "error", **errors.said(broke, request_id)})
-                    code = _POLICY
-                await _close(socket, code)
-            except _Moved:
-                await _close(socket, _SERVICE_RESTART)
+                    code = closing.POLICY
+                await closing.close(socket, code)
+            except closing.Moved:
+                await closing.close(socket, closing.SERVICE_RESTART)
             except ClientGone:
                 log.info("live_client_gone")
             finally:
@@ -158,7 +152,7 @@ class _Connection:
         Raises:
             SeacodError: the conversation cannot go on; its sentence says why.
             ClientGone: the client went away.
-            _Moved: the worker is being replaced.
+            closing.Moved: the worker is being replaced.
         """
         start = await self._start()
         also = registry.chosen_texts("also", start.also)
@@ -218,7 +212,7 @@ class _Connection:
         """Take sound until "stop" (False), or until the recording is as long as it may be (True).
 
         Raises:
-            _Moved, SeacodError: the conversation ends for another reason.
+            closing.Moved, SeacodError: the conversation ends for another reason.
         """
         taking = asyncio.ensure_future(self._feed(session))
         leaving = asyncio.ensure_future(self._readiness.draining.wait())
@@ -229,7 +223,7 @@ class _Connection:
                 telling.result()
                 raise ClientGone("the client takes nothing any more", "客户端已断开连接")
             if leaving.done():
-                raise _Moved("the worker is being replaced", "识别进程正在更换")
+                raise closing.Moved("the worker is being replaced", "识别进程正在更换")
             return taking.result()
         finally:
             leaving.cancel()
@@ -295,11 +289,6 @@ def _check_stop(text: str) -> None:
             'after the start come binary messages with sound, then {"type": "stop"}',
             '开始之后应发送二进制音频数据，最后发送 {"type": "stop"}',
         )
-
-
-async def _close(socket: WebSocket, code: int) -> None:
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-        await socket.close(code)
 
 
 def _message(body: dict[str, Any]) -> str:

@@ -17,10 +17,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.asr.service import TranscriptionService
 from seacod.errors import ClientGone, InferenceFailed, QueueFull, SeacodError
+from seacod.web import closing
 from seacod.web.openai_fields import ModelNames
 from seacod.web.readiness import Readiness
 from seacod.web.realtime import ROUTE, events
-from seacod.web.realtime.conversation import Conversation, Moved
+from seacod.web.realtime.conversation import Conversation
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +31,6 @@ _SUBPROTOCOL = "realtime"
 _TALKING = re.compile(r"gpt-(4o-|4o-mini-)?realtime(-mini)?(-preview)?(-[\d-]+)?")
 # Connections on which nobody speaks, beside those that may.
 _IDLE = 64
-# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and IANA's registry beside it.
-_POLICY, _BROKE, _SERVICE_RESTART, _TRY_LATER = 1008, 1011, 1012, 1013
 
 
 def router(service: TranscriptionService, readiness: Readiness, model_aliases: str) -> APIRouter:
@@ -86,18 +85,10 @@ def router(service: TranscriptionService, readiness: Readiness, model_aliases: s
                 error = await converse(socket, request_id)
                 with contextlib.suppress(WebSocketDisconnect, RuntimeError):
                     await socket.send_json(events.refusal(error, request_id))
-                    await socket.close(_code(error), error.code)
+                    await socket.close(closing.code(error), error.code)
             except ClientGone:
                 log.info("realtime_client_gone")
             finally:
                 here.discard(socket)
 
     return routes
-
-
-def _code(error: SeacodError) -> int:
-    if isinstance(error, Moved):
-        return _SERVICE_RESTART
-    if error.http_status in (429, 503):
-        return _TRY_LATER
-    return _BROKE if error.http_status >= 500 else _POLICY
