@@ -217,6 +217,7 @@ def test_greeting_sends_nothing(settings: dict[str, Any], mail_server: MailServe
 def test_one_of_two_who_is_refused_is_tried_again_and_the_other_is_not(
     settings: dict[str, Any], mail_server: MailServer, tmp_path: Path, code: int
 ) -> None:
+    """Handed in as 09-mail-one-of-two.txt."""
     mail_server.refuse_with, mail_server.refuse_only = f"{code} not now", "two@example.org"
     error = refusal(settings)
     assert f"two@example.org: {code} not now" in error.answer

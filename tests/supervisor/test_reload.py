@@ -43,6 +43,7 @@ def test_a_broken_file_changes_nothing_and_says_what_is_wrong(service: StandIn) 
 
 
 def test_a_log_file_that_cannot_be_opened_is_refused(service: StandIn, tmp_path: Path) -> None:
+    """Handed in as 07-log-file-reload.yaml."""
     service.start()
     nowhere = tmp_path / "nowhere" / "seacod.log"
     service.configure(log={"format": "json", "file": str(nowhere)})
@@ -63,6 +64,7 @@ def test_a_log_file_that_cannot_be_opened_is_refused(service: StandIn, tmp_path:
 
 
 def test_a_full_disk_under_the_log_loses_lines_only(service: StandIn, small_disk: Path) -> None:
+    """Handed in as 01-log-file-disk-full.sh."""
     file = small_disk / "seacod.log"
     service.configure(log={"format": "json", "file": str(file)})
     service.start()
