@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seacod.archive.remote import RemoteFiles
 from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.formats import asked, registry
@@ -26,12 +27,20 @@ class TranscriptionActor:
         settings: as JSON: they travel.
         wanted: name of the format of the texts.
         said: about that format, as text fields.
+        access: to object stores (`archive/object_store.py`).
     """
 
-    def __init__(self, settings: str, wanted: str, said: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: str,
+        wanted: str,
+        said: Mapping[str, str] | None = None,
+        access: Mapping[str, str] | None = None,
+    ) -> None:
         self._settings = Settings.model_validate_json(settings)
         self._format = registry.chosen("format", wanted, registry.all_formats())
         self._choices = asked.choices(said or {})
+        self._remote = RemoteFiles(access)
         self._service: Any = None
 
     async def start(self) -> dict[str, Any]:
@@ -98,9 +107,11 @@ class TranscriptionActor:
         descriptor, path = await asyncio.to_thread(tempfile.mkstemp, prefix="seacod-bulk-")
         try:
             try:
-                sha256 = await asyncio.to_thread(_bring, descriptor, sound, source)
-            except (OSError, ImportError, ValueError) as error:
-                return {"sha256": "", "error": f"{source} cannot be read: {error}"}
+                sha256 = await asyncio.to_thread(self._bring, descriptor, sound, source)
+            except OSError as error:
+                return {"sha256": "", "error": f"{source} cannot be kept: {error}"}
+            except SeacodError as error:
+                return {"sha256": "", "error": error.message}
             if sha256 in done:
                 return {"sha256": sha256}
             try:
@@ -119,23 +130,15 @@ class TranscriptionActor:
         finally:
             os.unlink(path)
 
+    def _bring(self, descriptor: int, sound: bytes | None, source: str) -> str:
+        """Write the recording into a file of this machine and return its SHA-256."""
+        digest = hashlib.sha256()
+        with os.fdopen(descriptor, "wb") as out:
+            for chunk in self._remote.chunks(source) if sound is None else (sound,):
+                digest.update(chunk)
+                out.write(chunk)
+        return digest.hexdigest()
+
 
 def _say_nothing(text: str, extend_seconds: float = 0.0) -> None:
     """The command shows recordings, not what an engine is at."""
-
-
-def _bring(descriptor: int, sound: bytes | None, source: str) -> str:
-    """Write the recording into a file of this machine and return its SHA-256."""
-    digest = hashlib.sha256()
-    with os.fdopen(descriptor, "wb") as out:
-        if sound is not None:
-            digest.update(sound)
-            out.write(sound)
-            return digest.hexdigest()
-        import fsspec
-
-        with fsspec.open(source, "rb") as remote:
-            while chunk := remote.read(1 << 20):
-                digest.update(chunk)
-                out.write(chunk)
-    return digest.hexdigest()

@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seacod import logs
-from seacod.archive import inputs, progress
+from seacod.archive import inputs, object_store, progress
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.ledger import MANIFEST, ArchiveLedger
 from seacod.archive.pool import ArchiveOrder, Pool
+from seacod.archive.remote import RemoteFiles, is_object
 from seacod.asr.choice import SoundChoice
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
@@ -46,6 +47,7 @@ class Archive:
     is_again: bool
     metrics_port: int
     said: Mapping[str, str] = field(default_factory=dict)
+    s3_endpoint: str = ""
 
 
 def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
@@ -63,13 +65,15 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
     wanted = registry.chosen("--format", archive.format, registry.all_formats())
     choice = archive.choice.for_format(wanted.needs_speakers)
     asked.choices(archive.said)
-    items = inputs.items(archive.given, wanted)
+    access = object_store.access(os.environ, archive.s3_endpoint)
+    remote = RemoteFiles(access)
+    items = inputs.items(archive.given, wanted, remote)
+    ledger = ArchiveLedger(archive.output, remote)
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
     # Ray tells there of nodes that are lost, and the standard output is for the summary alone.
     with contextlib.redirect_stdout(sys.stderr):
         ray = _connected(archive.ray)
-        ledger = ArchiveLedger(archive.output)
         so_far = progress.ArchiveProgress(len(items), sum(item.size_bytes or 0 for item in items))
         serving = _serve_metrics(so_far, archive.metrics_port)
         try:
@@ -81,9 +85,11 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
                 wanted, archive.hotwords, choice, archive.is_again, archive.ray == "local"
             )
             said = dict(archive.said)
+            # Nobody who need not have them is given credentials.
+            theirs = access if any(is_object(item.source) for item in items) else {}
             pool = Pool(
-                ray, lambda: actor.remote(body, wanted.name, said), count, items, order, ledger,
-                so_far,
+                ray, lambda: actor.remote(body, wanted.name, said, theirs), count, items, order,
+                ledger, so_far,
             )  # fmt: skip
             teller = progress.Teller(so_far)
             try:
@@ -159,9 +165,9 @@ def _connected(address: str) -> Any:
     except ImportError:
         raise ConfigError(
             "--ray needs Ray: install seacod[ray], on every node the same version "
-            "(pip install ray fsspec in seacod's environment)",
+            "(pip install ray fsspec obstore in seacod's environment)",
             "--ray 需要 Ray：请在每个节点安装 seacod[ray]"
-            "（在 seacod 的环境中 pip install ray fsspec）",
+            "（在 seacod 的环境中 pip install ray fsspec obstore）",
         ) from None
     logging.getLogger("ray").setLevel(logging.ERROR)
     quietly = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}

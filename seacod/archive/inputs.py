@@ -1,7 +1,7 @@
 """What there is to do: recordings of a directory, a list, or an object store. Reads no sound.
 
 A list is JSON lines or CSV with `path` and, if wanted, `hotwords`; paths are relative to the list.
-Everything with a scheme (s3://, gs://, https://, file://) goes through fsspec.
+Everything with a scheme (s3://, https://, file://) goes through `remote.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from seacod.archive.remote import RemoteFiles
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
 from seacod.system.recordings import is_recording, meant
@@ -48,19 +49,24 @@ class Item:
         return "://" in self.source
 
 
-def items(given: Sequence[str], wanted: OutputFormat) -> list[Item]:
+def items(
+    given: Sequence[str], wanted: OutputFormat, remote: RemoteFiles | None = None
+) -> list[Item]:
     """List all recordings, the biggest first, so that the run does not end with the longest one.
 
     Args:
         given: directories, files, wildcards, lists and URLs.
         wanted: the format of the texts, which decides their ending.
+        remote: reads what is given as a URL.
 
     Raises:
-        BadRequest: something is not there, holds no recording, or two would be written to one file.
+        SeacodError: something is not there, holds no recording, or two would be written to one
+            file.
     """
     found: dict[str, Item] = {}
+    remote = remote or RemoteFiles()
     for text in given:
-        for item in _items(text):
+        for item in _items(text, remote):
             output = item.output(wanted)
             other = found.setdefault(output, item)
             if other.source != item.source:
@@ -71,50 +77,37 @@ def items(given: Sequence[str], wanted: OutputFormat) -> list[Item]:
     return sorted(found.values(), key=lambda item: (-(item.size_bytes or 0), item.name))
 
 
-def _items(text: str) -> Iterator[Item]:
+def _items(text: str, remote: RemoteFiles) -> Iterator[Item]:
     path = Path(text)
     if path.suffix.lower() in _LISTS or ("://" in text and text.lower().endswith(_LISTS)):
-        yield from _listed(text)
+        yield from _listed(text, remote)
     elif "://" in text:
-        yield from _remote(text)
+        yield from _remote(text, remote)
     else:
         for source, place in meant(text):
             yield Item(str(place), str(source), source.stat().st_size)
 
 
-def _remote(url: str) -> Iterator[Item]:
-    import fsspec
-
-    try:
-        places, top = fsspec.core.url_to_fs(url)
-        # A web server calls everything a file.
-        if not url.endswith("/") and places.isfile(top):
-            yield Item(posixpath.basename(top), url, _size(places.info(top)))
-            return
-        inside: dict[str, Any] = places.find(top, detail=True)
-    except (ImportError, OSError, ValueError) as error:
-        raise BadRequest(f"{url}: cannot be listed: {error}") from None
-    kept = {path: info for path, info in inside.items() if is_recording(PurePosixPath(path))}
-    if not kept:
+def _remote(url: str, remote: RemoteFiles) -> Iterator[Item]:
+    found = remote.find(url)
+    if [one.url for one in found] != [url]:
+        found = [one for one in found if is_recording(PurePosixPath(one.place))]
+    if not found:
         raise BadRequest(f"{url}: there is no recording below this address")
-    for path, info in sorted(kept.items()):
-        yield Item(posixpath.relpath(path, top), places.unstrip_protocol(path), _size(info))
+    yield from (Item(one.place, one.url, one.size_bytes) for one in found)
 
 
-def _listed(text: str) -> Iterator[Item]:
+def _listed(text: str, remote: RemoteFiles) -> Iterator[Item]:
     """Read the recordings of a list."""
-    if "://" in text:
-        import fsspec
-
-        with fsspec.open(text, "rt", encoding="utf-8") as file:
-            body = file.read()
-    else:
-        try:
-            body = Path(text).read_text("utf-8")
-        except FileNotFoundError:
-            raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件") from None
-        except UnicodeDecodeError:
-            raise BadRequest(f"{text}: not a text file in UTF-8") from None
+    try:
+        content = remote.read(text) if "://" in text else Path(text).read_bytes()
+        body = content.decode("utf-8")
+    except FileNotFoundError:
+        raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件") from None
+    except OSError as error:
+        raise BadRequest(f"{text}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadRequest(f"{text}: not a text file in UTF-8") from None
     base = posixpath.dirname(text)
     # Excel begins its CSV with a mark.
     rows = list(_rows(body.removeprefix("﻿"), text))
@@ -161,8 +154,3 @@ def _place(given: str) -> str:
     """A path that stays below the output directory, whatever the list says."""
     path = PurePosixPath(given.partition("://")[2] or given)
     return str(PurePosixPath(*(part for part in path.parts if part not in ("/", "..", "."))))
-
-
-def _size(info: dict[str, Any]) -> int | None:
-    size = info.get("size")
-    return int(size) if size is not None else None

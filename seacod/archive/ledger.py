@@ -1,6 +1,6 @@
 """What is done: results, each written once and whole, and a line for each file in `manifest.jsonl`.
 
-The output directory is one of this machine or any that fsspec can write to. Only the command
+The output directory is one of this machine or any that `remote.py` can write to. Only the command
 writes, never those that hear, so a file that is heard twice is still written once. A run that was
 broken off goes on from the manifest: what has the same content and a result is not heard again.
 """
@@ -14,9 +14,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from seacod.errors import BadRequest, CannotWrite
+from seacod.archive.remote import RemoteFiles
+from seacod.errors import CannotWrite, NotFound
 
 MANIFEST = "manifest.jsonl"
 # A place that cannot be appended to gets the whole manifest anew, at most so often.
@@ -57,23 +57,17 @@ class ArchiveLedger:
 
     Args:
         place: a directory, made if it is missing, or a URL.
+        remote: writes to URLs.
 
     Raises:
-        BadRequest: nobody can write to such a URL.
-        CannotWrite: the directory cannot be made.
+        BadRequest: nobody can write to such a URL, or what is there cannot be read.
+        CannotWrite: the directory cannot be made, or nothing can be written there.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, remote: RemoteFiles | None = None) -> None:
         self._place = place.rstrip("/")
-        self._files: Any = None
-        if "://" in place:
-            import fsspec
-
-            try:
-                self._files, self._place = fsspec.core.url_to_fs(self._place)
-            except (ImportError, ValueError) as error:
-                raise BadRequest(f"-o {place}: {error}") from None
-        else:
+        self._remote = (remote or RemoteFiles()) if "://" in place else None
+        if self._remote is None:
             try:
                 Path(place).mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -81,9 +75,10 @@ class ArchiveLedger:
         self.entries = {entry.name: entry for entry in self._read()}
         self._written_at = 0.0
         self._manifest = None
-        if self._files is None:
-            # Anew, so that nothing is appended to a line that was cut off.
-            self._write(MANIFEST, self._lines())
+        # Anew, so that nothing is appended to a line that was cut off, and that a place which
+        # cannot be written to is known before anything was heard.
+        self._rewrite()
+        if self._remote is None:
             self._manifest = (Path(self._place) / MANIFEST).open("a", encoding="utf-8")
 
     def is_done(self, name: str, sha256: str, output: str) -> bool:
@@ -128,11 +123,11 @@ class ArchiveLedger:
 
     def _read(self) -> list[Entry]:
         try:
-            if self._files is not None:
-                body = self._files.cat_file(posixpath.join(self._place, MANIFEST)).decode()
+            if self._remote is not None:
+                body = self._remote.read(self._url(MANIFEST)).decode("utf-8", "replace")
             else:
                 body = (Path(self._place) / MANIFEST).read_text("utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotFound):
             return []
         found = []
         for line in body.splitlines():
@@ -143,17 +138,17 @@ class ArchiveLedger:
                 continue
         return found
 
+    def _url(self, output: str) -> str:
+        return posixpath.join(self._place, output)
+
     def _exists(self, output: str) -> bool:
-        if self._files is not None:
-            return bool(self._files.exists(posixpath.join(self._place, output)))
+        if self._remote is not None:
+            return self._remote.exists(self._url(output))
         return (Path(self._place) / output).exists()
 
     def _write(self, output: str, content: bytes) -> None:
-        if self._files is not None:
-            # An object is there whole or not at all.
-            path = posixpath.join(self._place, output)
-            self._files.makedirs(posixpath.dirname(path), exist_ok=True)
-            self._files.pipe_file(path, content)
+        if self._remote is not None:
+            self._remote.write(self._url(output), content)
             return
         target = Path(self._place) / output
         part = target.with_name(f".{target.name}.part")

@@ -14,6 +14,7 @@ from seacod.cli.options import add_config
 from seacod.config import DEFAULT_FILE, Settings, load_settings
 from seacod.config.reach import log_file_problem
 from seacod.errors import ConfigError, SeacodError
+from seacod.system.first_process import end_when_told
 
 if TYPE_CHECKING:
     from seacod.supervisor.daemon import Supervisor
@@ -38,6 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the service until it ends; its exit code."""
+    end_when_told()
     from seacod import logs
     from seacod.supervisor.daemon import Supervisor
 

@@ -71,6 +71,8 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"seacod {status['version']}, pid {status['pid']}, up {ago(status['since'])}",
         f"  state      {worker['state']} since {ago(worker['since'])} {worker['stage']}".rstrip(),
         f"  address    {status['url']}",
+        *([f"  funasr     {status['funasr_url']}"] if status["funasr_url"] else []),
+        *([f"  metrics    {status['metrics']['url']}"] if status["metrics"] else []),
         *(
             map(_worker, status["workers"])
             if len(status["workers"]) > 1

@@ -73,6 +73,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "(.jsonl, .csv) and URLs (s3://...), too",
     )
     parser.add_argument(
+        "--s3-endpoint", default="", metavar="URL",
+        help="with --ray: address of an object store for s3:// that is not Amazon's "
+        "(AWS_ENDPOINT_URL)",
+    )  # fmt: skip
+    parser.add_argument(
         "--metrics-port", type=int, default=0, help="with --ray: port for Prometheus"
     )
     add_config(parser)
@@ -161,6 +166,7 @@ def _on_ray(options: argparse.Namespace) -> int:
             SoundChoice.read(vars(options), "--"), options.ray, options.model, options.config,
             options.again, options.metrics_port,
             {name: str(value) for name, value in said.items() if value is not None},
+            options.s3_endpoint,
         )
     )  # fmt: skip
 

@@ -116,13 +116,13 @@ def starting(
         tree: what holds the package `seacod` to be run; None for this one.
         sections: further settings, by section.
     """
-    asr = sections.pop("asr", {})
+    asr, server = sections.pop("asr", {}), sections.pop("server", {})
     port = free_port()
     config = directory / "seacod.yaml"
     config.write_text(
         json.dumps(
             {
-                "server": {"host": "127.0.0.1", "port": port},
+                "server": {"host": "127.0.0.1", "port": port, **server},
                 "metrics": {"port": free_port()},
                 "asr": {"model": model, **asr},
                 "paths": {

@@ -272,6 +272,7 @@ class Supervisor:
             started_at=self._started_at,
             version=__version__,
             url=self.listener.local_url,
+            funasr_url=self._listeners.funasr_url(self._settings.current.server.funasr_tls),
             metrics=self.metrics_server,
             paths=self._settings.paths,
             reloads=self._reloader,

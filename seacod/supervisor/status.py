@@ -39,6 +39,7 @@ def snapshot(
     started_at: float,
     version: str,
     url: str,
+    funasr_url: str | None,
     metrics: MetricsServer | None,
     paths: Paths,
     reloads: Reloader,
@@ -52,6 +53,7 @@ def snapshot(
         "pid": os.getpid(),
         "since": started_at,
         "url": url,
+        "funasr_url": funasr_url,
         "state": report.state.value,
         "paths": {name: str(path) for name, path in dataclasses.asdict(paths).items()},
         "metrics": {

@@ -133,7 +133,7 @@ def test_recordings_of_another_server_are_read_where_they_are_heard(
             lost = typed(environment, listed, "-o", output, "--ray", "local")
             assert lost.returncode == 1
             assert "none.flac: " in lost.stderr
-            assert "cannot be read" in lost.stderr
+            assert "there is no such file" in lost.stderr
         finally:
             server.kill()
 

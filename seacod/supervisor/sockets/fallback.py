@@ -1,8 +1,9 @@
 """Answers 503 on the listening socket while no worker serves it.
 
 So that nobody's connection is refused or left hanging during a start or a restart: a clear
-answer with Retry-After, JSON for programs, a page that reloads itself for people. Opened and
-closed by `lifecycle.py`; knows nothing of workers.
+answer with Retry-After, JSON for programs, a page that reloads itself for people. Only who asks
+whether the service lives (/health/live) is told that it does: whoever would restart it for want of
+a worker would only be in the way. Opened and closed by `lifecycle.py`; knows nothing of workers.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _HEAD_TIMEOUT_SECONDS = 5.0
 # at once would send RST, and the client would never see the answer.
 _LINGER_SECONDS = 15.0
 _MAX_CONNECTIONS = 512
+_LIVE = "/health/live"
 
 _HEADERS = "".join(f"{name}: {value}\r\n" for name, value in ANSWER_HEADERS)
 
@@ -49,7 +51,7 @@ class Fallback:
 
     Args:
         listener: the listening socket. It is never closed here.
-        on_answer: called once for each connection answered.
+        on_answer: called once for each connection that was told to come again.
     """
 
     def __init__(
@@ -109,7 +111,6 @@ class Fallback:
             if not head:
                 return
             place.busy()
-            self._on_answer()
             await asyncio.wait_for(
                 loop.sock_sendall(connection, self._response(head)), _HEAD_TIMEOUT_SECONDS
             )
@@ -126,7 +127,10 @@ class Fallback:
     def _response(self, head: bytes) -> bytes:
         """The whole answer to a request head."""
         lines = head.decode("latin-1").split("\r\n")
-        method, _, rest = lines[0].partition(" ")
+        method, target, *_ = [*lines[0].split(" "), ""]
+        if target.partition("?")[0] == _LIVE:
+            return _whole("200 OK", "application/json", b'{"status":"ok"}', method)
+        self._on_answer()
         headers = {
             name.strip().lower(): value.strip()
             for name, _, value in (line.partition(":") for line in lines[1:])
@@ -151,13 +155,7 @@ class Fallback:
                 },
                 ensure_ascii=False,
             ).encode()
-        start = (
-            "HTTP/1.1 503 Service Unavailable\r\n"
-            f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-            f"Retry-After: {retry}\r\nCache-Control: no-store\r\n{_HEADERS}"
-            "Connection: close\r\n\r\n"
-        )
-        return start.encode() + (b"" if method == "HEAD" else body)
+        return _whole("503 Service Unavailable", kind, body, method, f"Retry-After: {retry}\r\n")
 
     def _page(self, reason: str, is_chinese: bool, retry: int) -> bytes:
         texts = {
@@ -176,6 +174,14 @@ class Fallback:
         for name, text in texts.items():
             page = page.replace("{{" + name + "}}", html.escape(text))
         return page.encode()
+
+
+def _whole(status: str, kind: str, body: bytes, method: str, more: str = "") -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        f"{more}Cache-Control: no-store\r\n{_HEADERS}Connection: close\r\n\r\n"
+    )
+    return head.encode() + (b"" if method == "HEAD" else body)
 
 
 def _address(connection: socket.socket) -> str:

@@ -58,6 +58,17 @@ class Listeners:
         """In the order in which workers are given them."""
         return [one.socket for one in (self.main, self.funasr) if one is not None]
 
+    def funasr_url(self, tls: str) -> str | None:
+        """Where FunASR's clients of this machine connect; None without a port of their own.
+
+        Args:
+            tls: server.funasr_tls.
+        """
+        if self.funasr is None:
+            return None
+        scheme = "ws" if tls == "off" else "wss"
+        return f"{scheme}{self.funasr.local_url.removeprefix('http')}"
+
 
 def acquire(host: str, port: int, funasr_port: int) -> Listeners:
     """Each socket from systemd if it has one, otherwise a new one on `host` and its port.

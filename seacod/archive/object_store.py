@@ -1,0 +1,222 @@
+"""S3: Amazon's, and whatever speaks its protocol (MinIO, Ceph, OSS). Used by `remote.py` alone.
+
+Where it is and who asks is in the variables that Amazon's own tools read, those of whoever typed
+the command; the engines, which may be on other machines, are given them. `~/.aws` is not read.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from seacod.errors import BadRequest, CannotWrite, NotFound
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Store
+
+_CHUNK_BYTES = 1 << 20
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+# By variable, what obstore calls it.
+_CONFIG = {
+    "AWS_ACCESS_KEY_ID": "access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+    "AWS_SESSION_TOKEN": "session_token",
+    "AWS_REGION": "region",
+    "AWS_DEFAULT_REGION": "default_region",
+    "AWS_SKIP_SIGNATURE": "skip_signature",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "virtual_hosted_style_request",
+    "AWS_REQUEST_PAYER": "request_payer",
+    "AWS_METADATA_ENDPOINT": "metadata_endpoint",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "container_credentials_relative_uri",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "container_credentials_full_uri",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "container_authorization_token_file",
+    "AWS_ROLE_ARN": "role_arn",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "web_identity_token_file",
+}
+# Each is a way to be somebody; without any a machine at Amazon would be asked for, anywhere.
+_IDENTITIES = (
+    "AWS_SKIP_SIGNATURE", "AWS_METADATA_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE",
+)  # fmt: skip
+# A store that restarts is waited for; one that is not there is told soon.
+_TRIES = 5
+_RETRY_SECONDS = 60
+_CONNECT_SECONDS = 5
+_SILENCE_SECONDS = 60
+_REFUSALS = (
+    "AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
+)  # fmt: skip
+_IN_XML = re.compile(r"<(Code|Message)>([^<]*)</")
+
+
+def access(environment: Mapping[str, str], endpoint: str = "") -> dict[str, str]:
+    """What is needed to reach a store, by the names of the variables.
+
+    Args:
+        environment: of whoever typed the command.
+        endpoint: address of a store that is not Amazon's; else the environment's.
+
+    Raises:
+        BadRequest: the address is none.
+    """
+    found = {name: environment[name] for name in _CONFIG if environment.get(name)}
+    if bundle := environment.get("AWS_CA_BUNDLE"):
+        found["AWS_CA_BUNDLE"] = bundle
+    named = {"--s3-endpoint": endpoint, **{one: environment.get(one, "") for one in _ENDPOINTS}}
+    source = next((name for name, address in named.items() if address), None)
+    if source is None:
+        return found
+    address = named[source]
+    if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
+        raise BadRequest(
+            f"{source}: {address!r} is not an address such as https://minio.example.com:9000",
+            f"{source}：{address!r} 不是有效地址，应形如 https://minio.example.com:9000",
+        )
+    found["AWS_ENDPOINT_URL"] = address
+    return found
+
+
+class S3:
+    """Objects, by address: `s3://BUCKET/KEY`. Raises as `remote.Store` says.
+
+    Args:
+        access: see `access`.
+    """
+
+    def __init__(self, access: Mapping[str, str]) -> None:
+        self._access = access
+        self._buckets: dict[str, S3Store] = {}
+
+    def find(self, url: str) -> Iterator[tuple[str, str, int | None]]:
+        """The object at an address, or all below it: place, address and size in bytes."""
+        store, bucket, key = self._at(url)
+        try:
+            if key and not url.endswith("/"):
+                try:
+                    yield posixpath.basename(key), url, int(store.head(key)["size"])
+                    return
+                except FileNotFoundError:
+                    # Nothing of this name, so what is below it.
+                    pass
+            for some in store.list(key or None):
+                for one in some:
+                    place = one["path"].removeprefix(f"{key}/") if key else one["path"]
+                    yield place, f"s3://{bucket}/{one['path']}", int(one["size"])
+        except _failures() as error:
+            raise BadRequest(self._sentence(url, error, "cannot be listed")) from None
+
+    def chunks(self, url: str) -> Iterator[bytes]:
+        store, _, key = self._at(url)
+        try:
+            for piece in store.get(key).stream(min_chunk_size=_CHUNK_BYTES):
+                yield bytes(piece)
+        except FileNotFoundError as error:
+            raise NotFound(self._sentence(url, error, "cannot be read")) from None
+        except _failures() as error:
+            raise BadRequest(self._sentence(url, error, "cannot be read")) from None
+
+    def write(self, url: str, content: bytes) -> None:
+        store, _, key = self._at(url)
+        try:
+            store.put(key, content)
+        except _failures() as error:
+            raise CannotWrite(self._sentence(url, error, "cannot be written")) from None
+
+    def exists(self, url: str) -> bool:
+        store, _, key = self._at(url)
+        try:
+            store.head(key)
+        except FileNotFoundError:
+            return False
+        except _failures() as error:
+            raise BadRequest(self._sentence(url, error, "cannot be read")) from None
+        return True
+
+    def _at(self, url: str) -> tuple[S3Store, str, str]:
+        """The bucket of an address, its name, and the key."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise BadRequest(f"{url}: an address in an object store is s3://BUCKET/KEY")
+        if bucket not in self._buckets:
+            self._buckets[bucket] = self._open(url, bucket)
+        return self._buckets[bucket], bucket, key.strip("/")
+
+    def _open(self, url: str, bucket: str) -> S3Store:
+        given = self._access
+        has_key = "AWS_ACCESS_KEY_ID" in given and "AWS_SECRET_ACCESS_KEY" in given
+        if not has_key and not any(name in given for name in _IDENTITIES):
+            raise BadRequest(
+                f"{url}: there are no credentials; set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY (AWS_SKIP_SIGNATURE=true for a public bucket)",
+                f"{url}：缺少凭据；请设置 AWS_ACCESS_KEY_ID 与 AWS_SECRET_ACCESS_KEY"
+                "（公开的存储桶设置 AWS_SKIP_SIGNATURE=true）",
+            )
+        try:
+            from obstore.store import S3Store
+        except ImportError:
+            raise BadRequest(
+                f"{url}: object stores need obstore (pip install obstore in seacod's environment)",
+                f"{url}：访问对象存储需要 obstore（在 seacod 的环境中 pip install obstore）",
+            ) from None
+        config: dict[str, Any] = {
+            key: given[name] for name, key in _CONFIG.items() if name in given
+        }
+        endpoint = given.get("AWS_ENDPOINT_URL", "")
+        if endpoint:
+            config["endpoint"] = endpoint
+        client: ClientConfig = {
+            "allow_http": endpoint.startswith("http:"),
+            "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
+            "read_timeout": timedelta(seconds=_SILENCE_SECONDS),
+        }
+        if bundle := given.get("AWS_CA_BUNDLE"):
+            try:
+                client["root_certificate"] = Path(bundle).read_bytes()
+            except OSError as error:
+                raise BadRequest(f"AWS_CA_BUNDLE: {bundle}: {error.strerror}") from None
+        retry: RetryConfig = {
+            "max_retries": _TRIES,
+            "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
+        }
+        try:
+            return S3Store(bucket, config=config, client_options=client, retry_config=retry)  # type: ignore[arg-type]
+        except _failures() as error:
+            raise BadRequest(self._sentence(url, error, "cannot be used")) from None
+
+    def _sentence(self, url: str, error: Exception, what: str) -> str:
+        """What a store's answer means for who typed the address."""
+        said = str(error)
+        xml = dict(_IN_XML.findall(said))
+        code = xml.get("Code", "")
+        endpoint = self._access.get("AWS_ENDPOINT_URL", "Amazon S3")
+        bucket = url.removeprefix("s3://").partition("/")[0]
+        kind = type(error).__name__
+        if code == "NoSuchBucket":
+            return f"{url}: there is no bucket {bucket} at {endpoint}"
+        if kind in ("PermissionDeniedError", "UnauthenticatedError") or code in _REFUSALS:
+            told = f" ({code}: {xml.get('Message', '')})" if code else ""
+            return (
+                f"{url}: {endpoint} refuses these credentials{told}; see AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, and what they may do there"
+            )
+        if isinstance(error, FileNotFoundError):
+            return f"{url}: there is no such object"
+        if "error sending request" in said:
+            return (
+                f"{url}: {endpoint} does not answer; see AWS_ENDPOINT_URL or --s3-endpoint, and "
+                "whether the network lets it through"
+            )
+        if code:
+            return f"{url}: {what}: {code}: {xml.get('Message', '')}"
+        return f"{url}: {what}: {said.splitlines()[0] if said else kind}"
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from obstore.exceptions import BaseError
+
+    return (BaseError, OSError, ValueError)
