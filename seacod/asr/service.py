@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,7 @@ class TranscriptionService:
         metrics: where to count; shared by all routes.
         shared_load: of the workers that share the work; None where this is the only one.
         model_table: where it is said what is with the model; None where nobody looks.
+        decoder_nursery: a connection to the one that decoders are forked from; None to start one.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class TranscriptionService:
         metrics: WorkerMetrics,
         shared_load: SharedLoad | None = None,
         model_table: ModelTable | None = None,
+        decoder_nursery: socket.socket | None = None,
     ) -> None:
         limits = settings.limits
         self.limits: LimitSettings = limits
@@ -99,6 +102,7 @@ class TranscriptionService:
         self._decoders = Decoders(
             max(_DECODERS_KEPT, len(os.sched_getaffinity(0)) // 2),
             limits.concurrent_requests + limits.concurrent_job_files,
+            decoder_nursery,
         )
         self._pipeline = RecordingPipeline(
             self._decoders,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from seacod.models.registry import BUILTIN
-
-EXAMPLES = BUILTIN / "examples"
+# With the built-in model; `registry` and the settings it knows are not needed to hear them.
+EXAMPLES = Path(__file__).parent / "builtin/examples"
 
 
 def examples() -> list[dict[str, str]]:

@@ -60,6 +60,7 @@ class WorkerApplication:
         loaded: by the nursery; None to load it here.
         model_table: where it says what is with the model.
         funasr: the shared socket of FunASR's protocol; None where it has no port.
+        decoder_nursery: a connection to the one that decoders are forked from; None to start one.
     """
 
     def __init__(
@@ -72,11 +73,13 @@ class WorkerApplication:
         loaded: Loaded | None,
         model_table: ModelTable,
         funasr: socket.socket | None = None,
+        decoder_nursery: socket.socket | None = None,
     ) -> None:
         self._settings = settings
         self._paths = paths
         self._listener = listener
         self._funasr = funasr
+        self._decoder_nursery = decoder_nursery
         self._control = control
         self._neighbours = neighbours
         self._began = time.monotonic()
@@ -179,6 +182,7 @@ class WorkerApplication:
             metrics,
             self._neighbours.shared_load if self._neighbours is not None else None,
             self._model_table,
+            self._decoder_nursery,
         )
         await service.start()
         # Three things that need not wait for each other: the model's first recording, the decoding

@@ -17,6 +17,7 @@ import warnings
 
 from seacod import logs, metrics, protocol
 from seacod.accelerators.registry import all_accelerators
+from seacod.asr.decoder.births import SharedDecoderNursery
 from seacod.config.schema import Settings
 from seacod.config.secrets import remember_all
 from seacod.errors import EX_SOFTWARE, EX_USAGE
@@ -54,8 +55,13 @@ def run_nursery() -> int:
         if not os.environ.get(protocol.ENV_COLD):
             loaded.append(Preparation(settings, paths, nursery.say).load())
 
+    decoders = SharedDecoderNursery()
+    decoders.start()
     nursery = Nursery(
-        channel, supervisor_pid, lambda given: be_worker(given, loaded[0] if loaded else None)
+        channel,
+        supervisor_pid,
+        lambda given: be_worker(given, loaded[0] if loaded else None),
+        decoders,
     )
     return nursery.serve(load)
 
@@ -84,6 +90,7 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
         loaded,
         table,
         given.funasr,
+        given.decoder_nursery,
     )
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from seacod import protocol
+from seacod.asr.decoder.births import SharedDecoderNursery
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, EX_SOFTWARE, ProtocolError, SeacodError
 from seacod.protocol import FromNursery
@@ -47,6 +48,7 @@ class Inheritance:
         listener: the shared socket.
         control: its end of the channel to the supervisor.
         funasr: the shared socket of FunASR's protocol; None where it has no port.
+        decoder_nursery: its connection to where its decoders are forked; None where there is none.
     """
 
     settings: Settings
@@ -55,6 +57,7 @@ class Inheritance:
     listener: socket.socket
     control: socket.socket
     funasr: socket.socket | None = None
+    decoder_nursery: socket.socket | None = None
 
 
 class Nursery:
@@ -64,14 +67,20 @@ class Nursery:
         channel: to the supervisor; a message a packet.
         supervisor_pid: whose child each worker becomes.
         live: what a worker does until it ends; returns its exit code.
+        decoders: where its workers have their decoders forked; None where they have none.
     """
 
     def __init__(
-        self, channel: socket.socket, supervisor_pid: int, live: Callable[[Inheritance], int]
+        self,
+        channel: socket.socket,
+        supervisor_pid: int,
+        live: Callable[[Inheritance], int],
+        decoders: SharedDecoderNursery | None = None,
     ) -> None:
         self._channel = channel
         self._supervisor_pid = supervisor_pid
         self._live = live
+        self._decoders = decoders
         self._before = _Condition(0, 0, frozenset())
 
     def send(self, message: FromNursery) -> None:
@@ -115,6 +124,8 @@ class Nursery:
                     os.close(descriptor)
 
     def _answer_check(self) -> None:
+        if self._decoders is not None:
+            self._decoders.look()
         problem = self._before.problem(_Condition.now())
         self.send(protocol.Refused(problem) if problem else protocol.Loaded())
 
@@ -137,10 +148,13 @@ class Nursery:
         sys.stdout.flush()
         sys.stderr.flush()
         reader, writer = os.pipe()
+        decoders = self._decoders.connection() if self._decoders is not None else None
         middle = os.fork()
         if not middle:
-            self._fork_again(writer, message, descriptors)
+            self._fork_again(writer, message, descriptors, decoders)
         os.close(writer)
+        if decoders is not None:
+            decoders.close()
         with os.fdopen(reader, "rb") as told:
             answer = told.read()
         os.waitpid(middle, 0)
@@ -149,7 +163,13 @@ class Nursery:
             raise OSError(-pid, os.strerror(-pid))
         return pid
 
-    def _fork_again(self, writer: int, message: protocol.Fork, descriptors: list[int]) -> NoReturn:
+    def _fork_again(
+        self,
+        writer: int,
+        message: protocol.Fork,
+        descriptors: list[int],
+        decoders: socket.socket | None,
+    ) -> NoReturn:
         """In the middle process, which only tells the pid, and in the worker."""
         middle = os.getpid()
         try:
@@ -163,7 +183,9 @@ class Nursery:
         try:
             os.close(writer)
             self._channel.close()
-            code = self._be_worker(middle, message, descriptors)
+            if self._decoders is not None:
+                self._decoders.forget()
+            code = self._be_worker(middle, message, descriptors, decoders)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -172,7 +194,13 @@ class Nursery:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _be_worker(self, middle: int, message: protocol.Fork, descriptors: list[int]) -> int:
+    def _be_worker(
+        self,
+        middle: int,
+        message: protocol.Fork,
+        descriptors: list[int],
+        decoders: socket.socket | None,
+    ) -> int:
         os.setsid()
         # The signal is sent when the parent of the moment dies: first it has to be the right one.
         while os.getppid() == middle:
@@ -193,6 +221,7 @@ class Nursery:
                 socket.socket(fileno=listener),
                 socket.socket(fileno=control),
                 socket.socket(fileno=more[0]) if more else None,
+                decoders,
             )
         )
 

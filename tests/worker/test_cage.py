@@ -162,8 +162,12 @@ def test_a_decoder_has_nothing_it_does_not_work_with(monkeypatch: pytest.MonkeyP
     async def run() -> None:
         decoders = Decoders(1, 1)
         await decoders.start()
-        (child,) = (one for one in psutil.Process().children() if "decoder" in str(one.cmdline()))
+        (nursery,) = psutil.Process().children()
+        (child,) = nursery.children()
         looked_at(child.pid)
+        assert "s3cret" not in str(nursery.environ())
+        # Alone on its thread, so that whoever is forked from it does not hang.
+        assert nursery.num_threads() == 1
         await decoders.close()
 
     asyncio.run(run())

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ import pytest
 import sounds
 from supervised import ROOT
 
-from seacod.asr.decoder import child
+from seacod.asr.decoder import births, child
+from seacod.asr.decoder.child import DecoderProcess
+from seacod.asr.decoder.nursery import decoder_name
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.errors import BadAudio, NotReady, SeacodError
@@ -40,13 +43,19 @@ def with_decoders(test: Callable[[Decoders], Coroutine[Any, Any, None]], most: i
 
     asyncio.run(run())
     assert not processes()
+    assert not nurseries()
 
 
 def processes() -> list[psutil.Process]:
+    """The decoders of this process."""
+    name = decoder_name(os.getpid())
+    return [one for one in psutil.Process().children(recursive=True) if one.name() == name]
+
+
+def nurseries() -> list[psutil.Process]:
+    """What it has started to fork them from."""
     return [
-        child
-        for child in psutil.Process().children()
-        if "seacod.asr.decoder.process" in child.cmdline()
+        one for one in psutil.Process().children() if "seacod.asr.decoder.process" in one.cmdline()
     ]
 
 
@@ -54,30 +63,115 @@ async def kinds(decoders: Decoders, path: Path, what: DecodeTask | None = None) 
     return [frame.kind async for frame in decoders.run(path, what or task())]
 
 
-def test_a_decoder_that_dies_costs_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV])
+def test_an_idle_decoder_that_is_killed_or_stopped_costs_nobody_anything(
+    number: signal.Signals,
+) -> None:
     async def test(decoders: Decoders) -> None:
-        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
-        for number in (signal.SIGSEGV, signal.SIGKILL):
-            (child,) = processes()
-            os.kill(child.pid, number)
-            with pytest.raises(BadAudio, match="decoder failed"):
-                await kinds(decoders, sounds.SPEECH)
+        for is_bulk in (False, True):
             assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
-        assert decoders.broken == 2
+            (idle,) = processes()
+            idle.send_signal(number)
+            heard = [
+                frame.kind async for frame in decoders.run(sounds.SPEECH, task(), is_bulk=is_bulk)
+            ]
+            assert heard[-1] == "done"
+            assert not idle.is_running()
+
+    with_decoders(test)
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, times: int, after: int = 0) -> None:
+    """Have decoders killed in the middle of a recording.
+
+    Args:
+        times: so many of them.
+        after: so many frames of theirs are read before.
+    """
+    left = times
+    real_give, real_read = DecoderProcess.give, DecoderProcess.read_frame
+    read: Counter[DecoderProcess] = Counter()
+
+    def give(self: DecoderProcess, path: Path, what: DecodeTask) -> None:
+        read[self] = 0
+        real_give(self, path, what)
+
+    async def read_frame(self: DecoderProcess) -> child.Frame:
+        nonlocal left
+        if self in read and left and read[self] == after:
+            left -= 1
+            del read[self]
+            (one,) = processes()
+            one.kill()
+            one.wait()
+            raise child.DecoderBroke("killed by SIGKILL")
+        frame = await real_read(self)
+        if self in read:
+            read[self] += 1
+        return frame
+
+    monkeypatch.setattr(DecoderProcess, "give", give)
+    monkeypatch.setattr(DecoderProcess, "read_frame", read_frame)
+
+
+@pytest.mark.parametrize("after", [0, 1, 4])
+def test_a_decoder_that_dies_in_the_middle_is_followed_by_one_that_hears_the_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, after: int
+) -> None:
+    path = tmp_path / "long.wav"
+    path.write_bytes(sounds.wav((sounds.tone(100) * 20_000).astype("<i2").tobytes()))
+
+    async def test(decoders: Decoders) -> None:
+        async def heard() -> list[tuple[str, int, bytes]]:
+            return [
+                (frame.kind, frame.position, b"" if frame.samples is None else bytes(frame.samples))
+                async for frame in decoders.run(path, task("samples"))
+            ]
+
+        undisturbed = await heard()
+        dying(monkeypatch, 1, after)
+        assert await heard() == undisturbed
+        assert decoders.broken == 1
+
+    with_decoders(test)
+
+
+def test_a_recording_with_which_two_decoders_die_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(decoders: Decoders) -> None:
+        dying(monkeypatch, 2)
+        with pytest.raises(BadAudio, match="twice"):
+            await kinds(decoders, sounds.SPEECH)
+        assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
 
     with_decoders(test)
 
 
 def test_a_decoder_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle of a recording; another one hears it."""
+    real = Decoders._note_broken
+
+    def broken(self: Decoders, *given: Any, **named: Any) -> None:
+        monkeypatch.setattr(child, "_SILENT_SECONDS", 60.0)
+        real(self, *given, **named)
+
     async def test(decoders: Decoders) -> None:
         await kinds(decoders, sounds.SPEECH)
         (process,) = processes()
+        give = DecoderProcess.give
+
+        def stopped(self: DecoderProcess, path: Path, what: DecodeTask) -> None:
+            if self._process.pid == process.pid:
+                process.suspend()
+            give(self, path, what)
+
+        monkeypatch.setattr(DecoderProcess, "give", stopped)
+        monkeypatch.setattr(Decoders, "_note_broken", broken)
         monkeypatch.setattr(child, "_SILENT_SECONDS", 0.5)
-        os.kill(process.pid, signal.SIGSTOP)
-        with pytest.raises(BadAudio, match="decoder failed"):
-            await kinds(decoders, sounds.SPEECH)
-        monkeypatch.setattr(child, "_SILENT_SECONDS", 60.0)
         assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
+        assert decoders.broken == 1
+        assert not process.is_running()
 
     with_decoders(test)
 
@@ -139,8 +233,8 @@ def test_decoders_die_with_their_worker(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"on\n"
-    children = psutil.Process(parent.pid).children()
-    assert len(children) == 1
+    children = psutil.Process(parent.pid).children(recursive=True)
+    assert len(children) == 2, "a nursery, and the decoder"
     parent.kill()
     parent.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
@@ -158,7 +252,7 @@ def test_decoders_that_cannot_start_are_our_fault_not_the_recordings(
         assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
         await decoders.close()
 
-    monkeypatch.setattr(child, "python", lambda *_: ["/bin/sh", "-c", "exit 3"])
+    monkeypatch.setattr(births, "python", lambda *_: ["/bin/sh", "-c", "exit 3"])
     asyncio.run(run())
 
 

@@ -1,17 +1,16 @@
-"""One decoding process as the worker sees it: started, given recordings, read from, killed.
+"""One decoding process as the worker sees it: forked for it, given recordings, read from, killed.
 
-`pool.py` owns them; what runs in the process itself is `process.py`. Lives on the event loop.
+`pool.py` owns them, `births.py` is where they come from; what runs in the process itself is
+`process.py`. Lives on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,9 @@ import structlog
 
 from seacod.asr.audio import Samples
 from seacod.asr.decoder import wire
-from seacod.asr.decoder.environment import environment
+from seacod.asr.decoder.births import Decoder, DecoderBirths
 from seacod.asr.decoder.wire import DecodeTask, Head, Kind
 from seacod.errors import BadAudio, BadRequest, EmptyAudio, SeacodError, TooBig, TooLong
-from seacod.system.interpreter import python
 
 log = structlog.get_logger(__name__)
 
@@ -35,9 +33,9 @@ _BUFFER_BYTES = 1 << 20
 _SILENT_SECONDS = 60.0
 # A cancelled recording that is as good as decoded is waited for; a new process costs more.
 _LAST_FRAMES_SECONDS = 0.3
-_LOOK_SECONDS = 0.005
 # Killed, a process ends at once; one that waits for a dead disk is left to the kernel.
 _LONGEST_END_SECONDS = 5.0
+_END_IS_TOLD_SECONDS = 1.0
 # Its own timer ended it (`process.py`).
 _OUT_OF_TIME = "it used up its time without getting on"
 _CLAIMS: dict[str, type[SeacodError]] = {
@@ -75,7 +73,7 @@ class DecoderProcess:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        process: Decoder,
         tasks: socket.socket,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -89,23 +87,28 @@ class DecoderProcess:
         self._head: Head | None = None
 
     @classmethod
-    async def start(cls) -> DecoderProcess:
+    async def begin(cls, births: DecoderBirths) -> DecoderProcess:
+        """Have one forked; it says `ready` when it is in its cage.
+
+        Raises:
+            NurseryLost, OSError: there is none.
+        """
         tasks, their_tasks = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         answers, their_answers = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with their_tasks, their_answers:
-            theirs = (their_tasks.fileno(), their_answers.fileno())
-            # On the loop's own thread: the kernel counts the death of the thread that forked as
-            # the death of the parent. Not by asyncio, which would start a thread to wait for it.
-            process = subprocess.Popen(  # noqa: ASYNC220
-                python(
-                    "-m", "seacod.asr.decoder.process", *map(str, theirs), str(os.getpid())
-                ),
-                stdin=subprocess.DEVNULL,
-                pass_fds=theirs,
-                env=environment(),
-            )  # fmt: skip
+        try:
+            with their_tasks, their_answers:
+                process = await births.fork(their_tasks, their_answers)
+        except BaseException:
+            tasks.close()
+            answers.close()
+            raise
         reader, writer = await asyncio.open_connection(sock=answers, limit=_BUFFER_BYTES)
         return cls(process, tasks, reader, writer)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it can be given something: idle, it may have been killed or stopped."""
+        return self._process.is_well
 
     def give(self, path: Path, task: DecodeTask) -> None:
         """Hand over a recording, open; its name never reaches the decoder."""
@@ -152,32 +155,25 @@ class DecoderProcess:
                 await asyncio.wait_for(self.read_frame(), max(0.0, left))
             except (DecoderBroke, asyncio.TimeoutError):
                 return False
-        return self._process.poll() is None
+        return self._process.is_well
 
     async def end(self) -> None:
         """Kill the process and wait for its end."""
+        self._process.kill()
         self._writer.close()
         self._tasks.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGKILL)
-        await self._ended(_LONGEST_END_SECONDS)
+        await asyncio.wait({self._process.ended}, timeout=_LONGEST_END_SECONDS)
 
     async def _read(self, length: int) -> bytes:
         return await asyncio.wait_for(self._reader.readexactly(length), _SILENT_SECONDS)
 
-    async def _ended(self, timeout_seconds: float) -> int | None:
-        """Wait for the exit code; None when it lives on. There is no event for this: asyncio
-        has one for processes that it starts itself, each with a thread."""
-        for _ in range(int(timeout_seconds / _LOOK_SECONDS)):
-            if (code := self._process.poll()) is not None:
-                return code
-            await asyncio.sleep(_LOOK_SECONDS)
-        return None
-
     async def _how_it_ended(self) -> str:
-        code = await self._ended(1.0)
-        if code is None:
+        await asyncio.wait({self._process.ended}, timeout=_END_IS_TOLD_SECONDS)
+        if not self._process.ended.done():
             return "it closed its pipe"
+        code = self._process.ended.result()
+        if code is None:
+            return "it went with its nursery"
         if code == -signal.SIGPROF:
             return _OUT_OF_TIME
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,7 +1,8 @@
 """The decoding process: takes open recordings, sends back pieces of speech. One at a time.
 
-Started by `pool.py`. It gives up what it does not need (`sandbox.py`) and dies with its worker; a
-recording that makes a decoder crash costs this process and the one request.
+The program that `births.py` executes is the nursery (`nursery.py`), from which each decoder is
+forked. It gives up what it does not need (`sandbox.py`) and dies with its worker; a recording that
+makes a decoder crash costs this process, and one that does it twice is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -22,11 +23,12 @@ from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder import sandbox, wire
 from seacod.asr.decoder.cutting import Cutter, Piece
+from seacod.asr.decoder.nursery import DecoderNursery
 from seacod.asr.decoder.voice import Voice
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.asr.sound.channels import Stretch
 from seacod.errors import SeacodError
-from seacod.system.parent_death import die_with
+from seacod.models.examples import EXAMPLES, examples
 
 # What the cutter is given at a time.
 _BLOCK = 8 * SAMPLE_RATE
@@ -38,14 +40,38 @@ _MOST_WARNINGS = 100
 
 
 def main() -> None:
-    """Serve until the worker closes the other end."""
-    tasks = socket.socket(fileno=int(sys.argv[1]))
-    answers = socket.socket(fileno=int(sys.argv[2]))
-    if not die_with(int(sys.argv[3])):
-        return
+    """Be a nursery of decoders until nobody needs one any more."""
     # Ctrl-C in a terminal reaches the whole group; ending is the worker's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     voice = Voice()
+    _warm_up(voice)
+    DecoderNursery(lambda tasks, answers: _decode(tasks, answers, voice)).serve(
+        socket.socket(fileno=int(sys.argv[1]))
+    )
+
+
+class _Answers(Protocol):
+    """Where frames go."""
+
+    def sendall(self, data: bytes, /) -> object: ...
+
+
+class _Nobody:
+    """Nobody hears them."""
+
+    def sendall(self, data: bytes, /) -> None:
+        pass
+
+
+def _warm_up(voice: Voice) -> None:
+    """Go the whole way once with a shipped recording: what a library does the first time only, no
+    decoder has to do."""
+    with open(EXAMPLES / examples()[0]["file"], "rb") as file:
+        _serve(DecodeTask("pieces", 60.0, 1 << 20, 20.0), file, voice, _Nobody())
+
+
+def _decode(tasks: socket.socket, answers: socket.socket, voice: Voice) -> None:
+    """Be a decoder until the worker closes the other end."""
     cage = sandbox.enter(tasks.fileno(), answers.fileno())
     answers.sendall(wire.frame("ready", asdict(cage)))
     while True:
@@ -56,7 +82,7 @@ def main() -> None:
             _serve(DecodeTask.decode(message), file, voice, answers)
 
 
-def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
+def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) -> None:
     try:
         _work(task, file, voice, answers)
     except SeacodError as error:
@@ -74,7 +100,7 @@ def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socke
         _allow(0)
 
 
-def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket) -> None:
+def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) -> None:
     _allow(_HEADER_SECONDS)
     track = task.track if isinstance(task.track, int) else None
     info = audio.inspect(
@@ -98,9 +124,7 @@ def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
 class _Recording:
     """One recording on its way through voice activity and cutter, a lane for each voice."""
 
-    def __init__(
-        self, task: DecodeTask, file: BinaryIO, voice: Voice, answers: socket.socket
-    ) -> None:
+    def __init__(self, task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) -> None:
         self._task = task
         self._file = file
         self._voice = voice

@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from seacod.client import status_socket
 from seacod.errors import EX_OK, SeacodError
 from seacod.models.examples import EXAMPLES, examples
@@ -37,7 +39,7 @@ class RestartFigures:
     worker_bytes: int
     """Its own: anonymous memory, each shared page by its share."""
     standby_bytes: int
-    """The same of the nursery, from which the next worker is forked."""
+    """The same of the nurseries from which the next worker and its decoders are forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         f"  median {statistics.median(figures.seconds):.2f} s, worst {max(figures.seconds):.2f} s"
     )
     print(f"  worker's own memory      {figures.worker_bytes / 1e6:.0f} MB")
-    print(f"  standby (the nursery's)  {figures.standby_bytes / 1e6:.0f} MB")
+    print(f"  standby (nurseries)      {figures.standby_bytes / 1e6:.0f} MB")
     return EX_OK
 
 
@@ -107,7 +109,8 @@ def measure(
         nursery = service.wait_for_nursery()
         seconds = tuple(_one_round(service, recording, text) for _ in range(rounds))
         worker = service.status()["worker"]["pid"]
-        return RestartFigures(seconds, own_bytes(worker), own_bytes(nursery))
+        standby = (nursery, *(one.pid for one in psutil.Process(nursery).children()))
+        return RestartFigures(seconds, own_bytes(worker), sum(map(own_bytes, standby)))
 
 
 def _compare(options: argparse.Namespace, rounds: int, recording: Path, text: str | None) -> int:

@@ -150,8 +150,12 @@ def _service(model: str, device: str, count: int, threads: int) -> Iterator[Priv
 
 
 def _keep_on(worker: psutil.Process, cores: set[int]) -> None:
-    """The worker, its threads, and what it has started."""
-    for process in (worker, *worker.children(recursive=True)):
+    """The worker, its threads, and the decoders that it has; those to come follow it."""
+    from seacod.asr.decoder.nursery import decoder_name
+
+    name = decoder_name(worker.pid)
+    decoders = (one for one in psutil.process_iter(["name"]) if one.info["name"] == name)
+    for process in (worker, *decoders):
         for thread in process.threads():
             os.sched_setaffinity(thread.id, cores)
 
