@@ -55,6 +55,10 @@ class ConfigError(SeacodError):
     exit_code = EX_CONFIG
 
 
+class ConfigClosed(ConfigError):
+    """The configuration is there, and this user may not read it."""
+
+
 class ModelUnavailable(SeacodError):
     """The model is not on this machine and cannot be fetched, or does not load."""
 
@@ -90,6 +94,10 @@ class NotRunning(SeacodError):
 
     code = "not_running"
     exit_code = EX_UNAVAILABLE
+
+
+class NotAllowed(NotRunning):
+    """A service runs, and this user may not ask it."""
 
 
 class NotConfirmed(SeacodError):
@@ -134,10 +142,34 @@ class QuotaUsed(SeacodError):
     http_status = 429
 
 
+class RecordingLost(SeacodError):
+    """The recording of a batch was removed before it was heard."""
+
+    code = "recording_lost"
+    http_status = 410
+
+
 class StoredByNewer(SeacodError):
     """A file of the state directory was made by a newer version."""
 
+    code = "stored_by_newer"
+    http_status = 503
     exit_code = EX_CONFIG
+
+    @classmethod
+    def of(cls, where: object, found: int, known: int) -> StoredByNewer:
+        """
+        Args:
+            where: the file, or what else holds it.
+            found: its version.
+            known: the newest that this program knows.
+        """
+        return cls(
+            f"{where} was made by a newer version of seacod (format {found}, this one knows "
+            f"{known}); use that version, or move it away",
+            f"{where} 由更新版本的 seacod 创建（格式 {found}，当前版本仅支持 {known}）；"
+            "请使用该版本，或将其移走",
+        )
 
 
 class ForeignPage(SeacodError):

@@ -69,6 +69,11 @@ class Paths:
         return self.runtime / "status.sock"
 
     @property
+    def address(self) -> Path:
+        """Where it takes requests, for whoever may not ask the supervisor."""
+        return self.runtime / "address"
+
+    @property
     def shared_load(self) -> Path:
         """What the workers tell each other (`shared_load.py`)."""
         return self.runtime / "shared-load"
@@ -120,6 +125,16 @@ class Paths:
                 f"{self.runtime}: everybody may write there, and commands would not believe what "
                 f"answers there; run: chmod o-w {self.runtime}"
             )
+
+
+def free_files(directory: Path) -> int | None:
+    """How many files our user may still make there; None when that is unknown, or not limited
+    (btrfs and others have no fixed number)."""
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return None
+    return status.f_favail if status.f_files else None
 
 
 def free_bytes(directory: Path) -> int | None:

@@ -75,6 +75,10 @@ class SharedLoad:
             path.unlink()
         return cls(path, size)
 
+    def remake(self, path: Path) -> None:
+        """Go on with an empty table: somebody has removed the file that is mapped."""
+        self._map = SharedLoad.fresh(path, self._size)._map
+
     def write(self) -> None:
         """Write the line of this worker."""
         if self._slot is not None:

@@ -63,6 +63,10 @@ class ModelTable:
             path.unlink()
         return cls(path, size)
 
+    def remake(self, path: Path) -> None:
+        """Go on with an empty table: somebody has removed the file that is mapped."""
+        self._map = ModelTable.fresh(path, len(self._map) // _PAGE_BYTES)._map
+
     def write(self, recordings: Iterable[WithModel]) -> None:
         """These are with the model of this process now; any thread may say so, one at a time."""
         if self._slot is None:

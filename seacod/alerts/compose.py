@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seacod.alerts import chinese
 from seacod.alerts.kinds import KINDS, Severity
 from seacod.alerts.outbox import Message
 
@@ -42,27 +43,6 @@ _T = {
         "own greatest value",
         "最近十分钟内存：识别进程（青色）、显存（琥珀色），各自按最大值缩放",
     ),
-}
-
-
-# The names of evidence in Chinese; in English the keys themselves are words.
-_LABELS = {
-    "state": "状态",
-    "address": "地址",
-    "model": "模型",
-    "requests": "请求",
-    "restarts": "重启次数",
-    "last_causes": "最近的原因",
-    "host_memory_free_mib": "可用内存 (MiB)",
-    "disk_free_mib": "可用磁盘 (MiB)",
-    "exit_status": "退出状态",
-    "last_recording": "最后的录音",
-    "served_seconds": "已服务 (秒)",
-    "lasted_seconds": "持续 (秒)",
-    "memory_of_the_last_ten_minutes": "最近十分钟内存",
-    "dossier": "崩溃档案",
-    "last_log_lines": "最近日志",
-    "last_lines_of_the_worker": "识别进程最后输出",
 }
 
 
@@ -204,19 +184,17 @@ def _split(
     for key, value in evidence.items():
         if key.startswith("_") or value in (None, "", [], {}):
             continue
-        name = key.replace("_", " ")
-        if language == "zh":
-            name = _LABELS.get(key, name)
+        is_chinese = language == "zh"
+        name = chinese.label(key) if is_chinese else key.replace("_", " ")
         if isinstance(value, list):
             blocks.append((name, [str(line) for line in value][-_SHOWN_LINES:]))
         else:
-            figures.append((name, str(value)))
+            figures.append((name, chinese.value(key, str(value)) if is_chinese else str(value)))
     return figures, blocks
 
 
 def _say(key: str, language: str, **values: object) -> str:
-    english, chinese = _T[key]
-    return (chinese if language == "zh" else english).format(**values)
+    return _T[key][language == "zh"].format(**values)
 
 
 def _time(at: float) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 import structlog
 
 from seacod.alerts.kinds import KINDS
-from seacod.alerts.outbox import Alert, Outbox, Told
+from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
 from seacod.config.alerts import AlertSettings
+from seacod.system.terminal import date_and_time
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +72,10 @@ class Deduplicator:
         try:
             told = self._outbox.told(kind, key)
             was_open = told is not None and told.is_open
-            if told is not None and now - told.told_at < settings.cool_down_seconds:
-                self._count(kind, key, told, told.opened_at if was_open else now)
+            # Told in the future: the clock was set back meanwhile.
+            if told is not None and 0 <= now - told.told_at < settings.cool_down_seconds:
+                last = Occurrence(now, {"en": english, "zh": chinese}, evidence)
+                self._count(kind, key, told, told.opened_at if was_open else now, last)
                 return
             alert = Alert(
                 kind, key, {"en": english, "zh": chinese}, now,
@@ -99,7 +102,8 @@ class Deduplicator:
                 return
             alert = Alert(
                 kind, key, {"en": english, "zh": chinese}, now, is_recovery=True,
-                repeated=told.untold, evidence={"lasted_seconds": round(now - told.opened_at, 1)},
+                repeated=told.untold,
+                evidence={"lasted_seconds": max(0.0, round(now - told.opened_at, 1))},
             )  # fmt: skip
             self._add(alert, dataclasses.replace(closed, untold=0), self._settings())
         except sqlite3.Error as error:
@@ -112,25 +116,24 @@ class Deduplicator:
         for _ in range(len(self._unkept)):
             self._unkept.popleft()()
         try:
-            for kind, key, told in self._outbox.counted(now - settings.cool_down_seconds):
+            for kind, key, told in self._outbox.counted(now - settings.cool_down_seconds, now):
                 if kind not in KINDS:
                     continue
-                english = f"It happened {told.untold} more times since the last message."
-                chinese = f"自上次通知以来又发生了 {told.untold} 次。"
-                alert = Alert(
-                    kind, key, {"en": english, "zh": chinese}, now, repeated=told.untold,
-                    evidence=self._evidence(),
-                )  # fmt: skip
+                last = self._outbox.last(kind, key)
+                text = _counted(told, last, has_recovery=KINDS[kind].has_recovery)
+                evidence = {**self._evidence(), **(last.evidence if last is not None else {})}
+                alert = Alert(kind, key, text, now, repeated=told.untold, evidence=evidence)
                 self._add(alert, dataclasses.replace(told, told_at=now, untold=0), settings)
         except sqlite3.Error as error:
             log.error("alerts_not_read", error=str(error))
 
-    def _count(self, kind: str, key: str, told: Told, opened_at: float) -> None:
+    def _count(self, kind: str, key: str, told: Told, opened_at: float, last: Occurrence) -> None:
         """One more of what was told a short while ago: in the message that still waits, or else
         kept for a later one."""
         is_counted = self._outbox.counted_in_waiting(kind, key, self._channels())
         untold = told.untold + (not is_counted)
         self._outbox.remember(kind, key, Told(True, opened_at, told.told_at, untold))
+        self._outbox.remember_last(kind, key, last)
 
     def is_open(self, kind: str, key: str = "") -> bool:
         """Whether this alert was raised and is not over."""
@@ -154,3 +157,19 @@ class Deduplicator:
         )  # fmt: skip
         if channels:
             self._on_message()
+
+
+def _counted(told: Told, last: Occurrence | None, *, has_recovery: bool) -> dict[str, str]:
+    """What is said of what was only counted: how often, and of the last time when and what."""
+    times = "once more" if told.untold == 1 else f"{told.untold} more times"
+    english = f"It happened {times} since the last message"
+    chinese = f"自上次通知以来又发生了 {told.untold} 次"
+    if last is not None:
+        at = date_and_time(last.at)
+        english += f", the last time at {at}: {last.text['en']}"
+        chinese += f"，最近一次在 {at}：{last.text['zh']}"
+    else:
+        english, chinese = f"{english}.", f"{chinese}。"
+    if has_recovery and not told.is_open:
+        english, chinese = f"{english} It is over.", f"{chinese}现已恢复。"
+    return {"en": english, "zh": chinese}

@@ -37,6 +37,8 @@ class Delivery:
         on_trouble: told when a channel needs an operator: its name and what was said; and None when
             it works again.
         touch: proof of life.
+        random_: for pauses.
+        clock: Unix seconds; it may be set back and forth.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Delivery:
         on_trouble: Callable[[str, str | None], None],
         touch: Callable[[], None],
         random_: random.Random | None = None,
+        clock: Callable[[], float] = now,
     ) -> None:
         self._outbox = outbox
         self._settings = settings
         self._on_trouble = on_trouble
         self._touch = touch
         self._random = random_ or random.Random()
+        self._clock = clock
         self._wake = asyncio.Event()
         # Channels for which something may wait; asking the file each second would cost more than
         # everything else an idle supervisor does.
@@ -115,21 +119,24 @@ class Delivery:
         if due is None:
             self._busy.discard(name)
             return
-        if due > now() and not is_last:
-            return
         settings = self._settings()
+        ahead = due - self._clock()
+        # Further ahead than anything is put off: the clock was set back, and it is due.
+        longest = max(_MAX_RETRY_SECONDS, settings.gather_seconds)
+        if 0 < ahead <= longest and not is_last:
+            return
         messages = self._outbox.waiting(name)
         ids = [message.id for message in messages]
         channel = configured(settings).get(name)
         if channel is None:
-            self._outbox.given_up(ids, now(), "the channel is not configured any more")
+            self._outbox.given_up(ids, self._clock(), "the channel is not configured any more")
             return
         try:
             answer = await attempt.send(channel, compose(messages, settings), messages)
         except Undelivered as error:
             self._not_taken(name, messages, error)
             return
-        self._outbox.delivered(ids, now(), answer)
+        self._outbox.delivered(ids, self._clock(), answer)
         self.delivered[name] += 1
         log.info("alert_delivered", channel=name, alerts=len(messages), answer=answer)
         self._on_trouble(name, None)
@@ -139,7 +146,7 @@ class Delivery:
         oldest = min(message.made_at for message in messages)
         retry_seconds = self._settings().retry_hours * 3600
         # Also what is refused for good is kept for that long: an operator can mend an address.
-        old = [m.id for m in messages if now() - m.made_at > retry_seconds]
+        old = [m.id for m in messages if self._clock() - m.made_at > retry_seconds]
         rest = [m.id for m in messages if m.id not in set(old)]
         attempts = max(message.attempts for message in messages)
         step = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(attempts, 20))
@@ -148,12 +155,12 @@ class Delivery:
         log.warning(
             "alert_not_delivered", channel=name, alerts=len(messages), answer=error.answer,
             given_up=len(old), next_try_seconds=round(pause, 1) if rest else None,
-            waiting_seconds=round(now() - oldest, 1),
+            waiting_seconds=round(self._clock() - oldest, 1),
         )  # fmt: skip
         if error.reached:
             self._outbox.reached(messages, error.reached)
         if old:
-            self._outbox.given_up(old, now(), error.answer)
-        self._outbox.put_off(rest, now() + pause, error.answer)
+            self._outbox.given_up(old, self._clock(), error.answer)
+        self._outbox.put_off(rest, self._clock() + pause, error.answer)
         if error.is_ours:
             self._on_trouble(name, error.answer)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from seacod.system.file_identity import identity
 from seacod.system.masking import masked_deep
-from seacod.system.sqlite_format import bring_up
+from seacod.system.sqlite_format import bring_up, put_back
 
 # In the state directory.
 FILE = "alerts.sqlite3"
@@ -56,6 +57,17 @@ _UPGRADES = (
         """,
     ),
     ("ALTER TABLE message ADD COLUMN reached TEXT NOT NULL DEFAULT ''",),
+    # A table of its own: older versions write the rows of `alert` without naming columns.
+    (
+        """
+        CREATE TABLE IF NOT EXISTS last_time (
+          kind TEXT NOT NULL,
+          key TEXT NOT NULL,
+          body TEXT NOT NULL,
+          PRIMARY KEY (kind, key)
+        )
+        """,
+    ),
 )
 _COLUMNS = (
     "id, channel, kind, key, count, body, state, attempts, made_at, due_at, done_at, answer, "
@@ -116,6 +128,21 @@ class Told:
     untold: int
 
 
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """The last time of an alert that was only counted.
+
+    Args:
+        at: Unix seconds.
+        text: as of `Alert`.
+        evidence: as of `Alert`, of this time alone.
+    """
+
+    at: float
+    text: dict[str, str]
+    evidence: dict[str, Any]
+
+
 class Outbox:
     """The file. Used from one thread, save for `sync`.
 
@@ -125,12 +152,29 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+        self._open()
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         # Checkpoints wait for the disk: `sync` makes them, elsewhere.
         self._db.execute("PRAGMA wal_autocheckpoint=0")
         bring_up(self._db, _UPGRADES)
+        self._file = identity(self.path)
+
+    def rescue(self) -> bool:
+        """Write everything into a new file where somebody has removed ours; False where nobody has.
+
+        Raises:
+            sqlite3.Error, OSError: it cannot be written; what we have open goes on.
+        """
+        if self._file is None or identity(self.path) == self._file:
+            return False
+        put_back(self._db, self.path)
+        self._db.close()
+        self._open()
+        return True
 
     def close(self) -> None:
         self._db.close()
@@ -173,12 +217,27 @@ class Outbox:
             (kind, key, told.is_open, told.opened_at, told.told_at, told.untold),
         )
 
-    def counted(self, told_before: float) -> list[tuple[str, str, Told]]:
-        """Alerts that were only counted, and last told before this moment."""
+    def remember_last(self, kind: str, key: str, last: Occurrence) -> None:
+        body = {"at": last.at, "text": last.text, "evidence": last.evidence}
+        self._db.execute(
+            "INSERT OR REPLACE INTO last_time (kind, key, body) VALUES (?, ?, ?)",
+            (kind, key, json.dumps(masked_deep(body), ensure_ascii=False)),
+        )
+
+    def last(self, kind: str, key: str) -> Occurrence | None:
+        """The last time that this alert was only counted."""
+        row = self._db.execute(
+            "SELECT body FROM last_time WHERE kind=? AND key=?", (kind, key)
+        ).fetchone()
+        return None if row is None else Occurrence(**json.loads(row[0]))
+
+    def counted(self, told_before: float, now: float) -> list[tuple[str, str, Told]]:
+        """Alerts that were only counted, and last told before this moment; or after `now`, by a
+        clock that was set back since."""
         rows = self._db.execute(
             "SELECT kind, key, is_open, opened_at, told_at, untold FROM alert "
-            "WHERE untold > 0 AND told_at < ?",
-            (told_before,),
+            "WHERE untold > 0 AND (told_at < ? OR told_at > ?)",
+            (told_before, now),
         ).fetchall()
         return [(row[0], row[1], Told(bool(row[2]), row[3], row[4], row[5])) for row in rows]
 

@@ -10,10 +10,16 @@ from typing import Any
 
 from seacod.client import NEVER, BrokenOff, Busy, Client, NoSeacod, Refused, Unreachable
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
+from seacod.system.terminal import in_language, is_chinese, width
+from seacod.system.words import state_in_chinese
 
 _PORT = 7860
 _TIMEOUT_SECONDS = 5.0
 _AT_ONCE = 32
+_HEAD = ("host", "state", "model", "device", "in flight", "waiting", "restarts", "version", "")
+_HEAD_ZH = ("主机", "状态", "模型", "设备", "处理中", "排队", "重启", "版本", "")
+# Columns that every row has, and how many a row has that says only why there is no more.
+_NAMED, _SHORT = 2, 3
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 
 
@@ -59,12 +65,20 @@ def _ask(name: str, url: str, key: str | None) -> dict[str, Any]:
         with Client(url, key, retry=NEVER, silence_seconds=_TIMEOUT_SECONDS) as client:
             system = client.system()
     except Busy:
-        return {"host": name, "state": "not serving", "remark": "answers 503"}
+        return {
+            "host": name,
+            "state": "not serving",
+            "remark": in_language("answers 503", "返回 503"),
+        }
     except (Unreachable, BrokenOff) as error:
         return {"host": name, "state": "unreachable", "remark": error.cause}
     except (Refused, NoSeacod) as error:
         asks = isinstance(error, Refused) and error.status == 401
-        remark = "asks for a key (--key)" if asks else "what answers is not seacod"
+        remark = (
+            in_language("asks for a key (--key)", "需要密钥（--key）")
+            if asks
+            else in_language("what answers is not seacod", "应答者不是 seacod")
+        )
         return {"host": name, "state": "unknown", "remark": remark}
     service = system.service or {}
     return {
@@ -85,7 +99,11 @@ def _missing(service: dict[str, Any]) -> str:
     there, serving = service.get("workers", 1), service.get("workers_serving", 1)
     if there == 1:
         return ""
-    return f"{serving} of {there} workers" if serving < there else f"{there} workers"
+    if serving < there:
+        return in_language(
+            f"{serving} of {there} workers", f"{there} 个识别进程中 {serving} 个在服务"
+        )
+    return in_language(f"{there} workers", f"{there} 个识别进程")
 
 
 def _open_alerts(service: dict[str, Any]) -> str:
@@ -93,22 +111,34 @@ def _open_alerts(service: dict[str, Any]) -> str:
 
 
 def _lines(told: Sequence[dict[str, Any]], serving: int) -> list[str]:
-    wide = max(4, *(len(one["host"]) for one in told))
-    lines = [
-        f"{'host':<{wide}}  {'state':<12} {'model':<14} {'device':<8} "
-        "in flight  waiting  restarts  version"
-    ]
+    rows: list[tuple[str, ...]] = [_HEAD_ZH if is_chinese() else _HEAD]
     for one in told:
+        state = in_language(one["state"], state_in_chinese(one["state"]))
         if "model" not in one:
-            lines.append(f"{one['host']:<{wide}}  {one['state']:<12} {one['remark']}")
+            rows.append((one["host"], state, one["remark"]))
             continue
         restarts = "-" if one["restarts"] is None else one["restarts"]
-        lines.append(
-            f"{one['host']:<{wide}}  {one['state']:<12} {one['model']:<14.14} {one['device']:<8} "
-            f"{one['in_flight']:>9} {one['queue_depth']:>8} {restarts:>9}  {one['version']} "
-            f"{one['remark']}".rstrip()
-        )
+        figures = (one["in_flight"], one["queue_depth"], restarts)
+        told_of = (one["model"][:14], one["device"], *map(str, figures), str(one["version"]))
+        rows.append((one["host"], state, *told_of, one["remark"]))
     inside = sum(one.get("in_flight", 0) for one in told)
     waiting = sum(one.get("queue_depth", 0) for one in told)
-    lines.append(f"{serving} of {len(told)} serve; {inside} in flight, {waiting} waiting")
-    return lines
+    summary = in_language(
+        f"{serving} of {len(told)} serve; {inside} in flight, {waiting} waiting",
+        f"{len(told)} 个中有 {serving} 个在服务；{inside} 个处理中，{waiting} 个排队",
+    )
+    return [*_table(rows), summary]
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as what is in them; a short row is a sentence after its second column."""
+    columns = [
+        max(width(row[at]) for row in rows if len(row) > at and (at < _NAMED or len(row) > _SHORT))
+        for at in range(max(map(len, rows)))
+    ]
+    return ["  ".join(map(_padded, row, columns)).rstrip() for row in rows]
+
+
+def _padded(text: str, columns: int) -> str:
+    blanks = " " * max(0, columns - width(text))
+    return f"{blanks}{text}" if text.isdigit() else f"{text}{blanks}"

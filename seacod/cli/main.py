@@ -17,6 +17,7 @@ from seacod.system import terminal
 
 def main(arguments: list[str] | None = None) -> None:
     """The command `seacod`; exits with the command's code."""
+    terminal.never_refuses_a_character()
     words = sys.argv[1:] if arguments is None else arguments
     options = make_parser(words[0] if words else None).parse_args(words)
     sys.exit(at_the_edge(lambda: options.run(options), is_daemon=options.is_daemon))

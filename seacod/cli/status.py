@@ -8,15 +8,19 @@ import sys
 import time
 from typing import Any
 
+from seacod.alerts.kinds import KINDS
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.client import status_socket
-from seacod.errors import EX_OK, NotRunning
-from seacod.system.terminal import ago
+from seacod.errors import EX_OK, NotAllowed, NotRunning
+from seacod.system.terminal import ago, width
+from seacod.system.terminal import in_language as say
+from seacod.system.words import cause_in_chinese, state_in_chinese
 
 HELP = "show the state of the running service"
 # Cursor home, and clear from there to the end (ECMA-48).
 _CLEAR = "\x1b[H\x1b[2J"
 _SHOWN_NOTICES = 5
+_LABEL_COLUMNS = 11
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
         try:
             text, _ = _look(options, None)
         except NotRunning as error:
-            text = json.dumps({"state": "not_running"}) if options.json else error.message
+            said = say(error.message, error.chinese)
+            text = json.dumps({"state": "not_running"}) if options.json else said
         is_screen = sys.stdout.isatty() and not options.json
         print(f"{_CLEAR if is_screen else ''}{text}", flush=True)
         time.sleep(max(0.1, options.watch))
@@ -56,72 +61,140 @@ def _look(options: argparse.Namespace, indent: int | None) -> tuple[str, int]:
         from seacod.cli.fleet import fleet
 
         return fleet(options.host, api_key(options), as_json=options.json)
-    status = status_socket.status(options.config)
+    try:
+        status = status_socket.status(options.config)
+    except NotAllowed as error:
+        if (url := status_socket.open_url(options.config)) is None:
+            raise
+        return _by_the_open_port(url, error, options)
     if options.json:
         return json.dumps(status, ensure_ascii=False, indent=indent), EX_OK
     return "\n".join(lines(status)), EX_OK
 
 
+def _by_the_open_port(url: str, error: NotAllowed, options: argparse.Namespace) -> tuple[str, int]:
+    """What everybody may see, and what is missing."""
+    from seacod.cli.fleet import fleet
+
+    text, code = fleet(url, api_key(options), as_json=options.json)
+    if options.json:
+        return text, code
+    missing = say(
+        f"{error.message}; this is what {url} tells everybody. GPU, restarts and alerts: "
+        "sudo seacod status",
+        f"{error.chinese}；以下为 {url} 公开的信息。显卡、重启与告警请用 sudo seacod status 查看",
+    )
+    return f"{missing}\n{text}", code
+
+
 def lines(status: dict[str, Any]) -> list[str]:
-    """The snapshot for people."""
+    """The snapshot for people, in their language."""
     worker, restarts = status["worker"], status["restarts"]
-    causes = restarts["last_causes"]
-    device = f" on {worker['device']}" if worker["device"] else ""
+    up = ago(status["since"])
     text = [
-        f"seacod {status['version']}, pid {status['pid']}, up {ago(status['since'])}",
-        f"  state      {worker['state']} since {ago(worker['since'])} {worker['stage']}".rstrip(),
-        f"  address    {status['url']}",
-        *([f"  funasr     {status['funasr_url']}"] if status["funasr_url"] else []),
-        *([f"  metrics    {status['metrics']['url']}"] if status["metrics"] else []),
-        *(
-            map(_worker, status["workers"])
-            if len(status["workers"]) > 1
-            else [
-                f"  worker     pid {worker['pid'] or '-'}, {worker['model'] or 'no model yet'}"
-                f"{device}",
-            ]
+        say(
+            f"seacod {status['version']}, pid {status['pid']}, up {up[0]}",
+            f"seacod {status['version']}，进程 {status['pid']}，已运行 {up[1]}",
         ),
-        f"  nursery    {_beside(status['nursery'])}",
+        _row("state", "状态", f"{_since(worker)} {worker['stage']}".rstrip()),
+        _row("address", "地址", status["url"]),
+        *([_row("funasr", "FunASR", status["funasr_url"])] if status["funasr_url"] else []),
+        *([_row("metrics", "指标", status["metrics"]["url"])] if status["metrics"] else []),
+        *(map(_worker, status["workers"]) if len(status["workers"]) > 1 else [_only(worker)]),
+        _row("nursery", "派生进程", _beside(status["nursery"])),
         *_gpus(status["gpu"]),
-        f"  requests   {status['in_flight']} in flight, {status['queue_depth']} waiting",
-        f"  restarts   {restarts['count']}{' (last: ' + causes[-1] + ')' if causes else ''}",
+        _row("requests", "请求", _requests(status)),
+        _row("restarts", "重启", _restarts(restarts)),
     ]
     if status["replacement"]:
-        text.append(f"  replacing  {_beside(status['replacement'])}, with new settings")
-    if restarts["last_away_seconds"] is not None:
-        text.append(f"  away       {restarts['last_away_seconds']:.1f} s the last time")
+        beside, new = _beside(status["replacement"]), say(", with new settings", "，使用新的配置")
+        text.append(_row("replacing", "接替进程", beside + new))
+    if (away := restarts["last_away_seconds"]) is not None:
+        text.append(_row("away", "中断", say(f"{away:.1f} s the last time", f"上次 {away:.1f} 秒")))
     for alert in (status["alerts"] or {"open": []})["open"]:
-        text.append(
-            f"  alert      open since {ago(alert['since'])}: {alert['kind']} {alert['key']}"
+        long, kind = ago(alert["since"]), KINDS[alert["kind"]]
+        about = f" {alert['key']}" if alert["key"] else ""
+        words = say(
+            f"open since {long[0]}: {alert['kind']}{about}",
+            f"已持续 {long[1]}：{kind.chinese}{about}",
         )
+        text.append(_row("alert", "告警", words))
     for notice in status["notices"][-_SHOWN_NOTICES:]:
-        text.append(f"  notice     {ago(notice['at'])} ago: {notice['event']}: {notice['text']}")
+        long = ago(notice["at"])
+        words = say(
+            f"{long[0]} ago: {notice['event']}: {notice['text']}",
+            f"{long[1]}前：{notice['text_zh']}",
+        )
+        text.append(_row("notice", "事件", words))
     return text
+
+
+def _row(english: str, chinese: str, value: str) -> str:
+    label = say(english, chinese)
+    return f"  {label}{' ' * max(1, _LABEL_COLUMNS - width(label))}{value}"
+
+
+def _only(worker: dict[str, Any]) -> str:
+    """The line of the one worker."""
+    return _row(
+        "worker", "识别进程", f"pid {worker['pid'] or '-'}{say(', ', '，')}{_model(worker)}"
+    )
 
 
 def _worker(one: dict[str, Any]) -> str:
     """The line of one of several workers."""
-    device = f" on {one['gpu'] or one['device']}" if one["device"] else ""
-    return (
-        f"  worker {one['number']:<3} {one['state']}, pid {one['pid'] or '-'}, "
-        f"{one['model'] or 'no model yet'}{device}, {one['in_flight']} in flight, "
-        f"{one['restarts']} restarts"
+    where = {**one, "device": one["device"] and (one["gpu"] or one["device"])}
+    state = say(one["state"], state_in_chinese(one["state"]))
+    number, pid, inside = one["number"], one["pid"] or "-", one["in_flight"]
+    words = say(
+        f"{state}, pid {pid}, {_model(where)}, {inside} in flight, {one['restarts']} restarts",
+        f"{state}，pid {pid}，{_model(where)}，{inside} 个处理中，重启 {one['restarts']} 次",
     )
+    return _row(f"worker {number}", f"识别进程 {number}", words)
 
 
-def _beside(worker: dict[str, Any] | None) -> str:
-    if worker is None:
-        return "none"
-    return f"pid {worker['pid']}, {worker['state']} since {ago(worker['since'])}"
+def _model(worker: dict[str, Any]) -> str:
+    if not worker["model"]:
+        return say("no model yet", "尚无模型")
+    on = say(f" on {worker['device']}", f"（{worker['device']}）") if worker["device"] else ""
+    return f"{worker['model']}{on}"
+
+
+def _requests(status: dict[str, Any]) -> str:
+    inside, waiting = status["in_flight"], status["queue_depth"]
+    return say(f"{inside} in flight, {waiting} waiting", f"{inside} 个处理中，{waiting} 个排队")
+
+
+def _restarts(restarts: dict[str, Any]) -> str:
+    causes = restarts["last_causes"]
+    if not causes:
+        return str(restarts["count"])
+    last = say(f" (last: {causes[-1]})", f"（最近一次：{cause_in_chinese(causes[-1])}）")
+    return f"{restarts['count']}{last}"
+
+
+def _since(process: dict[str, Any]) -> str:
+    long, state = ago(process["since"]), process["state"]
+    return say(f"{state} since {long[0]}", f"{state_in_chinese(state)}，已 {long[1]}")
+
+
+def _beside(process: dict[str, Any] | None) -> str:
+    if process is None:
+        return say("none", "无")
+    return f"pid {process['pid']}{say(', ', '，')}{_since(process)}"
 
 
 def _gpus(gpu: dict[str, Any]) -> list[str]:
     if gpu["state"] == "absent":
-        return ["  gpu        none (no driver)"]
+        return [_row("gpu", "显卡", say("none (no driver)", "无（没有驱动）"))]
     if gpu["state"] == "unknown":
-        return ["  gpu        unknown: the driver does not answer"]
-    return [
-        f"  gpu {one['index']:<6} {one['name']}, {one['used_bytes'] >> 20} of "
-        f"{one['total_bytes'] >> 20} MiB used"
-        for one in gpu["gpus"]
-    ]
+        return [
+            _row("gpu", "显卡", say("unknown: the driver does not answer", "未知：驱动没有响应"))
+        ]
+    return [_gpu(one) for one in gpu["gpus"]]
+
+
+def _gpu(one: dict[str, Any]) -> str:
+    used, total = one["used_bytes"] >> 20, one["total_bytes"] >> 20
+    words = say(f"{used} of {total} MiB used", f"已用 {used} / {total} MiB")
+    return _row(f"gpu {one['index']}", f"显卡 {one['index']}", f"{one['name']}, {words}")

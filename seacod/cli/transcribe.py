@@ -181,7 +181,7 @@ def _service(options: argparse.Namespace) -> Iterator[Client]:
             print(f"starting an engine ({options.model})", file=sys.stderr)
             private = private_service(options.model, asr=_of_this_machine(options.config))
             url = stack.enter_context(private).url
-        url = url or status_socket.status(options.config)["url"]
+        url = url or status_socket.url_of(options.config)
         try:
             service = Client(url, api_key(options))
         except BadRequest as error:
@@ -193,9 +193,22 @@ def _of_this_machine(config: Path | None) -> dict[str, object]:
     """What an engine of one's own shares with the service of this machine: models that were fetched
     (recognisers, speakers), and the operator's lists for the text."""
     from seacod.config import load_settings
+    from seacod.errors import ConfigClosed
     from seacod.paths import Paths
 
-    settings = load_settings(config)
+    try:
+        settings = load_settings(config)
+    except ConfigClosed as error:
+        if config is not None:
+            raise
+        print(
+            terminal.in_language(
+                f"without the models and lists of the installed service ({error.message})",
+                f"不使用已安装服务的模型与词表（{error.chinese}）",
+            ),
+            file=sys.stderr,
+        )
+        return {}
     asr, models = settings.asr, Paths.resolve(settings).models
     shared = {
         "models_directory": models if os.access(models, os.R_OK | os.X_OK) else None,

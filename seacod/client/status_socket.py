@@ -20,7 +20,7 @@ from typing import Any
 from seacod.config import load_settings
 from seacod.config.load import DEFAULT_FILE, ENV_FILE, find_file, variable_name
 from seacod.config.schema import Settings
-from seacod.errors import ConfigError, NotRunning, SeacodError
+from seacod.errors import ConfigError, NotAllowed, NotRunning, SeacodError
 from seacod.paths import ENV_RUNTIME, Paths
 from seacod.system.process_handle import ProcessHandle
 
@@ -28,6 +28,7 @@ _TIMEOUT_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _MAX_BYTES = 16 << 20
 _SOCKET = "status.sock"
+_ADDRESS = "address"
 # Where the installed service has it (RuntimeDirectory=seacod in the unit).
 _INSTALLED = Path("/run/seacod") / _SOCKET
 # struct ucred: process, user, group (unix(7)).
@@ -73,6 +74,7 @@ def find(config: Path | None = None) -> tuple[Path, dict[str, Any]]:
 
     Raises:
         NotRunning: none answers.
+        NotAllowed: one does, and this user may not ask it.
         NotBelieved: at the place that was given, somebody else may have put it there.
         ConfigError: the configuration that was given is wrong.
     """
@@ -82,7 +84,7 @@ def find(config: Path | None = None) -> tuple[Path, dict[str, Any]]:
         try:
             return path, status_at(path)
         except PermissionError:
-            raise NotRunning(
+            raise NotAllowed(
                 f"{path}: only root and members of the group seacod may ask the service",
                 f"{path}：只有 root 和 seacod 组的成员可以查询服务状态",
             ) from None
@@ -98,6 +100,36 @@ def find(config: Path | None = None) -> tuple[Path, dict[str, Any]]:
         f"本机没有正在运行的 seacod（已尝试 {'、'.join(tried)}）；请用 systemctl start seacod 或"
         " ./install.sh --try 启动",
     )
+
+
+def url_of(config: Path | None = None) -> str:
+    """Where a service on this machine takes requests; one that may not be asked has written that
+    down for everybody.
+
+    Raises:
+        NotRunning: none answers.
+        NotBelieved, ConfigError: as `find`.
+    """
+    try:
+        return str(status(config)["url"])
+    except NotAllowed:
+        if (url := open_url(config)) is None:
+            raise
+        return url
+
+
+def open_url(config: Path | None = None) -> str | None:
+    """The address that a service has written down for whoever may not ask it; None where there is
+    none that could be believed."""
+    for path in _places(config):
+        try:
+            _owner(path.parent)
+            text = (path.parent / _ADDRESS).read_text("ascii").strip()
+        except (OSError, ValueError, NotBelieved):
+            continue
+        if text.startswith("http://"):
+            return text
+    return None
 
 
 def status_at(path: Path) -> dict[str, Any]:

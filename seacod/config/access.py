@@ -64,6 +64,7 @@ class AccessSettings(Section, applies="replace"):
         "by blanks; empty: none",
         "允许跨域调用 API 的来源，例如 https://example.com，以空格分隔；留空表示不允许",
         pattern=r"^(\*|(https?://\S+\s*)*)$",
+        form="* or addresses such as https://app.example.com, separated by blanks",
     )
 
     @field_validator("quotas")

@@ -10,6 +10,7 @@ from seacod.alerts.channels.registry import all_channels
 from seacod.config.setting import Section, setting
 
 _LINK = r"^(https?://\S+)?$"
+_LINK_FORM = "an address that begins with http:// or https://"
 
 
 class GeneralAlertSettings(Section, applies="live"):
@@ -26,10 +27,18 @@ class GeneralAlertSettings(Section, applies="live"):
         max_length=100,
     )
     page_link: str = setting(
-        "", "Address of the page, put into messages", "写入消息的网页地址", pattern=_LINK
+        "",
+        "Address of the page, put into messages",
+        "写入消息的网页地址",
+        pattern=_LINK,
+        form=_LINK_FORM,
     )
     dashboard_link: str = setting(
-        "", "Address of the dashboard, put into messages", "写入消息的监控面板地址", pattern=_LINK
+        "",
+        "Address of the dashboard, put into messages",
+        "写入消息的监控面板地址",
+        pattern=_LINK,
+        form=_LINK_FORM,
     )
     cool_down_seconds: float = setting(
         900.0,

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationInfo, field_validator
+
 from seacod.accelerators.registry import all_accelerators
+from seacod.config import model_names
 from seacod.config.setting import Section, setting
 
 _DEVICES = "|".join(one.device for one in all_accelerators())
+_DEVICE_FORM = "auto, cpu, " + ", ".join(
+    f"{one.device} or {one.device}:N" for one in all_accelerators()
+)
 
 
 class AsrSettings(Section, applies="replace"):
@@ -45,12 +51,14 @@ class AsrSettings(Section, applies="replace"):
         "campplus（ModelScope 上的 CAM++）、resemblyzer（该软件包所带权重，Apache-2.0）或 none；"
         "用 seacod model fetch 下载",
         pattern=r"^(auto|campplus|resemblyzer|none)$",
+        form="auto, campplus, resemblyzer or none",
     )
     device: str = setting(
         "auto",
         "auto (the first GPU if there is one, otherwise the CPU), cpu, cuda or cuda:N",
         "auto（有 GPU 用 GPU，否则用 CPU）、cpu、cuda 或 cuda:N",
         pattern=rf"^(auto|cpu|({_DEVICES})(:\d+)?)$",
+        form=_DEVICE_FORM,
     )
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = setting(
         "auto",
@@ -128,3 +136,8 @@ class AsrSettings(Section, applies="replace"):
         "Write numbers, dates and units in digits; needs pip install seacod[itn]",
         "将数字、日期、单位写成阿拉伯数字形式；需要安装 seacod[itn]",
     )
+
+    @field_validator("model", "vad_model", "punctuation_model")
+    @classmethod
+    def _is_a_name(cls, value: str, info: ValidationInfo) -> str:
+        return model_names.checked(value, info.field_name or "")

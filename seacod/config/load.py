@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ import yaml
 from pydantic import ValidationError
 
 from seacod.config.schema import SECTIONS, Settings
-from seacod.errors import ConfigError
+from seacod.errors import ConfigClosed, ConfigError
 from seacod.system.masking import without_credentials
 
 DEFAULT_FILE = Path("/etc/seacod/seacod.yaml")
@@ -37,6 +39,10 @@ _ENV_RESERVED = (
 
 KeyPath = tuple[str, ...]
 
+_EMPTY = "tag:yaml.org,2002:null"
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_DECIMAL = re.compile(r"[-+]?[0-9.]+")
+
 # pydantic's error types in an operator's words; its own words serve for the rest.
 _MUST_BE = {
     "int_parsing": "a whole number",
@@ -46,8 +52,12 @@ _MUST_BE = {
     "float_type": "a number",
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
+    "finite_number": "a number",
     "path_type": "a path",
 }
+
+
+_CHOICES = ("literal_error", "string_pattern_mismatch")
 
 
 @dataclass
@@ -154,12 +164,17 @@ def variable_name(path: KeyPath) -> str:
 def _read_file(file: Path, collected: _Collected) -> None:
     try:
         text = file.read_text(encoding="utf-8")
+    except PermissionError:
+        raise ConfigClosed(
+            f"{file}: this user may not read it; as root (sudo) it can be read",
+            f"{file}：当前用户无权读取；请以 root（sudo）执行",
+        ) from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start})") from None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _AsTyped(text)
     except yaml.reader.ReaderError as error:
         raise ConfigError(
             f"{file}: not valid YAML: character {error.position + 1} may not stand in a text file"
@@ -184,6 +199,23 @@ def _read_file(file: Path, collected: _Collected) -> None:
         loader.dispose()
 
 
+class _AsTyped(yaml.SafeLoader):
+    """Values as they are typed; what they mean says the setting. By its own rules YAML 1.1 makes
+    90 of `1:30`, 493 of `0755`, a truth value of `on` and a day of `2026-11-26`, in a port as in a
+    name."""
+
+    yaml_implicit_resolvers = {  # as PyYAML has it
+        first: [rule for rule in rules if rule[0] == _EMPTY]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _typed(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    if not isinstance(node, yaml.ScalarNode):
+        return loader.construct_object(node, deep=True)
+    return None if node.tag == _EMPTY and node.style is None else node.value
+
+
 def _read_mapping(
     file: Path, loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: KeyPath, out: _Collected
 ) -> None:
@@ -191,7 +223,7 @@ def _read_mapping(
     sections = {(section,) for section in SECTIONS}
     seen: set[str] = set()
     for key_node, value_node in node.value:
-        key = str(loader.construct_object(key_node, deep=True))
+        key = str(_typed(loader, key_node))
         where = f"{file}:{key_node.start_mark.line + 1}"
         path = (*prefix, key)
         if key in seen:
@@ -207,17 +239,26 @@ def _read_mapping(
                     f"{where}: {'.'.join(path)}: is a section; put its keys below it, indented"
                 )
         elif path in known:
-            value = loader.construct_object(value_node, deep=True)
-            if isinstance(value, bool):
-                # YAML reads yes, no, on and off as truth values; no setting of ours is one.
-                out.problems.append(
-                    f"{where}: {'.'.join(path)}: YAML reads {value_node.value!r} as true or false; "
-                    "write a number, or put a text in quotes"
-                )
+            value = _typed(loader, value_node)
+            if (problem := _ambiguous(path, value_node, value)) is not None:
+                out.problems.append(f"{where}: {'.'.join(path)}: {problem}")
                 continue
             out.put(path, value, where)
         else:
             out.problems.append(f"{where}: {'.'.join(path)}: unknown key; {_nearest(path)}")
+
+
+def _ambiguous(path: KeyPath, node: yaml.Node, value: Any) -> str | None:
+    """What is wrong with a number that YAML's versions read differently; None for nothing."""
+    is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    if value is None or not is_plain or not _LEADING_ZERO.fullmatch(value) or not _is_number(path):
+        return None
+    return f"is {value}, which is octal to some; write it without the zeros in front"
+
+
+def _is_number(path: KeyPath) -> bool:
+    annotation = SECTIONS[path[0]].model_fields[path[1]].annotation
+    return bool({int, float} & {annotation, *typing.get_args(annotation)})
 
 
 def _read_environment(environment: Mapping[str, str], collected: _Collected) -> None:
@@ -271,8 +312,24 @@ def _describe(item: Any, collected: _Collected, fallback: str) -> str:
     if item["type"] == "value_error":
         # A check of ours, which says it all; the value may be a secret put in the wrong place.
         return f"{where}: {message.removeprefix('Value error, ')}"
-    message = _MUST_BE.get(item["type"]) or message.replace("Input should be ", "", 1)
     given = item.get("input")
+    message = _must_be(item, path)
     # A password in the wrong place is not shown to whoever reads the log.
-    shown = "empty" if given is None else without_credentials(repr(given))
+    shown = "empty" if given is None else without_credentials(_shown(given))
     return f"{where}: is {shown:.80}; it must be {message}"
+
+
+def _shown(given: Any) -> str:
+    return given if isinstance(given, str) and _DECIMAL.fullmatch(given) else repr(given)
+
+
+def _must_be(item: Any, path: KeyPath) -> str:
+    """What a value has to be, in words."""
+    if item["type"] == "string_pattern_mismatch" and len(path) == 2:
+        message = SECTIONS[path[0]].declared(path[1]).form
+    else:
+        message = _MUST_BE.get(item["type"]) or str(item["msg"]).replace("Input should be ", "", 1)
+    # The words in quotes, or between commas, are what may be written.
+    choices = re.findall(r"[A-Za-z][\w-]+", message) if item["type"] in _CHOICES else []
+    near = difflib.get_close_matches(str(item.get("input")), choices, n=1)
+    return f"{message}; did you mean {near[0]}?" if near else message

@@ -20,6 +20,7 @@ class ResultSettings(Section, applies="live"):
         "多台服务器共享批量任务时的 PostgreSQL 地址 postgresql://USER@HOST/DATABASE，"
         "一台接收的任务可由另一台完成；留空表示本机状态目录中的 SQLite",
         pattern=r"^(postgresql://[^\s]+)?$",
+        form="an address such as postgresql://USER@HOST/DATABASE",
         applies="replace",
     )
     database_password_file: Path | None = setting(

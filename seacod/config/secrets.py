@@ -61,7 +61,8 @@ def read_secret(section: Section, key: str) -> str | None:
             raise ConfigError(
                 f"{path}: holds a secret and everybody may read it; run: chmod o-rwx {path}"
             )
-        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+        # Editors of other systems begin a file with a byte order mark.
+        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise ConfigError(
             f"{path}: the secret {credential} cannot be read: {error.strerror}"

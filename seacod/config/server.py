@@ -57,6 +57,7 @@ class ServerSettings(Section, applies="restart"):
         "Path prefix under which a reverse proxy serves seacod, such as /asr; empty for none",
         "反向代理使用的路径前缀，例如 /asr；留空表示没有",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        form="a path such as /asr, without a slash at its end",
         applies="replace",
     )
     page: Literal["on", "off"] = setting(
@@ -76,6 +77,7 @@ class ServerSettings(Section, applies="restart"):
         "* 表示任意。localhost、本机主机名与 IP 地址始终允许；其他域名的请求会被拒绝"
         "（防御 DNS 重绑定）",
         pattern=r"^[A-Za-z0-9._*:\[\] -]*$",
+        form="names such as asr.example.com, separated by blanks",
         applies="replace",
     )
     model_aliases: str = setting(
@@ -86,6 +88,7 @@ class ServerSettings(Section, applies="restart"):
         "OpenAI 客户端可使用的模型名称（均指当前模型），以空格分隔；* 代表任意字符，单独的 * 表示"
         "任意名称；不区分大小写，忽略最后一个 / 之前的部分",
         pattern=r"^[^\x00-\x1f\x7f]*$",
+        form="names in one line, separated by blanks",
         applies="replace",
     )
     trusted_proxies: str = setting(

@@ -29,12 +29,14 @@ class Declaration:
         applies: how a change takes effect.
         credential: the systemd credential that comes before the file this setting names; empty
             where the setting names no file with a secret.
+        form: what its pattern asks for, in words; empty without a pattern.
     """
 
     english: str
     chinese: str
     applies: Applies
     credential: str
+    form: str = ""
 
 
 def setting(
@@ -44,6 +46,7 @@ def setting(
     *,
     applies: Applies | None = None,
     credential: str = "",
+    form: str = "",
     **limits: Any,
 ) -> Any:
     """A field that describes itself; see `Declaration`.
@@ -54,12 +57,17 @@ def setting(
         chinese: the same.
         applies: how a change takes effect; None for what its section says.
         credential: see `Declaration`; the descriptions then say that it comes first.
+        form: what a value looks like; a `pattern` needs it, for whoever does not read those.
         limits: pydantic's (ge, le, pattern, ...).
     """
     if credential:
         english += f"; the systemd credential {credential} comes first"
         chinese += f"；优先使用 systemd 凭据 {credential}"
-    extra: dict[str, Any] = {"zh": chinese, "applies": applies, "credential": credential}
+    if bool(form) != ("pattern" in limits):
+        raise TypeError(f"{english}: a pattern and its form in words belong together")
+    extra: dict[str, Any] = {
+        "zh": chinese, "applies": applies, "credential": credential, "form": form
+    }  # fmt: skip
     return Field(default, description=english, json_schema_extra=extra, **limits)
 
 
@@ -70,7 +78,9 @@ class Section(BaseModel):
     they do not say otherwise themselves.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
     def __init_subclass__(cls, applies: Applies | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -91,5 +101,9 @@ class Section(BaseModel):
         info = cls.model_fields[key]
         extra: Any = info.json_schema_extra
         return Declaration(
-            info.description or "", extra["zh"], extra["applies"], extra["credential"]
+            info.description or "",
+            extra["zh"],
+            extra["applies"],
+            extra["credential"],
+            extra["form"],
         )

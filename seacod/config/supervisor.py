@@ -18,6 +18,7 @@ class SupervisorSettings(Section, applies="live"):
         "识别进程数：数字，或 auto（每块 GPU 一个）。各进程共用同一地址与队列，各占一块 GPU；"
         "没有 GPU 时平分 CPU 核心。其中一个退出只影响它那一份",
         pattern=r"^(auto|[1-9]|[1-5][0-9]|6[0-4])$",
+        form="auto or a number from 1 to 64",
         coerce_numbers_to_str=True,
         applies="restart",
     )

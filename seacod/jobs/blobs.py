@@ -87,11 +87,19 @@ class DirectoryBlobs:
         """Delete recordings and results of a job."""
         shutil.rmtree(self.directory / job, ignore_errors=True)
 
+    def there(self) -> list[str]:
+        """The jobs of which there is anything here."""
+        return [
+            one.name
+            for one in self.directory.iterdir()
+            if one.is_dir() and one.name not in _NO_JOBS
+        ]
+
     def sweep(self, known: Collection[str]) -> None:
         """Delete uploads that were never accepted."""
-        for directory in self.directory.iterdir():
-            name = directory.name
-            if not directory.is_dir() or name in _NO_JOBS or name in known:
+        for name in self.there():
+            directory = self.directory / name
+            if name in known:
                 continue
             with contextlib.suppress(OSError):
                 if time.time() - directory.stat().st_mtime > ORPHAN_SECONDS:

@@ -27,21 +27,27 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    func,
     inspect,
+    select,
     text,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.schema import CreateColumn
 
-from seacod.errors import ConfigError
+from seacod.errors import ConfigError, StoredByNewer
 from seacod.system.masking import masked, without_credentials
+from seacod.system.sqlite_format import version_of
 
 _LOCK_SECONDS = 30.0
 # A connection to PostgreSQL that does not come about within this is none.
 _CONNECT_SECONDS = 10
 # PostgreSQL: one of any number that names us among its users (pg_advisory_lock(bigint)).
 _SCHEMA_LOCK = 0x5EAC0D
+# What the tables are like: PRAGMA user_version of SQLite, the table `format` of PostgreSQL. One
+# column more, with a default, is no new version: the one before goes on with it.
+FORMAT = 1
 
 metadata = MetaData()
 
@@ -98,6 +104,8 @@ recordings = Table(
     Column("kept", Float(53), nullable=False),
 )  # fmt: skip
 
+formats = Table("format", shared, Column("version", Integer, nullable=False))
+
 results = Table(
     "results", shared,
     Column("job", Text, primary_key=True),
@@ -117,6 +125,7 @@ def sqlite(path: Path) -> Engine:
     Raises:
         sqlalchemy.exc.OperationalError: the file cannot be written to.
         sqlalchemy.exc.DatabaseError: what is there is damaged.
+        StoredByNewer: a newer version has made it.
     """
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
@@ -136,7 +145,10 @@ def sqlite(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     with engine.begin() as connection:
+        found = int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
+        _check(path.as_posix(), found)
         _make(connection, metadata)
+        connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
     return engine
 
 
@@ -150,6 +162,7 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
     Raises:
         ConfigError: the address is wrong, or the driver is not installed.
         sqlalchemy.exc.OperationalError: nothing answers there, or it refuses us.
+        StoredByNewer: a newer version has made what is there.
     """
     try:
         url = make_url(address).set(drivername="postgresql+psycopg")
@@ -180,7 +193,31 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
         _make(connection, metadata)
         _make(connection, shared)
+        found = connection.execute(select(func.max(formats.c.version))).scalar()
+        _check("results.database", int(found or 0))
+        if found is None:
+            connection.execute(formats.insert(), {"version": FORMAT})
     return engine
+
+
+def file_problem(path: Path) -> StoredByNewer | None:
+    """What keeps this version from the database in a file; None for nothing, or no file.
+
+    Raises:
+        sqlite3.Error: it is none, or cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        _check(path.as_posix(), version_of(path))
+    except StoredByNewer as error:
+        return error
+    return None
+
+
+def _check(where: str, found: int) -> None:
+    if found > FORMAT:
+        raise StoredByNewer.of(where, found, FORMAT)
 
 
 def _make(connection: Connection, wanted: MetaData) -> None:

@@ -32,7 +32,10 @@ class JobsGate:
 
         Raises:
             NotReady: the worker does not serve yet, or its store is closed.
+            SeacodError: the store cannot be opened until an operator does something.
         """
+        if self.jobs is not None and self.jobs.refusal is not None:
+            raise self.jobs.refusal
         if self.jobs is None or not self.jobs.is_open:
             raise NotReady(
                 "batches cannot be taken at present: the worker has just started, or cannot "

@@ -115,14 +115,15 @@ class Leases:
                     fresh.on_conflict_do_update(index_elements=["owner"], set_={"seen": now})
                 )
             # Of those that have gone, the files are taken back long before this.
-            old = owners.c.seen < now - 100 * LEASE_SECONDS
-            connection.execute(owners.delete().where(old))
+            # Also those that the clock, set back meanwhile, has left in the future.
+            age = func.abs(now - owners.c.seen)
+            connection.execute(owners.delete().where(age > 100 * LEASE_SECONDS))
 
     def living(self, names: Collection[str], blamed: Collection[str]) -> set[str]:
         asked = [owner for owner in names if owner not in self._mine and owner not in blamed]
         alive = self._mine.intersection(names)
         if asked:
-            age = func.extract("epoch", func.clock_timestamp()) - owners.c.seen
+            age = func.abs(func.extract("epoch", func.clock_timestamp()) - owners.c.seen)
             fresh = select(owners.c.owner).where(owners.c.owner.in_(asked), age < LEASE_SECONDS)
             with self._database.begin() as connection:
                 alive |= set(connection.execute(fresh).scalars())

@@ -15,6 +15,9 @@ from seacod.jobs.blobs import DatabaseBlobs, DirectoryBlobs
 from seacod.jobs.leases import FileLocks, Leases
 from seacod.jobs.store import JobStore
 
+# In the directory of the jobs.
+FILE = "jobs.db"
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,6 +34,7 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
         OSError: the directory cannot be written to.
         sqlalchemy.exc.SQLAlchemyError: the database cannot be used.
         ConfigError: the address is none.
+        StoredByNewer: a newer version has made the database.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o750)
     if address:
@@ -38,7 +42,8 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
         return JobStore(
             shared, DatabaseBlobs(directory, shared), Leases(shared), f"{_this_machine()}:"
         )
-    path = directory / "jobs.db"
+    path = directory / FILE
+    is_new = not path.exists()
     try:
         database = tables.sqlite(path)
     except OperationalError:
@@ -49,8 +54,10 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
         os.replace(path, directory / aside)
         for suffix in ("-wal", "-shm"):
             (directory / f"jobs.db{suffix}").unlink(missing_ok=True)
-        database = tables.sqlite(path)
-    return JobStore(database, DirectoryBlobs(directory), FileLocks(directory / ".owners"))
+        database, is_new = tables.sqlite(path), True
+    blobs = DirectoryBlobs(directory)
+    lost = sorted(blobs.there()) if is_new else ()
+    return JobStore(database, blobs, FileLocks(directory / ".owners"), file=path, lost=lost)
 
 
 def _this_machine() -> str:

@@ -12,9 +12,11 @@ import contextlib
 import json
 import os
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -24,12 +26,13 @@ from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.config.results import ResultSettings
-from seacod.errors import InferenceFailed, NotReady, SeacodError
+from seacod.errors import InferenceFailed, NotReady, RecordingLost, SeacodError
 from seacod.formats import full_json
 from seacod.jobs.database import said
 from seacod.jobs.listing import Listed
 from seacod.jobs.model import FileState, Job, JobFile
 from seacod.jobs.store import Claimed, JobStore
+from seacod.system.clock_jumps import ClockJumps
 from seacod.system.waiting import end_task
 
 log = structlog.get_logger(__name__)
@@ -47,6 +50,10 @@ _FINISH_SECONDS = 5.0
 # that is waited for before it counts as an interruption.
 _BLAME_SECONDS = 5.0
 _BLAMED_KEPT = 20
+# A database that fails in so many looks is told; a moment of it is nothing.
+_TOLD_FAILURES = 15
+_NAMED_LOST = 10
+_TAKEN_AGAIN = ("jobs", "Batches are taken again.", "已恢复受理批量任务。")
 
 T = TypeVar("T")
 
@@ -59,6 +66,8 @@ class Jobs:
             called on the store's thread.
         service: recognises the recordings.
         keep_days: gives how many days finished jobs are kept; asked at each clean-up.
+        on_trouble: told what an operator should hear: a kind of alert, English, Chinese, and
+            whether it is over.
     """
 
     def __init__(
@@ -66,9 +75,15 @@ class Jobs:
         open_store: Callable[[], JobStore],
         service: TranscriptionService,
         keep_days: Callable[[], float],
+        on_trouble: Callable[[str, str, str, bool], None] = lambda *told: None,
     ) -> None:
         self._service = service
         self._keep_days = keep_days
+        self._on_trouble = on_trouble
+        self._clock = ClockJumps()
+        # Why batches cannot be taken until somebody does something about it.
+        self.refusal: SeacodError | None = None
+        self._failures = 0
         self._open_store = open_store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-jobs")
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
@@ -87,7 +102,7 @@ class Jobs:
             blamed_pids: workers that crashed by themselves.
         """
         self._blamed_pids = list(blamed_pids)
-        with contextlib.suppress(OSError, SQLAlchemyError):
+        with contextlib.suppress(OSError, SQLAlchemyError, SeacodError):
             await self._take_up()
         self._looking = asyncio.ensure_future(self._look())
 
@@ -102,7 +117,14 @@ class Jobs:
         return self._store is not None
 
     async def _take_up(self) -> None:
-        await self._call(self._open)
+        try:
+            await self._call(self._open)
+        except SeacodError as error:
+            self._refuse(error)
+            raise
+        self.refusal = None
+        self._on_trouble(*_TAKEN_AGAIN, True)
+        self._tell_lost()
         if taken := await self._call(lambda: self.store.recover(self._blamed_pids)):
             log.info("files_taken_back", files=taken)
 
@@ -186,6 +208,8 @@ class Jobs:
         has_failed = False
         while True:
             try:
+                if self._store is not None and await self._call(self._store.was_removed):
+                    await self._take_up_anew(self._store)
                 if self._store is None:
                     await self._take_up()
                 await self._call(self.store.renew)
@@ -194,20 +218,87 @@ class Jobs:
                     await self._put_back_strays()
                 while not self._is_stopping and await self._begin_one():
                     pass
-                if time.monotonic() >= expire_at:
+                if not self._clock.was_set() and time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + _EXPIRY_SECONDS
                     await self._call(lambda: self.store.delete_expired(self._keep_days() * 86_400))
+                self._succeeded()
                 has_failed = False
             except (OSError, SQLAlchemyError) as error:
                 # A full disk, a database that is away: jobs wait, and are there when it is mended.
                 if not has_failed:
                     log.error("jobs_interrupted", error=said(error))
+                self._failed(said(error))
+                has_failed = True
+            except SeacodError as error:
+                if not has_failed:
+                    log.error("jobs_interrupted", error=error.message)
                 has_failed = True
             except Exception:
                 log.exception("jobs_interrupted")
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
             self._news.clear()
+
+    async def _take_up_anew(self, removed: JobStore) -> None:
+        """Go on after somebody has removed the database under us: it is written anew from what is
+        open here still, and is empty where that cannot be."""
+        self._store = None
+        try:
+            await self._call(removed.write_anew)
+            problem = ""
+        except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+            problem = said(error)
+        with contextlib.suppress(OSError, SQLAlchemyError):
+            await self._call(removed.close)
+        log.error("jobs_database_was_removed", is_written_anew=not problem, error=problem or None)
+        await self._take_up()
+        if not problem:
+            self._on_trouble(
+                "jobs_lost",
+                "Somebody has removed the database of the batches while the service ran. It was "
+                "written anew; a batch whose recordings were removed, too, says so itself.",
+                "批量任务的数据库在运行中被删除，已重新写出；录音也被删除的文件会在任务中注明丢失。",
+                False,
+            )
+
+    def _tell_lost(self) -> None:
+        """Name the jobs that a database which was made just now does not know."""
+        if not (lost := self.store.lost):
+            return
+        named = ", ".join(lost[:_NAMED_LOST])
+        more = len(lost) - _NAMED_LOST
+        log.error("jobs_lost", jobs=list(lost[:_NAMED_LOST]), more=max(0, more))
+        self._on_trouble(
+            "jobs_lost",
+            f"The database of the batches is gone, and with it what it knew of {len(lost)} of "
+            f"them: {named}{f' and {more} more' if more > 0 else ''}. Their recordings lie in "
+            f"{self.store.blobs.directory} for a day; a backup (seacod restore) knows more.",
+            f"批量任务的数据库已丢失，其中 {len(lost)} 个任务无法找回：{named}"
+            f"{f' 等另外 {more} 个' if more > 0 else ''}。录音在 {self.store.blobs.directory} "
+            "中保留一天；可用备份恢复（seacod restore）。",
+            False,
+        )
+
+    def _refuse(self, error: SeacodError) -> None:
+        if self.refusal is None or self.refusal.message != error.message:
+            self._on_trouble(
+                "jobs", f"Batches cannot be taken: {error.message}.",
+                f"无法受理批量任务：{error.chinese}。", False,
+            )  # fmt: skip
+        self.refusal = error
+
+    def _failed(self, problem: str) -> None:
+        self._failures += 1
+        if self._failures == _TOLD_FAILURES:
+            self._on_trouble(
+                "jobs", f"Batches wait, their database cannot be used: {problem}",
+                f"批量任务暂停，数据库无法使用：{problem}", False,
+            )  # fmt: skip
+
+    def _succeeded(self) -> None:
+        if self._failures >= _TOLD_FAILURES:
+            self._on_trouble(*_TAKEN_AGAIN, True)
+        self._failures = 0
 
     async def _put_back_strays(self) -> None:
         known = frozenset(self._running)
@@ -243,7 +334,7 @@ class Jobs:
         try:
             try:
                 recording = await self._insist(
-                    "recording_not_read", file, lambda: self.store.blobs.fetch(file)
+                    "recording_not_read", file, lambda: self._fetched(file)
                 )
                 transcript = await self._service.transcribe(
                     recording,
@@ -298,6 +389,14 @@ class Jobs:
         await self._insist(
             "end_not_kept", file, lambda: self.store.finish(self._owner, file, state, **more)
         )
+
+    def _fetched(self, file: JobFile) -> Path:
+        if not self.store.blobs.has(file):
+            raise RecordingLost(
+                "the recording is no longer on the server's disk; send it again",
+                "录音已不在服务器磁盘上，请重新提交",
+            )
+        return self.store.blobs.fetch(file)
 
     def _recover(self) -> int:
         return self.store.recover(self._blamed_pids, grace_seconds=_BLAME_SECONDS)

@@ -9,11 +9,14 @@ them together.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
-from sqlalchemy import Engine, and_, func, select, update
+from sqlalchemy import Engine, and_, case, func, select, update
 
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
@@ -25,6 +28,8 @@ from seacod.jobs.leases import Ownership
 from seacod.jobs.listing import Listed
 from seacod.jobs.model import CRASHES_ARE_POISON, FileState, Job, JobFile
 from seacod.jobs.recovery import Recovery
+from seacod.system.file_identity import identity
+from seacod.system.sqlite_format import put_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,24 @@ class JobStore:
         blobs: where recordings and results lie; read and written there by whoever works on them.
         ownership: who works on them.
         node: name of this machine, where there are several; its owners' names begin with it.
+        file: of an embedded database.
+        lost: ids of jobs whose recordings lie here and of which a database that was just made knows
+            nothing.
     """
 
     def __init__(
-        self, database: Engine, blobs: DirectoryBlobs, ownership: Ownership, node: str = ""
+        self,
+        database: Engine,
+        blobs: DirectoryBlobs,
+        ownership: Ownership,
+        node: str = "",
+        file: Path | None = None,
+        lost: Sequence[str] = (),
     ) -> None:
         self.blobs = blobs
+        self.lost = tuple(lost)
+        self._path = file
+        self._file = identity(file) if file is not None else None
         self._database = database
         self._ownership = ownership
         self._node = node
@@ -57,6 +74,23 @@ class JobStore:
     def close(self) -> None:
         self._ownership.close()
         self._database.dispose()
+
+    def was_removed(self) -> bool:
+        """Whether somebody has removed the database's file, or put another one there."""
+        return self._path is not None and identity(self._path) != self._file
+
+    def write_anew(self) -> None:
+        """Put the database, which is open here still, back to where its file was.
+
+        Raises:
+            sqlite3.Error, OSError: it cannot be written, or not be read any more.
+        """
+        assert self._path is not None
+        connection = self._database.raw_connection()
+        try:
+            put_back(cast("sqlite3.Connection", connection.driver_connection), self._path)
+        finally:
+            connection.close()
 
     # -- owners -------------------------------------------------------------------------------
 
@@ -160,7 +194,10 @@ class JobStore:
                 select(*records.FILE)
                 .join(jobs, jobs.c.id == files.c.job)
                 .where(files.c.state == "waiting", files.c.crashes >= int(has_suspect))
-                .order_by(jobs.c.claimed, files.c.number)
+                # One that was claimed while the clock was ahead does not wait for that time.
+                .order_by(
+                    case((jobs.c.claimed > time.time(), 0.0), else_=jobs.c.claimed), files.c.number
+                )
                 .limit(1)
                 # PostgreSQL: others claim at the same moment, and take the next one.
                 .with_for_update(of=files, skip_locked=True)

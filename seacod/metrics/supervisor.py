@@ -199,6 +199,11 @@ class SupervisorMetrics:
         self._directory.mkdir(parents=True, exist_ok=True)
         self.registry.register(WorkerFigures(self._directory))
 
+    @property
+    def directory(self) -> Path:
+        """Where the workers' figures lie."""
+        return self._directory
+
     def set_gpus(self, gpus: list[Gpu], own_pids: frozenset[int] = frozenset()) -> None:
         """Set the present figures of every GPU; an empty list when they are unknown.
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from seacod.config import Settings
 from seacod.config.asr import AsrSettings
+from seacod.config.model_names import BUILTIN as BUILTIN_NAME
+from seacod.config.model_names import HUB_IDS, SILERO, checked, is_directory
 from seacod.errors import ConfigError, ModelUnavailable
 
 BUILTIN = Path(__file__).parent / "builtin"
-SILERO = "silero-vad"
-
-# Short names and their ModelScope ids. The copy of paraformer-zh on another hub is the plain model
-# without hotwords, so the id is spelled out.
-HUB_IDS = {
-    "paraformer-zh": "iic/speech_seaco_paraformer_large_asr_nat-zh-cn-16k-common-vocab8404-pytorch",
-    "fsmn-vad": "iic/speech_fsmn_vad_zh-cn-16k-common-pytorch",
-    "ct-punc": "iic/punc_ct-transformer_cn-en-common-vocab471067-large",
-    "campplus": "iic/speech_campplus_sv_zh-cn_16k-common",
-}
-_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 # Without these AutoModel cannot even begin.
 _NEEDED = ("config.yaml", "model.pt")
 CAMPPLUS_NEEDED = ("config.yaml", "campplus_cn_common.bin")
@@ -49,24 +40,21 @@ def companions(settings: AsrSettings) -> tuple[str, str | None]:
 
 
 def hub_id(name: str) -> str | None:
-    """The ModelScope id of a name; None for the built-in model, silero and directories."""
-    if name in ("builtin", SILERO) or is_directory(name):
+    """The ModelScope id of a name; None for the built-in model, silero and directories.
+
+    Raises:
+        ConfigError: it is no name of a model.
+    """
+    if name in (BUILTIN_NAME, SILERO) or is_directory(name):
         return None
-    if name in HUB_IDS:
-        return HUB_IDS[name]
-    if _HUB_ID.match(name):
-        return name
-    raise ConfigError(
-        f"asr.model: {name!r} is not a model: use builtin, paraformer-zh, a ModelScope id such as "
-        "iic/NAME, or a directory (absolute, or beginning with ./)",
-        f"asr.model：{name!r} 不是可用的模型；请使用 builtin、paraformer-zh、"
-        "ModelScope 模型名或目录",
-    )
-
-
-def is_directory(name: str) -> bool:
-    """Whether a name is meant as a path."""
-    return name.startswith(("/", "./", "../", "~"))
+    try:
+        return HUB_IDS.get(name) or checked(name, "model")
+    except ValueError as error:
+        raise ConfigError(
+            f"asr.model: {error}",
+            f"asr.model：{name!r} 不是可用的模型；请使用 builtin、paraformer-zh、"
+            "ModelScope 模型名或目录",
+        ) from None
 
 
 def fetched_directory(models_directory: Path, identifier: str) -> Path:
@@ -109,6 +97,21 @@ def resolve(settings: AsrSettings, models_directory: Path) -> ModelSet:
         if punctuation
         else None,
     )
+
+
+def problems(settings: Settings) -> list[tuple[str, str]]:
+    """What is wrong with the models that are named as directories, by key of the section; what can
+    be fetched is not asked for."""
+    asr, found = settings.asr, []
+    for key in ("model", "vad_model", "punctuation_model"):
+        name = str(getattr(asr, key))
+        if not is_directory(name):
+            continue
+        try:
+            _locate(name, f"asr.{key}", Path())
+        except ModelUnavailable as error:
+            found.append((key, error.message.removeprefix(f"asr.{key}: ")))
+    return found
 
 
 def _locate(name: str, key: str, models_directory: Path) -> Path:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from seacod.config.model_names import HUB_IDS
 from seacod.errors import ModelUnavailable, NoSpeakerModel
 from seacod.models import manifest, registry
 from seacod.system.digest import sha256_of
@@ -95,7 +96,7 @@ def fetch(
     if name == CAMPPLUS:
         from seacod.models import fetch as hub
 
-        return hub.fetch(registry.HUB_IDS[CAMPPLUS], models_directory, hub_token, say)
+        return hub.fetch(HUB_IDS[CAMPPLUS], models_directory, hub_token, say)
     final = _directory(RESEMBLYZER, models_directory)
     if all((final / file).is_file() for file in _needed(RESEMBLYZER)):
         return final
@@ -116,7 +117,7 @@ def fetch(
 
 def _directory(name: str, models_directory: Path) -> Path:
     if name == CAMPPLUS:
-        return registry.fetched_directory(models_directory, registry.HUB_IDS[CAMPPLUS])
+        return registry.fetched_directory(models_directory, HUB_IDS[CAMPPLUS])
     return models_directory / name
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +18,19 @@ from typing import Any
 from seacod.client import NEVER, Client, status_socket
 from seacod.errors import SeacodError
 from seacod.system.interpreter import python
+from seacod.system.terminal import in_language
 
 # A start that takes longer than this has failed.
 _PATIENCE_SECONDS = 600.0
 _POLL_SECONDS = 0.005
 _TUNING_SECONDS = 60.0
+_TOLD_SECONDS = 1.0
+_OF_ANOTHER = (
+    "SEACOD_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM",
+    "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "LOGS_DIRECTORY",
+    "CONFIGURATION_DIRECTORY",
+)  # fmt: skip
+_FOR_ALL = ("SEACOD_DEBUG", "SEACOD_TEST_FAULTS")
 
 
 class PrivateService:
@@ -60,6 +69,17 @@ class PrivateService:
             raise SeacodError(reason)
         raise SeacodError(f"the private service never had {what}; its log ends:\n{log[-2000:]}")
 
+    def wait_until_serving(self) -> None:
+        """Wait until its model answers; what it is busy with is told on standard error."""
+        with telling() as tell:
+
+            def is_serving() -> bool:
+                worker = self.status().get("worker") or {}
+                tell(str(worker.get("stage") or ""))
+                return worker.get("state") == "serving"
+
+            self.wait_until(is_serving, "a worker")
+
     def wait_for_nursery(self) -> int:
         """Wait until the next worker can be forked at once; returns the nursery's pid."""
 
@@ -86,6 +106,27 @@ class PrivateService:
 
 
 @contextlib.contextmanager
+def telling() -> Iterator[Callable[[str], None]]:
+    """Shows whoever sits at a terminal that something goes on: what is given, and for how long."""
+    is_watched = sys.stderr.isatty()
+    began, told_at = time.monotonic(), -_TOLD_SECONDS
+
+    def tell(what: str) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if is_watched and now - told_at >= _TOLD_SECONDS:
+            told_at = now
+            words = what or in_language("starting", "正在启动")
+            print(f"\r{words[:60]:<60} {now - began:4.0f} s", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield tell
+    finally:
+        if is_watched:
+            print(f"\r{'':<70}\r", end="", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
 def private_service(
     model: str, tree: Path | None = None, /, **sections: dict[str, object]
 ) -> Iterator[PrivateService]:
@@ -100,7 +141,7 @@ def private_service(
         tempfile.TemporaryDirectory(prefix="seacod-bench-") as scratch,
         starting(Path(scratch), model, tree, **sections) as service,
     ):
-        service.wait_until(lambda: service.status().get("state") == "serving", "a worker")
+        service.wait_until_serving()
         yield service
 
 
@@ -135,7 +176,7 @@ def starting(
         ),
         "utf-8",
     )
-    environment = {**os.environ, "PYTHONPATH": str(tree)} if tree is not None else None
+    environment = _environment(tree)
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
             python("-m", "seacod", "run", "--config", str(config)),
@@ -151,6 +192,17 @@ def starting(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _environment(tree: Path | None) -> dict[str, str]:
+    """Ours, without what is meant for another service: settings in variables, systemd's sockets,
+    directories and secrets."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OF_ANOTHER) or name in _FOR_ALL
+    }
+    return {**kept, "PYTHONPATH": str(tree)} if tree is not None else kept
 
 
 def free_port() -> int:

@@ -24,6 +24,7 @@ from seacod.supervisor import lock, scrape, status
 from seacod.supervisor.bus import Bus, StateChanged, WorkerCrashed, WorkerGone
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
+from seacod.supervisor.runtime_upkeep import AddressFile, MappedFile, RuntimeUpkeep
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.signals import Signals
 from seacod.supervisor.sockets.fallback import Fallback
@@ -92,7 +93,7 @@ class Supervisor:
         """
         try:
             self._settings.paths.make()
-            with lock.held(self._settings.paths.runtime):
+            with lock.held(self._settings.paths.runtime) as self._lock:
                 await self._build()
                 await self._serve()
                 return self._end()
@@ -108,6 +109,7 @@ class Supervisor:
         """Let everything run, do what signals ask for, until the last worker has ended."""
         for status_socket in self._sockets:
             await status_socket.open()
+        await self._address.remake()
         async with anyio.create_task_group() as tasks:
             self._start(tasks)
             while (number := await self._signals.next()) is not None:
@@ -125,6 +127,7 @@ class Supervisor:
             probing = (life, self.listener.local_url, self._settings, self._heartbeats)
             tasks.start_soon(probe_forever, *probing, name=life.replica.named("probe"))
         self._watches.start(tasks)
+        tasks.start_soon(self._runtime.run, name="runtime")
         if self.metrics_server is not None:
             tasks.start_soon(self.metrics_server.run, name="metrics")
 
@@ -165,6 +168,7 @@ class Supervisor:
             self.metrics_server.stop()
         for status_socket in self._sockets:
             await status_socket.close()
+        self._address.path.unlink(missing_ok=True)
         await self._fallback.finish()
 
     def _end(self) -> int:
@@ -219,6 +223,19 @@ class Supervisor:
         self._sockets = (
             status.StatusSocket(paths.status_socket, self._snapshot),
             status.StatusSocket(paths.page_socket, self._snapshot_for_page),
+        )
+        self._address = AddressFile(paths.address, self.listener.local_url)
+        self._runtime = RuntimeUpkeep(
+            paths.runtime,
+            (self._lock, *self._sockets, self._address),
+            (
+                MappedFile(paths.shared_load, shared_load.remake),
+                MappedFile(paths.with_model, table.remake),
+                MappedFile(metrics.directory, lambda path: path.mkdir(exist_ok=True)),
+            ),
+            self.workers.replace,
+            bus,
+            self._heartbeats,
         )
         self._signals = Signals()
         log.info("supervisor_started", version=__version__, url=self.listener.local_url)

@@ -26,6 +26,7 @@ from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import OtherProcess, Report
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.file_identity import Identity, identity
 from seacod.system.masking import masked_deep
 
 _SHOWN_ALERTS = 10
@@ -200,20 +201,32 @@ class StatusSocket:
     """The unix socket in the runtime directory."""
 
     def __init__(self, path: Path, take_snapshot: Callable[[], dict[str, Any]]) -> None:
-        self._path = path
+        self.path = path
         self._take_snapshot = take_snapshot
         self._server: asyncio.AbstractServer | None = None
+        self._made: Identity | None = None
 
     async def open(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._answer, path=str(self._path))
+        self.path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._answer, path=str(self.path))
         # The group may look (systemd's unit gives it to operators), others may not.
-        self._path.chmod(0o660)
+        self.path.chmod(0o660)
+        self._made = identity(self.path)
+
+    def is_there(self) -> bool:
+        """Whether somebody who asks there reaches us."""
+        return identity(self.path) == self._made
+
+    async def remake(self) -> None:
+        """Listen there anew: somebody has removed the socket."""
+        if self._server is not None:
+            self._server.close()
+        await self.open()
 
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import os
+import sys
 import time
+
+_ESCAPED = "seacod.escaped"
+# From here on a character takes two columns.
+_FIRST_WIDE = 0x2E80
 
 
 def language() -> str:
@@ -15,22 +21,52 @@ def language() -> str:
     )
 
 
+def never_refuses_a_character() -> None:
+    """What the terminal's encoding does not have is written as in JSON (\\u4f60), instead of ending
+    a command in its middle: ASCII and Latin-1 locales, file names that are no text."""
+    codecs.register_error(_ESCAPED, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors=_ESCAPED)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    units = wrong.encode("utf-16-be", "surrogatepass")
+    pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
+    return "".join(f"\\u{pair}" for pair in pairs), error.end
+
+
+def width(text: str) -> int:
+    """Columns that a text takes: Chinese characters take two."""
+    return sum(2 if ord(one) > _FIRST_WIDE else 1 for one in text)
+
+
+def is_chinese() -> bool:
+    """Whether the person at the terminal reads Chinese."""
+    return language().lower().startswith("zh")
+
+
 def in_language(english: str, chinese: str) -> str:
     """The one of two sentences that the person at the terminal reads."""
-    return chinese if language().lower().startswith("zh") else english
+    return chinese if is_chinese() else english
 
 
-def ago(since: float) -> str:
-    """Seconds since a Unix time, as `3 d 4 h` or `12 s`."""
+def ago(since: float) -> tuple[str, str]:
+    """Seconds since a Unix time, as `3 d 4 h` or `12 s`, and in Chinese."""
     seconds = max(0, int(time.time() - since))
-    for size, name, rest, rest_name in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
+    for size, rest, names in (
+        (86400, 3600, (("d", "h"), ("天", "小时"))),
+        (3600, 60, (("h", "min"), ("小时", "分钟"))),
+        (60, 1, (("min", "s"), ("分", "秒"))),
     ):
         if seconds >= size:
-            return f"{seconds // size} {name} {seconds % size // rest} {rest_name}"
-    return f"{seconds} s"
+            whole, left = seconds // size, seconds % size // rest
+            english, chinese = (f"{whole} {large} {left} {small}" for large, small in names)
+            return english, chinese
+    return f"{seconds} s", f"{seconds} 秒"
 
 
 def date_and_time(at: float) -> str:

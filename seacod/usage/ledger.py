@@ -38,6 +38,7 @@ _LOCK_SECONDS = 10.0
 MOST_CLIENTS_A_DAY = 1000
 OTHERS = "others"
 KEPT_DAYS = 400
+_SOON_DAYS = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,17 @@ class UsageLedger:
                         use.requests, use.failures, use.audio_seconds,
                     ),
                 )  # fmt: skip
-            oldest = datetime.date.fromisoformat(day) - datetime.timedelta(days=KEPT_DAYS)
-            database.execute("DELETE FROM usage WHERE day < ?", (oldest.isoformat(),))
+            today_, days = datetime.date.fromisoformat(day), datetime.timedelta
+            # A clock that is years ahead for a moment must not cost what was written before: what
+            # is old goes on a day that comes soon after another one.
+            database.execute(
+                "DELETE FROM usage WHERE day < ? AND EXISTS "
+                "(SELECT 1 FROM usage WHERE day >= ? AND day < ?)",
+                (
+                    (today_ - days(days=KEPT_DAYS)).isoformat(),
+                    (today_ - days(days=_SOON_DAYS)).isoformat(), day,
+                ),
+            )  # fmt: skip
 
     def by_client(self, since: str, until: str = "9999-12-31") -> list[Use]:
         """Sums by client over days, both included, who used most first.
@@ -136,9 +146,4 @@ class UsageLedger:
 
     def _check(self, version: int) -> None:
         if version > len(_UPGRADES):
-            raise StoredByNewer(
-                f"{self.path} was made by a newer version of seacod (format {version}, this one "
-                f"knows {len(_UPGRADES)}); use that version, or move the file away",
-                f"{self.path} 由更新版本的 seacod 创建（格式 {version}，当前版本仅支持 "
-                f"{len(_UPGRADES)}）；请使用该版本，或移走此文件",
-            )
+            raise StoredByNewer.of(self.path, version, len(_UPGRADES))

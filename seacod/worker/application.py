@@ -248,7 +248,10 @@ class WorkerApplication:
             password = read_secret(results, "database_password_file")
             return open_store(self._paths.jobs, results.database, password)
 
-        jobs = Jobs(opened, service, lambda: self._settings.results.keep_days)
+        def told(kind: str, english: str, chinese: str, is_over: bool) -> None:
+            self._control.send(protocol.Fault(kind, english, None, chinese, is_over))
+
+        jobs = Jobs(opened, service, lambda: self._settings.results.keep_days, told)
         await jobs.start(self._blamed_pids)
         self._jobs = self._jobs_gate.jobs = jobs
         return jobs

@@ -17,7 +17,7 @@ from seacod.config.render import example, facts, show
 from seacod.config.schema import SECRETS, SECTIONS
 from seacod.config.secrets import read_secret
 from seacod.config.setting import APPLIES_WORDS, Section, setting
-from seacod.errors import EX_CONFIG, ConfigError
+from seacod.errors import EX_CONFIG, ConfigClosed, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,9 +123,119 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_a_yaml_truth_value_is_not_taken_for_a_number(tmp_path: Path) -> None:
-    (line,) = refusal(tmp_path, "server:\n  port: yes\n")
-    assert line.startswith("2: server.port: YAML reads 'yes' as true or false")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("yes", "is 'yes'; it must be a whole number"),
+        ("1:30", "is '1:30'; it must be a whole number"),
+        ("1:01:30", "is '1:01:30'; it must be a whole number"),
+        ("2026-11-26", "is '2026-11-26'; it must be a whole number"),
+        ("0755", "is 0755, which is octal to some; write it without the zeros in front"),
+        ("0x1e", "is '0x1e'; it must be a whole number"),
+        ("0o17", "is '0o17'; it must be a whole number"),
+        ("!!int 1:30", "is '1:30'; it must be a whole number"),
+        ("[1]", "is ['1']; it must be a whole number"),
+    ],
+)
+def test_a_number_is_what_is_typed_and_not_what_yaml_makes_of_it(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert refusal(tmp_path, f"server:\n  port: {text}\n") == [f"2: server.port: {expected}"]
+
+
+@pytest.mark.parametrize("text", ["1:30", ".inf", ".nan", "inf", "nan", "on"])
+def test_seconds_are_a_number_that_has_an_end(tmp_path: Path, text: str) -> None:
+    (line,) = refusal(tmp_path, f"alerts:\n  cool_down_seconds: {text}\n")
+    assert line.startswith("2: alerts.cool_down_seconds: is ")
+    assert "must be a" in line
+
+
+@pytest.mark.parametrize(
+    "text", ["on", "off", "yes", "No", "true", "0755", "1:30", "2026-11-26", "1.10", "1e3", "12"]
+)
+def test_a_text_is_what_is_typed(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "seacod.yaml"
+    file.write_text(f"alerts:\n  name: {text}\n")
+    assert load_settings(file, environment={}).alerts.name == text
+
+
+def test_a_choice_called_on_or_off_needs_no_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "seacod.yaml"
+    file.write_text("asr:\n  tune: off\n  inverse_text_normalisation: on\n")
+    settings = load_settings(file, environment={}).asr
+    assert (settings.tune, settings.inverse_text_normalisation) == ("off", "on")
+
+
+def test_what_is_empty_is_not_a_text(tmp_path: Path) -> None:
+    file = tmp_path / "seacod.yaml"
+    file.write_text("log:\n  file: ~\npaths:\n  temp_directory: null\n")
+    settings = load_settings(file, environment={})
+    assert (settings.log.file, settings.paths.temp_directory) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("asr: {model: parafomer-zh}", "asr.model: is 'parafomer-zh', which is no model; did you "
+         "mean paraformer-zh? use builtin, paraformer-zh, a ModelScope id such as iic/NAME, or a "
+         "directory (absolute, or beginning with ./)"),
+        ("asr: {model: Builtin}", "did you mean builtin?"),
+        ("asr: {vad_model: fsmn_vad}", "asr.vad_model: is 'fsmn_vad', which is no model; did you "
+         "mean fsmn-vad?"),
+        ("asr: {punctuation_model: ctpunc}", "did you mean ct-punc?"),
+        ("asr: {model: something}", "which is no model; use builtin"),
+        ("asr: {device: cdua}", "asr.device: is 'cdua'; it must be auto, cpu, cuda or cuda:N; did "
+         "you mean cuda?"),
+        ("asr: {precision: float61}", "; did you mean float16?"),
+        ("supervisor: {workers: many}", "is 'many'; it must be auto or a number from 1 to 64"),
+        ("server: {root_path: asr/}", "it must be a path such as /asr, without a slash at its end"),
+        ("results: {database: mysql://x}", "an address such as postgresql://USER@HOST/DATABASE"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_a_sentence_with_what_is_nearest(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    (line,) = refusal(tmp_path, f"{text}\n")
+    assert expected in line
+    assert "pattern" not in line
+
+
+def test_a_setting_with_a_pattern_says_in_words_what_it_asks_for() -> None:
+    with pytest.raises(TypeError, match="belong together"):
+        setting("", "a text", "文字", applies="live", pattern="^x$")
+    for section, key in leaves():
+        info = SECTIONS[section].model_fields[key]
+        has_pattern = any(getattr(one, "pattern", None) for one in info.metadata)
+        assert bool(SECTIONS[section].declared(key).form) == has_pattern, (section, key)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["iic/speech_paraformer", "./models/x", "/srv/model", "~/model", "paraformer-zh", "builtin"],
+)
+def test_ids_and_directories_are_names_of_models(name: str) -> None:
+    assert AsrSettings(model=name).model == name
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "seacod.yaml"
+    file.write_text("\ufeffserver:\n  port: 7999\n", encoding="utf-8")
+    assert load_settings(file, environment={}).server.port == 7999
+
+
+def test_a_file_that_this_user_may_not_read_is_no_mistake_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "seacod.yaml"
+    file.write_text("")
+
+    def closed(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    # As root may read everything.
+    monkeypatch.setattr(Path, "read_text", closed)
+    with pytest.raises(ConfigClosed, match="this user may not read it"):
+        load_settings(file, environment={})
 
 
 def test_an_impossible_combination_names_the_key_and_line(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from seacod.usage.ledger import MOST_CLIENTS_A_DAY, OTHERS, UsageLedger, Use
 from seacod.usage.meter import UsageMeter
 
 DAY = "2026-11-26"
+AFTER = "2026-11-30"
 
 
 class Days:
@@ -52,7 +53,17 @@ def test_what_is_older_than_a_year_goes(ledger: UsageLedger) -> None:
     ledger.add("2025-10-01", [Use("a", 1)])
     ledger.add("2025-10-30", [Use("b", 1)])
     ledger.add(DAY, [Use("c", 1)])
+    # The clock may be wrong; a day after this one it is not.
+    assert {use.client for use in ledger.by_client("2000-01-01")} == {"a", "b", "c"}
+    ledger.add(AFTER, [Use("c", 1)])
     assert {use.client for use in ledger.by_client("2000-01-01")} == {"b", "c"}
+
+
+def test_a_clock_that_is_years_ahead_for_a_moment_costs_no_figures(ledger: UsageLedger) -> None:
+    ledger.add(DAY, [Use("a", 1)])
+    ledger.add("2099-01-01", [Use("a", 1)])
+    ledger.add(DAY, [Use("a", 1)])
+    assert ledger.by_client(DAY, DAY)[0].requests == 2
 
 
 def test_a_ledger_of_a_newer_version_is_named_and_left_as_it_is(ledger: UsageLedger) -> None:

@@ -11,11 +11,12 @@ import yaml
 
 from seacod.asr import audio
 from seacod.asr.recognisers.seaco_paraformer import SeacoParaformer
+from seacod.config.model_names import SILERO
 from seacod.config.schema import AsrSettings
 from seacod.errors import ModelUnavailable
 from seacod.models import registry
 from seacod.models.examples import EXAMPLES, examples
-from seacod.models.registry import BUILTIN, SILERO, ModelSet
+from seacod.models.registry import BUILTIN, ModelSet
 
 
 @pytest.fixture

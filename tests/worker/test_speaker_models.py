@@ -14,6 +14,7 @@ import yaml
 from seacod.asr.recognisers import funasr_library
 from seacod.asr.speakers.encoders import registry as encoders
 from seacod.asr.speakers.encoders.resemblyzer import mel_filters
+from seacod.config.model_names import HUB_IDS
 from seacod.errors import ModelUnavailable, NoSpeakerModel
 from seacod.models import registry, speakers
 
@@ -43,7 +44,7 @@ def test_quiet_speech_is_heard_like_loud_speech(tmp_path: Path) -> None:
 
 def test_cam_plus_plus_is_loaded_through_funasr(tmp_path: Path) -> None:
     network = funasr_library.module("funasr.models.campplus.model")
-    directory = registry.fetched_directory(tmp_path, registry.HUB_IDS["campplus"])
+    directory = registry.fetched_directory(tmp_path, HUB_IDS["campplus"])
     directory.mkdir(parents=True)
     configuration = {"model": "CAMPPlus", "model_conf": {"feat_dim": 80, "embedding_size": 192}}
     (directory / "config.yaml").write_text(yaml.safe_dump(configuration))

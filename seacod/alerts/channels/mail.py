@@ -45,6 +45,7 @@ class MailKeys(Section, applies="live"):
         "Host name of the mail server; empty: no mail",
         "邮件服务器主机名；留空表示不发邮件",
         pattern=r"^[A-Za-z0-9._:-]*$",
+        form="a host name such as smtp.example.com",
     )
     mail_port: int = setting(
         0,

@@ -30,8 +30,9 @@ from seacod.asr.recognisers.quiet import quiet
 from seacod.asr.recognisers.seaco_decoding import SeacoDecoder
 from seacod.asr.recognisers.units import Speller, read_segments
 from seacod.asr.sentences import join
+from seacod.config.model_names import SILERO
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
-from seacod.models.registry import SILERO, ModelSet
+from seacod.models.registry import ModelSet
 from seacod.system import heap
 
 log = structlog.get_logger(__name__)

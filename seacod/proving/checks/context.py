@@ -15,11 +15,13 @@ from seacod.client import NEVER, Client, Refused, status_socket
 from seacod.client.answers import System
 from seacod.config import Settings, load_settings
 from seacod.config.load import find_file
-from seacod.errors import SeacodError
+from seacod.errors import ConfigClosed, NotAllowed, SeacodError
 from seacod.paths import Paths
 from seacod.proving import systemd
-from seacod.proving.checks.item import Unseen
+from seacod.proving.checks.item import Unseen, Words
 from seacod.transcript import Transcript
+
+_AS_ROOT: Words = ("run it as root: sudo seacod check", "请以 root 运行：sudo seacod check")
 
 
 @dataclass
@@ -51,8 +53,21 @@ class CheckContext:
         return self._read if isinstance(self._read, SeacodError) else None
 
     @property
+    def is_config_closed(self) -> bool:
+        """Whether this user may not read it; whatever depends on it is not known then."""
+        return isinstance(self._read, ConfigClosed)
+
+    @property
     def settings(self) -> Settings:
-        """The settings in the file; the defaults when it cannot be read."""
+        """The settings in the file; the defaults when something is wrong with it.
+
+        Raises:
+            Unseen: this user may not read it.
+        """
+        if isinstance(self._read, ConfigClosed):
+            raise Unseen(
+                (f"not looked at: {self._read.message}", f"未检查：{self._read.chinese}"), _AS_ROOT
+            )
         return Settings() if isinstance(self._read, SeacodError) else self._read
 
     @functools.cached_property
@@ -76,6 +91,14 @@ class CheckContext:
         except SeacodError as error:
             return error
 
+    @functools.cached_property
+    def open_url(self) -> str | None:
+        """Where it takes requests, if it may not be asked itself; None where it may, or is not
+        there."""
+        if not isinstance(self._asked, NotAllowed):
+            return None
+        return status_socket.open_url(self.config)
+
     @property
     def no_service(self) -> SeacodError | None:
         """Why no service answers."""
@@ -88,6 +111,11 @@ class CheckContext:
         Raises:
             Unseen: no service answers.
         """
+        if isinstance(self._asked, NotAllowed):
+            raise Unseen(
+                ("not looked at: only root and members of the group seacod may ask the service",
+                 "未检查：只有 root 和 seacod 组的成员可以查询服务状态"), _AS_ROOT,
+            )  # fmt: skip
         if isinstance(self._asked, SeacodError):
             raise Unseen(("not looked at: no service answers", "未检查：没有正在运行的服务"))
         return self._asked
@@ -118,10 +146,30 @@ class CheckContext:
         except psutil.Error:
             raise Unseen(("not looked at: the service has just ended", "服务刚刚退出")) from None
 
+    @property
+    def url(self) -> str:
+        """Where it takes requests.
+
+        Raises:
+            Unseen: no service answers.
+        """
+        return self.open_url or str(self.status["url"])
+
+    @property
+    def served_model(self) -> str:
+        """The model that answers.
+
+        Raises:
+            Unseen: none does.
+        """
+        if self.open_url is None:
+            return str(self.serving["worker"]["model"])
+        return self.system().model
+
     @functools.cached_property
     def client(self) -> Client:
         """Page and API, with the key if there is one."""
-        return Client(self.status["url"], self.key, retry=NEVER)
+        return Client(self.url, self.key, retry=NEVER)
 
     def get(self, path: str) -> str:
         """What is at an address of the service.

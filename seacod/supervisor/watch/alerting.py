@@ -76,8 +76,16 @@ class Alerting:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.delivery.run, name="delivery")
             while True:
+                self._rescue()
                 self.deduplicator.tick()
                 await asyncio.sleep(_TICK_SECONDS)
+
+    def _rescue(self) -> None:
+        try:
+            if self.outbox.rescue():
+                log.error("outbox_was_removed", path=str(self.outbox.path), hint="written anew")
+        except (sqlite3.Error, OSError) as error:
+            log.error("outbox_was_removed", path=str(self.outbox.path), error=str(error))
 
     async def finish(self) -> None:
         """The service ends: a last try; what is not taken waits for the next start."""

@@ -12,10 +12,12 @@ from typing import Any
 import structlog
 
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.supervisor.bus import Bus, WorkerCrashed
+from seacod.supervisor.bus import Bus, StateChanged, WorkerCrashed
 from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.memory_series import in_words
 from seacod.supervisor.watch.replica_watch import ReplicaWatch
+from seacod.supervisor.workers.states import ServiceState
+from seacod.system.words import cause_in_chinese
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +46,10 @@ class CrashWatch:
         self._deduplicator = deduplicator
         self._evidence = evidence
         self._unwritten: asyncio.Queue[WorkerCrashed] = asyncio.Queue()
+        # The worker of each replica for whom it was said that all is well again.
+        self._well: dict[int, int | None] = {}
         bus.subscribe(WorkerCrashed, self._on_crash)
+        bus.subscribe(StateChanged, self._on_state_changed)
 
     async def run(self) -> None:
         """Write dossiers until cancelled."""
@@ -60,8 +65,23 @@ class CrashWatch:
         memory = self._replicas[event.replica.number].memory.rows()
         await asyncio.to_thread(crashes.keep, self._state, event.crash, self._evidence(), memory)
 
+    def _on_state_changed(self, event: StateChanged) -> None:
+        """A worker that serves ends what was told of the one before, also by the supervisor before
+        this one."""
+        number, report = event.replica.number, self._replicas[event.replica.number].life.report
+        if report.state is not ServiceState.SERVING or self._well.get(number) == report.pid:
+            return
+        self._well[number] = report.pid
+        english, chinese = "A worker serves.", "识别进程正在服务。"
+        if (away := report.last_away_seconds) is not None:
+            english = f"A worker serves again after {away:.1f} s."
+            chinese = f"{away:.1f} 秒后已恢复服务。"
+        for kind in ("worker_crashed", "worker_hung"):
+            self._deduplicator.cleared(kind, english, chinese, key=event.replica.name)
+
     def _on_crash(self, event: WorkerCrashed) -> None:
         self._unwritten.put_nowait(event)
+        cause_zh = cause_in_chinese(event.crash.cause)
         crash, count = event.crash, event.crash.in_flight
         directory = crashes.directory_of(self._state, crash)
         kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
@@ -72,7 +92,7 @@ class CrashWatch:
         self._deduplicator.raised(
             kind,
             f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced.",
-            f"识别进程（pid {crash.pid}）已退出：{crash.cause}；{lost_zh}。正在恢复。",
+            f"识别进程（pid {crash.pid}）已退出：{cause_zh}；{lost_zh}。正在恢复。",
             key=event.replica.name,
             exit_status=crash.status,
             last_recording=crash.running,

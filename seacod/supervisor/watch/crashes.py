@@ -72,7 +72,9 @@ def keep(
         dossier = masked_deep(as_dict(crash, evidence, memory))
         (directory / DOSSIER).write_text(json.dumps(dossier, ensure_ascii=False, indent=1), "utf-8")
         (directory / PICTURE).write_bytes(picture(memory))
-        for old in sorted(directory.parent.iterdir())[:-_KEPT]:
+        # Their names are times: of a clock that was set back, the newest is not the last.
+        others = sorted(one for one in directory.parent.iterdir() if one != directory)
+        for old in others[: -(_KEPT - 1)]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         log.warning("dossier_not_kept", directory=str(directory), error=error.strerror)

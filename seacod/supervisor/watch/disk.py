@@ -17,6 +17,7 @@ from seacod.paths import free_bytes
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper
+from seacod.supervisor.watch.places import Places
 from seacod.supervisor.watch.sweeper import Swept
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Housekeeping:
         self._on_swept = on_swept
         self._heartbeats = heartbeats
         self.free_bytes: int | None = None
+        self._places = Places(settings.paths, deduplicator)
         self._count_at = 0.0
         # What batches hold: recordings and results.
         self.jobs_bytes: int | None = None
@@ -69,6 +71,7 @@ class Housekeeping:
                 self._tell(
                     await asyncio.to_thread(sweeper.sweep, self._directory, settings.keep_seconds)
                 )
+            self._places.look()
             await self._look_at_free_space(settings)
             due = min(due, time.monotonic() + settings.sweep_interval_seconds)
             await asyncio.sleep(min(_LOOK_SECONDS, settings.sweep_interval_seconds))
@@ -96,6 +99,7 @@ class Housekeeping:
         self.free_bytes = free
         self._level("disk_low", free, settings.free_warn_bytes)
         self._level("disk_full", free, settings.free_refuse_bytes)
+        self._places.look_at_free_files()
 
     def _least_free(self) -> int | None:
         """Of the file systems that uploads and batches lie on; often it is one."""

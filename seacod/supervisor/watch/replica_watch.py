@@ -100,7 +100,7 @@ class ReplicaWatch:
         cause = self._recycling.look(
             time.monotonic(),
             report.pid,
-            time.time() - report.since,
+            time.monotonic() - report.since_monotonic,
             Point(beat.answered + beat.failed, host, own or beat.gpu_reserved_bytes),
             beat.in_flight == 0,
             self._settings.current.worker,

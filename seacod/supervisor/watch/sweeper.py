@@ -22,6 +22,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # Deeper than Gradio or we make anything; bounds what a planted tree can cost.
 _MAX_DEPTH = 8
+# A time further ahead than this is no time of ours.
+_CLOCK_SECONDS = 60.0
 # An upload that is still coming in is younger than this between two writes.
 _NEVER_YOUNGER_SECONDS = 60.0
 
@@ -113,10 +115,11 @@ def _remove_if_unused(descriptor: int, name: str, touched_before: float, swept: 
         return
     try:
         status = os.fstat(file)
-        if (
-            not stat.S_ISREG(status.st_mode)
-            or max(status.st_mtime, status.st_atime) >= touched_before
-        ):
+        touched = max(status.st_mtime, status.st_atime)
+        if not stat.S_ISREG(status.st_mode) or touched >= touched_before:
+            if touched > time.time() + _CLOCK_SECONDS:
+                # Of a clock that was ahead; from now on it ages.
+                os.utime(file)
             swept.kept += 1
             return
         try:

@@ -51,6 +51,7 @@ from seacod.supervisor.workers.states import ServiceState, WorkerState, service_
 from seacod.supervisor.workers.stopping import Stopping
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
+from seacod.system.words import cause_in_chinese
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,8 @@ TICK_SECONDS = 1.0
 _NOTHING_LOADED_SECONDS = 1.0
 # A start that ends so before anything was ever served ends the service, too: trying again changes
 # nothing (configuration), or is systemd's to do (model not available).
+# What a worker says of itself that an operator is to hear; the others end it.
+_TOLD_FAULTS = ("out_of_memory", "canary", "jobs", "jobs_lost")
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
 # A worker is told of so many of those before it that ended by their own fault.
 _BLAMED_KEPT = 20
@@ -191,8 +194,8 @@ class Lifecycle:
     def _on_message(self, worker: Worker, message: protocol.FromWorker) -> None:
         if isinstance(message, protocol.Ready):
             self._on_ready(worker, message)
-        elif isinstance(message, protocol.Fault) and message.kind in ("out_of_memory", "canary"):
-            self._telling.raised(message.kind, message.message, message.message)
+        elif isinstance(message, protocol.Fault) and message.kind in _TOLD_FAULTS:
+            self._telling.faulted(message)
         elif isinstance(message, protocol.Acquitted):
             self._bus.publish(RecordingAcquitted(message.digest))
         elif isinstance(message, protocol.Beat) and worker is self._group.front:
@@ -294,7 +297,11 @@ class Lifecycle:
 
     def _tell_of_crash(self, worker: Worker, end: End, status: int) -> None:
         self.report.caused(self._clock.time(), end.cause)
-        self._telling.note("worker_crashed", f"pid {worker.pid}: {end.cause}")
+        self._telling.note(
+            "worker_crashed",
+            f"pid {worker.pid}: {end.cause}",
+            f"pid {worker.pid}：{cause_in_chinese(end.cause)}",
+        )
         self._bus.publish(WorkerCrashed(self.replica, worker.crash(end, status)))
 
     def _fail(self, worker: Worker, end: End, status: int, ready_for: float | None) -> None:
@@ -408,6 +415,7 @@ class Lifecycle:
         pid = (front.pid or None) if front is not None else None
         if (state, pid) != (report.state, report.pid):
             report.state, report.pid, report.since = state, pid, self._clock.time()
+            report.since_monotonic = self._clock.monotonic()
             report.beat = report.beat_at = None
         self._group.describe(report)
         self._bus.publish(StateChanged(self.replica))

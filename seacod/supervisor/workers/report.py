@@ -20,11 +20,13 @@ class ReportedEvent:
         at: Unix seconds.
         event: its name, as in the log.
         text: one sentence.
+        text_zh: the same in Chinese.
     """
 
     at: float
     event: str
     text: str
+    text_zh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Report:
 
     state: ServiceState = ServiceState.ABSENT
     since: float = 0.0
+    # The same moment on the monotonic clock.
+    since_monotonic: float = 0.0
     pid: int | None = None
     stage: str = ""
     model: str = ""
@@ -78,6 +82,6 @@ class Report:
         """The causes of the last restarts, the newest last."""
         return [restart.cause for restart in self.last_restarts]
 
-    def notice(self, at: float, event: str, text: str) -> None:
-        """Something an operator should hear of; see `ReportedEvent`."""
-        self.notices = [*self.notices, ReportedEvent(at, event, text)][-KEPT_NOTICES:]
+    def notice(self, event: ReportedEvent) -> None:
+        """Something an operator should hear of."""
+        self.notices = [*self.notices, event][-KEPT_NOTICES:]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from seacod import protocol
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.workers.host import Clock
 from seacod.supervisor.workers.placement import Replica
-from seacod.supervisor.workers.report import Report
+from seacod.supervisor.workers.report import Report, ReportedEvent
 
 
 class Telling:
@@ -26,14 +27,23 @@ class Telling:
 
     def raised(self, kind: str, english: str, chinese: str) -> None:
         """Something an operator should hear."""
-        self.note(kind, english)
+        self.note(kind, english, chinese)
         self._bus.publish(AlertRaised(kind, english, chinese, self._key))
 
     def cleared(self, kind: str, english: str, chinese: str) -> None:
         """It is over."""
-        self.note(f"{kind} over", english)
+        self.note(f"{kind} over", english, chinese)
         self._bus.publish(AlertCleared(kind, english, chinese, self._key))
 
-    def note(self, event: str, text: str) -> None:
+    def faulted(self, fault: protocol.Fault) -> None:
+        """A worker tells of a fault, or that one is over."""
+        chinese = fault.chinese or fault.message
+        if fault.is_over:
+            # Each worker says so when it begins; only what was raised is cleared.
+            self._bus.publish(AlertCleared(fault.kind, fault.message, chinese, self._key))
+        else:
+            self.raised(fault.kind, fault.message, chinese)
+
+    def note(self, event: str, english: str, chinese: str) -> None:
         """Written down for status only."""
-        self._report.notice(self._clock.time(), event, text)
+        self._report.notice(ReportedEvent(self._clock.time(), event, english, chinese))

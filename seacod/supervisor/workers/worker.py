@@ -100,6 +100,8 @@ class Worker:
             self.vitals.beat(message)
         elif isinstance(message, protocol.Stage):
             self._on_stage(message)
+        elif isinstance(message, protocol.Fault) and message.is_over:
+            log.debug("worker_reported_end_of_fault", worker_pid=self.pid, kind=message.kind)
         elif isinstance(message, protocol.Fault):
             self.fault = message
             log.error(

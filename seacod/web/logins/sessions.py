@@ -19,6 +19,8 @@ from pathlib import Path
 
 # Of one machine; the oldest make room.
 _MOST = 10_000
+# A clock that is set by so much ends nobody's session.
+_CLOCK_SECONDS = 3600.0
 _MOST_OF_USER = 100
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -69,7 +71,11 @@ class Sessions:
         if not _TOKEN.fullmatch(token):
             return None
         session = _read(self._file(token))
-        if session is None or session.until <= time.time():
+        now = time.time()
+        if session is None or session.until <= now:
+            return None
+        if session.until > now + self._seconds + _CLOCK_SECONDS:
+            # Begun while the clock was ahead: it would last for as much longer.
             return None
         is_same = session.name in self._users and session.entry == self._entry(session.name)
         return session.name if is_same else None

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 _GIVEN_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 # What the system says when a file cannot grow: full, over quota, gone read-only.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# What it says when our own directory was taken away or closed.
+_CLOSED = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR)
 _PLAIN = {
     404: ("not_found", "there is nothing at this address", "此地址没有内容"),
     405: ("method_not_allowed", "this address does not take that method", "此地址不支持该方法"),
@@ -110,12 +112,19 @@ def handle_storage(app: FastAPI) -> None:
         full = storage_full(error)
         if full is None:
             return broke(request, error)
-        log.error("storage_full", path=request.url.path, error=error.strerror)
+        log.error("storage_full", path=request.url.path, error=error.strerror, file=error.filename)
         return answer(request, full.http_status, full.code, full.message, full.chinese)
 
 
 def storage_full(error: Exception) -> StorageFull | None:
-    """What a person is told of an error that means a full disk; None of any other."""
+    """What a person is told of an error that means a full disk, or a directory that cannot be
+    written to; None of any other."""
+    if isinstance(error, OSError) and error.errno in _CLOSED and error.filename is not None:
+        return StorageFull(
+            "the server cannot write to the place where it keeps uploads "
+            f"({(error.strerror or '').lower()}); its operator has to look at it",
+            "服务器存放上传文件的目录无法写入，请联系管理员",
+        )
     if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
         return None
     return StorageFull(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import sqlite3
 import stat
 import time
 from collections.abc import Iterator
@@ -231,7 +232,7 @@ def jobs(context: CheckContext) -> Finding:
     """Batches are kept where they are to be."""
     results = context.settings.results
     if not results.database:
-        return ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
+        return _embedded(context.paths.jobs)
     # Only here: the command itself needs no database.
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -246,6 +247,29 @@ def jobs(context: CheckContext) -> Finding:
     except SQLAlchemyError as error:
         return fail((f"{where}: {said(error)}", f"{where}：{said(error)}"), _DATABASE)
     return ok(f"batches are shared through {where}", f"批量任务通过 {where} 共享")
+
+
+def _embedded(directory: Path) -> Finding:
+    """The database of this machine alone."""
+    from seacod.jobs.database import file_problem
+    from seacod.jobs.opening import FILE
+
+    file = directory / FILE
+    try:
+        problem = file_problem(file)
+    except sqlite3.Error as error:
+        return fail(
+            (f"{file}: {error}", f"{file}：{error}"),
+            ("journalctl -u seacod -g jobs; a backup comes back with seacod restore",
+             "查看 journalctl -u seacod -g jobs；备份可用 seacod restore 恢复"),
+        )  # fmt: skip
+    if problem is not None:
+        return fail(
+            (problem.message, problem.chinese),
+            ("docs/install.md, To go back, or seacod runbook jobs",
+             "见 docs/install.md“回退”一节，或 seacod runbook jobs"),
+        )  # fmt: skip
+    return ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
 
 
 _DATABASE: Words = (
@@ -300,8 +324,8 @@ def alerts(context: CheckContext) -> Finding:
     )
     found = [
         warn(
-            (f"open for {ago(one['since'])}: {KINDS[one['kind']].english}",
-             f"已持续 {ago(one['since'])}：{KINDS[one['kind']].chinese}"), see,
+            (f"open for {ago(one['since'])[0]}: {KINDS[one['kind']].english}",
+             f"已持续 {ago(one['since'])[1]}：{KINDS[one['kind']].chinese}"), see,
         )
         for one in told["open"]
     ]  # fmt: skip

@@ -95,13 +95,17 @@ def gpu(context: CheckContext) -> Finding:
             f"{one['name']}, {one['used_bytes'] >> 20} of {one['total_bytes'] >> 20} MiB used"
             for one in told["gpus"]
         )
+        chinese = "；".join(
+            f"{one['name']}，已用 {one['used_bytes'] >> 20} / {one['total_bytes'] >> 20} MiB"
+            for one in told["gpus"]
+        )
         count, workers = len(told["gpus"]), len(context.status["workers"])
         if count > 1 and workers == 1:
             return ok(
                 f"{words}; one of {count} is used: supervisor.workers: auto takes all",
-                f"{words}；{count} 块中只用一块：supervisor.workers: auto 可全部使用",
+                f"{chinese}；{count} 块中只用一块：supervisor.workers: auto 可全部使用",
             )
-        return ok(words or "no GPU", words or "无 GPU")
+        return ok(words or "no GPU", chinese or "无 GPU")
     expected = meant(wanted)
     mend = expected[0].mend_driver if expected else NOTHING
     if told["state"] == "unknown":

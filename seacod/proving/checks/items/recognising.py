@@ -32,7 +32,7 @@ _SENTENCES = 3
 
 def recognition(context: CheckContext) -> Finding:
     """Ten seconds of speech, in time, right, with its confidence."""
-    model = context.serving["worker"]["model"]
+    model = context.served_model
     recording, said = _ten_seconds()
     began = time.monotonic()
     answer = context.transcribe(recording)
@@ -70,7 +70,7 @@ def recognition(context: CheckContext) -> Finding:
 
 def hotwords(context: CheckContext) -> Finding:
     """A test word is heard with hotwords, whether or not without."""
-    model = context.serving["worker"]["model"]
+    model = context.served_model
     example = next(one for one in examples() if one["hotwords"])
     word = str(example["hotwords"])
     recording = (EXAMPLES / example["file"]).read_bytes()
@@ -94,7 +94,7 @@ def hotword_lists(context: CheckContext) -> Finding:
     place = context.settings.asr.hotwords_file
     if place is None:
         return ok("no asr.hotwords_file", "未设置 asr.hotwords_file")
-    context.serving  # noqa: B018 - only a worker reads it
+    context.served_model  # noqa: B018 - only a worker reads it
     if bad := json.loads(context.get("/health"))["warnings"]:
         return warn(
             (f"{place}: {'; '.join(bad)}", f"{place}：服务无法读取（{'；'.join(bad)}）"),
@@ -157,11 +157,13 @@ def device(context: CheckContext) -> Finding:
 def versions(context: CheckContext) -> Finding:
     """What runs, and whether it is what is installed."""
     own = importlib.metadata.version("seacod")
-    running = context.status["version"]
+    running = context.status["version"] if context.open_url is None else own
     try:
-        told = context.system().versions if context.serving else {}
+        told = context.system().versions if context.served_model else {}
     except Unseen:
         told = {}
+    if context.open_url is not None:
+        running = told.get("seacod", own)
     words = ", ".join(f"{name} {version}" for name, version in told.items())
     if running != own:
         return warn(

@@ -16,6 +16,7 @@ from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
 from seacod.system.terminal import ago
+from seacod.system.words import state_in_chinese
 
 # A scrape older than this is none: Prometheus asks every 15 s, or every minute.
 _SCRAPED_SECONDS = 300.0
@@ -28,6 +29,8 @@ _JOURNAL: Words = (
 
 def configuration(context: CheckContext) -> Finding:
     """The file can be used."""
+    if context.is_config_closed:
+        context.settings  # noqa: B018 - says so
     if context.config_error is not None:
         return fail(
             (context.config_error.message, context.config_error.chinese),
@@ -48,6 +51,12 @@ def configuration(context: CheckContext) -> Finding:
 
 def service(context: CheckContext) -> Finding:
     """It answers, and its model does."""
+    if context.open_url is not None:
+        seen = context.system()
+        return ok(
+            f"{seen.model} on {seen.device} answers at {context.url}; sudo seacod check sees more",
+            f"{context.url} 由 {seen.model}（{seen.device}）应答；sudo seacod check 可查看更多",
+        )
     if context.no_service is not None:
         return fail(
             (context.no_service.message, context.no_service.chinese),
@@ -56,9 +65,9 @@ def service(context: CheckContext) -> Finding:
     told = context.status
     state, worker = told["state"], told["worker"]
     if state != "serving":
-        for_long = f"{state} for {ago(worker['since'])}"
+        long, long_zh = ago(worker["since"])
         judge = fail if state in ("backing_off", "crash_looping", "absent") else warn
-        return judge((for_long, f"状态为 {for_long}"), _JOURNAL)
+        return judge((f"{state} for {long}", f"{state_in_chinese(state)}，已 {long_zh}"), _JOURNAL)
     restarts = told["restarts"]["count"]
     serving = sum(one["state"] == "serving" for one in told["workers"])
     if serving < len(told["workers"]):
@@ -68,16 +77,16 @@ def service(context: CheckContext) -> Finding:
             ("seacod runbook SeacodWorkersMissing", "见 seacod runbook SeacodWorkersMissing"),
         )  # fmt: skip
     return ok(
-        f"serving for {ago(worker['since'])}, {worker['model']} on {worker['device']}, "
+        f"serving for {ago(worker['since'])[0]}, {worker['model']} on {worker['device']}, "
         f"{restarts} restarts since it began",
-        f"已服务 {ago(worker['since'])}，模型 {worker['model']}（{worker['device']}），"
+        f"已服务 {ago(worker['since'])[1]}，模型 {worker['model']}（{worker['device']}），"
         f"累计重启 {restarts} 次",
     )
 
 
 def address(context: CheckContext) -> Finding:
     """It is reached where it says it listens."""
-    url = context.status["url"]
+    url = context.url
     try:
         context.client.get("/health/ready")
     except Refused as error:
@@ -92,7 +101,7 @@ def address(context: CheckContext) -> Finding:
 
 def page(context: CheckContext) -> Finding:
     """The page loads, and the scripts it needs do."""
-    context.serving  # noqa: B018 - raises when there is nothing to load
+    context.served_model  # noqa: B018 - raises when there is nothing to load
     text = context.get("/")
     # The page is HTML; JSON says that there is none.
     if text.startswith("{"):
@@ -222,16 +231,16 @@ def metrics(context: CheckContext) -> Finding:
         )
     at = told["scraped_at"]
     if at is None or time.time() - at > _SCRAPED_SECONDS:
-        last = "nobody has read them" if at is None else f"last read {ago(at)} ago"
-        zh = "尚无人读取" if at is None else f"上次读取在 {ago(at)} 前"
+        last = "nobody has read them" if at is None else f"last read {ago(at)[0]} ago"
+        zh = "尚无人读取" if at is None else f"上次读取在 {ago(at)[1]}前"
         return warn(
             (f"{count} metrics at {told['url']}; {last}", f"{told['url']} 有 {count} 项指标；{zh}"),
             ("let Prometheus scrape them: etc/prometheus/prometheus.yml, docs/monitoring.md",
              "请配置 Prometheus 抓取：etc/prometheus/prometheus.yml，docs/monitoring.md"),
         )  # fmt: skip
     return ok(
-        f"{count} metrics, read {ago(at)} ago by {told['scraped_by'] or 'somebody'}",
-        f"{count} 项指标，{ago(at)} 前由 {told['scraped_by'] or '未知程序'} 读取",
+        f"{count} metrics, read {ago(at)[0]} ago by {told['scraped_by'] or 'somebody'}",
+        f"{count} 项指标，{ago(at)[1]}前由 {told['scraped_by'] or '未知程序'} 读取",
     )
 
 

@@ -1,0 +1,69 @@
+"""`seacod restore FILE`: a backup takes the place of what the service has; it must not run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seacod import __version__
+from seacod.cli import state_archive
+from seacod.cli.options import add_config
+from seacod.client import status_socket
+from seacod.config import load_settings
+from seacod.errors import EX_OK, Conflict, NotAllowed, NotRunning
+from seacod.paths import Paths
+from seacod.system.terminal import in_language
+
+HELP = "put back what seacod backup has written; stop the service before"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="what seacod backup has written")
+    add_config(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Put it back; what is there now is kept beside it.
+
+    Raises:
+        Conflict: the service runs.
+        BadRequest: the file is no backup.
+        CannotWrite: the state directory cannot be written to.
+    """
+    paths = Paths.resolve(load_settings(options.config))
+    if _runs(options.config, paths):
+        raise Conflict(
+            f"the service of {paths.state} runs; stop it first: systemctl stop seacod",
+            f"{paths.state} 的服务正在运行；请先停止：systemctl stop seacod",
+        )
+    put = state_archive.put_back(options.file, paths.state)
+    print(in_language(
+        f"{paths.state}: as of {put.made_at}, by seacod {put.version}; what was there is in "
+        f"{put.aside}",
+        f"{paths.state}：已恢复为 {put.made_at} 的状态（seacod {put.version}）；"
+        f"原有内容在 {put.aside}",
+    ))  # fmt: skip
+    for place in put.configuration:
+        print(in_language(f"configuration: {place}", f"配置：{place}"))
+    if put.secrets:
+        names = ", ".join(put.secrets)
+        print(
+            in_language(f"secrets it had, not in the backup: {names}", f"备份中不含机密：{names}")
+        )
+    if put.version != __version__:
+        print(in_language(
+            f"this is seacod {__version__}: seacod check jobs versions says whether it can use it",
+            f"当前为 seacod {__version__}：用 seacod check jobs versions 确认能否使用",
+        ))  # fmt: skip
+    return EX_OK
+
+
+def _runs(config: Path | None, paths: Paths) -> bool:
+    """Whether the service with this state directory answers."""
+    try:
+        told = status_socket.status(config)
+    except NotAllowed:
+        return True
+    except NotRunning:
+        return False
+    return Paths.told(told).state == paths.state

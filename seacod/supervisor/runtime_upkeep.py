@@ -1,0 +1,179 @@
+"""Keeps what the service needs in its runtime directory: the sockets it is asked at, its address,
+its lock, the tables and metrics of its workers. Somebody may empty it (a clean-up of /run, a
+`rm -rf`); then they are made anew, workers that still write into removed files are replaced, and
+the operator hears of it. Owned by `daemon.py`; nothing here ends the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from seacod.errors import SeacodError
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.system.file_identity import identity
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 5.0
+
+
+class RuntimeFile(Protocol):
+    """Something of ours in the directory."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def is_there(self) -> bool:
+        """Whether what lies at the path is ours."""
+
+    async def remake(self) -> None:
+        """Make it anew.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+
+
+class MappedFile:
+    """A file that our workers have mapped.
+
+    Args:
+        path: where it is.
+        remade: makes another one, which the supervisor uses from then on.
+    """
+
+    def __init__(self, path: Path, remade: Callable[[Path], None]) -> None:
+        self.path = path
+        self._remade = remade
+        self._made = identity(path)
+
+    def is_there(self) -> bool:
+        return identity(self.path) == self._made
+
+    async def remake(self) -> None:
+        self._remade(self.path)
+        self._made = identity(self.path)
+
+
+class AddressFile:
+    """Where the service takes requests, for those who may not ask the supervisor.
+
+    Args:
+        path: of the file.
+        url: what stands in it.
+    """
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.path = path
+        self._url = url
+
+    def is_there(self) -> bool:
+        return self.path.exists()
+
+    async def remake(self) -> None:
+        self.path.write_text(f"{self._url}\n", "ascii")
+        self.path.chmod(0o644)
+
+
+class RuntimeUpkeep:
+    """
+    Args:
+        directory: the runtime directory.
+        own: what only the supervisor uses.
+        shared: what workers have open; those that have it are replaced when it was removed.
+        replace: has all workers replaced, for a cause.
+        bus: where it is told.
+        heartbeats: where proof of life is shown.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        own: Sequence[RuntimeFile],
+        shared: Sequence[RuntimeFile],
+        replace: Callable[[str], None],
+        bus: Bus,
+        heartbeats: TaskHeartbeats,
+    ) -> None:
+        self._directory = directory
+        self._own = own
+        self._shared = shared
+        self._replace = replace
+        self._bus = bus
+        self._heartbeats = heartbeats
+        self._problem = ""
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        self._heartbeats.expect("runtime", LOOK_SECONDS)
+        while True:
+            self._heartbeats.touch("runtime")
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Make anew what was removed."""
+        own = [one for one in self._own if not one.is_there()]
+        shared = [one for one in self._shared if not one.is_there()]
+        if not own and not shared:
+            return
+        try:
+            self._directory.mkdir(mode=0o755, exist_ok=True)
+            for one in (*own, *shared):
+                await one.remake()
+        except OSError as error:
+            self._failed(f"{error.filename or self._directory}: {error.strerror}")
+            return
+        except SeacodError as error:
+            # Another service was quicker to take the lock.
+            self._failed(error.message)
+            return
+        names = ", ".join(one.path.name for one in (*own, *shared))
+        log.error("runtime_files_made_anew", directory=str(self._directory), files=names)
+        if shared:
+            self._replace("files of the runtime directory were removed")
+        self._told(names)
+
+    def _told(self, names: str) -> None:
+        if self._problem:
+            self._problem = ""
+            self._bus.publish(
+                AlertCleared(
+                    "storage",
+                    f"{self._directory} can be written to again.",
+                    f"{self._directory} 已恢复可写。",
+                    str(self._directory),
+                )
+            )
+        self._bus.publish(
+            AlertRaised(
+                "runtime_files",
+                f"Somebody has removed files of the running service from {self._directory} "
+                f"({names}). They were made anew; workers are replaced where they had them open.",
+                f"有人删除了运行目录 {self._directory} 中的文件（{names}）；已重新创建，"
+                "仍使用旧文件的识别进程会被更换。",
+            )
+        )
+
+    def _failed(self, problem: str) -> None:
+        if problem == self._problem:
+            return
+        self._problem = problem
+        log.error("runtime_files_missing", problem=problem)
+        self._bus.publish(
+            AlertRaised(
+                "storage",
+                f"Files of the running service were removed and cannot be made anew: {problem}. "
+                "Commands and the page's system tab do not reach it until: systemctl restart "
+                "seacod.",
+                f"运行中服务的文件被删除且无法重新创建：{problem}。执行 systemctl restart seacod "
+                "之前，命令行与网页的系统页无法查询服务。",
+                str(self._directory),
+            )
+        )

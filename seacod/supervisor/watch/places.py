@@ -1,0 +1,102 @@
+"""Whether the service can write where it has to: its directories are there and open to it, and
+there are inodes left. What can be mended is; the rest is told. Called by `disk.py`, a few stat
+calls each time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import structlog
+
+from seacod.alerts.deduplicator import Deduplicator
+from seacod.paths import Paths, free_files
+
+log = structlog.get_logger(__name__)
+
+# With fewer an upload, a batch or a database may fail at any moment.
+LEAST_FREE_FILES = 1000
+
+
+class Places:
+    """
+    Args:
+        paths: the directories of the service.
+        deduplicator: who is told.
+    """
+
+    def __init__(self, paths: Paths, deduplicator: Deduplicator) -> None:
+        self._directories = tuple(dict.fromkeys((paths.state, paths.temp)))
+        self._deduplicator = deduplicator
+        self._problems: dict[Path, str] = {}
+
+    def look(self) -> None:
+        """Look at each directory; make it again, or open it again, where that is ours to do."""
+        for directory in self._directories:
+            problem = problem_of(directory)
+            if problem and (mended := _mend(directory)):
+                log.warning("directory_mended", directory=str(directory), problem=problem)
+                problem = problem_of(directory) if mended else problem
+            self._tell(directory, problem)
+
+    def look_at_free_files(self) -> None:
+        """Whether files can be made: a disk may have room and no inodes."""
+        for directory in self._directories:
+            free = free_files(directory)
+            key = f"inodes {directory}"
+            if free is not None and free < LEAST_FREE_FILES:
+                if not self._deduplicator.is_open("disk_full", key):
+                    log.error("inodes_used_up", directory=str(directory), free=free)
+                    self._deduplicator.raised(
+                        "disk_full",
+                        f"Only {free} more files can be made on the file system of {directory}: "
+                        "its inodes are used up, though there may be room (df -i).",
+                        f"{directory} 所在文件系统只能再创建 {free} 个文件：inode 已用尽，"
+                        "即使仍有空间（df -i）。",
+                        key=key,
+                    )
+            else:
+                self._deduplicator.cleared(
+                    "disk_full", "Files can be made again.", "已可继续创建文件。", key=key
+                )
+
+    def _tell(self, directory: Path, problem: str) -> None:
+        key = str(directory)
+        if problem and self._problems.get(directory) != problem:
+            log.error("directory_unusable", directory=key, problem=problem)
+            self._deduplicator.raised(
+                "storage",
+                f"{directory} cannot be used: {problem}. Uploads are refused and batches wait.",
+                f"{directory} 无法使用：{problem}。上传会被拒绝，批量任务等待恢复。",
+                key=key,
+            )
+        elif not problem:
+            self._deduplicator.cleared(
+                "storage", f"{directory} can be used again.", f"{directory} 已恢复可用。", key=key
+            )
+        self._problems[directory] = problem
+
+
+def problem_of(directory: Path) -> str:
+    """Why nothing can be written there; empty where something can."""
+    try:
+        if not os.path.isdir(directory):
+            os.listdir(directory)
+        if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+            return os.strerror(13)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
+
+
+def _mend(directory: Path) -> bool:
+    """Whether something was done about it."""
+    with contextlib.suppress(OSError):
+        if not directory.exists() and not directory.is_symlink():
+            directory.mkdir(mode=0o750, parents=True)
+            return True
+        if directory.is_dir() and directory.stat().st_uid == os.geteuid():
+            directory.chmod(0o750)
+            return True
+    return False

@@ -1,0 +1,75 @@
+"""What somebody deletes under the running service is made anew, and told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+
+from supervised import StandIn, fetch, wait_until
+
+
+def raised(service: StandIn, kind: str) -> list[str]:
+    return [one["text"] for one in service.events("alert_raised") if one["kind"] == kind]
+
+
+def open_alerts(service: StandIn) -> list[str]:
+    status = service.status()
+    assert status is not None
+    return [one["kind"] for one in status["alerts"]["open"]]
+
+
+def test_an_emptied_runtime_directory_is_filled_again(service: StandIn) -> None:
+    service.start()
+    first = service.worker_pid()
+    run = service.directory / "run"
+    assert (run / "address").read_text().strip() == service.url
+    for one in run.iterdir():
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+    # Commands reach it again, and the worker that wrote its figures into removed files is replaced.
+    wait_until(lambda: service.status_of("serving", other_than=first), "a fresh worker")
+    assert (run / "address").read_text().strip() == service.url
+    wait_until(lambda: raised(service, "runtime_files"), "the alert")
+    assert fetch(service.metrics_url)[0] == 200
+    # Nobody else gets in between.
+    second = StandIn(service.directory)
+    second.log_file = service.directory / "log-of-the-second"
+    second.start(wait=False)
+    assert second.wait_for_exit() != 0
+    assert "uses" in second.log_text()
+    assert service.get()[0] == 200
+
+
+def test_a_directory_that_is_removed_is_made_again_and_one_that_cannot_be_is_told(
+    service: StandIn,
+) -> None:
+    service.configure(storage={"sweep_interval_seconds": 1})
+    service.start()
+    uploads = service.directory / "state/uploads"
+    shutil.rmtree(uploads)
+    wait_until(uploads.is_dir, "the directory again")
+    shutil.rmtree(uploads)
+    uploads.write_text("a file where the directory was")
+    wait_until(lambda: raised(service, "storage"), "the alert")
+    assert "storage" in open_alerts(service)
+    uploads.unlink()
+    wait_until(lambda: "storage" not in open_alerts(service), "word that it is over")
+
+
+def test_the_database_of_the_alerts_is_written_anew(service: StandIn) -> None:
+    service.start()
+    file = service.directory / "state/alerts.sqlite3"
+    for one in file.parent.glob("alerts.sqlite3*"):
+        one.unlink()
+    wait_until(file.exists, "the file again")
+    wait_until(lambda: service.events("outbox_was_removed"), "word of it")
+
+
+def test_a_worker_that_hung_is_over_when_the_next_one_serves(service: StandIn) -> None:
+    service.configure(supervisor={"beat_timeout_seconds": 2})
+    service.start()
+    first = service.worker_pid()
+    os.kill(first, signal.SIGSTOP)
+    wait_until(lambda: service.status_of("serving", other_than=first), "a fresh worker")
+    assert raised(service, "worker_hung")
+    wait_until(lambda: "worker_hung" not in open_alerts(service), "word that it is over")

@@ -1,0 +1,173 @@
+"""`seacod backup` and `seacod restore`: all that the service has, whole, and nothing put where it
+does not belong."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from seacod.alerts.outbox import Outbox
+from seacod.cli import state_archive
+from seacod.cli.main import at_the_edge
+from seacod.cli.parser import make_parser
+from seacod.errors import BadRequest, CannotWrite
+from seacod.usage.ledger import UsageLedger, Use
+
+BEFORE = Path(__file__).parents[1] / "cases" / "state-0.1.0"
+
+
+class Machine:
+    """A state directory, its configuration, and the commands on them."""
+
+    def __init__(self, top: Path) -> None:
+        self.state = top / "state"
+        self.config = top / "seacod.yaml"
+        self.file = top / "backup.tar.gz"
+        shutil.copytree(BEFORE, self.state)
+        (self.state / "models").mkdir()
+        (self.state / "models/model.pt").write_text("heavy")
+        self.secret = top / "password"
+        self.secret.write_text("hush")
+        self.secret.chmod(0o600)
+        self.config.write_text(
+            f"paths: {{state_directory: {self.state}, runtime_directory: {top / 'run'}}}\n"
+            f"alerts: {{mail_password_file: {self.secret}}}\n"
+        )
+
+    def run(self, *words: str) -> int:
+        typed = [*words, "--config", str(self.config)]
+        options = make_parser(words[0]).parse_args(typed)
+        return at_the_edge(lambda: options.run(options))
+
+    def names(self) -> set[str]:
+        with tarfile.open(self.file) as archive:
+            return set(archive.getnames())
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_everything_comes_back(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.config.write_text(machine.config.read_text() + "# mine\n")
+    assert machine.run("backup", str(machine.file)) == 0
+    assert "smtp-password" in capsys.readouterr().out
+    assert machine.file.stat().st_mode & 0o077 == 0
+    shutil.rmtree(machine.state)
+    machine.state.mkdir()
+    assert machine.run("restore", str(machine.file)) == 0
+    left = {one.relative_to(BEFORE) for one in BEFORE.rglob("*") if one.is_file()}
+    back = {one.relative_to(machine.state) for one in machine.state.rglob("*") if one.is_file()}
+    assert back == left
+    assert UsageLedger(machine.state / "usage.sqlite3").by_client("2026-11-26")[0].requests == 3
+    outbox = Outbox(machine.state / "alerts.sqlite3")
+    assert len(outbox.waiting("mail")) == 1
+    outbox.close()
+
+
+def test_neither_secrets_nor_models_are_in_it(machine: Machine) -> None:
+    machine.run("backup", str(machine.file))
+    assert not [name for name in machine.names() if "models" in name or "password" in name]
+    with tarfile.open(machine.file) as archive:
+        manifest = archive.extractfile("manifest.json")
+        assert manifest is not None
+        told = json.load(manifest)
+    assert told["secrets"] == ["smtp-password"]
+    assert told["databases"] == {"alerts.sqlite3": 1, "usage.sqlite3": 1, "jobs/jobs.db": 0}
+
+
+def test_recordings_can_be_left_out(machine: Machine) -> None:
+    machine.run("backup", str(machine.file), "--without-recordings")
+    assert "state/jobs/jobs.db" in machine.names()
+    assert not [name for name in machine.names() if name.endswith("/in/0001")]
+
+
+def test_what_was_written_a_moment_before_is_in_it_though_the_file_is_open(
+    machine: Machine,
+) -> None:
+    """In the write-ahead log, not in the file, and somebody goes on writing."""
+    with closing(sqlite3.connect(machine.state / "usage.sqlite3", isolation_level=None)) as open_:
+        open_.execute("PRAGMA journal_mode = WAL")
+        open_.execute("PRAGMA wal_autocheckpoint = 0")
+        open_.execute("INSERT INTO usage VALUES ('2026-11-27', 'a', 1, 0, 1.0)")
+        open_.execute("BEGIN IMMEDIATE")
+        open_.execute("INSERT INTO usage VALUES ('2026-11-28', 'b', 1, 0, 1.0)")
+        assert machine.run("backup", str(machine.file)) == 0
+        open_.execute("ROLLBACK")
+    assert machine.run("restore", str(machine.file)) == 0
+    found = UsageLedger(machine.state / "usage.sqlite3").by_client("2026-11-27")
+    assert found == [Use("a", 1, 0, 1.0)]
+
+
+def test_what_was_there_is_kept_beside_it(machine: Machine) -> None:
+    machine.run("backup", str(machine.file))
+    UsageLedger(machine.state / "usage.sqlite3").add("2026-11-27", [Use("later", 1)])
+    machine.config.write_text(machine.config.read_text() + "# changed since\n")
+    assert machine.run("restore", str(machine.file)) == 0
+    (aside,) = machine.state.glob("before-restore-*")
+    assert UsageLedger(aside / "usage.sqlite3").by_client("2026-11-27")[0].client == "later"
+    assert (machine.state / "models/model.pt").exists()
+    restored = machine.config.with_name("seacod.yaml.restored")
+    assert "# changed since" not in restored.read_text()
+    assert "# changed since" in machine.config.read_text()
+
+
+def packed(name: str, body: bytes = b"{}", kind: bytes = tarfile.REGTYPE) -> Callable[[Path], None]:
+    def write(file: Path) -> None:
+        with tarfile.open(file, "w") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.type, entry.linkname = len(body), kind, "/etc/passwd"
+            archive.addfile(entry, io.BytesIO(body))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        packed("../outside"),
+        packed("/tmp/outside"),
+        packed("state/link", b"", tarfile.SYMTYPE),
+        packed("state/device", b"", tarfile.CHRTYPE),
+        packed("state/x"),
+        packed("manifest.json"),
+        packed("manifest.json", b"[1]"),
+        lambda file: file.write_bytes(b"no archive"),
+        lambda file: file.write_bytes(b""),
+    ],
+)
+def test_what_is_no_backup_changes_nothing(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    file, state = tmp_path / "x.tar", tmp_path / "above/state"
+    write(file)
+    state.mkdir(parents=True)
+    (state / "usage.sqlite3").write_text("mine")
+    with pytest.raises(BadRequest, match="is no backup"):
+        state_archive.put_back(file, state)
+    assert [one.name for one in state.iterdir()] == ["usage.sqlite3"]
+    assert [one.name for one in state.parent.iterdir()] == ["state"]
+
+
+def test_a_backup_of_a_newer_version_is_named(tmp_path: Path) -> None:
+    told = {"format": 99, "version": "9.0", "made_at": "x", "configuration": [], "secrets": []}
+    packed("manifest.json", json.dumps(told).encode())(tmp_path / "x.tar")
+    with pytest.raises(BadRequest, match=r"made by a newer seacod \(9.0\)"):
+        state_archive.put_back(tmp_path / "x.tar", tmp_path / "state")
+
+
+def test_a_place_that_cannot_be_written_to_leaves_nothing_half(
+    machine: Machine, tmp_path: Path
+) -> None:
+    with pytest.raises(CannotWrite, match="no backup was made"):
+        options = make_parser("backup").parse_args(
+            ["backup", str(tmp_path / "none/x.tar"), "--config", str(machine.config)]
+        )
+        options.run(options)

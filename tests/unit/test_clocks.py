@@ -1,0 +1,215 @@
+"""A clock that is set back or far ahead: nothing stored waits for a time that is hours away, and
+nothing is taken for old."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seacod.alerts import attempt
+from seacod.alerts.deduplicator import Deduplicator
+from seacod.alerts.delivery import Delivery
+from seacod.alerts.outbox import Alert, Outbox, Told
+from seacod.config.alerts import AlertSettings
+from seacod.jobs.opening import open_store
+from seacod.supervisor.watch import crashes
+from seacod.supervisor.watch.crashes import Crash
+from seacod.supervisor.watch.sweeper import sweep
+from seacod.system.clock_jumps import ClockJumps
+from seacod.web.logins import sessions
+from seacod.web.logins.sessions import Sessions
+
+HOUR = 3600.0
+
+
+class Alerts:
+    """An outbox in memory, with a clock to turn and a channel that takes everything."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_800_000_000.0
+        self.sent: list[str] = []
+        self.outbox = Outbox(Path(":memory:"))
+        self.settings = AlertSettings(
+            mail_server="localhost", mail_from="a@example.org", mail_to="b@example.org"
+        )
+        self.deduplicator = Deduplicator(
+            self.outbox, lambda: self.settings, lambda: ["mail"], clock=lambda: self.now,
+            evidence=dict, on_message=lambda: None,
+        )  # fmt: skip
+        self.delivery = Delivery(
+            self.outbox, lambda: self.settings, on_trouble=lambda *_: None,
+            touch=lambda: None, clock=lambda: self.now,
+        )  # fmt: skip
+        monkeypatch.setattr(attempt, "send", self._send)
+
+    async def _send(self, channel: Any, composed: Any, messages: Any) -> str:
+        self.sent += [message.alert.kind for message in messages]
+        return "taken"
+
+    def deliver(self) -> list[str]:
+        self.sent = []
+        asyncio.run(self.delivery._deliver("mail", False))
+        return self.sent
+
+
+@pytest.fixture
+def alerts(monkeypatch: pytest.MonkeyPatch) -> Alerts:
+    return Alerts(monkeypatch)
+
+
+def test_messages_put_off_by_a_clock_that_was_ahead_are_due_at_once(alerts: Alerts) -> None:
+    """Tried once and due in eight hours, and a new one beside it."""
+    alerts.now += 8 * HOUR
+    alerts.deduplicator.raised("leak", "It grows.", "增长。")
+    (waiting,) = alerts.outbox.waiting("mail")
+    alerts.outbox.put_off([waiting.id], alerts.now + 100.0, "not now")
+    alerts.now -= 8 * HOUR
+    alerts.deduplicator.raised("canary", "It is silent.", "没有结果。")
+    assert alerts.deliver() == ["leak", "canary"]
+
+
+def test_what_is_put_off_a_little_is_not_due(alerts: Alerts) -> None:
+    alerts.deduplicator.raised("leak", "It grows.", "增长。")
+    (waiting,) = alerts.outbox.waiting("mail")
+    alerts.outbox.put_off([waiting.id], alerts.now + 100.0, "not now")
+    assert alerts.deliver() == []
+    alerts.now += 101.0
+    assert alerts.deliver() == ["leak"]
+
+
+def test_a_kind_told_by_a_clock_that_was_ahead_is_told_again(alerts: Alerts) -> None:
+    alerts.now += 8 * HOUR
+    alerts.deduplicator.raised("leak", "It grows.", "增长。")
+    alerts.now += 5
+    assert alerts.deliver() == ["leak"]
+    alerts.now -= 8 * HOUR
+    alerts.deduplicator.raised("leak", "It grows again.", "再次增长。")
+    alerts.now += 5
+    assert alerts.deliver() == ["leak"]
+
+
+def test_what_was_only_counted_is_told_though_the_clock_was_set_back(alerts: Alerts) -> None:
+    alerts.now += 8 * HOUR
+    alerts.outbox.remember("leak", "", Told(True, alerts.now, alerts.now, 3))
+    alerts.now -= 8 * HOUR
+    alerts.deduplicator.tick()
+    assert [message.alert.repeated for message in alerts.outbox.waiting("mail")] == [3]
+
+
+def test_a_condition_never_lasted_less_than_nothing(alerts: Alerts) -> None:
+    alerts.deduplicator.raised("disk_low", "It is full.", "已满。")
+    alerts.now -= HOUR
+    alerts.deduplicator.cleared("disk_low", "There is room.", "已恢复。")
+    _, over = alerts.outbox.waiting("mail")
+    assert over.alert.evidence["lasted_seconds"] == 0
+
+
+def test_alerts_of_a_clock_that_was_set_back_survive_the_file(tmp_path: Path) -> None:
+    """Told and due eight hours ahead, as it lies in the file."""
+    outbox = Outbox(tmp_path / "alerts.sqlite3")
+    ahead = time.time() + 8 * HOUR
+    alert = Alert("leak", "", {"en": "x", "zh": "y"}, ahead)
+    outbox.add(alert, Told(True, ahead, ahead, 1), ["mail"], ahead)
+    assert [kind for kind, *_ in outbox.counted(time.time() - 900, time.time())] == ["leak"]
+    outbox.close()
+
+
+# -- what deletes by age --------------------------------------------------------------------------
+
+
+def test_nothing_expires_for_an_hour_after_the_clock_was_set() -> None:
+    wall, steady = [0.0], [0.0]
+    jumps = ClockJumps(lambda: wall[0], lambda: steady[0])
+
+    def passed(seconds: float, set_by: float = 0.0) -> bool:
+        steady[0] += seconds
+        wall[0] += seconds + set_by
+        return jumps.was_set()
+
+    assert not passed(600)
+    assert not passed(600, set_by=5)
+    assert passed(10, set_by=400 * 24 * HOUR)
+    assert passed(1800)
+    assert not passed(1900)
+    assert passed(10, set_by=-400 * 24 * HOUR)
+
+
+def test_a_leftover_of_a_clock_that_was_ahead_ages_from_now_on(tmp_path: Path) -> None:
+    top = tmp_path / "uploads"
+    top.mkdir()
+    leftover = top / "upload-1"
+    leftover.write_text("sound")
+    ahead = time.time() + 8 * HOUR
+    os.utime(leftover, (ahead, ahead))
+    assert sweep(top, HOUR).kept == 1
+    assert leftover.stat().st_mtime <= time.time()
+    assert sweep(top, HOUR, now=time.time() + 2 * HOUR).removed_files == 1
+
+
+def test_the_newest_dossier_stays_whatever_the_clock_says(tmp_path: Path) -> None:
+    def crash(at: float, pid: int) -> Crash:
+        return Crash(at, pid, "signal SIGSEGV", "signal", -11, "serving", 1.0, 0, 0, "", ())
+
+    now = time.time()
+    for pid in range(60):
+        crashes.keep(tmp_path, crash(now + 8 * HOUR + pid, pid), {}, [])
+    crashes.keep(tmp_path, crash(now, 4711), {}, [])
+    kept = crashes.kept(tmp_path)
+    assert len(kept) == 50
+    assert 4711 in [one["pid"] for one in kept]
+
+
+def test_a_job_claimed_by_a_clock_that_was_ahead_takes_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path / "jobs")
+    for job in ("first", "second"):
+        store.blobs.incoming(job).mkdir(parents=True)
+        for number in (1, 2, 3):
+            (store.blobs.incoming(job) / f"{number:04}").write_text("sound")
+        store.accept(job, "someone", "", [(f"{n}.wav", 5) for n in (1, 2, 3)])
+    store.own("1-a")
+
+    def claimed() -> str:
+        one = store.claim("1-a", 0)
+        assert one is not None
+        return one.file.job
+
+    at = time.time()
+    monkeypatch.setattr(time, "time", lambda: at + 8 * HOUR)
+    assert claimed() == "first"
+    monkeypatch.setattr(time, "time", lambda: at)
+    # It would have to wait until the other one is over, or for eight hours.
+    assert sorted([claimed(), claimed()]) == ["first", "second"]
+    store.close()
+
+
+# -- logins ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    at = time.time()
+
+    def turned(by_seconds: float) -> None:
+        monkeypatch.setattr(sessions.time, "time", lambda: at + by_seconds)
+
+    return turned
+
+
+def test_a_session_of_a_clock_that_was_ahead_does_not_last_for_as_much_longer(
+    tmp_path: Path, clock: Callable[[float], None]
+) -> None:
+    logins = Sessions(tmp_path, {"li": "scrypt$a$b"}, HOUR)
+    clock(30 * 24 * HOUR)
+    token = logins.begin("li")
+    clock(30 * 24 * HOUR - 60)
+    assert logins.name(token) == "li"
+    clock(0)
+    assert logins.name(token) is None
