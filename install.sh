@@ -33,7 +33,7 @@ Usage:
   sudo ./install.sh [--model M] [--dry-run]
       install or upgrade the systemd service
   sudo ./install.sh --uninstall | --purge [--dry-run]
-      remove it; --uninstall keeps /etc/seacod and /var/lib/seacod
+      remove it; --uninstall keeps configuration, secrets and results, and names them
 Environment:
   SEACOD_TORCH=cpu|cuda     which PyTorch to install (default: cuda if there is an NVIDIA GPU)
   SEACOD_EXTRAS=NAME,NAME   also install ray, postgresql, itn, pinyin or apprise (docs/install.md)
@@ -518,13 +518,24 @@ uninstall() {
   run systemctl daemon-reload
   run systemctl reset-failed seacod.service 2>/dev/null || true
   if [ "$MODE" = purge ]; then
-    run rm -rf /etc/seacod "$STATE" /var/log/seacod /var/cache/seacod /run/seacod
+    # The operator's own, too: secrets, what `systemctl edit` has written.
+    run rm -rf /etc/seacod "$STATE" /var/log/seacod /var/cache/seacod /run/seacod \
+      /etc/systemd/system/seacod.service.d /etc/systemd/system/seacod.socket.d
+    run rm -f /etc/credstore/seacod.*
+    run systemctl daemon-reload
     if getent passwd seacod >/dev/null; then
       run userdel seacod
     fi
-    step "Removed, with configuration and results"
+    step "Removed, with configuration, secrets and results"
   else
-    step "Removed; kept: /etc/seacod, $STATE, /var/log/seacod (--purge removes these too)"
+    step "Removed; kept, and removed by --purge:"
+    for file in /etc/seacod "$STATE" /var/log/seacod /var/cache/seacod /etc/credstore/seacod.* \
+      /etc/systemd/system/seacod.service.d /etc/systemd/system/seacod.socket.d; do
+      [ ! -e "$file" ] || note "$file"
+    done
+    if getent passwd seacod >/dev/null; then
+      note "the user seacod"
+    fi
   fi
 }
 

@@ -55,12 +55,15 @@ class DriverFailed(Exception):
 class Driver(Protocol):
     """A vendor's library, opened when first needed. Blocking; one thread at a time."""
 
+    lost: tuple[str, ...] = ()
+    """Of the last reading: which GPUs did not answer, and why, one sentence each."""
+
     def read(self) -> list[Gpu]:
-        """Every GPU of this machine.
+        """Every GPU of this machine that answers; `lost` has the others.
 
         Raises:
             DriverAbsent: no driver.
-            DriverFailed: it failed; the next call opens it anew.
+            DriverFailed: it failed, or none of its GPUs answers; the next call opens it anew.
         """
         ...
 

@@ -113,10 +113,23 @@ class Nvml(Driver):
             self._nvml = self._open()
         nvml = self._nvml
         try:
-            return [self._gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+            count = nvml.nvmlDeviceGetCount()
         except nvml.NVMLError as error:
             self.close()
             raise DriverFailed(str(error)) from None
+        found, lost = [], []
+        for index in range(count):
+            try:
+                found.append(self._gpu(nvml, index))
+            except nvml.NVMLError as error:
+                lost.append(f"GPU {index}: {error}")
+        if lost:
+            # One that comes back is seen by a library that was opened since.
+            self.close()
+        if lost and not found:
+            raise DriverFailed("; ".join(dict.fromkeys(lost)))
+        self.lost = tuple(lost)
+        return found
 
     def close(self) -> None:
         nvml, self._nvml = self._nvml, None

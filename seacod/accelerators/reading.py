@@ -23,6 +23,7 @@ class Drivers(Driver):
                 found += driver.read()
             except DriverAbsent as error:
                 absent.append(str(error))
+        self.lost = tuple(one for driver in self._drivers for one in driver.lost)
         if len(absent) == len(self._drivers):
             raise DriverAbsent("; ".join(absent))
         return found

@@ -20,7 +20,7 @@ from seacod import __version__
 from seacod.cli.options import Subparsers, add_command, add_commands
 
 # Modules of `seacod/cli` that are no commands.
-_OTHERS = frozenset({"fleet", "main", "options", "parser", "plan", "state_archive"})
+_OTHERS = frozenset({"fleet", "main", "options", "parser", "plan", "state_archive", "trial"})
 # As help lists them; commands that are not named here come after them.
 _ORDER = (
     "run", "worker", "status", "check", "drill", "soak", "reload", "alerts", "test-alert",

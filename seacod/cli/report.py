@@ -1,13 +1,15 @@
 """`seacod report`: the slowest requests of a while and where their time went, from the log.
 
 Reads what the worker wrote for each request (`transcribed`, `not_transcribed`): the log file where
-one is configured, otherwise the journal of the unit.
+one is configured, with all that logrotate has put aside, and the journal of the unit for what is
+older than that.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import gzip
 import json
 import re
 import shutil
@@ -34,6 +36,10 @@ _STAGES = (
     ("inference_seconds", "the model"),
 )
 _UNIT = "seacod"
+# A log that begins so soon after the time that was asked for says it all.
+_CLOSE_SECONDS = 60.0
+# What logrotate appends: a number, or with dateext a day and perhaps an hour.
+_ROTATED = re.compile(r"[.-]\d+(-\d+)?(\.gz)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,16 @@ class Request:
         return f"{share:.0%} {words} ({stages[most]:.2f} s)"
 
 
+class Span:
+    """From when on a log says something."""
+
+    def __init__(self) -> None:
+        self.earliest: float | None = None
+
+    def seen(self, at: float) -> None:
+        self.earliest = at if self.earliest is None else min(self.earliest, at)
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", default="1h", help="how far back: 30m, 1h, 2d (1h)")
     parser.add_argument("--log", type=Path, help="log file; default: log.file, else the journal")
@@ -83,17 +99,35 @@ def run(options: argparse.Namespace) -> int:
         BadRequest: `--since` is no length of time.
         NotRunning: there is neither file nor journal.
     """
-    log_file: Path | None = options.log or load_settings(options.config).log.file
     count = max(1, options.count)
     from_time = datetime.datetime.now().timestamp() - seconds_of(options.since)
-    lines = _file(log_file) if log_file is not None else _journal(from_time)
-    found = sorted(requests(lines, from_time), key=lambda one: -one.seconds)
+    span = Span()
+    found = sorted(_read(options, from_time, span), key=lambda one: -one.seconds)
     if options.json:
         body = [{"at": one.at, "why": one.why(), **one.fields} for one in found[:count]]
-        print(json.dumps({"requests": len(found), "slowest": body}, ensure_ascii=False))
+        told = {"requests": len(found), "known_since": span.earliest, "slowest": body}
+        print(json.dumps(told, ensure_ascii=False))
         return EX_OK
+    if span.earliest is not None and span.earliest > from_time + _CLOSE_SECONDS:
+        print(f"(the log begins at {date_and_time(span.earliest)}; of before nothing is known)")
     _print(found, count, options.since)
     return EX_OK
+
+
+def _read(options: argparse.Namespace, from_time: float, span: Span) -> list[Request]:
+    """From the file that is named, else the configured one, and from the journal what that does not
+    reach back to."""
+    if options.log is not None:
+        return list(requests(_files(options.log), from_time, span))
+    configured: Path | None = load_settings(options.config).log.file
+    if configured is None:
+        return list(requests(_journal(from_time), from_time, span))
+    found = list(requests(_files(configured), from_time, span))
+    begins = span.earliest
+    if shutil.which("journalctl") is not None and (begins is None or begins > from_time):
+        older = requests(_journal(from_time), from_time, span)
+        found += [one for one in older if begins is None or one.at < begins]
+    return found
 
 
 def seconds_of(text: str) -> float:
@@ -108,8 +142,14 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def requests(lines: Iterable[str], from_time: float) -> Iterator[Request]:
-    """What the lines say of requests; lines that are something else are passed over."""
+def requests(lines: Iterable[str], from_time: float, span: Span | None = None) -> Iterator[Request]:
+    """What the lines say of requests; lines that are something else are passed over.
+
+    Args:
+        lines: of a log or of the journal.
+        from_time: Unix seconds; what is older is passed over.
+        span: is told the times of all lines.
+    """
     for line in lines:
         try:
             fields = json.loads(line)
@@ -118,9 +158,11 @@ def requests(lines: Iterable[str], from_time: float) -> Iterator[Request]:
         if not isinstance(fields, dict):
             continue
         fields = _from_journal(fields) if "MESSAGE" in fields else fields
+        at = _time(fields)
+        if at is not None and span is not None:
+            span.seen(at)
         if fields.get("event") not in _EVENTS:
             continue
-        at = _time(fields)
         if at is not None and at >= from_time:
             yield Request(at, fields)
 
@@ -151,14 +193,38 @@ def _print(found: list[Request], count: int, since: str) -> None:
         )
 
 
-def _file(path: Path) -> Iterator[str]:
-    """The file, and the one that logrotate put aside last."""
-    for part in (path.with_name(path.name + ".1"), path):
-        if part.exists():
-            with part.open(encoding="utf-8", errors="replace") as lines:
-                yield from lines
-    if not path.exists():
-        raise NotRunning(f"{path}: there is no such log; see log.file in the configuration")
+def _files(path: Path) -> Iterator[str]:
+    """The file, and all that logrotate has put aside of it.
+
+    Raises:
+        NotRunning: there is none of them, or one cannot be read.
+    """
+    aside = [one for one in path.parent.glob(f"{path.name}*") if _is_of(one, path)]
+    if not path.exists() and not aside:
+        raise NotRunning(
+            f"{path}: there is no such log; see log.file in the configuration",
+            f"{path}：没有该日志；请查看配置中的 log.file",
+        )
+    for one in (*sorted(aside), path):
+        yield from _lines(one)
+
+
+def _is_of(one: Path, path: Path) -> bool:
+    return _ROTATED.fullmatch(one.name.removeprefix(path.name)) is not None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open("rb") as file:
+            is_packed = file.read(2) == b"\x1f\x8b"
+        reading = gzip.open if is_packed else open
+        with reading(path, "rt", encoding="utf-8", errors="replace") as lines:
+            yield from lines
+    except FileNotFoundError:
+        return  # it was rotated meanwhile, or never written
+    except (OSError, EOFError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise NotRunning(f"{path}: cannot be read: {why}", f"{path}：无法读取：{why}") from None
 
 
 def _journal(from_time: float) -> Iterator[str]:

@@ -7,7 +7,7 @@ import asyncio
 import faulthandler
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seacod import __version__
 from seacod.cli.options import add_config
@@ -41,9 +41,10 @@ def run(options: argparse.Namespace) -> int:
     """Run the service until it ends; its exit code."""
     end_when_told()
     from seacod import logs
+    from seacod.cli import trial
     from seacod.supervisor.daemon import Supervisor
 
-    overrides = {
+    overrides: dict[str, Any] = {
         "server.host": options.host or ("127.0.0.1" if options.is_try else None),
         "server.port": options.port,
         "metrics.port": options.metrics_port,
@@ -52,6 +53,9 @@ def run(options: argparse.Namespace) -> int:
 
     # A trial on a machine with an installed service is not that service.
     default_file = None if options.is_try else DEFAULT_FILE
+
+    if options.is_try:
+        overrides.update(trial.beside_others(overrides))
 
     def read_settings() -> Settings:
         return load_settings(options.config, options=overrides, default_file=default_file)

@@ -191,7 +191,8 @@ def _gpus(gpu: dict[str, Any]) -> list[str]:
         return [
             _row("gpu", "显卡", say("unknown: the driver does not answer", "未知：驱动没有响应"))
         ]
-    return [_gpu(one) for one in gpu["gpus"]]
+    lost = [_row("gpu lost", "显卡丢失", one) for one in gpu["lost"]]
+    return [*map(_gpu, gpu["gpus"]), *lost]
 
 
 def _gpu(one: dict[str, Any]) -> str:

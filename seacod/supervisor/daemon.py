@@ -158,6 +158,7 @@ class Supervisor:
             if self.workers.report.state is ServiceState.STARTING and not self._notifier.is_ready:
                 remaining = self.workers.seconds_until_deadline() or 0.0
                 self._notifier.extend_start(min(remaining, _EXTEND_START_SECONDS) + 1.0)
+            self._reloader.check(time.monotonic())
             if not self._nurseries.is_forking:
                 reap_orphans(self.workers.pids() | self._nurseries.pids)
             self._tell_systemd()

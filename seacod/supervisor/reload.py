@@ -18,6 +18,9 @@ from seacod.supervisor.workers.states import ServiceState
 log = structlog.get_logger(__name__)
 
 _NOTHING = Changes((), (), ())
+# Nobody does anything for a reload for so long: it is over.
+STUCK_SECONDS = 60.0
+_MOVING = (ServiceState.STARTING, ServiceState.DRAINING, ServiceState.STOPPING)
 _WAITING = (ServiceState.BACKING_OFF, ServiceState.CRASH_LOOPING)
 
 
@@ -45,6 +48,7 @@ class Reloader:
         self.state = ReloadState.NONE
         self.problem = ""
         self.changed = _NOTHING
+        self._stuck_since: float | None = None
         self._settings = settings
         self._workers = workers
         self._bus = bus
@@ -66,6 +70,27 @@ class Reloader:
             # Whatever it is, systemd and whoever typed it hear that it is over.
             log.exception("reload_broke")
             self._refuse(f"the reload broke off: {type(error).__name__}: {error}")
+
+    def check(self, now: float) -> None:
+        """End a reload that nobody carries out any more: systemd, and whoever typed it, would wait
+        for ever. A worker that loads has its own time limit.
+
+        Args:
+            now: seconds, monotonic.
+        """
+        is_busy = any(
+            life.report.replacement is not None or life.report.state in _MOVING
+            for life in self._workers.lives
+        )
+        if self.state is not ReloadState.RUNNING or is_busy:
+            self._stuck_since = None
+            return
+        self._stuck_since = now if self._stuck_since is None else self._stuck_since
+        if now - self._stuck_since >= STUCK_SECONDS:
+            self._refuse(
+                f"the reload did not come to an end, and for {STUCK_SECONDS:.0f} s no worker was "
+                "being replaced; systemctl restart seacod applies the file"
+            )
 
     def _carry_out(self, *, is_waiting: bool) -> None:
         changed = self.changed = self._settings.reload(brings_workers=is_waiting)

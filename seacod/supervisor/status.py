@@ -83,6 +83,7 @@ def snapshot(
             "state": gpus.state.value,
             "read_at": gpus.read_at or None,
             "gpus": [dataclasses.asdict(gpu) for gpu in gpus.gpus],
+            "lost": list(gpus.lost),
         },
         "reload": {
             "number": reloads.number,

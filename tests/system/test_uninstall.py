@@ -44,7 +44,13 @@ def test_without_the_real_model_the_built_in_one_is_taken_and_said(service: Mach
 
 def test_uninstall_keeps_what_is_the_operators_and_purge_does_not(service: Machine) -> None:
     service.run("sh", "-c", "echo precious > /var/lib/seacod/result.txt")
-    service.install("--uninstall")
+    service.run("mkdir", "-p", "/etc/credstore", "/etc/systemd/system/seacod.service.d")
+    service.write("/etc/credstore/seacod.smtp-password", "a password")
+    service.write("/etc/systemd/system/seacod.service.d/override.conf", "[Service]\nNice=5\n")
+    said = service.install("--uninstall").stdout
+    for kept in ("/etc/seacod", "/var/lib/seacod", "/etc/credstore/seacod.smtp-password",
+                 "/etc/systemd/system/seacod.service.d", "the user seacod"):  # fmt: skip
+        assert kept in said, said
     for gone in ("/opt/seacod", "/etc/systemd/system/seacod.service", "/usr/local/bin/seacod",
                  "/etc/systemd/system/seacod.socket", "/etc/logrotate.d/seacod"):  # fmt: skip
         assert service.run("test", "-e", gone, check=False).returncode != 0, gone

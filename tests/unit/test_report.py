@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seacod.cli import report
-from seacod.errors import BadRequest
+from seacod.errors import BadRequest, NotRunning
 
 SLOW = {
     "event": "transcribed", "route": "/transcribe", "outcome": "text", "seconds": 20.0,
@@ -79,3 +81,50 @@ def test_what_logrotate_put_aside_is_read_too(tmp_path: Path) -> None:
     assert missing.returncode == 69
     assert "there is no such log" in missing.stderr
     assert "Traceback" not in missing.stderr
+
+
+def reported(*words: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "seacod", "report", "--json", *words],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_all_that_was_rotated_is_read(tmp_path: Path) -> None:
+    now, log = time.time(), tmp_path / "seacod.log"
+    log.write_text(line({**FAST, "request_id": "now"}, now - 10) + "\n")
+    (tmp_path / "seacod.log.1").write_text(line({**FAST, "request_id": "one"}, now - 7200) + "\n")
+    for name, request, age in (
+        ("seacod.log.2.gz", "two", 90_000), ("seacod.log-20261101.gz", "day", 180_000),
+    ):  # fmt: skip
+        with gzip.open(tmp_path / name, "wt") as packed:
+            packed.write(line({**FAST, "request_id": request}, now - age) + "\n")
+    (tmp_path / "seacod.log.bak").write_text(line({**FAST, "request_id": "no"}, now) + "\n")
+    found = reported("--log", str(log), "--since", "7d")
+    assert {one["request_id"] for one in found["slowest"]} == {"now", "one", "two", "day"}
+    assert found["known_since"] == pytest.approx(now - 180_000, abs=2)
+
+
+def test_a_packed_log_can_be_named(tmp_path: Path) -> None:
+    packed = tmp_path / "x.gz"
+    with gzip.open(packed, "wt") as out:
+        out.write(line(SLOW, time.time() - 60) + "\n")
+    assert reported("--log", str(packed))["requests"] == 1
+
+
+def test_it_says_from_when_on_it_knows(tmp_path: Path) -> None:
+    log = tmp_path / "seacod.log"
+    log.write_text(line({"event": "supervisor_started"}, time.time() - 600) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "seacod", "report", "--log", str(log), "--since", "2d"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "the log begins at" in done.stdout
+
+
+def test_a_broken_packed_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.gz").write_bytes(gzip.compress(b"something" * 100)[:-20])
+    with pytest.raises(NotRunning, match=r"x\.gz: cannot be read"):
+        list(report._files(tmp_path / "x.gz"))

@@ -20,6 +20,9 @@ from seacod.supervisor.watch.gpu_sampler import looks_with
 log = structlog.get_logger(__name__)
 
 
+_MOST_GPUS = 16
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerOnGpu:
     """What the guard has to know of our workers.
@@ -138,6 +141,38 @@ class GpuGuard:
                 f"{chinese} 释放缓存无效，正在更换识别进程。",
                 key=key,
             )
+
+
+class LostGpus:
+    """Tells of single GPUs that do not answer while others do.
+
+    Args:
+        deduplicator: who is told.
+    """
+
+    def __init__(self, deduplicator: Deduplicator) -> None:
+        self._deduplicator = deduplicator
+        # At first, what the supervisor before this one may have told.
+        self._open = {f"GPU {index}" for index in range(_MOST_GPUS)}
+        self._told: set[str] = set()
+
+    def look(self, lost: tuple[str, ...]) -> None:
+        """One reading; a sentence for each GPU, which begins with its name and a colon."""
+        now = {one.partition(":")[0]: one for one in lost}
+        for name in self._open - set(now):
+            self._deduplicator.cleared(
+                "gpu_lost", f"{name} answers again.", f"{name} 已恢复响应。", key=name
+            )
+        for name in set(now) - self._told:
+            self._deduplicator.raised(
+                "gpu_lost",
+                f"{now[name]}. The other GPUs answer, and workers on them go on. See "
+                f"{looks_with()}.",
+                f"{name} 无响应（{now[name]}），其他显卡正常，其上的识别进程继续服务。"
+                f"请查看：{looks_with()}。",
+                key=name,
+            )
+        self._told = self._open = set(now)
 
 
 def _own_bytes(gpu: Gpu, worker: WorkerOnGpu) -> int | None:

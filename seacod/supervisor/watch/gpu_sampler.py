@@ -41,6 +41,7 @@ class GpuSampler:
         interval_seconds: asked each time round; a reload may change it.
         on_sample: told of each reading, on the event loop.
         on_failure: told when readings begin to fail, in a sentence; not again until one was good.
+        on_lost: told of each reading which GPUs did not answer while others did.
         heartbeats: where proof of life is shown.
     """
 
@@ -50,6 +51,7 @@ class GpuSampler:
         *,
         on_sample: Callable[[list[Gpu]], None],
         on_failure: Callable[[str], None],
+        on_lost: Callable[[tuple[str, ...]], None] = lambda lost: None,
         heartbeats: TaskHeartbeats,
     ) -> None:
         self.state = GpuState.UNKNOWN
@@ -58,6 +60,9 @@ class GpuSampler:
         self._interval_seconds = interval_seconds
         self._on_sample = on_sample
         self._on_failure = on_failure
+        self._on_lost = on_lost
+        # Those that did not answer while others did, a sentence each.
+        self.lost: tuple[str, ...] = ()
         self._heartbeats = heartbeats
         self._drivers = Drivers()
         self._retry_seconds = _FIRST_RETRY_SECONDS
@@ -94,11 +99,15 @@ class GpuSampler:
         self._is_failing = False
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self.state, self.gpus, self.read_at = GpuState.READ, gpus, time.time()
+        if self._drivers.lost != self.lost:
+            log.error("gpus_lost", lost=list(self._drivers.lost), hint=looks_with())
+        self.lost = self._drivers.lost
         self._on_sample(gpus)
+        self._on_lost(self.lost)
 
     def _failed(self, problem: str) -> float:
         """Forget the figures; the pause before the driver is opened anew."""
-        self.state, self.gpus = GpuState.UNKNOWN, []
+        self.state, self.gpus, self.lost = GpuState.UNKNOWN, [], ()
         if not self._is_failing:
             self._is_failing = True
             log.error("gpu_does_not_answer", error=problem, hint=looks_with())

@@ -23,7 +23,7 @@ from seacod.supervisor.watch import evidence, memory_series
 from seacod.supervisor.watch.alerting import Alerting
 from seacod.supervisor.watch.crash_watch import CrashWatch
 from seacod.supervisor.watch.disk import Housekeeping
-from seacod.supervisor.watch.gpu_guard import GpuGuard
+from seacod.supervisor.watch.gpu_guard import GpuGuard, LostGpus
 from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.watch.last_hour import History
 from seacod.supervisor.watch.replica_watch import GpuShare, ReplicaWatch, by_gpu
@@ -71,6 +71,7 @@ class Watches:
             lambda: settings.current.gpu.interval_seconds,
             on_sample=self._on_gpus,
             on_failure=self._on_gpu_failure,
+            on_lost=LostGpus(deduplicator).look,
             heartbeats=heartbeats,
         )
         self._guards = [

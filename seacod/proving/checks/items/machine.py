@@ -24,6 +24,7 @@ FAIL_MEMORY_BYTES = 3 << 30
 _GIB = 1 << 30
 # An installation cannot be from the future; a day for time zones.
 _DAY_SECONDS = 86400.0
+_LOST: Words = ("seacod runbook gpu_lost", "见 seacod runbook gpu_lost")
 
 
 def memory(context: CheckContext) -> Finding:
@@ -90,6 +91,9 @@ def gpu(context: CheckContext) -> Finding:
     """The driver can be read, where there is a GPU."""
     told = context.status["gpu"]
     wanted = context.settings.asr.device
+    if told["state"] == "read" and told["lost"]:
+        words = "; ".join(told["lost"])
+        return fail((f"does not answer: {words}", f"无响应：{words}"), _LOST)
     if told["state"] == "read":
         words = "; ".join(
             f"{one['name']}, {one['used_bytes'] >> 20} of {one['total_bytes'] >> 20} MiB used"

@@ -1,0 +1,94 @@
+"""One GPU of several that does not answer is told by itself; the others are read as before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from seacod.accelerators.base import DriverFailed
+from seacod.accelerators.nvidia import Nvml
+from seacod.alerts.deduplicator import Deduplicator
+from seacod.alerts.outbox import Outbox
+from seacod.config.alerts import AlertSettings
+from seacod.supervisor.watch.gpu_guard import LostGpus
+
+
+class NVMLError(Exception):
+    """As pynvml has it."""
+
+
+class Library:
+    """pynvml with GPUs of which some are lost."""
+
+    NVMLError = NVMLError
+    NVMLError_NotSupported = NVMLError_NoPermission = NVMLError_FunctionNotFound = KeyError
+    NVML_TEMPERATURE_GPU = 0
+
+    def __init__(self, count: int, lost: set[int]) -> None:
+        self.count, self.lost, self.shutdowns = count, lost, 0
+
+    def nvmlDeviceGetCount(self) -> int:
+        return self.count
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index in self.lost:
+            raise NVMLError("GPU is lost")
+        return index
+
+    def nvmlShutdown(self) -> None:
+        self.shutdowns += 1
+
+    def __getattr__(self, name: str) -> Any:
+        told = {
+            "nvmlDeviceGetMemoryInfo": SimpleNamespace(used=1, total=2),
+            "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=50),
+            "nvmlDeviceGetTemperature": 40,
+            "nvmlDeviceGetPowerUsage": 1000,
+            "nvmlDeviceGetMigMode": (0, 0),
+            "nvmlDeviceGetComputeRunningProcesses": [],
+            "nvmlDeviceGetUUID": "GPU-x",
+            "nvmlDeviceGetName": "A GPU",
+        }[name]
+        return lambda *_: told
+
+
+def driver(library: Library) -> Nvml:
+    one = Nvml("NVIDIA")
+    one._nvml = library
+    return one
+
+
+def test_the_others_are_read() -> None:
+    library = Library(2, {1})
+    one = driver(library)
+    assert [gpu.index for gpu in one.read()] == [0]
+    assert one.lost == ("GPU 1: GPU is lost",)
+    assert library.shutdowns == 1, "one that comes back is seen by a fresh library"
+
+
+def test_all_that_are_lost_are_a_driver_that_fails() -> None:
+    with pytest.raises(DriverFailed, match="GPU 0: GPU is lost"):
+        driver(Library(2, {0, 1})).read()
+
+
+def test_with_all_there_nothing_is_lost() -> None:
+    one = driver(Library(2, set()))
+    assert len(one.read()) == 2
+    assert one.lost == ()
+
+
+def test_each_is_told_when_it_goes_and_when_it_is_back() -> None:
+    outbox = Outbox(Path(":memory:"))
+    deduplicator = Deduplicator(
+        outbox, AlertSettings, lambda: ["mail"], clock=lambda: 1e9, evidence=dict,
+        on_message=lambda: None,
+    )  # fmt: skip
+    lost = LostGpus(deduplicator)
+    for reading in ((), ("GPU 1: GPU is lost",), ("GPU 1: GPU is lost",), ()):
+        lost.look(reading)
+    beginning, end = outbox.waiting("mail")
+    assert (beginning.alert.key, beginning.alert.is_recovery) == ("GPU 1", False)
+    assert (end.alert.key, end.alert.is_recovery) == ("GPU 1", True)

@@ -1,0 +1,65 @@
+"""A second `--try` beside a first finds directories and ports of its own."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from seacod.cli import trial
+from seacod.supervisor.lock import RuntimeLock
+
+ASKED = {"server.host": "127.0.0.1", "server.port": None, "metrics.port": 0}
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SEACOD_CONFIG", "RUNTIME_DIRECTORY", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path
+
+
+def held(runtime: Path) -> RuntimeLock:
+    runtime.mkdir(parents=True)
+    lock = RuntimeLock(runtime)
+    lock.take()
+    return lock
+
+
+def test_the_only_one_takes_the_usual_directories(own: Path) -> None:
+    assert "paths.runtime_directory" not in trial.beside_others(ASKED)
+
+
+def test_each_further_one_has_directories_of_its_own_and_the_models_of_the_first(own: Path) -> None:
+    first = held(own / "run/seacod")
+    found = trial.beside_others(ASKED)
+    assert found["paths.runtime_directory"] == own / "run/seacod-2"
+    assert found["paths.state_directory"] == own / "state/seacod-2"
+    assert found["asr.models_directory"] == own / "state/seacod/models"
+    second = held(own / "run/seacod-2")
+    assert trial.beside_others(ASKED)["paths.runtime_directory"] == own / "run/seacod-3"
+    first.let_go()
+    assert "paths.runtime_directory" not in trial.beside_others(ASKED)
+    second.let_go()
+
+
+def test_what_was_asked_for_stays(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = held(own / "mine")
+    monkeypatch.setenv("SEACOD_PATHS_RUNTIME_DIRECTORY", str(own / "mine"))
+    assert "paths.runtime_directory" not in trial.beside_others(ASKED)
+    lock.let_go()
+
+
+def test_a_port_that_is_taken_is_replaced_unless_it_was_asked_for(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        monkeypatch.setattr(trial, "_is_free", lambda host, asked: asked != 7860)
+        assert trial.beside_others(ASKED)["server.port"] not in (7860, port)
+        assert "server.port" not in trial.beside_others({**ASKED, "server.port": port})
