@@ -85,6 +85,8 @@ class Drill:
         fault: for the table.
         worker: which worker it was: real, or the stand-in.
         recording: what the clients post; None for `GET /`.
+        pause_seconds: of a client that has its answer. For drills that kill nobody: a recording
+            that was alone in two workers when they died is refused; without a pause none is alone.
     """
 
     def __init__(
@@ -95,14 +97,16 @@ class Drill:
         *,
         worker: str = "real",
         recording: Path | None = sounds.SPEECH,
+        pause_seconds: float = 0.0,
     ) -> None:
         self.row = Row(fault, worker)
         self.service = service
         # Turned away, a client comes back soon, rather than taking the processor from the start
         # it waits for.
         self.load = ClientLoad(
-            service.port, clients=CLIENTS, recording=recording, pause_after_503_seconds=0.1
-        )
+            service.port, clients=CLIENTS, recording=recording, pause_after_503_seconds=0.1,
+            pause_seconds=pause_seconds,
+        )  # fmt: skip
         self._page = page
         # How many processes die in this drill.
         self.per_kill = 1

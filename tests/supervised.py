@@ -30,6 +30,11 @@ PATIENCE_SECONDS = 180.0
 MAX_AUDIO_SECONDS = 60
 MAX_UPLOAD_BYTES = 3 * 1024 * 1024
 QUEUE_LENGTH = 3
+# For commands that start services of their own. Few tests look at the page, and a figure that
+# nobody reads needs no measured batches: without them a start takes half the time.
+QUICK_START = {
+    "SEACOD_SERVER_PAGE": "off", "SEACOD_ASR_TUNE": "off", "SEACOD_ASR_BATCH_SECONDS": "20",
+}  # fmt: skip
 # A proxy of the environment is none for services of our own.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -46,12 +51,13 @@ def wait_until(
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Any:
     """The condition's first true value; `what` names it, with what is there then."""
-    deadline = time.monotonic() + patience_seconds
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < patience_seconds:
         value = condition()
         if value:
             return value
-        time.sleep(0.02)
+        # Asking costs the processor that is waited for: what takes long is asked for less often.
+        time.sleep(min(0.1, 0.02 + waited / 50))
     raise AssertionError(f"never came true: {what() if callable(what) else what}")
 
 
@@ -175,7 +181,13 @@ class Service:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+        # Few of the many lines are looked at closer: this is asked again and again.
+        quoted = json.dumps(name)
+        lines = [
+            json.loads(line)
+            for line in self.log_text().splitlines()
+            if line.startswith("{") and quoted in line
+        ]
         return [line for line in lines if line["event"] == name]
 
     def signal(self, number: signal.Signals) -> None:

@@ -178,12 +178,19 @@ class Pool:
     def _tend(self, place: ActorSlot) -> None:
         """Ask for an actor where there is none; hand it what it can take."""
         pause = _START_PAUSE_SECONDS * self._failed_starts
-        if place.state is ActorState.GONE and time.monotonic() - place.since >= pause:
+        is_due = time.monotonic() - place.since >= pause
+        if place.state is ActorState.GONE and is_due and self._is_another_wanted():
             place.actor = self._make()
             place.starting = place.actor.start.remote()
             self._move(place, ActorState.STARTING, "an engine is wanted")
         while place.state is ActorState.READY and (task := self._next_for(place)) is not None:
             self._hand(place, task)
+
+    def _is_another_wanted(self) -> bool:
+        """Whether more recordings wait than engines are on their way: a few need no engine on each
+        core."""
+        coming = sum(place.state is ActorState.STARTING for place in self._places)
+        return len(self._waiting) + len(self._suspects) > coming
 
     def _next_for(self, place: ActorSlot) -> ArchiveTask | None:
         if place.is_alone or len(place.running) >= _AT_ONCE:

@@ -1,6 +1,6 @@
-"""Clients that never pause, and what became of each of their requests: what is refused, what is cut
-off and what hangs are told apart. Nothing is sent twice behind their backs, and little is computed:
-the service under load has the same cores."""
+"""Clients that ask all the time, and what became of each request: refused, cut off and hung are
+told apart. Nothing is sent twice behind their backs, and little is computed: the service under load
+has the same cores."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class ClientLoad:
         recording: posted to /transcribe; without one, `GET /`.
         requests_per_connection: more than one keeps the connection open in between.
         pause_after_503_seconds: of a client that was turned away (507, too).
+        pause_seconds: of a client that has its answer.
         host: of the service.
         key: an API key, where it asks for one.
     """
@@ -52,13 +53,15 @@ class ClientLoad:
         recording: Path | None = None,
         requests_per_connection: int = 1,
         pause_after_503_seconds: float = 0.0,
+        pause_seconds: float = 0.0,
         host: str = "127.0.0.1",
         key: str | None = None,
     ) -> None:
         self.outcomes: list[RequestOutcome] = []
         self._address = (host, port)
         self._requests = requests_per_connection
-        self._pause_seconds = pause_after_503_seconds
+        self._pause_after_503_seconds = pause_after_503_seconds
+        self._pause_seconds = pause_seconds
         self._method, self._path, self._body = "GET", "/", b""
         self._headers: dict[str, str] = {}
         if recording is not None:
@@ -113,8 +116,8 @@ class ClientLoad:
             for number in range(self._requests):
                 what, stays_open = self._ask(one, is_last=number == self._requests - 1)
                 self.outcomes.append(RequestOutcome(began, time.time(), what, client))
-                if what in ("503", "507"):
-                    self._over.wait(self._pause_seconds)
+                is_away = what in ("503", "507")
+                self._over.wait(self._pause_after_503_seconds if is_away else self._pause_seconds)
                 began = time.time()
                 if not stays_open or self._over.is_set():
                     break

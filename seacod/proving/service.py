@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from seacod.client import NEVER, Client, status_socket
+from seacod.config import load_settings
 from seacod.errors import SeacodError
 from seacod.system.interpreter import python
 from seacod.system.terminal import in_language
 
 # A start that takes longer than this has failed.
 _PATIENCE_SECONDS = 600.0
-_POLL_SECONDS = 0.005
+# A start takes seconds: asking more often would only slow it down.
+_POLL_SECONDS = 0.05
 _TUNING_SECONDS = 60.0
 _TOLD_SECONDS = 1.0
 _OF_ANOTHER = (
@@ -91,7 +93,10 @@ class PrivateService:
 
     def wait_until_tuned(self) -> None:
         """Wait until batch sizes are measured, which a worker does while nobody asks for anything;
-        no longer than that should take, since a device may have too few sizes to compare."""
+        no longer than that should take, since a device may have too few sizes to compare. Where
+        the environment switches it off, there is nothing to wait for."""
+        if load_settings(self.directory / "seacod.yaml").asr.tune == "off":
+            return
         file = self.directory / "state" / "tuning.json"
         deadline = time.monotonic() + _TUNING_SECONDS
         self.wait_until(lambda: file.exists() or time.monotonic() > deadline, "batch sizes")

@@ -28,15 +28,20 @@ HERE = Path(__file__).parent
 FILES = 1000
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    home = tmp_path_factory.mktemp("home")
     return {
         **os.environ,
         "PYTHONPATH": f"{ROOT}:{HERE}",
-        # The engines' own: what was measured, the token of the cluster.
-        "HOME": str(tmp_path),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
+        # The engines' own: models, the token of the cluster.
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        # Few recordings: measuring which batches are quickest would take longer than all of them.
+        "SEACOD_ASR_TUNE": "off",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Of `dying_actor.py`, which looks there in each process that a node starts.
+        "ARCHIVE_PLAN": json.dumps({"file": f"{home}/plan.json"}),
         "LANG": "C.UTF-8",
     }
 
@@ -62,7 +67,83 @@ def texts(output: Path) -> dict[str, str]:
     }
 
 
-def test_an_archive_on_this_machine(tmp_path: Path, environment: dict[str, str]) -> None:
+class Cluster:
+    """Ray nodes on this machine, a core each."""
+
+    def __init__(self, environment: dict[str, str], logs: Path) -> None:
+        self.port = free_port()
+        self._environment = environment
+        self._logs = logs
+        self.nodes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def add(self) -> None:
+        """Start one more node; the first is the head."""
+        where = (
+            ["--head", f"--port={self.port}", "--include-dashboard=false"]
+            if not self.nodes
+            else [f"--address={self.address}"]
+        )
+        log = self._logs / f"node{len(self.nodes)}.log"
+        self.nodes.append(
+            subprocess.Popen(
+                [RAY, "start", *where, "--num-cpus=1", "--block", "--disable-usage-stats",
+                 "--object-store-memory=200000000"],
+                env=self._environment, stdout=log.open("wb"), stderr=subprocess.STDOUT,
+            )
+        )  # fmt: skip
+        wait_until(
+            lambda: "Ray runtime started" in log.read_text(), lambda: f"a node: {log.read_text()}"
+        )
+
+    def wait_for_all(self) -> None:
+        """Wait until the head knows of all of them. Each look is a process that imports Ray."""
+        wait_until(lambda: self._joined() == len(self.nodes), "all nodes")
+
+    def _joined(self) -> int:
+        told = subprocess.run(
+            [
+                sys.executable, "-c",
+                "import ray, sys; ray.init(address=sys.argv[1], logging_level='ERROR', "
+                "log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()))",
+                self.address,
+            ],
+            env=self._environment, capture_output=True, text=True, check=False,
+        ).stdout.split()  # fmt: skip
+        return int(told[-1]) if told else 0
+
+    def kill(self, number: int) -> None:
+        """As a machine goes down: everything of the node at once."""
+        node = psutil.Process(self.nodes[number].pid)
+        for process in [*node.children(recursive=True), node]:
+            try:
+                os.kill(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.nodes[number].wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """One node, the head, for all tests here: a Ray of one's own costs more than most of them."""
+    one = Cluster(environment, tmp_path_factory.mktemp("ray"))
+    try:
+        one.add()
+        yield one
+    finally:
+        for number in reversed(range(len(one.nodes))):
+            if one.nodes[number].poll() is None:
+                one.kill(number)
+
+
+def test_an_archive_on_this_machine_and_again_on_a_cluster(
+    tmp_path: Path, cluster: Cluster, environment: dict[str, str]
+) -> None:
     archive, output = tmp_path / "archive", tmp_path / "texts"
     (archive / "sub").mkdir(parents=True)
     for place in ("one.flac", "two.flac", "sub/three.flac"):
@@ -91,7 +172,7 @@ def test_an_archive_on_this_machine(tmp_path: Path, environment: dict[str, str])
     rows = [f"file://{archive}/{name},"
             for name in ("one.flac", "two.flac", "sub/three.flac", "broken.wav")]  # fmt: skip
     listed.write_text("path,hotwords\n" + "\n".join(rows) + "\n")
-    again = typed(environment, archive, "-o", output, "--ray", "local")
+    again = typed(environment, archive, "-o", output, "--ray", cluster.address)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["files"] == {"done": 2, "skipped": 2}
     assert texts(output) == {
@@ -99,7 +180,8 @@ def test_an_archive_on_this_machine(tmp_path: Path, environment: dict[str, str])
     }  # fmt: skip
     assert (output / "one.txt").stat().st_mtime_ns == written[output / "one.txt"]
     elsewhere = f"file://{tmp_path}/elsewhere"
-    by_list = typed(environment, listed, "-o", elsewhere, "--ray", "local", "--format", "srt")
+    by_list = typed(environment, listed, "-o", elsewhere, "--ray", cluster.address,
+                    "--format", "srt")  # fmt: skip
     assert by_list.returncode == 0, by_list.stderr
     heard = list((tmp_path / "elsewhere").rglob("*.srt"))
     assert len(heard) == 4
@@ -108,7 +190,7 @@ def test_an_archive_on_this_machine(tmp_path: Path, environment: dict[str, str])
 
 
 def test_recordings_of_another_server_are_read_where_they_are_heard(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, cluster: Cluster, environment: dict[str, str]
 ) -> None:
     there, output = tmp_path / "there", tmp_path / "texts"
     (there / "sub").mkdir(parents=True)
@@ -122,15 +204,15 @@ def test_recordings_of_another_server_are_read_where_they_are_heard(
         try:
             url = f"http://127.0.0.1:{port}/"
             wait_until(lambda: answers(url), "the other server")
-            done = typed(environment, url, "-o", output, "--ray", "local")
+            done = typed(environment, url, "-o", output, "--ray", cluster.address)
             assert done.returncode == 0, done.stderr
             assert texts(output) == dict.fromkeys(("one.txt", "sub/two.txt"), sounds.SPEECH_TEXT)
-            again = typed(environment, url, "-o", output, "--ray", "local")
+            again = typed(environment, url, "-o", output, "--ray", cluster.address)
             assert json.loads(again.stdout)["files"] == {"skipped": 2}
             # One that is named and not there is told, and is nobody's death.
             listed = tmp_path / "list.jsonl"
             listed.write_text(json.dumps(f"{url}none.flac") + "\n")
-            lost = typed(environment, listed, "-o", output, "--ray", "local")
+            lost = typed(environment, listed, "-o", output, "--ray", cluster.address)
             assert lost.returncode == 1
             assert "none.flac: " in lost.stderr
             assert "there is no such file" in lost.stderr
@@ -158,68 +240,34 @@ def test_wrong_use_gets_a_sentence(tmp_path: Path, environment: dict[str, str]) 
 # -- two nodes --------------------------------------------------------------------------------
 
 
-class Cluster:
-    """Ray nodes on this machine, a core each."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self.port = free_port()
-        self._environment = environment
-        self._log = log
-        self.nodes: list[subprocess.Popen[bytes]] = []
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def add(self) -> None:
-        where = (
-            ["--head", f"--port={self.port}", "--include-dashboard=false"]
-            if not self.nodes
-            else [f"--address={self.address}"]
-        )
-        self.nodes.append(
-            subprocess.Popen(
-                [RAY, "start", *where, "--num-cpus=1", "--block", "--disable-usage-stats",
-                 "--object-store-memory=200000000"],
-                env=self._environment, stdout=self._log.open("ab"), stderr=subprocess.STDOUT,
-            )
-        )  # fmt: skip
-        wait_until(lambda: self._joined() == len(self.nodes), f"a node: {self._log.read_text()}")
-
-    def _joined(self) -> int:
-        told = subprocess.run(
-            [
-                sys.executable, "-c",
-                "import ray, sys; ray.init(address=sys.argv[1], logging_level='ERROR', "
-                "log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()))",
-                self.address,
-            ],
-            env=self._environment, capture_output=True, text=True, check=False,
-        ).stdout.split()  # fmt: skip
-        return int(told[-1]) if told else 0
-
-    def kill(self, number: int) -> None:
-        """As a machine goes down: everything of the node at once."""
-        node = psutil.Process(self.nodes[number].pid)
-        for process in [*node.children(recursive=True), node]:
-            try:
-                os.kill(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        self.nodes[number].wait()
+@pytest.fixture(scope="module")
+def two_nodes(cluster: Cluster) -> Cluster:
+    """The same with one more, which the last test kills."""
+    cluster.add()
+    cluster.wait_for_all()
+    return cluster
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, environment: dict[str, str]) -> Iterator[Cluster]:
-    one = Cluster(environment, tmp_path / "ray.log")
-    try:
-        one.add()
-        one.add()
-        yield one
-    finally:
-        for number in reversed(range(len(one.nodes))):
-            if one.nodes[number].poll() is None:
-                one.kill(number)
+def test_a_file_that_kills_its_engine_is_set_aside_and_the_rest_goes_on(
+    tmp_path: Path, two_nodes: Cluster, environment: dict[str, str]
+) -> None:
+    archive, output = tmp_path / "archive", tmp_path / "texts"
+    archive.mkdir()
+    for name in ("a", "b", "c", "d", "e", "unlucky", "venom"):
+        shutil.copy(sounds.SPEECH, archive / f"{name}.flac")
+    plan = Path(json.loads(environment["ARCHIVE_PLAN"])["file"])
+    plan.write_text(json.dumps({"poison": "venom", "once": "unlucky", "mark": f"{tmp_path}/mark"}))
+    done = subprocess.run(
+        [sys.executable, HERE / "dying_actor.py", two_nodes.address, archive, output],
+        env=environment, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    states = {name: row["state"] for name, row in manifest(output).items()}
+    assert states.pop("venom.flac") == "poison"
+    assert set(states.values()) == {"done"}
+    assert len(states) == 6
+    assert "venom.flac: the engine died 2 times" in done.stderr
+    assert set(texts(output).values()) == {sounds.SPEECH_TEXT}
 
 
 def recordings(directory: Path) -> dict[str, str]:
@@ -238,24 +286,24 @@ def recordings(directory: Path) -> dict[str, str]:
 
 
 def test_a_thousand_files_on_two_nodes_of_which_one_is_killed(
-    tmp_path: Path, cluster: Cluster, environment: dict[str, str]
+    tmp_path: Path, two_nodes: Cluster, environment: dict[str, str]
 ) -> None:
     said, output = recordings(tmp_path / "archive"), tmp_path / "texts"
     port = free_port()
     command = [sys.executable, "-m", "seacod", "transcribe", tmp_path / "archive", "-o", output,
-               "--ray", cluster.address, "--metrics-port", str(port)]  # fmt: skip
+               "--ray", two_nodes.address, "--metrics-port", str(port)]  # fmt: skip
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as archive:
         try:
             wait_until(
-                lambda: output.exists() and len(texts(output)) > FILES // 2,
+                lambda: sum(1 for _ in output.glob("*.txt")) > FILES // 2,
                 "the half",
                 patience_seconds=500,
             )
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
                 metrics = page.read().decode()
-            cluster.kill(1)
+            two_nodes.kill(1)
             told, errors = archive.communicate(timeout=600)
         finally:
             archive.kill()
@@ -272,26 +320,3 @@ def test_a_thousand_files_on_two_nodes_of_which_one_is_killed(
     assert all(node["files"] > 0 for node in summary["nodes"].values())
     assert metrics.count("seacod_bulk_audio_hours_per_hour{") == 2
     assert 'seacod_bulk_files_total{state="done"}' in metrics
-
-
-def test_a_file_that_kills_its_engine_is_set_aside_and_the_rest_goes_on(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
-    archive, output = tmp_path / "archive", tmp_path / "texts"
-    archive.mkdir()
-    for name in ("a", "b", "c", "d", "e", "unlucky", "venom"):
-        shutil.copy(sounds.SPEECH, archive / f"{name}.flac")
-    plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps({"poison": "venom", "once": "unlucky", "mark": f"{tmp_path}/mark"}))
-    done = subprocess.run(
-        [sys.executable, HERE / "dying_actor.py", "local", archive, output],
-        env={**environment, "ARCHIVE_PLAN": json.dumps({"file": str(plan)})},
-        capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
-    assert done.returncode == 1, done.stderr
-    states = {name: row["state"] for name, row in manifest(output).items()}
-    assert states.pop("venom.flac") == "poison"
-    assert set(states.values()) == {"done"}
-    assert len(states) == 6
-    assert "venom.flac: the engine died 2 times" in done.stderr
-    assert set(texts(output).values()) == {sounds.SPEECH_TEXT}

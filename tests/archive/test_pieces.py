@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from seacod.archive.inputs import items
 from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
+from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.archive.progress import ArchiveProgress, registry, summary
+from seacod.asr.choice import SoundChoice
 from seacod.errors import BadRequest
 from seacod.formats.srt import FORMAT as SRT
 from seacod.formats.text import FORMAT as TEXT
@@ -130,3 +134,22 @@ def test_the_time_left_goes_by_bytes() -> None:
     families = {family.name: family for family in registry(progress).collect()}
     (speed,) = families["seacod_bulk_audio_hours_per_hour"].samples
     assert (speed.labels, speed.value) == ({"node": "one"}, pytest.approx(360))
+
+
+def test_a_few_recordings_need_no_engine_on_each_core(tmp_path: Path) -> None:
+    made = []
+
+    def make() -> Any:
+        made.append(SimpleNamespace(start=SimpleNamespace(remote=object)))
+        return made[-1]
+
+    for name in ("a", "b", "c"):
+        recording(tmp_path / f"{name}.wav")
+    found = items([str(tmp_path)], TEXT)
+    order = ArchiveOrder(TEXT, "", SoundChoice(), is_again=False, is_here=True)
+    ledger, progress = ArchiveLedger(str(tmp_path / "out")), ArchiveProgress(len(found), 3)
+    pool = Pool(None, make, 64, found, order, ledger, progress)
+    for _ in range(2):
+        for place in pool._places:
+            pool._tend(place)
+    assert len(made) == 3

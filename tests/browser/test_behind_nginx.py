@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sounds
-from supervised import ROOT, Service, free_port, wait_until
+from supervised import PATIENCE_SECONDS, ROOT, Service, free_port, wait_until
 
 SHIPPED = (ROOT / "etc/nginx/seacod.conf").read_text("utf-8")
 FRAME = """daemon off; pid {directory}/pid; error_log {directory}/error.log; worker_processes 1;
@@ -98,7 +98,8 @@ def use_everything(visit: Callable[..., object], url: str) -> None:
     seen.open_tab("system")
     seen.page.wait_for_selector("#sc-system dd")
     for link in seen.page.locator(".sc-footer a").evaluate_all("all => all.map(a => a.href)"):
-        assert httpx.get(link, verify=False, trust_env=False).status_code == 200
+        answer = httpx.get(link, verify=False, trust_env=False, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 200
     assert failed == []
     assert seen.outside == []
 
@@ -106,7 +107,7 @@ def use_everything(visit: Callable[..., object], url: str) -> None:
 def test_the_shipped_configuration_carries_everything(visit, live: Service, nginx) -> None:
     url = nginx(live)
     use_everything(visit, url)
-    with httpx.Client(verify=False, trust_env=False) as client:
+    with httpx.Client(verify=False, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         files = {"file": sounds.SPEECH.read_bytes()}
         with client.stream("POST", f"{url}/transcribe?stream=true", files=files) as answer:
             assert "event: done" in "".join(answer.iter_text())

@@ -199,7 +199,8 @@ def test_the_clock_jumps(tmp_path: Path, faults_page: FaultsPage) -> None:
     try:
         worker = service.worker_pid()
         service.nursery()
-        with Drill(faults_page, service, "clock jumps a day ahead, then two back") as drill:
+        fault = "clock jumps a day ahead, then two back"
+        with Drill(faults_page, service, fault, pause_seconds=0.2) as drill:
             drill.inject(lambda: jump("+1d"))
             wait_until(lambda: _age(service) > 80_000, "the jump")
             time.sleep(limit_seconds + 1)

@@ -1,4 +1,4 @@
-"""`seacod soak` on a running service: three minutes of all mixes with a worker killed in
+"""`seacod soak` on a running service: two minutes of all mixes with a worker killed in
 between, and nothing is lost."""
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def answered(service: Service) -> int:
     return int(json.loads(service.get("/system")[2])["answered"])
 
 
-def test_three_minutes_of_everything_with_a_killed_worker(service: Service, tmp_path: Path) -> None:
+def test_two_minutes_of_everything_with_a_killed_worker(service: Service, tmp_path: Path) -> None:
     worker = service.worker_pid()
-    done = soak(service, "--hours", "1", "--speed", "20", "--drills", "kill-worker", "-o", tmp_path)
+    done = soak(service, "--hours", "1", "--speed", "30", "--drills", "kill-worker", "-o", tmp_path)
     found: dict[str, Any] = json.loads((tmp_path / "soak.json").read_text("utf-8"))
     assert done.returncode == 0, (found["problems"], done.stderr[-2000:])
     assert found["good"]
@@ -68,7 +68,7 @@ def test_three_minutes_of_everything_with_a_killed_worker(service: Service, tmp_
     assert [one["cause"] for one in found["restarts"]] == ["signal SIGKILL"]
     assert [one["drill"] for one in found["drills"]] == ["kill-worker"]
     assert service.worker_pid() != worker
-    assert found["availability"]["probes"] > 100
+    assert found["availability"]["probes"] > 60
     assert found["availability"]["refused"] == 0
     whats = {one["what"].split()[0] for one in found["memory"]}
     assert {"supervisor", "worker", "nursery"} <= whats

@@ -18,8 +18,8 @@ import httpx
 import pytest
 import sounds
 from nodes import Node, balanced
+from patience import connect
 from supervised import wait_until
-from websockets.sync.client import connect
 
 from seacod.asr.live.sessions import ROUTE
 from seacod.proving.load import ClientLoad
@@ -127,7 +127,7 @@ def test_with_tls_recordings_and_microphones_come_through(ports: tuple[int, int,
         # The page, whose addresses must be those of https.
         page = client.get("/").text
         assert "http://localhost" not in page
-    with connect(f"wss://localhost:{tls}{ROUTE}", ssl=trusted, proxy=None) as microphone:
+    with connect(f"wss://localhost:{tls}{ROUTE}", ssl=trusted) as microphone:
         microphone.send(json.dumps({"type": "start", "sample_rate": 16_000}))
         microphone.send(bytes(2 * 16_000))
         microphone.send(json.dumps({"type": "stop"}))

@@ -60,6 +60,15 @@ def test_each_end_has_its_name() -> None:
     assert load.failed() == dict(load.seen)
 
 
+def test_a_client_with_patience_waits_between_its_requests_and_not_for_the_end() -> None:
+    with (
+        server(FINE, FINE) as (port, heard),
+        ClientLoad(port, clients=1, pause_seconds=600) as load,
+    ):
+        wait_until(lambda: load.seen["200"], "an answer")
+    assert len(heard) == 1
+
+
 def test_a_recording_is_posted_with_the_key_and_connections_stay_open(tmp_path: Path) -> None:
     recording = tmp_path / "a.wav"
     recording.write_bytes(b"sound")

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 import sounds
+from patience import connect
 from supervised import PATIENCE_SECONDS, Service
-from websockets.sync.client import connect
 
 from seacod.asr import audio
 

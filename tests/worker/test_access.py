@@ -122,7 +122,10 @@ def test_other_origins_are_let_in_only_when_configured(client: httpx.Client) -> 
 
 def test_no_origin_is_let_in_by_default(live: Service) -> None:
     answer = httpx.get(
-        f"{live.url}/health", headers={"Origin": "https://evil.example"}, trust_env=False
+        f"{live.url}/health",
+        headers={"Origin": "https://evil.example"},
+        trust_env=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert "access-control-allow-origin" not in answer.headers
 

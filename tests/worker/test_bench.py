@@ -13,19 +13,20 @@ import pytest
 import yaml
 from documented import blocks
 from sounds import SPEECH
-from supervised import ROOT
+from supervised import QUICK_START, ROOT
 
 from seacod.config.schema import Settings
 from seacod.proving.bench import throughput
 from seacod.proving.bench.throughput import ThroughputFigures
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def bench(*arguments: str) -> str:
     result = subprocess.run(
         [sys.executable, "-m", "seacod", "bench", *arguments],
-        capture_output=True, text=True, cwd=ROOT, timeout=280, check=False,
+        capture_output=True, text=True, cwd=ROOT, timeout=560, check=False,
+        env={**os.environ, **QUICK_START},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return result.stdout

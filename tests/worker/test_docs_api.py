@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import sounds
-from supervised import ROOT, Service
+from supervised import PATIENCE_SECONDS, ROOT, Service
 
 from seacod.asr import audio
 
@@ -84,6 +84,8 @@ def test_the_error_has_the_shape_described(live: Service) -> None:
     import httpx
 
     (described,) = blocks("json")
-    answer = httpx.post(f"{live.url}/transcribe", files={"file": b""}, trust_env=False).json()
+    answer = httpx.post(
+        f"{live.url}/transcribe", files={"file": b""}, trust_env=False, timeout=PATIENCE_SECONDS
+    ).json()
     shape = re.sub(r"\.\.\.|…", "", described)
     assert set(json.loads(shape)["error"]) == set(answer["error"])

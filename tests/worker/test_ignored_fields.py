@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 import sounds
+from patience import connect
 from supervised import PATIENCE_SECONDS, Service, wait_until
-from websockets.sync.client import connect
 
 SPEECH = {"file": ("a.flac", sounds.SPEECH.read_bytes())}
 
@@ -71,7 +71,7 @@ def test_a_batch_says_it_when_it_is_taken(client: httpx.Client) -> None:
 
 def test_a_microphone_is_told_at_its_start_and_at_its_end(live: Service) -> None:
     url = live.url.replace("http", "ws") + "/live"
-    with connect(url, proxy=None, max_size=None) as socket:
+    with connect(url, max_size=None) as socket:
         socket.send(json.dumps({"type": "start", "rate": 16000, "hotword": "欣悦"}))
         ready = json.loads(socket.recv(PATIENCE_SECONDS))
         assert ready["type"] == "ready"

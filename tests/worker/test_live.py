@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import sounds
+from patience import connect
 from supervised import MAX_AUDIO_SECONDS, PATIENCE_SECONDS, Faulty, Service, wait_until
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from seacod.asr import audio
 
@@ -66,7 +66,7 @@ class Microphone:
 @contextlib.contextmanager
 def microphone(service: Service, **options: Any) -> Iterator[Microphone]:
     url = service.url.replace("http", "ws") + "/live"
-    with connect(url, proxy=None, **options) as socket:
+    with connect(url, **options) as socket:
         yield Microphone(socket)
 
 
@@ -224,7 +224,7 @@ def test_there_are_so_many_microphones_and_no_more(live: Service) -> None:
         assert refused["error"]["retry_after_seconds"] > 0
 
     def sessions() -> int:
-        return int(httpx.get(f"{live.url}/system", trust_env=False).json()["live_sessions"])
+        return int(json.loads(live.get("/system")[2])["live_sessions"])
 
     wait_until(lambda: sessions() == 0, "all places free again")
     text = live.metrics()

@@ -12,9 +12,9 @@ import numpy as np
 import openai
 import pytest
 import sounds
+from patience import connect
 from supervised import PATIENCE_SECONDS, Service
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from seacod.asr import audio
 from seacod.system.credentials import hash_key
@@ -52,7 +52,7 @@ def client(live: Service) -> openai.OpenAI:
 def session(client: openai.OpenAI) -> Iterator[Any]:
     with client.realtime.connect(
         extra_query={"intent": "transcription"},
-        websocket_connection_options={"proxy": None},
+        websocket_connection_options={"proxy": None, "open_timeout": PATIENCE_SECONDS},
     ) as connection:
         assert connection.recv().type == "session.created"
         yield connection
@@ -201,7 +201,7 @@ def test_what_cannot_be_done_is_told_and_the_connection_goes_on(
 
 def test_clients_of_before_are_spoken_to_as_before(live: Service) -> None:
     url = live.url.replace("http", "ws") + "/v1/realtime?intent=transcription"
-    with connect(url, additional_headers={"OpenAI-Beta": "realtime=v1"}, proxy=None) as socket:
+    with connect(url, additional_headers={"OpenAI-Beta": "realtime=v1"}) as socket:
 
         def told() -> dict[str, Any]:
             event: dict[str, Any] = json.loads(socket.recv(PATIENCE_SECONDS))
@@ -231,7 +231,7 @@ def test_clients_of_before_are_spoken_to_as_before(live: Service) -> None:
 
 def test_an_unknown_model_is_told_and_ends_it(live: Service) -> None:
     url = live.url.replace("http", "ws") + "/v1/realtime?model=gpt-9"
-    with connect(url, proxy=None) as socket:
+    with connect(url) as socket:
         assert "no model 'gpt-9'" in str(socket.recv(PATIENCE_SECONDS))
         with pytest.raises(ConnectionClosed):
             socket.recv(PATIENCE_SECONDS)
@@ -249,9 +249,9 @@ def test_a_browsers_key_is_a_subprotocol(tmp_path_factory: pytest.TempPathFactor
     try:
         url = service.url.replace("http", "ws") + "/v1/realtime?intent=transcription"
         with pytest.raises(Exception, match="403"):
-            connect(url, proxy=None, subprotocols=["realtime"])  # type: ignore[list-item]
+            connect(url, subprotocols=["realtime"])  # type: ignore[list-item]
         protocols: Any = ["realtime", "openai-insecure-api-key.secret"]
-        with connect(url, proxy=None, subprotocols=protocols) as socket:
+        with connect(url, subprotocols=protocols) as socket:
             assert socket.subprotocol == "realtime"
             assert "session.created" in str(socket.recv(PATIENCE_SECONDS))
     finally:

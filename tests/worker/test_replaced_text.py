@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import sounds
+from patience import connect
 from supervised import PATIENCE_SECONDS, Service, wait_until
-from websockets.sync.client import connect
 
 from seacod.asr import audio
 from seacod.client import Client
@@ -44,7 +44,7 @@ def test_the_text_is_as_the_rules_want_it_everywhere(service: Service, rules: Pa
         assert "".join(t.text for s in found.segments for t in s.tokens) == sounds.SPEECH_TEXT
         assert wanted in client.transcribe_as(sounds.SPEECH, "srt")
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
-    with connect(service.url.replace("http", "ws") + "/live", proxy=None) as socket:
+    with connect(service.url.replace("http", "ws") + "/live") as socket:
         socket.send(json.dumps({"type": "start"}))
         socket.send((speech * 32767).astype("<i2").tobytes())
         socket.send(json.dumps({"type": "stop"}))

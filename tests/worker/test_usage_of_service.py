@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import sounds
+from patience import connect
 from supervised import PATIENCE_SECONDS, Service, wait_until
-from websockets.sync.client import connect
 
 from seacod.system import credentials
 

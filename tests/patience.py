@@ -1,0 +1,14 @@
+"""Clients that wait as long as tests do: where several of them share the cores, five seconds for an
+answer (httpx) or ten for a handshake (websockets) are nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from supervised import PATIENCE_SECONDS
+from websockets.sync import client
+
+# As websockets.sync.client.connect.
+connect = partial(
+    client.connect, open_timeout=PATIENCE_SECONDS, ping_timeout=PATIENCE_SECONDS, proxy=None
+)
