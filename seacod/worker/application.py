@@ -226,7 +226,7 @@ class WorkerApplication:
             self._loaded.page if self._loaded is not None else None,
         )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
-        answers = self._traffic.around(RequestIds(self._memory.around(whole)))
+        answers = RequestIds(self._traffic.around(self._memory.around(whole)))
         if self._funasr is None:
             return Server(answers, self._listener, self._neighbours, self._settings.server)
         return Server(

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from seacod.jobs.runner import Jobs
     from seacod.worker.serving import Server
 
-# A request that is being answered when the time is over gets this long to be cut off.
+# What is left when the time is over gets this long to be told, and then to be cut off.
+_TELL_SECONDS = 1.0
 _CUT_OFF_SECONDS = 3.0
+# A recording that has not come whole when this part of the time is over will not be heard in the
+# rest: whoever sends it is told then, and does not send the rest for nothing.
+_UPLOADS_SHARE = 0.8
 
 
 class Drain:
@@ -53,9 +57,7 @@ class Drain:
         await server.stop_accepting()
         self._readiness.draining.set()
         before = self._traffic.unanswered
-        left, _ = await asyncio.gather(
-            self._traffic.drained(self._timeout_seconds), jobs.finish(self._timeout_seconds)
-        )
+        left, _ = await asyncio.gather(self._drained(), jobs.finish(self._timeout_seconds))
         server.should_exit = True
         if left:
             server.force_exit = True
@@ -63,3 +65,14 @@ class Drain:
             await asyncio.wait_for(asyncio.shield(serving), _CUT_OFF_SECONDS)
         await jobs.close()
         return protocol.Drained(max(0, before - left), left)
+
+    async def _drained(self) -> int:
+        """How many requests were not answered in the time; they were told so."""
+        seconds = self._timeout_seconds
+        if await self._traffic.drained(seconds * _UPLOADS_SHARE) == 0:
+            return 0
+        turned_away = self._traffic.turn_away(uploads_only=True)
+        left = await self._traffic.drained(seconds * (1 - _UPLOADS_SHARE))
+        self._traffic.turn_away()
+        await self._traffic.drained(_TELL_SECONDS)
+        return turned_away + left

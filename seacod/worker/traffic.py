@@ -5,7 +5,7 @@ An ASGI application around ours. Microphones (WebSockets) are not waited for: th
 worker by themselves (`live.py`); a recording that comes over one is (`Readiness.unfinished`). While
 draining, each answer closes its connection, so that a client which keeps connections open goes on
 with the next worker; what it sends meanwhile on an open one is still served. So does each answer
-while a neighbour has much less to do.
+while a neighbour has much less to do. Who cannot be served in the time that a drain has is told so.
 """
 
 from __future__ import annotations
@@ -15,13 +15,36 @@ import time
 from collections.abc import Callable
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seacod.errors import NotReady
+from seacod.web.middleware import errors
 from seacod.web.readiness import Readiness
 
 # How long no request may have come before the last connections are closed.
 _QUIET_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
+# By then the next worker serves, or another node does.
+_RETRY_SECONDS = 2
+
+
+class _Inside:
+    """One request that is being answered.
+
+    Args:
+        task: answers it.
+    """
+
+    __slots__ = ("has_begun", "is_turned_away", "is_uploading", "task")
+
+    def __init__(self, task: asyncio.Task[object]) -> None:
+        self.task = task
+        # Its answer is on its way: nothing else can be said any more.
+        self.has_begun = False
+        # Some of its body came, and more will.
+        self.is_uploading = False
+        self.is_turned_away = False
 
 
 class Traffic:
@@ -39,6 +62,7 @@ class Traffic:
         self.is_better_elsewhere: Callable[[], bool] = _never
         self._readiness = readiness
         self._last_at = time.monotonic()
+        self._inside: set[_Inside] = set()
 
     @property
     def unanswered(self) -> int:
@@ -52,25 +76,54 @@ class Traffic:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
+            task = asyncio.current_task()
+            assert task is not None
+            inside = _Inside(task)
+            self._inside.add(inside)
             self.active += 1
             self.on_change()
             try:
-                await app(scope, receive, self._closing(send))
+                await app(scope, _watched(receive, inside), self._closing(send, inside))
+            except asyncio.CancelledError:
+                if not inside.is_turned_away or inside.has_begun:
+                    raise
+                await _tell(scope, receive, send)
             finally:
+                self._inside.discard(inside)
                 self.active -= 1
                 self._last_at = time.monotonic()
                 self.on_change()
 
         return counted
 
-    def _closing(self, send: Send) -> Send:
+    def _closing(self, send: Send, inside: _Inside) -> Send:
         async def sent(message: Message) -> None:
-            is_start = message["type"] == "http.response.start"
-            if is_start and (self._readiness.draining.is_set() or self.is_better_elsewhere()):
-                MutableHeaders(scope=message)["connection"] = "close"
+            if message["type"] == "http.response.start":
+                inside.has_begun = True
+                if self._readiness.draining.is_set() or self.is_better_elsewhere():
+                    MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 
         return sent
+
+    def turn_away(self, *, uploads_only: bool = False) -> int:
+        """Answer what cannot be finished in time with 503 and when to send it again.
+
+        Args:
+            uploads_only: only whose recording has not come whole.
+
+        Returns:
+            To how many.
+        """
+        count = 0
+        for inside in self._inside:
+            if inside.has_begun or inside.is_turned_away:
+                continue
+            if inside.is_uploading or not uploads_only:
+                inside.is_turned_away = True
+                inside.task.cancel()
+                count += 1
+        return count
 
     async def drained(self, timeout_seconds: float) -> int:
         """Wait until every request has its answer and no new one comes on an open connection.
@@ -84,6 +137,30 @@ class Traffic:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
         return self.unanswered
+
+
+def _watched(receive: Receive, inside: _Inside) -> Receive:
+    async def received() -> Message:
+        message = await receive()
+        if message["type"] == "http.request":
+            inside.is_uploading = message.get("more_body", False)
+        return message
+
+    return received
+
+
+async def _tell(scope: Scope, receive: Receive, send: Send) -> None:
+    error = NotReady(
+        "the service is being stopped or replaced and cannot finish this request; send it again",
+        "服务正在停止或更换识别进程，未能完成本次请求，请重新发送",
+        retry_after_seconds=_RETRY_SECONDS,
+    )
+    answer = errors.answer(
+        Request(scope), error.http_status, error.code, error.message, error.chinese,
+        retry_after_seconds=error.retry_after_seconds,
+    )  # fmt: skip
+    answer.headers["connection"] = "close"
+    await answer(scope, receive, send)
 
 
 def _nobody_listens() -> None:
