@@ -14,7 +14,7 @@ from supervised import Service, wait_until
 LONG = 3600
 # A recording of which nothing comes but the beginning.
 HEAD = (
-    b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+    b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
     b"Content-Type: multipart/form-data; boundary=x\r\nExpect: 100-continue\r\n\r\n"
 )
 BEGUN = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + bytes(
