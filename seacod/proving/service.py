@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -27,6 +28,8 @@ _PATIENCE_SECONDS = 600.0
 _POLL_SECONDS = 0.05
 _TUNING_SECONDS = 60.0
 _TOLD_SECONDS = 1.0
+# How the command begins what it says of an error.
+_COMPLAINT = "seacod: "
 _OF_ANOTHER = (
     "SEACOD_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM",
     "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "LOGS_DIRECTORY",
@@ -223,4 +226,7 @@ def _reason(log: str) -> str:
         if '"supervisor_gave_up"' in line:
             with contextlib.suppress(ValueError):
                 return str(json.loads(line)["text"])
+        if line.startswith(_COMPLAINT):
+            # Of a file that the reader has not written, its place says nothing.
+            return re.sub(r"^\S+seacod\.yaml:\d+: ", "", line.removeprefix(_COMPLAINT))
     return ""

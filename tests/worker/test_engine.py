@@ -11,12 +11,13 @@ import pytest
 import sounds
 import torch
 import yaml
+from pydantic import ValidationError
 
 from seacod.asr import audio
 from seacod.asr.audio import Samples
 from seacod.asr.recognisers.seaco_paraformer import SeacoParaformer
 from seacod.config.asr import AsrSettings
-from seacod.errors import ConfigError, ModelUnavailable, OutOfMemory
+from seacod.errors import ModelUnavailable, OutOfMemory
 from seacod.models import registry
 
 WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
@@ -215,5 +216,5 @@ def test_a_directory_without_a_model_and_a_name_of_none(tmp_path: Path) -> None:
         registry.resolve(AsrSettings(model="/does/not/exist"), tmp_path)
     with pytest.raises(ModelUnavailable, match="seacod model fetch paraformer-zh"):
         registry.resolve(AsrSettings(model="paraformer-zh"), tmp_path)
-    with pytest.raises(ConfigError, match="is not a model"):
-        registry.resolve(AsrSettings(model="parafromer"), tmp_path)
+    with pytest.raises(ValidationError, match="did you mean paraformer-zh"):
+        AsrSettings(model="parafromer")

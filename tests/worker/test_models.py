@@ -206,4 +206,4 @@ def test_what_needs_no_download(tmp_path: Path, name: str, words: str) -> None:
 def test_a_name_of_nothing(tmp_path: Path) -> None:
     outcome = seacod(tmp_path, "model", "fetch", "parafromer", endpoint="http://127.0.0.1:9")
     assert outcome.returncode == 78
-    assert "is not a model" in outcome.stderr
+    assert "'parafromer', which is no model; did you mean paraformer-zh?" in outcome.stderr

@@ -65,7 +65,8 @@ def test_an_address_that_is_none_and_a_model_that_is_none(recordings: Path) -> N
     )
     done = run(recordings / "in/a.flac", "--local", "--model", "nix")
     assert done.returncode == 1
-    assert "asr.model: 'nix' is not a model: use builtin" in done.stderr
+    assert done.stderr.endswith("\n") and done.stderr.count("\n") <= 2
+    assert "seacod: asr.model: is 'nix', which is no model; use builtin" in done.stderr
     assert "{" not in done.stderr
 
 
