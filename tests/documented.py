@@ -29,6 +29,7 @@ ELSEWHERE = {
     r"sudo -u postgres psql .*": ("tests/postgres.py", "CREATE ROLE"),
     r"seacod transcribe .* --ray .*": ("tests/archive/test_archive_on_ray.py", '"--ray"'),
     r"seacod bench .*": ("tests/worker/test_bench.py", "documented"),
+    r"podman (build|run) .*": ("tests/image/podman.py", '"podman"'),
     r"tools/gpu_day": ("tests/full_size/test_full_size.py", "tools/gpu_day"),
     r"seacod soak .*": ("tests/operating/test_soak_command.py", '"--speed"'),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 HERE = Path(__file__).parent
 
 # Containers, packages, a browser, archives on Ray, a real Prometheus, big models: by folder.
-FULL = ("system", "browser", "archive", "observability", "full_size")
+FULL = ("system", "browser", "archive", "observability", "full_size", "image")
 # Files that share what there is only once: the container with its ports, a network, a database.
 GROUPS = {
     "system/test_haproxy.py": "haproxy",
@@ -27,6 +27,7 @@ GROUPS = {
 # What takes longest begins first, so that no process waits for it at the end.
 FIRST = (
     "container",
+    "image/test_container_image.py",
     "worker/test_bench.py",
     "archive/test_archive_on_ray.py",
     "operating/test_soak_command.py",

@@ -34,7 +34,7 @@ from attacking.wire import Target
 
 from seacod.asr import audio
 from seacod.models.examples import EXAMPLES, examples
-from seacod.proving.service import PrivateService, private_service
+from seacod.proving.service import PrivateService, free_port, private_service
 from seacod.proving.sounds import wav
 from seacod.system import credentials
 
@@ -190,10 +190,11 @@ def attack(service: PrivateService, keys: dict[str, str], count: int, seed: int)
 def _send_all(
     service: PrivateService, key: str, count: int, chance: random.Random, seen: Seen
 ) -> None:
-    metrics = str((service.status().get("metrics") or {}).get("url", ""))
+    status = service.status()
+    metrics, funasr = str((status.get("metrics") or {}).get("url", "")), status["funasr_url"]
     # Every fourth has no key: what stands before the login is attacked, too.
     targets = [
-        Target.of(service.url, f"127.0.1.{n + 1}", metrics, key if n else "")
+        Target.of(service.url, f"127.0.1.{n + 1}", metrics, funasr, key if n else "")
         for n in range(_ATTACKERS)
     ]
     lock = threading.Lock()
@@ -276,7 +277,10 @@ def main() -> int:
         "access": {
             "api_keys": hashed,
             "users": f"somebody:{credentials.hash_password('a long password')}",
+            # Nobody stops at the door of FunASR's protocol.
+            "funasr_addresses": "127.0.0.0/8",
         },
+        "server": {"funasr_port": free_port()},
         "asr": {"tune": "off"},
         "limits": {"max_audio_seconds": 600, "max_unpacked_bytes": 1 << 30},
     }

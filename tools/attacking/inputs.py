@@ -11,23 +11,14 @@ import random
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from attacking import wire
-from attacking.wire import Target
+from attacking import funasr, wire
+from attacking.sending import Input, frame, holding, talking
+from attacking.wire import Door, Target
 from seacod.models.examples import EXAMPLES, examples
 
 _MIB = 1 << 20
 _PATIENCE_SECONDS = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """Something to send: `send` gives the status of the answer, or how it ended otherwise."""
-
-    name: str
-    send: Callable[[Target], str]
-    weight: int = 1
 
 
 def request(name: str, make: Callable[[Target], bytes]) -> Input:
@@ -59,6 +50,7 @@ def known() -> Iterator[Input]:
     yield from _logins()
     yield from _connections()
     yield from _microphones()
+    yield from funasr.known()
 
 
 # -- memory ---------------------------------------------------------------------------------------
@@ -200,28 +192,17 @@ def _logins() -> Iterator[Input]:
 
 def _connections() -> Iterator[Input]:
     halves = (b"", b"GET / HT", b"POST /transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
-    for to_metrics in (False, True):
+    doors: tuple[Door, ...] = ("main", "metrics")
+    for door in doors:
         for half in halves:
-            yield Input("held connections", _holding(half, 200, to_metrics=to_metrics), 200)
+            yield Input("held connections", holding(half, 200, door), 200)
     unfinished = (
         b"POST /transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
         b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
     )
-    yield Input("held uploads", _holding(unfinished, 200), 200)
+    yield Input("held uploads", holding(unfinished, 200), 200)
     pipelined = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 200
-    yield Input("pipelined requests", _holding(pipelined, 10), 10)
-
-
-def _holding(sent: bytes, count: int, *, to_metrics: bool = False) -> Callable[[Target], str]:
-    def send(target: Target) -> str:
-        with contextlib.ExitStack() as stack:
-            for _ in range(count):
-                with contextlib.suppress(OSError):
-                    one = stack.enter_context(target.connect(5.0, to_metrics=to_metrics))
-                    one.sendall(sent)
-        return "held"
-
-    return send
+    yield Input("pipelined requests", holding(pipelined, 10), 10)
 
 
 # -- microphones ----------------------------------------------------------------------------------
@@ -234,52 +215,17 @@ def _microphones() -> Iterator[Input]:
         {"before": [{"start": 1e308, "end": 0, "text": "x"}]}, {"hotwords": "x" * 70_000},
     ):  # fmt: skip
         text = json.dumps({"type": "start", "sample_rate": 16000, **changed})
-        yield Input("numbers of a microphone", _talking(_frame(text.encode(), 1)))
-    yield Input("depth", _talking(_frame(b"[" * 100_000, 1)))
-    sound = _frame(start.encode(), 1) + _frame(bytes(900_000), 2) * 8
+        yield Input("numbers of a microphone", talking(frame(text.encode(), 1)))
+    yield Input("depth", talking(frame(b"[" * 100_000, 1)))
+    sound = frame(start.encode(), 1) + frame(bytes(900_000), 2) * 8
     for _ in range(4):
-        yield Input("big messages", _talking(sound))
+        yield Input("big messages", talking(sound))
+    yield Input("a message too big", talking(frame(start.encode(), 1) + frame(bytes(9 * _MIB), 2)))
+    yield Input("pings", talking(frame(b"p" * 125, 9) * 20_000))
     yield Input(
-        "a message too big", _talking(_frame(start.encode(), 1) + _frame(bytes(9 * _MIB), 2))
+        "empty fragments", talking(b"\x01\x80" + bytes(4) + (b"\0\x80" + bytes(4)) * 500_000)
     )
-    yield Input("pings", _talking(_frame(b"p" * 125, 9) * 20_000))
-    yield Input(
-        "empty fragments", _talking(b"\x01\x80" + bytes(4) + (b"\0\x80" + bytes(4)) * 500_000)
-    )
-    yield Input("no frames", _talking(os.urandom(5_000)))
-
-
-def _frame(body: bytes, kind: int) -> bytes:
-    """A whole message, masked with zeros."""
-    length = len(body)
-    head = bytes([0x80 | kind])
-    if length < 126:
-        head += bytes([0x80 | length])
-    elif length < 1 << 16:
-        head += b"\xfe" + struct.pack(">H", length)
-    else:
-        head += b"\xff" + struct.pack(">Q", length)
-    return head + bytes(4) + body
-
-
-def _talking(frames: bytes) -> Callable[[Target], str]:
-    def send(target: Target) -> str:
-        upgrade = target.head(
-            "GET", "/live", "Connection: Upgrade", "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-            "Sec-WebSocket-Extensions: permessage-deflate",
-        )  # fmt: skip
-        with contextlib.suppress(OSError), target.connect(20.0) as connection:
-            connection.sendall(upgrade)
-            if b" 101 " not in connection.recv(4096):
-                return "no microphone"
-            with contextlib.suppress(OSError):
-                connection.sendall(frames)
-                connection.recv(65536)
-            return "microphone"
-        return "cut"
-
-    return send
+    yield Input("no frames", talking(os.urandom(5_000)))
 
 
 # -- mutations ------------------------------------------------------------------------------------
@@ -287,7 +233,7 @@ def _talking(frames: bytes) -> Callable[[Target], str]:
 _PATHS = ("/", "/health", "/system", "/transcribe", "/batch_transcribe", "/jobs/x",
           "/jobs/x/results", "/v1/audio/transcriptions", "/v1/models", "/openapi.json",
           "/gradio_api/run/predict", "/gradio_api/upload", "/file=/etc/passwd",
-          "/ui/../../etc/passwd", "/live", "/config", "/metrics", "/%00",
+          "/ui/../../etc/passwd", "/live", "/funasr", "/config", "/metrics", "/%00",
           "/transcribe?format=srt&stream=true", "/jobs/x?only=open",
           "/gradio_api/queue/join", "//etc/passwd", "/assets/x")  # fmt: skip
 _PIECES = (b"\0", b"\r\n", b"\n", b"\xff", b"%00", b"../", b"'", b'"', b"{{7*7}}", b": ", b"=",
@@ -300,8 +246,11 @@ def mutated(chance: random.Random, count: int) -> Iterator[Input]:
     recordings = [(EXAMPLES / one["file"]).read_bytes() for one in examples()[:3]]
     for _ in range(max(0, count)):
         seed = chance.random()
-        if chance.random() < 0.2:
+        kind = chance.random()
+        if kind < 0.2:
             yield _mutated_recording(random.Random(seed), chance.choice(recordings))
+        elif kind < 0.25:
+            yield _mutated_words_of_funasr(random.Random(seed))
         else:
             yield _mutated_request(random.Random(seed))
 
@@ -339,6 +288,12 @@ def _mutated_recording(chance: random.Random, recording: bytes) -> Input:
     content = _mutate(chance, recording)
     path = chance.choice(("/transcribe", "/transcribe", "/v1/audio/transcriptions"))
     return upload(f"mutated recording to {path}", path, content)
+
+
+def _mutated_words_of_funasr(chance: random.Random) -> Input:
+    words = _mutate(chance, funasr.said(mode=chance.choice(("offline", "online", "2pass"))))
+    sent = frame(words, 1) + frame(bytes(640), 2) + frame(funasr.END, 1)
+    return Input("mutated words of FunASR's protocol", talking(sent, funasr.ROUTE))
 
 
 def _mutate(chance: random.Random, whole: bytes) -> bytes:

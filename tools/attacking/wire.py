@@ -5,30 +5,46 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 _MOST_BYTES = 1 << 20
+Door = Literal["main", "metrics", "funasr"]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to send, from which address, with which key; and where its metrics are."""
+    """Where to send, from which address, with which key; and where its other ports are."""
 
     host: str
     port: int
     source: str
     metrics_port: int = 0
+    funasr_port: int = 0
     key: str = ""
 
     @classmethod
-    def of(cls, url: str, source: str, metrics_url: str = "", key: str = "") -> Target:
-        address, metrics = urlsplit(url), urlsplit(metrics_url)
-        return cls(address.hostname or "", address.port or 80, source, metrics.port or 0, key)
+    def of(
+        cls, url: str, source: str, metrics_url: str = "", funasr_url: str = "", key: str = ""
+    ) -> Target:
+        address, metrics, funasr = urlsplit(url), urlsplit(metrics_url), urlsplit(funasr_url)
+        return cls(
+            address.hostname or "", address.port or 80, source, metrics.port or 0,
+            funasr.port or 0, key,
+        )  # fmt: skip
 
-    def connect(self, timeout_seconds: float = 60.0, *, to_metrics: bool = False) -> socket.socket:
-        port = self.metrics_port if to_metrics else self.port
+    def connect(self, timeout_seconds: float = 60.0, to: Door = "main") -> socket.socket:
+        """A connection to one of the ports."""
+        port = {"main": self.port, "metrics": self.metrics_port, "funasr": self.funasr_port}[to]
         return socket.create_connection((self.host, port), timeout_seconds, (self.source, 0))
+
+    def connect_by_tls(self, timeout_seconds: float = 60.0) -> ssl.SSLSocket:
+        """A connection to FunASR's port, as its clients make it: whoever has signed."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(self.connect(timeout_seconds, "funasr"))
 
     def head(self, method: str, path: str, *headers: str) -> bytes:
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}", *headers]
