@@ -15,6 +15,8 @@ readonly PREFIX=/opt/seacod
 readonly CONFIG=/etc/seacod/seacod.yaml
 readonly STATE=/var/lib/seacod
 readonly MANIFEST="$PREFIX/installed-files"
+# Of a release before this one.
+readonly OLD_SOCKET=/etc/systemd/system/seacod.socket
 
 MODE=system
 DRY_RUN=no
@@ -468,14 +470,33 @@ install_service() {
   put "$HERE/etc/completion/seacod.bash" /usr/local/share/bash-completion/completions/seacod 0644
   put "$HERE/etc/completion/_seacod" /usr/local/share/zsh/site-functions/_seacod 0644
   put "$HERE/logrotate/seacod" /etc/logrotate.d/seacod 0644
-  put "$HERE/systemd/seacod.socket" /etc/systemd/system/seacod.socket 0644
   put "$HERE/systemd/seacod.service" /etc/systemd/system/seacod.service 0644
   install_memory_limits
   start_service
   remove_old_releases
 }
 
+# Whether a release before this one has left its socket unit.
+has_old_socket() { grep -qxF "$OLD_SOCKET" "$MANIFEST" 2>/dev/null; }
+
+# The service has taken its socket over, so that nobody is refused. A unit that the operator has
+# changed is the operator's own from now on.
+remove_old_socket() {
+  has_old_socket || return 0
+  if ls "$OLD_SOCKET".d/*.conf >/dev/null 2>&1; then
+    note "$OLD_SOCKET was changed here and stays; docs/install.md, Addresses, says what"
+    note "server.listen does in its place"
+  else
+    note "$OLD_SOCKET is not needed any more: server.listen (host, port) in $CONFIG decides"
+    run systemctl disable -q --now seacod.socket
+    run rm -f "$OLD_SOCKET"
+    run systemctl daemon-reload
+  fi
+  run sed -i "\\|^$OLD_SOCKET\$|d" "$MANIFEST"
+}
+
 start_service() {
+  has_old_socket && CHANGED=yes
   if [ "$CHANGED" = no ] && systemctl -q is-active seacod.service; then
     step "Nothing changed; seacod is running"
     tell_addresses
@@ -483,21 +504,25 @@ start_service() {
   fi
   step "Starting; systemctl returns when the model answers"
   run systemctl daemon-reload
-  run systemctl enable -q seacod.socket seacod.service
-  # A restart of what runs, a start of what does not; the socket stays open in between.
-  run systemctl start seacod.socket
+  run systemctl enable -q seacod.service
+  # A restart of what runs, a start of what does not; systemd keeps the sockets open in between.
   if ! run systemctl restart seacod.service; then
     journalctl -u seacod -p warning -n 20 --no-pager -o cat >&2 || true
     die "seacod did not start; the lines above say why (more: journalctl -u seacod)"
   fi
+  remove_old_socket
   tell_addresses
 }
 
 tell_addresses() {
   [ "$DRY_RUN" = yes ] && return
-  local address
+  local address listening
   address="$(hostname -I 2>/dev/null | cut -d' ' -f1)"
-  note "page and API   http://${address:-127.0.0.1}:7860"
+  listening="$("$PREFIX/venv/bin/seacod" status --json 2>/dev/null | "$PREFIX/venv/bin/python" -c '
+import json, sys
+served = [one["address"] for one in json.load(sys.stdin)["listening"] if one["serves"] == "http"]
+print(", ".join(served))' || true)"
+  note "page and API   ${listening//0.0.0.0/http://${address:-127.0.0.1}}"
   note "metrics        http://127.0.0.1:8000/metrics"
   note "state          systemctl status seacod; seacod status; journalctl -u seacod"
 }
@@ -505,7 +530,9 @@ tell_addresses() {
 uninstall() {
   require_systemd
   step "Stopping and removing seacod"
-  run systemctl disable -q --now seacod.service seacod.socket 2>/dev/null || true
+  # A socket unit, of the operator's own or of a release before this one, would start it again.
+  run systemctl disable -q --now seacod.socket 2>/dev/null || true
+  run systemctl disable -q --now seacod.service 2>/dev/null || true
   local file
   if [ -e "$MANIFEST" ]; then
     while IFS= read -r file; do

@@ -192,18 +192,19 @@ class Reload:
 @dataclass(frozen=True, slots=True)
 class Fork:
     """To the nursery: a worker is wanted. With it come descriptors: the worker's end of the control
-    channel, what it prints to, the listening socket, and that of FunASR's protocol, where there is
-    one.
+    channel, what it prints to, and the listening sockets.
 
     `settings`: as JSON. `slot`: under which name it writes its metrics
     (`seacod/metrics/files.py`) and its place on the shared load table (`seacod/shared_load.py`).
-    `replicas`: how many workers share the listening socket.
+    `replicas`: how many workers share the listening sockets. `funasr`: how many of these, the last
+    ones, are of FunASR's protocol.
     """
 
     TYPE: ClassVar[str] = "fork"
     settings: str
     slot: str
     replicas: int
+    funasr: int = 0
     environment: dict[str, str] = field(default_factory=dict)
 
 

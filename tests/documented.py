@@ -19,8 +19,6 @@ ELSEWHERE = {
     r"sudo \./install\.sh": ("tests/system/conftest.py", ".install("),
     r"sudo \./install\.sh --(uninstall|purge)": ("tests/system/test_uninstall.py", '"--purge"'),
     r"sudo apt-get install \./seacod_.*": ("tests/system/test_packages.py", '"apt-get"'),
-    # Opens an editor; what it writes is a file beside the unit.
-    r"sudo systemctl edit seacod\.socket": ("tests/system/test_service_documents.py", "override"),
     r"\./tests/run.*": (".ci/run", "exec ./tests/run"),
     r"make lint": (".ci/run", "shellcheck"),
     r"make (deb|wheel)": ("tests/system/test_packages.py", '"make"'),

@@ -44,7 +44,10 @@ def run(options: argparse.Namespace) -> int:
     from seacod.cli import trial
     from seacod.supervisor.daemon import Supervisor
 
+    is_placed = options.is_try or options.host is not None or options.port is not None
     overrides: dict[str, Any] = {
+        # Whoever names a host or a port means it instead of whatever the file has.
+        "server.listen": "" if is_placed else None,
         "server.host": options.host or ("127.0.0.1" if options.is_try else None),
         "server.port": options.port,
         "metrics.port": options.metrics_port,
@@ -89,13 +92,16 @@ def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
 
 def _announce(supervisor: Supervisor) -> None:
     """Tell whoever sits in front of the terminal where to look."""
-    report, url = supervisor.workers.report, supervisor.listener.local_url
+    report, url = supervisor.workers.report, supervisor.listeners.local_url
     lines = [
         "",
         f"seacod {__version__} is ready · 语音识别已就绪",
         f"  page     {url}",
         f"  API      curl -F file=@recording.wav {url}/transcribe",
     ]
+    others = [one.local_url for one in supervisor.listeners.http if one.local_url != url]
+    if others:
+        lines.insert(3, f"           and {', '.join(others)}")
     if supervisor.metrics_server is not None:
         lines.append(f"  metrics  {supervisor.metrics_server.url}")
     lines.append(f"  model    {report.model} on {report.device}")

@@ -97,7 +97,7 @@ def lines(status: dict[str, Any]) -> list[str]:
             f"seacod {status['version']}，进程 {status['pid']}，已运行 {up[1]}",
         ),
         _row("state", "状态", f"{_since(worker)} {worker['stage']}".rstrip()),
-        _row("address", "地址", status["url"]),
+        _row("address", "地址", _addresses(status)),
         *([_row("funasr", "FunASR", status["funasr_url"])] if status["funasr_url"] else []),
         *([_row("metrics", "指标", status["metrics"]["url"])] if status["metrics"] else []),
         *(map(_worker, status["workers"]) if len(status["workers"]) > 1 else [_only(worker)]),
@@ -182,6 +182,11 @@ def _beside(process: dict[str, Any] | None) -> str:
     if process is None:
         return say("none", "无")
     return f"pid {process['pid']}{say(', ', '，')}{_since(process)}"
+
+
+def _addresses(status: dict[str, Any]) -> str:
+    """Of page and API, as the service listens on them."""
+    return ", ".join(one["address"] for one in status["listening"] if one["serves"] == "http")
 
 
 def _gpus(gpu: dict[str, Any]) -> list[str]:

@@ -21,6 +21,8 @@ T = TypeVar("T")
 # A file, or a name and a content.
 Recording = str | Path | tuple[str, bytes]
 Tell = Callable[[Progress], None]
+# What the address of a unix socket begins with.
+UNIX = "unix:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +174,15 @@ def understood(made: Callable[[bytes], T], body: bytes) -> T:
 
 
 def address(url: str) -> str:
-    """An address without the slash at its end.
+    """An address without the slash at its end; `unix:/PATH` is the service's unix socket.
 
     Raises:
         BadRequest: it is none.
     """
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://", f"{UNIX}/")):
         raise BadRequest(
-            f"{url}: is not an address: it must begin with http:// or https://",
-            f"{url}：地址应以 http:// 或 https:// 开头",
+            f"{url}: is not an address: it must begin with http://, https:// or unix:/",
+            f"{url}：地址应以 http://、https:// 或 unix:/ 开头",
         )
     return url.rstrip("/")
 

@@ -45,6 +45,9 @@ class _BaseClient:
         import httpx
 
         self.url = calls.address(url)
+        # Of a unix socket; None with TCP.
+        self._path = self.url.removeprefix(calls.UNIX) if self.url.startswith(calls.UNIX) else None
+        self._base = self.url if self._path is None else "http://localhost"
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._retry = retry
         self._silence_seconds = silence_seconds
@@ -56,13 +59,14 @@ class _BaseClient:
             "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
             "trust_env": False,
         }
+        self._unix: dict[str, Any] = {"uds": self._path, "limits": self._options["limits"]}
 
 
 class Client(_BaseClient):
     """A running service; for one thread at a time.
 
     Args:
-        url: of page and API.
+        url: of page and API; `unix:/PATH` for a unix socket.
         key: an API key, where it asks for one.
         retry: when to ask again; `NEVER` raises whatever comes.
         silence_seconds: a connection on which nothing comes for so long is broken.
@@ -227,6 +231,8 @@ class Client(_BaseClient):
     def _http(self) -> httpx.Client:
         import httpx
 
+        if self._path is not None:
+            return httpx.Client(**self._options, transport=httpx.HTTPTransport(**self._unix))
         return httpx.Client(**self._options)
 
     def _ask(self, call: Call[T]) -> T:
@@ -242,7 +248,7 @@ class Client(_BaseClient):
         with contextlib.ExitStack() as stack:
             form = call.form(stack)
             stack.enter_context(calls.told_apart(self.url))
-            url = self.url + call.path
+            url = self._base + call.path
             answer = stack.enter_context(self._http.stream(call.method, url, **form))
             if answer.status_code >= 400:
                 raise refusal(answer.status_code, answer.read(), _retry_after(answer))
@@ -323,9 +329,13 @@ class AsyncClient(_BaseClient):
         from websockets.asyncio.client import connect
 
         with live.told_apart(self.url):
+            # Of a unix socket `path` is the connection's and the address only names the host.
+            there: dict[str, Any] = {}
+            if self._path is not None:
+                there = {"unix": True, "path": self._path}
             socket = await connect(
-                self.url.replace("http", "ws", 1) + "/live", additional_headers=self._headers,
-                proxy=None, max_size=None,
+                self._base.replace("http", "ws", 1) + "/live", additional_headers=self._headers,
+                proxy=None, max_size=None, **there,
             )  # fmt: skip
         async with socket:
             session = LiveSession(socket, self._silence_seconds)
@@ -336,6 +346,10 @@ class AsyncClient(_BaseClient):
     def _http(self) -> httpx.AsyncClient:
         import httpx
 
+        if self._path is not None:
+            return httpx.AsyncClient(
+                **self._options, transport=httpx.AsyncHTTPTransport(**self._unix)
+            )
         return httpx.AsyncClient(**self._options)
 
     async def _ask(self, call: Call[T]) -> T:
@@ -354,7 +368,7 @@ class AsyncClient(_BaseClient):
         with contextlib.ExitStack() as stack:
             form = call.form(stack)
             stack.enter_context(calls.told_apart(self.url))
-            url = self.url + call.path
+            url = self._base + call.path
             async with self._http.stream(call.method, url, **form) as answer:
                 if answer.status_code >= 400:
                     raise refusal(answer.status_code, await answer.aread(), _retry_after(answer))

@@ -192,7 +192,13 @@ def _read_file(file: Path, collected: _Collected) -> None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{file}{line}: not valid YAML: {error.problem}") from None
+        around = text.splitlines()[mark.line : mark.line + 1] if mark else []
+        hint = (
+            "; a value that begins with [ stands in quotes, such as '[::]:7860'"
+            if any(re.search(r":\s+\[", one) for one in around)
+            else ""
+        )
+        raise ConfigError(f"{file}{line}: not valid YAML: {error.problem}{hint}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: not valid YAML: {error}") from None
     finally:

@@ -48,10 +48,16 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _combinations(self) -> Settings:
         """Refuse what is right section by section but impossible together."""
-        if self.metrics.port != 0 and self.metrics.port == self.server.port:
+        ports = {one.port for one in self.server.addresses if one.port}
+        if self.metrics.port in ports:
             raise ValueError(
                 f"metrics.port: {self.metrics.port} is also server.port; give the metrics page a "
                 "port of its own, or 0 to switch it off"
+            )
+        if self.server.funasr_port in ports:
+            raise ValueError(
+                f"server.funasr_port: {self.server.funasr_port} is also that of page and API; give "
+                "it one of its own, or 0 for none"
             )
         if self.supervisor.workers != "1" and ":" in self.asr.device:
             kind = meant(self.asr.device)[0]

@@ -9,6 +9,10 @@ from pydantic import field_validator
 
 from seacod.config.setting import Section, setting
 from seacod.system.addresses import AddressSet
+from seacod.system.listen_address import ListenAddress, parse
+
+# More than that are a mistake, and each is handed to every worker.
+_MOST_ADDRESSES = 16
 
 
 class ServerSettings(Section, applies="restart"):
@@ -16,24 +20,33 @@ class ServerSettings(Section, applies="restart"):
 
     host: str = setting(
         "0.0.0.0",  # noqa: S104  # people are to reach it
-        "Address to listen on; 127.0.0.1 serves this machine only. With seacod.socket, systemd "
-        "listens (systemctl edit seacod.socket) and this is not used",
-        "监听地址；127.0.0.1 表示仅限本机。使用 seacod.socket 时由 systemd 监听，此项不起作用",
+        "Address to listen on; 127.0.0.1 serves this machine only, :: serves IPv4 and IPv6",
+        "监听地址；127.0.0.1 表示仅限本机，:: 表示同时监听 IPv4 与 IPv6",
         min_length=1,
     )
     port: int = setting(
         7860,
-        "Port of the page and the API. With seacod.socket, systemd's ListenStream= decides",
-        "网页与 API 的端口。使用 seacod.socket 时以 ListenStream= 为准",
+        "Port of the page and the API",
+        "网页与 API 的端口",
         ge=0,
         le=65535,
+    )
+    listen: str = setting(
+        "",
+        "Instead of host and port, several addresses of the page and the API, separated by blanks: "
+        "HOST:PORT, [IPV6]:PORT, or the path of a unix socket; such as '0.0.0.0:7860 [::]:7860 "
+        "/run/seacod/http.sock'. [::] serves IPv4, too, unless an IPv4 address has the same port. "
+        "A unix socket is for the service's user and group",
+        "代替 host 与 port，列出网页与 API 的多个监听地址，以空格分隔：HOST:PORT、[IPV6]:PORT 或 "
+        "unix 套接字路径，例如 '0.0.0.0:7860 [::]:7860 /run/seacod/http.sock'。[::] 同时监听 IPv4，"
+        "除非另有 IPv4 地址使用同一端口。unix 套接字仅限服务的用户与用户组访问",
     )
     funasr_port: int = setting(
         0,
         "Port of FunASR's WebSocket protocol, 10095 by custom, for clients of its runtime; 0 for "
-        "none. The protocol is also at /funasr of the other port",
+        "none. It is on the same hosts as page and API, and the protocol also at /funasr of those",
         "FunASR WebSocket 协议的端口，供 FunASR 客户端使用，惯例为 10095；0 表示不开放。"
-        "主端口的 /funasr 也提供该协议",
+        "监听主机与网页相同；网页端口的 /funasr 也提供该协议",
         ge=0,
         le=65535,
     )
@@ -94,10 +107,10 @@ class ServerSettings(Section, applies="restart"):
     trusted_proxies: str = setting(
         "",
         "Addresses or networks of reverse proxies in front, separated by blanks, such as "
-        "127.0.0.1; what they say in X-Forwarded-For and X-Forwarded-Proto is believed, and "
-        "nobody else's",
-        "前端反向代理的地址或网段，以空格分隔，例如 127.0.0.1；仅采信它们的 X-Forwarded-For 与 "
-        "X-Forwarded-Proto",
+        "127.0.0.1, or unix for one that comes by a unix socket; what they say in X-Forwarded-For "
+        "and X-Forwarded-Proto is believed, and nobody else's",
+        "前端反向代理的地址或网段，以空格分隔，例如 127.0.0.1；unix 表示经 unix 套接字接入的代理；"
+        "仅采信它们的 X-Forwarded-For 与 X-Forwarded-Proto",
         applies="replace",
     )
     max_connections: int = setting(
@@ -130,8 +143,44 @@ class ServerSettings(Section, applies="restart"):
         applies="live",
     )
 
+    @property
+    def addresses(self) -> tuple[ListenAddress, ...]:
+        """Where page and API are served."""
+        if self.listen.strip():
+            return tuple(map(parse, self.listen.split()))
+        return (ListenAddress(_without_brackets(self.host), self.port),)
+
+    @property
+    def funasr_addresses(self) -> tuple[ListenAddress, ...]:
+        """Where FunASR's protocol has a port of its own: none without `funasr_port`."""
+        if not self.funasr_port:
+            return ()
+        hosts = [one.host for one in self.addresses if one.host] or [_without_brackets(self.host)]
+        return tuple(ListenAddress(host, self.funasr_port) for host in dict.fromkeys(hosts))
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        # As a list of YAML, too.
+        is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return " ".join(value) if is_list else value  # type: ignore[arg-type]
+
+    @field_validator("listen")
+    @classmethod
+    def _listened_on(cls, value: str) -> str:
+        texts = [str(parse(one)) for one in value.split()]
+        if len(texts) > _MOST_ADDRESSES:
+            raise ValueError(f"{len(texts)} addresses are more than {_MOST_ADDRESSES}")
+        if twice := next((one for one in texts if texts.count(one) > 1), None):
+            raise ValueError(f"{twice} is named twice")
+        return value
+
     @field_validator("trusted_proxies")
     @classmethod
     def _addresses(cls, value: str) -> str:
         AddressSet(value)
         return value
+
+
+def _without_brackets(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host

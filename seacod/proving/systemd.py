@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-UNIT, SOCKET = "seacod.service", "seacod.socket"
+UNIT = "seacod.service"
 # A command of systemd's that takes longer is not going to answer.
 _COMMAND_SECONDS = 20.0
 

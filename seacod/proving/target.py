@@ -83,6 +83,13 @@ class Target:
     def load(self) -> ClientLoad:
         """Two clients that post a recording again and again."""
         url = urlsplit(self.serving()["url"])
+        if url.scheme == "unix":
+            raise SeacodError(
+                "the service listens on a unix socket only; the load of a drill needs a TCP "
+                "address, such as 127.0.0.1:7860 in server.listen",
+                "服务仅监听 unix 套接字；演练需要 TCP 地址，"
+                "例如在 server.listen 中加入 127.0.0.1:7860",
+            )
         return ClientLoad(
             url.port or 80, host=url.hostname or "127.0.0.1", clients=_CLIENTS, key=self.key,
             recording=EXAMPLES / examples()[0]["file"], pause_after_503_seconds=0.1,

@@ -27,8 +27,10 @@ from seacod.supervisor.reload import Reloader
 from seacod.supervisor.runtime_upkeep import AddressFile, MappedFile, RuntimeUpkeep
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.signals import Signals
+from seacod.supervisor.sockets.acquire import acquire, remove_files
 from seacod.supervisor.sockets.fallback import Fallback
-from seacod.supervisor.sockets.listener import Listener, acquire, bind, warn_of_ignored_address
+from seacod.supervisor.sockets.inherited import from_systemd
+from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.status_text import status_text
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.systemd.notify import Notifier
@@ -63,7 +65,7 @@ class Supervisor:
         nursery_command: what workers are forked from; see `Nurseries`.
     """
 
-    listener: Listener
+    listeners: Listeners
     workers: Replicas
     metrics_server: MetricsServer | None
 
@@ -123,8 +125,9 @@ class Supervisor:
         tasks.start_soon(self._watch, name="watch")
         self._heartbeats.expect("nursery", CHECK_SECONDS)
         tasks.start_soon(self._nurseries.run, functools.partial(self._heartbeats.touch, "nursery"))
+        targets = [one.target for one in self.listeners.http]
         for life in self.workers.lives:
-            probing = (life, self.listener.local_url, self._settings, self._heartbeats)
+            probing = (life, targets, self._settings, self._heartbeats)
             tasks.start_soon(probe_forever, *probing, name=life.replica.named("probe"))
         self._watches.start(tasks)
         tasks.start_soon(self._runtime.run, name="runtime")
@@ -171,6 +174,7 @@ class Supervisor:
             await status_socket.close()
         self._address.path.unlink(missing_ok=True)
         await self._fallback.finish()
+        remove_files(self.listeners)
 
     def _end(self) -> int:
         code = self.workers.fatal_exit_code
@@ -186,10 +190,7 @@ class Supervisor:
     async def _build(self) -> None:
         """Make the parts, each from parts that exist already."""
         settings, paths = self._settings, self._settings.paths
-        server = settings.current.server
-        self._listeners = acquire(server.host, server.port, server.funasr_port)
-        self.listener = self._listeners.main
-        warn_of_ignored_address(self.listener, server.port)
+        self.listeners = acquire(settings.current, from_systemd(), self._notifier)
         metrics = self._metrics = SupervisorMetrics(paths.runtime)
         metrics.build.labels(__version__).set(1)
         for kind in ExitKind:
@@ -201,10 +202,10 @@ class Supervisor:
         shared_load = SharedLoad.fresh(paths.shared_load, len(replicas) * SLOTS_A_REPLICA)
         table = ModelTable.fresh(paths.with_model, len(replicas) * SLOTS_A_REPLICA)
         self._suspects = Suspects(table, bus, time.monotonic)
-        self._fallback = Fallback(self.listener, metrics.fallback.inc)
+        self._fallback = Fallback(self.listeners.http, metrics.fallback.inc)
         adopt_orphans()
         self._nurseries = Nurseries(
-            self._listeners.sockets,
+            self.listeners,
             functools.partial(settings.for_worker, replicas[0]),
             self._nursery_command,
             len(replicas),
@@ -214,7 +215,7 @@ class Supervisor:
         host = Host(self._nurseries.start, start_times=times)
         self.workers = Replicas(replicas, settings, host, self._fallback, bus)
         self._watches = Watches(
-            settings, self.workers, bus, metrics, self._heartbeats, self.listener.local_url
+            settings, self.workers, bus, metrics, self._heartbeats, self.listeners.local_url
         )
         self._reloader = Reloader(settings, self.workers, bus, self._notifier)
         bus.subscribe(StateChanged, self._on_state_changed)
@@ -225,7 +226,7 @@ class Supervisor:
             status.StatusSocket(paths.status_socket, self._snapshot),
             status.StatusSocket(paths.page_socket, self._snapshot_for_page),
         )
-        self._address = AddressFile(paths.address, self.listener.local_url)
+        self._address = AddressFile(paths.address, self.listeners.local_url)
         self._runtime = RuntimeUpkeep(
             paths.runtime,
             (self._lock, *self._sockets, self._address),
@@ -239,15 +240,17 @@ class Supervisor:
             self._heartbeats,
         )
         self._signals = Signals()
-        log.info("supervisor_started", version=__version__, url=self.listener.local_url)
+        addresses = [listener.address for _, listener in self.listeners.all()]
+        log.info(
+            "supervisor_started",
+            version=__version__,
+            url=self.listeners.local_url,
+            listening=" ".join(addresses),
+        )
 
     def _make_metrics_server(self) -> MetricsServer | None:
-        metrics = self._settings.current.metrics
-        if metrics.port == 0:
-            return None
-        bound = bind(metrics.host, metrics.port, "metrics")
-        listener = Listener(bound, is_from_systemd=False)
-        return MetricsServer(listener, self._metrics, self._present)
+        listeners = self.listeners.metrics
+        return MetricsServer(listeners, self._metrics, self._present) if listeners else None
 
     # -- telling ----------------------------------------------------------------------------
 
@@ -264,7 +267,7 @@ class Supervisor:
         workers = self.workers
         text = status_text(
             workers.report,
-            self.listener.port,
+            [one.address for one in self.listeners.http],
             workers.serving(),
             len(workers.lives),
             self._watches.gpu_in_use(),
@@ -289,8 +292,8 @@ class Supervisor:
             nursery=self._nurseries.newest,
             started_at=self._started_at,
             version=__version__,
-            url=self.listener.local_url,
-            funasr_url=self._listeners.funasr_url(self._settings.current.server.funasr_tls),
+            listeners=self.listeners,
+            funasr_url=self.listeners.funasr_url(self._settings.current.server.funasr_tls),
             metrics=self.metrics_server,
             paths=self._settings.paths,
             reloads=self._reloader,

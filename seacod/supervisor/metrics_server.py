@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -31,7 +31,7 @@ class _Server(BoundedServer):
     """Without uvicorn's ten wake-ups a second, which were a fifth of what an idle supervisor
     cost."""
 
-    def __init__(self, app: Starlette, listening: socket.socket) -> None:
+    def __init__(self, app: Starlette, listening: Sequence[socket.socket]) -> None:
         super().__init__(
             app,
             Connections(most_connections(_MAX_CONNECTIONS), _MAX_CONNECTIONS),
@@ -40,7 +40,7 @@ class _Server(BoundedServer):
             date_header=False,
         )
         self._is_stopped = asyncio.Event()
-        self._acceptor = self.acceptor(listening)
+        self._acceptors = [self.acceptor(one) for one in listening]
 
     def stop(self) -> None:
         self.should_exit = True
@@ -48,40 +48,45 @@ class _Server(BoundedServer):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._acceptor.start()
+        for acceptor in self._acceptors:
+            acceptor.start()
 
     async def main_loop(self) -> None:
         await self._is_stopped.wait()
-        await self._acceptor.stop()
+        for acceptor in self._acceptors:
+            await acceptor.stop()
 
 
 class MetricsServer:
-    """The metrics page on a socket of its own.
+    """The metrics page on sockets of its own.
 
     Args:
-        listener: where it is served.
+        listeners: where it is served; one at least.
         metrics: what is shown.
         look: tells what is true at the moment; called on the event loop before each scrape.
     """
 
     def __init__(
-        self, listener: Listener, metrics: SupervisorMetrics, look: Callable[[], Present]
+        self,
+        listeners: Sequence[Listener],
+        metrics: SupervisorMetrics,
+        look: Callable[[], Present],
     ) -> None:
         self._look = look
         # When somebody last scraped it, Unix seconds, and how they named themselves.
         self.scraped_at: float | None = None
         self.scraped_by = ""
-        self._listener = listener
+        self._url = listeners[0].local_url
         self._metrics = metrics
         # Reading the worker's files blocks; one named thread does it, one scrape at a time.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="seacod-scrape")
         app = Starlette(routes=[Route("/metrics", self._scrape), Route("/", self._home)])
-        self._server = _Server(app, listener.socket)
+        self._server = _Server(app, [one.socket for one in listeners])
 
     @property
     def url(self) -> str:
         """The address of the metrics page, as a program on this machine reaches it."""
-        return f"{self._listener.local_url}/metrics"
+        return f"{self._url}/metrics"
 
     async def run(self) -> None:
         """Serve until `stop`."""

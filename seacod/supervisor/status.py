@@ -22,6 +22,7 @@ from seacod.alerts.outbox import Outbox
 from seacod.paths import Paths
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
+from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import OtherProcess, Report
@@ -39,7 +40,7 @@ def snapshot(
     nursery: OtherProcess | None,
     started_at: float,
     version: str,
-    url: str,
+    listeners: Listeners,
     funasr_url: str | None,
     metrics: MetricsServer | None,
     paths: Paths,
@@ -53,7 +54,8 @@ def snapshot(
         "version": version,
         "pid": os.getpid(),
         "since": started_at,
-        "url": url,
+        "url": listeners.local_url,
+        "listening": listeners.described(),
         "funasr_url": funasr_url,
         "state": report.state.value,
         "paths": {name: str(path) for name, path in dataclasses.asdict(paths).items()},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seacod.accelerators.base import Gpu
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
@@ -17,17 +19,19 @@ _EXPLANATIONS = {
 }
 
 
-def status_text(report: Report, port: int, serving: int, workers: int, gpu: Gpu | None) -> str:
+def status_text(
+    report: Report, addresses: Sequence[str], serving: int, workers: int, gpu: Gpu | None
+) -> str:
     """The state of the service in one line.
 
     Args:
         report: what is known of the service as a whole.
-        port: it listens on.
+        addresses: of page and API.
         serving: workers that serve, of all `workers`.
         gpu: the one the first worker uses.
     """
     parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
-    parts.append(f"port {port}")
+    parts.append("on " + " and ".join(addresses))
     if workers > 1:
         parts.append(f"{serving} of {workers} workers serve")
     if report.state is ServiceState.SERVING:

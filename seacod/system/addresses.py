@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 
+# The address of who comes by a unix socket, which has none.
+UNIX = "unix"
+
 
 class AddressSet:
     """
     Args:
-        text: such as `127.0.0.1 10.0.0.0/8 ::1`.
+        text: such as `127.0.0.1 10.0.0.0/8 ::1`; `unix` is whoever comes by a unix socket.
 
     Raises:
         ValueError: one of them is neither an address nor a network.
@@ -19,12 +22,16 @@ class AddressSet:
 
     def __init__(self, text: str) -> None:
         self.texts = text.split()
-        self._networks = [ipaddress.ip_network(one, strict=False) for one in self.texts]
+        self._networks = [
+            ipaddress.ip_network(one, strict=False) for one in self.texts if one != UNIX
+        ]
 
     def __bool__(self) -> bool:
-        return bool(self._networks)
+        return bool(self.texts)
 
     def __contains__(self, address: object) -> bool:
+        if address == UNIX:
+            return UNIX in self.texts
         if not self._networks:
             return False
         try:

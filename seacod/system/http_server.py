@@ -25,6 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from seacod.system.acceptor import Acceptor
+from seacod.system.addresses import UNIX
 from seacod.system.answer_headers import ANSWER_HEADERS, with_answer_headers
 from seacod.system.connections import Connection, Connections
 
@@ -116,11 +117,12 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.client = self.client or (UNIX, 0)
         self.has_begun = True
         if self._place is not None:
             self._place.close = self._make_room
         else:
-            address = self.client[0] if self.client else ""
+            address = "" if self.client[0] == UNIX else self.client[0]
             self._place = self._connections.come(address, self._make_room)
         if self._place is None:
             self._say(503, {"error": _FULL}, "Retry-After: 5\r\n")
@@ -279,6 +281,10 @@ class BoundedWebSocket(_GivesUpOnReaders, WebSocketsSansIOProtocol):
         self._place = place
         self._since_message = 0
         self._heard_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.client = self.client or (UNIX, 0)
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -54,12 +54,12 @@ class WorkerApplication:
     Args:
         settings: as the supervisor gave them; `reload` messages change them.
         paths: of the service.
-        listener: the shared socket.
+        listeners: the shared sockets of page and API.
+        funasr: those of FunASR's protocol; none where it has no port.
         control: the channel to the supervisor.
         neighbours: the other workers on that socket; None without any.
         loaded: by the nursery; None to load it here.
         model_table: where it says what is with the model.
-        funasr: the shared socket of FunASR's protocol; None where it has no port.
         decoder_nursery: a connection to the one that decoders are forked from; None to start one.
     """
 
@@ -67,17 +67,17 @@ class WorkerApplication:
         self,
         settings: Settings,
         paths: Paths,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
+        funasr: Sequence[socket.socket],
         control: ControlChannel,
         neighbours: Neighbours | None,
         loaded: Loaded | None,
         model_table: ModelTable,
-        funasr: socket.socket | None = None,
         decoder_nursery: socket.socket | None = None,
     ) -> None:
         self._settings = settings
         self._paths = paths
-        self._listener = listener
+        self._listeners = listeners
         self._funasr = funasr
         self._decoder_nursery = decoder_nursery
         self._control = control
@@ -211,7 +211,7 @@ class WorkerApplication:
         from seacod.web.middleware.errors import RequestIds
         from seacod.web.middleware.funasr_port import FunasrPort
         from seacod.worker import tls
-        from seacod.worker.serving import FunasrSocket, Server
+        from seacod.worker.serving import FunasrSockets, Server
 
         logins = Logins(self._settings.access, self._paths.sessions, count_login)
         self._logins = logins
@@ -227,14 +227,16 @@ class WorkerApplication:
         )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
         answers = RequestIds(self._traffic.around(self._memory.around(whole)))
-        if self._funasr is None:
-            return Server(answers, self._listener, self._neighbours, self._settings.server)
+        server = self._settings.server
+        if not self._funasr:
+            return Server(answers, self._listeners, self._neighbours, server)
+        ports = frozenset(one.getsockname()[1] for one in self._funasr)
         return Server(
-            FunasrPort(answers, self._funasr.getsockname()[1]),
-            self._listener,
+            FunasrPort(answers, ports),
+            self._listeners,
             self._neighbours,
-            self._settings.server,
-            FunasrSocket(self._funasr, tls.context(self._settings.server, self._paths)),
+            server,
+            FunasrSockets(self._funasr, tls.context(server, self._paths)),
         )
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:

@@ -84,12 +84,12 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
     worker = WorkerApplication(
         given.settings,
         paths,
-        given.listener,
+        given.listeners,
+        given.funasr,
         ControlChannel(given.control),
         neighbours,
         loaded,
         table,
-        given.funasr,
         given.decoder_nursery,
     )
     code = asyncio.run(worker.run())

@@ -30,8 +30,9 @@ from seacod.protocol import FromNursery
 from seacod.system import heap
 from seacod.system.parent_death import die_with
 
-# The control channel, what it prints to, the listening sockets.
-_DESCRIPTORS = 4
+# The control channel, what it prints to, and then listening sockets; so many the kernel passes on
+# at once (SCM_MAX_FD).
+_DESCRIPTORS = 253
 # More private memory than this times what it was after loading is a leak.
 _GROWTH = 1.5
 _GROWTH_BYTES = 128 << 20
@@ -44,19 +45,19 @@ class Inheritance:
     Args:
         settings: it reads no file of its own.
         slot: its name among the workers of the service.
-        replicas: how many share the listening socket.
-        listener: the shared socket.
+        replicas: how many share the listening sockets.
+        listeners: the shared sockets of page and API.
+        funasr: those of FunASR's protocol; none where it has no port.
         control: its end of the channel to the supervisor.
-        funasr: the shared socket of FunASR's protocol; None where it has no port.
         decoder_nursery: its connection to where its decoders are forked; None where there is none.
     """
 
     settings: Settings
     slot: str
     replicas: int
-    listener: socket.socket
+    listeners: tuple[socket.socket, ...]
+    funasr: tuple[socket.socket, ...]
     control: socket.socket
-    funasr: socket.socket | None = None
     decoder_nursery: socket.socket | None = None
 
 
@@ -207,20 +208,22 @@ class Nursery:
             time.sleep(0.0002)
         if not die_with(self._supervisor_pid):
             return EX_SOFTWARE
-        control, output, listener, *more = descriptors
+        control, output, *listening = descriptors
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
         # Read when a GPU is first used, which is later, and only here.
         os.environ.update(message.environment)
+        sockets = [socket.socket(fileno=one) for one in listening]
+        http = len(sockets) - message.funasr
         return self._live(
             Inheritance(
                 Settings.model_validate_json(message.settings),
                 message.slot,
                 message.replicas,
-                socket.socket(fileno=listener),
+                tuple(sockets[:http]),
+                tuple(sockets[http:]),
                 socket.socket(fileno=control),
-                socket.socket(fileno=more[0]) if more else None,
                 decoders,
             )
         )

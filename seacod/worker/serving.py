@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp
@@ -20,10 +21,10 @@ _MAX_WEBSOCKET_MESSAGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class FunasrSocket:
-    """The shared socket of FunASR's protocol; without `tls` what comes on it is not encrypted."""
+class FunasrSockets:
+    """The shared sockets of FunASR's protocol; without `tls` what comes there is not encrypted."""
 
-    listening: socket.socket
+    listening: Sequence[socket.socket]
     tls: ssl.SSLContext | None
 
 
@@ -31,19 +32,19 @@ class Server(BoundedServer):
     """
     Args:
         app: answers the requests.
-        listening: the shared socket, which stays open when the server ends.
-        neighbours: the workers that accept on it, too; None when there are none.
+        listening: the shared sockets, which stay open when the server ends.
+        neighbours: the workers that accept on them, too; None when there are none.
         settings: how many may be connected, and who may speak for others.
-        funasr: another socket for the same application; None for none.
+        funasr: other sockets for the same application; None for none.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        listening: socket.socket,
+        listening: Sequence[socket.socket],
         neighbours: Neighbours | None,
         settings: ServerSettings,
-        funasr: FunasrSocket | None = None,
+        funasr: FunasrSockets | None = None,
     ) -> None:
         proxies = AddressSet(settings.trusted_proxies)
         super().__init__(
@@ -72,9 +73,10 @@ class Server(BoundedServer):
         await super().startup(sockets=[])
         if self.should_exit:
             return
-        self._acceptors = [self._on_shared(self._listening, None)]
+        self._acceptors = [self._on_shared(one, None) for one in self._listening]
         if self._funasr is not None:
-            self._acceptors.append(self._on_shared(self._funasr.listening, self._funasr.tls))
+            tls = self._funasr.tls
+            self._acceptors += [self._on_shared(one, tls) for one in self._funasr.listening]
         if self._neighbours is not None:
             self._own_socket = unix_socket(self._neighbours.own_socket)
             self._acceptors.append(self.acceptor(self._own_socket))

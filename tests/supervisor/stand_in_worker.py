@@ -106,7 +106,7 @@ async def _main(given: Inheritance) -> int:
     plan = _plan()
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     reader, writer = await asyncio.open_connection(sock=given.control)
-    listener, settings = given.listener, given.settings
+    settings = given.settings
 
     async def told() -> protocol.Message | None:
         line = await reader.readline()
@@ -139,7 +139,7 @@ async def _main(given: Inheritance) -> int:
         kind, words = plan["tell_fault"]  # type: ignore[misc]
         writer.write(protocol.encode(protocol.Fault(kind, words, None)))
 
-    server: asyncio.AbstractServer | None = None
+    servers: list[asyncio.AbstractServer] = []
     in_flight: set[asyncio.Task[None]] = set()
 
     async def answer(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -207,7 +207,10 @@ async def _main(given: Inheritance) -> int:
             for key, value in message.changes.items():
                 print(f"told the worker: {key}={value}", file=sys.stderr, flush=True)
         if isinstance(message, protocol.Serve):
-            server = await asyncio.start_server(answer, sock=listener)
+            for one in given.listeners:
+                is_unix = one.family == socket.AF_UNIX
+                begin = asyncio.start_unix_server if is_unix else asyncio.start_server
+                servers.append(await begin(answer, sock=one))
             if given.replicas > 1:
                 own = Paths.resolve(settings).worker_socket(given.slot)
                 await asyncio.start_unix_server(answer, sock=unix_socket(own))
@@ -215,11 +218,12 @@ async def _main(given: Inheritance) -> int:
                 # PyDLL keeps the interpreter lock during the call: nothing of Python runs.
                 ctypes.PyDLL(None).sleep(3600)
         elif isinstance(message, protocol.Drain) and not plan.get("ignore_drain"):
-            if server is not None:
+            for server in servers:
                 for listening in server.sockets:
                     asyncio.get_running_loop().remove_reader(listening.fileno())
-                # What the loop has just accepted gets its transport before the server closes.
-                await asyncio.sleep(0.05)
+            # What the loop has just accepted gets its transport before the servers close.
+            await asyncio.sleep(0.05)
+            for server in servers:
                 server.close()
             if in_flight:
                 await asyncio.wait(in_flight, timeout=message.timeout_seconds)

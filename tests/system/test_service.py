@@ -42,7 +42,7 @@ def test_a_dry_run_says_every_step_and_does_none(machine: Machine) -> None:
     said = machine.install("--dry-run").stdout
     after = machine.run("sh", "-c", "ls -R /etc /opt /usr/local/bin /var/lib | sha256sum").stdout
     assert before == after
-    for step in ("sysusers", "seacod.socket", "seacod.service", "/etc/seacod/seacod.yaml",
+    for step in ("sysusers", "seacod.service", "/etc/seacod/seacod.yaml",
                  "logrotate", "enable", "restart"):  # fmt: skip
         assert step in said, step
 
@@ -61,7 +61,7 @@ def test_what_was_asked_for_besides_is_installed(service: Machine) -> None:
 
 
 def test_the_units_are_as_systemd_likes_them(service: Machine) -> None:
-    told = service.run("systemd-analyze", "verify", "--man=no", "seacod.service", "seacod.socket")
+    told = service.run("systemd-analyze", "verify", "--man=no", "seacod.service")
     assert "seacod" not in told.stderr
     assert service.show("User") == "seacod"
 
@@ -115,7 +115,7 @@ def test_a_killed_worker_comes_back_and_the_journal_has_the_priorities(service: 
 
 
 def test_a_restart_refuses_no_connection(service: Machine) -> None:
-    """The socket is systemd's: whoever connects in between waits a little or is told 503."""
+    """systemd keeps the socket: whoever connects in between waits a little or is told 503."""
     outcomes: list[object] = []
     over = threading.Event()
 
@@ -145,7 +145,7 @@ def test_a_restart_refuses_no_connection(service: Machine) -> None:
 def test_stop_is_clean(service: Machine) -> None:
     group = f"/sys/fs/cgroup{service.show('ControlGroup')}"
     since = service.run("date", "+%s.%N").stdout.strip()
-    service.run("systemctl", "stop", "seacod.service", "seacod.socket")
+    service.run("systemctl", "stop", "seacod.service")
     assert service.show("ActiveState") == "inactive"
     assert service.show("Result") == "success"
     assert service.show("ExecMainStatus") == "0"

@@ -35,10 +35,10 @@ def test_an_installed_service_is_fit(service: Machine) -> None:
 
 
 def test_what_is_told_to_mend_mends(service: Machine) -> None:
-    service.run("systemctl", "disable", "-q", "seacod.socket")
+    service.run("systemctl", "disable", "-q", "seacod.service")
     code, items = check(service, "boot")
     assert (code, items["boot"]["status"]) == (2, "fail")
-    assert "seacod.socket: not started at boot" in items["boot"]["seen"]
+    assert "seacod.service: not started at boot" in items["boot"]["seen"]
     service.run("sh", "-c", items["boot"]["mend"])
     assert check(service, "boot")[0] == 0
 
@@ -86,6 +86,6 @@ def test_the_supervisor_is_killed_on_purpose(service: Machine) -> None:
     assert service.show("MainPID") != main
     assert told["detected_seconds"] > 0
     assert told["serving_seconds"] > told["detected_seconds"]
-    # What was inside, and nothing else: the socket is systemd's.
+    # What was inside, and nothing else: systemd keeps the socket.
     assert told["lost"] <= 2
     wait_until(is_serving, "a service that serves")

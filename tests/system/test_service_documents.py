@@ -74,27 +74,3 @@ def test_a_documented_command(handed_over: Machine, block: Block) -> None:
     done = handed_over.run("bash", "-e", "-o", "pipefail", "-c", script, check=False)
     assert done.returncode == 0, (script, done.stdout[-2000:], done.stderr[-2000:])
     assert "Traceback" not in done.stderr
-
-
-def test_the_address_of_the_socket_is_changed_as_the_document_says(handed_over: Machine) -> None:
-    """What `systemctl edit` would write: the block after it."""
-    (ini,) = [one.text for one in blocks("ini") if one.document.name == "install.md"]
-    directory = "/etc/systemd/system/seacod.socket.d"
-    handed_over.run("mkdir", directory)
-    handed_over.write(f"{directory}/override.conf", ini)
-    handed_over.run("systemctl", "daemon-reload")
-    handed_over.run("systemctl", "stop", "seacod.service", "seacod.socket")
-    handed_over.run("systemctl", "start", "seacod.socket", "seacod.service")
-    try:
-        answer = handed_over.run("curl", "-fsS", "http://127.0.0.1:8080/health/ready").stdout
-        assert '"ok"' in answer
-        # Our own check sees it where it is, and that nothing is open besides.
-        said = handed_over.run("seacod", "check", "address", "ports").stdout
-        assert "127.0.0.1:8080" in said
-        assert "2 ok" in said
-    finally:
-        handed_over.run("rm", "-r", directory)
-        handed_over.run("systemctl", "daemon-reload")
-        handed_over.run("systemctl", "stop", "seacod.service", "seacod.socket")
-        handed_over.run("systemctl", "start", "seacod.socket", "seacod.service")
-    wait_until(is_serving, "the service where it was")

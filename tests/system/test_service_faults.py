@@ -120,7 +120,7 @@ def test_a_blocked_supervisor_is_found_by_the_watchdog_and_its_stack_is_in_the_j
 
 
 def test_a_restart_drops_no_connection(service: Machine, faults_page: FaultsPage) -> None:
-    """What was inside is finished, what comes meanwhile waits in systemd's socket."""
+    """What was inside is finished, what comes meanwhile waits in the socket that systemd keeps."""
     wait_until(is_serving, "the service")
     with ClientLoad(
         PORT, clients=CLIENTS, recording=sounds.SPEECH, pause_after_503_seconds=0.1

@@ -45,7 +45,7 @@ def test_systemctl_stop_is_announced_before_anything_is_refused(service: Machine
     set_to(service, "server", "drain_notice_seconds: 6")
     service.run("systemctl", "reload", "seacod")
     assert ready() == 200
-    service.run("systemctl", "stop", "--no-block", "seacod.service", "seacod.socket")
+    service.run("systemctl", "stop", "--no-block", "seacod.service")
     wait_until(lambda: ready() == 503, "readiness that is gone")
     # Whoever still comes is served.
     assert transcribe(service)["text"] == sounds.SPEECH_TEXT
@@ -53,7 +53,7 @@ def test_systemctl_stop_is_announced_before_anything_is_refused(service: Machine
     wait_until(lambda: service.show("ActiveState") == "inactive", "the end")
     assert service.show("Result") == "success"
     assert "stop_announced" in service.journal("-n", "100")
-    service.run("systemctl", "start", "seacod.socket", "seacod.service")
+    service.run("systemctl", "start", "seacod.service")
 
 
 def test_two_workers_under_systemd(service: Machine) -> None:

@@ -9,16 +9,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from seacod.supervisor.sockets.binding import Named, bind
 from seacod.supervisor.sockets.fallback import Fallback
-from seacod.supervisor.sockets.listener import Listener, bind
+from seacod.supervisor.sockets.listener import Listener
 from seacod.system.acceptor import Acceptor
+from seacod.system.listen_address import ListenAddress
 
 CLIENTS = 50
 
 
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
-    with contextlib.closing(bind("127.0.0.1", 0, "server")) as one:
+    with contextlib.closing(
+        bind(ListenAddress("127.0.0.1", 0), Named("server.host", "server.port"))
+    ) as one:
         yield one
 
 
@@ -68,9 +72,9 @@ def test_what_is_not_accepted_is_left_to_the_next(listening: socket.socket) -> N
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("is_from_systemd", [False, True])
-def test_the_fallback_answers_while_it_is_open_and_leaves_systemds_socket_alone(
-    listening: socket.socket, is_from_systemd: bool
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_the_fallback_answers_while_it_is_open_and_leaves_alone_what_systemd_keeps(
+    listening: socket.socket, is_kept: bool
 ) -> None:
     answers = 0
 
@@ -79,14 +83,14 @@ def test_the_fallback_answers_while_it_is_open_and_leaves_systemds_socket_alone(
         answers += 1
 
     async def run() -> None:
-        fallback = Fallback(Listener(listening, is_from_systemd), count)
+        fallback = Fallback([Listener(listening, is_kept)], count)
         fallback.open("starting", lambda: 7)
         told = await asyncio.wait_for(ask(listening), 10)
         assert told.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: 7\r\n" in told
         fallback.open("stopping", lambda: 7)
         asking = asyncio.create_task(ask(listening))
-        if is_from_systemd:
+        if is_kept:
             # It waits in the socket for the service's next start.
             next_start = Acceptor(listening, answer)
             next_start.start()
@@ -97,7 +101,7 @@ def test_the_fallback_answers_while_it_is_open_and_leaves_systemds_socket_alone(
         await fallback.finish()
 
     asyncio.run(run())
-    assert answers == (1 if is_from_systemd else 2)
+    assert answers == (1 if is_kept else 2)
 
 
 def test_somebody_who_dawdles_at_the_fallback_makes_room(
@@ -106,7 +110,7 @@ def test_somebody_who_dawdles_at_the_fallback_makes_room(
     monkeypatch.setattr("seacod.supervisor.sockets.fallback._MAX_CONNECTIONS", 16)
 
     async def run() -> None:
-        fallback = Fallback(Listener(listening, is_from_systemd=False), lambda: None)
+        fallback = Fallback([Listener(listening, is_kept=False)], lambda: None)
         fallback.open("starting", lambda: 7)
         held = [await asyncio.open_connection(*listening.getsockname()) for _ in range(100)]
         for _, writer in held:

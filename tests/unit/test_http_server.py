@@ -20,11 +20,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from seacod.config.server import ServerSettings
-from seacod.supervisor.sockets.listener import bind
+from seacod.supervisor.sockets.binding import Named, bind
 from seacod.system import http_server, self_made_certificate
 from seacod.system.addresses import AddressSet
 from seacod.system.connections import Connections
 from seacod.system.http_server import BoundedServer
+from seacod.system.listen_address import ListenAddress
 from seacod.worker.serving import Server
 
 PATIENCE = 30.0
@@ -33,7 +34,9 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
-    with contextlib.closing(bind("127.0.0.1", 0, "server")) as one:
+    with contextlib.closing(
+        bind(ListenAddress("127.0.0.1", 0), Named("server.host", "server.port"))
+    ) as one:
         yield one
 
 
@@ -392,7 +395,7 @@ def test_who_asks_is_what_a_named_proxy_says_and_nobody_else(
 
     async def story() -> None:
         app = Starlette(routes=[Route("/", who)])
-        server = Server(app, listening, None, ServerSettings(trusted_proxies=proxies))
+        server = Server(app, [listening], None, ServerSettings(trusted_proxies=proxies))
         serving = asyncio.ensure_future(server.serve())
         client = await Client.to(
             listening,

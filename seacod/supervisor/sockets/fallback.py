@@ -1,4 +1,4 @@
-"""Answers 503 on the listening socket while no worker serves it.
+"""Answers 503 on the listening sockets while no worker serves them.
 
 So that nobody's connection is refused or left hanging during a start or a restart: a clear
 answer with Retry-After, JSON for programs, a page that reloads itself for people. Only who asks
@@ -12,7 +12,7 @@ import asyncio
 import html
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 
 from seacod.supervisor.sockets.listener import Listener
@@ -47,24 +47,26 @@ _REASONS = {
 
 
 class Fallback:
-    """The supervisor's own answer on the listening socket.
+    """The supervisor's own answer on the listening sockets.
 
     Args:
-        listener: the listening socket. It is never closed here.
+        listeners: the listening sockets. They are never closed here.
         on_answer: called once for each connection that was told to come again.
     """
 
     def __init__(
         self,
-        listener: Listener,
+        listeners: Sequence[Listener],
         on_answer: Callable[[], None],
     ) -> None:
         # Whoever dawdles makes room for who comes.
         self._connections = Connections(most_connections(_MAX_CONNECTIONS), _MAX_CONNECTIONS)
-        self._acceptor = Acceptor(
-            listener.socket, self._answer, on_exhausted=self._connections.exhausted
-        )
-        self._is_from_systemd = listener.is_from_systemd
+        exhausted = self._connections.exhausted
+        # By whether systemd keeps the socket when we are gone.
+        self._acceptors = [
+            (one.is_kept, Acceptor(one.socket, self._answer, on_exhausted=exhausted))
+            for one in listeners
+        ]
         self._on_answer = on_answer
         self._reason = "starting"
         self._template = (
@@ -78,21 +80,24 @@ class Fallback:
             reason: one of the known ones.
             retry_after_seconds: asked for each answer: when a worker may be back.
         """
-        if reason == "stopping" and self._is_from_systemd:
-            # systemd keeps the socket: what arrives now waits there for the next start.
-            self.close()
-            return
         self._reason = reason
         self._retry_after_seconds = retry_after_seconds
-        self._acceptor.start()
+        for is_kept, acceptor in self._acceptors:
+            if reason == "stopping" and is_kept:
+                # What arrives now waits there for the next start, if this is a restart.
+                acceptor.close()
+            else:
+                acceptor.start()
 
     def close(self) -> None:
         """Stop accepting; connections already accepted are answered to the end."""
-        self._acceptor.close()
+        for _, acceptor in self._acceptors:
+            acceptor.close()
 
     async def finish(self) -> None:
         """Stop accepting and break off the answers under way (for the service's end)."""
-        await self._acceptor.abort()
+        for _, acceptor in self._acceptors:
+            await acceptor.abort()
 
     async def _answer(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()

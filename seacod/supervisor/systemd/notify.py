@@ -8,7 +8,9 @@ to hear waits here.
 from __future__ import annotations
 
 import os
+import socket
 import time
+from dataclasses import dataclass
 
 import sdnotify
 
@@ -20,6 +22,14 @@ _LAST_WORDS_SECONDS = 1.0
 _REPLACED = ("WATCHDOG=", "STATUS=", "EXTEND_TIMEOUT_USEC=")
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What is told at once, with a socket that goes along."""
+
+    text: str
+    socket: socket.socket | None = None
+
+
 class Notifier:
     """Sends state changes; a text that has not changed is not sent again.
 
@@ -29,7 +39,7 @@ class Notifier:
 
     def __init__(self, *, keep: bool = False) -> None:
         self._systemd = _connected()
-        self._waiting: list[str] = []
+        self._waiting: list[_Message] = []
         self._status = ""
         # When systemd was last told that we live; None without a watchdog.
         self.watchdog_at: float | None = None
@@ -40,6 +50,20 @@ class Notifier:
         # Children must not speak for us.
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             os.environ.pop(name, None)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a systemd that hears us."""
+        return self._systemd is not None
+
+    def keep(self, name: str, kept: socket.socket) -> None:
+        """Put a socket into the unit's file descriptor store: the next life of the service gets it
+        under this name, which has no colon. systemd lets go of it when the unit is stopped."""
+        self._send(f"FDSTORE=1\nFDNAME={name}", kept)
+
+    def forget(self, name: str) -> None:
+        """Take what has this name out of the store."""
+        self._send(f"FDSTOREREMOVE=1\nFDNAME={name}")
 
     def ready(self) -> None:
         """The model answers: `systemctl start` returns."""
@@ -93,17 +117,19 @@ class Notifier:
             self._systemd.socket.settimeout(_LAST_WORDS_SECONDS)
         self._send("\n".join(lines))
 
-    def _send(self, state: str) -> None:
+    def _send(self, state: str, with_socket: socket.socket | None = None) -> None:
         if self._systemd is None:
             return
         kind = state.partition("=")[0] + "="
         if kind in _REPLACED and "\n" not in state:
-            self._waiting = [one for one in self._waiting if not one.startswith(kind)]
-        self._waiting = [*self._waiting, state][-_MOST_WAITING:]
+            self._waiting = [one for one in self._waiting if not one.text.startswith(kind)]
+        self._waiting = [*self._waiting, _Message(state, with_socket)][-_MOST_WAITING:]
         while self._waiting:
             try:
-                # sdnotify writes Latin-1, systemd reads UTF-8.
-                self._systemd.notify(self._waiting[0].encode("utf-8").decode("latin-1"))
+                message = self._waiting[0]
+                # Past sdnotify, which writes Latin-1 and sends no sockets.
+                along = [message.socket.fileno()] if message.socket is not None else []
+                socket.send_fds(self._systemd.socket, [message.text.encode()], along)
             except (BlockingIOError, TimeoutError):
                 return
             except OSError:

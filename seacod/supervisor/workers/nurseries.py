@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from socket import socket
 
 import structlog
 
@@ -19,6 +18,7 @@ from seacod import protocol
 from seacod.config import changes
 from seacod.config.schema import Settings
 from seacod.errors import EX_SOFTWARE
+from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.workers.events import EventQueue
 from seacod.supervisor.workers.nursery import NURSERY_COMMAND, Birth, Nursery
 from seacod.supervisor.workers.process import WorkerProcess
@@ -41,7 +41,7 @@ _LAST_LOOKS, _LAST_LOOK_SECONDS = 500, 0.01
 class Nurseries:
     """
     Args:
-        listeners: the shared sockets, for the workers: page and API, FunASR's protocol.
+        listeners: the shared sockets, for the workers.
         current: the settings that a worker would be started with now.
         command: what a nursery is; tests put a quick stand-in here.
         replicas: how many workers share the socket.
@@ -49,12 +49,14 @@ class Nurseries:
 
     def __init__(
         self,
-        listeners: Sequence[socket],
+        listeners: Listeners,
         current: Callable[[], Settings],
         command: Sequence[str] = NURSERY_COMMAND,
         replicas: int = 1,
     ) -> None:
-        self._listeners = tuple(listeners)
+        http, funasr = listeners.http, listeners.funasr
+        self._descriptors = tuple(one.socket.fileno() for one in (*http, *funasr))
+        self._funasr = len(funasr)
         self._current = current
         self._command = command
         self._replicas = replicas
@@ -70,9 +72,10 @@ class Nurseries:
     ) -> WorkerProcess:
         """A worker that is forked as soon as there is a nursery for its settings."""
         process = WorkerProcess(events, slot, self._on_cancelled)
-        request = protocol.Fork(settings.model_dump_json(), slot, self._replicas, dict(environment))
-        shared = tuple(one.fileno() for one in self._listeners)
-        self._bear(Birth(process, settings, request, shared))
+        request = protocol.Fork(
+            settings.model_dump_json(), slot, self._replicas, self._funasr, dict(environment)
+        )
+        self._bear(Birth(process, settings, request, self._descriptors))
         return process
 
     async def run(self, touch: Callable[[], None]) -> None:

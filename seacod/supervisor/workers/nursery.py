@@ -34,7 +34,10 @@ NURSERY_COMMAND = tuple(python("-m", "seacod", "worker"))
 # One that has loaded answers in milliseconds.
 _ANSWER_SECONDS = 5.0
 # Handed to the supervisor by systemd for itself alone.
-_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
+_NOT_INHERITED = (
+    "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "FDSTORE", "LISTEN_FDS", "LISTEN_PID",
+    "LISTEN_FDNAMES",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -45,7 +48,7 @@ class Birth:
         process: is told its pid, or that it has none.
         settings: what it is to use.
         request: the same for the nursery.
-        listeners: descriptors of the shared sockets: page and API, FunASR's protocol.
+        listeners: descriptors of the shared sockets: page and API, then FunASR's protocol.
     """
 
     process: WorkerProcess

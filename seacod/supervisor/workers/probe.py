@@ -1,5 +1,5 @@
-"""Asks, as a client would, whether a worker answers: through the listening socket, or where
-several serve behind it at the worker's own socket.
+"""Asks, as a client would, whether a worker answers: through the service's very sockets, or where
+several serve behind them at the worker's own. By no proxy and no name.
 
 One task of the supervisor for each worker; what it finds becomes a `Probed` event. Decides nothing.
 """
@@ -7,8 +7,9 @@ One task of the supervisor for each worker; what it finds becomes a `Probed` eve
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from urllib.parse import urlsplit
+import errno
+import socket
+from collections.abc import Sequence
 
 import structlog
 
@@ -18,6 +19,7 @@ from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.workers.events import Probed
 from seacod.supervisor.workers.lifecycle import Lifecycle
 from seacod.system.acceptor import OUT_OF_DESCRIPTORS
+from seacod.system.listen_address import Target
 from seacod.system.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
@@ -26,21 +28,30 @@ PATH = "/health/live"
 _HEAD_LIMIT_BYTES = 16 * 1024
 # How often is looked whether probing has been switched on.
 _LOOK_SECONDS = 5.0
+# An interface that went down, the path of a unix socket that somebody has removed, a firewall.
+_NO_WAY = (
+    errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENODEV,
+    errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT,
+)  # fmt: skip
 
 
-class OutOfDescriptors(Exception):
-    """The supervisor itself has no descriptor left."""
+class CannotAsk(Exception):
+    """What keeps the supervisor from asking, and says nothing of the worker."""
 
 
 async def probe_forever(
-    life: Lifecycle, url: str, settings: SettingsHolder, heartbeats: TaskHeartbeats
+    life: Lifecycle,
+    targets: Sequence[Target],
+    settings: SettingsHolder,
+    heartbeats: TaskHeartbeats,
 ) -> None:
     """Probe the worker of one replica again and again.
 
     Args:
         life: the life of that replica.
-        url: the service's, where its only worker answers. Of several workers each is asked at its
-            own socket: through the shared one it would be answered by whoever is quicker.
+        targets: the service's own sockets, where its only worker answers. Of several workers each
+            is asked at its own socket: through the shared ones it would be answered by whoever is
+            quicker.
         settings: an interval of 0 means that nothing is asked.
         heartbeats: where proof of life is shown.
     """
@@ -54,11 +65,12 @@ async def probe_forever(
         heartbeats.expect(replica.named("probe"), interval + now.probe_timeout_seconds)
         slot = life.slot
         if now.probe_interval_seconds and slot is not None:
-            where = settings.paths.worker_socket(slot) if replica.count > 1 else url
+            own = [Target.unix(str(settings.paths.worker_socket(slot)))]
             try:
-                problem = await probe(where, now.probe_timeout_seconds)
-            except OutOfDescriptors as error:
-                # Our own want, which says nothing of the worker.
+                problem = await probe(
+                    own if replica.count > 1 else targets, now.probe_timeout_seconds
+                )
+            except CannotAsk as error:
                 log.error("probe_not_sent", error=str(error))
                 await wait_at_most(interval, asked)
                 continue
@@ -68,42 +80,66 @@ async def probe_forever(
         await wait_at_most(interval, asked)
 
 
-async def probe(where: str | Path, timeout_seconds: float) -> str | None:
-    """One request.
+async def probe(targets: Sequence[Target], timeout_seconds: float) -> str | None:
+    """One request, at the first target that can be connected to.
 
     Args:
-        where: a URL, or the path of a unix socket.
+        targets: where.
+        timeout_seconds: for all of it.
 
     Returns:
         None when a worker answered 200, otherwise what happened, in a few words.
 
     Raises:
-        OutOfDescriptors: this process cannot ask.
+        CannotAsk: none of them can be reached from here, or this process has no descriptor left.
     """
     try:
-        return await asyncio.wait_for(_ask(where), timeout_seconds)
+        return await asyncio.wait_for(_ask_first(targets), timeout_seconds)
     except asyncio.TimeoutError:
         return f"no answer within {timeout_seconds:g} s"
     except OSError as error:
-        if error.errno in OUT_OF_DESCRIPTORS:
-            raise OutOfDescriptors(error.strerror) from None
         return error.strerror or type(error).__name__
 
 
-async def _ask(where: str | Path) -> str | None:
-    if isinstance(where, Path):
-        host = "localhost"
-        reader, writer = await asyncio.open_unix_connection(str(where), limit=_HEAD_LIMIT_BYTES)
-    else:
-        address = urlsplit(where)
-        host = address.hostname or ""
-        reader, writer = await asyncio.open_connection(
-            host, address.port or 80, limit=_HEAD_LIMIT_BYTES
-        )
+async def _ask_first(targets: Sequence[Target]) -> str | None:
+    unreached = ""
+    for target in targets:
+        try:
+            connection = await _connected(target)
+        except OSError as error:
+            if error.errno in OUT_OF_DESCRIPTORS:
+                raise CannotAsk(error.strerror) from None
+            if not _is_about_the_way(target, error):
+                raise
+            unreached = f"{target.url}: {error.strerror}"
+            continue
+        return await _ask(target, connection)
+    raise CannotAsk(unreached)
+
+
+def _is_about_the_way(target: Target, error: OSError) -> bool:
+    """Whether a connection failed for an address that is gone, not for who listens there."""
+    is_replaced = target.family == socket.AF_UNIX and error.errno == errno.ECONNREFUSED
+    return is_replaced or error.errno in _NO_WAY
+
+
+async def _connected(target: Target) -> socket.socket:
+    connection = socket.socket(target.family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, target.address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def _ask(target: Target, connection: socket.socket) -> str | None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=_HEAD_LIMIT_BYTES)
     try:
         writer.write(
-            f"GET {PATH} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seacod-probe/{__version__}\r\n"
-            "Connection: close\r\n\r\n".encode()
+            f"GET {PATH} HTTP/1.1\r\nHost: {target.host}\r\n"
+            f"User-Agent: seacod-probe/{__version__}\r\nConnection: close\r\n\r\n".encode()
         )
         await writer.drain()
         line = (await reader.readline()).decode("latin-1").strip()

@@ -24,15 +24,15 @@ class FunasrPort:
     """
     Args:
         app: the application behind it.
-        port: connections to it are FunASR's.
+        ports: connections to these are FunASR's.
     """
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: ASGIApp, ports: frozenset[int]) -> None:
         self._app = app
-        self._port = port
+        self._ports = ports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or (scope.get("server") or ("", 0))[1] != self._port:
+        if scope["type"] == "lifespan" or (scope.get("server") or ("", 0))[1] not in self._ports:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._app(

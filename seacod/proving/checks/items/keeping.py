@@ -195,15 +195,12 @@ def boot(context: CheckContext) -> Finding:
     """It starts with the machine."""
     if not context.is_unit:
         return warn(_BY_HAND, _INSTALL)
-    units = (systemd.UNIT, systemd.SOCKET)
-    off = [unit for unit in units if not systemd.is_enabled(unit)]
-    if off:
-        names = " ".join(off)
+    if not systemd.is_enabled(systemd.UNIT):
         return fail(
-            (f"{names}: not started at boot", f"{names}：未设为开机启动"),
-            (f"systemctl enable {names}",) * 2,
+            (f"{systemd.UNIT}: not started at boot", f"{systemd.UNIT}：未设为开机启动"),
+            (f"systemctl enable {systemd.UNIT}",) * 2,
         )
-    return ok("service and socket start at boot", "服务与套接字已设为开机启动")
+    return ok("the service starts at boot", "服务已设为开机启动")
 
 
 def watchdog(context: CheckContext) -> Finding:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import psutil
 
 from seacod.asr.replacements import current as replacements
 from seacod.client import NEVER, BrokenOff, Client, Refused, Unreachable
-from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
+from seacod.system.listen_address import ListenAddress, bracketed, parse
 from seacod.system.terminal import ago
 from seacod.system.words import state_in_chinese
 
@@ -86,9 +86,21 @@ def service(context: CheckContext) -> Finding:
 
 def address(context: CheckContext) -> Finding:
     """It is reached where it says it listens."""
-    url = context.url
+    urls = [context.open_url] if context.open_url is not None else _urls(context)
+    wrong = [finding for url in urls if (finding := _unanswered(context, url)) is not None]
+    told = ", ".join(urls)
+    return worst(wrong, (f"{told} takes requests", f"{told} 可以接受请求"))
+
+
+def _urls(context: CheckContext) -> list[str]:
+    return [one["url"] for one in context.status["listening"] if one["serves"] == "http"]
+
+
+def _unanswered(context: CheckContext, url: str) -> Finding | None:
+    """What is wrong at one address; None when requests are taken there."""
     try:
-        context.client.get("/health/ready")
+        with Client(url, context.key, retry=NEVER) as client:
+            client.get("/health/ready")
     except Refused as error:
         return fail(
             (f"{url}: answers {error.status} to /health/ready",
@@ -96,7 +108,7 @@ def address(context: CheckContext) -> Finding:
         )  # fmt: skip
     except (Unreachable, BrokenOff) as error:
         return fail((f"{url}: {error.cause}", f"{url}：{error.cause}"), _JOURNAL)
-    return ok(f"{url} takes requests", f"{url} 可以接受请求")
+    return None
 
 
 def page(context: CheckContext) -> Finding:
@@ -121,12 +133,14 @@ def page(context: CheckContext) -> Finding:
 
 
 def ports(context: CheckContext) -> Finding:
-    """Nothing listens wider than it is configured."""
+    """Nothing listens wider than it is configured, and everything that is."""
     own = set(_listening(context))
     expected = _configured(context)
+    unix = [one["address"] for one in context.status["listening"] if one["address"][0] in "/@"]
+    told = ", ".join([_shown(own), *unix])
     return worst(
-        [*_unexpected(own, expected), *_open_to_all(context, own)],
-        (f"listens on {_shown(own)}, as configured", f"监听 {_shown(own)}，与配置一致"),
+        [*_unexpected(own, expected), *_missing(own, expected), *_open_to_all(context, own)],
+        (f"listens on {told}, as configured", f"监听 {told}，与配置一致"),
     )
 
 
@@ -148,39 +162,65 @@ def _listening(context: CheckContext) -> Iterator[tuple[str, int]]:
 
 
 def _configured(context: CheckContext) -> set[tuple[str, int]]:
-    """Addresses and ports that may be listened on."""
-    settings = context.settings
-    told = urlsplit(context.status["url"])
-    expected = {(settings.server.host, told.port or 80)}
-    if context.is_unit and (listen := systemd.shown("Listen", systemd.SOCKET)):
-        # Such as: 0.0.0.0:7860 (Stream)
-        expected = {
-            (host.strip("[]"), int(port))
-            for host, port in re.findall(r"(\S+):(\d+) \(Stream\)", listen)
-        }
-    if context.status["metrics"]:
-        expected.add((settings.metrics.host, urlsplit(context.status["metrics"]["url"]).port or 80))
-    return expected
+    """Addresses and ports that are to be listened on: the operator's socket units decide where they
+    give any, the settings else."""
+    server, metrics = context.settings.server, context.settings.metrics
+    told = context.status["listening"]
+    wanted = {"http": server.addresses, "funasr": server.funasr_addresses}
+    if metrics.port:
+        wanted["metrics"] = (ListenAddress(metrics.host.strip("[]"), metrics.port),)
+    from_units = {
+        one["serves"]: [parse(other["address"]) for other in told if other["from_unit"]]
+        for one in told
+        if one["from_unit"]
+    }
+    return {
+        (host, one.port)
+        for those in {**wanted, **from_units}.values()
+        for one in those
+        if one.host
+        for host in _resolved(one.host)
+    }
+
+
+def _resolved(host: str) -> set[str]:
+    """The addresses of a name."""
+    try:
+        return {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
+    except OSError:
+        return {host}
 
 
 def _unexpected(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> Iterator[Finding]:
+    # Port 0 is whichever was free.
     for host, port in sorted(own):
-        if not any(port == p and _within(host, h) for h, p in expected):
+        if not any(p in (0, port) and _within(host, h) for h, p in expected):
             yield fail(
-                (f"listens on {host}:{port}, which is not configured",
-                 f"正在监听未配置的地址 {host}:{port}"),
-                ("systemctl restart seacod applies the configured address; "
-                 "systemctl cat seacod.socket shows what systemd listens on",
-                 "systemctl restart seacod 使配置的地址生效；systemctl cat seacod.socket"
-                 " 查看 systemd 的监听地址"),
+                (f"listens on {bracketed(host)}:{port}, which is not configured",
+                 f"正在监听未配置的地址 {bracketed(host)}:{port}"),
+                ("systemctl restart seacod applies the configured address",
+                 "systemctl restart seacod 使配置的地址生效"),
+            )  # fmt: skip
+
+
+def _missing(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> Iterator[Finding]:
+    for host, port in sorted(expected):
+        if port and not any(p == port and _within(host, h) for h, p in own):
+            yield fail(
+                (f"does not listen on {bracketed(host)}:{port}, which is configured",
+                 f"未监听已配置的地址 {bracketed(host)}:{port}"),
+                ("systemctl restart seacod applies the configured address",
+                 "systemctl restart seacod 使配置的地址生效"),
             )  # fmt: skip
 
 
 def _open_to_all(context: CheckContext, own: set[tuple[str, int]]) -> Iterator[Finding]:
     access = context.settings.access
-    port = urlsplit(context.status["url"]).port
-    is_wide = any(p == port and not _is_loopback(host) for host, p in own)
-    if is_wide and not (access.api_keys or access.users):
+    listening = [one["address"] for one in context.status["listening"] if one["serves"] == "http"]
+    of_page = {parse(one).port for one in listening if one[0] not in "/@"}
+    wide = {p for host, p in own if p in of_page and not _is_loopback(host)}
+    if wide and not (access.api_keys or access.users):
+        port = " ".join(map(str, sorted(wide)))
         yield warn(
             (f"everybody who reaches port {port} may use it",
              f"任何能访问端口 {port} 的人都可使用"),
@@ -193,7 +233,7 @@ def _open_to_all(context: CheckContext, own: set[tuple[str, int]]) -> Iterator[F
 
 def _within(host: str, configured: str) -> bool:
     """Whether an address is no wider than the configured one."""
-    if configured in (host, "0.0.0.0", "::"):  # noqa: S104
+    if configured in (host, "::") or (configured == "0.0.0.0" and ":" not in host):  # noqa: S104
         return True
     return configured == "localhost" and _is_loopback(host)
 
@@ -208,7 +248,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(addresses: set[tuple[str, int]]) -> str:
-    return ", ".join(f"{host}:{port}" for host, port in sorted(addresses))
+    return ", ".join(f"{bracketed(host)}:{port}" for host, port in sorted(addresses))
 
 
 def metrics(context: CheckContext) -> Finding:
@@ -220,9 +260,8 @@ def metrics(context: CheckContext) -> Finding:
             ("set metrics.port, 8000 unless something else has it",
              "请设置 metrics.port（默认 8000）"),
         )  # fmt: skip
-    address = urlsplit(told["url"])
-    with Client(f"{address.scheme}://{address.netloc}", retry=NEVER) as metrics_page:
-        text = metrics_page.get(address.path).decode("utf-8", "replace")
+    with Client(told["url"].removesuffix("/metrics"), retry=NEVER) as metrics_page:
+        text = metrics_page.get("/metrics").decode("utf-8", "replace")
     count = sum(line.startswith("# TYPE ") for line in text.splitlines())
     if "seacod_worker_state" not in text:
         return fail(
