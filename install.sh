@@ -155,9 +155,27 @@ torch_kind() {
   esac
 }
 
+# pip cannot go through a SOCKS proxy, and would end with an error of its library: it goes without.
+SOCKS=()
+find_socks() {
+  local name
+  SOCKS=()
+  for name in all_proxy ALL_PROXY https_proxy HTTPS_PROXY http_proxy HTTP_PROXY; do
+    case "${!name:-}" in
+      socks*)
+        SOCKS+=(-u "$name")
+        note "$name names a SOCKS proxy, which pip cannot use: packages are fetched without it"
+        note "(name an HTTP proxy in https_proxy where nothing is reached without one)"
+        ;;
+    esac
+  done
+}
+
+without_socks() { env "${SOCKS[@]}" "$@"; }
+
 # Whether what pip would install by itself is a build without CUDA. Reads metadata only.
 default_torch_is_cpu() {
-  "$1/bin/python" -m pip install -q --dry-run --no-deps --ignore-installed --report - "$TORCH" 2>/dev/null |
+  without_socks "$1/bin/python" -m pip install -q --dry-run --no-deps --ignore-installed --report - "$TORCH" 2>/dev/null |
     "$1/bin/python" -c '
 import json, sys
 items = json.load(sys.stdin)["install"]
@@ -193,7 +211,7 @@ install_packages() {
   if [ -z "$UV" ]; then
     UV="$(mktemp -d)"
     trap 'rm -rf "$UV"' EXIT
-    "$venv/bin/python" -m pip install -q --target "$UV" "uv>=0.8" || true
+    without_socks "$venv/bin/python" -m pip install -q --target "$UV" "uv>=0.8" || true
   fi
   if [ -x "$UV/bin/uv" ]; then
     mapfile -t settings < <(uv_settings "$venv")
@@ -203,7 +221,7 @@ install_packages() {
       "$UV/bin/uv" pip install --python "$venv/bin/python" "$@" && return
   fi
   note "uv, which would be quicker, cannot be used here: pip installs"
-  "$venv/bin/python" -m pip install "$@"
+  without_socks "$venv/bin/python" -m pip install "$@"
 }
 
 install_torch() {
@@ -230,8 +248,9 @@ make_venv() {
   ensure_venv_module "$python"
   kind="$(torch_kind)"
   step "Making $venv with $("$python" --version)"
+  find_socks
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install -q --upgrade pip -c "$HERE/constraints.txt"
+  without_socks "$venv/bin/python" -m pip install -q --upgrade pip -c "$HERE/constraints.txt"
   install_torch "$venv" "$kind"
   step "Installing seacod and its libraries (one to five minutes)"
   install_packages "$venv" -c "$HERE/constraints.txt" "$@"
@@ -262,12 +281,13 @@ build_venv() {
 renew_venv() {
   local source file
   source="$(copy_source)"
+  find_socks
   cp -al "$1" "$2"
   rm -f "$2/.complete"
   grep -rlIF "$1" "$2/bin" "$2/pyvenv.cfg" | while IFS= read -r file; do
     sed -i "s|$1|$2|g" "$file" # writes a file of its own
   done
-  "$2/bin/python" -m pip install -q --no-deps --force-reinstall "$source"
+  without_socks "$2/bin/python" -m pip install -q --no-deps --force-reinstall "$source"
   rm -rf "$source"
 }
 

@@ -8,6 +8,7 @@ for one.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import threading
@@ -21,10 +22,12 @@ from seacod.config.asr import AsrSettings
 from seacod.config.secrets import read_secret
 from seacod.errors import ModelUnavailable
 from seacod.models import manifest, registry
+from seacod.system.proxies import Proxy, proxy_for
 
 log = structlog.get_logger(__name__)
 
 _REPORT_SECONDS = 2.0
+_HUB = "https://www.modelscope.cn/"
 
 ReportProgress = Callable[[str], None]
 
@@ -80,6 +83,13 @@ def fetch(
 
 def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
     """ModelScope's own client does the work: it resumes and checks hashes."""
+    proxy = proxy_for(_HUB)
+    if proxy is not None and (problem := proxy.problem) and not _may_try(proxy):
+        raise ModelUnavailable(
+            f"{identifier} cannot be fetched from ModelScope: {problem}",
+            f"无法从 ModelScope 下载 {identifier}：环境变量 {proxy.variable} 指定的代理无法使用；"
+            "请在 https_proxy 中设置 HTTP 代理，或在 no_proxy 中列出 modelscope.cn",
+        )
     if hub_token:
         os.environ["MODELSCOPE_API_TOKEN"] = hub_token
     try:
@@ -95,6 +105,11 @@ def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
         raise _not_had(identifier, error) from error
     except Exception as error:
         raise _not_had(identifier, error) from error
+
+
+def _may_try(proxy: Proxy) -> bool:
+    """Whether ModelScope's client can go through a SOCKS proxy: with a library of its own."""
+    return proxy.is_socks and importlib.util.find_spec("socks") is not None
 
 
 def _not_had(identifier: str, error: Exception) -> ModelUnavailable:

@@ -19,6 +19,7 @@ from seacod.config.model_names import HUB_IDS
 from seacod.errors import ModelUnavailable, NoSpeakerModel
 from seacod.models import manifest, registry
 from seacod.system.digest import sha256_of
+from seacod.system.proxies import proxy_for
 
 RESEMBLYZER = "resemblyzer"
 CAMPPLUS = "campplus"
@@ -137,6 +138,9 @@ def _downloaded(place: Path) -> Path:
     wheels = sorted(place.glob("*.whl"))
     if result.returncode or not wheels:
         cause = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        proxy = proxy_for("https://pypi.org/")
+        if proxy is not None and proxy.problem:
+            cause = proxy.problem
         raise ModelUnavailable(
             f"the wheel of Resemblyzer {_RELEASE} cannot be had from the package index ({cause}); "
             "download it elsewhere and name its file: seacod model fetch "

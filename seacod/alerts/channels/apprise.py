@@ -22,6 +22,7 @@ from seacod.alerts.compose import Composed, compose
 from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
+from seacod.system.proxies import proxy_for
 from seacod.system.threads import on_thread
 
 # Apprise itself waits four seconds each to connect and to read, and some services several times.
@@ -165,6 +166,10 @@ class Apprise(Channel[AppriseKeys]):
             self._calling.discard(address.mark)
         if service is None:
             raise Undelivered(f"{address.label}: {_NOT_UNDERSTOOD}", is_ours=True)
+        # Whoever it is for: not through this.
+        proxy = proxy_for("https://apprise.invalid/")
+        if not is_taken and not said.has_status and proxy is not None and proxy.problem:
+            raise Undelivered(f"{address.label}: {proxy.problem}", is_ours=True)
         if not is_taken:
             raise Undelivered(f"{address.label}: {said.status}", is_ours=said.is_ours)
 
@@ -194,6 +199,10 @@ class _Said(logging.Handler):
         if record.thread == self._thread:
             found = re.search(r"error=(\d{3})", record.getMessage())
             self._status = found[1] if found else self._status
+
+    @property
+    def has_status(self) -> bool:
+        return bool(self._status)
 
     @property
     def status(self) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from seacod.alerts.channels.base import Channel, Undelivered
+from seacod.system.proxies import Proxy, proxy_for
 from seacod.system.threads import on_thread
 
 # From the look-up of the name to the last byte; a receiver that drips gets no more.
@@ -38,7 +39,10 @@ async def post(url: str, body: dict[str, Any]) -> tuple[int, str]:
     """
     if wrong := problem(url):
         raise Undelivered(wrong, is_ours=True)
-    call = _Call(url, body)
+    proxy = proxy_for(url)
+    if proxy is not None and proxy.problem:
+        raise Undelivered(proxy.problem, is_ours=True)
+    call = _Call(url, body, proxy)
     try:
         return await asyncio.wait_for(on_thread("seacod-post", call.run), _TIMEOUT_SECONDS)
     except asyncio.TimeoutError:
@@ -71,9 +75,16 @@ def problems(channel: Channel[Any], key: str) -> Iterator[tuple[str, str]]:
 
 
 class _Call:
-    """One POST, which another thread may cut off."""
+    """One POST, which another thread may cut off.
 
-    def __init__(self, url: str, body: dict[str, Any]) -> None:
+    Args:
+        url: where to.
+        body: JSON.
+        proxy: by which; None for none.
+    """
+
+    def __init__(self, url: str, body: dict[str, Any], proxy: Proxy | None) -> None:
+        self._proxies = {} if proxy is None else {url.partition("://")[0].lower(): proxy.url}
         self._request = urllib.request.Request(  # noqa: S310  # `problem` has seen its scheme
             url,
             data=json.dumps(body, ensure_ascii=False).encode(),
@@ -93,7 +104,9 @@ class _Call:
             Undelivered: as `post`.
         """
         try:
-            with _opener(self).open(self._request, timeout=_TIMEOUT_SECONDS) as answer:
+            with _opener(self, self._proxies).open(
+                self._request, timeout=_TIMEOUT_SECONDS
+            ) as answer:
                 return answer.status, _text(answer)
         except urllib.error.HTTPError as error:
             with contextlib.closing(error):
@@ -157,11 +170,11 @@ class _Secure(urllib.request.HTTPSHandler):
         return made
 
 
-def _opener(call: _Call) -> urllib.request.OpenerDirector:
-    """HTTP and HTTPS, by the environment's proxies; no files, no redirects."""
+def _opener(call: _Call, proxies: dict[str, str]) -> urllib.request.OpenerDirector:
+    """HTTP and HTTPS, by the given proxies; no files, no redirects."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler(),
+        urllib.request.ProxyHandler(proxies),
         urllib.request.UnknownHandler(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),

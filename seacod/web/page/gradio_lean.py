@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from seacod.system import proxies
+
 _getfile = inspect.getfile
 
 
@@ -23,7 +25,9 @@ def _no_file_of_a_component(object: Any) -> str:
 
 inspect.getfile = _no_file_of_a_component
 try:
-    import gradio
+    # It makes HTTP clients at import, which fail over a proxy they cannot use; and asks nobody.
+    with proxies.hidden():
+        import gradio
 finally:
     inspect.getfile = _getfile
 
