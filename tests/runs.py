@@ -32,6 +32,7 @@ FIRST = (
     "archive/test_archive_on_ray.py",
     "operating/test_soak_command.py",
     "full_size/test_full_size.py",
+    "mutants/test_sample_of_faults.py",
     "faults/test_drills.py",
     "operating/test_attack.py",
     "worker/test_decoders.py",

@@ -145,6 +145,10 @@ class Worker:
     def _later(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
         self._world.loop.call_later(seconds, action, *arguments)
 
+    def say(self, message: protocol.FromWorker) -> None:
+        """Tell the supervisor something."""
+        self._say(message)
+
     def _say(self, message: protocol.FromWorker) -> None:
         if self.is_alive and self.illness != "silent":
             self._events.put(Received(self.slot, message))

@@ -82,6 +82,7 @@ class World:
         self.bad_threads: dict[int, dict[str, Any]] = {}
         self.memory_kills = 0
         self.processes: list[Worker] = []
+        self.said: list[tuple[Worker, protocol.FromSupervisor]] = []
         self.alerts: list[AlertRaised | AlertCleared] = []
         self.crashes: list[WorkerCrashed] = []
         self.file = Settings.model_validate(
@@ -249,6 +250,10 @@ class World:
             one.kind if isinstance(one, AlertRaised) else f"{one.kind} over" for one in self.alerts
         ]
 
+    def heard(self, worker: Worker, kind: type[Any]) -> list[Any]:
+        """What the supervisor said to a worker, of one kind."""
+        return [one for to, one in self.said if to is worker and isinstance(one, kind)]
+
     def causes(self) -> list[str]:
         """Why workers ended that nobody asked to."""
         return [one.crash.cause for one in self.crashes]
@@ -343,6 +348,7 @@ class World:
 
     def sent(self, worker: Worker, message: protocol.FromSupervisor) -> None:
         """The supervisor says something to a worker."""
+        self.said.append((worker, message))
         if isinstance(message, protocol.Drain):
             self._promise(
                 self.stop_asked_at is not None or self._is_replacing(worker.replica),

@@ -64,17 +64,28 @@ def disk(context: CheckContext) -> Finding:
 
 
 def _room(context: CheckContext, place: Path) -> Iterator[Finding]:
-    free = free_bytes(place)
+    free, storage = free_bytes(place), context.settings.storage
+    refuse_bytes = storage.free_refuse_bytes
+    warn_bytes = max(WARN_DISK_BYTES, storage.free_warn_bytes)
     if free is None:
         yield warn(
             (f"{place}: cannot be looked at", f"{place}：无法查看"),
             ("it is made when the service first starts; run it as root",
              "服务首次启动时会创建；请以 root 运行"),
         )  # fmt: skip
-    elif free < WARN_DISK_BYTES:
-        judge = fail if free < context.settings.storage.free_refuse_bytes else warn
-        yield judge(
-            _free_words(place),
+    elif free < max(warn_bytes, refuse_bytes):
+        english, chinese = _free_words(place)
+        limit = refuse_bytes / _GIB
+        seen: Words = (
+            (
+                f"{english}; uploads are refused below {limit:.1f} GiB (storage.free_refuse_bytes)",
+                f"{chinese}；低于 {limit:.1f} GiB 时拒绝上传（storage.free_refuse_bytes）",
+            )
+            if free < refuse_bytes
+            else (english, chinese)
+        )
+        yield (fail if free < refuse_bytes else warn)(
+            seen,
             ("make room: du -xh --max-depth=2 DIRECTORY | sort -h; results.keep_days, "
              "paths.temp_directory, paths.state_directory",
              "请清理磁盘（du -xh --max-depth=2 目录 | sort -h），或调整 results.keep_days、"

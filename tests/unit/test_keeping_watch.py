@@ -1,0 +1,146 @@
+"""What the supervisor does about a disk that fills, a channel that fails and a GPU that is full."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from seacod.config.schema import Settings
+from seacod.config.storage import StorageSettings
+from seacod.supervisor.bus import Bus
+from seacod.supervisor.settings import SettingsHolder
+from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.supervisor.watch import disk, replica_watch
+from seacod.supervisor.watch.alerting import Alerting
+from seacod.supervisor.watch.disk import Housekeeping
+
+MIB = 1 << 20
+
+
+class Told:
+    """A deduplicator that only writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.open: set[tuple[str, str]] = set()
+        self.said: list[str] = []
+
+    def is_open(self, kind: str, key: str = "") -> bool:
+        return (kind, key) in self.open
+
+    def raised(self, kind: str, english: str, chinese: str, *, key: str = "", **_: Any) -> None:
+        self.open.add((kind, key))
+        self.said.append(kind)
+
+    def cleared(self, kind: str, english: str, chinese: str, *, key: str = "", **_: Any) -> None:
+        if (kind, key) in self.open:
+            self.open.discard((kind, key))
+            self.said.append(f"{kind} over")
+
+
+def holder(directory: Path, **sections: Any) -> SettingsHolder:
+    paths = {
+        name: directory / name
+        for name in ("state_directory", "runtime_directory", "temp_directory")
+    }
+    settings = Settings.model_validate({"paths": paths, **sections})
+    made = SettingsHolder(settings, lambda: settings)
+    made.paths.make()
+    return made
+
+
+def test_a_level_is_told_once_and_over_only_with_a_margin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told()
+    keeping = Housekeeping(
+        holder(tmp_path),
+        told,
+        lambda count: None,
+        TaskHeartbeats(lambda: 0.0),  # type: ignore[arg-type]
+    )
+    limits = StorageSettings(free_warn_bytes=1000 * MIB, free_refuse_bytes=100 * MIB)
+    free = 0
+    monkeypatch.setattr(disk, "free_bytes", lambda place: free)
+
+    async def look(*readings: int) -> list[str]:
+        nonlocal free
+        before = len(told.said)
+        for mib in readings:
+            free = mib * MIB
+            await keeping._look_at_free_space(limits)
+        return told.said[before:]
+
+    async def test() -> None:
+        assert await look(1000, 1001) == [], "at the limit nothing is said"
+        assert await look(999, 900, 999) == ["disk_low"]
+        assert await look(99) == ["disk_full"]
+        assert await look(105) == []
+        assert await look(111) == ["disk_full over"]
+        assert await look(1050, 1100) == []
+        assert await look(1101) == ["disk_low over"]
+
+    asyncio.run(test())
+
+
+def test_the_fuller_of_two_file_systems_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = holder(tmp_path)
+    keeping = Housekeeping(
+        settings,
+        Told(),
+        lambda count: None,
+        TaskHeartbeats(lambda: 0.0),  # type: ignore[arg-type]
+    )
+    free = {settings.paths.temp: 900, settings.paths.jobs: 5}
+    monkeypatch.setattr(disk, "free_bytes", free.__getitem__)
+    assert keeping._least_free() == 5
+
+
+def test_a_channel_that_fails_is_told_once_and_that_it_works_again(tmp_path: Path) -> None:
+    alerting = Alerting(
+        holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), Bus(lambda: None)
+    )  # fmt: skip
+    told = alerting.deduplicator = Told()  # type: ignore[assignment]
+    alerting._on_trouble("mail", None)
+    assert told.said == []
+    for _ in range(3):
+        alerting._on_trouble("mail", "535 wrong password")
+    assert told.said == ["delivery"]
+    alerting._on_trouble("mail", None)
+    alerting._on_trouble("mail", None)
+    assert told.said == ["delivery", "delivery over"]
+    alerting.outbox.close()
+
+
+def test_a_full_gpu_replaces_the_largest_worker_and_not_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replaced: list[tuple[int, bool]] = []
+    now = 10_000.0
+    monkeypatch.setattr(replica_watch, "time", SimpleNamespace(monotonic=lambda: now))
+    workers = SimpleNamespace(
+        replace_one=lambda replica, cause, may_overlap: replaced.append((replica, may_overlap))
+    )
+
+    def watch(number: int, held: int) -> Any:
+        one = object.__new__(replica_watch.ReplicaWatch)
+        one.replica, one._workers, one._replaced_at = number, workers, -1e9  # type: ignore[assignment]
+        beat = SimpleNamespace(gpu_reserved_bytes=held)
+        one.life = SimpleNamespace(report=SimpleNamespace(beat=beat))  # type: ignore[assignment]
+        return one
+
+    share = replica_watch.GpuShare([watch(0, 5), watch(1, 9), watch(2, 7)], workers)  # type: ignore[arg-type]
+    share.replace_largest("full")
+    # Two at once would not fit where one is too much already.
+    assert replaced == [(1, False)]
+    now += replica_watch._REPLACE_PAUSE_SECONDS - 1
+    share.replace_largest("full")
+    assert len(replaced) == 1
+    now += 2
+    share.replace_largest("full")
+    assert len(replaced) == 2
