@@ -16,9 +16,10 @@ import httpx
 import numpy as np
 import pytest
 import sounds
+from patience import connect
 from supervised import MAX_AUDIO_SECONDS, PATIENCE_SECONDS, Service, fetch, free_port, wait_until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from seacod.asr import audio
 from seacod.system.credentials import hash_key
@@ -115,7 +116,7 @@ def client(one: OnePort, *, path: str = "", **options: Any) -> Iterator[Talk]:
     tls.check_hostname = False
     tls.verify_mode = ssl.CERT_NONE
     url = f"wss://127.0.0.1:{one.funasr_port}{path}"
-    with connect(url, ssl=tls, subprotocols=["binary"], proxy=None, **options) as socket:
+    with connect(url, ssl=tls, subprotocols=["binary"], **options) as socket:
         assert socket.subprotocol == "binary"
         yield Talk(socket)
 
@@ -231,7 +232,7 @@ def test_a_wav_file_in_front_of_a_microphone_is_its_sound(service: OnePort, spee
 
 
 def test_it_is_at_an_address_of_the_main_port_too(service: OnePort, speech) -> None:
-    with connect(f"ws://127.0.0.1:{service.port}/funasr", proxy=None) as socket:
+    with connect(f"ws://127.0.0.1:{service.port}/funasr") as socket:
         assert socket.subprotocol is None
         talk = Talk(socket)
         talk.say(**{**FIRST, "mode": "offline"})
@@ -244,7 +245,9 @@ def test_it_is_at_an_address_of_the_main_port_too(service: OnePort, speech) -> N
 
 def test_its_port_has_neither_page_nor_api(service: OnePort) -> None:
     url = f"https://127.0.0.1:{service.funasr_port}"
-    with httpx.Client(base_url=url, verify=False, trust_env=False) as asked:
+    with httpx.Client(
+        base_url=url, verify=False, trust_env=False, timeout=PATIENCE_SECONDS
+    ) as asked:
         assert asked.get("/health/ready").status_code == 200
         for path in ("/", "/transcribe", "/jobs"):
             assert asked.get(path).status_code == 426
