@@ -207,6 +207,38 @@ class Conflict(SeacodError):
     http_status = 409
 
 
+class KeyReused(SeacodError):
+    """An Idempotency-Key came before, with something else."""
+
+    code = "idempotency_key_reused"
+    http_status = 422
+
+
+class OutgoingError(SeacodError):
+    """The service was asked to connect to an address, and did not or could not."""
+
+
+class HostNotAllowed(OutgoingError):
+    """The configuration does not name the host, or its address is one that it may not have."""
+
+    code = "host_not_allowed"
+    http_status = 403
+
+
+class SourceUnreachable(OutgoingError):
+    """What was to be there could not be had from the address."""
+
+    code = "source_unreachable"
+    http_status = 502
+
+
+class SourceTooSlow(OutgoingError):
+    """It did not come within the time for it."""
+
+    code = "source_too_slow"
+    http_status = 504
+
+
 class BadAudio(SeacodError):
     """The upload is not audio that can be decoded."""
 

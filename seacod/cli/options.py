@@ -6,7 +6,10 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seacod.client.calls import FormatFields
 
 Subparsers = Any  # argparse's type is private
 
@@ -19,6 +22,47 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser, text: str = "as one JSON object") -> None:
     """--json: for programs."""
     parser.add_argument("--json", action="store_true", help=text)
+
+
+def add_wanted(parser: argparse.ArgumentParser) -> None:
+    """What somebody wants of a recording and of its texts; `wanted_of` reads it."""
+    parser.add_argument("--hotwords", default="", help="words separated by blanks or commas")
+    parser.add_argument(
+        "--speakers", default="", metavar="HOW_MANY",
+        help="who speaks: true (their number is estimated), a number, or a range such as 2-4",
+    )  # fmt: skip
+    parser.add_argument(
+        "--track", default="", metavar="NUMBER",
+        help="which audio track is heard, from 1, or all (the one a player would take)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--channels", default="", metavar="HOW",
+        help="auto, mix or split: each channel by itself (auto: where they hold different voices)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-line-characters", type=int, metavar="NUMBER",
+        help="in a line of a subtitle, of two (20 Chinese or 42 Latin ones)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-cue-seconds", type=float, metavar="SECONDS", help="how long a subtitle is shown (7)"
+    )
+    parser.add_argument(
+        "--show-warnings", action="store_true", default=None,
+        help="texts begin with what a reader ought to know, which is told on standard error anyway",
+    )  # fmt: skip
+
+
+def wanted_of(options: argparse.Namespace) -> FormatFields:
+    """The fields of a request that the options of `add_wanted` mean."""
+    return {
+        "hotwords": options.hotwords,
+        "speakers": options.speakers,
+        "track": options.track,
+        "channels": options.channels,
+        "max_line_characters": options.max_line_characters,
+        "max_cue_seconds": options.max_cue_seconds,
+        "show_warnings": options.show_warnings,
+    }
 
 
 def add_key(parser: argparse.ArgumentParser, what: str = "API key") -> None:

@@ -24,8 +24,8 @@ _OTHERS = frozenset({"fleet", "main", "options", "parser", "plan", "state_archiv
 # As help lists them; commands that are not named here come after them.
 _ORDER = (
     "run", "worker", "status", "check", "drill", "soak", "reload", "alerts", "test-alert",
-    "runbook", "crashes", "backup", "restore", "transcribe", "report", "usage", "dashboard",
-    "config", "access", "bench", "model",
+    "runbook", "crashes", "backup", "restore", "transcribe", "watch", "mcp", "report", "usage",
+    "dashboard", "config", "access", "bench", "model",
 )  # fmt: skip
 
 

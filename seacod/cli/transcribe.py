@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seacod.cli import plan
-from seacod.cli.options import add_config, add_key, api_key
+from seacod.cli.options import add_config, add_key, add_wanted, api_key, wanted_of
 from seacod.client import BrokenOff, Client, NoSeacod, Refused, Unreachable, status_socket
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite, NotRunning
 from seacod.formats import asked, registry
@@ -32,30 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     *others, last = registry.names(registry.all_formats())
     parser.add_argument("--format", default="text", help=f"{', '.join(others)} or {last} (text)")
-    parser.add_argument("--hotwords", default="", help="words separated by blanks or commas")
-    parser.add_argument(
-        "--speakers", default="", metavar="HOW_MANY",
-        help="who speaks: true (their number is estimated), a number, or a range such as 2-4",
-    )  # fmt: skip
-    parser.add_argument(
-        "--track", default="", metavar="NUMBER",
-        help="which audio track is heard, from 1, or all (the one a player would take)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--channels", default="", metavar="HOW",
-        help="auto, mix or split: each channel by itself (auto: where they hold different voices)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-line-characters", type=int, metavar="NUMBER",
-        help="in a line of a subtitle, of two (20 Chinese or 42 Latin ones)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-cue-seconds", type=float, metavar="SECONDS", help="how long a subtitle is shown (7)"
-    )
-    parser.add_argument(
-        "--show-warnings", action="store_true", default=None,
-        help="texts begin with what a reader ought to know, which is told on standard error anyway",
-    )  # fmt: skip
+    add_wanted(parser)
     parser.add_argument("--url", help="address of the service; default: the one on this machine")
     add_key(parser)
     parser.add_argument(
@@ -109,20 +86,18 @@ def run(options: argparse.Namespace) -> int:
     if not left:
         return EX_OK
     refused = 0
+    asked_for = wanted_of(options)
     told: set[str] = set()
     with _service(options) as service:
         for number, task in enumerate(left, 1):
             try:
                 with _bar(task.source.name, number, len(left)) as bar:
                     written = service.written(
-                        task.source, wanted.name, hotwords=options.hotwords,
-                        speakers=options.speakers, track=options.track,
-                        channels=options.channels,
-                        max_line_characters=options.max_line_characters,
-                        max_cue_seconds=options.max_cue_seconds,
-                        show_warnings=options.show_warnings,
+                        task.source,
+                        wanted.name,
                         tell=lambda progress: _show(bar, progress.share or 0.0),
-                    )  # fmt: skip
+                        **asked_for,
+                    )
                     _show(bar, 1.0)
             except Unreachable as error:
                 raise NotRunning(

@@ -7,6 +7,7 @@ side, and libraries of HTTP only when a client is made.
         print(service.transcribe("recording.wav", hotwords="欣悦").text)
 """
 
+from seacod.client.calls import FromUrl
 from seacod.client.failures import (
     NEVER,
     BrokenOff,
@@ -19,6 +20,6 @@ from seacod.client.failures import (
 from seacod.client.http import AsyncClient, Client
 
 __all__ = [
-    "NEVER", "AsyncClient", "BrokenOff", "Busy", "Client", "NoSeacod", "Refused", "RetryPolicy",
-    "Unreachable",
+    "NEVER", "AsyncClient", "BrokenOff", "Busy", "Client", "FromUrl", "NoSeacod", "Refused",
+    "RetryPolicy", "Unreachable",
 ]  # fmt: skip

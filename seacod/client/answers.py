@@ -55,13 +55,15 @@ class JobFile:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A batch: `progress` is 0 to 1, `counts` says how many files are in which state."""
+    """A batch: `progress` is 0 to 1, `counts` says how many files are in which state, `callback`
+    how far the word of its end is, where somebody asked for it."""
 
     job: str
     state: str
     progress: float
     counts: dict[str, int]
     files: tuple[JobFile, ...]
+    callback: dict[str, Any] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -97,4 +99,4 @@ def read_job(body: dict[str, Any]) -> Job:
     """A batch; raises as `read`."""
     # An older service says nothing of warnings.
     files = tuple(read(JobFile, {"warnings": [], **one}) for one in body["files"])
-    return read(Job, {**body, "files": files})
+    return read(Job, {"callback": None, **body, "files": files})

@@ -6,10 +6,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from seacod.client.answers import Job, Progress, System, Written, read, read_job
 from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
@@ -18,11 +19,55 @@ from seacod.formats import full_json
 from seacod.transcript import Transcript
 
 T = TypeVar("T")
-# A file, or a name and a content.
-Recording = str | Path | tuple[str, bytes]
 Tell = Callable[[Progress], None]
 # What the address of a unix socket begins with.
 UNIX = "unix:"
+
+
+@dataclass(frozen=True, slots=True)
+class FromUrl:
+    """A recording that the service fetches itself, from a host that its operator allows."""
+
+    url: str
+
+
+# A file, a name and a content, or where the service finds it.
+Recording = str | Path | tuple[str, bytes] | FromUrl
+
+
+class SoundFields(TypedDict, total=False):
+    """What somebody wants of a recording; what is left out or empty is the service's choice.
+
+    Args:
+        hotwords: words separated by blanks or commas.
+        speakers: who speaks: "true", a number of speakers, or a range such as "2-4".
+        track: which audio track, from "1", or "all"; empty for the one a player would take.
+        channels: "mix", "split" (each by itself), or "auto", which empty means.
+    """
+
+    hotwords: str
+    speakers: str
+    track: str
+    channels: str
+
+
+class FormatFields(SoundFields, total=False):
+    """And of the texts.
+
+    Args:
+        max_line_characters: of a subtitle; without it 20 Chinese or 42 Latin ones.
+        max_cue_seconds: how long a subtitle is shown; without it 7.
+        show_warnings: whether a text begins with them.
+    """
+
+    max_line_characters: int | None
+    max_cue_seconds: float | None
+    show_warnings: bool | None
+
+
+def form_fields(chosen: Mapping[str, object]) -> dict[str, str]:
+    """Of a form; what was not chosen is left out."""
+    return {name: str(value) for name, value in chosen.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +78,7 @@ class Call(Generic[T]):
         method, path: of HTTP.
         read: makes an answer of a body; called through `understood`.
         files, fields: the form; files with the field of each.
+        headers: besides the usual ones.
         tell: makes it a stream of events, and is told what happens.
         is_repeatable: whether it may be sent again after it broke off.
     """
@@ -42,6 +88,7 @@ class Call(Generic[T]):
     read: Callable[[bytes], T]
     files: Sequence[tuple[str, Recording]] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     tell: Tell | None = None
     is_repeatable: bool = True
 
@@ -49,7 +96,10 @@ class Call(Generic[T]):
         """The form as httpx takes it; its files are closed with the stack."""
         files: list[Any] = []
         for name, one in self.files:
-            if isinstance(one, tuple):
+            if isinstance(one, FromUrl):
+                # A field among the files, so that the form is one of parts though it has none.
+                files.append(("url", (None, one.url)))
+            elif isinstance(one, tuple):
                 files.append((name, one))
             else:
                 path = Path(one)
@@ -94,15 +144,19 @@ def _transcribe(
     # Always as a stream: a service that works says so every 15 s, one that hangs does not.
     path = f"/transcribe?stream=true&format={wanted}"
     files = [("file", recording)]
-    return Call("POST", path, made, files, fields, tell or (lambda progress: None))
+    return Call("POST", path, made, files, fields, tell=tell or (lambda progress: None))
 
 
-def submission(recordings: Sequence[Recording], fields: Mapping[str, str]) -> Call[str]:
-    """A batch; whether one that broke off was accepted nobody knows."""
+def submission(
+    recordings: Sequence[Recording], fields: Mapping[str, str], key: str, callback_url: str
+) -> Call[str]:
+    """A batch. Whether one that broke off was accepted nobody knows; sent again under the same key,
+    it is the same job."""
     files = [("files", one) for one in recordings]
+    told = {"callback_url": callback_url} if callback_url else {}
     return Call(
-        "POST", "/batch_transcribe", lambda body: str(_json(body)["job"]), files, fields,
-        is_repeatable=False,
+        "POST", "/batch_transcribe", lambda body: str(_json(body)["job"]), files,
+        {**fields, **told}, {"Idempotency-Key": key or secrets.token_hex(16)},
     )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ class Refused(SeacodError):
         message, chinese: the sentence.
         status: of HTTP; see docs/api.md.
         reason: the `code` of its error, such as too_long; empty if there is none.
+        retry_after_seconds: when to come back, where that was said.
     """
 
     code = "refused"
@@ -82,10 +83,11 @@ def refusal(status: int, body: bytes, retry_after: str = "") -> Refused:
         error, chinese = {}, None
         message = f"answered {status}: {body.decode('utf-8', 'replace')[:200]}"
     reason = str(error.get("code") or "")
-    if status != 503:
-        return Refused(message, chinese, status, reason)
     after = str(error.get("retry_after_seconds") or retry_after)
-    return Busy(message, chinese, 503, reason, int(after) if after.isdecimal() else _BUSY_SECONDS)
+    seconds = int(after) if after.isdecimal() and len(after) < 10 else None
+    if status != 503:
+        return Refused(message, chinese, status, reason, seconds)
+    return Busy(message, chinese, 503, reason, _BUSY_SECONDS if seconds is None else seconds)
 
 
 @dataclass(frozen=True, slots=True)

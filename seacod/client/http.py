@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from seacod import OWN_AGENT
 from seacod.client import calls, live
 from seacod.client.answers import Job, System, Written
-from seacod.client.calls import Call, Events, Recording, Tell, understood
+from seacod.client.calls import (
+    Call,
+    Events,
+    FormatFields,
+    Recording,
+    SoundFields,
+    Tell,
+    form_fields,
+    understood,
+)
 from seacod.client.failures import PATIENT, Attempts, BrokenOff, RetryPolicy, refusal
 from seacod.client.live import LiveSession
 from seacod.errors import SeacodError
@@ -24,6 +33,7 @@ from seacod.transcript import Transcript
 
 if TYPE_CHECKING:
     import httpx
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
@@ -82,113 +92,73 @@ class Client(_BaseClient):
         self._http.close()
 
     def transcribe(
-        self,
-        recording: Recording,
-        *,
-        hotwords: str = "",
-        speakers: str = "",
-        track: str = "",
-        channels: str = "",
-        tell: Tell | None = None,
+        self, recording: Recording, *, tell: Tell | None = None, **wanted: Unpack[SoundFields]
     ) -> Transcript:
         """The text of a recording, with everything there is about it.
 
         Args:
-            recording: a file, or a name and its content.
-            hotwords: words separated by blanks or commas.
-            speakers: who speaks: "true", a number of speakers, or a range such as "2-4".
-            track: which audio track, from "1", or "all"; empty for the one a player would take.
-            channels: "mix", "split" (each by itself), or "auto", which empty means.
+            recording: a file, a name and its content, or where the service finds it (`FromUrl`).
             tell: told how far it is.
+            wanted: see `SoundFields`.
 
         Raises:
             Refused: there will be none, and why; Busy when it was too busy for too long.
             Unreachable, BrokenOff, NoSeacod: the service does not answer, or not as it should.
         """
-        return self._ask(
-            calls.transcription(
-                recording,
-                _fields(hotwords, speakers=speakers, track=track, channels=channels),
-                tell,
-            )
-        )
+        return self._ask(calls.transcription(recording, form_fields(wanted), tell))
 
     def transcribe_as(
         self,
         recording: Recording,
-        wanted: str,
+        format: str,
         *,
-        hotwords: str = "",
-        speakers: str = "",
-        track: str = "",
-        channels: str = "",
-        max_line_characters: int | None = None,
-        max_cue_seconds: float | None = None,
-        show_warnings: bool | None = None,
         tell: Tell | None = None,
+        **wanted: Unpack[FormatFields],
     ) -> str:
         """The text of a recording in a format: text, srt, json, ...; raises as `transcribe`.
 
         Args:
-            recording, hotwords, speakers, track, channels, tell: as for `transcribe`.
-            wanted: the name of the format, which is not binary.
-            max_line_characters: of a subtitle; without it 20 Chinese or 42 Latin ones.
-            max_cue_seconds: how long a subtitle is shown; without it 7.
-            show_warnings: whether a text begins with them.
+            recording, tell: as for `transcribe`.
+            format: its name; it is not binary.
+            wanted: see `FormatFields`.
         """
-        return self.written(
-            recording, wanted, hotwords=hotwords, speakers=speakers, track=track,
-            channels=channels, max_line_characters=max_line_characters,
-            max_cue_seconds=max_cue_seconds, show_warnings=show_warnings, tell=tell,
-        ).content.decode()  # fmt: skip
+        return self.written(recording, format, tell=tell, **wanted).content.decode()
 
     def written(
         self,
         recording: Recording,
-        wanted: str,
+        format: str,
         *,
-        hotwords: str = "",
-        speakers: str = "",
-        track: str = "",
-        channels: str = "",
-        max_line_characters: int | None = None,
-        max_cue_seconds: float | None = None,
-        show_warnings: bool | None = None,
         tell: Tell | None = None,
+        **wanted: Unpack[FormatFields],
     ) -> Written:
         """The content of a file in any format, documents as well, with the warnings; arguments and
         what is raised as for `transcribe_as`."""
-        fields = _fields(
-            hotwords, speakers=speakers, track=track, channels=channels,
-            max_line_characters=max_line_characters, max_cue_seconds=max_cue_seconds,
-            show_warnings=show_warnings,
-        )  # fmt: skip
-        return self._ask(calls.written(recording, wanted, fields, tell))
+        return self._ask(calls.written(recording, format, form_fields(wanted), tell))
 
     def submit(
         self,
         recordings: Sequence[Recording],
         *,
-        hotwords: str = "",
-        speakers: str = "",
-        track: str = "",
-        channels: str = "",
-        max_line_characters: int | None = None,
-        max_cue_seconds: float | None = None,
-        show_warnings: bool | None = None,
+        idempotency_key: str = "",
+        callback_url: str = "",
+        **wanted: Unpack[FormatFields],
     ) -> str:
         """Have a batch worked off; its number. From then on it is finished, whatever happens.
-        Arguments as for `transcribe_as`.
+
+        Args:
+            recordings: as for `transcribe`.
+            idempotency_key: the same key is the same job, also when it is sent again by another
+                program; without it each call has its own, so that what broke off is sent again.
+            callback_url: who is told when it is over, at a host that the operator allows.
+            wanted: see `FormatFields`.
 
         Raises:
-            SeacodError: it was not accepted. After BrokenOff nobody knows; it is not sent again.
+            SeacodError: it was not accepted. After BrokenOff nobody knows.
         """
-        fields = _fields(
-            hotwords, speakers=speakers, track=track, channels=channels,
-            max_line_characters=max_line_characters, max_cue_seconds=max_cue_seconds,
-            show_warnings=show_warnings,
-        )  # fmt: skip
-        return self._ask(calls.submission(recordings, fields))
+        return self._ask(
+            calls.submission(recordings, form_fields(wanted), idempotency_key, callback_url)
+        )
 
     def job(self, number: str) -> Job:
         """How far a batch is."""
@@ -249,7 +219,9 @@ class Client(_BaseClient):
             form = call.form(stack)
             stack.enter_context(calls.told_apart(self.url))
             url = self._base + call.path
-            answer = stack.enter_context(self._http.stream(call.method, url, **form))
+            answer = stack.enter_context(
+                self._http.stream(call.method, url, headers=call.headers, **form)
+            )
             if answer.status_code >= 400:
                 raise refusal(answer.status_code, answer.read(), _retry_after(answer))
             if call.tell is None:
@@ -271,36 +243,30 @@ class AsyncClient(_BaseClient):
         await self._http.aclose()
 
     async def transcribe(
+        self, recording: Recording, *, tell: Tell | None = None, **wanted: Unpack[SoundFields]
+    ) -> Transcript:
+        return await self._ask(calls.transcription(recording, form_fields(wanted), tell))
+
+    async def written(
         self,
         recording: Recording,
+        format: str,
         *,
-        hotwords: str = "",
-        speakers: str = "",
-        track: str = "",
-        channels: str = "",
         tell: Tell | None = None,
-    ) -> Transcript:
-        return await self._ask(
-            calls.transcription(
-                recording,
-                _fields(hotwords, speakers=speakers, track=track, channels=channels),
-                tell,
-            )
-        )
+        **wanted: Unpack[FormatFields],
+    ) -> Written:
+        return await self._ask(calls.written(recording, format, form_fields(wanted), tell))
 
     async def submit(
         self,
         recordings: Sequence[Recording],
         *,
-        hotwords: str = "",
-        speakers: str = "",
-        track: str = "",
-        channels: str = "",
+        idempotency_key: str = "",
+        callback_url: str = "",
+        **wanted: Unpack[FormatFields],
     ) -> str:
         return await self._ask(
-            calls.submission(
-                recordings, _fields(hotwords, speakers=speakers, track=track, channels=channels)
-            )
+            calls.submission(recordings, form_fields(wanted), idempotency_key, callback_url)
         )
 
     async def job(self, number: str) -> Job:
@@ -369,7 +335,8 @@ class AsyncClient(_BaseClient):
             form = call.form(stack)
             stack.enter_context(calls.told_apart(self.url))
             url = self._base + call.path
-            async with self._http.stream(call.method, url, **form) as answer:
+            asked = self._http.stream(call.method, url, headers=call.headers, **form)
+            async with asked as answer:
                 if answer.status_code >= 400:
                     raise refusal(answer.status_code, await answer.aread(), _retry_after(answer))
                 if call.tell is None:
@@ -379,12 +346,6 @@ class AsyncClient(_BaseClient):
                     if (body := events.take(chunk)) is not None:
                         return understood(call.read, body)
                 raise BrokenOff(_ENDED_EARLY)
-
-
-def _fields(hotwords: str, **chosen: object) -> dict[str, str]:
-    """Of a form; what was not chosen is left out."""
-    given = {name: str(value) for name, value in chosen.items() if value not in (None, "")}
-    return {"hotwords": hotwords, **given}
 
 
 def _retry_after(answer: httpx.Response) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from seacod.config.load import origin_of
 from seacod.config.log import LogSettings
 from seacod.config.schema import SECRETS, Settings
-from seacod.config.secrets import read_secret
+from seacod.config.secrets import find_secret, read_secret
 from seacod.errors import ConfigError
 from seacod.system.append_file import why_not
 
@@ -48,6 +48,9 @@ def check(
             read_secret(getattr(settings, section), key)
         except ConfigError as error:
             found.append((section, key, error.message))
+    wanted, key = settings.outgoing, "callback_secret_file"
+    if wanted.callback_hosts and find_secret(wanted, key) is None:
+        found.append(("outgoing", key, "is missing: callbacks are signed, and refused without it"))
     words = settings.asr.hotwords_file
     if words is not None and (problem := _unreadable(words)):
         found.append(("asr", "hotwords_file", f"{words}: {problem}"))

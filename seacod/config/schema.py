@@ -17,6 +17,7 @@ from seacod.config.gpu import GpuSettings
 from seacod.config.limits import LimitSettings
 from seacod.config.log import LogSettings
 from seacod.config.metrics import MetricsSettings
+from seacod.config.outgoing import OutgoingSettings
 from seacod.config.paths import PathSettings
 from seacod.config.results import ResultSettings
 from seacod.config.server import ServerSettings
@@ -37,6 +38,7 @@ class Settings(BaseModel):
     limits: LimitSettings = LimitSettings()
     results: ResultSettings = ResultSettings()
     access: AccessSettings = AccessSettings()
+    outgoing: OutgoingSettings = OutgoingSettings()
     worker: WorkerSettings = WorkerSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     gpu: GpuSettings = GpuSettings()

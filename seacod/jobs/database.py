@@ -64,6 +64,7 @@ jobs = Table(
     Column("track", Text, nullable=False, server_default=text("''")),
     Column("channels", Text, nullable=False, server_default=text("''")),
     Column("choices", Text, nullable=False, server_default=text("'{}'")),
+    Column("callback_url", Text, nullable=False, server_default=text("''")),
 )  # fmt: skip
 
 files = Table(
@@ -84,6 +85,34 @@ files = Table(
     Column("error_zh", Text),
     Column("warnings", Text, nullable=False, server_default=text("'[]'")),
     Index("files_by_state", "state"),
+)  # fmt: skip
+
+# What clients call their uploads (`Idempotency-Key`), as long as there is the job.
+submissions = Table(
+    "submissions", metadata,
+    Column("client", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("job", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Index("submissions_by_job", "job"),
+)  # fmt: skip
+
+# Who is to be told that a job is over: written in the transaction that ends it.
+callbacks = Table(
+    "callbacks", metadata,
+    Column("id", Text, primary_key=True),
+    Column("job", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("made", Float(53), nullable=False),
+    Column("due", Float(53), nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("ended", Float(53)),
+    Column("answer", Text, nullable=False, server_default=text("''")),
+    Index("callbacks_by_state", "state", "due"),
+    Index("callbacks_by_job", "job"),
 )  # fmt: skip
 
 shared = MetaData()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from seacod.config.outgoing import OutgoingSettings
 from seacod.config.results import ResultSettings
 from seacod.errors import NotReady
 
@@ -18,13 +19,18 @@ class JobsGate:
     Args:
         results: gives the present settings.
         free_refuse_bytes: gives the free disk space below which nothing more is taken.
+        outgoing: gives whom clients may have us connect to.
     """
 
     def __init__(
-        self, results: Callable[[], ResultSettings], free_refuse_bytes: Callable[[], int]
+        self,
+        results: Callable[[], ResultSettings],
+        free_refuse_bytes: Callable[[], int],
+        outgoing: Callable[[], OutgoingSettings],
     ) -> None:
         self.results = results
         self.free_refuse_bytes = free_refuse_bytes
+        self.outgoing = outgoing
         self.jobs: Jobs | None = None
 
     def open(self) -> Jobs:

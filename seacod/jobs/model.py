@@ -78,9 +78,51 @@ class JobFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """What a client calls an upload (`Idempotency-Key`), and the digest of what it sent."""
+
+    key: str
+    digest: str
+
+
+class CallbackState(enum.Enum):
+    """How far the word that a job is over has come."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Word that a job is over, for the address its client gave; times are Unix seconds.
+
+    Args:
+        id: the same at each try, so that its receiver can tell repetitions.
+        host: of the address, with its port.
+        body: JSON, the same at each try.
+        due: when it is tried next.
+        ended: when it was delivered or given up.
+        answer: what came of the last try.
+    """
+
+    id: str
+    job: str
+    url: str
+    host: str
+    body: str
+    made: float
+    due: float
+    state: CallbackState
+    attempts: int
+    ended: float | None
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """An accepted batch; `choices` is JSON: what its client says about the formats
-    (`seacod/formats/asked.py`)."""
+    (`seacod/formats/asked.py`), `callback_url` who is to be told of its end."""
 
     id: str
     client: str
@@ -90,6 +132,7 @@ class Job:
     is_canceled: bool
     choice: SoundChoice
     choices: str
+    callback_url: str = ""
 
     def state(self, states: Collection[FileState]) -> str:
         """The state of the job by those of its files: waiting, running, done or canceled."""

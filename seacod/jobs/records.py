@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, func, select, update
 
 from seacod.asr.choice import SoundChoice
 from seacod.errors import NotFound
+from seacod.jobs import callbacks
 from seacod.jobs.database import files, jobs
 from seacod.jobs.model import TRANSITIONS, FileState, Job, JobFile
 
@@ -40,8 +41,15 @@ def finish_job(connection: Connection, identifier: str) -> None:
     """The job is over if none of its files is open."""
     is_open = and_(files.c.job == identifier, files.c.state.in_(OPEN))
     if connection.execute(select(func.count()).select_from(files).where(is_open)).scalar() == 0:
-        connection.execute(update(jobs).where(jobs.c.id == identifier).values(finished=time.time()))
+        end_job(connection, identifier)
         log.info("job_finished", job=identifier)
+
+
+def end_job(connection: Connection, identifier: str, **more: Any) -> None:
+    """Write down that the job is over, and who is to be told so."""
+    ended = update(jobs).where(jobs.c.id == identifier).values(finished=time.time(), **more)
+    connection.execute(ended)
+    callbacks.enqueue(connection, job(connection, identifier))
 
 
 def job(connection: Connection, identifier: str) -> Job:
@@ -63,7 +71,7 @@ def as_job(row: Any) -> Job:
     """A row of the table of jobs."""
     return Job(
         row.id, row.client, row.hotwords, row.created, row.finished, bool(row.is_canceled),
-        SoundChoice.read(dict(row._mapping)), row.choices,
+        SoundChoice.read(dict(row._mapping)), row.choices, row.callback_url,
     )  # fmt: skip
 
 

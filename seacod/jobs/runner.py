@@ -30,7 +30,7 @@ from seacod.errors import InferenceFailed, NotReady, RecordingLost, SeacodError
 from seacod.formats import full_json
 from seacod.jobs.database import said
 from seacod.jobs.listing import Listed
-from seacod.jobs.model import FileState, Job, JobFile
+from seacod.jobs.model import Callback, FileState, Job, JobFile, Submission
 from seacod.jobs.store import Claimed, JobStore
 from seacod.system.clock_jumps import ClockJumps
 from seacod.system.waiting import end_task
@@ -161,12 +161,36 @@ class Jobs:
         files: Sequence[tuple[str, int]],
         choice: SoundChoice = EVERYTHING,
         choices: Mapping[str, str] | None = None,
-    ) -> None:
+        submission: Submission | None = None,
+        callback_url: str = "",
+    ) -> str:
         """See `JobStore.accept`; the work begins at once."""
         said = json.dumps(choices or {})
-        await self._asked(lambda: self.store.accept(job, client, hotwords, files, choice, said))
-        log.info("job_accepted", job=job, files=len(files))
-        self._news.set()
+        accepted = await self._asked(
+            lambda: self.store.accept(
+                job, client, hotwords, files, choice, said, submission, callback_url
+            )
+        )
+        if accepted == job:
+            log.info("job_accepted", job=job, files=len(files))
+            self._news.set()
+        return accepted
+
+    async def submitted(self, client: str, submission: Submission) -> str | None:
+        """See `JobStore.submitted`."""
+        return await self._asked(lambda: self.store.submitted(client, submission))
+
+    async def callback(self, job: str) -> Callback | None:
+        """See `JobStore.callback`."""
+        return await self._asked(lambda: self.store.callback(job))
+
+    async def act(self, act: Callable[[JobStore], T]) -> T:
+        """Call the store for what goes on beside the jobs (`callback_delivery.py`).
+
+        Raises:
+            OSError, SQLAlchemyError: it cannot be used now.
+        """
+        return await self._call(lambda: act(self.store))
 
     async def get(self, job: str) -> tuple[Job, list[JobFile], dict[int, float]]:
         """A job, its files, and how much of each running one was recognised (0 to 1)."""

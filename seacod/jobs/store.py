@@ -16,17 +16,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from sqlalchemy import Engine, and_, case, func, select, update
+from sqlalchemy import Connection, Engine, and_, case, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, QuotaExceeded
-from seacod.jobs import listing, records
+from seacod.jobs import callbacks, listing, records, submissions
+from seacod.jobs import database as tables
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
 from seacod.jobs.leases import Ownership
 from seacod.jobs.listing import Listed
-from seacod.jobs.model import CRASHES_ARE_POISON, FileState, Job, JobFile
+from seacod.jobs.model import (
+    CRASHES_ARE_POISON,
+    Callback,
+    CallbackState,
+    FileState,
+    Job,
+    JobFile,
+    Submission,
+)
 from seacod.jobs.recovery import Recovery
 from seacod.system.file_identity import identity
 from seacod.system.sqlite_format import put_back
@@ -119,35 +129,82 @@ class JobStore:
         named: Sequence[tuple[str, int]],
         choice: SoundChoice = EVERYTHING,
         choices: str = "{}",
-    ) -> None:
+        submission: Submission | None = None,
+        callback_url: str = "",
+    ) -> str:
         """Take on the recordings in `blobs.incoming(job)`, numbered from 1.
 
         Args:
             named: name and size of each.
             choice: what of them is to be heard.
             choices: what is said about the formats, as JSON.
+            submission: what its client calls it; None for nothing.
+            callback_url: who is to be told when it is over; empty for nobody.
+
+        Returns:
+            The job, which is an earlier one where this submission was accepted before; then nothing
+            of this one is kept.
+
+        Raises:
+            KeyReused: its client called something else so.
         """
         self.blobs.put(job, len(named))
+        try:
+            with self._database.begin() as connection:
+                self._accept(
+                    connection, job, client, hotwords, named, choice, choices, callback_url
+                )
+                if submission is not None:
+                    submissions.keep(connection, client, submission, job)
+        except IntegrityError:
+            # The same came twice at once, and the other one was quicker.
+            self.blobs.forget(job)
+            earlier = self.submitted(client, submission) if submission is not None else None
+            if earlier is None:
+                raise
+            return earlier
+        return job
+
+    def submitted(self, client: str, submission: Submission) -> str | None:
+        """The job that a client's submission became; None before it was accepted.
+
+        Raises:
+            KeyReused: its client called something else so.
+        """
         with self._database.begin() as connection:
-            connection.execute(
-                jobs.insert(),
-                {
-                    "id": job,
-                    "client": client,
-                    "hotwords": hotwords,
-                    "created": time.time(),
-                    **choice.fields(),
-                    "choices": choices,
-                },
-            )
-            connection.execute(
-                files.insert(),
-                [
-                    {"job": job, "number": number, "name": name, "size_bytes": size,
-                     "state": FileState.WAITING.value}
-                    for number, (name, size) in enumerate(named, 1)
-                ],
-            )  # fmt: skip
+            return submissions.find(connection, client, submission)
+
+    def _accept(
+        self,
+        connection: Connection,
+        job: str,
+        client: str,
+        hotwords: str,
+        named: Sequence[tuple[str, int]],
+        choice: SoundChoice,
+        choices: str,
+        callback_url: str,
+    ) -> None:
+        connection.execute(
+            jobs.insert(),
+            {
+                "id": job,
+                "client": client,
+                "hotwords": hotwords,
+                "created": time.time(),
+                **choice.fields(),
+                "choices": choices,
+                "callback_url": callback_url,
+            },
+        )
+        connection.execute(
+            files.insert(),
+            [
+                {"job": job, "number": number, "name": name, "size_bytes": size,
+                 "state": FileState.WAITING.value}
+                for number, (name, size) in enumerate(named, 1)
+            ],
+        )  # fmt: skip
 
     def check_room(self, client: str, more_bytes: int, limits: ResultSettings) -> None:
         """Whether so many bytes more of this client's recordings may be kept.
@@ -278,6 +335,23 @@ class JobStore:
         """See `Recovery.take_back`."""
         return self._recovery.take_back(blamed_pids, grace_seconds)
 
+    # -- telling who waits ----------------------------------------------------------------------
+
+    def claim_callback(self, busy_hosts: Collection[str]) -> Callback | None:
+        """See `callbacks.claim`."""
+        with self._database.begin() as connection:
+            return callbacks.claim(connection, busy_hosts)
+
+    def end_callback(self, which: Callback, state: CallbackState, answer: str) -> None:
+        """Write down that it was delivered or given up."""
+        with self._database.begin() as connection:
+            callbacks.change(connection, which, state=state.value, ended=time.time(), answer=answer)
+
+    def put_off_callback(self, which: Callback, due: float, answer: str) -> None:
+        """It is tried again at `due`, Unix seconds."""
+        with self._database.begin() as connection:
+            callbacks.change(connection, which, due=due, answer=answer)
+
     # -- asked for by clients -----------------------------------------------------------------
 
     def get(self, job: str) -> tuple[Job, list[JobFile]]:
@@ -292,6 +366,11 @@ class JobStore:
                 select(*records.FILE).where(files.c.job == job).order_by(files.c.number)
             ).all()
         return found, [records.file(row) for row in rows]
+
+    def callback(self, job: str) -> Callback | None:
+        """The newest word of a job's end; None before there is one."""
+        with self._database.begin() as connection:
+            return callbacks.newest(connection, job)
 
     def of_client(self, client: str, before: str, most: int) -> list[Listed]:
         """See `listing.of_client`."""
@@ -324,9 +403,7 @@ class JobStore:
                 if file.state is FileState.RUNNING:
                     running.append(file)
                 records.move(connection, file, FileState.CANCELED, owner=None, finished=time.time())
-            connection.execute(
-                update(jobs).where(jobs.c.id == job).values(is_canceled=True, finished=time.time())
-            )
+            records.end_job(connection, job, is_canceled=True)
         self.blobs.drop_all(job)
         return running
 
@@ -380,8 +457,10 @@ class JobStore:
         return len(again)
 
     def delete_expired(self, keep_seconds: float) -> int:
-        """Forget jobs that ended so long ago, and uploads that were never accepted."""
-        old = jobs.c.finished < time.time() - keep_seconds
+        """Forget jobs that ended so long ago, and uploads that were never accepted. One of which
+        somebody is still to be told is kept until then."""
+        untold = select(tables.callbacks.c.job).where(tables.callbacks.c.state == "waiting")
+        old = and_(jobs.c.finished < time.time() - keep_seconds, jobs.c.id.not_in(untold))
         with self._database.begin() as connection:
             expired = list(connection.execute(select(jobs.c.id).where(old)).scalars())
             connection.execute(files.delete().where(files.c.job.in_(expired)))

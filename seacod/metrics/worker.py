@@ -42,6 +42,7 @@ REASONS = tuple(
     )
 )
 HOTWORD_STATUSES = ("matched", "not_heard", "unknown_characters", "ignored")
+CALLBACK_RESULTS = ("delivered", "not_taken", "given_up")
 LOGIN_RESULTS = ("right", "wrong", "too_many", "busy")
 STAGES = ("queue", "decode", "vad", "inference", "other")
 
@@ -162,6 +163,13 @@ class WorkerMetrics:
             + " (too_many: not looked at after too many wrong ones; busy: too many at once)",
             ["result"],
         )  # fmt: skip
+        self.callbacks = counter(
+            "asr_callbacks",
+            "Tries to tell a client that its batch is over, by result: "
+            + ", ".join(CALLBACK_RESULTS)
+            + " (not_taken: tried again later; given_up: after outgoing.callback_hours)",
+            ["result"],
+        )  # fmt: skip
         # What may come is there from the start: a rate of nothing is 0, not a gap.
         for route in ROUTES:
             for by_route in (self.requests, self.succeeded, self.processing_seconds):
@@ -176,6 +184,8 @@ class WorkerMetrics:
             self.hotwords.labels(status)
         for result in LOGIN_RESULTS:
             self.logins.labels(result)
+        for result in CALLBACK_RESULTS:
+            self.callbacks.labels(result)
 
     def transcribed(self, route: str, transcript: Transcript, seconds: float) -> None:
         """Count a request that was answered with a text.

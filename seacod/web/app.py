@@ -23,6 +23,7 @@ from seacod.web.middleware.quota import QuotaGate
 from seacod.web.middleware.site import SiteGuard
 from seacod.web.readiness import Readiness
 from seacod.web.routes import (
+    batch,
     formats,
     funasr_protocol,
     health,
@@ -36,6 +37,7 @@ from seacod.web.routes import (
     recording,
     transcribe,
 )
+from seacod.web.sources import Sources
 
 if TYPE_CHECKING:
     from seacod.web.page.page import Page
@@ -76,15 +78,22 @@ def create_app(
             allow_methods=["GET", "POST", "DELETE"],
             # Whatever is asked for: clients send headers of their own (x-stainless-*).
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", recording.WARNINGS_HEADER],
+            expose_headers=[
+                "X-Request-ID",
+                "Retry-After",
+                recording.WARNINGS_HEADER,
+                batch.REPEATED,
+            ],
         )
     app.add_middleware(SiteGuard, server=settings.server, access=settings.access)
     errors.install(app)
+    sources = Sources(jobs_gate.outgoing, jobs_gate.free_refuse_bytes)
     routers = (
         health.router(service, readiness, paths),
-        transcribe.router(service, paths),
-        openai.router(service, paths, settings.server.model_aliases),
-        jobs.router(service, jobs_gate, paths),
+        transcribe.router(service, paths, sources),
+        openai.router(service, paths, sources, settings.server.model_aliases),
+        batch.router(service, jobs_gate, sources),
+        jobs.router(jobs_gate, paths),
         job_list.router(jobs_gate),
         formats.router(),
     )

@@ -22,6 +22,8 @@ _MEANT = {
     "speakers": ("speaker", "num_speakers", "speaker_count", "speaker_num", "diarize",
                  "diarization", "spk", "enable_spk", "spk_num", "speaker_diarization"),
     "track": ("audio_track", "tracks"),
+    "url": ("urls", "audio_url", "file_url", "link", "uri", "source_url"),
+    "callback_url": ("callback", "webhook_url", "notify_url"),
     "channels": ("channel", "channel_mode"),
     "stream": ("streaming",),
     "sample_rate": ("rate", "samplerate", "audio_fs", "fs", "sampling_rate"),

@@ -1,4 +1,5 @@
-"""Uploads on their way in: read as they come, bounded, into private files of ours.
+"""Uploads on their way in: read as they come, or fetched from where they are (`sources.py`),
+bounded, into private files of ours.
 
 The names people give are never used for a path. Files are removed when the request is over; the
 supervisor sweeps what a killed worker left.
@@ -18,7 +19,9 @@ from starlette.requests import Request
 
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone, TooBig
+from seacod.web.disconnect import unless_gone
 from seacod.web.forms import Body, Form, around_bytes, read_form
+from seacod.web.sources import FIELD, Sources
 
 PREFIX = "upload-"
 # A client that goes on sending after it was refused is heard out for this long; closing the
@@ -40,28 +43,48 @@ class Upload:
 
 
 @asynccontextmanager
-async def received(request: Request, directory: Path, max_bytes: int) -> AsyncGenerator[Upload]:
-    """Read the upload of a multipart request and keep it for the time of the block.
+async def received(
+    request: Request, directory: Path, max_bytes: int, sources: Sources
+) -> AsyncGenerator[Upload]:
+    """Read the upload of a multipart request, or fetch what it names by its address, and keep it
+    for the time of the block.
 
     Args:
         request: nothing of its body was read yet.
         directory: private to the service.
         max_bytes: size of the biggest file allowed.
+        sources: fetch what is named.
 
     Raises:
         BadRequest: the body is not a multipart form, or has no file.
         TooBig: the file is too big, by its header or when it was read.
+        OutgoingError: it cannot be had from the address.
+        ClientGone: the client went away meanwhile.
     """
     path = directory / f"{PREFIX}{secrets.token_hex(8)}"
     try:
         form = await heard_out(request, lambda number: path, max_file_bytes=max_bytes, max_files=1)
-        if not form.files or form.files[0].field_name != "file":
-            raise BadRequest(
-                "the form has no file in its field 'file'", "表单中缺少 file 字段的文件"
-            )
-        yield Upload(path, form.files[0].given_name, form.fields, form.lists)
+        yield Upload(
+            path, await _named(request, form, path, max_bytes, sources), form.fields, form.lists
+        )
     finally:
         path.unlink(missing_ok=True)
+
+
+async def _named(request: Request, form: Form, path: Path, max_bytes: int, sources: Sources) -> str:
+    """What the recording is called; if it was named by its address, it is fetched before."""
+    url = form.fields.get(FIELD, "")
+    if form.files and url:
+        raise BadRequest(
+            f"the form has a file and the address of one ({FIELD}); send one of them",
+            f"表单中同时有文件与地址（{FIELD}），请只提供一个",
+        )
+    if url:
+        target = sources.check(url)
+        return await unless_gone(request, sources.fetch(target, path, max_bytes))
+    if not form.files or form.files[0].field_name != "file":
+        raise BadRequest("the form has no file in its field 'file'", "表单中缺少 file 字段的文件")
+    return form.files[0].given_name
 
 
 async def heard_out(

@@ -23,6 +23,7 @@ from seacod.errors import EX_OK, EX_SOFTWARE, ConfigError, SeacodError
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.protocol import Message
+from seacod.system.waiting import end_task
 from seacod.usage.ledger import UsageLedger
 from seacod.usage.meter import UsageMeter
 from seacod.web.middleware.disk_guard import guarded
@@ -95,12 +96,15 @@ class WorkerApplication:
         self._usage = UsageMeter(UsageLedger(paths.usage), replicas)
         self._preparation = Preparation(settings, paths, control.send_stage)
         self._jobs_gate = JobsGate(
-            lambda: self._settings.results, lambda: self._settings.storage.free_refuse_bytes
+            lambda: self._settings.results,
+            lambda: self._settings.storage.free_refuse_bytes,
+            lambda: self._settings.outgoing,
         )
         self._blamed_pids: list[int] = []
         self._loaded = loaded
         self._model_table = model_table
         self._may_serve = asyncio.Event()
+        self._count_callback: Callable[[str], None] | None = None
 
     async def run(self) -> int:
         """Load, serve, drain; returns the exit code."""
@@ -151,10 +155,12 @@ class WorkerApplication:
         canary = asyncio.ensure_future(self._run_canary(service))
         tuning = asyncio.ensure_future(tune_worker(service, self._preparation))
         usage = asyncio.ensure_future(self._usage.run())
+        telling = asyncio.ensure_future(self._run_callbacks(jobs))
         await asyncio.wait({serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         canary.cancel()
         tuning.cancel()
         usage.cancel()
+        await end_task(telling)
         if serving.done():
             serving.result()
             log.error("web_server_ended", cause="it stopped serving without being told to")
@@ -200,6 +206,7 @@ class WorkerApplication:
         service.apply(self._settings)
         self._usage.limit(self._settings.access.quotas)
         self._server = self._web_server(service, lambda what: metrics.logins.labels(what).inc())
+        self._count_callback = lambda what: metrics.callbacks.labels(what).inc()
         await asyncio.gather(*beside)
         return service
 
@@ -257,6 +264,12 @@ class WorkerApplication:
         await jobs.start(self._blamed_pids)
         self._jobs = self._jobs_gate.jobs = jobs
         return jobs
+
+    async def _run_callbacks(self, jobs: Jobs) -> None:
+        from seacod.jobs.callback_delivery import CallbackDelivery
+
+        assert self._count_callback is not None
+        await CallbackDelivery(jobs, lambda: self._settings.outgoing, self._count_callback).run()
 
     async def _run_canary(self, service: TranscriptionService) -> None:
         from seacod.worker import canary

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from seacod.client import (
     BrokenOff,
     Busy,
     Client,
+    FromUrl,
     NoSeacod,
     Refused,
     RetryPolicy,
@@ -178,11 +180,26 @@ def test_what_breaks_off_is_sent_again_but_not_for_ever(script: Script, ask: Ask
     with pytest.raises(BrokenOff, match="broke off 3 times"):
         ask("transcribe", ("a", b"x"), retry=QUICK)
     assert len(script.requests) == 3
-    # Whether a batch was accepted nobody knows: it is not submitted twice.
-    script.requests.clear()
-    with pytest.raises(BrokenOff):
-        ask("submit", [("a", b"x")], retry=QUICK)
-    assert len(script.requests) == 1
+
+
+def test_a_batch_that_broke_off_is_sent_again_under_its_key(script: Script, ask: Ask) -> None:
+    """Whether it was accepted nobody knows; the key makes it one job."""
+    accepted = answer(202, {"job": "j", "files": 1})
+    script.answers = [None, accepted, accepted, accepted]
+    assert ask("submit", [("a", b"x")], retry=QUICK) == "j"
+    assert ask("submit", [("a", b"x")]) == "j"
+    callback = {"idempotency_key": "mine", "callback_url": "https://x.example/"}
+    assert ask("submit", [FromUrl("https://y.example/a.wav")], **callback) == "j"
+    keys = [re.search(rb"(?i)idempotency-key: (\S+)", one) for one in script.requests]
+    first, again, other, mine = (found[1] if found else b"" for found in keys)
+    assert len(first) == 32
+    assert first == again != other
+    assert mine == b"mine"
+    last = script.requests[-1]
+    assert b'name="url"' in last
+    assert b"https://y.example/a.wav" in last
+    assert b'name="callback_url"' in last
+    assert b"multipart/form-data" in last
 
 
 def test_a_refusal_is_final(script: Script, ask: Ask) -> None:

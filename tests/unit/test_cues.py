@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seacod.client.http import _fields
+from seacod.client.calls import form_fields
 from seacod.errors import BadRequest
 from seacod.formats import registry
 from seacod.formats.asked import choices
@@ -160,12 +160,15 @@ def test_who_is_talked_over_can_still_be_read() -> None:
 
 
 def test_the_client_sends_what_fits_the_screen() -> None:
-    assert _fields("", max_line_characters=12, max_cue_seconds=4.5) == {
-        "hotwords": "", "max_line_characters": "12", "max_cue_seconds": "4.5",
+    assert form_fields({"max_line_characters": 12, "max_cue_seconds": 4.5}) == {
+         "max_line_characters": "12", "max_cue_seconds": "4.5",
     }  # fmt: skip
-    fields = _fields("", max_line_characters=12, max_cue_seconds=4.5)
+    fields = form_fields({"max_line_characters": 12, "max_cue_seconds": 4.5})
     assert choices(fields).cue_limits == CueLimits(4.5, 12, 12)
-    assert _fields("a", speakers="true", track="") == {"hotwords": "a", "speakers": "true"}
+    assert form_fields({"hotwords": "a", "speakers": "true", "track": ""}) == {
+        "hotwords": "a",
+        "speakers": "true",
+    }
 
 
 LETTERS = st.sampled_from("今天好hello42 ，。！,.-'“”（）é<>&")

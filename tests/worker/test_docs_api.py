@@ -24,7 +24,12 @@ def blocks(language: str, page: str = PAGE) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-PROGRAMS = blocks("python") + blocks("python", (ROOT / "docs/clients.md").read_text("utf-8"))
+# What only answers a callback is tried in tests/jobs/test_callbacks.py.
+PROGRAMS = [
+    one
+    for one in blocks("python") + blocks("python", (ROOT / "docs/clients.md").read_text("utf-8"))
+    if "127.0.0.1:7860" in one
+]
 
 
 @pytest.fixture
@@ -83,7 +88,7 @@ def test_the_programs_work(live: Service, here: Path, number: int) -> None:
 def test_the_error_has_the_shape_described(live: Service) -> None:
     import httpx
 
-    (described,) = blocks("json")
+    described = blocks("json")[0]
     answer = httpx.post(
         f"{live.url}/transcribe", files={"file": b""}, trust_env=False, timeout=PATIENCE_SECONDS
     ).json()

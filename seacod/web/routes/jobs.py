@@ -1,4 +1,5 @@
-"""Batches over HTTP: many recordings in, an id out; progress, results as one zip, cancel."""
+"""What has become of a batch: progress, results as one zip, cancel, another try. How one comes in
+is `batch.py`."""
 
 from __future__ import annotations
 
@@ -6,108 +7,28 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
-import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 
-from seacod.asr.choice import SoundChoice
-from seacod.asr.service import TranscriptionService
-from seacod.errors import BadRequest, Conflict, NotFound
+from seacod.errors import Conflict, NotFound
 from seacod.formats import asked
-from seacod.formats.remarks import warning_json
 from seacod.jobs.gate import JobsGate
-from seacod.jobs.model import Job, JobFile
+from seacod.jobs.model import Callback, CallbackState, Job, JobFile
 from seacod.jobs.results import write_zip
-from seacod.jobs.runner import ROUTE, Jobs
+from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
-from seacod.jobs.unpacking import Bounds, unpack
 from seacod.paths import Paths
-from seacod.web.known_fields import KnownFields
-from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
-from seacod.web.uploads import heard_out
-
-_UNPACKING_THREADS = 2
-_FORM = openapi.form(
-    ("files",),
-    files=openapi.files(
-        "The recordings, or zip archives of them; the field may come as often as you like"
-    ),
-    hotwords=openapi.text("Words separated by blanks, commas or lines, for all of them"),
-    **openapi.sound_choice(),
-    **openapi.choices(),
-)
 
 
-_KNOWN = KnownFields(openapi.names(_FORM))
-
-
-def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRouter:
+def router(gate: JobsGate, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
-    # Of its own: uploads are written by the loop's threads, and an archive may take a minute.
-    unpacking = ThreadPoolExecutor(_UNPACKING_THREADS, thread_name_prefix="seacod-unpacking")
-
-    @routes.post(ROUTE, status_code=202, summary="Send a batch of recordings", openapi_extra=_FORM)
-    async def batch(request: Request) -> Response:
-        jobs, client = gate.open(), client_of(request)
-        await jobs.check_room(client, 0, gate.results())
-        # 128 bits: whoever knows the address of a job may see it.
-        job = secrets.token_hex(16)
-        directory = jobs.store.blobs.incoming(job)
-        await asyncio.to_thread(directory.mkdir, parents=True, mode=0o750)
-        is_accepted = False
-        try:
-            form = await heard_out(
-                request,
-                lambda number: directory / f"upload-{number:04}",
-                max_file_bytes=service.limits.max_upload_bytes,
-                max_files=gate.results().max_files,
-            )
-            if not form.files:
-                raise BadRequest(
-                    "the form has no file; send each in a field 'files', such as: "
-                    "curl -F files=@one.wav -F files=@two.wav",
-                    "表单中没有文件；请用 files 字段上传，例如 curl -F files=@one.wav",
-                )
-            choice = SoundChoice.read(form.fields)
-            service.check(choice)
-            chosen = asked.given(form.fields)
-            asked.choices(chosen)
-            bounds = Bounds(
-                gate.results().max_files,
-                service.limits.max_upload_bytes,
-                service.limits.max_unpacked_bytes,
-                gate.free_refuse_bytes(),
-            )
-            uploads = [(file.given_name[:255], file.path) for file in form.files]
-            named = await asyncio.get_running_loop().run_in_executor(
-                unpacking, _unpacked, directory, uploads, bounds
-            )
-            hotwords = form.fields.get("hotwords", "")
-            await jobs.check_room(client, sum(size for _, size in named), gate.results())
-            await jobs.accept(job, client, hotwords, named, choice, chosen)
-            is_accepted = True
-        finally:
-            if not is_accepted:
-                await asyncio.to_thread(shutil.rmtree, directory.parent, ignore_errors=True)
-        location = f"/jobs/{job}"
-        unread = _KNOWN.unread(form.lists, request.query_params.keys())
-        return JSONResponse(
-            {"job": job, "files": len(named), "status_url": location,
-             "results_url": f"{location}/results", "request_id": request.state.request_id,
-             "warnings": [one.message for one in unread],
-             "warning_details": [warning_json(one) for one in unread]},
-            202,
-            {"Location": location},
-        )  # fmt: skip
 
     @routes.get("/jobs/{job}", summary="How far a batch is, file by file")
     async def status(request: Request, job: str) -> dict[str, Any]:
@@ -161,21 +82,24 @@ def router(service: TranscriptionService, gate: JobsGate, paths: Paths) -> APIRo
 
 async def _state(jobs: Jobs, job: str) -> dict[str, Any]:
     """The state of a job as JSON."""
-    return _shown(*await jobs.get(job))
+    found, files, shares = await jobs.get(job)
+    told = await jobs.callback(job) if found.callback_url else None
+    return {**_shown(found, files, shares), "callback": _callback(found, told)}
 
 
-def _unpacked(
-    directory: Path, uploads: list[tuple[str, Path]], bounds: Bounds
-) -> list[tuple[str, int]]:
-    """Unpack archives among the uploads.
-
-    Returns:
-        Name and size of each recording.
-    """
-    names = unpack(directory, uploads, bounds)
-    return [
-        (name, (directory / f"{number:04}").stat().st_size) for number, name in enumerate(names, 1)
-    ]
+def _callback(job: Job, told: Callback | None) -> dict[str, Any] | None:
+    """How far the word of its end is; None where nobody asked for it."""
+    if not job.callback_url:
+        return None
+    # Without the query, which may hold a token: whoever knows the job may read this.
+    shown: dict[str, Any] = {"url": job.callback_url.partition("?")[0]}
+    if told is None or job.finished is None:
+        return {**shown, "state": "pending", "attempts": 0, "next_try": None, "answer": ""}
+    is_waiting = told.state is CallbackState.WAITING
+    return {
+        **shown, "state": told.state.value, "attempts": told.attempts,
+        "next_try": round(told.due, 3) if is_waiting else None, "answer": told.answer,
+    }  # fmt: skip
 
 
 def _zipped(directory: Path, store: JobStore, files: list[JobFile], job: Job) -> str:

@@ -31,6 +31,7 @@ from seacod.web.known_fields import KnownFields
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
+from seacod.web.sources import Sources
 from seacod.web.uploads import Upload, hear_out
 
 ROUTE = "/v1/audio/transcriptions"
@@ -42,12 +43,15 @@ _SEVERAL = frozenset(
 )  # fmt: skip
 
 
-def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> APIRouter:
+def router(
+    service: TranscriptionService, paths: Paths, sources: Sources, model_aliases: str
+) -> APIRouter:
     """The routes of one worker.
 
     Args:
         service: recognises.
         paths: where uploads lie meanwhile.
+        sources: fetch what is named by its address.
         model_aliases: server.model_aliases.
     """
     routes = APIRouter(tags=["openai"], responses=openapi.REFUSALS)
@@ -56,8 +60,9 @@ def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> A
     shapes = {one.name: one.render_openai for one in registry.all_formats() if one.render_openai}
     formats = [one for one in registry.all_formats() if one.name in shapes]
     form = openapi.form(
-        ("file", "model"),
+        ("model",),
         file=openapi.file("The recording; any format ffmpeg knows"),
+        url=openapi.url(),
         model=openapi.text("See GET /v1/models; whisper-1 means the one there is"),
         language=openapi.text("zh, auto or nothing; any other is remarked upon"),
         prompt=openapi.text("Hotwords, separated by blanks, commas or lines"),
@@ -136,7 +141,7 @@ def router(service: TranscriptionService, paths: Paths, model_aliases: str) -> A
 
     @routes.post(ROUTE, summary="A recording's text, as in OpenAI's API", openapi_extra=form)
     async def transcriptions(request: Request) -> Response:
-        return await recording.answer(request, service, paths, ROUTE, known, understand)
+        return await recording.answer(request, service, paths, ROUTE, sources, known, understand)
 
     @routes.post(_TRANSLATIONS, summary="There is none: says so, in the shape of its errors")
     async def translations(request: Request) -> Response:

@@ -32,6 +32,11 @@ def files(description: str) -> dict[str, Any]:
     return {"type": "array", "items": file(description), "description": description}
 
 
+def url() -> dict[str, Any]:
+    """The field that `Sources` reads."""
+    return text("In place of a file: where the recording is, at a host of outgoing.input_hosts")
+
+
 def text(description: str, *allowed: str) -> dict[str, Any]:
     return {**_TEXT, "description": description, **({"enum": list(allowed)} if allowed else {})}
 
@@ -60,10 +65,13 @@ def _refusal(description: str) -> dict[str, Any]:
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: _refusal("Something in the request cannot be used; the message says what"),
+    403: _refusal("The service may not connect to a host that was named (url, callback_url)"),
     401: _refusal("A key or login is asked for (only where the operator configured that)"),
     413: _refusal("Too big or too long; the message names the limit"),
     415: _refusal("Not audio that can be decoded"),
+    422: _refusal("The recording ended the worker twice; an Idempotency-Key came with others"),
     501: _refusal("Speakers were asked for, and this service has no model that tells them apart"),
+    502: _refusal("What was named by its address cannot be had from there"),
     503: _refusal(
         "The queue is full, or the model is not ready; Retry-After says when to come back"
     ),

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.service import TranscriptionService
+from seacod.errors import OutgoingError
 from seacod.paths import Paths
 from seacod.transcript import Transcript, TranscriptWarning
 from seacod.web.disconnect import unless_gone
@@ -23,6 +24,7 @@ from seacod.web.middleware.access import client_of
 from seacod.web.rendering import rendered
 from seacod.web.routes import streaming
 from seacod.web.routes.streaming import Event, Failed
+from seacod.web.sources import Sources
 from seacod.web.uploads import Upload, received
 
 # The codes of an answer's warnings.
@@ -56,6 +58,7 @@ async def answer(
     service: TranscriptionService,
     paths: Paths,
     route: str,
+    sources: Sources,
     known: KnownFields,
     understand: Callable[[Upload], Wanted],
 ) -> Response:
@@ -66,6 +69,7 @@ async def answer(
         service: recognises it.
         paths: where it lies meanwhile.
         route: for the metrics.
+        sources: fetch what is named by its address.
         known: what `understand` reads; whatever else comes is remarked upon.
         understand: reads the form; raises `BadRequest` for what it cannot use.
 
@@ -75,9 +79,13 @@ async def answer(
     client = client_of(request)
     service.check_room(client, route)
     async with contextlib.AsyncExitStack() as stack:
-        upload = await stack.enter_async_context(
-            received(request, paths.temp, service.limits.max_upload_bytes)
-        )
+        try:
+            upload = await stack.enter_async_context(
+                received(request, paths.temp, service.limits.max_upload_bytes, sources)
+            )
+        except OutgoingError as error:
+            service.refused(client, route, error)
+            raise
         wanted = understand(upload)
         work = partial(
             service.transcribe,

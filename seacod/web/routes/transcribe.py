@@ -25,6 +25,7 @@ from seacod.web.middleware import errors
 from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
+from seacod.web.sources import Sources
 from seacod.web.uploads import Upload
 
 ROUTE = "/transcribe"
@@ -33,13 +34,14 @@ BodyOf = Callable[[Transcript], Rendered]
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def router(service: TranscriptionService, paths: Paths) -> APIRouter:
+def router(service: TranscriptionService, paths: Paths, sources: Sources) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["transcription"], responses=openapi.REFUSALS)
     formats = registry.all_formats()
     form = openapi.form(
-        ("file",),
+        (),
         file=openapi.file("The recording; any format ffmpeg knows"),
+        url=openapi.url(),
         hotwords=openapi.text("Words separated by blanks, commas or lines"),
         **openapi.sound_choice(),
         format=openapi.text(
@@ -81,7 +83,7 @@ def router(service: TranscriptionService, paths: Paths) -> APIRouter:
                 shows_queue=True,
             )
 
-        return await recording.answer(request, service, paths, ROUTE, known, understand)
+        return await recording.answer(request, service, paths, ROUTE, sources, known, understand)
 
     return routes
 

@@ -1,0 +1,166 @@
+"""Recordings that clients name by their address (`url=`): fetched into private files of ours, like
+an upload. From whom is `outgoing.input_hosts`; how the connection is made `system/outgoing.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import anyio
+import structlog
+
+from seacod.asr.audio import too_big
+from seacod.config.outgoing import OutgoingSettings
+from seacod.errors import SourceTooSlow, SourceUnreachable, StorageFull
+from seacod.paths import free_bytes
+from seacod.system import outgoing
+from seacod.system.allowed_origins import AllowedOrigin, AllowedOrigins
+from seacod.system.outgoing import Target
+
+if TYPE_CHECKING:
+    import httpcore
+
+log = structlog.get_logger(__name__)
+
+FIELD = "url"
+_HOSTS_KEY = "outgoing.input_hosts"
+# Of one worker; others wait, within their time.
+_AT_ONCE = 8
+_BUFFER_BYTES = 1 << 20
+# How much is written before the disk is looked at again.
+_FREE_EVERY_BYTES = 32 << 20
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Sources:
+    """
+    Args:
+        settings: asked for each recording.
+        free_refuse_bytes: gives the free disk space below which nothing more is taken; 0 for none.
+    """
+
+    def __init__(
+        self, settings: Callable[[], OutgoingSettings], free_refuse_bytes: Callable[[], int]
+    ) -> None:
+        self._settings = settings
+        self._free_refuse_bytes = free_refuse_bytes
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    def check(self, url: str) -> Target:
+        """The address, if recordings may come from there.
+
+        Raises:
+            BadRequest: it is none.
+            HostNotAllowed: the configuration does not name its host.
+        """
+        target = outgoing.read(url, FIELD)
+        self._allowed(target)
+        return target
+
+    async def fetch(self, target: Target, path: Path, max_bytes: int) -> str:
+        """Write the recording to a file, which the caller removes whatever happens.
+
+        Args:
+            target: where it is.
+            path: of a file that is not there.
+            max_bytes: its size at most.
+
+        Returns:
+            What the recording is called there.
+
+        Raises:
+            HostNotAllowed: the host, or one that it sends us on to, may not be asked.
+            SourceUnreachable: it is not there, or the connection broke off.
+            SourceTooSlow: it did not come within `outgoing.input_seconds`.
+            TooBig: it is bigger than `max_bytes`.
+            StorageFull: the disk has no room for it.
+        """
+        seconds = self._settings().input_seconds
+        try:
+            with anyio.fail_after(seconds):
+                async with self._places:
+                    size = await self._follow(target, path, max_bytes)
+        except TimeoutError:
+            raise SourceTooSlow(
+                f"{target.shown[:200]}: the recording did not come within {seconds:g} s; send the "
+                "file itself, or ask the operator to raise outgoing.input_seconds",
+                f"{target.shown[:200]}：未能在 {seconds:g} 秒内获取完毕；请直接上传文件，"
+                "或由管理员调高 outgoing.input_seconds",
+            ) from None
+        log.info("source_fetched", host=target.host, size_bytes=size)
+        return name_of(target)
+
+    async def _follow(self, target: Target, path: Path, max_bytes: int) -> int:
+        for _ in range(_MOST_REDIRECTS + 1):
+            entry = self._allowed(target)
+            async with outgoing.answer("GET", target, entry) as response:
+                headers = {name.lower(): value for name, value in response.headers}
+                if response.status in _REDIRECTS and b"location" in headers:
+                    location = headers[b"location"].decode("latin-1")
+                    target = outgoing.read(location, f"{FIELD} ({target.host} sends on)", target)
+                    continue
+                if response.status != 200:
+                    raise SourceUnreachable(
+                        f"{target.shown[:200]}: answered {response.status}, not with the recording",
+                        f"{target.shown[:200]}：返回 {response.status}，未得到录音",
+                    )
+                if (packed := headers.get(b"content-encoding", b"identity")) != b"identity":
+                    shown = packed.decode("latin-1")[:20]
+                    raise SourceUnreachable(
+                        f"{target.shown[:200]}: comes packed ({shown!r}), which was not asked for",
+                        f"{target.shown[:200]}：返回了压缩内容（{shown}），无法使用",
+                    )
+                declared = headers.get(b"content-length", b"0")
+                return await self._write(response, path, max_bytes, int(declared or 0))
+        raise SourceUnreachable(
+            f"{target.shown[:200]}: sends on more than {_MOST_REDIRECTS} times",
+            f"{target.shown[:200]}：重定向超过 {_MOST_REDIRECTS} 次",
+        )
+
+    async def _write(
+        self, response: httpcore.Response, path: Path, max_bytes: int, declared: int
+    ) -> int:
+        if declared > max_bytes:
+            raise too_big(max_bytes)
+        self._check_room(path, declared)
+        size, looked_at = 0, 0
+        buffer = bytearray()
+        with path.open("xb") as file:
+            async for chunk in response.aiter_stream():
+                size += len(chunk)
+                if size > max_bytes:
+                    raise too_big(max_bytes)
+                buffer += chunk
+                if len(buffer) >= _BUFFER_BYTES:
+                    await asyncio.to_thread(file.write, bytes(buffer))
+                    buffer.clear()
+                if size - looked_at >= _FREE_EVERY_BYTES:
+                    looked_at = size
+                    self._check_room(path, 0)
+            await asyncio.to_thread(file.write, bytes(buffer))
+        return size
+
+    def _check_room(self, path: Path, more_bytes: int) -> None:
+        limit, free = self._free_refuse_bytes(), free_bytes(path.parent)
+        if limit and free is not None and free - more_bytes < limit:
+            raise StorageFull(
+                f"the server has only {free >> 20} MiB left, too little for this recording; its "
+                "operator has to make room on the disk",
+                f"服务器仅剩 {free >> 20} MiB 磁盘空间，无法保存该录音，请联系管理员",
+            )
+
+    def _allowed(self, target: Target) -> AllowedOrigin:
+        hosts = AllowedOrigins(self._settings().input_hosts)
+        return outgoing.allowed(target, hosts, _HOSTS_KEY)
+
+
+def name_of(target: Target) -> str:
+    """What people would call the recording: the end of its path."""
+    path = target.path.partition(b"?")[0].decode("ascii", "replace")
+    name = unquote(path.rstrip("/").rpartition("/")[2]).replace("\0", " ")
+    return name[-255:] or target.host
