@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seacod.config.outgoing import OutgoingSettings
 from seacod.config.secrets import find_secret, read_secret
-from seacod.errors import HostNotAllowed, SeacodError
+from seacod.errors import HostNotAllowed, NotReady, SeacodError
 from seacod.jobs.callbacks import LEASE_SECONDS, MOST_PAUSE_SECONDS
 from seacod.jobs.database import said
 from seacod.jobs.model import Callback, CallbackState
@@ -133,7 +133,7 @@ class CallbackDelivery:
                     while self._jobs.is_open and await self._begin_one():
                         pass
                     has_failed = False
-                except (OSError, SQLAlchemyError) as error:
+                except (OSError, SQLAlchemyError, NotReady) as error:
                     if not has_failed:
                         log.error("callbacks_interrupted", error=said(error))
                     has_failed = True
@@ -231,7 +231,7 @@ class CallbackDelivery:
         """Write down what became of it; what cannot be written is tried again after the lease."""
         try:
             await self._jobs.act(act)
-        except (OSError, SQLAlchemyError) as error:
+        except (OSError, SQLAlchemyError, NotReady) as error:
             log.error("callback_not_kept", error=said(error))
 
 

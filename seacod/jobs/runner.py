@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -189,8 +190,11 @@ class Jobs:
 
         Raises:
             OSError, SQLAlchemyError: it cannot be used now.
+            NotReady: it is not open.
         """
-        return await self._call(lambda: act(self.store))
+        if self._store is None:
+            raise NotReady("the database of the batches is not open", "批量任务的数据库未打开")
+        return await self._call(partial(act, self._store))
 
     async def get(self, job: str) -> tuple[Job, list[JobFile], dict[int, float]]:
         """A job, its files, and how much of each running one was recognised (0 to 1)."""

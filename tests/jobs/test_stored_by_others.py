@@ -16,6 +16,7 @@ from supervised import PATIENCE_SECONDS
 from work_and_die import StandIn
 
 from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
+from seacod.config.outgoing import OutgoingSettings
 from seacod.config.results import ResultSettings
 from seacod.errors import NotReady, StoredByNewer
 from seacod.jobs.database import FORMAT, file_problem
@@ -154,7 +155,7 @@ def test_a_newer_database_is_named_left_alone_and_taken_up_when_it_can_be(tmp_pa
 
     async def live() -> None:
         jobs = working(tmp_path / "jobs", told)
-        gate = JobsGate(ResultSettings, lambda: 0)
+        gate = JobsGate(ResultSettings, lambda: 0, OutgoingSettings)
         gate.jobs = jobs
         await jobs.start([])
         with pytest.raises(StoredByNewer, match="made by a newer version") as caught:
@@ -258,7 +259,7 @@ def test_a_database_that_was_removed_while_nothing_ran_names_what_was_accepted(
 
 
 def test_a_database_that_cannot_be_opened_says_so_and_asks_to_come_back(tmp_path: Path) -> None:
-    gate = JobsGate(ResultSettings, lambda: 0)
+    gate = JobsGate(ResultSettings, lambda: 0, OutgoingSettings)
     gate.jobs = working(tmp_path / "jobs", [])
     with pytest.raises(NotReady):
         gate.open()

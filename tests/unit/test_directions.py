@@ -33,6 +33,7 @@ ALLOWED = {
     # Shared by both sides, or by neither.
     "metrics": "accelerators errors transcript",
     "client": "config errors formats paths system transcript",
+    "inbox": "client errors formats system transcript",
     # The supervisor's side.
     "alerts": "config errors paths protocol system",
     "supervisor": "accelerators alerts config errors logs metrics paths protocol shared_load "
@@ -50,8 +51,8 @@ ALLOWED = {
     "archive": "asr config errors formats jobs logs metrics paths system transcript",
     "proving": "accelerators alerts asr client config errors formats jobs logs models paths system "
     "transcript",
-    "cli": "alerts archive asr client config errors formats logs models paths proving supervisor "
-    "system transcript usage worker",
+    "cli": "alerts archive asr client config errors formats inbox logs models paths proving "
+    "supervisor system transcript usage worker",
     "__main__": "cli",
 }
 # Rules that the table must keep, however it grows.
@@ -64,6 +65,7 @@ NEVER = {
     "worker": "supervisor alerts archive proving cli client",
     "usage": "supervisor alerts asr worker web jobs models archive proving cli client",
     "client": "supervisor alerts asr worker web jobs models metrics",
+    "inbox": "supervisor alerts asr worker web jobs models metrics archive proving cli",
     "archive": "web worker supervisor cli",
     "proving": "supervisor worker web cli",
 }

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.config.access import AccessSettings
+from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import BadRequest, NotReady, QueueFull, SeacodError, TooBig
 from seacod.system import credentials
 from seacod.web import closing, uploads
@@ -25,6 +26,7 @@ from seacod.web.logins.logins import Logins
 from seacod.web.middleware import disk_guard
 from seacod.web.middleware.access import Access, client_of
 from seacod.web.middleware.errors import answer
+from seacod.web.sources import Sources
 
 KEY, REVOKED = credentials.new_key(), credentials.new_key()
 PASSWORD = "correct horse"
@@ -225,9 +227,11 @@ def test_an_upload_leaves_the_disk_its_reserve(
 
 
 def receiving(directory: Path, most: int) -> TestClient:
+    sources = Sources(OutgoingSettings, lambda: 0)
+
     async def take(request: Request) -> JSONResponse:
         try:
-            async with uploads.received(request, directory, most) as upload:
+            async with uploads.received(request, directory, most, sources) as upload:
                 size = upload.path.stat().st_size
             return JSONResponse({"size": size})
         except SeacodError as error:

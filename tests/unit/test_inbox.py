@@ -1,0 +1,193 @@
+"""What is complete in a watched folder, what an error means for a recording, and that nothing is
+heard twice: computed, without a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seacod.client import BrokenOff, Busy, NoSeacod, Refused, Unreachable
+from seacod.errors import BadAudio, Conflict, SeacodError
+from seacod.formats import registry
+from seacod.formats.base import DEFAULT_CHOICES
+from seacod.inbox import verdict
+from seacod.inbox.folder import Arrivals, Version, open_for_writing, recordings, version_of
+from seacod.inbox.ledger import Ledger
+from seacod.inbox.texts import REASON_ENDING, Texts
+from seacod.inbox.verdict import Again, SetAside
+from seacod.transcript import Transcript
+
+TEXT = Transcript("今天", (), 1.0, 0.1, 0.0, None, "stand-in", "cpu")
+
+
+def version(path: Path) -> Version:
+    found = version_of(path)
+    assert found is not None
+    return found
+
+
+def put(path: Path, content: bytes = b"sound") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_recordings_of_sub_folders_are_found_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a.WAV", "deep/b.mp3", "failed/c.wav", ".hidden/d.wav", ".e.wav", "f.txt",
+                 "g.wav.part"):  # fmt: skip
+        put(tmp_path / name)
+    (tmp_path / "link.wav").symlink_to("/etc/passwd")
+    (tmp_path / "directory.wav").mkdir()
+    found = recordings(tmp_path, {tmp_path / "failed"})
+    assert sorted(map(str, found)) == ["a.WAV", "deep/b.mp3"]
+
+
+def test_a_file_is_complete_when_it_has_not_changed_for_a_while(tmp_path: Path) -> None:
+    clock = Clock()
+    arrivals = Arrivals(5.0, clock)
+    path = put(tmp_path / "a.wav")
+
+    def look(seconds: float) -> list[str]:
+        clock.now += seconds
+        return [str(one) for one in arrivals.complete(recordings(tmp_path))]
+
+    assert look(0) == []
+    assert look(4) == []
+    path.write_bytes(b"more sound")
+    assert look(2) == []
+    assert look(4) == []
+    assert look(2) == ["a.wav"]
+    # An empty one may be about to be filled.
+    put(tmp_path / "empty.wav", b"")
+    assert look(0) == ["a.wav"]
+    assert look(30) == ["a.wav"]
+    assert look(31) == ["a.wav", "empty.wav"]
+    path.unlink()
+    assert look(1) == ["empty.wav"]
+    # Renamed in, it is looked at for as long as any other.
+    put(tmp_path / "b.part").rename(tmp_path / "b.wav")
+    assert look(1) == ["empty.wav"]
+    assert look(6) == ["empty.wav", "b.wav"]
+
+
+def test_what_somebody_writes_to_is_not_complete(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.wav")
+    clock = Clock()
+    arrivals = Arrivals(0.0, clock)
+    with path.open("ab"):
+        assert arrivals.complete(recordings(tmp_path)) == []
+    with path.open("rb"):
+        assert arrivals.complete(recordings(tmp_path)) == [Path("a.wav")]
+    with path.open("r+b"):
+        one = version(path)
+        assert open_for_writing({(one.device, one.inode)}) == {(one.device, one.inode)}
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "expected"),
+    [
+        (Busy("full", None, 503, "queue_full", 7), 9, Again(7.0, True)),
+        (Refused("quota", None, 429, "quota_used", 60), 9, Again(60.0, True)),
+        (Unreachable("http://x", "refused"), 99, Again(5.0, True)),
+        (NoSeacod("?"), 9, Again(60.0, True)),
+        (Refused("key", None, 401), 9, Again(60.0, True)),
+        (BrokenOff("cut"), 1, Again(5.0, True)),
+        (BrokenOff("cut"), 6, SetAside()),
+        (Refused("broke", None, 500), 1, Again(5.0, False)),
+        (Refused("broke", None, 500), 3, SetAside()),
+        (Refused("late", None, 504), 2, Again(10.0, False)),
+        (Refused("no speakers", None, 501), 1, SetAside()),
+        (Refused("no sound", None, 415, "bad_audio"), 1, SetAside()),
+        (Refused("poison", None, 422, "poison"), 1, SetAside()),
+        (Refused("too long", None, 413), 1, SetAside()),
+        (Refused("empty", None, 400), 1, SetAside()),
+    ],
+)
+def test_an_error_means_again_or_aside(
+    error: SeacodError, tries: int, expected: Again | SetAside
+) -> None:
+    assert verdict.after(error, tries) == expected
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    one = Ledger(tmp_path)
+    yield one
+    one.close()
+
+
+def texts(folder: Path, *names: str) -> Texts:
+    formats = [one for one in registry.all_formats() if one.name in (names or ("text",))]
+    return Texts(folder, folder, folder / "failed", formats, DEFAULT_CHOICES)
+
+
+def test_what_was_heard_is_known_after_a_restart_and_what_changed_is_not(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    path = put(tmp_path / "deep/a.wav")
+    one = version(path)
+    written = texts(tmp_path, "text", "srt").write(ledger, Path("deep/a.wav"), one, TEXT)
+    assert sorted(target.name for target in written) == ["a.srt", "a.txt"]
+    assert (tmp_path / "deep/a.txt").read_text() == "今天\n"
+    ledger.close()
+    again = Ledger(tmp_path)
+    assert again.over() == {"deep/a.wav": (one.size_bytes, one.mtime_ns)}
+    again.close()
+
+
+def test_texts_never_take_the_place_of_somebody_elses(tmp_path: Path, ledger: Ledger) -> None:
+    (tmp_path / "a.txt").write_text("notes of mine")
+    names = []
+    for name in ("a.wav", "a.mp3", "a.wav.mp3"):
+        path = put(tmp_path / name)
+        (target,) = texts(tmp_path).write(ledger, Path(name), version(path), TEXT)
+        names.append(target.name)
+    assert names == ["a.wav.txt", "a.mp3.txt", "a.wav.mp3.txt"]
+    assert (tmp_path / "a.txt").read_text() == "notes of mine"
+    # The same recording, written over, keeps its names.
+    path = put(tmp_path / "a.wav", b"other sound")
+    (target,) = texts(tmp_path).write(ledger, Path("a.wav"), version(path), TEXT)
+    assert target.name == "a.wav.txt"
+
+
+def test_one_that_was_killed_while_writing_writes_the_same_again(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    one = version(put(tmp_path / "a.wav"))
+    assert ledger.begin(Path("a.wav"), one, ["a", "a.wav"], lambda base: True) == "a"
+    (tmp_path / "a.txt").write_text("half")
+    assert ledger.over() == {}
+    (target,) = texts(tmp_path).write(ledger, Path("a.wav"), one, TEXT)
+    assert (target.name, target.read_text()) == ("a.txt", "今天\n")
+
+
+def test_what_cannot_be_heard_is_set_aside_with_the_reason(tmp_path: Path, ledger: Ledger) -> None:
+    error = BadAudio("no sound in it", "没有声音")
+    where = texts(tmp_path)
+    for number in range(2):
+        path = put(tmp_path / "deep/a.wav", b"x" * (number + 1))
+        reason = where.set_aside(ledger, Path("deep/a.wav"), version(path), error)
+        assert not path.exists()
+        assert reason.read_text().startswith("no sound in it\n没有声音\n\ndeep/a.wav\n")
+        assert reason.with_name(reason.name.removesuffix(REASON_ENDING)).read_bytes()
+    there = {str(one.relative_to(tmp_path)) for one in (tmp_path / "failed").rglob("*.wav")}
+    assert there == {"failed/deep/a.wav", "failed/deep/a.2.wav"}
+    # Laid back, it is tried again.
+    assert ledger.over() == {}
+
+
+def test_a_folder_is_watched_by_one(tmp_path: Path, ledger: Ledger) -> None:
+    with pytest.raises(Conflict, match="another seacod watch"):
+        Ledger(tmp_path)
+    ledger.give_up(Path("gone.wav"), Version(1, 2, 3, 4))
+    ledger.forget(lambda path: False)
+    assert set(ledger.over()) == {"gone.wav"}
