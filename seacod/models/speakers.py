@@ -138,7 +138,7 @@ def _downloaded(place: Path) -> Path:
     wheels = sorted(place.glob("*.whl"))
     if result.returncode or not wheels:
         cause = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        proxy = proxy_for("https://pypi.org/")
+        proxy = proxy_for("https://package-index.invalid/")
         if proxy is not None and proxy.problem:
             cause = proxy.problem
         raise ModelUnavailable(
