@@ -567,7 +567,8 @@ uninstall() {
   if [ "$MODE" = purge ]; then
     # The operator's own, too: secrets, what `systemctl edit` has written.
     run rm -rf /etc/seacod "$STATE" /var/log/seacod /var/cache/seacod /run/seacod \
-      /etc/systemd/system/seacod.service.d /etc/systemd/system/seacod.socket.d
+      /etc/systemd/system/seacod.service.d /etc/systemd/system/seacod.socket.d \
+      /etc/systemd/system/seacod.socket
     run rm -f /etc/credstore/seacod.*
     run systemctl daemon-reload
     if getent passwd seacod >/dev/null; then
@@ -577,7 +578,8 @@ uninstall() {
   else
     step "Removed; kept, and removed by --purge:"
     for file in /etc/seacod "$STATE" /var/log/seacod /var/cache/seacod /etc/credstore/seacod.* \
-      /etc/systemd/system/seacod.service.d /etc/systemd/system/seacod.socket.d; do
+      /etc/systemd/system/seacod.service.d /etc/systemd/system/seacod.socket.d \
+      /etc/systemd/system/seacod.socket; do
       [ ! -e "$file" ] || note "$file"
     done
     if getent passwd seacod >/dev/null; then

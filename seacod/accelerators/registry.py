@@ -51,9 +51,13 @@ def shown(gpus: Sequence[Gpu], device: str, environment: Mapping[str, str]) -> l
 
 def visible(gpus: Sequence[Gpu], device: str, environment: Mapping[str, str]) -> Gpu | None:
     """The GPU that PyTorch calls `device` in a process with this environment."""
-    if of_device(device) is None:
+    accelerator = of_device(device)
+    if accelerator is None:
         return None
     wanted, usable = _number(device), shown(gpus, device, environment)
+    if accelerator.visibility not in environment:
+        # By number, not by place: one of them may be lost.
+        return next((gpu for gpu in usable if gpu.index == wanted), None)
     return usable[wanted] if wanted < len(usable) else None
 
 

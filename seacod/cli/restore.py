@@ -8,8 +8,9 @@ from pathlib import Path
 from seacod import __version__
 from seacod.cli import state_archive
 from seacod.cli.options import add_config
+from seacod.cli.trial import is_held
 from seacod.client import status_socket
-from seacod.config import load_settings
+from seacod.config import DEFAULT_FILE, load_settings
 from seacod.errors import EX_OK, Conflict, NotAllowed, NotRunning
 from seacod.paths import Paths
 from seacod.system.terminal import in_language
@@ -30,13 +31,18 @@ def run(options: argparse.Namespace) -> int:
         BadRequest: the file is no backup.
         CannotWrite: the state directory cannot be written to.
     """
-    paths = Paths.resolve(load_settings(options.config))
+    settings = load_settings(options.config)
+    paths = Paths.resolve(settings)
     if _runs(options.config, paths):
         raise Conflict(
             f"the service of {paths.state} runs; stop it first: systemctl stop seacod",
             f"{paths.state} 的服务正在运行；请先停止：systemctl stop seacod",
         )
-    put = state_archive.put_back(options.file, paths.state)
+    put = state_archive.put_back(
+        options.file,
+        paths.state,
+        {DEFAULT_FILE, *state_archive.configured_places(settings, options.config)},
+    )
     print(in_language(
         f"{paths.state}: as of {put.made_at}, by seacod {put.version}; what was there is in "
         f"{put.aside}",
@@ -59,11 +65,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _runs(config: Path | None, paths: Paths) -> bool:
-    """Whether the service with this state directory answers."""
+    """Whether a service has this state directory: one that answers, or starts, or hangs."""
     try:
         told = status_socket.status(config)
     except NotAllowed:
         return True
     except NotRunning:
-        return False
+        return is_held(paths)
     return Paths.told(told).state == paths.state

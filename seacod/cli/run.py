@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     default_file = None if options.is_try else DEFAULT_FILE
 
     if options.is_try:
-        overrides.update(trial.beside_others(overrides))
+        overrides.update(trial.beside_others(overrides, options.config))
 
     def read_settings() -> Settings:
         return load_settings(options.config, options=overrides, default_file=default_file)

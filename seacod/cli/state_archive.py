@@ -19,7 +19,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -153,14 +153,19 @@ def _take_files(
             taken[file] = seen
 
 
+def configured_places(settings: Settings, config: Path | None) -> tuple[Path, ...]:
+    """Where the service looks for its configuration: its file, and the lists that this names."""
+    named = (find_file(config), settings.asr.hotwords_file, settings.asr.replacements_file)
+    return tuple(place.absolute() for place in named if place is not None)
+
+
 def _take_configuration(
     archive: tarfile.TarFile, settings: Settings, config: Path | None
 ) -> list[Path]:
-    named = (find_file(config), settings.asr.hotwords_file, settings.asr.replacements_file)
     kept: list[Path] = []
-    for place in named:
-        for file in sorted(place.glob("*")) if place is not None and place.is_dir() else (place,):
-            if file is not None and file.is_file():
+    for place in configured_places(settings, config):
+        for file in sorted(place.glob("*")) if place.is_dir() else (place,):
+            if file.is_file():
                 archive.add(file.resolve(), f"configuration/{len(kept)}", filter=_private)
                 kept.append(file.absolute())
     return kept
@@ -184,8 +189,11 @@ def _databases(state: Path) -> list[Path]:
 
 
 def _is_database(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(len(sqlite_format.MAGIC)) == sqlite_format.MAGIC
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(sqlite_format.MAGIC)) == sqlite_format.MAGIC
+    except FileNotFoundError:  # the service has deleted it meanwhile
+        return False
 
 
 def _private(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -195,12 +203,14 @@ def _private(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def put_back(source: Path, state: Path) -> PutBack:
+def put_back(source: Path, state: Path, places: Collection[Path]) -> PutBack:
     """Put a backup in place of what there is, which is kept beside it; all of it or nothing.
 
     Args:
         source: what `write` has written.
         state: the state directory; made if it is missing.
+        places: where files of the configuration may be put; others stay in the directory of what
+            was there before.
 
     Raises:
         BadRequest: it is no backup, or one that this version does not know.
@@ -215,7 +225,9 @@ def put_back(source: Path, state: Path) -> PutBack:
             manifest = _unpacked(source, fresh)
             _give_to_owner(fresh, state)
             _swap(fresh / "state", state, aside)
-            written = _put_configuration(fresh / "configuration", manifest["configuration"])
+            written = _put_configuration(
+                fresh / "configuration", manifest["configuration"], places, aside, state
+            )
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
@@ -290,13 +302,18 @@ def _swap(fresh: Path, state: Path, aside: Path) -> None:
         os.replace(one, state / one.name)
 
 
-def _put_configuration(fresh: Path, places: list[Any]) -> list[Path]:
-    """Where there is none; beside what there is otherwise."""
+def _put_configuration(
+    fresh: Path, names: list[Any], places: Collection[Path], aside: Path, state: Path
+) -> list[Path]:
+    """Where there is none; beside what there is otherwise. The paths are somebody's word: root
+    writes only where the service looks."""
     written = []
-    for number, place in enumerate(map(Path, map(str, places))):
+    for number, place in enumerate(map(Path, map(str, names))):
         source = fresh / str(number)
         if not source.is_file():
             continue
+        if not any(one in (place, place.parent) for one in places):
+            place = aside / "configuration" / f"{number}-{place.name}"
         if place.exists() and place.read_bytes() == source.read_bytes():
             continue
         target = place.with_name(f"{place.name}.restored") if place.exists() else place
@@ -304,5 +321,8 @@ def _put_configuration(fresh: Path, places: list[Any]) -> list[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             target.chmod(0o640)
+            if os.geteuid() == 0:
+                # The service reads it by its group.
+                os.chown(target, 0, state.stat().st_gid)
             written.append(target)
     return written

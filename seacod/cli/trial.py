@@ -17,16 +17,17 @@ _MOST = 20
 _PORTS = {"server.port": "server", "metrics.port": "metrics"}
 
 
-def beside_others(asked: Mapping[str, Any]) -> dict[str, Any]:
+def beside_others(asked: Mapping[str, Any], config: Path | None) -> dict[str, Any]:
     """What has to differ from the defaults, by dotted key; nothing where this is the only trial.
 
     Args:
         asked: the options that were given, by dotted key; None for those that were not.
+        config: the configuration that was named; None for none.
 
     Raises:
         ConfigError: the settings are wrong.
     """
-    settings = load_settings(None, options=asked, default_file=None)
+    settings = load_settings(config, options=asked, default_file=None)
     found: dict[str, Any] = {}
     for key, section in _PORTS.items():
         address = getattr(settings, section)
@@ -34,13 +35,13 @@ def beside_others(asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked.get(key) is None and address.port == type(address)().port and not is_free:
             found[key] = _free_port(address.host)
     paths = settings.paths
-    if paths.runtime_directory or paths.state_directory or not _is_held(Paths.resolve(settings)):
+    if paths.runtime_directory or paths.state_directory or not is_held(Paths.resolve(settings)):
         return found
     before = Paths.resolve(settings)
     for number in range(2, _MOST):
         runtime = before.runtime.with_name(f"{before.runtime.name}-{number}")
         state = before.state.with_name(f"{before.state.name}-{number}")
-        if not _is_held(Paths(state, runtime, before.temp, before.models)):
+        if not is_held(Paths(state, runtime, before.temp, before.models)):
             found["paths.runtime_directory"], found["paths.state_directory"] = runtime, state
             # What was fetched for the first one serves here, too.
             found["asr.models_directory"] = before.models
@@ -48,7 +49,7 @@ def beside_others(asked: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _is_held(paths: Paths) -> bool:
+def is_held(paths: Paths) -> bool:
     """Whether a service runs with these directories."""
     if not (Path(paths.runtime) / "lock").exists():
         return False

@@ -4,6 +4,7 @@ waits when the service says so. Ends when asked to, after what runs."""
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -101,7 +102,11 @@ class FolderWatch:
         folder = self.texts.folder
         if not folder.is_dir():
             raise CannotRead(f"{folder}: the folder is gone", f"{folder}：目录已不存在")
-        over = self.ledger.over()
+        try:
+            over = self.ledger.over()
+        except sqlite3.Error as error:
+            self._tell_once(_of_disk(error))
+            return []
         found = {
             path: version
             for path, version in recordings(folder, {self.texts.failed}).items()
@@ -139,12 +144,10 @@ class FolderWatch:
         except SeacodError as error:
             await self._judge(path, trouble, error)
             return
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
+        except (OSError, sqlite3.Error) as error:
             self._put_off(
-                trouble, Again(_DISK_SECONDS, holds_all=False),
-                str(path), CannotWrite(f"{reason}: {error.filename or ''}".rstrip(": ")),
-            )  # fmt: skip
+                trouble, Again(_DISK_SECONDS, holds_all=False), str(path), _of_disk(error)
+            )
             return
         self._troubles.pop(path, None)
         self._told = ""
@@ -170,8 +173,8 @@ class FolderWatch:
             reason = await asyncio.shield(
                 asyncio.to_thread(self.texts.set_aside, self.ledger, path, trouble.version, error)
             )
-        except OSError as problem:
-            why = CannotWrite(f"cannot be set aside: {problem.strerror}: {problem.filename}")
+        except (OSError, sqlite3.Error) as problem:
+            why = CannotWrite(f"cannot be set aside: {_of_disk(problem).message}")
             self._put_off(trouble, Again(_DISK_SECONDS, holds_all=False), str(path), why)
             return
         self._troubles.pop(path, None)
@@ -186,7 +189,16 @@ class FolderWatch:
             self.tell(path, error.message, error.chinese, True)
             return
         self._held_until = max(self._held_until, trouble.not_before)
-        # Once for as long as it is the same.
+        self._tell_once(error)
+
+    def _tell_once(self, error: SeacodError) -> None:
+        """For as long as it is the same."""
         if error.message != self._told:
             self.tell("", error.message, error.chinese, True)
         self._told = error.message
+
+
+def _of_disk(error: OSError | sqlite3.Error) -> CannotWrite:
+    """What a full or broken disk said, of the folder or of what is noted about it."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return CannotWrite(f"{reason}: {getattr(error, 'filename', None) or ''}".rstrip(": "))

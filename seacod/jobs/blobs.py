@@ -7,6 +7,7 @@ that several machines share. Blocking.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -129,7 +130,9 @@ class DatabaseBlobs(DirectoryBlobs):
                 (self.incoming(job) / f"{number:04}").open("rb") as sound,
                 self._database.begin() as connection,
             ):
-                for part, body in enumerate(iter(lambda: sound.read(_PART_BYTES), b"")):
+                # One at least: a recording without a byte is there, too.
+                rest = iter(lambda: sound.read(_PART_BYTES), b"")
+                for part, body in enumerate(itertools.chain((sound.read(_PART_BYTES),), rest)):
                     connection.execute(
                         recordings.insert(),
                         {"job": job, "number": number, "part": part, "body": body,

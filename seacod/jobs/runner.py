@@ -151,7 +151,12 @@ class Jobs:
 
     @property
     def store(self) -> JobStore:
-        assert self._store is not None, "start() comes first"
+        if self._store is None:
+            # Not opened yet, or just being written anew.
+            raise NotReady(
+                "the database of the batches is not open; try again in a moment",
+                "批量任务数据库尚未就绪，请稍后重试",
+            )
         return self._store
 
     async def accept(
@@ -238,6 +243,8 @@ class Jobs:
             try:
                 if self._store is not None and await self._call(self._store.was_removed):
                     await self._take_up_anew(self._store)
+                    # What ended meanwhile could not be written down.
+                    has_failed = True
                 if self._store is None:
                     await self._take_up()
                 await self._call(self.store.renew)
@@ -409,6 +416,9 @@ class Jobs:
         while True:
             try:
                 return await self._call(act)
+            except NotReady as error:
+                log.error(trouble, job=file.job, number=file.number, error=error.message)
+                await asyncio.sleep(_STORE_AGAIN_SECONDS)
             except (OSError, SQLAlchemyError) as error:
                 log.error(trouble, job=file.job, number=file.number, error=said(error))
                 await asyncio.sleep(_STORE_AGAIN_SECONDS)

@@ -197,6 +197,9 @@ class SupervisorMetrics:
         self._delivered: dict[tuple[str, str], int] = {}
         self.build = gauge("seacod_build_info", "Always 1; the version is in the label", "version")
         self._directory.mkdir(parents=True, exist_ok=True)
+        # Of the workers of a supervisor that was killed: none of them lives.
+        for path in self._directory.glob("gauge_live*.db"):
+            path.unlink(missing_ok=True)
         self.registry.register(WorkerFigures(self._directory))
 
     @property

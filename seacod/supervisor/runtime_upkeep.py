@@ -112,6 +112,8 @@ class RuntimeUpkeep:
     async def run(self) -> None:
         """Look until cancelled."""
         self._heartbeats.expect("runtime", LOOK_SECONDS)
+        # What the supervisor before this one has told is over: its message asked for a restart.
+        self._writable_again()
         while True:
             self._heartbeats.touch("runtime")
             await self.look()
@@ -143,14 +145,7 @@ class RuntimeUpkeep:
     def _told(self, names: str) -> None:
         if self._problem:
             self._problem = ""
-            self._bus.publish(
-                AlertCleared(
-                    "storage",
-                    f"{self._directory} can be written to again.",
-                    f"{self._directory} 已恢复可写。",
-                    str(self._directory),
-                )
-            )
+            self._writable_again()
         self._bus.publish(
             AlertRaised(
                 "runtime_files",
@@ -158,6 +153,16 @@ class RuntimeUpkeep:
                 f"({names}). They were made anew; workers are replaced where they had them open.",
                 f"有人删除了运行目录 {self._directory} 中的文件（{names}）；已重新创建，"
                 "仍使用旧文件的识别进程会被更换。",
+            )
+        )
+
+    def _writable_again(self) -> None:
+        self._bus.publish(
+            AlertCleared(
+                "storage",
+                f"{self._directory} can be written to again.",
+                f"{self._directory} 已恢复可写。",
+                str(self._directory),
             )
         )
 

@@ -23,7 +23,6 @@ from seacod.errors import EX_OK, EX_SOFTWARE, ConfigError, SeacodError
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.protocol import Message
-from seacod.system.waiting import end_task
 from seacod.usage.ledger import UsageLedger
 from seacod.usage.meter import UsageMeter
 from seacod.web.middleware.disk_guard import guarded
@@ -47,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 # A beat that comes this late means that the process stood still, not only its model.
 _OWN_PAUSE_SECONDS = 5.0
+# What a callback that is being sent may take to be put down as not sent.
+_LAST_NOTICE_SECONDS = 1.0
 
 
 class WorkerApplication:
@@ -160,7 +161,9 @@ class WorkerApplication:
         canary.cancel()
         tuning.cancel()
         usage.cancel()
-        await end_task(telling)
+        # What was being sent is sent again; a database that hangs keeps no drain waiting.
+        telling.cancel()
+        await asyncio.wait({telling}, timeout=_LAST_NOTICE_SECONDS)
         if serving.done():
             serving.result()
             log.error("web_server_ended", cause="it stopped serving without being told to")

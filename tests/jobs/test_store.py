@@ -246,6 +246,19 @@ def test_a_result_is_read_as_it_was_kept(store: JobStore) -> None:
     assert store.get("job")[0].finished is not None
 
 
+def test_a_recording_without_a_byte_is_there_too(store: JobStore) -> None:
+    """It is heard, and found to be empty; it is not lost."""
+    incoming = store.blobs.incoming("job")
+    incoming.mkdir(parents=True)
+    (incoming / "0001").write_bytes(b"")
+    store.accept("job", "me", "", [("a.wav", 0)])
+    store.own("1-a")
+    claimed = store.claim("1-a", 0)
+    assert claimed is not None
+    assert store.blobs.has(claimed.file)
+    assert store.blobs.fetch(claimed.file).read_bytes() == b""
+
+
 def test_what_is_kept_is_bounded_by_client_and_in_all(store: JobStore) -> None:
     limits = ResultSettings(max_bytes=3 << 20, max_client_bytes=2 << 20)
     accepted(store, "a", 2)

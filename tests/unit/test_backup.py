@@ -151,16 +151,40 @@ def test_what_is_no_backup_changes_nothing(tmp_path: Path, write: Callable[[Path
     state.mkdir(parents=True)
     (state / "usage.sqlite3").write_text("mine")
     with pytest.raises(BadRequest, match="is no backup"):
-        state_archive.put_back(file, state)
+        state_archive.put_back(file, state, ())
     assert [one.name for one in state.iterdir()] == ["usage.sqlite3"]
     assert [one.name for one in state.parent.iterdir()] == ["state"]
+
+
+def test_nothing_is_put_where_the_service_does_not_look(tmp_path: Path) -> None:
+    """A backup names paths of its own, and root unpacks it."""
+    elsewhere, here = tmp_path / "cron.d/x", tmp_path / "etc/seacod.yaml"
+    told = {
+        "format": 1, "version": "x", "made_at": "x", "secrets": [],
+        "configuration": [str(elsewhere), str(here)],
+    }  # fmt: skip
+    file, state = tmp_path / "x.tar", tmp_path / "state"
+    with tarfile.open(file, "w") as archive:
+        for name, body in (
+            ("manifest.json", json.dumps(told).encode()),
+            ("configuration/0", b"* * * * * root"),
+            ("configuration/1", b"log: {}"),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(body)
+            archive.addfile(entry, io.BytesIO(body))
+    put = state_archive.put_back(file, state, {here})
+    assert not elsewhere.parent.exists()
+    assert here.read_bytes() == b"log: {}"
+    kept, _ = put.configuration
+    assert kept == put.aside / "configuration/0-x"
 
 
 def test_a_backup_of_a_newer_version_is_named(tmp_path: Path) -> None:
     told = {"format": 99, "version": "9.0", "made_at": "x", "configuration": [], "secrets": []}
     packed("manifest.json", json.dumps(told).encode())(tmp_path / "x.tar")
     with pytest.raises(BadRequest, match=r"made by a newer seacod \(9.0\)"):
-        state_archive.put_back(tmp_path / "x.tar", tmp_path / "state")
+        state_archive.put_back(tmp_path / "x.tar", tmp_path / "state", ())
 
 
 def test_a_place_that_cannot_be_written_to_leaves_nothing_half(

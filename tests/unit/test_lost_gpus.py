@@ -10,6 +10,7 @@ import pytest
 
 from seacod.accelerators.base import DriverFailed
 from seacod.accelerators.nvidia import Nvml
+from seacod.accelerators.registry import visible
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Outbox
 from seacod.config.alerts import AlertSettings
@@ -78,6 +79,12 @@ def test_with_all_there_nothing_is_lost() -> None:
     one = driver(Library(2, set()))
     assert len(one.read()) == 2
     assert one.lost == ()
+
+
+@pytest.mark.parametrize(("device", "index"), [("cuda:0", None), ("cuda:1", 1), ("cuda", None)])
+def test_no_other_is_taken_for_one_that_is_lost(device: str, index: int | None) -> None:
+    found = visible(driver(Library(2, {0})).read(), device, {})
+    assert (found and found.index) == index
 
 
 def test_each_is_told_when_it_goes_and_when_it_is_back() -> None:

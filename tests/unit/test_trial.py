@@ -30,26 +30,26 @@ def held(runtime: Path) -> RuntimeLock:
 
 
 def test_the_only_one_takes_the_usual_directories(own: Path) -> None:
-    assert "paths.runtime_directory" not in trial.beside_others(ASKED)
+    assert "paths.runtime_directory" not in trial.beside_others(ASKED, None)
 
 
 def test_each_further_one_has_directories_of_its_own_and_the_models_of_the_first(own: Path) -> None:
     first = held(own / "run/seacod")
-    found = trial.beside_others(ASKED)
+    found = trial.beside_others(ASKED, None)
     assert found["paths.runtime_directory"] == own / "run/seacod-2"
     assert found["paths.state_directory"] == own / "state/seacod-2"
     assert found["asr.models_directory"] == own / "state/seacod/models"
     second = held(own / "run/seacod-2")
-    assert trial.beside_others(ASKED)["paths.runtime_directory"] == own / "run/seacod-3"
+    assert trial.beside_others(ASKED, None)["paths.runtime_directory"] == own / "run/seacod-3"
     first.let_go()
-    assert "paths.runtime_directory" not in trial.beside_others(ASKED)
+    assert "paths.runtime_directory" not in trial.beside_others(ASKED, None)
     second.let_go()
 
 
 def test_what_was_asked_for_stays(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = held(own / "mine")
     monkeypatch.setenv("SEACOD_PATHS_RUNTIME_DIRECTORY", str(own / "mine"))
-    assert "paths.runtime_directory" not in trial.beside_others(ASKED)
+    assert "paths.runtime_directory" not in trial.beside_others(ASKED, None)
     lock.let_go()
 
 
@@ -61,5 +61,5 @@ def test_a_port_that_is_taken_is_replaced_unless_it_was_asked_for(
         other.listen()
         port = other.getsockname()[1]
         monkeypatch.setattr(trial, "_is_free", lambda host, asked: asked != 7860)
-        assert trial.beside_others(ASKED)["server.port"] not in (7860, port)
-        assert "server.port" not in trial.beside_others({**ASKED, "server.port": port})
+        assert trial.beside_others(ASKED, None)["server.port"] not in (7860, port)
+        assert "server.port" not in trial.beside_others({**ASKED, "server.port": port}, None)

@@ -4,6 +4,7 @@ those that an earlier life of the service has left in its file descriptor store.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def _problem(descriptor: int) -> str | None:
     try:
         one = socket.socket(fileno=descriptor)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
         return error.strerror or "no socket"
     families = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
     if one.family not in families or one.type != socket.SOCK_STREAM:

@@ -71,7 +71,7 @@ class Housekeeping:
                 self._tell(
                     await asyncio.to_thread(sweeper.sweep, self._directory, settings.keep_seconds)
                 )
-            self._places.look()
+            self._places.tell(await asyncio.to_thread(self._places.look))
             await self._look_at_free_space(settings)
             due = min(due, time.monotonic() + settings.sweep_interval_seconds)
             await asyncio.sleep(min(_LOOK_SECONDS, settings.sweep_interval_seconds))
@@ -99,7 +99,7 @@ class Housekeeping:
         self.free_bytes = free
         self._level("disk_low", free, settings.free_warn_bytes)
         self._level("disk_full", free, settings.free_refuse_bytes)
-        self._places.look_at_free_files()
+        self._places.tell_free(await asyncio.to_thread(self._places.free_files))
 
     def _least_free(self) -> int | None:
         """Of the file systems that uploads and batches lie on; often it is one."""

@@ -1,6 +1,6 @@
 """Whether the service can write where it has to: its directories are there and open to it, and
-there are inodes left. What can be mended is; the rest is told. Called by `disk.py`, a few stat
-calls each time."""
+there are inodes left. What can be mended is; the rest is told. Called by `disk.py`: what looks is
+for a thread, since a file system may hang, what tells for the loop."""
 
 from __future__ import annotations
 
@@ -31,19 +31,30 @@ class Places:
         self._deduplicator = deduplicator
         self._problems: dict[Path, str] = {}
 
-    def look(self) -> None:
-        """Look at each directory; make it again, or open it again, where that is ours to do."""
+    def look(self) -> dict[Path, str]:
+        """What is wrong with each directory; it is made again, or opened again, where that is ours
+        to do. On a thread."""
+        found = {}
         for directory in self._directories:
             problem = problem_of(directory)
             if problem and (mended := _mend(directory)):
                 log.warning("directory_mended", directory=str(directory), problem=problem)
                 problem = problem_of(directory) if mended else problem
+            found[directory] = problem
+        return found
+
+    def tell(self, found: dict[Path, str]) -> None:
+        """Tell what `look` has found."""
+        for directory, problem in found.items():
             self._tell(directory, problem)
 
-    def look_at_free_files(self) -> None:
-        """Whether files can be made: a disk may have room and no inodes."""
-        for directory in self._directories:
-            free = free_files(directory)
+    def free_files(self) -> dict[Path, int | None]:
+        """How many files can be made: a disk may have room and no inodes. On a thread."""
+        return {directory: free_files(directory) for directory in self._directories}
+
+    def tell_free(self, found: dict[Path, int | None]) -> None:
+        """Tell what `free_files` has found."""
+        for directory, free in found.items():
             key = f"inodes {directory}"
             if free is not None and free < LEAST_FREE_FILES:
                 if not self._deduplicator.is_open("disk_full", key):

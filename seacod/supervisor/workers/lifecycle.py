@@ -59,10 +59,10 @@ log = structlog.get_logger(__name__)
 TICK_SECONDS = 1.0
 # Where a worker waits for longer than this to be forked, its nursery was not there, or not loaded.
 _NOTHING_LOADED_SECONDS = 1.0
-# A start that ends so before anything was ever served ends the service, too: trying again changes
-# nothing (configuration), or is systemd's to do (model not available).
 # What a worker says of itself that an operator is to hear; the others end it.
 _TOLD_FAULTS = ("out_of_memory", "canary", "jobs", "jobs_lost")
+# A start that ends so before anything was ever served ends the service, too: trying again changes
+# nothing (configuration), or is systemd's to do (model not available).
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
 # A worker is told of so many of those before it that ended by their own fault.
 _BLAMED_KEPT = 20

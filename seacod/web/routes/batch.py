@@ -87,10 +87,15 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
                 fetched = await unless_gone(request, intake.fetch(batch, directory))
                 named = await intake.unpack(directory, [*batch.uploads, *fetched])
                 await jobs.check_room(client, sum(size for _, size in named), gate.results())
-                accepted = await jobs.accept(
-                    job, client, batch.hotwords, named, batch.choice, batch.chosen, submission,
-                    batch.callback_url,
-                )  # fmt: skip
+                try:
+                    accepted = await jobs.accept(
+                        job, client, batch.hotwords, named, batch.choice, batch.chosen, submission,
+                        batch.callback_url,
+                    )  # fmt: skip
+                except asyncio.CancelledError:
+                    # It may be written down all the same; what never was is swept later.
+                    accepted = job
+                    raise
         finally:
             if accepted != job:
                 await asyncio.to_thread(shutil.rmtree, directory.parent, ignore_errors=True)

@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import psutil
 
@@ -17,6 +18,9 @@ from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, w
 from seacod.system.listen_address import ListenAddress, bracketed, parse
 from seacod.system.terminal import ago
 from seacod.system.words import state_in_chinese
+
+# The addresses of one name, any of which will do.
+Places: TypeAlias = frozenset[tuple[str, int]]
 
 # A scrape older than this is none: Prometheus asks every 15 s, or every minute.
 _SCRAPED_SECONDS = 300.0
@@ -135,11 +139,12 @@ def page(context: CheckContext) -> Finding:
 def ports(context: CheckContext) -> Finding:
     """Nothing listens wider than it is configured, and everything that is."""
     own = set(_listening(context))
-    expected = _configured(context)
+    configured = _configured(context)
+    expected: set[tuple[str, int]] = set().union(*configured)
     unix = [one["address"] for one in context.status["listening"] if one["address"][0] in "/@"]
     told = ", ".join([_shown(own), *unix])
     return worst(
-        [*_unexpected(own, expected), *_missing(own, expected), *_open_to_all(context, own)],
+        [*_unexpected(own, expected), *_missing(own, configured), *_open_to_all(context, own)],
         (f"listens on {told}, as configured", f"监听 {told}，与配置一致"),
     )
 
@@ -161,26 +166,29 @@ def _listening(context: CheckContext) -> Iterator[tuple[str, int]]:
             continue
 
 
-def _configured(context: CheckContext) -> set[tuple[str, int]]:
-    """Addresses and ports that are to be listened on: the operator's socket units decide where they
-    give any, the settings else."""
+def _configured(context: CheckContext) -> list[Places]:
+    """What is to be listened on: the operator's socket units decide where they give any, the
+    settings else. A name may have several addresses, of which one is enough."""
     server, metrics = context.settings.server, context.settings.metrics
     told = context.status["listening"]
     wanted = {"http": server.addresses, "funasr": server.funasr_addresses}
     if metrics.port:
         wanted["metrics"] = (ListenAddress(metrics.host.strip("[]"), metrics.port),)
     from_units = {
-        one["serves"]: [parse(other["address"]) for other in told if other["from_unit"]]
+        one["serves"]: [
+            parse(other["address"])
+            for other in told
+            if other["from_unit"] and other["address"][0] not in "/@"
+        ]
         for one in told
         if one["from_unit"]
     }
-    return {
-        (host, one.port)
+    return [
+        frozenset((host, one.port) for host in _resolved(one.host))
         for those in {**wanted, **from_units}.values()
         for one in those
         if one.host
-        for host in _resolved(one.host)
-    }
+    ]
 
 
 def _resolved(host: str) -> set[str]:
@@ -203,15 +211,21 @@ def _unexpected(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> It
             )  # fmt: skip
 
 
-def _missing(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> Iterator[Finding]:
-    for host, port in sorted(expected):
-        if port and not any(p == port and _within(host, h) for h, p in own):
+def _missing(own: set[tuple[str, int]], configured: list[Places]) -> Iterator[Finding]:
+    for places in configured:
+        if not any(_is_among(own, *place) for place in places):
+            host, port = min(places)
             yield fail(
                 (f"does not listen on {bracketed(host)}:{port}, which is configured",
                  f"未监听已配置的地址 {bracketed(host)}:{port}"),
                 ("systemctl restart seacod applies the configured address",
                  "systemctl restart seacod 使配置的地址生效"),
             )  # fmt: skip
+
+
+def _is_among(own: set[tuple[str, int]], host: str, port: int) -> bool:
+    # Port 0 is whichever was free.
+    return port == 0 or any(p == port and _within(host, h) for h, p in own)
 
 
 def _open_to_all(context: CheckContext, own: set[tuple[str, int]]) -> Iterator[Finding]:
