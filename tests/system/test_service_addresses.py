@@ -130,7 +130,7 @@ def test_all_sockets_of_an_operators_own_unit_are_served(service: Machine) -> No
     finally:
         service.run("systemctl", "stop", "seacod.socket", "seacod.service")
         service.run("systemctl", "disable", "-q", "seacod.socket")
-        service.run("rm", "-f", f"{UNITS}/seacod.socket")
+        service.run("rm", "-f", f"{UNITS}/seacod.socket", "/run/seacod.sock")
         service.run("systemctl", "daemon-reload")
         service.run("systemctl", "start", "seacod")
     wait_until(is_serving, "the service where it was")
