@@ -64,6 +64,8 @@ class FolderWatch:
     _news: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _held_until: float = field(init=False, default=0.0)
     _told: str = field(init=False, default="")
+    # Heard since the last look began, which may not have seen them in the ledger.
+    _heard: dict[Path, Version] = field(init=False, default_factory=dict)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Hear what comes until `stopped`; then what has begun is finished.
@@ -78,7 +80,10 @@ class FolderWatch:
         try:
             while not stopped.is_set():
                 if time.monotonic() >= look_at:
+                    seen = set(self._heard)
                     self._due = await asyncio.to_thread(self._look, arrivals)
+                    for path in seen:
+                        del self._heard[path]
                     look_at = time.monotonic() + self.every_seconds
                 self._begin()
                 try:
@@ -122,7 +127,7 @@ class FolderWatch:
             trouble = self._troubles.get(path)
             if trouble is not None and trouble.version == version and now < trouble.not_before:
                 continue
-            if path in self._running:
+            if path in self._running or self._heard.get(path) == version:
                 continue
             task = asyncio.ensure_future(self._one(path, version))
             self._running[path] = task
@@ -161,6 +166,7 @@ class FolderWatch:
         written = await asyncio.shield(
             asyncio.to_thread(self.texts.write, self.ledger, path, version, transcript)
         )
+        self._heard[path] = version
         names = ", ".join(one.name for one in written)
         self.tell(str(path), f"heard: {names}", f"已识别：{names}", False)
 
