@@ -40,8 +40,12 @@ class JobsGate:
             NotReady: the worker does not serve yet, or its store is closed.
             SeacodError: the store cannot be opened until an operator does something.
         """
-        if self.jobs is not None and self.jobs.refusal is not None:
-            raise self.jobs.refusal
+        refusal = None if self.jobs is None else self.jobs.refusal
+        if refusal is not None:
+            if refusal.http_status == 500:
+                # Such as one of the configuration, which has no status of its own.
+                raise NotReady(refusal.message, refusal.chinese)
+            raise refusal
         if self.jobs is None or not self.jobs.is_open:
             raise NotReady(
                 "batches cannot be taken at present: the worker has just started, or cannot "

@@ -8,7 +8,9 @@ name that means something else a moment later (DNS rebinding) gains nothing.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -162,7 +164,7 @@ async def answer(
     )  # fmt: skip
     times = {"connect": CONNECT_SECONDS, "read": SILENCE_SECONDS, "write": SILENCE_SECONDS,
              "pool": CONNECT_SECONDS}  # fmt: skip
-    tls = ssl.create_default_context() if target.scheme == "https" else None
+    tls = await asyncio.to_thread(_tls) if target.scheme == "https" else None
     try:
         async with (
             httpcore.AsyncConnectionPool(
@@ -175,6 +177,12 @@ async def answer(
             yield response
     except _failures() as error:
         raise _unreachable(target, error) from None
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once, since it reads all the certificates of the system. Blocking."""
+    return ssl.create_default_context()
 
 
 def _host_header(target: Target) -> bytes:
@@ -222,9 +230,9 @@ async def _looked_up(host: str, port: int, entry: AllowedOrigin) -> list[str]:
             "seacod-resolve", lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
     except OSError as error:
-        raise SourceUnreachable(
-            f"there is no host {host[:80]} ({error.strerror or error})", f"找不到主机 {host[:80]}"
-        ) from None
+        raise _no_host(host, error.strerror or str(error)) from None
+    except UnicodeError:  # an empty label, or one that is too long
+        raise _no_host(host, "no host can be called so") from None
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
     fit = [one for one in addresses if entry.may_be_at(one)]
     if not fit:
@@ -236,12 +244,16 @@ async def _looked_up(host: str, port: int, entry: AllowedOrigin) -> list[str]:
     return fit
 
 
+def _no_host(host: str, why: str) -> SourceUnreachable:
+    return SourceUnreachable(f"there is no host {host[:80]} ({why})", f"找不到主机 {host[:80]}")
+
+
 def _failures() -> tuple[type[Exception], ...]:
     import httpcore
 
+    # No OSError: those of sockets come as NetworkError, others are of whoever reads the answer.
     return (
         httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, ssl.SSLError,
-        OSError,
     )  # fmt: skip
 
 

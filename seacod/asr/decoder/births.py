@@ -166,7 +166,10 @@ class DecoderBirths:
             self._lose("it has ended")
             return
         what, *told = packet.split()
-        if what == BORN:
+        if what == BORN and not handles:
+            # It was dropped on its way. The nursery ends the decoder when our connection is closed.
+            self._lose("no descriptor is left for its answer")
+        elif what == BORN:
             self._take(Decoder(int(told[0]), handles[0]))
         elif what == REFUSED:
             number = int(told[0]) or errno.EAGAIN

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import secrets
 from typing import Any
@@ -26,8 +27,8 @@ log = structlog.get_logger(__name__)
 _GIVEN_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 # What the system says when a file cannot grow: full, over quota, gone read-only.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# What it says when our own directory was taken away or closed.
-_CLOSED = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR)
+# What it says when our own directory was taken away or closed; also of much else.
+_GONE, _CLOSED = (errno.ENOENT, errno.ENOTDIR), (errno.EACCES, errno.EPERM)
 _PLAIN = {
     404: ("not_found", "there is nothing at this address", "此地址没有内容"),
     405: ("method_not_allowed", "this address does not take that method", "此地址不支持该方法"),
@@ -119,7 +120,7 @@ def handle_storage(app: FastAPI) -> None:
 def storage_full(error: Exception) -> StorageFull | None:
     """What a person is told of an error that means a full disk, or a directory that cannot be
     written to; None of any other."""
-    if isinstance(error, OSError) and error.errno in _CLOSED and error.filename is not None:
+    if isinstance(error, OSError) and _is_closed(error):
         return StorageFull(
             "the server cannot write to the place where it keeps uploads "
             f"({(error.strerror or '').lower()}); its operator has to look at it",
@@ -132,6 +133,20 @@ def storage_full(error: Exception) -> StorageFull | None:
         "has to make room on the disk",
         "服务器磁盘空间不足，无法保存上传的文件，请联系管理员",
     )
+
+
+def _is_closed(error: OSError) -> bool:
+    """Whether nothing can be made where this was to be: a file that is missing in a directory that
+    is there, or that only itself is closed, is something else."""
+    # The second one of what is moved.
+    places = [
+        os.path.dirname(os.fsdecode(one)) or "."
+        for one in (error.filename, error.filename2)
+        if isinstance(one, str | bytes)
+    ]
+    if error.errno in _GONE:
+        return any(not os.path.isdir(one) for one in places)
+    return error.errno in _CLOSED and any(not os.access(one, os.W_OK | os.X_OK) for one in places)
 
 
 def broke(request: Request, error: Exception) -> Response:
