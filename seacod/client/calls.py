@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,7 +104,9 @@ class Call(Generic[T]):
                 files.append((name, one))
             else:
                 path = Path(one)
-                files.append((name, (path.name, stack.enter_context(path.open("rb")))))
+                # A name need not be UTF-8 on the disk, but has to be in a form.
+                shown = os.fsencode(path.name).decode("utf-8", "replace")
+                files.append((name, (shown, stack.enter_context(path.open("rb")))))
         return {"data": dict(self.fields), "files": files} if files else {}
 
 

@@ -5,10 +5,11 @@ restart hears nothing twice. Each call is a transaction on a connection of its o
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from seacod.errors import CannotWrite, Conflict, StoredByNewer
@@ -79,7 +80,7 @@ class Ledger:
             rows = database.execute(
                 "SELECT path, size_bytes, mtime_ns FROM heard WHERE state != 'writing'"
             ).fetchall()
-        return {path: (size, mtime) for path, size, mtime in rows}
+        return {os.fsdecode(path): (size, mtime) for path, size, mtime in rows}
 
     def begin(
         self,
@@ -100,17 +101,19 @@ class Ledger:
             The name that is this file's from now on: the one it had before, if it had any.
         """
         with self._begun() as database:
-            row = database.execute("SELECT base FROM heard WHERE path=?", (str(path),)).fetchone()
-            base = row[0] if row is not None else None
+            row = database.execute(
+                "SELECT base FROM heard WHERE path=?", (_stored(str(path)),)
+            ).fetchone()
+            base = os.fsdecode(row[0]) if row is not None and row[0] is not None else None
             if base is None:
                 taken = "SELECT 1 FROM heard WHERE base=?"
                 base = next(
                     one
                     for one in bases
-                    if database.execute(taken, (one,)).fetchone() is None and is_free(one)
+                    if database.execute(taken, (_stored(one),)).fetchone() is None and is_free(one)
                 )
             self._put(database, path, version, base, "writing")
-        return str(base)
+        return base
 
     def end(self, path: Path, version: Version, base: str) -> None:
         """They are written."""
@@ -127,7 +130,7 @@ class Ledger:
         before = time.time() - _KEPT_SECONDS
         with self._begun() as database:
             rows = database.execute("SELECT path FROM heard WHERE at < ?", (before,)).fetchall()
-            gone = [(path,) for (path,) in rows if not is_there(path)]
+            gone = [(path,) for (path,) in rows if not is_there(os.fsdecode(path))]
             database.executemany("DELETE FROM heard WHERE path=?", gone)
 
     @staticmethod
@@ -136,8 +139,11 @@ class Ledger:
     ) -> None:
         database.execute(
             "INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?, ?)",
-            (str(path), version.size_bytes, version.mtime_ns, base, state, time.time()),
-        )
+            (
+                _stored(str(path)), version.size_bytes, version.mtime_ns,
+                None if base is None else _stored(base), state, time.time(),
+            ),
+        )  # fmt: skip
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=_LOCK_SECONDS, isolation_level=None)
@@ -149,6 +155,18 @@ class Ledger:
             try:
                 yield database
             except BaseException:
-                database.execute("ROLLBACK")
+                # Without a disk this fails, too; what is raised is the cause.
+                with suppress(sqlite3.Error):
+                    database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
+
+
+def _stored(name: str) -> str | bytes:
+    """A name as SQLite takes it: one that is not UTF-8 (of an archive from Windows) as its bytes.
+    os.fsdecode reads both."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name

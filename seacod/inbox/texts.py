@@ -56,17 +56,22 @@ class Texts:
         ledger.end(path, version, base)
         return targets
 
-    def set_aside(self, ledger: Ledger, path: Path, version: Version, error: SeacodError) -> Path:
+    def set_aside(
+        self, ledger: Ledger, path: Path, version: Version, error: SeacodError
+    ) -> Path | None:
         """Lay a recording aside with the reason; what cannot be moved is left and not heard again.
 
         Returns:
-            The file with the reason.
+            The file with the reason; None when the recording has changed meanwhile or is gone.
         """
         source = self.folder / path
+        if version_of(source) != version:
+            return None
         target = _fresh(self.failed / path)
         reason = target.with_name(target.name + REASON_ENDING)
         at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        _write(reason, f"{error.message}\n{error.chinese}\n\n{path}\n{at}\n".encode())
+        text = f"{error.message}\n{error.chinese}\n\n{path}\n{at}\n"
+        _write(reason, text.encode("utf-8", "replace"))
         try:
             if version_of(source) == version:
                 shutil.move(source, target)

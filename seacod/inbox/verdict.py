@@ -17,6 +17,10 @@ _BROKEN_TRIES = 6
 _OURS = (401, 403, 404, 405, 407, 421)
 # The service, or who stands before it, has too much to do.
 _TOO_MUCH = (429,)
+# Without a reason: who stands before the service does not reach it.
+_GATEWAY = (502, 504)
+# Somebody has to make room, or a batch to end.
+_NO_ROOM = ("storage_full", "quota_exceeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ def after(error: SeacodError, tries: int) -> Again | SetAside:
         return SetAside()
     if isinstance(error, Busy) or error.status in _TOO_MUCH:
         return Again(float(error.retry_after_seconds or _AWAY_SECONDS), holds_all=True)
-    if error.status in _OURS:
+    if error.status in _GATEWAY and not error.reason:
+        return Again(_AWAY_SECONDS, holds_all=True)
+    if error.status in _OURS or error.reason in _NO_ROOM:
         return Again(_WRONG_SECONDS, holds_all=True)
     if error.status >= 500 and error.status != 501 or error.status == 408:
         return Again(_AWAY_SECONDS * tries, holds_all=False) if tries < _TRIES else SetAside()

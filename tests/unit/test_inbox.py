@@ -3,12 +3,14 @@ heard twice: computed, without a service."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from seacod.client import BrokenOff, Busy, NoSeacod, Refused, Unreachable
+from seacod.client import BrokenOff, Busy, NoSeacod, Refused, Unreachable, calls
 from seacod.errors import BadAudio, Conflict, SeacodError
 from seacod.formats import registry
 from seacod.formats.base import DEFAULT_CHOICES
@@ -104,7 +106,12 @@ def test_what_somebody_writes_to_is_not_complete(tmp_path: Path) -> None:
         (BrokenOff("cut"), 6, SetAside()),
         (Refused("broke", None, 500), 1, Again(5.0, False)),
         (Refused("broke", None, 500), 3, SetAside()),
-        (Refused("late", None, 504), 2, Again(10.0, False)),
+        (Refused("late", None, 504, "deadline_exceeded"), 2, Again(10.0, False)),
+        (Refused("answered 502: <html>", None, 502), 99, Again(5.0, True)),
+        (Refused("answered 504: <html>", None, 504), 99, Again(5.0, True)),
+        (Refused("full", None, 507, "storage_full"), 99, Again(60.0, True)),
+        (Refused("much", None, 507, "quota_exceeded"), 99, Again(60.0, True)),
+        (Refused("big", None, 507, "out_of_memory"), 3, SetAside()),
         (Refused("no speakers", None, 501), 1, SetAside()),
         (Refused("no sound", None, 415, "bad_audio"), 1, SetAside()),
         (Refused("poison", None, 422, "poison"), 1, SetAside()),
@@ -176,6 +183,7 @@ def test_what_cannot_be_heard_is_set_aside_with_the_reason(tmp_path: Path, ledge
     for number in range(2):
         path = put(tmp_path / "deep/a.wav", b"x" * (number + 1))
         reason = where.set_aside(ledger, Path("deep/a.wav"), version(path), error)
+        assert reason is not None
         assert not path.exists()
         assert reason.read_text().startswith("no sound in it\n没有声音\n\ndeep/a.wav\n")
         assert reason.with_name(reason.name.removesuffix(REASON_ENDING)).read_bytes()
@@ -183,6 +191,34 @@ def test_what_cannot_be_heard_is_set_aside_with_the_reason(tmp_path: Path, ledge
     assert there == {"failed/deep/a.wav", "failed/deep/a.2.wav"}
     # Laid back, it is tried again.
     assert ledger.over() == {}
+
+
+def test_what_changed_meanwhile_is_not_set_aside(tmp_path: Path, ledger: Ledger) -> None:
+    path = put(tmp_path / "a.wav")
+    one = version(path)
+    path.write_bytes(b"another sound")
+    error = BadAudio("no sound in it", "没有声音")
+    assert texts(tmp_path).set_aside(ledger, Path("a.wav"), one, error) is None
+    assert path.exists()
+    assert not (tmp_path / "failed").exists()
+
+
+def test_a_name_that_is_not_utf_8_is_one_like_others(tmp_path: Path, ledger: Ledger) -> None:
+    name = Path(os.fsdecode("会议.wav".encode("gbk")))
+    path = put(tmp_path / name)
+    one = version(path)
+    (target,) = texts(tmp_path).write(ledger, name, one, TEXT)
+    assert (target.name, target.read_text()) == (f"{name.stem}.txt", "今天\n")
+    assert ledger.over() == {str(name): (one.size_bytes, one.mtime_ns)}
+    (again,) = texts(tmp_path).write(ledger, name, one, TEXT)
+    assert again == target
+    reason = texts(tmp_path).set_aside(ledger, name, one, BadAudio(f"{name}: no sound", "没有声音"))
+    assert reason is not None
+    assert reason.read_text().startswith("????.wav: no sound\n没有声音\n\n????.wav\n")
+    call = calls.transcription(tmp_path / "failed" / name, {}, None)
+    with contextlib.ExitStack() as stack:
+        ((_, (shown, _)),) = call.form(stack)["files"]
+    assert shown.encode().endswith(b".wav")
 
 
 def test_a_folder_is_watched_by_one(tmp_path: Path, ledger: Ledger) -> None:
