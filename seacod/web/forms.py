@@ -96,6 +96,7 @@ async def read_form(
     *,
     max_file_bytes: int,
     max_files: int,
+    more_fields: int = 0,
 ) -> Form:
     """Read the whole form.
 
@@ -105,13 +106,14 @@ async def read_form(
         place: where the n-th file (from 1) is to be written; must not exist.
         max_file_bytes: size of the biggest file allowed.
         max_files: number of files allowed.
+        more_fields: number of fields allowed besides the usual ones.
 
     Raises:
         BadRequest: the body is not a multipart form, or a broken one.
         TooBig: a file is too big; the caller removes what was written.
         ClientGone: the client went away before the end of the form.
     """
-    reading = _Reading(place, max_file_bytes, max_files)
+    reading = _Reading(place, max_file_bytes, max_files, _MAX_FIELDS + more_fields)
     parser = MultipartParser(
         _boundary(content_type),
         {
@@ -198,12 +200,15 @@ def _charset(name: str) -> str:
 class _Reading:
     """One form on its way in: the parser's callbacks on the loop, `write` on a thread between."""
 
-    def __init__(self, place: Callable[[int], Path], max_file_bytes: int, max_files: int) -> None:
+    def __init__(
+        self, place: Callable[[int], Path], max_file_bytes: int, max_files: int, max_fields: int
+    ) -> None:
         self.form = Form()
         self.buffered = 0
         self._place = place
         self._max_file_bytes = max_file_bytes
         self._max_files = max_files
+        self._max_fields = max_fields
         self._headers: dict[bytes, bytes] = {}
         self._header = (b"", b"")
         self._name = ""
@@ -261,10 +266,10 @@ class _Reading:
             self._given = self._given.replace("\0", " ")
         if self._given is None:
             self._fields += 1
-            if self._fields > _MAX_FIELDS:
+            if self._fields > self._max_fields:
                 raise BadRequest(
-                    f"the form has more than {_MAX_FIELDS} fields, which is the limit",
-                    f"表单字段超过 {_MAX_FIELDS} 个的上限",
+                    f"the form has more than {self._max_fields} fields, which is the limit",
+                    f"表单字段超过 {self._max_fields} 个的上限",
                 )
             return
         self._files += 1

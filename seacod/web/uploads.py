@@ -88,7 +88,12 @@ async def _named(request: Request, form: Form, path: Path, max_bytes: int, sourc
 
 
 async def heard_out(
-    request: Request, place: Callable[[int], Path], *, max_file_bytes: int, max_files: int
+    request: Request,
+    place: Callable[[int], Path],
+    *,
+    max_file_bytes: int,
+    max_files: int,
+    more_fields: int = 0,
 ) -> Form:
     """Read the form; a client that sends too much still gets the reason. See `read_form`.
 
@@ -108,6 +113,7 @@ async def heard_out(
             place,
             max_file_bytes=max_file_bytes,
             max_files=max_files,
+            more_fields=more_fields,
         )
     except (TooBig, BadRequest, OSError):
         await hear_out(request, body)

@@ -19,8 +19,9 @@ CHUNK = 64 * 1024
 
 
 def read(
-    directory: Path, body: bytes, content_type: str = TYPE, chunk: int = CHUNK, max_files: int = 3
-) -> Form:
+    directory: Path, body: bytes, content_type: str = TYPE, chunk: int = CHUNK, max_files: int = 3,
+    more_fields: int = 0,
+) -> Form:  # fmt: skip
     parts = [body[at : at + chunk] for at in range(0, len(body), chunk)] or [b""]
 
     async def receive() -> dict[str, Any]:
@@ -32,7 +33,7 @@ def read(
     def place(number: int) -> Path:
         return directory / f"{len(list(directory.iterdir()))}-{number}"
 
-    limits = {"max_file_bytes": 1 << 20, "max_files": max_files}
+    limits = {"max_file_bytes": 1 << 20, "max_files": max_files, "more_fields": more_fields}
     return asyncio.run(read_form(content_type, Body(request), place, **limits))
 
 
@@ -104,6 +105,14 @@ def test_what_is_no_file_is_bounded(tmp_path: Path, body: bytes, chunk: int) -> 
     with pytest.raises(BadRequest) as refused:
         read(tmp_path, body, chunk=chunk)
     assert refused.value.http_status == 400
+
+
+def test_a_batch_may_have_as_many_addresses_as_files(tmp_path: Path) -> None:
+    body = b"".join(part('name="url"', b"https://example.com/a.wav") for _ in range(1000)) + END
+    form = read(tmp_path, body, max_files=1000, more_fields=1000)
+    assert len(form.lists["url"]) == 1000
+    with pytest.raises(BadRequest, match="more than 64 fields"):
+        read(tmp_path, body, max_files=1000)
 
 
 def test_many_files_may_have_much_around_them(tmp_path: Path) -> None:

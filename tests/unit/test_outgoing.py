@@ -8,11 +8,13 @@ import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from file_server import FileServer, content, cut_off, endless, sent_on
 
+from seacod.asr.choice import SoundChoice
 from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import (
     BadRequest,
@@ -26,6 +28,7 @@ from seacod.errors import (
 from seacod.system import outgoing
 from seacod.system.allowed_origins import AllowedOrigins
 from seacod.web import sources
+from seacod.web.routes.batch import _Batch, _Intake
 from seacod.web.sources import Sources, name_of
 
 SOUND = b"RIFF" + bytes(100_000)
@@ -275,6 +278,38 @@ def test_nobody_there_and_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SourceUnreachable, match="there is no host no.such.example") as refused:
         fetch("https://no.such.example/a", tmp_path / "a", input_hosts="no.such.example")
     assert "找不到主机" in refused.value.chinese
+
+
+@pytest.mark.parametrize("host", ["a..example.com", f"{'a' * 64}.example.com"])
+def test_a_name_that_no_host_can_have(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SourceUnreachable, match="there is no host a.*can be called so"):
+        fetch(f"https://{host}/a", tmp_path / "a", input_hosts="*.example.com")
+
+
+def test_a_failure_of_our_own_disk_is_not_the_hosts(files: FileServer) -> None:
+    async def act() -> None:
+        target = outgoing.read(files.url("sound"), "url")
+        (entry,) = AllowedOrigins(files.origin)._entries
+        async with outgoing.answer("GET", target, entry):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(act())
+
+
+def test_all_addresses_of_a_batch_have_one_time_together(tmp_path: Path) -> None:
+    class Endless:
+        async def fetch(self, *_: object) -> str:
+            await asyncio.sleep(600)
+            return ""
+
+    gate = SimpleNamespace(outgoing=lambda: SimpleNamespace(input_seconds=0.05))
+    service = SimpleNamespace(limits=SimpleNamespace(max_upload_bytes=1))
+    intake = _Intake(cast(Any, service), cast(Any, gate), cast(Any, Endless()))
+    target = outgoing.read("https://example.com/a.wav", "url")
+    batch = _Batch([], [target] * 100, "", SoundChoice.read({}), {}, "")
+    with pytest.raises(SourceTooSlow, match="within 0.05 s, which is the limit for all of a batch"):
+        asyncio.run(intake.fetch(batch, tmp_path))
 
 
 def test_a_service_for_which_nobody_is_named_says_so() -> None:
