@@ -72,7 +72,7 @@ def _say(outcome: Outcome, *, verbose: bool) -> None:
         f"{outcome.verdict.value:8} {outcome.cpu_seconds:5.1f} s  {fault.folder}: {fault.name}",
         flush=True,
     )
-    if verbose or outcome.verdict is Verdict.BROKEN:
+    if verbose or outcome.verdict in (Verdict.BROKEN, Verdict.LATE):
         print("\n".join(outcome.words.splitlines()[-_SHOWN_LINES:]), flush=True)
 
 

@@ -1,6 +1,6 @@
-"""Tells those who asked for it that a batch is over: one try of a host at a time, again and again
-with growing pauses, until it is taken or too old. Told at least once: a worker that ends between
-sending and writing that down sends it again, under the same id.
+"""Tells those who asked for it that a batch is over: in each worker one try of a host at a time,
+again and again with growing pauses, until it is taken or too old. Told at least once: a worker that
+ends between sending and writing that down sends it again, under the same id.
 
 Lives on the worker's loop. What is to be told lies with the jobs (`callbacks.py`), so that any
 worker that shares them goes on. Signed as

@@ -3,11 +3,12 @@ are there. That the tests notice them is seen by `./tests/run --mutants`."""
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from dataclasses import replace
 
 import pytest
-from mutating import page
+from mutating import page, trial
 from mutating.faults import Fault, problems, read
 from mutating.trial import Outcome, Verdict
 
@@ -55,3 +56,10 @@ def test_the_page_counts_by_folder_and_names_what_survived(listed: list[Fault]) 
     assert "| b | 1 | 0 | 0 % |" in table
     assert "| **all** | 2 | 1 | 50 % |" in table
     assert f"- b: {two.name} (a reason)" in table
+
+
+def test_a_trial_that_is_ended_has_noticed_nothing(listed: list[Fault]) -> None:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as endless:
+        status, _ = trial._wait(endless.pid, 0.0)
+    assert trial._VERDICTS[status] is Verdict.LATE
+    assert "| **all** | 1 | 0 | 0 % |" in page.table([Outcome(listed[0], Verdict.LATE, 1.0, "")])

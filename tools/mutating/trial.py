@@ -34,8 +34,10 @@ _IMPORTED = (
 )  # fmt: skip
 # A fault may well be a wait that never ends.
 _TEST_SECONDS = 60
+# As things are, a test may take as long as in a run of its own.
+_RIGHT_TEST_SECONDS = 180
 _TRIAL_SECONDS = 240.0
-_FAILED, _PASSED = 1, 0
+_FAILED, _PASSED, _LATE = 1, 0, 124
 
 
 class Verdict(enum.Enum):
@@ -43,8 +45,13 @@ class Verdict(enum.Enum):
 
     CAUGHT = "caught"
     SURVIVED = "survived"
+    LATE = "late"
+    """Its tests had to be ended: a slow machine, or one that waits for ever?"""
     BROKEN = "broken"
     """The tests could not be run with it: that says nothing."""
+
+
+_VERDICTS = {_FAILED: Verdict.CAUGHT, _PASSED: Verdict.SURVIVED, _LATE: Verdict.LATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def passes(tests: Iterable[str]) -> tuple[bool, str]:
     """Whether these tests pass as things are, and what pytest wrote: a test that fails anyway
     notices nothing."""
     with _copy() as copy:
-        status, _, words = _run(copy, sorted(set(tests)), 10 * _TRIAL_SECONDS)
+        status, _, words = _run(copy, sorted(set(tests)), 10 * _TRIAL_SECONDS, _RIGHT_TEST_SECONDS)
     return status == _PASSED, words
 
 
@@ -103,12 +110,11 @@ def _try(copy: Path, fault: Fault) -> Outcome:
     # Compiled files are known by size and second.
     os.utime(file, (time.time(), times.st_mtime + 10))
     try:
-        status, seconds, words = _run(copy, list(fault.tests), _TRIAL_SECONDS)
+        status, seconds, words = _run(copy, list(fault.tests), _TRIAL_SECONDS, _TEST_SECONDS)
     finally:
         file.write_bytes(right)
         os.utime(file, (times.st_atime, times.st_mtime))
-    verdict = {_FAILED: Verdict.CAUGHT, _PASSED: Verdict.SURVIVED}.get(status, Verdict.BROKEN)
-    return Outcome(fault, verdict, seconds, words)
+    return Outcome(fault, _VERDICTS.get(status, Verdict.BROKEN), seconds, words)
 
 
 @contextlib.contextmanager
@@ -118,18 +124,20 @@ def _copy() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _run(copy: Path, tests: list[str], limit_seconds: float) -> tuple[int, float, str]:
+def _run(
+    copy: Path, tests: list[str], limit_seconds: float, test_seconds: int
+) -> tuple[int, float, str]:
     """pytest's exit code, the seconds of CPU and what was written."""
     with tempfile.TemporaryFile() as words:
         pid = os.fork()
         if pid == 0:
-            _be_pytest(copy, tests, words.fileno())
+            _be_pytest(copy, tests, test_seconds, words.fileno())
         status, seconds = _wait(pid, limit_seconds)
         words.seek(0)
         return status, seconds, words.read().decode("utf-8", "replace")
 
 
-def _be_pytest(copy: Path, tests: list[str], output: int) -> None:
+def _be_pytest(copy: Path, tests: list[str], test_seconds: int, output: int) -> None:
     """The child's part; does not come back."""
     status = 3
     try:
@@ -146,7 +154,7 @@ def _be_pytest(copy: Path, tests: list[str], output: int) -> None:
 
         status = pytest.main(
             ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist",
-             "--durations=0", "--tb=short", f"--timeout={_TEST_SECONDS}", *tests]
+             "--durations=0", "--tb=short", f"--timeout={test_seconds}", *tests]
         )  # fmt: skip
         sys.stdout.flush()
     finally:
@@ -154,7 +162,7 @@ def _be_pytest(copy: Path, tests: list[str], output: int) -> None:
 
 
 def _wait(pid: int, limit_seconds: float) -> tuple[int, float]:
-    """The exit code; that of a failure when the tests had to be ended."""
+    """The exit code; another one when the tests had to be ended."""
     deadline = time.monotonic() + limit_seconds
     is_late = False
     while True:
@@ -167,7 +175,7 @@ def _wait(pid: int, limit_seconds: float) -> tuple[int, float]:
         time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    code = _FAILED if is_late else os.waitstatus_to_exitcode(status)
+    code = _LATE if is_late else os.waitstatus_to_exitcode(status)
     return code, _seconds(usage)
 
 
