@@ -84,6 +84,7 @@ class FolderWatch:
                     self._due = await asyncio.to_thread(self._look, arrivals)
                     for path in seen:
                         del self._heard[path]
+                    self._forget_gone()
                     look_at = time.monotonic() + self.every_seconds
                 self._begin()
                 try:
@@ -119,6 +120,11 @@ class FolderWatch:
         }
         return [(path, found[path]) for path in arrivals.complete(found)]
 
+    def _forget_gone(self) -> None:
+        there = {path for path, _ in self._due} | self._running.keys()
+        for path in self._troubles.keys() - there:
+            del self._troubles[path]
+
     def _begin(self) -> None:
         """Begin with what is due, as long as there is room and the service wants anything."""
         now = time.monotonic()
@@ -149,7 +155,7 @@ class FolderWatch:
         except SeacodError as error:
             await self._judge(path, trouble, error)
             return
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeError) as error:
             self._put_off(
                 trouble, Again(_DISK_SECONDS, holds_all=False), str(path), _of_disk(error)
             )
@@ -179,11 +185,13 @@ class FolderWatch:
             reason = await asyncio.shield(
                 asyncio.to_thread(self.texts.set_aside, self.ledger, path, trouble.version, error)
             )
-        except (OSError, sqlite3.Error) as problem:
+        except (OSError, sqlite3.Error, UnicodeError) as problem:
             why = CannotWrite(f"cannot be set aside: {_of_disk(problem).message}")
             self._put_off(trouble, Again(_DISK_SECONDS, holds_all=False), str(path), why)
             return
         self._troubles.pop(path, None)
+        if reason is None:
+            return  # another one is there now, or none
         self.tell(
             str(path), f"{error.message} (set aside: {reason})",
             f"{error.chinese}（已移出：{reason}）", True,
@@ -204,7 +212,8 @@ class FolderWatch:
         self._told = error.message
 
 
-def _of_disk(error: OSError | sqlite3.Error) -> CannotWrite:
-    """What a full or broken disk said, of the folder or of what is noted about it."""
+def _of_disk(error: OSError | sqlite3.Error | UnicodeError) -> CannotWrite:
+    """What a full or broken disk said, of the folder or of what is noted about it; or what is wrong
+    with a name."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return CannotWrite(f"{reason}: {getattr(error, 'filename', None) or ''}".rstrip(": "))

@@ -3,12 +3,15 @@ heard twice: computed, without a service."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from supervised import wait_until
 
 from seacod.client import BrokenOff, Busy, NoSeacod, Refused, Unreachable, calls
 from seacod.errors import BadAudio, Conflict, SeacodError
@@ -19,6 +22,7 @@ from seacod.inbox.folder import Arrivals, Version, open_for_writing, recordings,
 from seacod.inbox.ledger import Ledger
 from seacod.inbox.texts import REASON_ENDING, Texts
 from seacod.inbox.verdict import Again, SetAside
+from seacod.inbox.watch import FolderWatch
 from seacod.transcript import Transcript
 
 TEXT = Transcript("今天", (), 1.0, 0.1, 0.0, None, "stand-in", "cpu")
@@ -219,6 +223,27 @@ def test_a_name_that_is_not_utf_8_is_one_like_others(tmp_path: Path, ledger: Led
     with contextlib.ExitStack() as stack:
         ((_, (shown, _)),) = call.form(stack)["files"]
     assert shown.encode().endswith(b".wav")
+
+
+def test_the_troubles_of_files_that_are_gone_are_forgotten(tmp_path: Path, ledger: Ledger) -> None:
+    class Away:
+        async def transcribe(self, *_: object, **__: object) -> None:
+            raise Refused("broke", None, 500)
+
+    async def act() -> None:
+        stopped = asyncio.Event()
+        watch = FolderWatch(
+            cast(Any, Away()), texts(tmp_path), ledger, {}, 1, 0.05, 0.0, lambda *_: None
+        )
+        task = asyncio.ensure_future(watch.run(stopped))
+        path = put(tmp_path / "a.wav")
+        await asyncio.to_thread(wait_until, lambda: bool(watch._troubles), "it was tried")
+        path.unlink()
+        await asyncio.to_thread(wait_until, lambda: not watch._troubles, "it is forgotten")
+        stopped.set()
+        await task
+
+    asyncio.run(act())
 
 
 def test_a_folder_is_watched_by_one(tmp_path: Path, ledger: Ledger) -> None:
