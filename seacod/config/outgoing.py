@@ -23,8 +23,8 @@ class OutgoingSettings(Section, applies="live"):
     )
     input_seconds: float = setting(
         50.0,
-        "How long fetching one recording, or all of a batch together, may take",
-        "获取单个录音（或一批中的全部录音）的时间上限（秒）",
+        "How long fetching one recording may take",
+        "获取单个录音的时间上限（秒）",
         ge=1,
         le=3600,
     )

@@ -80,11 +80,7 @@ class FolderWatch:
         try:
             while not stopped.is_set():
                 if time.monotonic() >= look_at:
-                    seen = set(self._heard)
-                    self._due = await asyncio.to_thread(self._look, arrivals)
-                    for path in seen:
-                        del self._heard[path]
-                    self._forget_gone()
+                    await self._look_again(arrivals)
                     look_at = time.monotonic() + self.every_seconds
                 self._begin()
                 try:
@@ -120,7 +116,11 @@ class FolderWatch:
         }
         return [(path, found[path]) for path in arrivals.complete(found)]
 
-    def _forget_gone(self) -> None:
+    async def _look_again(self, arrivals: Arrivals) -> None:
+        seen = set(self._heard)
+        self._due = await asyncio.to_thread(self._look, arrivals)
+        for path in seen:
+            del self._heard[path]
         there = {path for path, _ in self._due} | self._running.keys()
         for path in self._troubles.keys() - there:
             del self._troubles[path]

@@ -8,13 +8,11 @@ import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from file_server import FileServer, content, cut_off, endless, sent_on
 
-from seacod.asr.choice import SoundChoice
 from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import (
     BadRequest,
@@ -28,7 +26,6 @@ from seacod.errors import (
 from seacod.system import outgoing
 from seacod.system.allowed_origins import AllowedOrigins
 from seacod.web import sources
-from seacod.web.routes.batch import _Batch, _Intake
 from seacod.web.sources import Sources, name_of
 
 SOUND = b"RIFF" + bytes(100_000)
@@ -295,21 +292,6 @@ def test_a_failure_of_our_own_disk_is_not_the_hosts(files: FileServer) -> None:
 
     with pytest.raises(OSError, match="No space left"):
         asyncio.run(act())
-
-
-def test_all_addresses_of_a_batch_have_one_time_together(tmp_path: Path) -> None:
-    class Endless:
-        async def fetch(self, *_: object) -> str:
-            await asyncio.sleep(600)
-            return ""
-
-    gate = SimpleNamespace(outgoing=lambda: SimpleNamespace(input_seconds=0.05))
-    service = SimpleNamespace(limits=SimpleNamespace(max_upload_bytes=1))
-    intake = _Intake(cast(Any, service), cast(Any, gate), cast(Any, Endless()))
-    target = outgoing.read("https://example.com/a.wav", "url")
-    batch = _Batch([], [target] * 100, "", SoundChoice.read({}), {}, "")
-    with pytest.raises(SourceTooSlow, match="within 0.05 s, which is the limit for all of a batch"):
-        asyncio.run(intake.fetch(batch, tmp_path))
 
 
 def test_a_service_for_which_nobody_is_named_says_so() -> None:

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from seacod.asr.choice import SoundChoice
 from seacod.asr.service import TranscriptionService
-from seacod.errors import BadRequest, SourceTooSlow
+from seacod.errors import BadRequest
 from seacod.formats import asked
 from seacod.formats.remarks import warning_json
 from seacod.jobs import callback_delivery, submissions
@@ -191,10 +191,8 @@ class _Intake:
         """The recordings that were named by their address: name and file of each.
 
         Raises:
-            OutgoingError: one of them cannot be had, or all together take too long; the others
-                are given up.
+            OutgoingError: one of them cannot be had; the others are given up.
         """
-        seconds = self._gate.outgoing().input_seconds
         places = asyncio.Semaphore(_FETCHED_AT_ONCE)
         most = self._service.limits.max_upload_bytes
 
@@ -208,15 +206,7 @@ class _Intake:
             for number, target in enumerate(batch.sources, len(batch.uploads) + 1)
         ]
         try:
-            return list(await asyncio.wait_for(asyncio.gather(*tasks), seconds))
-        except asyncio.TimeoutError:
-            raise SourceTooSlow(
-                f"the recordings named by {FIELD} did not come within {seconds:g} s, which is the "
-                "limit for all of a batch; send fewer in one, or the files themselves, or ask the "
-                "operator to raise outgoing.input_seconds",
-                f"{FIELD} 指定的录音未能在 {seconds:g} 秒内全部获取（整批上限）；请减少每批数量、"
-                "直接上传文件，或由管理员调高 outgoing.input_seconds",
-            ) from None
+            return list(await asyncio.gather(*tasks))
         finally:
             for task in tasks:
                 await end_task(task)
