@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import sounds
+from decoder_processes import nurseries
 from supervised import ROOT
 
 from seacod.asr import audio
@@ -162,7 +162,7 @@ def test_a_decoder_has_nothing_it_does_not_work_with(monkeypatch: pytest.MonkeyP
     async def run() -> None:
         decoders = Decoders(1, 1)
         await decoders.start()
-        (nursery,) = psutil.Process().children()
+        (nursery,) = nurseries()
         (child,) = nursery.children()
         looked_at(child.pid)
         assert "s3cret" not in str(nursery.environ())

@@ -4,34 +4,27 @@ reaches a recording; whoever goes takes its decoders along, and nothing is left.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import decoder_processes
 import psutil
 import pytest
 import sounds
+from decoder_processes import nurseries
 from supervised import PATIENCE_SECONDS, wait_until
 
 from seacod.asr.decoder import births
 from seacod.asr.decoder.births import SharedDecoderNursery
-from seacod.asr.decoder.nursery import decoder_name
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
 
 TASK = DecodeTask("pieces", 300.0, 1 << 30, 20.0)
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children()
-
-
 def decoders_of(nursery: psutil.Process) -> list[psutil.Process]:
-    name = decoder_name(os.getpid())
-    return wait_until(
-        lambda: [one for one in nursery.children() if one.name() == name], "named decoders"
-    )
+    return wait_until(lambda: decoder_processes.decoders(nursery), "named decoders")
 
 
 def gone(*processes: psutil.Process) -> None:
@@ -52,7 +45,7 @@ def with_shared(test: Test) -> None:
     async def run() -> None:
         shared = SharedDecoderNursery()
         shared.start()
-        (nursery,) = children()
+        (nursery,) = nurseries()
         decoders = Decoders(1, 2, shared.connection())
         await decoders.start()
         try:
@@ -63,14 +56,14 @@ def with_shared(test: Test) -> None:
         gone(nursery)
 
     asyncio.run(run())
-    assert not children()
+    assert not nurseries()
 
 
 def test_workers_share_a_nursery_which_ends_with_the_last_of_them() -> None:
     async def run() -> None:
         shared = SharedDecoderNursery()
         shared.start()
-        (nursery,) = children()
+        (nursery,) = nurseries()
         first, second = (Decoders(1, 1, shared.connection()) for _ in range(2))
         await first.start()
         await second.start()
@@ -81,7 +74,7 @@ def test_workers_share_a_nursery_which_ends_with_the_last_of_them() -> None:
         gone(one)
         assert other.is_running()
         assert await is_heard(second)
-        assert children() == [nursery]
+        assert nurseries() == [nursery]
         await second.close()
         gone(nursery, other)
 
@@ -118,7 +111,7 @@ def test_a_nursery_that_is_killed_costs_no_recording(
             assert [frame.kind async for frame in frames][-1] == "done"
         assert await is_heard(decoders)
         assert await is_heard(decoders)
-        assert len(children()) == 1, "one of our own"
+        assert len(nurseries()) == 1, "one of our own"
 
     with_shared(test)
     assert "".join(capfd.readouterr()).count("decoder_nursery_lost") == 1
@@ -145,14 +138,14 @@ def test_another_is_there_for_the_next_worker(monkeypatch: pytest.MonkeyPatch) -
         decoders = Decoders(1, 1, shared.connection())
         await decoders.start()
         assert await is_heard(decoders)
-        (nursery,) = children()
+        (nursery,) = nurseries()
         await decoders.close()
         return nursery
 
     async def test() -> None:
         shared = SharedDecoderNursery()
         shared.start()
-        (nursery,) = children()
+        (nursery,) = nurseries()
         nursery.kill()
         gone(nursery)
         nursery = await next_one(shared)
@@ -166,7 +159,7 @@ def test_another_is_there_for_the_next_worker(monkeypatch: pytest.MonkeyPatch) -
         unanswered.close()
         replaced.close()
         gone(nursery)
-        (nursery,) = children()
+        (nursery,) = nurseries()
         shared.forget()
         gone(nursery)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import decoder_processes
 import psutil
 import pytest
 import sounds
@@ -22,7 +23,6 @@ from supervised import ROOT
 
 from seacod.asr.decoder import births, child
 from seacod.asr.decoder.child import DecoderProcess
-from seacod.asr.decoder.nursery import decoder_name
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.errors import BadAudio, NotReady, SeacodError
@@ -42,21 +42,8 @@ def with_decoders(test: Callable[[Decoders], Coroutine[Any, Any, None]], most: i
             await decoders.close()
 
     asyncio.run(run())
-    assert not processes()
-    assert not nurseries()
-
-
-def processes() -> list[psutil.Process]:
-    """The decoders of this process."""
-    name = decoder_name(os.getpid())
-    return [one for one in psutil.Process().children(recursive=True) if one.name() == name]
-
-
-def nurseries() -> list[psutil.Process]:
-    """What it has started to fork them from."""
-    return [
-        one for one in psutil.Process().children() if "seacod.asr.decoder.process" in one.cmdline()
-    ]
+    assert not decoder_processes.decoders()
+    assert not decoder_processes.nurseries()
 
 
 async def kinds(decoders: Decoders, path: Path, what: DecodeTask | None = None) -> list[str]:
@@ -70,7 +57,7 @@ def test_an_idle_decoder_that_is_killed_or_stopped_costs_nobody_anything(
     async def test(decoders: Decoders) -> None:
         for is_bulk in (False, True):
             assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
-            (idle,) = processes()
+            (idle,) = decoder_processes.decoders()
             idle.send_signal(number)
             heard = [
                 frame.kind async for frame in decoders.run(sounds.SPEECH, task(), is_bulk=is_bulk)
@@ -101,7 +88,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, times: int, after: int = 0) -> None:
         if self in read and left and read[self] == after:
             left -= 1
             del read[self]
-            (one,) = processes()
+            (one,) = decoder_processes.decoders()
             one.kill()
             one.wait()
             raise child.DecoderBroke("killed by SIGKILL")
@@ -158,7 +145,7 @@ def test_a_decoder_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -
 
     async def test(decoders: Decoders) -> None:
         await kinds(decoders, sounds.SPEECH)
-        (process,) = processes()
+        (process,) = decoder_processes.decoders()
         give = DecoderProcess.give
 
         def stopped(self: DecoderProcess, path: Path, what: DecodeTask) -> None:
@@ -179,7 +166,7 @@ def test_a_decoder_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -
 def test_it_cannot_write_files_nor_grow_without_bound() -> None:
     async def test(decoders: Decoders) -> None:
         await kinds(decoders, sounds.SPEECH)
-        (child,) = processes()
+        (child,) = decoder_processes.decoders()
         limits = Path(f"/proc/{child.pid}/limits").read_text()
         status = Path(f"/proc/{child.pid}/status").read_text()
         assert "Max file size             0 " in limits
@@ -287,7 +274,7 @@ def test_a_new_limit_of_long_recordings_takes_effect_while_they_are_decoded(tmp_
         begins = asyncio.ensure_future(anext(second))
         await asyncio.sleep(0)
         # Allowed, it would have begun a process by now.
-        assert len(processes()) == 1 and not begins.done()
+        assert len(decoder_processes.decoders()) == 1 and not begins.done()
         decoders.limit(2)
         assert (await asyncio.wait_for(begins, 30)).kind == "info"
         decoders.limit(1)
@@ -306,7 +293,7 @@ def test_a_new_limit_of_long_recordings_takes_effect_while_they_are_decoded(tmp_
 def test_more_decoders_come_when_all_are_busy_and_never_too_many() -> None:
     async def test(decoders: Decoders) -> None:
         await asyncio.gather(*(kinds(decoders, sounds.SPEECH) for _ in range(12)))
-        assert 1 <= len(processes()) <= 3
+        assert 1 <= len(decoder_processes.decoders()) <= 3
 
     with_decoders(test, most=3)
 
