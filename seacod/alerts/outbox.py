@@ -17,7 +17,7 @@ from typing import Any
 
 from seacod.system.file_identity import identity
 from seacod.system.masking import masked_deep
-from seacod.system.sqlite_format import bring_up, put_back
+from seacod.system.sqlite_format import bring_up, put_back, transaction
 
 # In the state directory.
 FILE = "alerts.sqlite3"
@@ -268,8 +268,7 @@ class Outbox:
         facts = {"text": alert.text, "is_recovery": alert.is_recovery, "at": alert.at,
                  "repeated": alert.repeated, "evidence": alert.evidence}  # fmt: skip
         body = json.dumps(masked_deep(facts), ensure_ascii=False)
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             for channel in channels:
                 self._db.execute(
                     "INSERT INTO message (channel, kind, key, made_at, body, due_at) "
@@ -277,10 +276,6 @@ class Outbox:
                     (channel, alert.kind, alert.key, alert.at, body, due_at),
                 )
             self.remember(alert.kind, alert.key, told)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def next_due(self, channel: str) -> float | None:
         """When something is to be sent through this channel; None with nothing waiting. What was
@@ -330,17 +325,16 @@ class Outbox:
         )
 
     def _done(self, ids: Iterable[int], state: str, now: float, answer: str) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(
-            "UPDATE message SET state=?, attempts=attempts+1, done_at=?, answer=? WHERE id=?",
-            [(state, now, answer, number) for number in ids],
-        )
-        self._db.execute(
-            "DELETE FROM message WHERE state!='waiting' AND id <= "
-            "(SELECT max(id) FROM message) - ?",
-            (_KEPT,),
-        )
-        self._db.execute("COMMIT")
+        with transaction(self._db):
+            self._db.executemany(
+                "UPDATE message SET state=?, attempts=attempts+1, done_at=?, answer=? WHERE id=?",
+                [(state, now, answer, number) for number in ids],
+            )
+            self._db.execute(
+                "DELETE FROM message WHERE state!='waiting' AND id <= "
+                "(SELECT max(id) FROM message) - ?",
+                (_KEPT,),
+            )
 
     def _select(self, where: str, values: tuple[object, ...]) -> list[Message]:
         rows = self._db.execute(

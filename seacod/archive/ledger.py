@@ -17,6 +17,7 @@ from pathlib import Path
 
 from seacod.archive.remote import RemoteFiles
 from seacod.errors import CannotWrite, NotFound
+from seacod.system import whole_file
 
 MANIFEST = "manifest.jsonl"
 # A place that cannot be appended to gets the whole manifest anew, at most so often.
@@ -151,13 +152,7 @@ class ArchiveLedger:
             self._remote.write(self._url(output), content)
             return
         target = Path(self._place) / output
-        part = target.with_name(f".{target.name}.part")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(part, target)
+            whole_file.write(target, content)
         except OSError as error:
             raise CannotWrite(f"{target}: cannot be written: {error.strerror}") from None

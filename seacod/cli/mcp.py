@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seacod import __version__
-from seacod.cli.options import add_config, add_key, api_key
+from seacod.cli.options import add_config, add_key, add_url, api_key
 from seacod.errors import EX_OK, BadRequest, ConfigError, SeacodError
 from seacod.formats import registry
 
@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--allow", action="append", type=Path, default=[], metavar="DIR",
         help="directory whose files may be heard; may come several times (none: addresses only)",
     )  # fmt: skip
-    parser.add_argument("--url", help="address of the service; default: the one on this machine")
+    add_url(parser)
     add_key(parser)
     add_config(parser)
 

@@ -65,6 +65,11 @@ def wanted_of(options: argparse.Namespace) -> FormatFields:
     }
 
 
+def add_url(parser: argparse.ArgumentParser) -> None:
+    """--url: of the service that is asked."""
+    parser.add_argument("--url", help="address of the service; default: the one on this machine")
+
+
 def add_key(parser: argparse.ArgumentParser, what: str = "API key") -> None:
     """--key: for a service that asks for one; `api_key` reads it."""
     parser.add_argument("--key", help=f"{what}; default: the environment's SEACOD_API_KEY")

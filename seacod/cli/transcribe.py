@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seacod.cli import plan
-from seacod.cli.options import add_config, add_key, add_wanted, api_key, wanted_of
+from seacod.cli.options import add_config, add_key, add_url, add_wanted, api_key, wanted_of
 from seacod.client import BrokenOff, Client, NoSeacod, Refused, Unreachable, status_socket
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite, NotRunning
 from seacod.formats import asked, registry
-from seacod.system import terminal
+from seacod.system import terminal, whole_file
 from seacod.transcript import TRIAL_MODEL, TranscriptWarning
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     *others, last = registry.names(registry.all_formats())
     parser.add_argument("--format", default="text", help=f"{', '.join(others)} or {last} (text)")
     add_wanted(parser)
-    parser.add_argument("--url", help="address of the service; default: the one on this machine")
+    add_url(parser)
     add_key(parser)
     parser.add_argument(
         "--local", action="store_true", help="with an engine started for this command"
@@ -216,10 +216,7 @@ def _put(task: plan.PlannedFile, content: bytes, *, is_one: bool) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
         return
-    part = task.target.with_name(f".{task.target.name}.part")
     try:
-        task.target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, task.target)
+        whole_file.write(task.target, content)
     except OSError as error:
         raise CannotWrite(f"{task.target}: cannot be written: {error.strerror}") from None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seacod.cli.options import add_config, add_key, add_wanted, api_key, wanted_of
+from seacod.cli.options import add_config, add_key, add_url, add_wanted, api_key, wanted_of
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
 from seacod.formats import asked, registry
 from seacod.system import terminal
@@ -48,7 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--settle", type=float, default=5.0, metavar="SECONDS",
         help="a file that has not changed for so long is complete (5)",
     )  # fmt: skip
-    parser.add_argument("--url", help="address of the service; default: the one on this machine")
+    add_url(parser)
     add_key(parser)
     add_config(parser)
 

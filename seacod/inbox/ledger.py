@@ -9,12 +9,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from seacod.errors import CannotWrite, Conflict, StoredByNewer
 from seacod.inbox.folder import Version
-from seacod.system.sqlite_format import bring_up
+from seacod.system.sqlite_format import bring_up, transaction
 
 _FILE, _LOCK = ".seacod-watch.sqlite3", ".seacod-watch.lock"
 # A new version is a new entry.
@@ -150,16 +150,8 @@ class Ledger:
 
     @contextmanager
     def _begun(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._connect()) as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-            except BaseException:
-                # Without a disk this fails, too; what is raised is the cause.
-                with suppress(sqlite3.Error):
-                    database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
+        with closing(self._connect()) as database, transaction(database):
+            yield database
 
 
 def _stored(name: str) -> str | bytes:

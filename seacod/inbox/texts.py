@@ -3,7 +3,6 @@ whole or not at all. Blocking."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import itertools
 import os
@@ -16,6 +15,7 @@ from seacod.errors import SeacodError
 from seacod.formats.base import Choices, OutputFormat
 from seacod.inbox.folder import Version, version_of
 from seacod.inbox.ledger import Ledger
+from seacod.system import whole_file
 from seacod.transcript import Transcript
 
 REASON_ENDING = ".reason.txt"
@@ -51,7 +51,7 @@ class Texts:
         targets = []
         for one in self.formats:
             target = self._target(base, one)
-            _write(target, one.content(transcript, self.choices))
+            whole_file.write(target, one.content(transcript, self.choices))
             targets.append(target)
         ledger.end(path, version, base)
         return targets
@@ -71,7 +71,7 @@ class Texts:
         reason = target.with_name(target.name + REASON_ENDING)
         at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         text = f"{error.message}\n{error.chinese}\n\n{path}\n{at}\n"
-        _write(reason, text.encode("utf-8", "replace"))
+        whole_file.write(reason, text.encode("utf-8", "replace"))
         try:
             if version_of(source) == version:
                 shutil.move(source, target)
@@ -100,18 +100,3 @@ def _fresh(path: Path) -> Path:
         (path,), (path.with_stem(f"{path.stem}.{number}") for number in itertools.count(2))
     )
     return next(one for one in candidates if not os.path.lexists(one))
-
-
-def _write(target: Path, content: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with part.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise

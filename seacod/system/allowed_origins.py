@@ -9,6 +9,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from seacod.system.listen_address import bracketed
+
 PORTS = {"https": 443, "http": 80}
 _ENTRY = re.compile(
     r"(?:(?P<scheme>https?)://)?"
@@ -88,9 +90,8 @@ class AllowedOrigins:
 
 def written(scheme: str, host: str, port: int) -> str:
     """An entry for this one, as people write it."""
-    shown = f"[{host}]" if ":" in host else host
     ending = "" if port == PORTS[scheme] else f":{port}"
-    return f"{scheme}://{shown}{ending}"
+    return f"{scheme}://{bracketed(host)}{ending}"
 
 
 def _entry(text: str) -> AllowedOrigin:

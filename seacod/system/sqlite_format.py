@@ -1,18 +1,39 @@
-"""A SQLite file of ours: its version (PRAGMA user_version) and the way up from any before it; what
-is done when somebody removes it under us; a copy of it while it is used."""
+"""A SQLite file of ours: its version (PRAGMA user_version) and the way up from any before it; a
+transaction in it; what is done when somebody removes it under us; a copy of it while it is used."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _BUSY_SECONDS = 10.0
 # What each such file begins with.
 MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 100
+
+
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All of the block or nothing of it; nobody else writes meanwhile.
+
+    Args:
+        database: with isolation_level=None.
+
+    Raises:
+        sqlite3.Error: it cannot be begun or be written down.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        # Without a disk this fails, too; what is raised is the cause.
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
 
 
 def bring_up(database: sqlite3.Connection, upgrades: Sequence[Sequence[str]]) -> int:
@@ -31,19 +52,13 @@ def bring_up(database: sqlite3.Connection, upgrades: Sequence[Sequence[str]]) ->
         sqlite3.Error: it cannot be written, or is none.
     """
     if _version(database) < len(upgrades):
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(database):
             # Another process may have been quicker.
             version = _version(database)
             for number, statements in enumerate(upgrades[version:], version + 1):
                 for statement in statements:
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {number}")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                database.execute("ROLLBACK")
-            raise
-        database.execute("COMMIT")
     return _version(database)
 
 

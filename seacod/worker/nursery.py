@@ -9,14 +9,12 @@ parallel, touches no GPU and serves nobody, and looks at itself before each fork
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import resource
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from seacod.config.schema import Settings
 from seacod.errors import EX_OK, EX_SOFTWARE, ProtocolError, SeacodError
 from seacod.protocol import FromNursery
 from seacod.system import heap
+from seacod.system.forked import end_with
 from seacod.system.parent_death import die_with
 
 # The control channel, what it prints to, and then listening sockets; so many the kernel passes on
@@ -180,20 +179,15 @@ class Nursery:
         if pid:
             os.write(writer, str(pid).encode())
             os._exit(EX_OK)
-        code = EX_SOFTWARE
-        try:
+
+        def live() -> int:
             os.close(writer)
             self._channel.close()
             if self._decoders is not None:
                 self._decoders.forget()
-            code = self._be_worker(middle, message, descriptors, decoders)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
+            return self._be_worker(middle, message, descriptors, decoders)
+
+        end_with(live)
 
     def _be_worker(
         self,

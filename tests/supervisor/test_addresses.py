@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from knocking import Knocking
 from supervised import ROOT, StandIn, fetch, free_port, wait_until
 
 from seacod.client import NEVER, Client
@@ -97,32 +98,6 @@ class Systemd:
 def systemd(tmp_path: Path) -> Iterator[Systemd]:
     with contextlib.closing(Systemd(tmp_path / "notify")) as one:
         yield one
-
-
-class Knocking:
-    """Connects again and again meanwhile, and counts what became of it."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._knock, name="knocking")
-        self.refused = self.let_in = 0
-
-    def __enter__(self) -> Knocking:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _knock(self) -> None:
-        while not self._is_over.wait(0.005):
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=30).close()
-                self.let_in += 1
-            except ConnectionRefusedError:
-                self.refused += 1
 
 
 def addresses(service: StandIn) -> dict[str, list[str]]:

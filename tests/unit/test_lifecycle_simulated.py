@@ -5,33 +5,15 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from simulated_worker import Plan
-from simulation import World, quiet
+from simulation import World
 
 Make = Callable[..., World]
 DAY = 86_400.0
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes services; each is stopped at the end, and must leave nothing behind."""
-    worlds: list[World] = []
-
-    def new(count: int = 1, **sections: dict[str, Any]) -> World:
-        worlds.append(World(count, **sections))
-        return worlds[-1]
-
-    with quiet():
-        yield new
-        for world in worlds:
-            try:
-                world.finish()
-            finally:
-                world.close()
 
 
 def pauses(world: World) -> list[float]:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from simulated_worker import Plan
-from simulation import World, quiet
+from simulation import World
 
 from seacod import protocol
 from seacod.supervisor.bus import RecordingsSuspected, WorkerBeat, WorkerBlamed, WorkerGone
 
 Make = Callable[..., World]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    worlds: list[World] = []
-
-    def new(count: int = 1, **sections: dict[str, Any]) -> World:
-        worlds.append(World(count, **sections))
-        return worlds[-1]
-
-    with quiet():
-        yield new
-        for world in worlds:
-            try:
-                world.finish()
-            finally:
-                world.close()
 
 
 def heard_by(world: World, kind: type[Any]) -> list[Any]:

@@ -20,8 +20,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +27,7 @@ from typing import NoReturn
 
 from seacod.errors import EX_OK, EX_SOFTWARE
 from seacod.system import heap
+from seacod.system.forked import end_with
 from seacod.system.parent_death import die_with
 
 JOIN, JOINED = b"join", b"joined"
@@ -138,21 +137,17 @@ class DecoderNursery:
 
     def _be_decoder(self, owner_pid: int, tasks: int, answers: int, output: int) -> NoReturn:
         """In the child. All that is open here besides is closed when it enters its cage."""
-        code = EX_SOFTWARE
-        try:
-            if die_with(self._own_pid):
-                os.dup2(output, 1)
-                os.dup2(output, 2)
-                _follow(owner_pid)
-                self._decode(socket.socket(fileno=tasks), socket.socket(fileno=answers))
-                code = EX_OK
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
+
+        def decode() -> int:
+            if not die_with(self._own_pid):
+                return EX_SOFTWARE
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            _follow(owner_pid)
+            self._decode(socket.socket(fileno=tasks), socket.socket(fileno=answers))
+            return EX_OK
+
+        end_with(decode)
 
 
 def _tell(owner: socket.socket, packet: bytes, *handles: int) -> None:
