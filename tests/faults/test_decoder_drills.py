@@ -65,6 +65,7 @@ def batch(service: Service) -> None:
 def test_an_idle_decoder_that_was_killed_or_stopped_blames_no_file(
     service: Service, send: Callable[[Service], None], number: signal.Signals
 ) -> None:
+    """Handed in as 12-dead-decoder.txt."""
     send(service)
     idle = decoders(service)
     for one in idle:

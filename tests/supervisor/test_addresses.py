@@ -179,6 +179,7 @@ def listening(family: socket.AddressFamily, where: Any, *, is_ipv6_only: bool = 
 def test_all_sockets_of_an_operators_unit_are_served(
     service: StandIn, systemd: Systemd, tmp_path: Path
 ) -> None:
+    """The first of them handed in as 02-seacod.socket-ipv6only.conf."""
     path = tmp_path / "unit.sock"
     service.configure(supervisor={"probe_interval_seconds": 0.05, "probe_failures": 1})
     with (

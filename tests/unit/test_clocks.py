@@ -74,6 +74,18 @@ def test_messages_put_off_by_a_clock_that_was_ahead_are_due_at_once(alerts: Aler
     assert alerts.deliver() == ["leak", "canary"]
 
 
+def test_what_a_clock_that_was_ahead_left_in_the_outbox_holds_nothing_back(alerts: Alerts) -> None:
+    """Handed in as 10-clock-set-back.sql."""
+    alerts.deduplicator.raised("leak", "It grows.", "增长。")
+    ahead = alerts.now + 8 * HOUR
+    alerts.outbox._db.execute("UPDATE message SET attempts=1, due_at=?", (ahead,))
+    alerts.outbox._db.execute("UPDATE alert SET told_at=?", (ahead,))
+    alerts.deduplicator.raised("canary", "It is silent.", "没有结果。")
+    alerts.deduplicator.raised("leak", "It grows again.", "再次增长。")
+    alerts.now += 5
+    assert alerts.deliver() == ["leak", "canary", "leak"]
+
+
 def test_what_is_put_off_a_little_is_not_due(alerts: Alerts) -> None:
     alerts.deduplicator.raised("leak", "It grows.", "增长。")
     (waiting,) = alerts.outbox.waiting("mail")

@@ -114,7 +114,8 @@ def test_the_installed_service_is_asked_before_one_that_somebody_tries(
 def test_a_command_that_was_given_a_place_asks_nowhere_else(
     tmp_path: Path, running: list[Listening], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """With staging down, nothing may happen to the installed service."""
+    """With staging down, nothing may happen to the installed service. Handed in as
+    04-staging.yaml."""
     running.append(Listening(tmp_path / "installed/status.sock"))
     staging = tmp_path / "staging"
     staging.mkdir()

@@ -9,6 +9,7 @@ from supervised import Service
 
 
 def test_a_service_with_its_page_serves_under_a_socks_proxy(tmp_path: Path) -> None:
+    """Handed in as 06-socks-proxy.txt, with a mistyped one besides."""
     service = Service(tmp_path)
     service.configure(server={"page": "on"})
     service.environment |= {
