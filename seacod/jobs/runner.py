@@ -197,9 +197,7 @@ class Jobs:
             OSError, SQLAlchemyError: it cannot be used now.
             NotReady: it is not open.
         """
-        if self._store is None:
-            raise NotReady("the database of the batches is not open", "批量任务的数据库未打开")
-        return await self._call(partial(act, self._store))
+        return await self._call(partial(act, self.store))
 
     async def get(self, job: str) -> tuple[Job, list[JobFile], dict[int, float]]:
         """A job, its files, and how much of each running one was recognised (0 to 1)."""
