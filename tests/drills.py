@@ -115,7 +115,9 @@ class Drill:
 
     def __enter__(self) -> Drill:
         self.load.__enter__()
-        wait_until(lambda: self.load.seen["200"] >= CLIENTS, "answers before the fault")
+        wait_until(
+            lambda: self.load.seen["200"] >= CLIENTS, lambda: self._told("answers before the fault")
+        )
         return self
 
     def __exit__(
@@ -161,9 +163,13 @@ class Drill:
         """Wait until a request that began after the detection is answered."""
         since = self._detected_at or self._injected_at
         answer = wait_until(
-            lambda: self.load.first_answer_after(since), "an answer after the fault"
+            lambda: self.load.first_answer_after(since),
+            lambda: self._told("an answer after the fault"),
         )
         self.row.serving_seconds = answer.ended - self._injected_at
+
+    def _told(self, what: str) -> str:
+        return f"{what}: {self.load.seen}; log:\n{self.service.log_text()[-4000:]}"
 
     def nothing_lost(self) -> None:
         """No request may have failed in any way."""
