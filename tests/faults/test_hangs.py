@@ -23,8 +23,13 @@ def test_a_hung_worker_is_replaced_with_its_stack_in_the_log(
 ) -> None:
     service.plan(**plan)
     service.start(wait=False)
-    (hung,) = wait_until(lambda: service.events("worker_hung"), "a worker found hung")
+    wait_until(
+        lambda: [e for e in service.events("worker_state_changed") if e["new"] == "serving"],
+        "a worker that hangs",
+    )
+    # For the next one, which begins as soon as this one is found.
     service.plan()
+    (hung,) = wait_until(lambda: service.events("worker_hung"), "a worker found hung")
     wait_until(lambda: service.status_of("serving", other_than=hung["worker_pid"]), "a new one")
     assert hung["cause"] == cause
     ended = service.events("worker_exited")[0]

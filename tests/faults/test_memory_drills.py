@@ -39,9 +39,10 @@ def test_batches_that_do_not_fit_are_halved_and_everybody_is_answered(service: F
     worker = service.worker_pid()
     inject(service, "no_room_for_two")
     with ThreadPoolExecutor(6) as clients:
-        texts = list(clients.map(lambda _: heard(service), range(24)))
-    assert texts == [sounds.SPEECH_TEXT] * 24
-    assert service.events("batch_halved")
+        # Until two are with the model together, which on a busy machine may take some rounds.
+        while not service.events("batch_halved"):
+            texts = list(clients.map(lambda _: heard(service), range(24)))
+            assert texts == [sounds.SPEECH_TEXT] * 24
     assert service.worker_pid() == worker
 
 

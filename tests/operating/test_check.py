@@ -46,9 +46,11 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 
 def kept(service: Service) -> list[str]:
-    """What there is of a service, without what the ledger's database makes for a moment."""
+    """What there is of a service, without what it makes by itself meanwhile: what the ledger's
+    database makes for a moment, and the batches it has measured."""
     found = (str(path) for path in service.directory.rglob("*"))
-    return sorted(path for path in found if "usage.sqlite3-" not in path)
+    own = ("usage.sqlite3-", "state/tuning.")
+    return sorted(path for path in found if not any(one in path for one in own))
 
 
 def test_a_good_service(live: Service) -> None:
