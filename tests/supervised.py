@@ -13,7 +13,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,21 @@ class Faulty(Service):
         temporary = self.directory / "fault.new"
         temporary.write_text(fault)
         temporary.rename(self.directory / f"fault-{pid or self.worker_pid()}")
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """The worker in front recognises nothing meanwhile: there is time to look, on any machine."""
+        hold = self.directory / "hold"
+        hold.touch()
+        pid = self.worker_pid()
+        self.fail("held", pid)
+        wait_until(
+            lambda: not (self.directory / f"fault-{pid}").exists(), "a worker that takes its time"
+        )
+        try:
+            yield
+        finally:
+            hold.unlink()
 
     def fail_from_the_start(self, fault: str | None) -> None:
         """How every worker from now on begins."""

@@ -84,6 +84,10 @@ def _fail_recognising(fault: str, engine: Any) -> None:
     def recognise(pieces: Any, hotwords: Any = None) -> Any:
         if fault == "slow":
             time.sleep(2.0)
+        elif fault == "held":
+            # No time that a busy machine could let pass: until the test says so.
+            while (DIRECTORY / "hold").exists():
+                time.sleep(0.01)
         elif fault == "no_room_at_all" or len(pieces) > 1:
             raise OutOfMemory("this does not fit, says a test", "测试")
         return real(pieces, hotwords)
@@ -113,7 +117,7 @@ def _fail(fault: str, worker: Any) -> None:
         worker._loop.call_soon_threadsafe(time.sleep, FOREVER_SECONDS)
     elif fault == "stuck":
         worker._service.engine.recognise = lambda *_: time.sleep(FOREVER_SECONDS)
-    elif fault in ("no_room_for_two", "no_room_at_all", "slow"):
+    elif fault in ("no_room_for_two", "no_room_at_all", "slow", "held"):
         _fail_recognising(fault, worker._service.engine)
     elif fault == "room_again":
         del worker._service.engine.recognise
