@@ -1,5 +1,5 @@
 """The commands that documents show, block by block; and which test runs what cannot be run where
-the rest is."""
+the rest is. Those of the Chinese versions are the same (tests/unit/test_chinese_documents.py)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from supervised import ROOT
 
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+CHINESE = sorted((ROOT / "docs" / "zh").glob("*.md"))
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # A command of this form is run by that file, which has these words in it.

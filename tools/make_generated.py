@@ -7,7 +7,7 @@
 The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
 etc/seacod.yaml and docs/configuration.md from seacod/config; the formats in docs/api.md from
 seacod/formats; the man page and the completion of shells from seacod/cli; what `seacod runbook`
-prints from docs/operations.md.
+prints from docs/operations.md. Of the pages in docs/zh the same.
 """
 
 from __future__ import annotations
@@ -31,10 +31,13 @@ FILES = {
     "docs/metrics.md": catalogue.page,
     "etc/seacod.yaml": render.example,
     "docs/configuration.md": configuration.page,
-    # Only its table of formats.
+    "docs/zh/configuration.md": configuration.chinese_page,
+    # Only their tables of formats.
     "docs/api.md": formats.page,
+    "docs/zh/api.md": formats.chinese_page,
     # For `seacod runbook`.
     "seacod/alerts/runbook.md": (ROOT / "docs/operations.md").read_text,
+    "seacod/alerts/runbook.zh.md": (ROOT / "docs/zh/operations.md").read_text,
     "docs/man/seacod.1": man.page,
     "etc/completion/seacod.bash": lambda: completion.script("bash"),
     "etc/completion/_seacod": lambda: completion.script("zsh"),

@@ -29,7 +29,7 @@ _T = {
     "several": ("{n} alerts", "{n} 条告警"),
     "times": ("{n} times", "共 {n} 次"),
     "before": ("{n} more since the last message", "自上次通知以来另有 {n} 次"),
-    "do": ("What to do: seacod runbook {kind}", "处理办法：seacod runbook {kind}"),
+    "do": ("What to do: seacod runbook {kind}", "处理办法：seacod runbook {kind} --language zh"),
     "page": ("page", "网页"),
     "dashboard": ("dashboard", "监控面板"),
     "foot": (

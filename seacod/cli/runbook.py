@@ -1,4 +1,5 @@
-"""`seacod runbook NAME`: what an alert means, where to look, what to do: docs/operations.md."""
+"""`seacod runbook NAME`: what an alert means, where to look, what to do: docs/operations.md or, in
+Chinese, docs/zh/operations.md."""
 
 from __future__ import annotations
 
@@ -7,12 +8,14 @@ import re
 from importlib import resources
 
 from seacod.errors import EX_OK, BadRequest
+from seacod.system.terminal import in_language
 
 HELP = "what an alert means, and what to do"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="name of the alert; without one, all names")
+    parser.add_argument("--language", choices=("en", "zh"), help="instead of the terminal's")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         BadRequest: there is no section of that name.
     """
-    sections, name = read(), options.name
+    sections, name = read(options.language or in_language("en", "zh")), options.name
     if name is None:
         print("\n".join(sections))
         return EX_OK
@@ -34,9 +37,14 @@ def run(options: argparse.Namespace) -> int:
     return EX_OK
 
 
-def read() -> dict[str, str]:
-    """The section of each alert, by its name."""
-    text = resources.files("seacod.alerts").joinpath("runbook.md").read_text("utf-8")
+def read(language: str = "en") -> dict[str, str]:
+    """The section of each alert, by its name.
+
+    Args:
+        language: en or zh.
+    """
+    file = "runbook.zh.md" if language == "zh" else "runbook.md"
+    text = resources.files("seacod.alerts").joinpath(file).read_text("utf-8")
     found: dict[str, str] = {}
     for section in re.split(r"^#{1,2} ", text, flags=re.MULTILINE)[1:]:
         name, _, body = section.partition("\n")

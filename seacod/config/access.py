@@ -16,20 +16,22 @@ _KEY = re.compile(_NAME + r":sha256\$[0-9a-f]{64}")
 _USER = re.compile(_NAME + r":scrypt\$[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=")
 
 
-class AccessSettings(Section, applies="replace"):
+class AccessSettings(
+    Section, applies="replace", chinese="谁可以使用网页与 API；留空表示所有能访问端口的人"
+):
     """Who may use page and API. Empty: everybody who reaches the port."""
 
     api_keys: str = setting(
         "",
         "Hashed keys of programs, NAME:HASH separated by blanks; 'seacod access key NAME' makes "
         "one. The keys themselves never stand here",
-        "程序使用的密钥（哈希值），格式 名称:哈希，以空格分隔；由 seacod access key 名称 生成",
+        "程序使用的密钥（哈希值），格式为 NAME:HASH，以空格分隔；由 seacod access key NAME 生成",
     )
     users: str = setting(
         "",
         "People who may log in at the page and the API, NAME:HASH separated by blanks; 'seacod "
         "access user NAME' makes one",
-        "可登录网页与 API 的用户，格式 名称:哈希，以空格分隔；由 seacod access user 名称 生成",
+        "可登录网页与 API 的用户，格式为 NAME:HASH，以空格分隔；由 seacod access user NAME 生成",
     )
     session_hours: float = setting(
         12.0,
@@ -44,9 +46,9 @@ class AccessSettings(Section, applies="replace"):
         "user, or * for each that has no entry of its own (an address, where there are no keys). "
         "Limits are audio_hours_per_day and requests_per_minute, such as "
         "reports:audio_hours_per_day=2,requests_per_minute=30",
-        "各客户端的配额，以空格分隔：名称:限制,限制；名称为密钥或用户名，"
+        "各客户端的配额，以空格分隔：NAME:LIMIT,LIMIT；NAME 为密钥或用户名，"
         "* 表示其余每个客户端（无密钥时按地址）。"
-        "限制项为 audio_hours_per_day（每日音频小时数）与 requests_per_minute（每分钟请求数），"
+        "LIMIT 为 audio_hours_per_day（每日音频小时数）与 requests_per_minute（每分钟请求数），"
         "例如 reports:audio_hours_per_day=2,requests_per_minute=30",
         applies="live",
     )

@@ -13,7 +13,11 @@ _LINK = r"^(https?://\S+)?$"
 _LINK_FORM = "an address that begins with http:// or https://"
 
 
-class GeneralAlertSettings(Section, applies="live"):
+class GeneralAlertSettings(
+    Section,
+    applies="live",
+    chinese="需要人工处理时通知谁；没有配置渠道则不通知，但日志中始终有全部记录",
+):
     """Who is told when something needs an operator. Without a channel nobody is: the log
     has everything all the same."""
 

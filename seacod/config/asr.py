@@ -17,7 +17,7 @@ _DEVICE_FORM = "auto, cpu, " + ", ".join(
 )
 
 
-class AsrSettings(Section, applies="replace"):
+class AsrSettings(Section, applies="replace", chinese="模型，以及运行它的设备"):
     """The model and the device it runs on."""
 
     model: str = setting(
@@ -129,7 +129,7 @@ class AsrSettings(Section, applies="replace"):
         "auto",
         "auto: the first worker on a machine measures between requests which batch sizes are worth "
         "while, and later ones remember; off: batch_seconds alone decides",
-        "auto：首个工作进程在空闲时测量合适的批大小并记住；off：只按 batch_seconds",
+        "auto：首个识别进程在空闲时测量合适的批大小并记住；off：只按 batch_seconds",
     )
     inverse_text_normalisation: Literal["off", "on"] = setting(
         "off",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seacod.config.setting import MIB, Section, setting
 
 
-class GpuSettings(Section, applies="live"):
+class GpuSettings(Section, applies="live", chinese="显存监控；没有驱动时关闭，并说明一次"):
     """The watch over GPU memory. Without a driver it is off, and says so once."""
 
     interval_seconds: float = setting(
@@ -20,8 +20,8 @@ class GpuSettings(Section, applies="live"):
     )
     limit_bytes: int = setting(
         0,
-        "And above so many bytes (12348030976 is 11.5 GiB of a 12 GiB card); 0 for the share alone",
-        "或超过该字节数即视为过高；0 表示只按比例",
+        "Or above so many bytes (12348030976 is 11.5 GiB of a 12 GiB card); 0 for the share alone",
+        "或超过该字节数即视为过高（12348030976 为 12 GiB 显卡的 11.5 GiB）；0 表示只按比例",
         ge=0,
         le=1024 * 1024 * MIB,
     )

@@ -7,7 +7,11 @@ from typing import Literal
 from seacod.config.setting import MIB, Section, setting
 
 
-class LimitSettings(Section, applies="live"):
+class LimitSettings(
+    Section,
+    applies="live",
+    chinese="一个请求可以要求多少；超出的在解码之前拒绝，并用一句话写明上限",
+):
     """What a request may ask for. Refused before decoding, with a sentence naming the limit."""
 
     max_audio_seconds: float = setting(
@@ -36,7 +40,7 @@ class LimitSettings(Section, applies="live"):
     max_upload_bytes: int = setting(
         1024 * MIB,
         "Biggest upload in bytes (1073741824 is 1 GiB)",
-        "上传文件的最大字节数",
+        "上传文件的最大字节数（1073741824 即 1 GiB）",
         ge=1024,
         le=16 * 1024 * MIB,
         applies="replace",
@@ -44,7 +48,7 @@ class LimitSettings(Section, applies="live"):
     max_unpacked_bytes: int = setting(
         8 * 1024 * MIB,
         "Most bytes that the zip archives of one batch may hold, unpacked (8589934592 is 8 GiB)",
-        "一个批量任务中所有 zip 压缩包解压后的最大总字节数",
+        "一个批量任务中所有 zip 压缩包解压后的最大总字节数（8589934592 即 8 GiB）",
         ge=1024,
         le=1024 * 1024 * MIB,
     )

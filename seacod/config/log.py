@@ -8,7 +8,7 @@ from typing import Literal
 from seacod.config.setting import Section, setting
 
 
-class LogSettings(Section, applies="live"):
+class LogSettings(Section, applies="live", chinese="写入 journal、终端或文件的内容"):
     """What is written to the journal, the console or a file."""
 
     level: Literal["debug", "info", "warning", "error"] = setting(

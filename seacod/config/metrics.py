@@ -5,7 +5,7 @@ from __future__ import annotations
 from seacod.config.setting import Section, setting
 
 
-class MetricsSettings(Section, applies="restart"):
+class MetricsSettings(Section, applies="restart", chinese="由守护进程提供的 Prometheus 指标页面"):
     """The Prometheus page, served by the supervisor."""
 
     host: str = setting(

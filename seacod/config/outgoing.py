@@ -10,7 +10,9 @@ from seacod.config.setting import Section, setting
 from seacod.system.allowed_origins import AllowedOrigins
 
 
-class OutgoingSettings(Section, applies="live"):
+class OutgoingSettings(
+    Section, applies="live", chinese="客户端要求时，服务自身可以连接谁；留空表示谁都不连接"
+):
     """Whom the service itself connects to because a client asks for it. Empty: nobody."""
 
     input_hosts: str = setting(

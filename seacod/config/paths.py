@@ -7,7 +7,11 @@ from pathlib import Path
 from seacod.config.setting import Section, setting
 
 
-class PathSettings(Section, applies="restart"):
+class PathSettings(
+    Section,
+    applies="restart",
+    chinese="目录；留空表示 systemd 给予服务单元的目录，没有时在用户主目录下",
+):
     """Directories. Empty: what systemd gives the unit, else a place under the user's home."""
 
     state_directory: Path | None = setting(

@@ -34,7 +34,8 @@ def example() -> str:
     """The commented configuration file with every key at its default."""
     parts = [_HEAD]
     for section, model in SECTIONS.items():
-        about = "".join(f"# {line}\n" for line in _wrap(" ".join((model.__doc__ or "").split())))
+        said = [" ".join((model.__doc__ or "").split()), f"{model.about_in_chinese}。"]
+        about = "".join(f"# {line}\n" for text in said for line in _wrap(text))
         parts.append(f"\n{about}{section}:\n")
         parts += [_example_key(model, key) for key in model.model_fields]
     return "".join(parts).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"
@@ -57,24 +58,29 @@ def show(settings: Settings) -> str:
 
 def _example_key(model: type[Section], key: str) -> str:
     said = model.declared(key)
-    lines = _wrap(said.english) + _wrap(said.chinese) + [f"[{facts(model, key)}]"]
+    effect = APPLIES_WORDS[said.applies][1]
+    lines = _wrap(said.english) + _wrap(said.chinese) + [f"[{facts(model, key)[0]} {effect}]"]
     comments = "".join(f"  # {line}\n" for line in lines)
     return f"{comments}{f'  #{key}: {_scalar(model.model_fields[key].default)}'.rstrip()}\n\n"
 
 
-def facts(model: type[Section], key: str) -> str:
-    """Default and limits of a setting, and how a change takes effect, in one line."""
+def facts(model: type[Section], key: str) -> tuple[str, str]:
+    """Default and limits of a setting, and how a change takes effect, in a line of English and one
+    of Chinese."""
     info = model.model_fields[key]
-    said = [f"default: {_scalar(info.default) or 'empty'}"]
+    default = _scalar(info.default)
+    said = [(f"default: {default or 'empty'}", f"默认：{default or '空'}")]
     for limit in info.metadata:
         if isinstance(limit, Ge):
-            said.append(f"at least {limit.ge}")
+            said.append((f"at least {limit.ge}", f"最小 {limit.ge}"))
         elif isinstance(limit, Le):
-            said.append(f"at most {limit.le}")
+            said.append((f"at most {limit.le}", f"最大 {limit.le}"))
     if typing.get_origin(info.annotation) is Literal:
-        said.append("one of " + ", ".join(map(str, typing.get_args(info.annotation))))
-    said.append("takes effect {} {}".format(*APPLIES_WORDS[model.declared(key).applies]))
-    return "; ".join(said)
+        choices = [str(one) for one in typing.get_args(info.annotation)]
+        said.append((f"one of {', '.join(choices)}", f"可选 {'、'.join(choices)}"))
+    english, chinese = APPLIES_WORDS[model.declared(key).applies]
+    said.append((f"takes effect {english}", chinese))
+    return "; ".join(one for one, _ in said), "；".join(other for _, other in said)
 
 
 def _scalar(value: Any) -> str:

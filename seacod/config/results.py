@@ -10,7 +10,7 @@ from pydantic import field_validator
 from seacod.config.setting import MIB, Section, setting
 
 
-class ResultSettings(Section, applies="live"):
+class ResultSettings(Section, applies="live", chinese="批量任务：受理之后，经历崩溃与重启也会完成"):
     """Batch jobs: accepted ones are finished across crashes and restarts."""
 
     database: str = setting(
@@ -46,7 +46,8 @@ class ResultSettings(Section, applies="live"):
         65_536 * MIB,
         "Recordings of batches kept on the disk, of all clients together (68719476736 is 64 GiB); "
         "another batch is answered 507",
-        "磁盘上保留的批量录音总字节数上限（所有客户端合计），超出时新任务返回 507",
+        "磁盘上保留的批量录音总字节数上限，所有客户端合计（68719476736 即 64 GiB）；"
+        "超出时新任务返回 507",
         ge=1 * MIB,
         le=1024 * 1024 * MIB,
     )

@@ -15,7 +15,7 @@ from seacod.system.listen_address import ListenAddress, parse
 _MOST_ADDRESSES = 16
 
 
-class ServerSettings(Section, applies="restart"):
+class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪里提供"):
     """Where the page and the API are served."""
 
     host: str = setting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -74,19 +74,27 @@ def setting(
 class Section(BaseModel):
     """Settings that belong together. Unknown keys are errors.
 
-    `class GpuSettings(Section, applies="live")` says how changes of its settings take effect, where
-    they do not say otherwise themselves.
+    `class GpuSettings(Section, applies="live", chinese="...")` says how changes of its settings
+    take effect, where they do not say otherwise themselves, and what its docstring says in Chinese.
     """
+
+    about_in_chinese: ClassVar[str] = ""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
     )
 
-    def __init_subclass__(cls, applies: Applies | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, applies: Applies | None = None, chinese: str = "", **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
+        if chinese:
+            cls.about_in_chinese = chinese
 
     @classmethod
-    def __pydantic_init_subclass__(cls, applies: Applies | None = None, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(
+        cls, applies: Applies | None = None, chinese: str = "", **kwargs: Any
+    ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         for key, info in cls.model_fields.items():
             extra = info.json_schema_extra

@@ -5,7 +5,9 @@ from __future__ import annotations
 from seacod.config.setting import MIB, Section, setting
 
 
-class StorageSettings(Section, applies="live"):
+class StorageSettings(
+    Section, applies="live", chinese="磁盘上的上传文件：保留多久，空间少到多少时不再接收"
+):
     """Uploads on the disk: how long they stay, and when there is too little room for more."""
 
     sweep_interval_seconds: float = setting(

@@ -7,7 +7,9 @@ from pydantic import model_validator
 from seacod.config.setting import Section, setting
 
 
-class SupervisorSettings(Section, applies="live"):
+class SupervisorSettings(
+    Section, applies="live", chinese="识别进程有多少个；退出或卡死之后如何恢复"
+):
     """How many workers there are; how one that went away, or hangs, comes back."""
 
     workers: str = setting(
@@ -27,7 +29,7 @@ class SupervisorSettings(Section, applies="live"):
         "Pause after the first start that never served, in seconds. A worker that served is "
         "replaced at once; from the eleventh within a minute on there are pauses of at most 5 s",
         "首次启动失败后的等待（秒）。已正常服务过的进程退出后立即恢复；"
-        "一分钟内超过十次时，每次最多等待 5 秒",
+        "一分钟内从第十一次起，每次最多等待 5 秒",
         ge=0,
         le=60,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seacod.config.setting import MIB, Section, setting
 
 
-class WorkerSettings(Section, applies="live"):
+class WorkerSettings(Section, applies="live", chinese="加载模型的进程"):
     """The process that holds the model."""
 
     startup_timeout_seconds: float = setting(

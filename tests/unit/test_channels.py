@@ -66,6 +66,7 @@ print(json.dumps({
     "example": render.example(),
     "shown": render.show(Context.settings),
     "document": configuration.page(),
+    "chinese document": configuration.chinese_page(),
     "man": man.page(),
     "check": keeping.mail(Context()).seen[0],
     "delivers": asyncio.run(delivers()),
@@ -107,9 +108,8 @@ def test_a_channel_added_in_one_file_is_known_everywhere(tmp_path: Path) -> None
     assert ["alerts", "pager_pin_file", "pager-pin"] in seen["secrets"]
     assert "#pager_number: ''" in seen["example"]
     assert "secret pager-pin: ******** (set)" in seen["shown"]
-    assert (
-        "| `pager` | a pager · 寻呼机 | `alerts.pager_number` | `pager-pin` |" in seen["document"]
-    )
+    for document, words in (("document", "a pager"), ("chinese document", "寻呼机")):
+        assert f"| `pager` | {words} | `alerts.pager_number` | `pager-pin` |" in seen[document]
     assert "### alerts.pager_pin_file" in seen["document"]
     assert "pager-pin" in seen["man"] and r"\-\-pager" in seen["man"]
     # It had the PIN, and what it says of it is masked.

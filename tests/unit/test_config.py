@@ -81,8 +81,13 @@ def test_a_setting_says_everything_of_itself_in_its_declaration() -> None:
     assert Example.declared("password_file").applies == "live"
     assert "credential example comes first" in Example.declared("password_file").english
     assert facts(Example, "length") == (
-        "default: 3; at least 1; takes effect on reload, by a new worker 重载时更换识别进程后生效"
+        "default: 3; at least 1; takes effect on reload, by a new worker",
+        "默认：3；最小 1；重载时更换识别进程后生效",
     )
+
+
+def test_each_section_says_in_chinese_what_it_is_for() -> None:
+    assert [name for name, section in SECTIONS.items() if not section.about_in_chinese] == []
 
 
 def test_the_unit_loads_each_secret_and_the_documents_name_it() -> None:

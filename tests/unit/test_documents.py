@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from documented import DOCUMENTS, ROOT, blocks, elsewhere
+from documented import CHINESE, DOCUMENTS, ROOT, blocks, elsewhere
 
-from seacod.alerts.kinds import KINDS
+from seacod.alerts.kinds import KINDS, Severity
 from seacod.cli import runbook
 from seacod.cli.parser import make_parser
 from seacod.config.load import leaves
@@ -21,7 +21,11 @@ SECTIONS = set(Settings.model_fields)
 KEYS = {".".join(leaf) for leaf in leaves()}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
+def _name(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *CHINESE], ids=_name)
 def test_every_setting_that_is_named_exists(document: Path) -> None:
     named = set(re.findall(r"`([a-z]+\.[a-z_]+)[:`]", document.read_text("utf-8")))
     # Files of ours have dots in their names, too.
@@ -32,7 +36,7 @@ def test_every_setting_that_is_named_exists(document: Path) -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *CHINESE], ids=_name)
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8")):
         if target.startswith(("http://", "https://")):
@@ -80,16 +84,40 @@ def test_each_alert_has_a_section_and_each_section_an_alert() -> None:
         for rule in group["rules"]
         if "alert" in rule
     }
-    sections = runbook.read()
-    assert set(sections) == set(KINDS) | set(fired)
-    for name, text in sections.items():
-        severity = fired.get(name) or KINDS[name].severity.value
-        assert text.startswith(f"*{severity}"), name
-        assert "中文：" in text, name
-        if name in KINDS:
-            assert KINDS[name].chinese in text, name
-            assert ("when it is over" in text) == KINDS[name].has_recovery, name
-            assert "**Means**" in text, name
+    for language, means, recovery in (
+        ("en", "**Means**", "when it is over"), ("zh", "**含义**", "恢复时另行通知"),
+    ):  # fmt: skip
+        sections = runbook.read(language)
+        assert set(sections) == set(KINDS) | set(fired)
+        for name, text in sections.items():
+            severity = Severity(fired[name]) if name in fired else KINDS[name].severity
+            assert text.startswith(f"*{severity.word(language).lower()}"), name
+            if name in KINDS:
+                first = text.splitlines()[0]
+                assert first.endswith(f" · {KINDS[name].title(language)}"), name
+                assert (recovery in first) == KINDS[name].has_recovery, name
+                assert means in text, name
+
+
+@pytest.mark.parametrize(
+    ("terminal", "options", "words"),
+    [
+        ("en_US.UTF-8", [], "GPU memory is running out"),
+        ("zh_CN.UTF-8", [], "显存即将用尽"),
+        ("en_US.UTF-8", ["--language", "zh"], "显存即将用尽"),
+        ("zh_CN.UTF-8", ["--language", "en"], "GPU memory is running out"),
+    ],
+)
+def test_the_runbook_is_in_the_language_of_the_terminal_unless_asked_otherwise(
+    terminal: str,
+    options: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LC_ALL", terminal)
+    assert runbook.run(make_parser().parse_args(["runbook", "gpu_memory", *options])) == 0
+    assert words in capsys.readouterr().out
 
 
 def test_the_settings_shown_are_settings() -> None:

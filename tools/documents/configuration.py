@@ -1,4 +1,4 @@
-"""docs/configuration.md: every setting, from `seacod/config/`."""
+"""docs/configuration.md and its Chinese version: every setting, from `seacod/config/`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from seacod.config.setting import Section
 
 _HEAD = """\
 # Configuration
+
+[中文](zh/configuration.md)
 
 Made by `tools/make_generated.py` from `seacod/config/`; a test sees that it is up to date.
 
@@ -32,44 +34,80 @@ starts beside the old and loses no request. *On restart*: with `systemctl restar
 
 Secrets never stand in the file: see `alerts.mail_password_file` and
 [security.md](security.md#secrets).
+"""
 
-中文：配置文件为 `/etc/seacod/seacod.yaml`，每一项都有默认值；环境变量 `SEACOD_节_键` 与命令行选项
-优先于文件。修改后执行 `systemctl reload seacod`；标有“重启服务后生效”的项需要
-`systemctl restart seacod`。
+
+_CHINESE_HEAD = """\
+# 配置
+
+[English](../configuration.md)
+
+由 `tools/make_generated.py` 根据 `seacod/config/` 生成；由测试检查是否最新。
+
+配置文件为 `/etc/seacod/seacod.yaml`，或由 `--config`、`SEACOD_CONFIG` 指定。每一项都有默认值，
+所以空文件也是正确的配置。环境变量 `SEACOD_SECTION_KEY` 优先于文件
+（`SEACOD_SERVER_PORT=8080` 即 `server.port`），命令行选项优先于两者。
+不认识的项视为错误，并指出正确的名称。
+
+```sh
+seacod config example          # 带注释的文件，列出全部默认值
+seacod config check            # 指出错误所在的文件、行与配置项
+seacod config show             # 综合各处之后，实际生效的值
+systemctl reload seacod        # 使修改生效
+```
+
+*重载后立即生效*：在运行中的进程内生效。*重载时更换识别进程后生效*：新的识别进程在旧的旁边启动，
+不会丢失请求。*重启服务后生效*：需执行 `systemctl restart seacod`。
+
+机密从不写在该文件中：见 `alerts.mail_password_file` 与
+[security.md](security.md#机密)。
 """
 
 
 def page() -> str:
-    """The whole page."""
-    parts = [_HEAD]
+    """docs/configuration.md, whole."""
+    return _HEAD + "".join(_sections(0))
+
+
+def chinese_page() -> str:
+    """docs/zh/configuration.md, whole."""
+    return _CHINESE_HEAD + "".join(_sections(1))
+
+
+def _sections(language: int) -> Iterator[str]:
     for section, model in SECTIONS.items():
-        about = " ".join((model.__doc__ or "").split())
-        parts.append(f"\n## {section}\n\n{about}\n")
+        about = (" ".join((model.__doc__ or "").split()), f"{model.about_in_chinese}。")[language]
+        yield f"\n## {section}\n\n{about}\n"
         if section == "alerts":
-            parts += _channels()
+            yield from _channels(language)
         for key in model.model_fields:
-            parts.append("\n" + "\n".join(_entry(section, model, key)) + "\n")
-    return "".join(parts)
+            yield "\n" + "\n".join(_entry(section, model, key, language)) + "\n"
 
 
-def _channels() -> Iterator[str]:
+def _channels(language: int) -> Iterator[str]:
     """The table of the channels, for the section of alerts."""
-    yield "\n| channel | sends by | switched on by | secrets (`/etc/credstore/seacod.NAME`) |\n"
+    yield (
+        "\n| channel | sends by | switched on by | secrets (`/etc/credstore/seacod.NAME`) |\n",
+        "\n| 告警渠道 | 发送方式 | 设置后启用 | 机密（`/etc/credstore/seacod.NAME`） |\n",
+    )[language]
     yield "|---|---|---|---|\n"
     for name, channel in all_channels().items():
         keys = channel.keys
         secrets = [one for key in keys.model_fields if (one := keys.declared(key).credential)]
         yield (
-            f"| `{name}` | {channel.about[0]} · {channel.about[1]} | `alerts.{channel.switch}` | "
-            f"{', '.join(f'`{one}`' for one in secrets)} |\n"
+            f"| `{name}` | {channel.about[language]} | `alerts.{channel.switch}` | "
+            f"{(', ', '、')[language].join(f'`{one}`' for one in secrets)} |\n"
         )
-    yield "\n`seacod test-alert` sends through each that is configured, or through one alone.\n"
+    yield (
+        "\n`seacod test-alert` sends through each that is configured, or through one alone.\n",
+        "\n`seacod test-alert` 经已配置的每个渠道发送一条测试消息，也可以只测试其中一个。\n",
+    )[language]
 
 
-def _entry(section: str, model: type[Section], key: str) -> Iterator[str]:
-    said = model.declared(key)
+def _entry(section: str, model: type[Section], key: str, language: int) -> Iterator[str]:
+    said, facts = model.declared(key), render.facts(model, key)
+    variable = f"`{variable_name((section, key))}`"
     yield f"### {section}.{key}"
     yield ""
-    yield f"{said.english}.  "
-    yield f"{said.chinese}。  "
-    yield f"`{variable_name((section, key))}`; {render.facts(model, key)}"
+    yield (f"{said.english}.  ", f"{said.chinese}。  ")[language]
+    yield (f"{variable}; {facts[0]}", f"{variable}；{facts[1]}")[language]

@@ -218,7 +218,7 @@ def _answered(request: str) -> Iterator[None]:
             raise Unseen(
                 ("not looked at: the service asks for a key", "未检查：服务要求提供密钥"),
                 ("give one with --key, or in SEACOD_API_KEY (seacod access key NAME makes one)",
-                 "用 --key 或环境变量 SEACOD_API_KEY 提供密钥（seacod access key 名称 可生成）"),
+                 "用 --key 或环境变量 SEACOD_API_KEY 提供密钥（seacod access key NAME 可生成）"),
             ) from None  # fmt: skip
         raise Unseen((
             f"{request}: answered {error.status}: {error.message}",

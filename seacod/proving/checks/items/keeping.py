@@ -264,7 +264,7 @@ def _embedded(directory: Path) -> Finding:
         return fail(
             (problem.message, problem.chinese),
             ("docs/install.md, To go back, or seacod runbook jobs",
-             "见 docs/install.md“回退”一节，或 seacod runbook jobs"),
+             "见 docs/zh/install.md“回退”一节，或 seacod runbook jobs"),
         )  # fmt: skip
     return ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
 
@@ -288,7 +288,7 @@ def mail(context: CheckContext) -> Finding:
         return warn(
             ("alerts reach nobody: no channel is configured", "无人会收到告警：未配置任何告警渠道"),
             (f"set one of {switches()} (docs/operations.md), then seacod test-alert",
-             f"请设置 {switches()} 其中之一（docs/operations.md），再执行 seacod test-alert"),
+             f"请设置 {switches()} 其中之一（docs/zh/operations.md），再执行 seacod test-alert"),
         )  # fmt: skip
     found, said = [], []
     for name, channel in ways.items():
@@ -317,7 +317,7 @@ def alerts(context: CheckContext) -> Finding:
         )  # fmt: skip
     see = (
         "seacod alerts; docs/operations.md has a page for each",
-        "见 seacod alerts 与 docs/operations.md",
+        "见 seacod alerts 与 docs/zh/operations.md",
     )
     found = [
         warn(

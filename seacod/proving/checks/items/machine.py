@@ -47,7 +47,8 @@ def memory(context: CheckContext) -> Finding:
     more = (
         "with less than 16 GiB keep limits.concurrent_requests small and other programs away; "
         "docs/install.md has what it needs",
-        "少于 16 GiB 时请减小 limits.concurrent_requests，并避免与其他程序共用；见 docs/install.md",
+        "少于 16 GiB 时请减小 limits.concurrent_requests，并避免与其他程序共用；"
+        "见 docs/zh/install.md",
     )
     if usable < FAIL_MEMORY_BYTES:
         return fail(seen, more)

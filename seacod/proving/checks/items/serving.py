@@ -240,7 +240,7 @@ def _open_to_all(context: CheckContext, own: set[tuple[str, int]]) -> Iterator[F
              f"任何能访问端口 {port} 的人都可使用"),
             ("set access.users or access.api_keys, or put nginx in front (docs/security.md), or "
              "let a firewall decide who reaches it",
-             "请设置 access.users 或 access.api_keys，或在前面部署 nginx（docs/security.md），"
+             "请设置 access.users 或 access.api_keys，或在前面部署 nginx（docs/zh/security.md），"
              "或由防火墙限制访问"),
         )  # fmt: skip
 
@@ -289,7 +289,7 @@ def metrics(context: CheckContext) -> Finding:
         return warn(
             (f"{count} metrics at {told['url']}; {last}", f"{told['url']} 有 {count} 项指标；{zh}"),
             ("let Prometheus scrape them: etc/prometheus/prometheus.yml, docs/monitoring.md",
-             "请配置 Prometheus 抓取：etc/prometheus/prometheus.yml，docs/monitoring.md"),
+             "请配置 Prometheus 抓取：etc/prometheus/prometheus.yml，docs/zh/monitoring.md"),
         )  # fmt: skip
     return ok(
         f"{count} metrics, read {ago(at)[0]} ago by {told['scraped_by'] or 'somebody'}",
