@@ -20,7 +20,7 @@ ELSEWHERE = {
     r"sudo \./install\.sh": ("tests/system/conftest.py", ".install("),
     r"sudo \./install\.sh --(uninstall|purge)": ("tests/system/test_uninstall.py", '"--purge"'),
     r"sudo apt-get install \./seacod_.*": ("tests/system/test_packages.py", '"apt-get"'),
-    r"\./tests/run.*": (".ci/run", "exec ./tests/run"),
+    r"\./tests/run.*": (".ci/run", "./tests/run --all"),
     r"make lint": (".ci/run", "shellcheck"),
     r"make (deb|wheel)": ("tests/system/test_packages.py", '"make"'),
     # With what comes besides.
