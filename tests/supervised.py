@@ -253,7 +253,7 @@ class Faulty(Service):
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """The worker in front recognises nothing meanwhile: there is time to look, on any machine."""
+        """The worker in front recognises nothing meanwhile: there is time to look."""
         hold = self.directory / "hold"
         hold.touch()
         pid = self.worker_pid()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Scripts and styles are in the page itself here and there (Gradio's, and the texts of ours), and
-# Gradio 6 makes functions of text (its HTML parts), so these are allowed; from elsewhere comes
-# nothing.
+# Scripts and styles stand in the page itself here and there, so these are allowed; and tools that
+# look at a page (Playwright, axe) make functions of text in it. From elsewhere comes nothing.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",

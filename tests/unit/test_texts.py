@@ -9,7 +9,7 @@ from pathlib import Path
 import seacod
 from seacod.web.page import texts
 
-TABLES = {language: texts.all_labels()[language] for language in texts.LANGUAGES}
+TABLES = texts.all_texts()
 
 
 def values(text: str) -> set[str | None]:
@@ -33,7 +33,7 @@ def test_no_text_is_left_over() -> None:
     package = Path(seacod.__file__).parent
     sources = [
         *package.glob("web/**/*.py"),
-        *package.rglob("static/*.js"),
+        *package.rglob("static/**/*.js"),
     ]
     code = "".join(path.read_text("utf-8") for path in sources)
     # Put together from a prefix and a state.
@@ -43,7 +43,7 @@ def test_no_text_is_left_over() -> None:
 
 
 def test_scripts_ask_for_texts_that_are_there() -> None:
-    scripts = Path(seacod.__file__).parent.glob("web/page/static/*.js")
+    scripts = Path(seacod.__file__).parent.glob("web/page/static/**/*.js")
     asked = set()
     for path in scripts:
         code = path.read_text("utf-8")

@@ -1,23 +1,30 @@
 """Our own scripts, styles and example recordings, served for the page.
 
-Their address has a mark of their content in it, so browsers keep them for good and fetch them anew
-after an upgrade. Any mark is answered: a page that was open before finds what it still needs.
+The scripts are one file (`bundle.py`), the style sheets, too; everything else below `static/` is
+what it is. Their address has a mark of their content in it, so browsers keep them for good and
+fetch them anew after an upgrade. Any mark is answered: a page that was open before finds what it
+needs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from seacod.models.examples import EXAMPLES, examples
+from seacod.web.page import bundle
+from seacod.web.page.packed import Packed
+from seacod.web.page.tabs.registry import all_tabs
 
-_KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
+SCRIPT, STYLE = "main.js", "page.css"
+_KEPT = "public, max-age=31536000, immutable"
 
 
 def mount(app: FastAPI) -> None:
@@ -26,23 +33,46 @@ def mount(app: FastAPI) -> None:
     Routes over the names that there are, not a directory: nothing else can be asked for, and a path
     prefix of a proxy does not get in the way.
     """
-    ours = {str(path.relative_to(directory())): path for path in _files()}
+    ours = served()
     shipped = {one["file"]: EXAMPLES / one["file"] for one in examples()}
 
     @app.api_route("/ui/{mark}/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def file(mark: str, name: str) -> Response:
-        return _answer(ours.get(name), _KEPT)
+    async def file(request: Request, mark: str, name: str) -> Response:
+        if name not in ours:
+            raise HTTPException(404)
+        return ours[name].answer(request.headers)
 
     @app.api_route("/examples/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def example(name: str) -> Response:
-        return _answer(shipped.get(name), {})
+        if name not in shipped:
+            raise HTTPException(404)
+        return FileResponse(shipped[name])
 
 
-def _answer(path: Path | None, headers: dict[str, str]) -> Response:
-    if path is None:
-        raise HTTPException(404)
-    # The page draws what people typed as text; should that ever fail, it runs nothing.
-    return FileResponse(path, headers={**headers, "X-Content-Type-Options": "nosniff"})
+@cache
+def served() -> dict[str, Packed]:
+    """What is served: name → content. Made once, for all workers of a nursery."""
+    return {name: Packed(body, _type(name), _KEPT) for name, body in _contents().items()}
+
+
+@cache
+def _contents() -> dict[str, bytes]:
+    files = {path.relative_to(directory()).as_posix(): path.read_bytes() for path in _files()}
+    modules = {name: body.decode() for name, body in files.items() if name.endswith(".js")}
+    # Ours, whatever room they are in; those of vendor/ belong to what is there.
+    styles = [
+        name for name in files if name.endswith(".css") and not name.startswith(bundle.VENDOR)
+    ]
+    styles.sort(key=lambda name: (name != STYLE, name))
+    tabs = [f"{tab.script}.js" for tab in all_tabs() if tab.script]
+    files[SCRIPT] = bundle.bundle(modules, SCRIPT, tabs).encode()
+    files[STYLE] = b"\n".join(files[name] for name in styles)
+    return files
+
+
+def _type(name: str) -> str:
+    guessed = mimetypes.guess_type(name)[0] or "text/plain"
+    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
 def _files() -> list[Path]:
@@ -59,6 +89,6 @@ def directory() -> Path:
 def mark() -> str:
     """A mark of the content of all these files, for their address."""
     digest = hashlib.sha256()
-    for path in _files():
-        digest.update(str(path.relative_to(directory())).encode() + b"\0" + path.read_bytes())
+    for name, body in sorted(_contents().items()):
+        digest.update(name.encode() + b"\0" + body)
     return digest.hexdigest()[:12]

@@ -1,14 +1,14 @@
-"""The web page: Gradio draws tabs and theme, our scripts do the work through the API.
+"""The web page: Gradio starts and themes it, the server draws it, our scripts do the work through
+the API.
 
-The tabs are in `tabs/`, their scripts in `static/`. No function of Gradio's is
-used, so that nothing between browser and recognition is hidden in it: uploads are ours, an answer
-comes on the connection that asked, and a page outlives the worker that served it. Drawing it takes
-longer than anything else of a worker's start, so a nursery draws it once for all workers.
+The tabs are in `tabs/`, their scripts in `static/`. No function of Gradio's is used, so that
+nothing between browser and recognition is hidden in it: uploads are ours, an answer comes on the
+connection that asked, and a page outlives the worker that served it. Nor is its client: header,
+tabs and first screen are in the document (`document.py`), and nothing jumps. A nursery draws it
+once for all workers.
 """
 
 from __future__ import annotations
-
-import json
 
 from fastapi import FastAPI
 from starlette.routing import Mount
@@ -17,8 +17,7 @@ from starlette.types import ASGIApp
 from seacod import __version__
 from seacod.asr.recognisers.base import Recogniser
 from seacod.config.schema import Settings
-from seacod.formats import registry
-from seacod.web.page import assets, texts
+from seacod.web.page import assets, document, texts
 from seacod.web.page.gradio_guard import GradioGuard
 from seacod.web.page.gradio_lean import gradio as gr
 from seacod.web.page.gradio_lean import only_mounted
@@ -52,18 +51,12 @@ def _what_it_shows(settings: Settings) -> tuple[str, bool]:
 
 
 def _drawn(engine: Recogniser, settings: Settings) -> ASGIApp:
-    i18n = gr.I18n(**texts.all_labels())
-    with (
-        only_mounted(),
-        gr.Blocks(analytics_enabled=False, title="seacod 语音识别", fill_width=False) as demo,
-    ):
+    with only_mounted(), gr.Blocks(analytics_enabled=False, title="seacod 语音识别") as demo:
         gr.HTML(_header(engine, settings))
         with gr.Tabs(elem_id="sc-tabs"):
             for tab in all_tabs():
-                with gr.Tab(i18n(f"tab_{tab.name}"), id=tab.name):
-                    # The mark at the end: the browser has all of it (static/main.js).
-                    html = tab.skeleton(engine) + "<i data-end hidden></i>"
-                    gr.HTML(html, elem_id=f"sc-tab-{tab.name}")
+                with gr.Tab(tab.name, id=tab.name):
+                    gr.HTML(tab.skeleton(engine))
         gr.HTML(_footer(settings))
     mounted: FastAPI = gr.mount_gradio_app(
         FastAPI(),
@@ -77,52 +70,13 @@ def _drawn(engine: Recogniser, settings: Settings) -> ASGIApp:
         footer_links=[],
         favicon_path=str(assets.directory() / "favicon.svg"),
         root_path=settings.server.root_path or None,
-        i18n=i18n,
         theme=_theme(),
-        head=_head(settings),
     )
     # Gradio checks where a file comes from only once a page was launched, which mounting never
     # does (6.31, processing_utils). The guard keeps everybody from there anyway.
     demo.has_launched = True
     (gradio,) = (route.app for route in mounted.routes if isinstance(route, Mount))
-    return GradioGuard(gradio)
-
-
-def _head(settings: Settings) -> str:
-    """The head of the page: our styles and scripts, and the facts they need. Nothing is fetched
-    from elsewhere."""
-    root = settings.server.root_path
-    ours = f"{root}/ui/{assets.mark()}"
-    setup = {
-        "texts": {language: texts.all_labels()[language] for language in texts.LANGUAGES},
-        "root": root,
-        "ui": ours,
-        "login": bool(settings.access.users),
-        "tabs": [
-            {"name": tab.name, "script": tab.script, "openedBy": tab.opened_by}
-            for tab in all_tabs()
-        ],
-        "formats": [
-            {
-                "name": one.name,
-                "ending": one.ending,
-                "type": one.media_type,
-                "isJson": one.is_json,
-                "isBinary": one.is_binary,
-            }
-            for one in registry.on_page()
-        ],
-    }
-    # "</" would end the script.
-    given = json.dumps(setup, ensure_ascii=False).replace("</", "<\\/")
-    return (
-        f'<link rel="stylesheet" href="{ours}/page.css">'
-        # Gradio's own link does not know of a path prefix.
-        f'<link rel="icon" href="{ours}/favicon.svg">'
-        f"<script>window.seacodSetup = {given};</script>"
-        f'<script src="{ours}/early.js"></script>'
-        f'<script type="module" src="{ours}/main.js"></script>'
-    )
+    return GradioGuard(gradio, document.drawn(demo, settings))
 
 
 def _theme() -> gr.themes.Base:
@@ -152,8 +106,12 @@ def _header(engine: Recogniser, settings: Settings) -> str:
         '<header class="sc-header">'
         f"<div><h1>{texts.both('title')}</h1><p>{texts.both('subtitle')}</p></div>"
         '<div class="sc-switches">'
-        '<button type="button" id="sc-language" data-label="switch_language">中 / EN</button>'
-        '<button type="button" id="sc-colours" data-label="switch_colours">◐</button>'
+        f'<button type="button" id="sc-language" data-title="switch_language">'
+        '<span class="only-zh" lang="en">English</span><span class="only-en" lang="zh">中文</span>'
+        "</button>"
+        '<button type="button" id="sc-colours" data-label="switch_colours">'
+        '<svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7"/>'
+        '<path d="M10 3a7 7 0 0 1 0 14z"/></svg></button>'
         f"{logout}"
         f"</div></header>{banner}"
     )

@@ -40,7 +40,6 @@ def both(key: str, **values: object) -> str:
     )
 
 
-def all_labels() -> dict[str, dict[str, str]]:
-    """All texts for Gradio's own translation of labels: language → key → text."""
-    chinese, english = _table("zh"), _table("en")
-    return {"en": english, "zh": chinese, "zh-CN": chinese, "zh-TW": chinese, "zh-HK": chinese}
+def all_texts() -> dict[str, dict[str, str]]:
+    """All texts, for the scripts: language → key → text."""
+    return {language: _table(language) for language in LANGUAGES}

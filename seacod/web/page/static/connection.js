@@ -6,9 +6,12 @@ import { put } from "./language.js";
 const EVERY_MS = 5000;
 const AWAY_EVERY_MS = 1000;
 const SAY_BACK_MS = 4000;
+// A worker is often replaced sooner than anybody can read that it went.
+const SAY_AWAY_MS = 1500;
 
 let isAway = false;
 let isLoggedOut = false;
+let wentAt = 0;
 let timer = null;
 let hiding = null;
 
@@ -50,9 +53,17 @@ async function look() {
 
 function show(answers) {
   const banner = at("sc-connection");
+  // It went again before that it was back was said.
+  if (!answers && isAway) clearTimeout(hiding);
   if (answers === !isAway) return;
-  isAway = !answers;
   clearTimeout(hiding);
+  const said = performance.now() - wentAt;
+  if (answers && said < SAY_AWAY_MS) {
+    hiding = setTimeout(() => show(true), SAY_AWAY_MS - said);
+    return;
+  }
+  isAway = !answers;
+  if (isAway) wentAt = performance.now();
   banner.hidden = false;
   banner.classList.toggle("sc-back", answers);
   put(banner, answers ? "connection_back" : "reconnecting");

@@ -11,20 +11,6 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-// Resolves when all of these are in the document; Gradio draws them some time after it loaded.
-export function whenDrawn(...selectors) {
-  const isThere = () => selectors.every((selector) => document.querySelector(selector));
-  return new Promise((resolve) => {
-    if (isThere()) return resolve();
-    const watching = new MutationObserver(() => {
-      if (!isThere()) return;
-      watching.disconnect();
-      resolve();
-    });
-    watching.observe(document.documentElement, { childList: true, subtree: true });
-  });
-}
-
 // What this browser remembers; nothing, where storage is off.
 export const memory = {
   get(key, otherwise) {

@@ -46,17 +46,7 @@ export function switchTo(chosen) {
 
 // Attributes, and everything that `put` has shown.
 export function fill(root) {
-  for (const box of root.querySelectorAll("[data-label]")) {
-    box.setAttribute("aria-label", text(box.dataset.label));
-    if (box.tagName === "BUTTON") box.title = text(box.dataset.label);
-  }
-  for (const box of root.querySelectorAll("[data-title]")) box.title = text(box.dataset.title);
-  for (const box of root.querySelectorAll("[data-placeholder]")) {
-    box.placeholder = text(box.dataset.placeholder);
-  }
-  for (const box of root.querySelectorAll("[data-empty]")) {
-    box.dataset.emptyText = text(box.dataset.empty);
-  }
+  window.seacodAttributes(root);
   for (const box of root.querySelectorAll("[data-text]")) refresh(box);
 }
 

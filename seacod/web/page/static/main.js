@@ -1,35 +1,32 @@
-// The page's scripts, one for each subject. Gradio draws a tab when it is first opened, and keeps it
-// then: the script of a tab begins with that.
+// The page's scripts, one for each subject. The document has all of the page already; a tab's script
+// begins at once where the tab is in front, and the others' as soon as that is done.
 import { start as startConnection } from "./connection.js";
-import { whenDrawn } from "./dom.js";
+import { at } from "./dom.js";
+import { keepDrops } from "./drops.js";
 import { fill, onSwitch, text } from "./language.js";
-import { openTab, start as startSwitches } from "./switches.js";
 import { start as startSound } from "./sound.js";
 import { start as startSpeakers } from "./speakers.js";
+import { start as startSwitches } from "./switches.js";
+import { start as startTabs, tabInFront } from "./tabs.js";
 import { start as startWords } from "./words.js";
 
 const { tabs } = window.seacodSetup;
 
 async function startTab({ name, script }) {
-  const loading = script && import(`./${script}.js`);
-  await whenDrawn(`#sc-tab-${name} [data-end]`);
-  const tab = document.getElementById(`sc-tab-${name}`);
-  fill(tab);
+  const tab = at(`sc-tab-${name}`);
   startWords(tab);
   startSpeakers(tab);
   startSound(tab);
-  (await loading)?.start();
+  if (script) (await window.seacodModule(`${script}.js`)).start();
   tab.dataset.seacod = "ready";
 }
 
-tabs.forEach(startTab);
-await whenDrawn("#sc-connection", "#sc-tabs [role=tab]");
 fill(document);
-const name = () => (document.title = `${text("title")} · seacod`);
-name();
-onSwitch(name);
 startSwitches();
+startTabs();
+keepDrops();
+onSwitch(() => (document.title = `${text("title")} · seacod`));
+const front = tabs.find((tab) => tab.name === tabInFront());
+await startTab(front);
 startConnection();
-// An address that comes back to something, such as a batch.
-const given = new URLSearchParams(location.search);
-for (const tab of tabs) if (tab.openedBy && given.has(tab.openedBy)) openTab(tab.name);
+for (const tab of tabs) if (tab !== front) startTab(tab);

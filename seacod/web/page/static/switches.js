@@ -1,47 +1,22 @@
-// Language and colours, chosen by hand; without a choice both are the browser's.
+// Language and colours, chosen by hand; without a choice both are the browser's (early.js).
 import { at, memory } from "./dom.js";
-import { language, switchTo, text } from "./language.js";
+import { language, switchTo } from "./language.js";
 
-const TABS = window.seacodSetup.tabs.map((tab) => tab.name);
-
-// Gradio wrote the names of the tabs when it drew them, in the language of then.
-function nameTabs() {
-  for (const name of TABS) {
-    const known = Object.values(window.seacodSetup.texts).map((texts) => texts[`tab_${name}`]);
-    for (const button of document.querySelectorAll("#sc-tabs [role=tab], #sc-tabs .overflow-menu button")) {
-      const label = button.firstChild;
-      if (known.includes(button.textContent.trim()) && label) {
-        const wanted = text(`tab_${name}`);
-        if (button.textContent.trim() !== wanted) button.textContent = wanted;
-      }
-    }
-  }
-}
+const isDark = () => document.body.classList.contains("dark");
 
 function colour(dark) {
   document.body.classList.toggle("dark", dark);
-}
-
-export function openTab(name) {
-  const label = text(`tab_${name}`);
-  for (const button of document.querySelectorAll("#sc-tabs [role=tab]")) {
-    if (button.textContent.trim() === label) button.click();
-  }
+  document.documentElement.style.colorScheme = dark ? "dark" : "light";
 }
 
 export function start() {
-  at("sc-language").addEventListener("click", () => {
-    switchTo(language() === "zh" ? "en" : "zh");
-    nameTabs();
-  });
+  at("sc-language").addEventListener("click", () => switchTo(language() === "zh" ? "en" : "zh"));
   at("sc-colours").addEventListener("click", () => {
-    const dark = !document.body.classList.contains("dark");
+    const dark = !isDark();
     memory.set("colours", dark ? "dark" : "light");
     colour(dark);
   });
-  const chosen = memory.get("colours", null);
-  if (chosen) colour(chosen === "dark");
-  // On a narrow window Gradio moves tabs into a menu and back, and draws them anew.
-  new MutationObserver(nameTabs).observe(at("sc-tabs"), { childList: true, subtree: true });
-  nameTabs();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
+    if (memory.get("colours", null) === null) colour(event.matches);
+  });
 }

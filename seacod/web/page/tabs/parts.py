@@ -15,9 +15,10 @@ def hotwords(prefix: str) -> str:
           spellcheck="false" data-placeholder="hotwords_placeholder"></textarea></label>
       <p class="sc-hint">{both("hotwords_info")}</p>
       <div class="sc-lists">
-        <select data-label="words_lists"></select>
+        <select data-label="words_lists" hidden></select>
         <button type="button" class="sc-small" data-do="save">{both("words_save")}</button>
-        <button type="button" class="sc-small" data-do="delete">{both("words_delete")}</button>
+        <button type="button" class="sc-small" data-do="delete"
+          hidden>{both("words_delete")}</button>
         <span class="sc-naming" hidden>
           <input type="text" maxlength="40" data-label="words_name" data-placeholder="words_name">
           <button type="button" class="sc-small" data-do="keep">{both("words_keep")}</button>
