@@ -46,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model has just transcribed its warm-up recording rightly; `serve` may come."""
+    """The model has transcribed its warm-up recording where it works; `serve` may come."""
 
     TYPE: ClassVar[str] = "ready"
     model: str

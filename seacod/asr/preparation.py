@@ -7,7 +7,6 @@ runs on the inference thread.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# For the punctuation model to have seen some text.
+_WORDS = "今天天气很好我们去公园散步"
 # A download that says something may go on for so long again.
 _DOWNLOAD_SECONDS = 120.0
 
@@ -48,6 +49,8 @@ class EnginePreparation:
         self.say = say
         # What was measured here, now or before; None when nothing is.
         self.tuning: Tuning | None = None
+        # Of a call with the first recording, on the CPU; None when nothing needs it.
+        self.call_seconds: float | None = None
 
     def load_engine(self) -> Recogniser:
         """The model in host memory, fetched if it is not here."""
@@ -66,38 +69,53 @@ class EnginePreparation:
         models = registry.resolve(asr, self._paths.models)
         self.say(f"loading {models.name}")
         engine = recognisers.load(models, asr.cpu_threads)
+        # Here, where it lies in host memory and on one thread, so that not every worker forked from
+        # it has to: what libraries import, compile and keep at a first recording, all of them have.
+        self.first_recording(engine)
+        engine.punctuate(_WORDS)
+        if self.settings.asr.tune == "auto" and self._remembered(engine) is None:
+            self.call_seconds = self._timed(engine)
         heap.trim()
         return engine
 
     def place(self, engine: Recogniser) -> None:
-        """On the inference thread: put it where it works, and try it; then a worker is ready."""
+        """On the inference thread: put it where it works, and try it there unless that is where it
+        was tried; then a worker is ready."""
+        before = engine.device, engine.precision
         engine.place(self.settings.asr.device, self.settings.asr.precision)
-        began = time.monotonic()
-        self.first_recording(engine)
-        self._remember(engine, time.monotonic() - began)
+        if (engine.device, engine.precision) != before:
+            self.first_recording(engine)
+            self.call_seconds = None
+        if self.settings.asr.tune == "auto":
+            self.tuning = self._remembered(engine) or self._guessed(engine)
 
     def make_ready(self, engine: Recogniser) -> None:
         """On the inference thread, where nobody waits in between: place, try, measure."""
         self.place(engine)
         self.tune(engine)
 
-    def _remember(self, engine: Recogniser, first_seconds: float) -> None:
-        """On the inference thread: what was measured here before; without, what one call takes."""
-        if self.settings.asr.tune == "off":
-            return
+    def _remembered(self, engine: Recogniser) -> Tuning | None:
+        """What was measured here before."""
+        from seacod.asr import tuning
+
+        return tuning.remembered(*self.tuning_place(engine))
+
+    def _guessed(self, engine: Recogniser) -> Tuning:
+        """On the inference thread: what can be said of one call."""
         from seacod.asr import tuning, warmup
         from seacod.asr.audio import SAMPLE_RATE
 
-        file, name = self.tuning_place(engine)
-        self.tuning = tuning.remembered(file, name)
-        if self.tuning is None:
-            speech = warmup.first_recording()
-            length = len(speech) / SAMPLE_RATE
-            if engine.device != "cpu":
-                # There the first call prepares for seconds, and another takes none.
-                first_seconds = tuning.timed(engine.recognise, speech, length, 1)
-            ceiling = self.settings.asr.batch_seconds
-            self.tuning = tuning.Tuning.guessed(length, first_seconds, ceiling)
+        length = len(warmup.first_recording()) / SAMPLE_RATE
+        ceiling = self.settings.asr.batch_seconds
+        return tuning.Tuning.guessed(length, self.call_seconds or self._timed(engine), ceiling)
+
+    def _timed(self, engine: Recogniser) -> float:
+        from seacod.asr import tuning, warmup
+        from seacod.asr.audio import SAMPLE_RATE
+
+        speech = warmup.first_recording()
+        # Not the first call with it: a library prepares for seconds in that.
+        return tuning.timed(engine.recognise, speech, len(speech) / SAMPLE_RATE, 1)
 
     def tune(self, engine: Recogniser) -> None:
         """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""

@@ -1,7 +1,8 @@
-"""The first recording after loading: only when it is transcribed is the worker ready."""
+"""The first recording: only when the model has transcribed it where it works is a worker ready."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -16,8 +17,9 @@ from seacod.models.registry import BUILTIN, ModelSet
 log = structlog.get_logger(__name__)
 
 
+@cache
 def first_recording() -> Samples:
-    """The first shipped recording, decoded."""
+    """The first shipped recording, decoded; not to be written to."""
     return audio.decode(EXAMPLES / examples()[0]["file"], max_seconds=60)
 
 

@@ -177,7 +177,9 @@ def sqlite(path: Path) -> Engine:
         found = int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
         _check(path.as_posix(), found)
         _make(connection, metadata)
-        connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+        if found != FORMAT:
+            # Each write waits for the disk, and each worker comes by here.
+            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
     return engine
 
 

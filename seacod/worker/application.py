@@ -177,6 +177,7 @@ class WorkerApplication:
     def _load(self) -> Recogniser:
         """On the inference thread."""
         self._loaded = self._loaded or self._preparation.load()
+        self._preparation.call_seconds = self._loaded.call_seconds
         return self._loaded.engine
 
     async def _put_together(self) -> TranscriptionService:

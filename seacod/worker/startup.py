@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seacod.asr.preparation import EnginePreparation
+from seacod.worker import rehearsal
 
 if TYPE_CHECKING:
     from seacod.asr.recognisers.base import Recogniser
@@ -19,10 +20,12 @@ class Loaded:
     Args:
         engine: in host memory.
         page: drawn; None where there is to be none.
+        call_seconds: see `EnginePreparation`.
     """
 
     engine: Recogniser
     page: Page | None
+    call_seconds: float | None
 
 
 class Preparation(EnginePreparation):
@@ -31,16 +34,8 @@ class Preparation(EnginePreparation):
     def load(self) -> Loaded:
         """Importing and loading take many seconds; nothing runs in parallel here."""
         engine = self.load_engine()
-        self._import_web()
-        return Loaded(engine, self._page(engine))
-
-    def _import_web(self) -> None:
-        import seacod.asr.service
-        import seacod.jobs.opening
-        import seacod.jobs.runner
-        import seacod.metrics.worker
-        import seacod.web.app
-        import seacod.worker.serving  # noqa: F401
+        rehearsal.rehearse(self.settings, self._paths)
+        return Loaded(engine, self._page(engine), self.call_seconds)
 
     def _page(self, engine: Recogniser) -> Page | None:
         if self.settings.server.page == "off":

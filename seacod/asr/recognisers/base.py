@@ -56,7 +56,8 @@ class Recogniser(Protocol):
     """A loaded model. Call everything from one thread.
 
     It is read into host memory first, by a nursery: without touching a GPU, and without starting a
-    thread, since workers are forked from it then. `place` puts it where it is to work.
+    thread, since workers are forked from it then. There it recognises a first recording, on the
+    thread that calls. `place` puts it where it is to work.
 
     Args:
         models: which models to load, all of them on this machine already.

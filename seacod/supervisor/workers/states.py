@@ -9,7 +9,7 @@ class WorkerState(enum.Enum):
     """Where one worker process is in its life, seen from the supervisor."""
 
     STARTING = "starting"
-    """It waits to be forked, or has not yet transcribed its warm-up recording."""
+    """It waits to be forked, or is not ready yet: see `asr/preparation.py`."""
     SERVING = "serving"
     """It accepts on the listening socket."""
     DRAINING = "draining"

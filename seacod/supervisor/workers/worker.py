@@ -132,7 +132,7 @@ class Worker:
     # -- what is done with it ---------------------------------------------------------------
 
     def serve(self, message: protocol.Ready, blamed_pids: list[int]) -> float:
-        """Its warm-up recording is transcribed: it may accept.
+        """Its model has transcribed a recording where it works: it may accept.
 
         Args:
             message: what it said of itself.

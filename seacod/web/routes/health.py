@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 import time
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -89,6 +90,7 @@ def router(service: TranscriptionService, readiness: Readiness, paths: Paths) ->
     return routes
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {}
     for name in _SHOWN_VERSIONS:

@@ -1,0 +1,69 @@
+"""What every worker makes at its start, made once in the nursery and thrown away.
+
+Libraries import late, and keep what they have worked out: the dialect of SQLAlchemy, what FastAPI
+makes of each route. A worker that is forked afterwards needs a part of the time for it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from seacod.config.schema import Settings
+from seacod.paths import Paths
+from seacod.web.readiness import Readiness
+
+if TYPE_CHECKING:
+    from seacod.asr.service import TranscriptionService
+
+
+# What libraries import only when a first request comes; not every version has each.
+_LATE = (
+    "anyio._backends._asyncio", "fastapi.telemetry._runtime", "uvicorn.lifespan.on",
+    "uvicorn.protocols.websockets.auto",
+)  # fmt: skip
+
+
+def rehearse(settings: Settings, paths: Paths) -> None:
+    """Import, and go through a start as far as it touches no model, no socket and no file of ours.
+
+    Args:
+        settings: of the service.
+        paths: only named.
+    """
+    import seacod.asr.service
+    import seacod.asr.tuner
+    import seacod.jobs.callback_delivery
+    import seacod.jobs.runner
+    import seacod.metrics.worker
+    import seacod.worker.canary
+    import seacod.worker.serving
+    import seacod.worker.tls  # noqa: F401
+    from seacod.jobs.gate import JobsGate
+    from seacod.jobs.opening import open_store
+    from seacod.web.app import create_app
+    from seacod.web.logins.logins import Logins
+
+    for name in _LATE:
+        with suppress(ImportError):
+            import_module(name)
+    with tempfile.TemporaryDirectory(dir=paths.temp) as scratch:
+        open_store(Path(scratch)).close()
+    create_app(
+        # Nobody asks these routes; drawing them up wants no more of it.
+        cast("TranscriptionService", SimpleNamespace(refused=None)),
+        settings.model_copy(update={"server": settings.server.model_copy(update={"page": "off"})}),
+        paths,
+        Readiness(),
+        JobsGate(
+            lambda: settings.results,
+            lambda: settings.storage.free_refuse_bytes,
+            lambda: settings.outgoing,
+        ),
+        Logins(settings.access, paths.sessions, lambda what: None),
+        lambda client: None,
+    )
