@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from supervised import PATIENCE_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -39,7 +41,7 @@ class CallbackReceiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.told.append(Told(self.path, headers, body))
-                receiver.goes_on.wait(60)
+                receiver.goes_on.wait(PATIENCE_SECONDS)
                 statuses = receiver.statuses
                 status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
                 try:

@@ -37,8 +37,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             "queue_length": QUEUE_LENGTH,
         },
     )
-    yield service.start()
-    service.kill()
+    with service.running():
+        yield service
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import contextlib
 import socket
 import threading
 
+from supervised import PATIENCE_SECONDS
+
 _PAUSE_SECONDS = 0.005
-_PATIENCE_SECONDS = 60.0
 
 
 class Knocking:
@@ -43,7 +44,7 @@ def is_refused(where: int | str) -> bool:
     """Whether nobody listens there."""
     is_unix = isinstance(where, str)
     with socket.socket(socket.AF_UNIX if is_unix else socket.AF_INET) as one:
-        one.settimeout(_PATIENCE_SECONDS)
+        one.settimeout(PATIENCE_SECONDS)
         with contextlib.suppress(ConnectionResetError):
             try:
                 one.connect(where if is_unix else ("127.0.0.1", where))

@@ -8,6 +8,8 @@ from functools import partial
 from supervised import PATIENCE_SECONDS
 from websockets.sync import client
 
+# As Playwright counts it.
+PATIENCE_MILLISECONDS = PATIENCE_SECONDS * 1000
 # As websockets.sync.client.connect.
 connect = partial(
     client.connect, open_timeout=PATIENCE_SECONDS, ping_timeout=PATIENCE_SECONDS, proxy=None

@@ -19,7 +19,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from supervised import free_port
+from supervised import PATIENCE_SECONDS, free_port
 
 USER, PASSWORD = "seacod", "s3cret-Pa55"
 
@@ -77,7 +77,7 @@ class MailServer:
                 "authenticator": self._login,
             }
         self._controller = Controller(
-            self, hostname="127.0.0.1", port=self.port, ready_timeout=30, **options
+            self, hostname="127.0.0.1", port=self.port, ready_timeout=PATIENCE_SECONDS, **options
         )
         self._controller.start()
 

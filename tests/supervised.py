@@ -97,6 +97,9 @@ class Service:
                 "backoff_max_seconds": 0.2,
                 # Tests kill workers faster than any crash loop.
                 "crash_loop_failures": 1000,
+                # Who has no processor for a while is slow and not hung. A test of hangs says itself
+                # when a worker counts as one.
+                "beat_timeout_seconds": 60,
             },
             "log": {"format": "json"},
         }
@@ -121,11 +124,26 @@ class Service:
             self.wait_for_state("serving")
         return self
 
-    def status(self) -> dict[str, Any] | None:
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Started; ended whatever happens, when it does not come up, too."""
         try:
-            return status_socket.status_at(self.directory / "run" / "status.sock")
-        except OSError:
-            return None
+            self.start()
+            yield
+        finally:
+            self.kill()
+
+    def status(self) -> dict[str, Any] | None:
+        """What it says; None while nobody answers. One that is slow to answer is waited for."""
+        began = time.monotonic()
+        while True:
+            try:
+                return status_socket.status_at(self.directory / "run" / "status.sock")
+            except TimeoutError:
+                if time.monotonic() - began > PATIENCE_SECONDS:
+                    raise
+            except OSError:
+                return None
 
     def wait_for_state(self, state: str) -> dict[str, Any]:
         return wait_until(
@@ -227,7 +245,7 @@ class StandIn(Service):
         return [sys.executable, str(HERE / "run_supervisor.py"), str(self.config)]
 
     def plan(self, **plan: Any) -> None:
-        """How workers behave from the next start on."""
+        """How workers behave from the next start on; with `times`, so many of them."""
         temporary = self.plan_file.with_suffix(".new")
         temporary.write_text(json.dumps(plan))
         temporary.rename(self.plan_file)
@@ -251,17 +269,22 @@ class Faulty(Service):
         temporary.write_text(fault)
         temporary.rename(self.directory / f"fault-{pid or self.worker_pid()}")
 
+    def taken_up(self, fault: str, pid: int | None = None) -> None:
+        """As `fail`, and wait until the worker does it."""
+        pid = pid or self.worker_pid()
+        self.fail(fault, pid)
+        told = self.directory / f"fault-{pid}"
+        wait_until(lambda: not told.exists(), f"a worker that does it: {fault}")
+
     @contextmanager
-    def holding(self) -> Iterator[None]:
-        """The worker in front recognises nothing meanwhile: there is time to look."""
-        hold = self.directory / "hold"
+    def holding(self, pid: int | None = None) -> Iterator[None]:
+        """The worker in front, or that one, recognises nothing meanwhile: there is time to look, on
+        any machine."""
+        pid = pid or self.worker_pid()
+        hold = self.directory / f"hold-{pid}"
         hold.touch()
-        pid = self.worker_pid()
-        self.fail("held", pid)
-        wait_until(
-            lambda: not (self.directory / f"fault-{pid}").exists(), "a worker that takes its time"
-        )
         try:
+            self.taken_up("held", pid)
             yield
         finally:
             hold.unlink()

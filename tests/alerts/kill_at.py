@@ -84,7 +84,7 @@ async def act(file: Path, settings: AlertSettings, what: str) -> None:
         sender = delivery.Delivery(
             outbox, lambda: settings, on_trouble=lambda *_: None, touch=lambda: None
         )
-        await sender.last_try(20.0)
+        await sender.last_try(120.0)
         print(json.dumps({"waiting": outbox.depth()}), flush=True)
 
 

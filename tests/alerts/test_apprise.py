@@ -159,8 +159,7 @@ def test_a_service_delivers_again_after_a_refusal_and_logs_no_token(
     robot.answers = [(503, {"detail": TOKEN}), (200, {})]
     alerts = {"language": "en", "apprise_urls_file": str(urls), "gather_seconds": 0}
     service.configure(alerts=alerts, log={"level": "debug"})
-    try:
-        service.start()
+    with service.running():
         pid = service.worker_pid()
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: service.events("alert_not_delivered"), "a refusal")
@@ -171,5 +170,3 @@ def test_a_service_delivers_again_after_a_refusal_and_logs_no_token(
         assert service.events("alert_delivered")[0]["answer"] == "taken by line 2 (json)"
         assert service.stop() == 0
         assert TOKEN not in service.log_text()
-    finally:
-        service.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from receivers import PASSWORD, USER, MailServer, Robot
-from supervised import ROOT, StandIn, wait_until
+from supervised import PATIENCE_SECONDS, ROOT, StandIn, wait_until
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def service(
 def seacod(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "seacod", *arguments], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
 
 
@@ -49,7 +50,6 @@ def test_a_test_message_and_what_was_answered(
     told = seacod("test-alert", "--config", str(service.config))
     assert told.returncode == 0, told.stdout + told.stderr
     assert "mail: taken: " in told.stdout
-    assert "250" in told.stdout or "taken" in told.stdout
     assert "dingtalk: taken: errcode 0" in told.stdout
     assert "test message" in mail_server.subjects()[0]
     assert len(robot.requests) == 1
@@ -81,7 +81,7 @@ def test_what_was_sent_what_waits_and_past_crashes(
     wait_until(lambda: service.events("alert_not_delivered"), "a mail tried")
     told = seacod("alerts", "--config", str(service.config)).stdout
     assert "delivered" in told
-    assert "waiting, 1 tries" in told
+    assert re.search(r"waiting, \d+ tries", told)
     assert "451" in told
     assert f"The worker with pid {pid} ended" in told
     listed: list[dict[str, Any]] = json.loads(

@@ -28,8 +28,13 @@ class World:
         self.deduplicator = Deduplicator(
             self.outbox, lambda: self.settings, lambda: list(self.channels),
             clock=lambda: self.now, evidence=lambda: {"state": "serving"},
-            on_message=lambda: None,
+            on_message=self._wake,
         )  # fmt: skip
+        self.woken = 0
+
+    def _wake(self) -> None:
+        """As the delivery is told that something waits."""
+        self.woken += 1
 
     def crash(self) -> None:
         self.deduplicator.raised("worker_crashed", "It ended.", "已退出。")
@@ -83,6 +88,36 @@ def test_what_comes_after_it_was_sent_is_counted_and_told_once_the_cool_down_is_
     assert len(world.waiting()) == 1
 
 
+def test_what_was_only_counted_is_in_the_next_message_that_comes_after_the_cool_down(
+    world: World,
+) -> None:
+    world.crash()
+    world.send()
+    for _ in range(3):
+        world.now += 10
+        world.crash()
+    world.now += 900
+    world.crash()
+    (one,) = world.waiting()
+    assert (one.alert.repeated, one.count) == (3, 1)
+    # And is not told a second time.
+    world.send()
+    world.now += 900
+    world.deduplicator.tick()
+    assert not world.waiting()
+
+
+def test_a_message_waits_for_those_that_go_with_it_and_the_delivery_is_woken(world: World) -> None:
+    world.crash()
+    (one,) = world.waiting()
+    assert one.due_at == world.now + world.settings.gather_seconds
+    assert world.woken == 1
+    # What goes to nobody wakes nobody.
+    world.channels = ()
+    world.deduplicator.raised("crash_loop", "again", "又")
+    assert world.woken == 1
+
+
 def test_the_end_is_told_once_and_only_if_the_beginning_was(world: World) -> None:
     world.deduplicator.cleared("gpu_memory", "over", "恢复", key="GPU 0")
     assert not world.waiting()
@@ -132,6 +167,15 @@ def test_what_cannot_be_kept_now_is_kept_later(
     world.deduplicator.tick()
     (one,) = world.waiting()
     assert one.alert.kind == "disk_full"
+    # Nor is the end lost, which may well come while the disk is still full.
+    with monkeypatch.context() as patch:
+        patch.setattr(world.outbox, "add", full)
+        world.now += 5
+        world.deduplicator.cleared("disk_full", "over", "恢复", key="/x")
+        world.deduplicator.tick()
+    world.deduplicator.tick()
+    end = world.waiting()[-1]
+    assert end.alert.is_recovery
 
 
 def test_what_nobody_was_told_is_no_reason_to_keep_quiet(world: World) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from receivers import PASSWORD, USER, MailServer
+from supervised import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
 
@@ -34,7 +35,7 @@ class Box:
     def run(self, step: str, what: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(HERE / "kill_at.py"), str(self.file), self.settings, step, what],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
             env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
         )  # fmt: skip
 

@@ -404,8 +404,7 @@ def test_no_secret_is_anywhere_after_every_failure(
     service.configure(alerts=alerts, **sections)
     # A library that talks too much: in an alert, in the name of a recording, on its own output.
     service.plan(tell_fault=["out_of_memory", everything], running=everything, says=everything)
-    try:
-        service.start()
+    with service.running():
         wait_until(lambda: (service.status() or {})["running"], "a beat")
         os.kill(service.worker_pid(), signal.SIGSEGV)
         wait_until(lambda: len(service.events("alert_not_delivered")) >= 4, "every try failed")
@@ -437,8 +436,6 @@ def test_no_secret_is_anywhere_after_every_failure(
             for where, text in seen.items():
                 assert secret not in text, (secret, where)
         assert "****" in seen["log"] and "****" in seen["mails"] and "****" in seen["state"]
-    finally:
-        service.kill()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from supervised import ROOT, free_port, wait_until
+from supervised import PATIENCE_SECONDS, ROOT, free_port, wait_until
 
 _ENVIRONMENT = ROOT / ".venv-moto"
 _REQUIREMENTS = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.2")
@@ -90,7 +90,7 @@ class ObjectStore:
     def _ask(self, method: str, path: str, body: bytes | None, **headers: str) -> str:
         request = urllib.request.Request(self.url + path, body, headers, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30) as answer:
+        with opener.open(request, timeout=PATIENCE_SECONDS) as answer:
             return str(answer.read().decode())
 
 

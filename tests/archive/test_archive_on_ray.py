@@ -19,7 +19,7 @@ import psutil
 import pytest
 import soundfile
 import sounds
-from supervised import ROOT, free_port, wait_until
+from supervised import PATIENCE_SECONDS, ROOT, fetch, free_port, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -222,7 +222,7 @@ def test_recordings_of_another_server_are_read_where_they_are_heard(
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -301,8 +301,7 @@ def test_a_thousand_files_on_two_nodes_of_which_one_is_killed(
                 "the half",
                 patience_seconds=500,
             )
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
-                metrics = page.read().decode()
+            metrics = fetch(f"http://127.0.0.1:{port}/metrics")[2].decode()
             two_nodes.kill(1)
             told, errors = archive.communicate(timeout=600)
         finally:

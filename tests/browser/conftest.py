@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import sounds
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
+from patience import PATIENCE_MILLISECONDS
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
 from supervised import Service
 
 # What keeps a fresh Chromium from talking to its makers, so that only the page's requests count;
@@ -36,6 +45,7 @@ def launch(playwright: Playwright, *more: str) -> Browser:
 # come after it could run none of their own.
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as one:
         yield one
 
@@ -163,7 +173,7 @@ def visit(browser: Browser, live: Service) -> Iterator[Visitor]:
             **{"permissions": ["microphone"], **options},
         )
         contexts.append(context)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
         return watched(context, url or live.url, login)
 
     yield open_page

@@ -149,13 +149,3 @@ def test_an_open_page_reconnects_when_the_worker_is_killed(
     wait_until(lambda: live.status_of("serving", other_than=killed), "another worker")
     wait_for_summary(page, "已完成")
     assert all("完成" in row for row in rows(page))
-
-
-def test_a_batch_is_canceled(visit, tmp_path: Path) -> None:
-    seen = visit()
-    page = seen.page
-    submit(seen, *write(tmp_path, *(f"{n}.flac" for n in range(200))))
-    page.wait_for_selector("#sc-job:not([hidden])")
-    page.click("#sc-job-cancel")
-    wait_for_summary(page, "已取消")
-    assert page.locator("#sc-job-retry").is_hidden()

@@ -115,8 +115,5 @@ def test_the_shipped_configuration_carries_everything(visit, live: Service, ngin
 def test_under_a_path_of_its_own(visit, nginx, tmp_path: Path) -> None:
     service = Service(tmp_path / "service")
     service.configure(server={"page": "on", "root_path": "/asr"})
-    service.start()
-    try:
+    with service.running():
         use_everything(visit, nginx(service, "/asr"))
-    finally:
-        service.kill()

@@ -24,6 +24,13 @@ WATCH = """() => { window.seen = [];
              {subtree: true, childList: true, characterData: true}); }"""
 
 
+# What the banner says and how it looks: it may be gone before anybody has looked.
+BANNER = """() => { window.said = [];
+  const banner = document.querySelector('#sc-connection');
+  new MutationObserver(() => window.said.push([banner.innerText, banner.className]))
+    .observe(banner, {subtree: true, childList: true, attributes: true}); }"""
+
+
 def is_the_sentence(text: str) -> bool:
     """Whether it is what the microphone says. On a busy machine Chromium drops some of its sound,
     so a character or two may be others."""
@@ -93,16 +100,11 @@ def test_a_worker_that_is_killed_loses_nothing(visit, live: Service) -> None:
     page.click("#sc-live-start")
     wait_for_sentences(page, 2)
     before = sentences(page)
-    page.evaluate(
-        """() => { window.said = [];
-          const banner = document.querySelector('#sc-connection');
-          new MutationObserver(() => window.said.push(banner.innerText))
-            .observe(banner, {subtree: true, childList: true, attributes: true}); }"""
-    )
+    page.evaluate(BANNER)
     os.kill(live.worker_pid(), signal.SIGKILL)
-    page.wait_for_function("window.said.some((line) => line.includes('正在恢复'))")
+    page.wait_for_function("window.said.some(([text]) => text.includes('正在恢复'))")
     assert sentences(page)[: len(before)] == before
-    page.wait_for_selector("#sc-connection.sc-back")
+    page.wait_for_function("window.said.some(([, look]) => look.includes('sc-back'))")
     # What was said meanwhile is heard, too: the microphone went on.
     wait_for_sentences(page, len(before) + 4)
     page.click("#sc-live-stop")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import sounds
+from patience import PATIENCE_MILLISECONDS
 from playwright.sync_api import Browser, Page, expect
 from supervised import Service
 
@@ -20,8 +21,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service.configure(
         server={"page": "on"}, access={"users": f"anna:{credentials.hash_password(PASSWORD)}"}
     )
-    yield service.start()
-    service.kill()
+    with service.running():
+        yield service
 
 
 def log_in(page: Page, password: str) -> None:
@@ -32,6 +33,7 @@ def log_in(page: Page, password: str) -> None:
 
 def test_in_and_out_again(closed: Service, browser: Browser) -> None:
     context = browser.new_context(locale="zh-CN")
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

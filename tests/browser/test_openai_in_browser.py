@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import sounds
+from patience import PATIENCE_MILLISECONDS
 from playwright.sync_api import Browser
 from supervised import PATIENCE_SECONDS, Service
 
@@ -79,14 +80,15 @@ def asked(tmp_path_factory: pytest.TempPathFactory, elsewhere: str) -> Iterator[
     """A service with a key, which lets that page in."""
     service = Service(tmp_path_factory.mktemp("asked"))
     service.configure(access={"api_keys": f"page:{hash_key(KEY)}", "cors_origins": elsewhere})
-    yield service.start()
-    service.kill()
+    with service.running():
+        yield service
 
 
 def ask(browser: Browser, origin: str, service: Service) -> dict[str, Any]:
     context = browser.new_context()
     try:
         page = context.new_page()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.goto(origin)
         told: dict[str, Any] = page.evaluate(ASK, [service.url, KEY])
         return told

@@ -110,9 +110,13 @@ def test_a_sentence_leads_to_its_place_in_the_recording(visit, tmp_path: Path) -
     third = page.locator("#sc-text p").nth(2)
     start = float(third.get_attribute("data-start"))
     third.click()
-    page.wait_for_selector("#sc-text p.sc-now:nth-child(3)")
-    minutes, seconds = page.inner_text("#sc-clock").split(":")
-    assert abs(int(minutes) * 60 + int(seconds) - start) <= 2
+    # Both in one look: it plays on, and the sentence with its pause takes four seconds.
+    clock = page.wait_for_function(
+        "document.querySelector('#sc-text p.sc-now:nth-child(3)') && "
+        "document.querySelector('#sc-clock').innerText"
+    ).json_value()
+    minutes, seconds = clock.split(":")
+    assert -1 <= int(minutes) * 60 + int(seconds) - start <= 5
     page.click("#sc-play")
     # With the keyboard, too.
     page.locator("#sc-text p").nth(4).focus()
@@ -177,10 +181,12 @@ def test_a_recording_is_made_with_the_microphone(visit) -> None:
     seen = visit()
     page = seen.page
     page.click("#sc-record")
-    page.wait_for_function("/0:0[7-9]/.test(document.querySelector('#sc-record').innerText)")
+    page.wait_for_function(
+        "/0:0[7-9]|0:[1-5]/.test(document.querySelector('#sc-record').innerText)"
+    )
     page.click("#sc-record")
     page.wait_for_function("!document.querySelector('#sc-play').disabled")
-    assert re.search(r"0:0[5-9]", page.inner_text("#sc-chosen-facts"))
+    assert re.search(r"0:0[5-9]|0:[1-5]", page.inner_text("#sc-chosen-facts"))
     seen.recognise()
     text = seen.wait_for_text()
     assert len(set(text) & set(sounds.SPEECH_TEXT)) >= 3, text
@@ -274,12 +280,13 @@ def test_mistakes_get_one_sentence_and_the_page_goes_on(visit, tmp_path: Path, l
         "!document.querySelector('#sc-problem').hidden"
     )
     seen.recognise()
-    page.wait_for_timeout(300)
     assert seen.sent == []
 
     seen.choose(sounds.SPEECH)
     seen.recognise()
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    # That one alone.
+    assert len([one for one in seen.sent if "/transcribe" in one]) == 1
     assert "Traceback" not in page.content()
 
 

@@ -9,6 +9,7 @@ import pytest
 import sounds
 import speaker_models
 from docx import Document
+from patience import PATIENCE_MILLISECONDS
 from playwright.sync_api import Browser
 from supervised import Service
 
@@ -19,14 +20,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     speaker_models.stand_in(models)
     one = Service(tmp_path_factory.mktemp("speakers"))
     one.configure(server={"page": "on"}, asr={"models_directory": str(models)})
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 def test_a_speaker_is_renamed_in_the_text_and_in_what_is_downloaded(
     browser: Browser, service: Service, tmp_path: Path
 ) -> None:
     page = browser.new_page(locale="en-US")
+    page.set_default_timeout(PATIENCE_MILLISECONDS)
     page.goto(service.url)
     page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
     page.set_input_files("#sc-file", sounds.SPEECH)
@@ -71,6 +73,7 @@ def test_a_speaker_is_renamed_in_the_text_and_in_what_is_downloaded(
 
 def test_a_microphone_has_its_speakers_at_the_end(browser: Browser, service: Service) -> None:
     page = browser.new_page(locale="en-US", permissions=["microphone"])
+    page.set_default_timeout(PATIENCE_MILLISECONDS)
     page.goto(service.url)
     page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
     page.get_by_role("tab", name="Live recording").click()

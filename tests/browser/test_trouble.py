@@ -24,10 +24,8 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     """One recording at a time; one more may wait."""
     service = Faulty(tmp_path_factory.mktemp("narrow"))
     service.configure(server={"page": "on"}, limits={"queue_length": 1, "concurrent_requests": 1})
-    try:
-        yield service.start()
-    finally:
-        service.kill()
+    with service.running():
+        yield service
 
 
 def send(service: Service, count: int) -> list[threading.Thread]:
@@ -104,6 +102,21 @@ def test_a_worker_killed_under_a_recording_costs_nobody_anything(visit, narrow: 
     page.wait_for_selector("#sc-connection", state="hidden")
 
 
+def test_a_batch_is_canceled(visit, narrow: Faulty) -> None:
+    seen = visit(url=narrow.url)
+    page = seen.page
+    with narrow.holding():
+        seen.open_tab("batch")
+        page.set_input_files("#sc-batch-files", sounds.SPEECH)
+        page.click("#sc-batch button[type=submit]")
+        page.wait_for_selector("#sc-job:not([hidden])")
+        page.click("#sc-job-cancel")
+        page.wait_for_function(
+            "document.querySelector('#sc-job-summary')?.innerText.includes('已取消')"
+        )
+        assert page.locator("#sc-job-retry").is_hidden()
+
+
 def test_recognition_can_be_given_up(visit, narrow: Faulty) -> None:
     seen = visit(url=narrow.url)
     seen.choose(sounds.SPEECH)
@@ -123,8 +136,7 @@ def test_recognition_can_be_given_up(visit, narrow: Faulty) -> None:
 def test_a_login_covers_page_and_api_and_microphone(visit, tmp_path: Path) -> None:
     service = Service(tmp_path)
     service.configure(server={"page": "on"}, access={"users": f"anna:{hash_password(PASSWORD)}"})
-    service.start()
-    try:
+    with service.running():
         for path in ("/", "/system", "/openapi.json", "/theme.css"):
             assert service.get(path)[0] == 401
         seen = visit(url=service.url, login=("anna", PASSWORD))
@@ -135,5 +147,3 @@ def test_a_login_covers_page_and_api_and_microphone(visit, tmp_path: Path) -> No
         seen.open_tab("system")
         seen.page.wait_for_selector("#sc-system dd")
         assert seen.complaints == []
-    finally:
-        service.kill()

@@ -14,11 +14,10 @@ def service(tmp_path: Path) -> Iterator[StandIn]:
     one = StandIn(tmp_path)
     one.configure(
         supervisor={
-            "beat_timeout_seconds": 2,
-            "progress_timeout_seconds": 3,
+            "beat_timeout_seconds": 3,
             "probe_interval_seconds": 0.2,
-            "probe_timeout_seconds": 0.5,
-            "probe_failures": 5,
+            "probe_timeout_seconds": 1,
+            "probe_failures": 4,
         }
     )
     yield one

@@ -1,8 +1,8 @@
 """The real nursery, real model and all, whose workers can be made to fail in ways no signal can.
 
-A thread of the worker looks for a file `fault-PID` (or `fault-next`, taken by the next process
-that looks) in the directory SEACOD_TEST_FAULTS and does what it says. `start-fault` holds for
-every worker from its start on.
+A thread of the worker looks for a file `fault-PID` in the directory SEACOD_TEST_FAULTS, does what
+it says and removes it. `start-fault` holds for every worker from its start on. A worker that is
+`held` recognises nothing while the file `hold-PID` is there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 DIRECTORY = Path(os.environ["SEACOD_TEST_FAULTS"])
 FOREVER_SECONDS = 3600
+_ENDLESS = ("hold_gil", "eat_memory", "exit_0")
 
 
 def main() -> int:
@@ -82,11 +83,9 @@ def _fail_recognising(fault: str, engine: Any) -> None:
     real = engine.recognise
 
     def recognise(pieces: Any, hotwords: Any = None) -> Any:
-        if fault == "slow":
-            time.sleep(2.0)
-        elif fault == "held":
+        if fault == "held":
             # No time that a busy machine could let pass: until the test says so.
-            while (DIRECTORY / "hold").exists():
+            while (DIRECTORY / f"hold-{os.getpid()}").exists():
                 time.sleep(0.01)
         elif fault == "no_room_at_all" or len(pieces) > 1:
             raise OutOfMemory("this does not fit, says a test", "测试")
@@ -104,8 +103,11 @@ def _watch(workers: list[Any]) -> None:
     while True:
         if mine.exists():
             fault = mine.read_text()
-            mine.unlink()
+            # The file is there until it is done; where it never is, it goes first.
+            if fault in _ENDLESS:
+                mine.unlink()
             _fail(fault, workers[0])
+            mine.unlink(missing_ok=True)
         time.sleep(0.01)
 
 
@@ -117,7 +119,7 @@ def _fail(fault: str, worker: Any) -> None:
         worker._loop.call_soon_threadsafe(time.sleep, FOREVER_SECONDS)
     elif fault == "stuck":
         worker._service.engine.recognise = lambda *_: time.sleep(FOREVER_SECONDS)
-    elif fault in ("no_room_for_two", "no_room_at_all", "slow", "held"):
+    elif fault in ("no_room_for_two", "no_room_at_all", "held"):
         _fail_recognising(fault, worker._service.engine)
     elif fault == "room_again":
         del worker._service.engine.recognise

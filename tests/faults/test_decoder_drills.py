@@ -19,8 +19,8 @@ from seacod.asr.decoder.nursery import decoder_name
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("decoders"))
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 def decoder_nursery(service: Service) -> psutil.Process:
@@ -72,7 +72,7 @@ def test_an_idle_decoder_that_was_killed_or_stopped_blames_no_file(
         one.send_signal(number)
     send(service)
     # Those that were found so are gone; the recording did not need more than one of them.
-    assert any(not one.is_running() for one in idle)
+    wait_until(lambda: any(not one.is_running() for one in idle), "the end of one that was found")
     for one in idle:
         if one.is_running():
             one.send_signal(signal.SIGCONT)
@@ -97,12 +97,14 @@ def test_a_nursery_of_decoders_that_was_killed_is_replaced(service: Service) -> 
     single(service)
     batch(service)
     worker = service.worker_pid()
-    assert len(service.events("decoder_nursery_lost")) == 1
+    wait_until(lambda: service.events("decoder_nursery_lost"), "word that it is lost")
     wait_until(
         lambda: any(one != killed for one in psutil.Process(service.nursery()).children()),
         "another nursery of decoders",
     )
-    assert len(service.events("decoder_nursery_replaced")) == 1
+    wait_until(lambda: service.events("decoder_nursery_replaced"), "word of the other one")
+    for event in ("decoder_nursery_lost", "decoder_nursery_replaced"):
+        assert len(service.events(event)) == 1
     given = decoder_nursery(service)
     os.kill(worker, signal.SIGKILL)
     wait_until(lambda: service.status_of("serving", other_than=worker), "the next worker")

@@ -32,9 +32,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
             "probe_failures": 3,
         }
     )
-    one.start()
-    yield one
-    one.kill()
+    with one.running():
+        yield one
 
 
 @pytest.fixture
@@ -144,23 +143,31 @@ def test_the_worker_dies_during_the_hand_over(service: Faulty, faults_page: Faul
 
 
 def test_the_old_worker_dies_while_it_drains(service: Faulty, faults_page: FaultsPage) -> None:
-    worker = service.worker_pid()
-    service.configure(supervisor=_supervisor(service), limits={"max_audio_seconds": 299})
+    worker, usual = service.worker_pid(), _supervisor(service)
+    # What it has does not end by itself here, and must not count as stuck.
+    patient = {**usual, "progress_timeout_seconds": 600}
     with Drill(faults_page, service, "old worker dies while it drains (reload)") as drill:
-        service.signal(signal.SIGHUP)
-        wait_until(
-            lambda: [
-                e for e in service.events("worker_state_changed")
-                if e["worker_pid"] == worker and e["new"] == "draining"
-            ],
-            "the old worker draining",
-        )  # fmt: skip
-        drill.inject(lambda: os.kill(worker, signal.SIGKILL))
+        with service.holding():
+            service.configure(supervisor=patient, limits={"max_audio_seconds": 299})
+            service.signal(signal.SIGHUP)
+            wait_until(
+                lambda: [
+                    e for e in service.events("worker_state_changed")
+                    if e["worker_pid"] == worker and e["new"] == "draining"
+                ],
+                "the old worker draining",
+            )  # fmt: skip
+            drill.inject(lambda: os.kill(worker, signal.SIGKILL))
         drill.detected_by("worker_exited", worker_pid=worker)
         drill.wait_for_answer()
-    status = service.wait_for_state("serving")
-    assert status["reload"]["state"] == "done"
+    status = wait_until(
+        lambda: (s := service.status_of("serving")) and s["reload"]["state"] == "done" and s,
+        "the end of the reload",
+    )
+    assert status["worker"]["pid"] != worker
     assert drill.row.turned_away == 0
+    service.configure(supervisor=usual, limits={"max_audio_seconds": 299})
+    service.signal(signal.SIGHUP)
 
 
 def test_a_reload_with_a_broken_file(service: Faulty, faults_page: FaultsPage) -> None:

@@ -78,8 +78,7 @@ def test_the_state_directory_is_full(
         paths={"state_directory": str(small_disk), "runtime_directory": str(tmp_path / "run")},
         storage={"free_refuse_bytes": 0, "free_warn_bytes": 0},
     )
-    service.start()
-    try:
+    with service.running():
         worker = service.worker_pid()
         assert post(service)[0] == 200
         with contextlib.suppress(OSError):
@@ -97,8 +96,6 @@ def test_the_state_directory_is_full(
         faults_page.rows.append(
             Row("state directory full", "real", remark="uploads are answered 507, nothing restarts")
         )
-    finally:
-        service.kill()
 
 
 def test_uploads_are_refused_before_the_disk_is_full(tmp_path: Path, small_disk: Path) -> None:
@@ -107,8 +104,7 @@ def test_uploads_are_refused_before_the_disk_is_full(tmp_path: Path, small_disk:
         paths={"state_directory": str(small_disk), "runtime_directory": str(tmp_path / "run")},
         storage={"free_refuse_bytes": 4 * MIB, "free_warn_bytes": 8 * MIB},
     )
-    service.start()
-    try:
+    with service.running():
         leftover = small_disk / "uploads" / "old.wav"
         leftover.write_bytes(b"\0" * MIB)
         os.utime(leftover, (0, 0))
@@ -128,8 +124,6 @@ def test_uploads_are_refused_before_the_disk_is_full(tmp_path: Path, small_disk:
         (small_disk / "ballast").unlink()
         assert post(service)[0] == 200
         wait_until(lambda: not kinds(), "both levels over")
-    finally:
-        service.kill()
 
 
 def test_the_state_directory_is_read_only(
@@ -195,8 +189,7 @@ def test_the_clock_jumps(tmp_path: Path, faults_page: FaultsPage) -> None:
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    service.start()
-    try:
+    with service.running():
         worker = service.worker_pid()
         service.nursery()
         fault = "clock jumps a day ahead, then two back"
@@ -211,8 +204,6 @@ def test_the_clock_jumps(tmp_path: Path, faults_page: FaultsPage) -> None:
         assert service.worker_pid() == worker
         assert not service.events("worker_hung")
         assert service.stop() == 0
-    finally:
-        service.kill()
 
 
 def _age(service: Service) -> float:

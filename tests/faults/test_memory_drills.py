@@ -20,14 +20,8 @@ pytestmark = pytest.mark.timeout(300)
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     one = Faulty(tmp_path_factory.mktemp("memory"))
     one.configure(limits={"direct_audio_seconds": 3000})
-    yield one.start()
-    one.kill()
-
-
-def inject(service: Faulty, fault: str) -> None:
-    """Make the worker fail so, from now on."""
-    service.fail(fault)
-    wait_until(lambda: not list(service.directory.glob("fault-*")), "the fault taken up")
+    with one.running():
+        yield one
 
 
 def heard(service: Faulty) -> str:
@@ -37,7 +31,7 @@ def heard(service: Faulty) -> str:
 
 def test_batches_that_do_not_fit_are_halved_and_everybody_is_answered(service: Faulty) -> None:
     worker = service.worker_pid()
-    inject(service, "no_room_for_two")
+    service.taken_up("no_room_for_two")
     with ThreadPoolExecutor(6) as clients:
         # Until two are with the model together, which on a busy machine may take some rounds.
         while not service.events("batch_halved"):
@@ -48,11 +42,11 @@ def test_batches_that_do_not_fit_are_halved_and_everybody_is_answered(service: F
 
 def test_a_stretch_that_does_not_fit_alone_is_507(service: Faulty) -> None:
     worker = service.worker_pid()
-    inject(service, "no_room_at_all")
+    service.taken_up("no_room_at_all")
     with pytest.raises(Refused, match="does not fit") as refused:
         heard(service)
     assert (refused.value.status, refused.value.reason) == (507, "out_of_memory")
-    inject(service, "room_again")
+    service.taken_up("room_again")
     assert heard(service) == sounds.SPEECH_TEXT
     assert service.worker_pid() == worker
 
@@ -61,8 +55,7 @@ def test_what_is_not_done_in_time_is_504_and_its_place_is_free(service: Faulty) 
     service.configure(limits={"request_timeout_seconds": 1, "direct_audio_seconds": 3000})
     service.signal(signal.SIGHUP)
     wait_until(lambda: service.events("settings_applied"), "the limit in the worker")
-    inject(service, "slow")
-    with pytest.raises(Refused) as refused:
+    with service.holding(), pytest.raises(Refused) as refused:
         heard(service)
     assert (refused.value.status, refused.value.reason) == (504, "deadline_exceeded")
     with service.client() as client:

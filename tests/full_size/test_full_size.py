@@ -66,8 +66,8 @@ def asr(models: Path) -> dict[str, str]:
 def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("service"))
     one.configure(asr=asr(models))
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 def heard(service: Service, hotwords: str = "", name: str = str(LONG["file"])) -> Transcript:

@@ -130,7 +130,12 @@ def test_it_is_read_and_each_worker_is_given_one(service: AcmeService) -> None:
 
     workers = wait_until(both, "two workers")
     assert [one["gpu"] for one in workers] == ["ACME-0", "ACME-1"]
-    told = dict(re.findall(r"^(\d+) has (\S+)$", service.log_text(), re.MULTILINE))
+
+    def both_say() -> dict[str, str]:
+        found = dict(re.findall(r"^(\d+) has (\S+)$", service.log_text(), re.MULTILINE))
+        return found if len(found) == 2 else {}
+
+    told = wait_until(both_say, "what they say")
     assert [told[str(one["pid"])] for one in workers] == ["ACME-0", "ACME-1"]
     read = wait_until(lambda: (service.status() or {})["gpu"]["gpus"], "a reading")
     assert [(one["vendor"], one["used_bytes"] >> 20) for one in read] == [

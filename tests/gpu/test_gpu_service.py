@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from gpus import Driver
 from receivers import Robot
 from supervised import ROOT, StandIn, wait_until
@@ -138,9 +139,10 @@ def test_without_a_driver_it_says_so_once_and_everything_else_works(service: Sta
     state = wait_until(
         lambda: (service.status() or {})["gpu"]["state"] != "unknown" and service.status(), "known"
     )
-    if state["gpu"]["state"] == "absent":
-        assert len(service.events("gpu_watch_off")) == 1
     assert service.get()[0] == 200
+    if state["gpu"]["state"] != "absent":
+        pytest.skip("this machine has a driver of its own")
+    assert len(service.events("gpu_watch_off")) == 1
 
 
 def test_only_the_gpu_of_the_worker_is_watched(

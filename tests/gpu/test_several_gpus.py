@@ -37,6 +37,11 @@ def started(service: StandIn) -> list[dict[str, Any]]:
     return found
 
 
+def sees(service: StandIn) -> list[str]:
+    """What each worker has said that it sees, one after the other."""
+    return re.findall(r"^sees (\S+)$", service.log_text(), re.MULTILINE)
+
+
 def is_another(service: StandIn, pid: int) -> bool:
     """Whether all serve, and the second is another than that one."""
     now = workers(service)
@@ -46,13 +51,13 @@ def is_another(service: StandIn, pid: int) -> bool:
 def test_each_sees_one_gpu(pair: StandIn) -> None:
     both = started(pair)
     assert len(both) == 2
-    seen = re.findall(r"^sees (\S+)$", pair.log_text(), re.MULTILINE)
+    seen = wait_until(lambda: len(one := sees(pair)) == 2 and one, "what both say")
     assert sorted(seen) == sorted(str(one["gpu"]) for one in both)
     assert len(set(seen)) == 2
     # Whoever comes after one that died has its GPU.
     os.kill(both[1]["pid"], signal.SIGKILL)
     wait_until(lambda: is_another(pair, both[1]["pid"]), "another")
-    assert re.findall(r"^sees (\S+)$", pair.log_text(), re.MULTILINE)[-1] == both[1]["gpu"]
+    assert wait_until(lambda: sees(pair)[2:], "what it says") == [both[1]["gpu"]]
     assert workers(pair)[0]["pid"] == both[0]["pid"]
 
 
@@ -61,7 +66,7 @@ def test_the_operators_choice_of_gpus_is_kept(pair: StandIn) -> None:
     (only,) = started(pair)
     # One worker sees what the service sees.
     assert only["gpu"] is None
-    assert "sees 1" in pair.log_text()
+    assert wait_until(lambda: sees(pair), "what it says") == ["1"]
 
 
 def test_only_the_worker_whose_gpu_is_full_is_replaced(

@@ -90,9 +90,11 @@ def container(podman: Podman) -> Iterator[Container]:
         "-e", "SEACOD_SERVER_PAGE=off", "-e", "SEACOD_ASR_TUNE=off",
         "-e", "PYTHONPYCACHEPREFIX=/var/lib/seacod/.cache/python", IMAGE,
     )  # fmt: skip
-    one.wait()
-    yield one
-    podman("rm", "--force", "--time=0", one.name)
+    try:
+        one.wait()
+        yield one
+    finally:
+        podman("rm", "--force", "--time=0", one.name)
 
 
 def test_it_serves_without_root_and_without_writing_elsewhere(container: Container) -> None:
@@ -157,7 +159,12 @@ def test_a_stop_finishes_what_is_inside(container: Container) -> None:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        wait_until(lambda: container.status()["in_flight"] == 1, "a request inside")
+
+        def is_inside() -> bool:
+            # Not by a command in the container: it would be heard before that has started.
+            return bool(json.loads(fetch(f"{container.url}/health")[2])["in_flight"])
+
+        wait_until(is_inside, "a request inside")
         container.podman("stop", "--time=60", container.name)
         asking.join(PATIENCE_SECONDS)
     assert answers, "the request was lost"

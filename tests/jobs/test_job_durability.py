@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import work_and_die
 from sqlalchemy import Engine, create_engine
+from supervised import PATIENCE_SECONDS
 
 from seacod.jobs.opening import open_store
 
@@ -47,7 +48,7 @@ def run(directory: Path, deadly: int, what: str, address: str) -> int:
         target=work_and_die.run, args=(dict(os.environ), directory, deadly, what, address)
     )
     process.start()
-    process.join(120)
+    process.join(PATIENCE_SECONDS)
     assert process.exitcode in (0, -signal.SIGKILL)
     return process.exitcode
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import sounds
 from postgres import PASSWORD, Postgres
-from supervised import Service, wait_until
+from supervised import Faulty, Service, wait_until
 
 from seacod.client import Busy
 from seacod.client.answers import Job
@@ -29,22 +29,23 @@ FILES = 30
 
 
 @pytest.fixture
-def nodes(postgres: Postgres, tmp_path: Path) -> Iterator[list[Service]]:
+def nodes(postgres: Postgres, tmp_path: Path) -> Iterator[list[Faulty]]:
     address = postgres.fresh()
-    both = [Service(tmp_path / name) for name in ("one", "two")]
+    both = [Faulty(tmp_path / name) for name in ("one", "two")]
     password = tmp_path / "password"
     password.write_text(PASSWORD + "\n")
     password.chmod(0o600)
     shared = {"database": address, "database_password_file": str(password)}
-    for one in both:
-        # Not so fast that all is done before the other dies.
-        one.configure(results=shared, limits={"concurrent_job_files": 1})
-        one.start(wait=False)
-    for one in both:
-        one.wait_for_state("serving")
-    yield both
-    for one in both:
-        one.kill()
+    try:
+        for one in both:
+            one.configure(results=shared, limits={"concurrent_job_files": 1})
+            one.start(wait=False)
+        for one in both:
+            one.wait_for_state("serving")
+        yield both
+    finally:
+        for one in both:
+            one.kill()
 
 
 def submitted(service: Service, recording: Path) -> str:
@@ -66,7 +67,7 @@ def kill_all(service: Service) -> None:
     service.process.wait()
 
 
-def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Service]) -> None:
+def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Faulty]) -> None:
     dying, other = nodes
     checked = subprocess.run(
         [sys.executable, "-m", "seacod", "check", "jobs", "--config", str(other.config)],
@@ -76,8 +77,10 @@ def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Service]) 
     job = submitted(dying, sounds.SPEECH)
     # Both work on it; the one that accepted it dies in the middle.
     wait_until(lambda: state(other, job).counts.get("done", 0) >= 4, "some results")
-    kill_all(dying)
-    assert state(other, job).state == "running"
+    # With a file at each, which nobody finishes before it dies.
+    with dying.holding(), other.holding():
+        kill_all(dying)
+        assert state(other, job).state == "running"
     began = time.monotonic()
     told = wait_until(lambda: (b := state(other, job)).state == "done" and b, "all results")
     print(f"all {FILES} files done {time.monotonic() - began:.1f} s after the death of a node")

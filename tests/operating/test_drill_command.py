@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from receivers import PASSWORD, USER, MailServer
-from supervised import ROOT, Service, StandIn, wait_until
+from supervised import PATIENCE_SECONDS, ROOT, Service, StandIn, wait_until
 
 MIB = 1 << 20
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
@@ -27,7 +27,8 @@ def command(service: Service, *arguments: str) -> list[str]:
 
 def drill(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        command(service, *arguments), capture_output=True, text=True, check=False, timeout=180,
+        command(service, *arguments), capture_output=True, text=True, check=False,
+        timeout=PATIENCE_SECONDS,
         env=ENVIRONMENT, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
@@ -45,12 +46,10 @@ def result(service: Service, name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The real worker, and little patience with a hung one."""
+    """The real worker."""
     one = Service(tmp_path_factory.mktemp("drilled"))
-    one.configure(supervisor={"beat_timeout_seconds": 3})
-    one.start()
-    yield one
-    one.kill()
+    with one.running():
+        yield one
 
 
 @pytest.fixture
@@ -58,6 +57,14 @@ def service(running: Service) -> Service:
     running.wait_for_state("serving")
     running.nursery()
     return running
+
+
+def reconfigured(service: Service, **sections: dict[str, Any]) -> None:
+    """With these settings, which take effect at once."""
+    before = len(service.events("configuration_reloaded"))
+    service.configure(**sections)
+    service.signal(signal.SIGHUP)
+    wait_until(lambda: len(service.events("configuration_reloaded")) > before, "the settings")
 
 
 @pytest.fixture
@@ -102,7 +109,9 @@ def test_the_worker_is_killed(service: Service) -> None:
 
 def test_the_worker_hangs(service: Service) -> None:
     worker = service.worker_pid()
+    reconfigured(service, supervisor={"beat_timeout_seconds": 3})
     told = result(service, "hang-worker")
+    reconfigured(service)
     assert service.worker_pid() != worker
     assert told["lost"] <= 2
     assert service.events("worker_hung")[-1]["worker_pid"] == worker
@@ -117,7 +126,7 @@ def test_a_drill_that_is_ended_lets_the_worker_go_on(service: Service) -> None:
         lambda: psutil.Process(worker).status() == psutil.STATUS_STOPPED, "a worker that is stopped"
     )
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE_SECONDS) == 130
     assert psutil.Process(worker).status() != psutil.STATUS_STOPPED
     assert service.worker_pid() == worker
 
@@ -135,16 +144,13 @@ def test_the_disk_of_the_uploads_is_full(tmp_path: Path, small_disk: Path) -> No
         paths={"state_directory": str(small_disk)},
         storage={"free_refuse_bytes": 4 * MIB, "free_warn_bytes": 0},
     )
-    one.start()
-    try:
+    with one.running():
         free = os.statvfs(small_disk).f_bavail
         told = result(one, "fill-temp")
         assert told["lost"] == 0
         assert "the first upload was refused (507)" in told["remark"]
         assert os.statvfs(small_disk).f_bavail >= free * 0.9
         assert one.events("disk_full")
-    finally:
-        one.kill()
 
 
 @pytest.fixture
@@ -153,13 +159,12 @@ def mailed(quick: StandIn, mail_server: MailServer, authority: Path, tmp_path: P
     password = tmp_path / "password"
     password.write_text(PASSWORD)
     password.chmod(0o600)
-    quick.configure(
-        alerts={
-            "language": "en", "mail_server": "localhost", "mail_port": mail_server.port,
-            "mail_ca_file": str(authority), "mail_user": USER, "mail_password_file": str(password),
-            "mail_from": "a@example.org", "mail_to": "b@example.org", "gather_seconds": 0,
-        }
-    )  # fmt: skip
+    quick.alerts = {
+        "language": "en", "mail_server": "localhost", "mail_port": mail_server.port,
+        "mail_ca_file": str(authority), "mail_user": USER, "mail_password_file": str(password),
+        "mail_from": "a@example.org", "mail_to": "b@example.org", "gather_seconds": 0,
+    }  # fmt: skip
+    quick.configure(alerts=quick.alerts)
     quick.start()
     return quick
 
@@ -183,13 +188,15 @@ def test_the_mail_server_is_down(mailed: StandIn, mail_server: MailServer) -> No
 def test_a_drill_that_is_ended_leaves_the_settings_as_they_were(
     mailed: StandIn, number: signal.Signals
 ) -> None:
+    # It waits for a try to send: so long its middle lasts, whenever this test looks.
+    reconfigured(mailed, alerts={**mailed.alerts, "gather_seconds": 600})
     before = mailed.config.read_bytes()
     process = subprocess.Popen(
         command(mailed, "mail-down", "--yes"), env=ENVIRONMENT, stderr=subprocess.DEVNULL
     )
     wait_until(lambda: mailed.config.read_bytes() != before, "settings without a mail server")
     process.send_signal(number)
-    process.wait(60)
+    process.wait(PATIENCE_SECONDS)
     if number == signal.SIGKILL:
         assert mailed.config.read_bytes() != before
         # The next drill, whatever it is, puts that right first.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import sounds
-from supervised import ROOT, Service
+from supervised import PATIENCE_SECONDS, ROOT, Service
 
 NOBODY = 65534
 # Reads what lies in root's home, such as Python, and writes nothing of root's, no socket either.
@@ -33,12 +33,13 @@ def service() -> Iterator[Service]:
     above = Path(tempfile.mkdtemp(prefix="seacod-open-"))
     above.chmod(0o755)
     one = Service(above)
-    one.start()
-    (above / "run").chmod(0o755)
-    one.config.chmod(0o600)
-    yield one
-    one.kill()
-    shutil.rmtree(above)
+    try:
+        with one.running():
+            (above / "run").chmod(0o755)
+            one.config.chmod(0o600)
+            yield one
+    finally:
+        shutil.rmtree(above)
 
 
 def run(
@@ -46,7 +47,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [*(BECOMES_NOBODY if user else ()), sys.executable, "-m", "seacod", *words],
-        capture_output=True, timeout=180, check=False,
+        capture_output=True, timeout=PATIENCE_SECONDS, check=False,
         encoding="utf-8", errors="replace", cwd="/",
         env={
             "PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(ROOT),

@@ -2,16 +2,16 @@
 the real control channel and the real socket, no model. For tests of the supervisor's decisions
 only; tests/worker, tests/system and tests/browser use the real one.
 
-How a worker behaves is read, at each start, from the file named by STAND_IN_PLAN (JSON):
-exit_at_start (code), exit_with_cpu_threads (only with this setting, with 78), exit_on_serve,
-never_ready, ignore_term, ignore_drain, garbage, answer_seconds; what it says of itself: device,
-running, says (on its output), gpu_reserved_bytes, beat (fields of every beat), beat_step (fields
-that grow with every beat), leak_bytes (kept, with every beat), tell_fault (kind, words); for
-hangs: blocked (the event loop stands still in C), progress_age_seconds (of every beat), deaf (no
-HTTP answer). It answers every request 200 with its pid. What a nursery does once, at the next
-request, is `nursery` in the same file: dies, thread, leaks, grows, cannot_fork; or threads, at
-every load. It maps the file named by `maps`; `spawns`: a worker starts a process that ends when it
-does.
+How a worker behaves is read before each fork from the file named by STAND_IN_PLAN (JSON), with
+`times` only so often: exit_at_start (code), exit_with_cpu_threads (only with this setting, with
+78), exit_on_serve, never_ready, ignore_term, ignore_drain, garbage, answer_seconds, answers_when
+(this file is there); what it says of itself: device, running, says (on its output),
+gpu_reserved_bytes, beat (fields of every beat), beat_step (fields that grow with every beat),
+leak_bytes (kept, with every beat), tell_fault (kind, words); for hangs: blocked (the event loop
+stands still in C), progress_age_seconds (of every beat), deaf (no HTTP answer). It answers every
+request 200 with its pid. What a nursery does once, at the next request, is `nursery` in the same
+file: dies, thread, leaks, grows, cannot_fork; or threads, at every load. It maps the file named by
+`maps`; `spawns`: a worker starts a process that ends when it does.
 """
 
 from __future__ import annotations
@@ -48,15 +48,19 @@ def _plan() -> dict[str, object]:
 
 
 class StandInNursery(Nursery):
-    """Fails as planned."""
+    """Fails as planned, and tells each worker its plan: nobody can come too late with another."""
 
     kept: list[object] = []
+    plan: dict[str, object] = {}
 
     def _answer_fork(self, message: protocol.Fork, descriptors: list[int]) -> None:
         plan = _plan()
         how = plan.pop("nursery", None)
-        if how not in (None, "threads"):
-            Path(os.environ["STAND_IN_PLAN"]).write_text(json.dumps(plan))
+        times = int(str(plan.get("times", 0)))
+        if how not in (None, "threads") or times:
+            left = {**plan, "times": times - 1} if times > 1 else {} if times else plan
+            Path(os.environ["STAND_IN_PLAN"]).write_text(json.dumps(left))
+        StandInNursery.plan = plan
         with self._failing(how):
             super()._answer_fork(message, descriptors)
 
@@ -102,8 +106,13 @@ def _run_nursery() -> int:
     return nursery.serve(_load)
 
 
+async def _is_there(file: Path) -> None:
+    while not file.exists():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
 async def _main(given: Inheritance) -> int:
-    plan = _plan()
+    plan = StandInNursery.plan
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     reader, writer = await asyncio.open_connection(sock=given.control)
     settings = given.settings
@@ -151,6 +160,8 @@ async def _main(given: Inheritance) -> int:
             if plan.get("deaf"):
                 await asyncio.sleep(3600)
             await asyncio.sleep(float(str(plan.get("answer_seconds", 0))))
+            if "answers_when" in plan:
+                await _is_there(Path(str(plan["answers_when"])))
             body = json.dumps({"pid": os.getpid()}).encode()
             sink.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"

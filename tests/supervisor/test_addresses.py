@@ -135,9 +135,10 @@ def test_a_worker_is_probed_where_it_is_and_not_killed(
     beside = f" 127.0.0.2:{service.port}" if "::" in text else ""
     service.configure(
         server={"listen": text + beside},
-        supervisor={"probe_interval_seconds": 0.05, "probe_failures": 1},
-    )
-    service.plan(deaf=False)
+        supervisor={
+            "probe_interval_seconds": 0.05, "probe_timeout_seconds": 60, "probe_failures": 1
+        },
+    )  # fmt: skip
     service.start()
     pid = service.worker_pid()
     url = f"unix:{path}" if text == str(path) else f"http://[::1]:{service.port}"
@@ -161,10 +162,10 @@ def test_a_worker_that_is_deaf_is_found_on_a_unix_socket_too(
         server={"listen": str(tmp_path / "http.sock")},
         supervisor={"probe_interval_seconds": 0.05, "probe_timeout_seconds": 0.5},
     )
-    service.plan(deaf=True)
-    service.start()
-    wait_until(lambda: service.events("worker_exited"), "the end of the deaf one")
-    assert "no answer over HTTP" in service.log_text()
+    service.plan(deaf=True, times=1)
+    service.start(wait=False)
+    (ended,) = wait_until(lambda: service.events("worker_exited"), "the end of the deaf one")
+    assert ended["cause"] == "hung: no answer over HTTP"
 
 
 def listening(family: socket.AddressFamily, where: Any, *, is_ipv6_only: bool = False) -> Any:
@@ -181,7 +182,11 @@ def test_all_sockets_of_an_operators_unit_are_served(
 ) -> None:
     """The first of them handed in as 02-seacod.socket-ipv6only.conf."""
     path = tmp_path / "unit.sock"
-    service.configure(supervisor={"probe_interval_seconds": 0.05, "probe_failures": 1})
+    service.configure(
+        supervisor={
+            "probe_interval_seconds": 0.05, "probe_timeout_seconds": 60, "probe_failures": 1
+        }
+    )  # fmt: skip
     with (
         listening(socket.AF_INET6, ("::", 0), is_ipv6_only=True) as first,
         listening(socket.AF_INET, ("127.0.0.1", 0)) as second,

@@ -26,8 +26,7 @@ def test_readiness_goes_first_and_everybody_is_served(tmp_path: Path) -> None:
     """With the real worker, which is what a load balancer asks."""
     one = Service(tmp_path / "service")
     one.configure(server={"drain_notice_seconds": LONG}, worker={"drain_timeout_seconds": 1})
-    one.start()
-    try:
+    with one.running():
         assert one.get("/health/ready")[0] == 200
         one.signal(signal.SIGTERM)
         wait_until(lambda: one.get("/health/ready")[0] == 503, "a service that says it will go")
@@ -55,5 +54,3 @@ def test_readiness_goes_first_and_everybody_is_served(tmp_path: Path) -> None:
         error = json.loads(body)["error"]
         assert error["code"] == "not_ready"
         assert "send it again" in error["message"]
-    finally:
-        one.kill()

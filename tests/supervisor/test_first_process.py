@@ -52,12 +52,13 @@ def test_it_lives_without_an_init_and_without_systemd(inside: FirstProcess) -> N
     first = inside.first
     # An orphan of a command that was run beside it, as `podman exec` does.
     subprocess.run(
-        ["nsenter", "-t", str(first.pid), "--pid", "--mount", "sh", "-c", "sleep 1 & exit 0"],
+        ["nsenter", "-t", str(first.pid), "--pid", "--mount", "sh", "-c", "sleep 3600 & exit 0"],
         check=True,
     )  # fmt: skip
     orphan = wait_until(
         lambda: next((one for one in first.children() if one.name() == "sleep"), None), "an orphan"
     )
+    orphan.kill()
     wait_until(lambda: not psutil.pid_exists(orphan.pid), "an orphan that was reaped")
     # A worker that is killed is followed by another one, and no zombie stays.
     dead = status["worker"]["pid"]

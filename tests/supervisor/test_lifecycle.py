@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from pathlib import Path
 
 import psutil
 from supervised import PATIENCE_SECONDS, StandIn, fetch, wait_until
@@ -70,14 +71,22 @@ def test_garbage_on_the_control_channel_is_logged_and_harms_nothing(
     assert "cannot send serve" in problems[2]
 
 
-def test_stopping_lets_a_running_request_finish(service: StandIn) -> None:
-    service.plan(answer_seconds=1.0)
+def test_stopping_lets_a_running_request_finish(service: StandIn, tmp_path: Path) -> None:
+    may_answer = tmp_path / "may-answer"
+    service.plan(answers_when=str(may_answer))
     service.start()
     answers: list[int] = []
     client = threading.Thread(target=lambda: answers.append(service.get()[0]))
     client.start()
     wait_until(lambda: (service.status() or {}).get("in_flight") == 1, "the request in flight")
-    assert service.stop() == 0
+    service.signal(signal.SIGTERM)
+    wait_until(
+        lambda: [e for e in service.events("worker_state_changed") if e["new"] == "draining"],
+        "a worker that finishes what it has",
+    )
+    assert not answers
+    may_answer.touch()
+    assert service.wait_for_exit() == 0
     client.join()
     assert answers == [200]
 

@@ -45,8 +45,13 @@ def value(service: StandIn, name: str) -> float:
 
 def test_both_answer_behind_one_address(pair: StandIn) -> None:
     started(pair)
-    heard = {fetch(pair.url)[2] for _ in range(60)}
-    assert len(heard) == 2
+    heard: set[bytes] = set()
+
+    def both() -> bool:
+        heard.add(fetch(pair.url)[2])
+        return len(heard) == 2
+
+    wait_until(both, "an answer of each")
     assert value(pair, "seacod_workers") == value(pair, "seacod_workers_serving") == 2
     text = "\n".join(lines(pair.status() or {}))
     assert "worker 1   serving, pid " in text
@@ -69,7 +74,7 @@ def test_one_that_dies_costs_only_what_was_inside(pair: StandIn) -> None:
     assert value(pair, "seacod_front_door_answers_total") == 0
     assert value(pair, "seacod_worker_away_seconds_total") == 0
     # The other one hears whose fault it was.
-    assert f"told the worker: blame {dead}" in pair.log_text()
+    wait_until(lambda: f"told the worker: blame {dead}" in pair.log_text(), "word of it")
     (told,) = [e for e in pair.events("alert_raised") if e["kind"] == "worker_crashed"]
     assert told["key"] == "worker 1"
 
@@ -90,14 +95,22 @@ def test_a_reload_takes_one_after_the_other_and_fails_no_request(pair: StandIn) 
 
 
 def test_a_hung_one_is_found_though_the_other_answers(pair: StandIn) -> None:
-    pair.configure(
-        supervisor={"workers": 2, "probe_interval_seconds": 0.5, "probe_timeout_seconds": 1}
-    )
-    pair.plan(deaf=True)
+    def configure(failures: int) -> None:
+        pair.configure(
+            supervisor={
+                "workers": 2, "probe_interval_seconds": 0.5, "probe_timeout_seconds": 1,
+                "probe_failures": failures,
+            }
+        )  # fmt: skip
+
+    configure(100)
+    pair.plan(deaf=True, times=2)
     pair.start(wait=False)
     wait_until(lambda: all_serve(pair), "two workers")
     first = pids(pair)
-    pair.plan()
+    # Both are there: now they may be found.
+    configure(3)
+    pair.signal(signal.SIGHUP)
     wait_until(lambda: not set(first) & set(pids(pair)) and all_serve(pair), "two others")
     hung = pair.events("worker_hung")
     assert {e["worker_pid"] for e in hung} == set(first)

@@ -24,12 +24,20 @@ def test_leftovers_are_swept_at_the_start_and_then_every_so_often(service: Stand
     wait_until(lambda: "seacod_temp_files_removed_total 2.0" in service.metrics(), "the count")
 
 
+def first_to_serve(service: StandIn) -> int:
+    """Its pid, though another one may serve by now."""
+    moves = wait_until(
+        lambda: [e for e in service.events("worker_state_changed") if e["new"] == "serving"],
+        "a first worker",
+    )
+    return int(moves[0]["worker_pid"])
+
+
 def test_a_worker_that_has_done_its_share_is_replaced_without_a_failure(service: StandIn) -> None:
     service.configure(worker={"max_requests": 100})
-    service.plan(beat={"answered": 150})
-    service.start()
-    first = service.worker_pid()
-    service.plan(beat={"answered": 5})
+    service.plan(beat={"answered": 150}, times=1)
+    service.start(wait=False)
+    first = first_to_serve(service)
     status = wait_until(lambda: service.status_of("serving", other_than=first), "a fresh worker")
     assert status["restarts"]["count"] == 0
     (event,) = service.events("worker_is_recycled")
@@ -42,14 +50,13 @@ def test_a_leak_is_told_and_ended(service: StandIn) -> None:
     service.configure(
         worker={"leak_bytes_per_request": 1024, "leak_min_growth_bytes": 1024 * 1024},
     )
-    service.plan(leak_bytes=2_000_000, beat_step={"answered": 20})
-    service.start()
-    first = service.worker_pid()
+    service.plan(leak_bytes=2_000_000, beat_step={"answered": 20}, times=1)
+    service.start(wait=False)
+    first = first_to_serve(service)
     wait_until(lambda: service.events("worker_is_recycled"), "the leak found")
     (event,) = service.events("worker_is_recycled")
     assert event["worker_pid"] == first
     assert "host memory grows" in event["cause"]
-    service.plan()
     wait_until(lambda: service.status_of("serving", other_than=first), "a fresh worker")
     raised = [e for e in service.events("alert_raised") if e["kind"] == "leak"]
     assert len(raised) == 1

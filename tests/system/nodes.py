@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 from receivers import certificate
-from supervised import ROOT, Service, free_port
+from supervised import PATIENCE_SECONDS, ROOT, Service, free_port
 
 PORT = 7860
 
@@ -101,4 +101,4 @@ def balanced(directory: Path, nodes: list[Node]) -> Iterator[tuple[int, int, Pat
         yield port, tls, made
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)

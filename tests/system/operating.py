@@ -10,6 +10,7 @@ from typing import Any
 
 import sounds
 from machine import Machine
+from supervised import PATIENCE_SECONDS
 
 URL = "http://127.0.0.1:7860"
 
@@ -24,7 +25,7 @@ def transcribe(machine: Machine, url: str = URL) -> dict[str, Any]:
 
 
 def health() -> dict[str, Any]:
-    with urllib.request.urlopen(f"{URL}/health", timeout=10) as answer:
+    with urllib.request.urlopen(f"{URL}/health", timeout=PATIENCE_SECONDS) as answer:
         result: dict[str, Any] = json.load(answer)
     return result
 

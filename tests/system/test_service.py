@@ -16,7 +16,7 @@ import pytest
 import sounds
 from machine import Machine
 from operating import URL, edited, health, is_serving, service_state, transcribe
-from supervised import wait_until
+from supervised import PATIENCE_SECONDS, wait_until
 
 # What must be the same after a second installation.
 PLACES = (
@@ -122,7 +122,7 @@ def test_a_restart_refuses_no_connection(service: Machine) -> None:
     def knock() -> None:
         while not over.is_set():
             try:
-                with urllib.request.urlopen(f"{URL}/health", timeout=60) as answer:
+                with urllib.request.urlopen(f"{URL}/health", timeout=PATIENCE_SECONDS) as answer:
                     outcomes.append(answer.status)
             except urllib.error.HTTPError as error:
                 outcomes.append(error.code)
@@ -209,10 +209,7 @@ def test_logrotate_accepts_the_file_and_the_service_reopens(service: Machine) ->
     service.run("test", "-s", f"{log}.1")
     transcribe(service)
     # Written after the rotation, so it must be in the new file.
-    written = wait_until(
-        lambda: service.run("cat", log).stdout, "lines in the new file after a request"
-    )
-    assert "transcribed" in written
+    wait_until(lambda: "transcribed" in service.run("cat", log).stdout, "the line in the new file")
 
 
 def test_the_fixture_is_a_real_systemd(machine: Machine) -> None:

@@ -4,15 +4,13 @@ a load balancer, and systemd knows what its workers are doing."""
 from __future__ import annotations
 
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 import sounds
 from machine import Machine
 from operating import URL, edited, is_serving, service_state, transcribe
-from supervised import wait_until
+from supervised import fetch, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -28,11 +26,7 @@ def as_it_was(service: Machine) -> Iterator[None]:
 
 
 def ready() -> int:
-    try:
-        with urllib.request.urlopen(f"{URL}/health/ready", timeout=10) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+    return fetch(f"{URL}/health/ready")[0]
 
 
 def set_to(service: Machine, section: str, line: str) -> None:
@@ -42,7 +36,8 @@ def set_to(service: Machine, section: str, line: str) -> None:
 
 
 def test_systemctl_stop_is_announced_before_anything_is_refused(service: Machine) -> None:
-    set_to(service, "server", "drain_notice_seconds: 6")
+    # Until it is asked again, below; systemd would wait a minute.
+    set_to(service, "server", "drain_notice_seconds: 50")
     service.run("systemctl", "reload", "seacod")
     assert ready() == 200
     service.run("systemctl", "stop", "--no-block", "seacod.service")
@@ -50,6 +45,7 @@ def test_systemctl_stop_is_announced_before_anything_is_refused(service: Machine
     # Whoever still comes is served.
     assert transcribe(service)["text"] == sounds.SPEECH_TEXT
     assert service.show("ActiveState") == "deactivating"
+    service.run("systemctl", "kill", "-s", "TERM", "--kill-whom=main", "seacod.service")
     wait_until(lambda: service.show("ActiveState") == "inactive", "the end")
     assert service.show("Result") == "success"
     assert "stop_announced" in service.journal("-n", "100")

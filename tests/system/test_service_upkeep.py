@@ -14,7 +14,7 @@ import pytest
 from drills import CLIENTS
 from machine import Machine
 from operating import URL, edited, is_serving, service_state
-from supervised import wait_until
+from supervised import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 LOG = "/var/log/seacod/seacod.log"
@@ -32,7 +32,7 @@ def refused_upload(request_id: str) -> None:
         headers={"Content-Type": "multipart/form-data; boundary=b", "X-Request-ID": request_id},
     )  # fmt: skip
     try:
-        urllib.request.urlopen(request, timeout=60)
+        urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)
     except urllib.error.HTTPError as error:
         assert error.code == 415
 

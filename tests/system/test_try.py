@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import sounds
-from supervised import ROOT, fetch, free_port, wait_until
+from supervised import PATIENCE_SECONDS, ROOT, fetch, free_port, wait_until
 
 
 class Trial:
@@ -84,7 +84,7 @@ def test_one_command_serves_and_ctrl_c_ends_all_of_it(trial: Trial) -> None:
     assert len(members) >= 2
 
     os.killpg(trial.process.pid, signal.SIGINT)
-    assert trial.process.wait(60) == 0
+    assert trial.process.wait(PATIENCE_SECONDS) == 0
     assert not any(member.is_running() for member in members)
     assert "Traceback" not in trial.said
 
@@ -93,7 +93,7 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, trial: Trial) -> N
     wait_until(lambda: "supervisor_started" in trial.said, "the first one")
     outcome = subprocess.run(
         [str(ROOT / ".venv/bin/seacod"), "run", "--try", "--port", str(trial.port)],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
         env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "x")},
     )  # fmt: skip
     assert outcome.returncode != 0

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from supervised import PATIENCE_SECONDS
 
 from seacod.supervisor.sockets.binding import Named, bind
 from seacod.supervisor.sockets.fallback import Fallback
@@ -54,7 +55,7 @@ def test_closed_in_the_very_turn_of_accepting_it_serves_what_it_has(
             while not first._tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             await first.stop()
-            assert await asyncio.wait_for(asking, 10) == b"hello"
+            assert await asyncio.wait_for(asking, PATIENCE_SECONDS) == b"hello"
 
     asyncio.run(run())
 
@@ -66,7 +67,10 @@ def test_what_is_not_accepted_is_left_to_the_next(listening: socket.socket) -> N
         one.close()
         asking = [asyncio.create_task(ask(listening)) for _ in range(CLIENTS)]
         other.start()
-        assert await asyncio.wait_for(asyncio.gather(*asking), 10) == [b"hello"] * CLIENTS
+        assert (
+            await asyncio.wait_for(asyncio.gather(*asking), PATIENCE_SECONDS)
+            == [b"hello"] * CLIENTS
+        )
         await other.stop()
 
     asyncio.run(run())
@@ -85,7 +89,7 @@ def test_the_fallback_answers_while_it_is_open_and_leaves_alone_what_systemd_kee
     async def run() -> None:
         fallback = Fallback([Listener(listening, is_kept)], count)
         fallback.open("starting", lambda: 7)
-        told = await asyncio.wait_for(ask(listening), 10)
+        told = await asyncio.wait_for(ask(listening), PATIENCE_SECONDS)
         assert told.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: 7\r\n" in told
         fallback.open("stopping", lambda: 7)
@@ -94,10 +98,10 @@ def test_the_fallback_answers_while_it_is_open_and_leaves_alone_what_systemd_kee
             # It waits in the socket for the service's next start.
             next_start = Acceptor(listening, answer)
             next_start.start()
-            assert await asyncio.wait_for(asking, 10) == b"hello"
+            assert await asyncio.wait_for(asking, PATIENCE_SECONDS) == b"hello"
             await next_start.stop()
         else:
-            assert b"is being stopped" in await asyncio.wait_for(asking, 10)
+            assert b"is being stopped" in await asyncio.wait_for(asking, PATIENCE_SECONDS)
         await fallback.finish()
 
     asyncio.run(run())
@@ -115,7 +119,7 @@ def test_somebody_who_dawdles_at_the_fallback_makes_room(
         held = [await asyncio.open_connection(*listening.getsockname()) for _ in range(100)]
         for _, writer in held:
             writer.write(b"GET / HTTP/1.1\r\nHost: ")
-        told = await asyncio.wait_for(ask(listening), 10)
+        told = await asyncio.wait_for(ask(listening), PATIENCE_SECONDS)
         assert told.startswith(b"HTTP/1.1 503 ")
         await fallback.finish()
         for _, writer in held:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seacod.alerts.channels.registry import all_channels
+from supervised import PATIENCE_SECONDS, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+from seacod.alerts.channels.registry import all_channels
 
 PAGER = '''
 """Pagers."""
@@ -90,7 +90,8 @@ def copy_with(directory: Path, name: str, text: str) -> Path:
 
 def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, cwd=copy, timeout=120,
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=copy,
+        timeout=PATIENCE_SECONDS,
         env={**os.environ, "PYTHONPATH": f"{copy}:{copy / 'tools'}", "LANG": "C.UTF-8"},
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from seacod.system.http_server import BoundedServer
 from seacod.system.listen_address import ListenAddress
 from seacod.worker.serving import Server
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -163,6 +163,26 @@ def test_a_head_that_does_not_come_is_not_waited_for(
             assert (await client.all()).startswith(answered)
             while len(connections):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+
+    run(story())
+
+
+def test_who_is_given_up_can_read_why_though_he_sends_on(
+    quick: None, listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed at once, what is still on its way would take the answer along."""
+    monkeypatch.setattr(http_server, "_LINGER_SECONDS", 3600.0)
+
+    async def story() -> None:
+        async with served(listening) as connections:
+            client = await Client.to(listening, b"GET / HT")
+            assert (await client.all()).startswith(b"HTTP/1.1 408")
+            assert len(connections) == 1
+            client.writer.write(b"x" * 100_000)
+            await asyncio.wait_for(client.writer.drain(), PATIENCE)
+            assert len(connections) == 1
+            client.writer.close()
+            await nobody_left(connections)
 
     run(story())
 
@@ -318,7 +338,9 @@ def test_what_is_being_answered_is_not_broken_off_for_others(listening: socket.s
                 said = await (await Client.to(listening, GET)).all()
                 if b"503" in said:
                     break
-            assert json.loads(said.partition(b"\r\n\r\n")[2])["error"]["message_zh"]
+            head, _, body = said.partition(b"\r\n\r\n")
+            assert b"\r\nRetry-After: 5" in head
+            assert json.loads(body)["error"]["message_zh"]
             for client in busy:
                 client.writer.write(b"b")
                 assert (await client.answer()).endswith(b"2")
@@ -377,6 +399,52 @@ def test_frames_that_are_no_message_end_the_websocket(
                     await asyncio.wait_for(client.writer.drain(), PATIENCE)
             while len(connections):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+            client.writer.close()
+
+    run(story())
+
+
+def test_a_message_of_fragments_without_end_is_no_message(listening: socket.socket) -> None:
+    """Nothing is in them, and each takes memory."""
+    frames = b"\x01\x80" + MASK + (b"\x00\x80" + MASK) * 200_000 + b"\x80\x80" + MASK
+
+    async def story() -> None:
+        async with served(listening, ws_ping_interval=None):
+            client = await Client.to(listening, UPGRADE)
+            await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE)
+            with contextlib.suppress(ConnectionError):
+                client.writer.write(frames)
+                await asyncio.wait_for(client.writer.drain(), PATIENCE)
+            # Not even an empty one is answered.
+            assert await client.all() == b""
+            client.writer.close()
+
+    run(story())
+
+
+def test_answers_to_pings_that_nobody_reads_do_not_fill_the_memory(
+    listening: socket.socket,
+) -> None:
+    """Between messages, so that it is not for want of these."""
+
+    async def hear(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for _ in websocket.iter_text():
+            pass
+
+    async def story() -> None:
+        app = Starlette(routes=[WebSocketRoute("/echo", hear)])
+        async with served(listening, app=app) as connections:
+            client = await Client.to(listening, UPGRADE)
+            await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE)
+            pings = (b"\x89\xfd" + MASK + b"p" * 125) * 1000 + b"\x81\x82\0\0\0\0hi"
+            with contextlib.suppress(ConnectionError):
+                # More than the kernel keeps for the two of them.
+                for _ in range(250):
+                    client.writer.write(pings)
+                    await asyncio.wait_for(client.writer.drain(), PATIENCE)
+                pytest.fail("all of it was taken")
+            await nobody_left(connections)
             client.writer.close()
 
     run(story())

@@ -47,6 +47,27 @@ def test_few_requests_are_no_trend() -> None:
     assert leak_of([1000 + 100 * n for n in range(20)], step=1) is None
 
 
+def test_the_first_requests_of_a_worker_are_no_trend() -> None:
+    """It fills its caches with them."""
+    watch = LeakWatch()
+    for n in range(1, 111, 5):
+        watch.add(Point(n, (1000 + 30 * n) * MIB, 0))
+        # Enough points and requests, were it not for the first twenty.
+        assert watch.found(1 * MIB, 512 * MIB) is None
+    watch.add(Point(130, 5000 * MIB, 0))
+    assert watch.found(1 * MIB, 512 * MIB) is not None
+
+
+def test_what_a_busy_worker_needs_is_no_leak() -> None:
+    settings = WorkerSettings(leak_bytes_per_request=MIB, leak_min_growth_bytes=512 * MIB)
+    grown = [Point(20 + n * 10, (1000 + 30 * n) * MIB, 0) for n in range(40)]
+    for is_idle in (False, True):
+        recycling = Recycling(random.Random(1))
+        for second, point in enumerate(grown):
+            recycling.look(second, 7, second, point, is_idle, settings)
+        assert (recycling.leak is not None) is is_idle
+
+
 def test_gpu_memory_counts_too() -> None:
     watch = LeakWatch()
     for n in range(40):

@@ -49,6 +49,18 @@ def test_a_reload_that_nobody_carries_out_is_ended_with_a_reason() -> None:
     assert "did not come to an end" in one.problem
 
 
+def test_a_reload_that_breaks_off_is_over_for_systemd_too() -> None:
+    one, systemd, _ = reloader()
+
+    def broken(brings_workers: bool) -> Changes:
+        raise RuntimeError("a mistake of ours")
+
+    one._settings.reload = broken  # type: ignore[method-assign]
+    one.reload()
+    assert (one.state, systemd.ended) == (ReloadState.REFUSED, 1)
+    assert one.problem == "the reload broke off: RuntimeError: a mistake of ours"
+
+
 def test_a_worker_that_loads_is_waited_for(  # it has a time limit of its own
 ) -> None:
     one, systemd, report = reloader()

@@ -18,7 +18,14 @@ from seacod.asr.recognisers.base import Recognised, Recogniser
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import BatchDone, Scheduler
 from seacod.asr.tuning import Tuning
-from seacod.errors import BadAudio, InferenceFailed, NotReady, OutOfMemory, QueueFull
+from seacod.errors import (
+    BadAudio,
+    InferenceFailed,
+    NotReady,
+    OutOfMemory,
+    QueueFull,
+    SeacodError,
+)
 from seacod.formats.base import clock
 from seacod.metrics.worker import WorkerMetrics
 
@@ -30,11 +37,13 @@ class Engine:
         self.fits = 1000
         self.releases = 0
         self.sizes: list[int] = []
+        self.before: Callable[[int], None] = lambda size: None
 
     def recognise(
         self, pieces: Sequence[Samples], hotwords: Sequence[Sequence[str]] | None = None
     ) -> list[Recognised]:
         self.sizes.append(len(pieces))
+        self.before(len(pieces))
         if len(pieces) > self.fits:
             raise OutOfMemory("it does not fit")
         return [Recognised(str(len(piece)), ()) for piece in pieces]
@@ -68,8 +77,11 @@ def asked(client: str) -> RecognitionRequest:
     return RecognitionRequest(client, Hotwords(()))
 
 
-async def all_at_once(scheduler: Scheduler, count: int) -> list[asyncio.Future[Any]]:
-    """So many that wait together: the thread is kept at something else meanwhile."""
+async def all_at_once(
+    scheduler: Scheduler, count: int, request: RecognitionRequest | None = None
+) -> list[asyncio.Future[Any]]:
+    """So many that wait together, of different clients or of one request: the thread is kept at
+    something else meanwhile."""
     loop = asyncio.get_running_loop()
     may_go, is_in = loop.create_future(), asyncio.Event()
 
@@ -79,7 +91,7 @@ async def all_at_once(scheduler: Scheduler, count: int) -> list[asyncio.Future[A
 
     scheduler.run_soon(wait)
     await is_in.wait()
-    futures = [scheduler.submit(asked(str(n)), sound(1)) for n in range(count)]
+    futures = [scheduler.submit(request or asked(str(n)), sound(1)) for n in range(count)]
     loop.call_later(0.01, may_go.set_result, None)
     return futures
 
@@ -96,6 +108,25 @@ def test_one_who_cancels_leaves_the_others_of_the_batch_their_texts() -> None:
         assert texts == ["16000"] * 3
 
     assert scheduled(test).sizes == [4]
+
+
+@pytest.mark.parametrize("error", [OutOfMemory("too much"), InferenceFailed("not this one")])
+def test_what_is_given_up_while_its_batch_fails_is_not_tried_again(error: SeacodError) -> None:
+    async def test(scheduler: Scheduler, engine: Engine) -> None:
+        gone = asked("gone")
+
+        def fail(size: int) -> None:
+            if size == 4:
+                scheduler.give_up(gone)
+                raise error
+
+        engine.before = fail
+        await all_at_once(scheduler, 4, gone)
+        while not engine.sizes:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert (await scheduler.submit(asked("later"), sound(1))).recognised.text == "16000"
+
+    assert scheduled(test).sizes == [4, 1]
 
 
 def test_the_budget_comes_back_after_many_batches_that_fitted() -> None:

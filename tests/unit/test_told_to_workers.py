@@ -90,8 +90,8 @@ def test_figures_are_those_of_the_worker_in_front_and_of_one_that_lives(make: Ma
     world.recycle(0)
     world.pass_seconds(1)
     loading = next(one for one in world.alive() if one is not old)
-    loading.say(protocol.Beat(7, 7, 0.0, 0.0))
     old.say(protocol.Beat(2, 1, 0.0, 0.0))
+    loading.say(protocol.Beat(7, 7, 0.0, 0.0))
     world.pass_seconds(0.01)
     beat = world.life.report.beat
     assert beat is not None

@@ -187,6 +187,16 @@ def test_a_password_is_one_only_where_there_are_logins(
     assert client.get("/system", auth=("anna", PASSWORD)).status_code == 401
 
 
+def test_a_session_helps_nobody_whose_key_is_wrong(tmp_path: Path) -> None:
+    access = AccessSettings(users=f"anna:{credentials.hash_password(PASSWORD)}")
+    token = Logins(access, tmp_path, lambda result: None).sessions.begin("anna")
+    client = guarded(tmp_path, users=access.users)
+    cookie = {"Cookie": f"seacod_session={token}"}
+    assert client.get("/system", headers=cookie).json() == {"client": "user:anna"}
+    for wrong in WRONG[1:10]:
+        assert client.get("/system", headers={**cookie, **wrong}).status_code == 401, wrong
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -283,3 +293,24 @@ def test_what_says_itself_that_it_is_too_big_is_not_written(
     with pytest.raises(BadRequest):  # no form, and its size is nobody's fault
         asyncio.run(run(most))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_sends_more_than_was_said_is_heard_out_too(tmp_path: Path) -> None:
+    """Otherwise the connection is broken off under what is still on its way, and the answer lost
+    with it."""
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    coming = [head, *[b"x" * 60] * 5, b"\r\n--x--\r\n"]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": coming.pop(0), "more_body": bool(coming)}
+
+    async def run() -> None:
+        headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+        request = Request({"type": "http", "headers": headers}, receive)
+        await uploads.heard_out(
+            request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1
+        )
+
+    with pytest.raises(TooBig):
+        asyncio.run(run())
+    assert not coming

@@ -32,8 +32,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             "cors_origins": "https://intranet.example",
         },
     )
-    yield service.start()
-    service.kill()
+    with service.running():
+        yield service
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,8 @@ def test_no_origin_is_let_in_by_default(live: Service) -> None:
 def seacod(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "seacod", *arguments],
-        input=given, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False,
+        input=given, capture_output=True, text=True, cwd=ROOT,
+        timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from queueing import admitted
+from supervised import PATIENCE_SECONDS
 
 from seacod.asr.admission import Admission
 from seacod.asr.request import RecordingRequest
@@ -125,7 +126,7 @@ def test_a_turn_comes_when_one_leaves() -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         shared.leave(first)
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, PATIENCE_SECONDS)
 
     asyncio.run(run())
 

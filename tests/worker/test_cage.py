@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import sounds
 from decoder_processes import nurseries
-from supervised import ROOT
+from supervised import PATIENCE_SECONDS, ROOT
 
 from seacod.asr import audio
 from seacod.asr.decoder.pool import Decoders
@@ -102,7 +102,8 @@ print(wave.__name__)
 
 def caged(*arguments: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", CODE, *arguments], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", CODE, *arguments], capture_output=True, text=True,
+        timeout=PATIENCE_SECONDS,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,
     )  # fmt: skip
     return done.stdout.split("\n")[:-1]
@@ -133,7 +134,7 @@ def test_without_libseccomp_the_rest_holds() -> None:
         "try: open('/etc/passwd'); print('open')\nexcept PermissionError: print('closed')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True,
     )  # fmt: skip
     cage, files = done.stdout.split("\n")[:-1]
@@ -191,7 +192,7 @@ def test_the_voice_activity_of_microphones_is_caged_and_the_same(
 def test_a_voice_process_that_breaks_costs_nothing_of_what_was_said(
     network: CagedNetwork, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    monkeypatch.setattr(caged_voice, "_SILENT_SECONDS", 20.0)
+    monkeypatch.setattr(caged_voice, "_SILENT_SECONDS", PATIENCE_SECONDS)
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
     inside, outside = Voice(network), Voice()
     half = len(speech) // 2
@@ -224,7 +225,8 @@ def test_the_worker_itself_never_runs_onnxruntime() -> None:
         "print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True,
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        timeout=PATIENCE_SECONDS, check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.stdout == "1 False\n"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from pathlib import Path
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from supervised import PATIENCE_SECONDS
 
 from seacod.asr.service import TranscriptionService
 from seacod.config import Settings
@@ -30,28 +31,47 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "_LOOK_SECONDS", 0.01)
 
 
-async def listened(run_canary: Any, interval: float, seconds: float) -> list[str]:
-    """What it complains of within so many seconds."""
-    service = TranscriptionService(Settings(), lambda: SteeredEngine(), WorkerMetrics())  # type: ignore[arg-type,return-value]
-    await service.start()
-    complaints: list[str] = []
-    task = asyncio.ensure_future(
-        canary.run_canary(service, lambda: interval, run_canary, complaints.append)
-    )
-    await asyncio.sleep(seconds)
-    load = service.load()
-    complaints.append(f"progress {load.progress_age_seconds > 0}")
-    task.cancel()
-    await service.close()
-    return complaints
+class Listened:
+    """A service without requests, its canary, and what that complains of.
+
+    Args:
+        sing: what the canary asks of the model.
+        interval: between two times, in seconds.
+    """
+
+    def __init__(self, sing: Any, interval: float) -> None:
+        self.complaints: list[str] = []
+        self.looks = 0
+        self.service: TranscriptionService
+        self._sing, self._interval = sing, interval
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        asyncio.run(asyncio.wait_for(self._live(condition), PATIENCE_SECONDS))
+
+    async def _live(self, condition: Callable[[], bool]) -> None:
+        self.service = TranscriptionService(
+            Settings(), lambda: SteeredEngine(), WorkerMetrics()  # type: ignore[arg-type,return-value]
+        )  # fmt: skip
+        await self.service.start()
+        task = asyncio.ensure_future(
+            canary.run_canary(self.service, self._look, self._sing, self.complaints.append)
+        )
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await self.service.close()
+
+    def _look(self) -> float:
+        self.looks += 1
+        return self._interval
 
 
 def test_it_sings_when_idle_and_not_when_switched_off(quick: None) -> None:
-    sung: list[float] = []
-    asyncio.run(listened(lambda engine: sung.append(time.monotonic()), 0.05, 0.5))
-    assert len(sung) >= 2
+    sung: list[object] = []
+    Listened(sung.append, 0.05).until(lambda: len(sung) >= 2)
     sung.clear()
-    asyncio.run(listened(lambda engine: sung.append(time.monotonic()), 0, 0.3))
+    off = Listened(sung.append, 0)
+    off.until(lambda: off.looks > 20)
     assert not sung
 
 
@@ -59,11 +79,20 @@ def test_a_wrong_answer_is_complained_of_and_it_goes_on(quick: None) -> None:
     def wrong(engine: object) -> None:
         raise ModelUnavailable("the model writes nonsense")
 
-    complaints = asyncio.run(listened(wrong, 0.05, 0.5))
-    assert complaints.count("the model writes nonsense") >= 2
+    heard = Listened(wrong, 0.05)
+    heard.until(lambda: heard.complaints.count("the model writes nonsense") >= 2)
 
 
-def test_a_model_that_is_stuck_shows_as_work_without_progress(quick: None, tmp_path: Path) -> None:
+def test_a_model_that_is_stuck_shows_as_work_without_progress(quick: None) -> None:
     """Which is what the supervisor ends a worker for."""
-    complaints = asyncio.run(listened(lambda engine: time.sleep(1.0), 0.05, 0.6))
-    assert complaints == ["progress True"]
+    may_go_on = threading.Event()
+    heard = Listened(lambda engine: may_go_on.wait(PATIENCE_SECONDS), 0.05)
+
+    def is_seen() -> bool:
+        if heard.service.load().progress_age_seconds <= 0.2:
+            return False
+        may_go_on.set()
+        return True
+
+    heard.until(is_seen)
+    assert heard.complaints == []

@@ -19,7 +19,7 @@ import decoder_processes
 import psutil
 import pytest
 import sounds
-from supervised import ROOT
+from supervised import PATIENCE_SECONDS, ROOT
 
 from seacod.asr.decoder import births, child
 from seacod.asr.decoder.child import DecoderProcess
@@ -140,7 +140,7 @@ def test_a_decoder_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -
     real = Decoders._note_broken
 
     def broken(self: Decoders, *given: Any, **named: Any) -> None:
-        monkeypatch.setattr(child, "_SILENT_SECONDS", 60.0)
+        monkeypatch.setattr(child, "_SILENT_SECONDS", PATIENCE_SECONDS)
         real(self, *given, **named)
 
     async def test(decoders: Decoders) -> None:
@@ -200,7 +200,7 @@ def test_it_sees_its_libraries_and_nothing_else(tmp_path: Path) -> None:
         port = server.getsockname()[1]
         result = subprocess.run(
             [sys.executable, "-c", code, str(tmp_path), str(port)],
-            capture_output=True, text=True, timeout=60, check=True,
+            capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
     is_locked, *tries, imported = result.stdout.split("\n")[:-1]
@@ -224,7 +224,7 @@ def test_decoders_die_with_their_worker(tmp_path: Path) -> None:
     assert len(children) == 2, "a nursery, and the decoder"
     parent.kill()
     parent.wait()
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
     assert not alive
 
 
@@ -252,7 +252,6 @@ def test_a_long_recording_stands_still_until_it_is_taken(tmp_path: Path) -> None
         stream = decoders.run(path, task("samples"), is_long=True)
         frames = [await anext(stream) for _ in range(3)]
         assert frames[1].kind == "block"
-        await asyncio.sleep(0.2)
         assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
         # Given up in the middle: the process goes, the next recording has another.
         await stream.aclose()
@@ -276,7 +275,7 @@ def test_a_new_limit_of_long_recordings_takes_effect_while_they_are_decoded(tmp_
         # Allowed, it would have begun a process by now.
         assert len(decoder_processes.decoders()) == 1 and not begins.done()
         decoders.limit(2)
-        assert (await asyncio.wait_for(begins, 30)).kind == "info"
+        assert (await asyncio.wait_for(begins, PATIENCE_SECONDS)).kind == "info"
         decoders.limit(1)
         waits = asyncio.ensure_future(anext(third))
         assert [frame.kind async for frame in first][-1] == "done"
@@ -284,7 +283,7 @@ def test_a_new_limit_of_long_recordings_takes_effect_while_they_are_decoded(tmp_
         assert (await kinds(decoders, sounds.SPEECH))[-1] == "done"
         assert not waits.done()
         assert [frame.kind async for frame in second][-1] == "done"
-        assert (await asyncio.wait_for(waits, 30)).kind == "info"
+        assert (await asyncio.wait_for(waits, PATIENCE_SECONDS)).kind == "info"
         await third.aclose()
 
     with_decoders(test, most=1)

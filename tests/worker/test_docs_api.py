@@ -61,7 +61,8 @@ def test_the_shell_examples_work(live: Service, here: Path) -> None:
     script = script[:cancel].replace("curl ", "curl -sSf ") + script[cancel:]
     result = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=here, env=environment(here), capture_output=True, text=True, timeout=90, check=False,
+        cwd=here, env=environment(here), capture_output=True, text=True,
+        timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.count(sounds.SPEECH_TEXT) >= 4
@@ -79,7 +80,8 @@ def test_the_programs_work(live: Service, here: Path, number: int) -> None:
     (here / "speech-16k.wav").write_bytes(sounds.wav((speech * 32767).astype("<i2").tobytes()))
     result = subprocess.run(
         [sys.executable, "-c", adapted(program, live)],
-        cwd=here, env=environment(here), capture_output=True, text=True, timeout=90, check=False,
+        cwd=here, env=environment(here), capture_output=True, text=True,
+        timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == sounds.SPEECH_TEXT

@@ -45,8 +45,8 @@ class OnePort(Service):
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnePort]:
     one = OnePort(tmp_path_factory.mktemp("funasr"))
-    yield one.start()  # type: ignore[misc]
-    one.kill()
+    with one.running():
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +351,7 @@ def test_a_drain_tells_what_was_said_and_who_comes_again_goes_on(service: OnePor
         talk.send(pcm(speech))
         talk.say(is_speaking=False)
         assert joined(talk.until(), "2pass-offline") == sounds.SPEECH_TEXT
-    service.status_of("serving", other_than=before)
+    wait_until(lambda: service.status_of("serving", other_than=before), "the other worker")
 
 
 def test_nobody_is_refused_while_there_is_no_worker(service: OnePort, speech) -> None:
@@ -377,8 +377,7 @@ def test_addresses_come_in_without_a_key_where_others_need_one(tmp_path: Path, s
             "quotas": "program:requests_per_minute=1",
         }
     )
-    one.start()
-    try:
+    with one.running():
         with pytest.raises(InvalidStatus) as refused, client(one):
             pass
         assert refused.value.response.status_code == 403
@@ -405,5 +404,3 @@ def test_addresses_come_in_without_a_key_where_others_need_one(tmp_path: Path, s
             assert talk.until()[-1]["text"] == ""
         # Only for this protocol.
         assert one.get("/system")[0] == 401
-    finally:
-        one.kill()

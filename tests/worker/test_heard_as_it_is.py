@@ -158,7 +158,7 @@ def test_batches_clients_and_the_command_choose_a_track_and_what_of_the_channels
     done = subprocess.run(
         [sys.executable, "-m", "seacod", "transcribe", str(path), "--url", live.url,
          "--track", "all", "--format", "text"],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -71,7 +71,7 @@ def test_a_batch_is_worked_off_and_its_failures_are_named(client: httpx.Client) 
         assert json.loads(archive.read("0004-b.json"))["text"] == sounds.SPEECH_TEXT
         summary = json.loads(archive.read("summary.json"))
         assert [row["state"] for row in summary] == ["done", "failed", "failed", "done"]
-        assert summary[1]["error_code"] if "error_code" in summary[1] else summary[1]["error"]
+        assert "not audio" in summary[1]["error"]
         assert archive.read("summary.csv").decode("utf-8-sig").count("\n") == 5
         # What a reader ought to know of each text.
         assert [row["warnings"] for row in summary] == [
@@ -98,7 +98,7 @@ def test_what_is_said_about_the_formats_holds_for_the_results_of_a_batch(
     files = [("files", ("a.wav", sounds.SPEECH.read_bytes()))]
     answer = client.post("/batch_transcribe", data=fields, files=files)
     assert answer.status_code == 202, answer.text
-    assert "warning_details" not in answer.json() or not answer.json()["warning_details"]
+    assert answer.json()["warnings"] == []
     finished(client, answer.json()["job"])
     results = client.get(answer.json()["results_url"]).content
     with zipfile.ZipFile(io.BytesIO(results)) as archive:
@@ -119,18 +119,6 @@ def test_uploads_of_a_finished_batch_are_gone_results_stay(
     directory = live.directory / "state" / "jobs" / job
     wait_until(lambda: not list((directory / "in").iterdir()), "no recording left")
     assert [path.name for path in (directory / "out").iterdir()] == ["0001.json"]
-
-
-def test_a_batch_can_be_canceled(client: httpx.Client) -> None:
-    long = sounds.wav(sounds.tone(18).astype("<f4").tobytes(), kind=3, bits=32)
-    job = submit(client, *((f"{i}.wav", long) for i in range(30)))["job"]
-    answer = client.delete(f"/jobs/{job}")
-    assert answer.status_code == 200
-    assert answer.json()["state"] == "canceled"
-    assert "waiting" not in answer.json()["counts"]
-    again = client.delete(f"/jobs/{job}", params={"only": "open"})
-    assert again.status_code == 409
-    assert again.json()["error"]["code"] == "conflict"
 
 
 def test_a_batch_that_is_over_can_be_deleted(client: httpx.Client, live: Service) -> None:
@@ -158,10 +146,3 @@ def test_what_is_no_batch_is_refused(client: httpx.Client, live: Service) -> Non
         ("GET", "/jobs/nothing/results"),
     ):
         assert client.request(method, path).status_code == 404
-
-
-def test_results_before_anything_is_finished_are_a_conflict(client: httpx.Client) -> None:
-    long = sounds.wav(sounds.tone(18).astype("<f4").tobytes(), kind=3, bits=32)
-    job = submit(client, *((f"{i}.wav", long) for i in range(20)))["job"]
-    assert client.get(f"/jobs/{job}/results").status_code in (200, 409)
-    client.delete(f"/jobs/{job}")

@@ -235,8 +235,7 @@ def test_a_drain_hands_microphones_on(tmp_path: Path, speech) -> None:
     """`systemctl reload` with another model: the connection is closed with 1012, at once, and what
     was settled until then is known."""
     service = Service(tmp_path)
-    service.start()
-    try:
+    with service.running():
         with microphone(service) as mic:
             mic.start()
             mic.say(np.concatenate([speech, PAUSE]))
@@ -255,14 +254,11 @@ def test_a_drain_hands_microphones_on(tmp_path: Path, speech) -> None:
             done = mic.stop()
         assert done["text"] == sounds.SPEECH_TEXT
         assert service.stop() == 0
-    finally:
-        service.kill()
 
 
 def test_a_model_that_cannot_says_so_and_the_next_one_works(tmp_path: Path, speech) -> None:
     service = Faulty(tmp_path)
-    service.start()
-    try:
+    with service.running():
         service.fail("no_room_at_all")
         with microphone(service) as mic:
             mic.start()
@@ -276,5 +272,3 @@ def test_a_model_that_cannot_says_so_and_the_next_one_works(tmp_path: Path, spee
             mic.start()
             mic.say(speech)
             assert mic.stop()["text"] == sounds.SPEECH_TEXT
-    finally:
-        service.kill()

@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI, Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from supervised import PATIENCE_SECONDS
 
 from seacod.config.access import AccessSettings
 from seacod.system import credentials
@@ -67,7 +68,10 @@ class Door:
     def client(self, address: str = "192.0.2.7", **headers: str) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, client=(address, 1234))
         return httpx.AsyncClient(
-            transport=transport, base_url="http://asr.example", headers=headers, timeout=60
+            transport=transport,
+            base_url="http://asr.example",
+            headers=headers,
+            timeout=PATIENCE_SECONDS,
         )
 
 
@@ -141,7 +145,7 @@ async def test_a_flood_of_wrong_passwords_delays_no_key_and_costs_one_thread(
     def slowly(password: str, known: str) -> bool:
         looked_at.append(password)
         is_looked_at.set()
-        may_go_on.wait(60)
+        may_go_on.wait(PATIENCE_SECONDS)
         return False
 
     monkeypatch.setattr(passwords, "is_password", slowly)
@@ -151,12 +155,12 @@ async def test_a_flood_of_wrong_passwords_delays_no_key_and_costs_one_thread(
             for number in range(300)
         ]
         await first(flood, 300 - attempts.MOST_OF_NAME)
-        assert await asyncio.to_thread(is_looked_at.wait, 30)
+        assert await asyncio.to_thread(is_looked_at.wait, PATIENCE_SECONDS)
         # With all of them still there:
         key = await client.get("/system", headers={"Authorization": f"Bearer {KEY}"})
         assert key.json() == "key:robot"
         # The loop's own executor, which uploads use, has nothing to do with it.
-        assert await asyncio.wait_for(asyncio.to_thread(lambda: 1), 5) == 1
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: 1), PATIENCE_SECONDS) == 1
         assert len(looked_at) == 1
         may_go_on.set()
         answers = Counter([(await one).status_code for one in flood])
@@ -187,7 +191,9 @@ async def test_too_many_at_once_from_everywhere_are_sent_away(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_go_on = threading.Event()
-    monkeypatch.setattr(passwords, "is_password", lambda *_: may_go_on.wait(60) and False)
+    monkeypatch.setattr(
+        passwords, "is_password", lambda *_: may_go_on.wait(PATIENCE_SECONDS) and False
+    )
     clients = [door.client(f"192.0.2.{number}") for number in range(40)]
     tries = [
         asyncio.ensure_future(one.get("/", headers=basic(f"nobody{number}", "x")))

@@ -23,8 +23,8 @@ from seacod.proving.checks.items import serving
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("no-page"))
     one.configure(server={"page": "off", "root_path": "/asr"})
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 def imported(service: Service) -> str:

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import sounds
 from openai import OpenAI
-from supervised import ROOT, Service, wait_until
+from supervised import PATIENCE_SECONDS, ROOT, Service, wait_until
 
 FORMAT = """
 from seacod.formats.base import OutputFormat
@@ -60,12 +60,14 @@ def grown(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     service = Service(tmp_path_factory.mktemp("grown"))
     service.configure(server={"page": "on"})
     service.environment = {"PYTHONPATH": str(copy)}
-    with pytest.MonkeyPatch.context() as patch:
-        # Python looks into the working directory first.
-        patch.chdir(copy)
-        service.start()
-    yield service
-    service.kill()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            # Python looks into the working directory first.
+            patch.chdir(copy)
+            service.start()
+        yield service
+    finally:
+        service.kill()
 
 
 def run(copy: Path, *arguments: str | Path) -> str:
@@ -78,7 +80,7 @@ def run(copy: Path, *arguments: str | Path) -> str:
 
 
 def test_a_format_is_answered_by_the_api_and_described(grown: Service) -> None:
-    with httpx.Client(base_url=grown.url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=grown.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         for fields, written in (
             ({"format": "lines"}, lambda answer: answer.text),
             ({"also": "lines"}, lambda answer: answer.json()["also"]["lines"]),
@@ -106,7 +108,7 @@ def test_a_format_is_there_for_clients_of_openai(grown: Service) -> None:
 
 
 def test_a_format_is_in_the_results_of_a_batch(grown: Service) -> None:
-    with httpx.Client(base_url=grown.url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=grown.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         with sounds.SPEECH.open("rb") as file:
             job = client.post("/batch_transcribe", files={"files": ("a.flac", file)}).json()["job"]
         wait_until(lambda: client.get(f"/jobs/{job}").json()["finished"], "the batch is over")

@@ -4,6 +4,8 @@ over HTTP, against one real service."""
 from __future__ import annotations
 
 import io
+import json
+import signal
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -52,14 +54,33 @@ def service(
     one.configure(
         outgoing={
             "input_hosts": files.origin,
-            "input_seconds": 2,
+            "input_seconds": PATIENCE_SECONDS,
             "callback_hosts": receiver.origin,
             "callback_secret_file": str(secret),
         },
         limits={"max_upload_bytes": 3 << 20},
     )
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
+
+
+@pytest.fixture
+def in_a_hurry(service: Service) -> Iterator[None]:
+    """A recording of another server has a second to come, and otherwise as long as these tests
+    need."""
+    kept = service.config.read_text()
+
+    def told(text: str) -> None:
+        before = len(service.events("settings_applied"))
+        service.config.write_text(text)
+        service.signal(signal.SIGHUP)
+        wait_until(lambda: len(service.events("settings_applied")) > before, "the settings")
+
+    settings = json.loads(kept)
+    settings["outgoing"]["input_seconds"] = 1
+    told(json.dumps(settings))
+    yield
+    told(kept)
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +137,12 @@ def test_a_recording_is_named_by_its_address(
     ],
 )
 def test_what_cannot_be_had_is_told_with_its_status(
-    client: httpx.Client, service: Service, files: FileServer, path: str, status: int, code: str
-) -> None:
+    request: pytest.FixtureRequest, client: httpx.Client, service: Service, files: FileServer,
+    path: str, status: int, code: str,
+) -> None:  # fmt: skip
     url = path if ":" in path else files.url(path)
+    if code == "source_too_slow":
+        request.getfixturevalue("in_a_hurry")
     for answer in (
         client.post("/transcribe", files=form(url=url)),
         client.post("/v1/audio/transcriptions", files=form(url=url, model="whisper-1")),

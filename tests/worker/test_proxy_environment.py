@@ -16,8 +16,7 @@ def test_a_service_with_its_page_serves_under_a_socks_proxy(tmp_path: Path) -> N
         "all_proxy": "socks5://127.0.0.1:1080",
         "HTTPS_PROXY": "htp://127.0.0.1:1",
     }
-    try:
-        service.start()
+    with service.running():
         status, _, page = service.get("/", Accept="text/html")
         assert status == 200
         assert b"<html" in page
@@ -27,5 +26,3 @@ def test_a_service_with_its_page_serves_under_a_socks_proxy(tmp_path: Path) -> N
         assert not service.events("worker_exited")
         assert not service.events("probe_failed")
         assert service.stop() == 0
-    finally:
-        service.kill()

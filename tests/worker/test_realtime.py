@@ -52,8 +52,10 @@ def client(live: Service) -> openai.OpenAI:
 def session(client: openai.OpenAI) -> Iterator[Any]:
     with client.realtime.connect(
         extra_query={"intent": "transcription"},
-        websocket_connection_options={"proxy": None, "open_timeout": PATIENCE_SECONDS},
-    ) as connection:
+        websocket_connection_options={
+            "proxy": None, "open_timeout": PATIENCE_SECONDS, "ping_timeout": PATIENCE_SECONDS
+        },
+    ) as connection:  # fmt: skip
         assert connection.recv().type == "session.created"
         yield connection
 
@@ -245,8 +247,7 @@ def test_it_is_counted_as_a_route_of_its_own(live: Service, client: openai.OpenA
 def test_a_browsers_key_is_a_subprotocol(tmp_path_factory: pytest.TempPathFactory) -> None:
     service = Service(tmp_path_factory.mktemp("closed"))
     service.configure(access={"api_keys": f"page:{hash_key('secret')}"})
-    service.start()
-    try:
+    with service.running():
         url = service.url.replace("http", "ws") + "/v1/realtime?intent=transcription"
         with pytest.raises(Exception, match="403"):
             connect(url, subprotocols=["realtime"])  # type: ignore[list-item]
@@ -254,5 +255,3 @@ def test_a_browsers_key_is_a_subprotocol(tmp_path_factory: pytest.TempPathFactor
         with connect(url, subprotocols=protocols) as socket:
             assert socket.subprotocol == "realtime"
             assert "session.created" in str(socket.recv(PATIENCE_SECONDS))
-    finally:
-        service.kill()

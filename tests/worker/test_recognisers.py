@@ -87,8 +87,8 @@ def service(
     parrot = model(directory / "model", "Parrot")
     manifest.write(parrot, "parrot")
     one.configure(server={"page": "off"}, asr={"model": str(parrot), "device": "cpu"})
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 def seacod(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:

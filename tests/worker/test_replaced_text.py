@@ -27,8 +27,8 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(rules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("service"))
     one.configure(server={"page": "off"}, asr={"replacements_file": str(rules)})
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 def test_the_text_is_as_the_rules_want_it_everywhere(service: Service, rules: Path) -> None:

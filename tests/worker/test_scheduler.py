@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from supervised import PATIENCE_SECONDS
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.hotwords import Hotwords
@@ -43,7 +44,7 @@ class SteeredEngine:
         self.threads.add(threading.current_thread().name)
         self.batches.append((len(pieces), [" ".join(words) for words in hotwords or ()]))
         self.is_in.set()
-        assert self.may_go_on.wait(30)
+        assert self.may_go_on.wait(PATIENCE_SECONDS)
         if self.error is not None:
             raise self.error
         if len(pieces) > self.fits:
@@ -96,7 +97,7 @@ async def busy(scheduler: Scheduler, engine: SteeredEngine) -> asyncio.Future[Pi
     """Keep the thread at a first batch until `may_go_on`."""
     engine.may_go_on.clear()
     first = scheduler.submit(asked(client="first"), sound(1))
-    await asyncio.to_thread(engine.is_in.wait, 30)
+    await asyncio.to_thread(engine.is_in.wait, PATIENCE_SECONDS)
     return first
 
 
@@ -273,7 +274,7 @@ def test_one_clients_hundred_do_not_starve_another(engine: SteeredEngine) -> Non
 def test_the_cache_is_released_between_batches(engine: SteeredEngine) -> None:
     async def test(scheduler: Scheduler) -> None:
         scheduler.run_soon(lambda e: e.release_cache())
-        assert await asyncio.to_thread(engine.released.wait, 30)
+        assert await asyncio.to_thread(engine.released.wait, PATIENCE_SECONDS)
 
     scheduled(engine, test)
 

@@ -32,8 +32,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     speaker_models.stand_in(models)
     one = Service(tmp_path_factory.mktemp("speakers"))
     one.configure(server={"page": "off"}, asr={"models_directory": str(models)})
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_the_command_and_the_client_ask_for_speakers(service: Service, recording
     done = subprocess.run(
         [sys.executable, "-m", "seacod", "transcribe", str(recording), "--url", service.url,
          "--speakers", "2"],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

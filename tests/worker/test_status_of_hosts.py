@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 
-from supervised import ROOT, Service, free_port
+from supervised import PATIENCE_SECONDS, ROOT, Service, free_port
 
 
 def status(*arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "seacod", "status", *arguments],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
         env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"},
     )  # fmt: skip
     assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ import pytest
 import sounds
 import speaker_models
 from docx import Document
-from supervised import ROOT, Service, free_port
+from supervised import PATIENCE_SECONDS, ROOT, Service, free_port
 
 from seacod.asr.assembly import FOR_TRYING
 from seacod.cli import plan
@@ -26,7 +26,7 @@ WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "seacod", "transcribe", *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C", **environment},
     )  # fmt: skip
 

@@ -23,8 +23,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("usage"))
     keys = f"free:{credentials.hash_key(FREE)} limited:{credentials.hash_key(LIMITED)}"
     one.configure(access={"api_keys": keys, "quotas": "limited:requests_per_minute=2"})
-    yield one.start()
-    one.kill()
+    with one.running():
+        yield one
 
 
 def send(service: Service, key: str, route: str = "/transcribe") -> httpx.Response:

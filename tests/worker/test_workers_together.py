@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sounds import SPEECH
-from supervised import Service, wait_until
+from supervised import Faulty, Service, wait_until
 
 from seacod.cli.fleet import fleet
 from seacod.proving.bench import long_audio
@@ -19,16 +19,15 @@ from seacod.proving.load import ClientLoad
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    one = Service(tmp_path_factory.mktemp("pair"))
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    one = Faulty(tmp_path_factory.mktemp("pair"))
     one.configure(
         supervisor={"workers": "2"},
         limits={"queue_length": 2, "concurrent_requests": 1},
     )
-    one.start()
-    wait_until(lambda: serving(one) == 2, lambda: f"two workers; log:\n{one.log_text()[-4000:]}")
-    yield one
-    one.kill()
+    with one.running():
+        wait_until(lambda: serving(one) == 2, lambda: f"two workers:\n{one.log_text()[-4000:]}")
+        yield one
 
 
 def workers(service: Service) -> list[dict[str, Any]]:
@@ -43,19 +42,17 @@ def answered(service: Service) -> list[int]:
     return [one["answered"] for one in workers(service)]
 
 
-def test_they_share_the_work(pair: Service) -> None:
+def test_they_share_the_work(pair: Faulty) -> None:
+    """Who takes which: tests/unit/test_who_accepts.py."""
     before = answered(pair)
-    # Three find room at one of them, should all their connections be accepted there.
-    with ClientLoad(pair.port, clients=3, recording=SPEECH, requests_per_connection=20) as load:
-        wait_until(lambda: load.seen["200"] >= 60, "sixty answers")
-    assert load.failed() == {}
 
     def told() -> list[int]:
         return [now - then for now, then in zip(answered(pair), before, strict=True)]
 
-    wait_until(lambda: sum(told()) >= 60, "the last beats")
-    # Not each the half, but none idles while the other has a queue.
-    assert min(told()) >= 0.25 * sum(told()), told()
+    # Three find room at one of them, should all their connections be accepted there.
+    with ClientLoad(pair.port, clients=3, recording=SPEECH, requests_per_connection=20) as load:
+        wait_until(lambda: min(told()) >= 15, lambda: f"fifteen answers of each: {told()}")
+    assert load.failed() == {}
 
 
 def test_the_queue_is_one_for_both(pair: Service, tmp_path: Path) -> None:
@@ -72,12 +69,18 @@ def test_the_queue_is_one_for_both(pair: Service, tmp_path: Path) -> None:
     assert set(load.seen) == {"200", "503"}
 
 
-def test_whoever_answers_tells_of_both(pair: Service) -> None:
+def test_whoever_answers_tells_of_both(pair: Faulty) -> None:
     text, code = fleet(f"127.0.0.1:{pair.port}", None, as_json=False)
     assert code == 0
     assert "2 workers" in text
-    with ClientLoad(pair.port, clients=4, recording=SPEECH):
-        wait_until(lambda: json.loads(pair.get("/system")[2])["in_flight"] >= 3, "all four")
+    first, second = (one["pid"] for one in workers(pair))
+    with (
+        ClientLoad(pair.port, clients=4, recording=SPEECH),
+        pair.holding(first),
+        pair.holding(second),
+    ):
+        for _ in range(10):
+            wait_until(lambda: json.loads(pair.get("/system")[2])["in_flight"] >= 3, "all four")
 
 
 def test_one_that_is_killed_costs_its_own_requests(pair: Service) -> None:
