@@ -124,6 +124,7 @@ def test_shared_jobs_whose_database_is_away(quick: StandIn, tmp_path: Path) -> N
 
 def test_no_service_answers(tmp_path: Path) -> None:
     one = Service(tmp_path / "none")
+    (one.directory / "state/uploads").mkdir(parents=True)
     code, items = check(one.config, XDG_RUNTIME_DIR=str(tmp_path))
     assert code == 2
     assert "no seacod service answers" in items["service"]["seen"]
