@@ -204,12 +204,14 @@ class Outbox:
         ).fetchall()
 
     def recent_alerts(self, limit: int) -> list[tuple[str, str, float, bool]]:
-        """Kind, key, when it was last told, whether it goes on; newest first. Also what was told to
-        nobody, because no channel is configured."""
+        """Kind, key, when it was last told, whether it goes on; newest first. What was told to
+        nobody, because no channel is configured, has the time when it began."""
         rows = self._db.execute(
-            "SELECT kind, key, told_at, is_open FROM alert ORDER BY told_at DESC LIMIT ?", (limit,)
+            "SELECT kind, key, CASE WHEN told_at > 0 THEN told_at ELSE opened_at END AS at, "
+            "is_open FROM alert ORDER BY at DESC LIMIT ?",
+            (limit,),
         )
-        return [(kind, key, told_at, bool(is_open)) for kind, key, told_at, is_open in rows]
+        return [(kind, key, at, bool(is_open)) for kind, key, at, is_open in rows]
 
     def remember(self, kind: str, key: str, told: Told) -> None:
         self._db.execute(

@@ -16,6 +16,7 @@ from seacod.asr.service import TranscriptionService
 from seacod.config.schema import Settings
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
+from seacod.web.docs import docs
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import Access
@@ -56,8 +57,8 @@ def create_app(
     """Everything a worker serves; the page as it was drawn before, if it is still the same.
     `admit` raises `QuotaUsed` where a client has used what it may.
 
-    FastAPI's own documentation pages load scripts from the internet, so they are off;
-    /openapi.json stays.
+    FastAPI's own documentation pages load scripts from the internet, so they are off; /docs is ours
+    (`web/docs/`).
     """
     app = FastAPI(
         title="seacod",
@@ -105,6 +106,7 @@ def create_app(
     app.include_router(
         funasr_protocol.router(service, paths, readiness, jobs_gate.free_refuse_bytes, admit)
     )
+    app.include_router(docs.router())
     if logins.is_used:
         app.include_router(login.router(logins, root_path))
     if settings.server.page == "off":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import sounds
+from patience import PATIENCE_MILLISECONDS
 from playwright.sync_api import Browser, Page
 from supervised import Service
 
@@ -24,7 +25,7 @@ SETTLED = """() => new Promise((resolve) =>
 def fresh(browser: Browser, live: Service) -> Iterator[Page]:
     """A page before its first visit."""
     context = browser.new_context(locale="zh-CN", viewport={"width": 1440, "height": 850})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     context.add_init_script(SHIFTS)
     yield context.new_page()
     context.close()
@@ -36,7 +37,7 @@ def test_nothing_moves_and_little_is_fetched(
     browser: Browser, live: Service, width: int, locale: str
 ) -> None:
     context = browser.new_context(locale=locale, viewport={"width": width, "height": 850})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     context.add_init_script(SHIFTS)
     page = context.new_page()
     network = context.new_cdp_session(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 from supervised import Service, wait_until
@@ -23,6 +24,35 @@ def test_it_is_live(visit) -> None:
     with page.expect_response("**/system"):
         page.click("#sc-system-refresh")
     assert seen.complaints == []
+
+
+def test_what_is_selected_stays_selected(visit) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("system")
+    page.wait_for_selector("#sc-system [data-fact=system_versions] dd")
+    page.evaluate(
+        """() => { const versions = document.querySelector('[data-fact=system_versions] dd');
+          getSelection().selectAllChildren(versions); }"""
+    )
+    chosen = page.evaluate("getSelection().toString()")
+    before = page.inner_text("#sc-system")
+    page.wait_for_function(
+        "old => document.querySelector('#sc-system').innerText !== old", arg=before
+    )
+    assert "torch" in chosen
+    assert page.evaluate("getSelection().toString()") == chosen
+
+
+def test_plots_have_axes(visit) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("system")
+    page.wait_for_selector("#sc-plots figure:visible svg path[d*=L]", state="attached")
+    processor = page.locator("#sc-plots figure", has_text="处理器")
+    said = processor.locator("svg text").all_text_contents()
+    assert said[:2] == ["100 %", "0"]
+    assert all(re.fullmatch(r"\d\d:\d\d", one) for one in said[2:]), said
 
 
 def test_restarts_alerts_and_the_last_hour_are_there(visit, live: Service) -> None:

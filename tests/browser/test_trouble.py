@@ -4,6 +4,7 @@ are. The model stands still while a test looks (tests/faults/faulty_worker.py)."
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -65,15 +66,37 @@ def test_a_full_queue_says_so_and_can_be_tried_again(visit, narrow: Faulty) -> N
         seen.recognise()
         sentence = seen.wait_for_problem()
         assert "排队" in sentence
-        assert "秒后重试" in sentence
-        assert "重试" in page.inner_text("#sc-problem button")
+        # Once, and counted down.
+        assert len(re.findall(r"\d+ 秒后重试", sentence)) == 1
         assert page.locator("#sc-state").is_hidden()
+        page.wait_for_function(
+            "old => !document.querySelector('#sc-problem').innerText.includes(old)",
+            arg=re.findall(r"\d+ 秒后重试", sentence)[0],
+        )
+        page.wait_for_selector("#sc-problem [data-do=stay]:visible")
+        page.click("#sc-problem [data-do=stay]")
+        assert "秒后重试" not in page.inner_text("#sc-problem")
     for thread in others:
         thread.join()
-    page.click("#sc-problem button")
+    page.click("#sc-problem [data-do=again]")
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
     # 503 is in the console as every answer of that kind; nothing else is.
     assert all("503" in line for line in seen.complaints)
+
+
+def test_a_full_queue_is_tried_again_by_itself(visit, narrow: Faulty) -> None:
+    seen = visit(url=narrow.url)
+    seen.choose(sounds.SPEECH)
+    with narrow.holding():
+        others = send(narrow, 2)
+        wait_until(lambda: (narrow.status() or {})["queue_depth"] >= 1, "a queue")
+        seen.recognise()
+        seen.wait_for_problem()
+    # Nobody touches anything.
+    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    assert seen.page.locator("#sc-problem").is_hidden()
+    for thread in others:
+        thread.join()
 
 
 def test_a_worker_killed_under_a_recording_costs_nobody_anything(visit, narrow: Faulty) -> None:

@@ -131,3 +131,9 @@ def test_an_end_is_not_as_bad_as_its_beginning_and_figures_of_ours_stay_here() -
     assert (begun.severity.value, over.severity.value) == ("critical", "info")
     assert "/state/picture" not in composed(evidence={"_picture": "/state/picture"}).text
     assert "\ny\n" in composed("zh").text
+
+
+def test_what_nobody_was_told_has_the_time_when_it_began(outbox: Outbox) -> None:
+    outbox.add(alert("leak"), Told(True, 50.0, 0.0, 0), [], 0.0)
+    outbox.add(alert("jobs"), Told(False, 10.0, 40.0, 0), ["mail"], 0.0)
+    assert outbox.recent_alerts(5) == [("leak", "", 50.0, True), ("jobs", "", 40.0, False)]

@@ -70,6 +70,10 @@ def test_what_nobody_imports_is_left_out() -> None:
         ({"main.js": 'import("./gone.js");'}, "main.js imports ./gone.js"),
         ({"main.js": 'import "./a.js";', "a.js": 'import "./main.js";'}, "import each other"),
         ({"main.js": "export let changing = 1;"}, "export let changing"),
+        (
+            {"main.js": 'import { b as c } from "./a.js";', "a.js": "export const a = 1;"},
+            "main.js imports b, which a.js does not export",
+        ),
         ({"main.js": 'export * from "./a.js";', "a.js": ""}, "export"),
     ],
 )

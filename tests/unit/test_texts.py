@@ -51,3 +51,9 @@ def test_scripts_ask_for_texts_that_are_there() -> None:
         asked |= set(re.findall(r'\bput\([^;"]*"([a-z_]+)"', code))
     assert {"file_too_long", "plot_none", "mic_insecure", "copied"} <= asked
     assert asked <= TABLES["en"].keys()
+
+
+def test_what_the_server_says_is_a_sentence_on_a_page() -> None:
+    assert texts.sentence("en", "too many tries; wait 3 s") == "Too many tries; wait 3 s."
+    assert texts.sentence("zh", "次数过多；请稍后重试") == "次数过多；请稍后重试。"
+    assert texts.sentence("en", "access.users: cannot be read.") == "access.users: cannot be read."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +14,8 @@ from seacod.supervisor.watch.time_series import TimeSeries
 
 INTERVAL_SECONDS = 15.0
 _KEPT_SECONDS = 3600.0
+# Requests are counted over so many intervals: over one, each of them would be four a minute.
+_COUNTED_INTERVALS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,11 @@ class History:
 
     def __init__(self) -> None:
         self._series: TimeSeries[HourFigures] = TimeSeries(INTERVAL_SECONDS, _KEPT_SECONDS)
-        self._answered: tuple[tuple[int | None, ...], int] | None = None
+        # How many were finished, and how long ago that was before the next: of the same workers.
+        self._finished: collections.deque[tuple[int, float]] = collections.deque(
+            maxlen=_COUNTED_INTERVALS + 1
+        )
+        self._finished_by: tuple[int | None, ...] = ()
 
     def look(
         self,
@@ -76,15 +83,18 @@ class History:
     def _rate(
         self, pids: tuple[int | None, ...], beat: Beat | None, elapsed: float
     ) -> float | None:
-        """Requests that were finished since the last look, in a minute."""
+        """Requests finished in the last minute, or at their rate since these workers serve."""
+        if beat is None or pids != self._finished_by:
+            self._finished.clear()
+            self._finished_by = pids
         if beat is None:
-            self._answered = None
             return None
         count = beat.answered + beat.failed
-        before, self._answered = self._answered, (pids, count)
-        if before is None or before[0] != pids:
+        self._finished.append((count, elapsed))
+        if len(self._finished) == 1:
             return None
-        return (count - before[1]) * 60.0 / elapsed
+        seconds = sum(one for _, one in list(self._finished)[1:])
+        return (count - self._finished[0][0]) * 60.0 / seconds
 
 
 def _used_memory() -> int:

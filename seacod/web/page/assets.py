@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from seacod.models.examples import EXAMPLES, examples
+from seacod.web.packed import Packed
 from seacod.web.page import bundle
-from seacod.web.page.packed import Packed
 from seacod.web.page.tabs.registry import all_tabs
 
 SCRIPT, STYLE = "main.js", "page.css"

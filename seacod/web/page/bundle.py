@@ -55,6 +55,9 @@ class _Module:
     code: str
     needs: tuple[str, ...]
     later: tuple[str, ...]
+    exported: frozenset[str]
+    # What is taken from others: their name, and that of the thing.
+    taken: tuple[tuple[str, str], ...]
 
 
 def bundle(modules: Mapping[str, str], entry: str, more: Iterable[str] = ()) -> str:
@@ -75,6 +78,10 @@ def bundle(modules: Mapping[str, str], entry: str, more: Iterable[str] = ()) -> 
         if name not in taken and not name.startswith(VENDOR):
             taken[name] = made = _read(name, modules)
             waiting += [*made.needs, *made.later]
+    for name, one in taken.items():
+        for origin, thing in one.taken:
+            if origin in taken and thing not in taken[origin].exported:
+                raise BrokenModules(f"{name} imports {thing}, which {origin} does not export")
     needs = {name: one.needs for name, one in taken.items()}
     try:
         order = list(TopologicalSorter(needs).static_order())
@@ -89,12 +96,18 @@ def _read(name: str, modules: Mapping[str, str]) -> _Module:
     needs: list[str] = []
     later: list[str] = []
     opening: list[str] = []
+    wanted: list[tuple[str, str]] = []
     exported: list[str] = []
 
     def imported(found: re.Match[str]) -> str:
         needs.append(_resolved(name, found["to"], modules))
-        what = (found["what"] or "").strip()
-        opening.extend(_constants(what, f"$import{len(needs) - 1}"))
+        things = _things((found["what"] or "").strip())
+        source = f"$import{len(needs) - 1}"
+        opening.extend(
+            f"const {own} = {source};" if thing == "*" else f"const {own} = {source}.{thing};"
+            for thing, own in things
+        )
+        wanted.extend((needs[-1], thing) for thing, _ in things if thing != "*")
         return "\n" * found[0].count("\n")
 
     def asked(found: re.Match[str]) -> str:
@@ -128,21 +141,21 @@ def _read(name: str, modules: Mapping[str, str]) -> _Module:
         f"modules[{json.dumps(name)}] = [{json.dumps(needs)}, async ({arguments}) => {{\n"
         f"{''.join(opening)}{text}\nreturn {{ {', '.join(exported)} }};\n}}];\n"
     )
-    return _Module(code, tuple(needs), tuple(later))
+    names = frozenset(one.partition(":")[0] for one in exported)
+    return _Module(code, tuple(needs), tuple(later), names, tuple(wanted))
 
 
-def _constants(what: str, source: str) -> list[str]:
-    """The names that an import brings: `first, { second as third }`, or `* as all`."""
+def _things(what: str) -> list[tuple[str, str]]:
+    """What an import brings, and what it is called here: `first, { second as third }` is default
+    and second; all of it is `*`."""
     names, _, braced = what.partition("{")
-    made = []
+    found = []
     for one in filter(None, map(str.strip, names.split(","))):
-        if one.startswith("*"):
-            made.append(f"const {_AS.split(one)[1]} = {source};")
-        else:
-            made.append(f"const {one} = {source}.default;")
-    if braced:
-        made.append(f"const {{ {_AS.sub(': ', braced.rpartition('}')[0].strip())} }} = {source};")
-    return made
+        found.append(("*", _AS.split(one)[1]) if one.startswith("*") else ("default", one))
+    for one in filter(None, map(str.strip, braced.rpartition("}")[0].split(","))):
+        thing, *own = _AS.split(one)
+        found.append((thing, (own or [thing])[0]))
+    return found
 
 
 def _resolved(name: str, to: str, modules: Mapping[str, str]) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 
 from seacod.config.schema import Settings
 from seacod.formats import registry
+from seacod.web.packed import Packed
 from seacod.web.page import assets, texts
 from seacod.web.page.gradio_lean import gradio as gr
-from seacod.web.page.packed import Packed
 from seacod.web.page.tabs.registry import all_tabs
 
 
@@ -65,6 +65,7 @@ _HTML = """<!doctype html>
 <noscript><p class="sc-note">{noscript}</p></noscript>
 {parts}
 </div>
+<div id="sc-said" class="sc-unseen" role="status" aria-live="polite"></div>
 <script>{late}</script>
 </body>
 </html>

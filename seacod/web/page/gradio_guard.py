@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seacod.web import closing
-from seacod.web.page.packed import Packed
+from seacod.web.packed import Packed
 
 _THEME = "/theme.css"
 _ADDRESSES = frozenset({"/", _THEME, "/favicon.ico", "/manifest.json", "/robots.txt"})

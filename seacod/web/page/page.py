@@ -122,5 +122,5 @@ def _footer(settings: Settings) -> str:
     return (
         f'<footer class="sc-footer">seacod {__version__} · '
         f'<a href="{root}/ui/{assets.mark()}/help.html">{texts.both("footer_help")}</a> · '
-        f'<a href="{root}/openapi.json">{texts.both("footer_api")}</a></footer>'
+        f'<a href="{root}/docs">{texts.both("footer_api")}</a></footer>'
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from functools import cache
 from importlib import resources
 
@@ -29,6 +30,12 @@ def _table(language: str) -> dict[str, str]:
 def text(language: str, key: str, **values: object) -> str:
     """One text with its values filled in."""
     return _table(language)[key].format(**values)
+
+
+def sentence(language: str, said: str) -> str:
+    """What an error says, as a sentence on a page: with a capital first and a stop at its end."""
+    begun = re.sub(r"^[a-z]+(?=[ ,])", lambda word: word[0].capitalize(), said.strip())
+    return begun if begun.endswith(tuple(".!?…。！？")) else begun + "。."[language == "en"]
 
 
 def both(key: str, **values: object) -> str:

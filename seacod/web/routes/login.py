@@ -73,7 +73,8 @@ def router(logins: Logins, root_path: str) -> APIRouter:
         try:
             is_right = await logins.is_right(name, password, address_of(request.scope))
         except SeacodError as error:
-            problem = error.message if english else error.chinese
+            language = "en" if english else "zh"
+            problem = texts.sentence(language, error.sentence(language))
             answer = page(request, wanted, error.http_status, name=name, problem=problem)
             answer.headers["Retry-After"] = str(error.retry_after_seconds or 5)
             return answer

@@ -23,6 +23,7 @@ def router(root_path: str) -> APIRouter:
             "message": "This service has no page (server.page: off); the API is here.",
             "message_zh": "本服务未启用网页（server.page: off），仅提供 API。",
             "api": f"{root_path}/openapi.json",
+            "docs": f"{root_path}/docs",
             "health": f"{root_path}/health",
         }
 

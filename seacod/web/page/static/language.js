@@ -16,9 +16,16 @@ export function put(element, key, values = {}) {
 }
 
 // Show a sentence that the server gave in both languages.
-export function putSentence(element, sentence) {
-  element.seacodText = () => (language() === "zh" ? sentence.zh : sentence.en);
+export function putSentence(element, { en, zh }) {
+  element.seacodText = () => (language() === "zh" ? asSentence(zh, "。") : asSentence(en, "."));
   refresh(element);
+}
+
+// The server's are made for logs and terminals, too: a small letter first, and no stop. What begins
+// with a name or a key stays as it is.
+export function asSentence(said, stop) {
+  const text = said.trim().replace(/^[a-z]+(?=[ ,])/, (word) => word[0].toUpperCase() + word.slice(1));
+  return /[.。!！?？…:：]$/.test(text) ? text : text + stop;
 }
 
 const made = (values) =>
@@ -28,7 +35,9 @@ const made = (values) =>
 
 function refresh(element) {
   element.toggleAttribute("data-text", Boolean(element.seacodText));
-  element.textContent = element.seacodText ? element.seacodText() : "";
+  const said = element.seacodText ? element.seacodText() : "";
+  // The same again would be read out again, and take a selection away.
+  if (element.textContent !== said) element.textContent = said;
 }
 
 export const onSwitch = (act) => listeners.push(act);

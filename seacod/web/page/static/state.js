@@ -1,6 +1,10 @@
 // A line that says what goes on, with a bar.
 import { at, showBar } from "./dom.js";
 import { clock, put } from "./language.js";
+import { speak } from "./spoken.js";
+import { comeIntoView } from "./view.js";
+
+const UNKNOWN = "—";
 
 export class State {
   constructor(prefix) {
@@ -11,14 +15,27 @@ export class State {
 
   // share: 0 to 1, or null for "it moves, nobody knows how far".
   say(key, values = {}, share = null) {
+    if (this.box.hidden) comeIntoView(this.box);
     this.box.hidden = false;
-    put(this.line, key, values);
+    const shown = known(key, values);
+    put(this.line, shown, values);
+    // Each step once; what it goes through is seen.
+    const step = shown.replace(/_left$/, "");
+    if (step !== this.spoken) speak(shown, values);
+    this.spoken = step;
     showBar(this.bar, share);
   }
 
   hide() {
     this.box.hidden = true;
+    this.spoken = null;
   }
+}
+
+// The text that says nothing of what nobody knows yet: how much there is, how long it takes.
+function known(key, { total, left }) {
+  if (total === 0) return "state_begins";
+  return left === UNKNOWN ? key.replace(/_left$/, "") : key;
 }
 
 // Time left of something that goes on evenly: told where it is, now and then.
@@ -36,6 +53,6 @@ export class TimeLeft {
   // For a text: "1:20", or a dash while nobody knows.
   in(share) {
     const seconds = this.at(share);
-    return seconds === null ? "—" : clock(Math.ceil(seconds));
+    return seconds === null ? UNKNOWN : clock(Math.ceil(seconds));
   }
 }

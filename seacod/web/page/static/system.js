@@ -1,4 +1,5 @@
-// The system tab: asks the worker how it and the service are, while somebody looks.
+// The system tab: asks the worker how it and the service are, while somebody looks. What is on the
+// page stays there and only what has changed is written, so that a selection and its place are kept.
 import { at, el } from "./dom.js";
 import { clock, language, onSwitch, put, text } from "./language.js";
 import { draw } from "./plots.js";
@@ -47,14 +48,52 @@ function facts(s) {
   ];
 }
 
+function write(box, said) {
+  if (box.textContent !== said) box.textContent = said;
+}
+
+function showFacts(s) {
+  const told = facts(s);
+  const box = at("sc-system");
+  for (const [key, value] of told) {
+    let cell = box.querySelector(`[data-fact=${key}]`);
+    if (!cell) {
+      const kind = key === "system_versions" ? { class: "sc-long" } : {};
+      cell = el("div", { "data-fact": key }, el("dt"), el("dd", kind));
+      put(cell.firstChild, key);
+      box.append(cell);
+    }
+    write(cell.lastChild, String(value));
+  }
+  // What is not told any more, for example by a supervisor that does not answer.
+  const keys = new Set(told.map(([key]) => key));
+  for (const cell of [...box.children]) if (!keys.has(cell.dataset.fact)) cell.remove();
+}
+
+// Why a worker ended, in the reader's language; the log has it in English. The signal's name is kept.
+const CAUSES = [
+  [/^signal (\w+)$/, "cause_signal"],
+  [/^killed by the kernel: out of memory$/, "cause_memory"],
+  [/^exit code (\d+)/, "cause_exit"],
+  [/^hung: no beat$/, "cause_hung_beat"],
+  [/^hung: work without progress$/, "cause_hung_work"],
+  [/^hung: no answer over HTTP$/, "cause_hung_http"],
+  [/^not ready within/, "cause_late"],
+];
+
+function cause(one) {
+  for (const [pattern, key] of CAUSES) {
+    const found = pattern.exec(one.cause);
+    if (found) return text(key, { name: found[1] });
+  }
+  return one.cause;
+}
+
 function show(s) {
   last = s;
-  at("sc-system").replaceChildren(...facts(s).map(([key, value]) =>
-    el("div", {}, el("dt", {}, text(key)),
-      el("dd", key === "system_versions" ? { class: "sc-long" } : {}, String(value))),
-  ));
+  showFacts(s);
   draw(at("sc-plots"), s.service?.history ?? null);
-  const restarts = (s.service?.restarts.last ?? []).map((one) => `${when(one.at)} · ${one.cause}`);
+  const restarts = (s.service?.restarts.last ?? []).map((one) => `${when(one.at)} · ${cause(one)}`);
   list("sc-restarts", restarts.reverse(), "system_no_restarts");
   const alerts = (s.service?.alerts ?? []).map((one) => {
     const title = language() === "zh" ? one.title_zh : one.title;
@@ -65,7 +104,9 @@ function show(s) {
 
 function list(id, lines, none) {
   const items = lines.length ? lines : [text(none)];
-  at(id).replaceChildren(...items.map((line) => el("li", {}, line)));
+  const box = at(id);
+  while (box.children.length > items.length) box.lastChild.remove();
+  items.forEach((line, index) => write(box.children[index] ?? box.appendChild(el("li")), line));
 }
 
 async function refresh() {

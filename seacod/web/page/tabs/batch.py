@@ -30,7 +30,7 @@ def _skeleton(engine: Recogniser) -> str:
       </div>
       <p class="sc-hint">{both("batch_hint")}</p>
     </form>
-    <div id="sc-batch-state" class="sc-state" role="status" aria-live="polite" hidden>
+    <div id="sc-batch-state" class="sc-state" hidden>
       <span></span><div class="sc-bar"><i></i></div>
     </div>
     {parts.problem("sc-batch")}

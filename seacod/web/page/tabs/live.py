@@ -21,7 +21,7 @@ def _skeleton(engine: Recogniser) -> str:
           <button type="button" id="sc-live-clear" hidden>{both("live_clear")}</button>
           <a id="sc-live-recording" download hidden>{both("live_recording")}</a>
         </div>
-        <div id="sc-live-state" class="sc-state" role="status" aria-live="polite" hidden>
+        <div id="sc-live-state" class="sc-state" hidden>
           <span></span><meter id="sc-live-level" min="0" max="1" data-label="live_level"></meter>
         </div>
         {parts.problem("sc-live")}

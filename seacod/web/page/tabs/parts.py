@@ -69,9 +69,12 @@ def result(prefix: str) -> str:
 
 
 def problem(prefix: str) -> str:
-    """The place of an error message, with a button to try again (static/problem.js)."""
+    """The place of an error message, with a button to try again (static/problem.js). What counts
+    down is outside of what is read out."""
     return f"""
-    <div id="{prefix}-problem" class="sc-problem" role="alert" hidden>
-      <strong></strong><p></p>
-      <button type="button" class="sc-small" hidden>{both("retry")}</button>
+    <div id="{prefix}-problem" class="sc-problem" hidden>
+      <div role="alert"><strong></strong><p></p></div>
+      <span data-left hidden></span>
+      <button type="button" class="sc-small" data-do="again" hidden>{both("retry")}</button>
+      <button type="button" class="sc-small" data-do="stay" hidden>{both("retry_stop")}</button>
     </div>"""

@@ -42,7 +42,7 @@ def _skeleton(engine: Recogniser) -> str:
         {_examples() if engine.name == "builtin" else ""}
       </section>
       <section>
-        <div id="sc-state" class="sc-state" role="status" aria-live="polite" hidden>
+        <div id="sc-state" class="sc-state" hidden>
           <span></span><div class="sc-bar"><i></i></div>
         </div>
         {parts.problem("sc")}

@@ -1,6 +1,6 @@
 """Content that is made once and sent often: packed for browsers that take it so, and not at all to
-those that have it. `assets.py` and `document.py` serve with it; it knows nothing of what it is.
-"""
+those that have it. The page (`web/page/`) and the description of the API (`web/docs/`) are served
+with it; it knows nothing of what it is."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ class Packed:
         body: what is sent.
         media_type: what it is, with its charset.
         cache_control: how long a browser may keep it without asking.
+        packed: the same with gzip, where it is there already.
     """
 
-    def __init__(self, body: bytes, media_type: str, cache_control: str) -> None:
+    def __init__(
+        self, body: bytes, media_type: str, cache_control: str, *, packed: bytes | None = None
+    ) -> None:
         self.body = body
-        packed = gzip.compress(body, 9, mtime=0) if _is_packed(body, media_type) else body
-        self._packed = packed if len(packed) < len(body) else None
+        if packed is None and _is_worth_it(body, media_type):
+            packed = gzip.compress(body, 9, mtime=0)
+        self._packed = packed if packed is not None and len(packed) < len(body) else None
         self._tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
         self._headers = {
             "Cache-Control": cache_control,
@@ -47,7 +51,7 @@ class Packed:
         return Response(self.body, headers=headers)
 
 
-def _is_packed(body: bytes, media_type: str) -> bool:
+def _is_worth_it(body: bytes, media_type: str) -> bool:
     return len(body) >= _SMALL_BYTES and media_type.startswith(_PACKS)
 
 
