@@ -38,7 +38,8 @@ Usage:
       remove it; --uninstall keeps configuration, secrets and results, and names them
 Environment:
   SEACOD_TORCH=cpu|cuda     which PyTorch to install (default: cuda if there is an NVIDIA GPU)
-  SEACOD_EXTRAS=NAME,NAME   also install ray, postgresql, itn, pinyin, apprise or mcp (docs/install.md)
+  SEACOD_EXTRAS=NAME,NAME   also install ray, postgresql, itn, pinyin, apprise, mcp or otel, beside what
+                            was asked for before; SEACOD_EXTRAS= (nothing) forgets that (docs/install.md)
   SEACOD_TORCH_INDEX=URL    where PyTorch's CPU builds are, if not at PyTorch's own address
 TEXT
 }
@@ -349,8 +350,15 @@ remember() {
   grep -qxF "$1" "$MANIFEST" 2>/dev/null || echo "$1" >>"$MANIFEST"
 }
 
-# What is installed besides, now or the last time: an upgrade keeps it.
-extras() { echo "${SEACOD_EXTRAS-$(cat "$PREFIX/extras" 2>/dev/null || true)}"; }
+# What is installed besides: what is asked for now, and what was before; SEACOD_EXTRAS= set to
+# nothing forgets that.
+extras() {
+  local before
+  before="$(cat "$PREFIX/extras" 2>/dev/null || true)"
+  [ -n "${SEACOD_EXTRAS-unset}" ] || before=
+  printf '%s,%s' "$before" "${SEACOD_EXTRAS:-}" | tr ',' '\n' | tr -d ' ' | sed '/^$/d' | sort -u |
+    paste -sd, -
+}
 
 # What a release is made of besides our own code.
 libraries() {

@@ -288,6 +288,13 @@ class NotReady(SeacodError):
     http_status = 503
 
 
+class Paused(NotReady):
+    """The service takes nothing new for a while, because an operator said so."""
+
+    code = "paused"
+    http_status = 503
+
+
 class ClientGone(SeacodError):
     """The client closed the connection; the answer reaches nobody."""
 

@@ -156,6 +156,8 @@ class _Lost:
 
 
 _output: _Output | None = None
+# What every event of this process has besides.
+_identity: dict[str, str | int] = {}
 # The newest lines of this process, for the evidence of an alert.
 _recent: collections.deque[str] = collections.deque(maxlen=100)
 
@@ -246,9 +248,21 @@ def _mask(logger: Any, name: str, event: EventDict) -> EventDict:
     return {key: masked_deep(value) for key, value in event.items()}
 
 
+def identify(**fields: str | int) -> None:
+    """Have each line of this process say who it is from: one of several workers, and which process.
+
+    Args:
+        fields: of every event from now on; an event's own fields come before them.
+    """
+    _identity.clear()
+    _identity.update(fields)
+
+
 def _component_adder(component: Component) -> structlog.typing.Processor:
     def add(logger: Any, name: str, event: EventDict) -> EventDict:
         event.setdefault("component", component)
+        for key, value in _identity.items():
+            event.setdefault(key, value)
         return event
 
     return add

@@ -64,6 +64,11 @@ class Paths:
         return self.state / "sessions"
 
     @property
+    def pause(self) -> Path:
+        """That an operator has paused the service (`pause.py`)."""
+        return self.state / "pause.json"
+
+    @property
     def status_socket(self) -> Path:
         """Where `seacod status` finds the supervisor."""
         return self.runtime / "status.sock"

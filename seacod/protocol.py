@@ -158,6 +158,18 @@ class Suspects:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Take nothing new (`is_on`), for a reason that clients are told, or again as ever; finish what
+    runs. `since`: Unix seconds."""
+
+    TYPE: ClassVar[str] = "paused"
+    is_on: bool
+    reason: str = ""
+    since: float = 0.0
+    retry_after_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Retire:
     """Say at /health/ready that no more should come, and go on serving."""
 
@@ -239,7 +251,9 @@ class Refused:
 
 
 FromWorker = Union[Stage, Ready, Beat, Fault, Drained, Acquitted]
-FromSupervisor = Union[Serve, Blame, Suspects, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload]
+FromSupervisor = Union[
+    Serve, Blame, Suspects, Paused, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload
+]
 FromNursery = Union[Stage, Fault, Loaded, Forked, Refused]
 ToNursery = Union[Fork, Check]
 Message = Union[FromWorker, FromSupervisor, FromNursery, ToNursery]

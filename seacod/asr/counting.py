@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -23,6 +24,29 @@ def _nobody_listens(client: str, audio_seconds: float, has_text: bool) -> None:
     """Until the worker says who does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A request that has ended.
+
+    Args:
+        route: where it came from.
+        outcome: `text`, or the reason why there is none.
+        seconds: from upload received to the end.
+        transcript: its text; None where it got none.
+        is_our_fault: it failed for a reason that is neither the client's nor a full queue.
+    """
+
+    route: str
+    outcome: str
+    seconds: float
+    transcript: Transcript | None = None
+    is_our_fault: bool = False
+
+
+def _nobody_traces(ended: Ended) -> None:
+    """Until the worker says who does."""
+
+
 class RequestCounters:
     """The counters of one worker. `answered` and `failed` count from its start; `failed` has only
     what failed on our side.
@@ -31,6 +55,7 @@ class RequestCounters:
     def __init__(self, metrics: WorkerMetrics) -> None:
         self._metrics = metrics
         self.on_ended: OnEnded = _nobody_listens
+        self.on_traced: Callable[[Ended], None] = _nobody_traces
         self.answered = 0
         self.failed = 0
 
@@ -72,7 +97,9 @@ class RequestCounters:
         self._metrics.failed.labels(route, _reason(error)).inc()
         who = owner(client)
         self._metrics.client_requests.labels(_label(who), "failed").inc()
+        self._metrics.worker_requests.labels(self._metrics.seat, "failed").inc()
         self.on_ended(who, 0.0, False)
+        self.on_traced(Ended(route, _reason(error), seconds, is_our_fault=_is_our_fault(error)))
         _tell_failed(route, who, error, seconds)
 
     def success(self, route: str, client: str, transcript: Transcript, seconds: float) -> None:
@@ -80,8 +107,10 @@ class RequestCounters:
         self.answered += 1
         who = owner(client)
         self._metrics.client_requests.labels(_label(who), "text").inc()
+        self._metrics.worker_requests.labels(self._metrics.seat, "text").inc()
         self._metrics.client_audio_seconds.labels(_label(who)).inc(transcript.duration_seconds)
         self.on_ended(who, transcript.duration_seconds, True)
+        self.on_traced(Ended(route, "text", seconds, transcript))
         self._metrics.transcribed(route, transcript, seconds)
         factor, duration = transcript.real_time_factor, transcript.duration_seconds
         log.info(

@@ -21,7 +21,7 @@ from seacod.asr.assembly import SentenceWriter
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import CutCache
 from seacod.asr.choice import EVERYTHING, SoundChoice
-from seacod.asr.counting import OnEnded, RequestCounters
+from seacod.asr.counting import Ended, OnEnded, RequestCounters
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.forecast import AHEAD_SECONDS
 from seacod.asr.hotword_lists import HotwordLists
@@ -152,6 +152,10 @@ class TranscriptionService:
     def on_ended(self, listener: OnEnded) -> None:
         """Have it told of each request that has ended, whatever came of it."""
         self._counters.on_ended = listener
+
+    def on_traced(self, listener: Callable[[Ended], None]) -> None:
+        """Have it told of each request that has ended, with its stages."""
+        self._counters.on_traced = listener
 
     def refused(self, client: str, route: str, error: SeacodError) -> None:
         """Count a request that was not let in at all."""

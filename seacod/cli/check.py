@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     for name, finding in registry.run(context, chosen):
         found.append((name, finding))
         if not options.json:
-            _tell(name, finding)
+            tell(name, finding)
     worst = max((finding.status for _, finding in found), key=lambda one: one.exit_code)
     if options.json:
         items = [_as_dict(name, finding) for name, finding in found]
@@ -52,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
     return worst.exit_code
 
 
-def _tell(name: str, finding: Finding) -> None:
+def tell(name: str, finding: Finding) -> None:
+    """Print what one item says."""
     status = f"{finding.status.value:<4}"
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         status = f"\x1b[{_COLOURS[finding.status]}m{status}\x1b[0m"

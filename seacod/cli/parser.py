@@ -20,12 +20,14 @@ from seacod import __version__
 from seacod.cli.options import Subparsers, add_command, add_commands
 
 # Modules of `seacod/cli` that are no commands.
-_OTHERS = frozenset({"fleet", "main", "options", "parser", "plan", "state_archive", "trial"})
+_OTHERS = frozenset(
+    {"fleet", "main", "options", "parser", "plan", "releases", "state_archive", "trial"}
+)
 # As help lists them; commands that are not named here come after them.
 _ORDER = (
-    "run", "worker", "status", "check", "drill", "soak", "reload", "alerts", "test-alert",
-    "runbook", "crashes", "backup", "restore", "transcribe", "watch", "mcp", "report", "usage",
-    "dashboard", "config", "access", "bench", "model",
+    "run", "worker", "status", "check", "drill", "soak", "reload", "pause", "resume", "alerts",
+    "test-alert", "runbook", "crashes", "backup", "restore", "upgrade", "rollback", "transcribe",
+    "watch", "mcp", "report", "usage", "dashboard", "config", "access", "bench", "model",
 )  # fmt: skip
 
 

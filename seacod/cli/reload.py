@@ -7,6 +7,7 @@ import argparse
 from seacod.cli.options import add_config
 from seacod.client import status_socket
 from seacod.errors import EX_OK
+from seacod.system.terminal import in_language
 
 HELP = "apply the changed configuration, and print how each change took effect"
 
@@ -24,12 +25,15 @@ def run(options: argparse.Namespace) -> int:
     """
     told = status_socket.reload(options.config)
     for keys, words in (
-        (told["live"], "in use now"),
-        (told["replaced"], "in use now, by a new worker"),
-        (told["needs_restart"], "only with: systemctl restart seacod"),
+        (told["live"], ("in use now", "已生效")),
+        (told["replaced"], ("in use now, by a new worker", "已由新的识别进程采用")),
+        (
+            told["needs_restart"],
+            ("only with: systemctl restart seacod", "需要 systemctl restart seacod"),
+        ),
     ):
         for key in keys:
-            print(f"{key}: {words}")
+            print(f"{key}: {in_language(*words)}")
     if not (told["live"] or told["replaced"] or told["needs_restart"]):
-        print("nothing has changed")
+        print(in_language("nothing has changed", "没有变化"))
     return EX_OK

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any
 
+from seacod import __version__
 from seacod.alerts.kinds import KINDS
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.client import status_socket
@@ -96,7 +97,9 @@ def lines(status: dict[str, Any]) -> list[str]:
             f"seacod {status['version']}, pid {status['pid']}, up {up[0]}",
             f"seacod {status['version']}，进程 {status['pid']}，已运行 {up[1]}",
         ),
+        *_other_release(status["version"]),
         _row("state", "状态", f"{_since(worker)} {worker['stage']}".rstrip()),
+        *_paused(status["pause"]),
         _row("address", "地址", _addresses(status)),
         *([_row("funasr", "FunASR", status["funasr_url"])] if status["funasr_url"] else []),
         *([_row("metrics", "指标", status["metrics"]["url"])] if status["metrics"] else []),
@@ -112,11 +115,11 @@ def lines(status: dict[str, Any]) -> list[str]:
     if (away := restarts["last_away_seconds"]) is not None:
         text.append(_row("away", "中断", say(f"{away:.1f} s the last time", f"上次 {away:.1f} 秒")))
     for alert in (status["alerts"] or {"open": []})["open"]:
-        long, kind = ago(alert["since"]), KINDS[alert["kind"]]
+        long, kind = ago(alert["since"]), KINDS.get(alert["kind"])
         about = f" {alert['key']}" if alert["key"] else ""
         words = say(
             f"open since {long[0]}: {alert['kind']}{about}",
-            f"已持续 {long[1]}：{kind.chinese}{about}",
+            f"已持续 {long[1]}：{kind.chinese if kind else alert['kind']}{about}",
         )
         text.append(_row("alert", "告警", words))
     for notice in status["notices"][-_SHOWN_NOTICES:]:
@@ -127,6 +130,28 @@ def lines(status: dict[str, Any]) -> list[str]:
         )
         text.append(_row("notice", "事件", words))
     return text
+
+
+def _other_release(version: str) -> list[str]:
+    """Where the service is of another release: what it does not tell is not known here."""
+    if version == __version__:
+        return []
+    words = say(
+        f"this command is of {__version__}: what that service does not tell is shown as unknown",
+        f"本命令为 {__version__} 版本，该服务未提供的信息显示为未知",
+    )
+    return [_row("release", "版本", words)]
+
+
+def _paused(pause: dict[str, Any] | None) -> list[str]:
+    if pause is None:
+        return []
+    long, reason = ago(pause["since"]), pause["reason"]
+    words = say(
+        f"for {long[0]}, nothing new is taken{f': {reason}' if reason else ''} (seacod resume)",
+        f"已 {long[1]}，不接受新的请求{f'：{reason}' if reason else ''}（恢复：seacod resume）",
+    )
+    return [_row("PAUSED", "已暂停", words)]
 
 
 def _row(english: str, chinese: str, value: str) -> str:
@@ -186,7 +211,8 @@ def _beside(process: dict[str, Any] | None) -> str:
 
 def _addresses(status: dict[str, Any]) -> str:
     """Of page and API, as the service listens on them."""
-    return ", ".join(one["address"] for one in status["listening"] if one["serves"] == "http")
+    told = ", ".join(one["address"] for one in status["listening"] if one["serves"] == "http")
+    return told or str(status["url"])
 
 
 def _gpus(gpu: dict[str, Any]) -> list[str]:
@@ -197,10 +223,12 @@ def _gpus(gpu: dict[str, Any]) -> list[str]:
             _row("gpu", "显卡", say("unknown: the driver does not answer", "未知：驱动没有响应"))
         ]
     lost = [_row("gpu lost", "显卡丢失", one) for one in gpu["lost"]]
-    return [*map(_gpu, gpu["gpus"]), *lost]
+    return [*(_gpu(one, one["index"] in gpu["full_by_others"]) for one in gpu["gpus"]), *lost]
 
 
-def _gpu(one: dict[str, Any]) -> str:
+def _gpu(one: dict[str, Any], is_full_by_others: bool) -> str:
     used, total = one["used_bytes"] >> 20, one["total_bytes"] >> 20
     words = say(f"{used} of {total} MiB used", f"已用 {used} / {total} MiB")
+    if is_full_by_others:
+        words += say(", FULL, by other programs", "，已被其他程序占满")
     return _row(f"gpu {one['index']}", f"显卡 {one['index']}", f"{one['name']}, {words}")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seacod.client.status_shape import completed
 from seacod.config import load_settings
 from seacod.config.load import DEFAULT_FILE, ENV_FILE, find_file, variable_name
 from seacod.config.schema import Settings
@@ -163,7 +164,7 @@ def ask(path: Path) -> Answer:
         raise ValueError("no status") from None
     if not isinstance(snapshot, dict):
         raise ValueError("no status")
-    return Answer(path, pid, user, snapshot)
+    return Answer(path, pid, user, completed(snapshot))
 
 
 def signal_at(path: Path, pid: int, number: signal.Signals) -> None:

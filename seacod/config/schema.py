@@ -24,6 +24,7 @@ from seacod.config.server import ServerSettings
 from seacod.config.setting import Section
 from seacod.config.storage import StorageSettings
 from seacod.config.supervisor import SupervisorSettings
+from seacod.config.tracing import TracingSettings
 from seacod.config.worker import WorkerSettings
 
 
@@ -46,6 +47,7 @@ class Settings(BaseModel):
     storage: StorageSettings = StorageSettings()
     paths: PathSettings = PathSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @model_validator(mode="after")
     def _combinations(self) -> Settings:

@@ -69,6 +69,7 @@ class Jobs:
         keep_days: gives how many days finished jobs are kept; asked at each clean-up.
         on_trouble: told what an operator should hear: a kind of alert, English, Chinese, and
             whether it is over.
+        is_paused: whether no further file is to be begun.
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class Jobs:
         service: TranscriptionService,
         keep_days: Callable[[], float],
         on_trouble: Callable[[str, str, str, bool], None] = lambda *told: None,
+        is_paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._service = service
         self._keep_days = keep_days
         self._on_trouble = on_trouble
+        self._is_paused = is_paused
         self._clock = ClockJumps()
         # Why batches cannot be taken until somebody does something about it.
         self.refusal: SeacodError | None = None
@@ -110,6 +113,10 @@ class Jobs:
     def blame(self, pid: int) -> None:
         """Another worker beside this one has crashed by itself."""
         self._blamed_pids = [*self._blamed_pids, pid][-_BLAMED_KEPT:]
+        self._news.set()
+
+    def look_soon(self) -> None:
+        """A pause is over: files that wait may be begun."""
         self._news.set()
 
     @property
@@ -247,6 +254,7 @@ class Jobs:
                     await self._take_up()
                 await self._call(self.store.renew)
                 await self._call(self._recover)
+                await self._drop_lost()
                 if has_failed:
                     await self._put_back_strays()
                 while not self._is_stopping and await self._begin_one():
@@ -333,13 +341,23 @@ class Jobs:
             self._on_trouble(*_TAKEN_AGAIN, True)
         self._failures = 0
 
+    async def _drop_lost(self) -> None:
+        """Give up what somebody has canceled at another worker or node: nobody gets its text, and
+        it counts as canceled, not as heard."""
+        if not (known := tuple(self._running)):
+            return
+        for key in await self._call(lambda: self.store.lost_of(self._owner, known)):
+            if (task := self._running.get(key)) is not None:
+                log.info("job_file_given_up", job=key[0], number=key[1], cause="not ours any more")
+                task.cancel()
+
     async def _put_back_strays(self) -> None:
         known = frozenset(self._running)
         if count := await self._call(lambda: self.store.put_back_strays(self._owner, known)):
             log.warning("files_put_back", files=count, cause="the answer to their claim was lost")
 
     async def _begin_one(self) -> bool:
-        if len(self._running) >= self._service.limits.concurrent_job_files:
+        if self._is_paused() or len(self._running) >= self._service.limits.concurrent_job_files:
             return False
         running = len(self._running)
         claimed = await self._call(lambda: self.store.claim(self._owner, running))

@@ -313,6 +313,19 @@ class JobStore:
         if present is not None:
             self.blobs.let_go(file)
 
+    def lost_of(self, owner: str, known: Collection[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Of the files that an owner works on those that it has no more: canceled, or taken from
+        it, at another worker or node.
+
+        Args:
+            known: job and number of each.
+        """
+        mine = (files.c.state == "running", files.c.owner == self._node + owner)
+        with self._database.begin() as connection:
+            rows = connection.execute(select(files.c.job, files.c.number).where(*mine)).all()
+        present = {(row.job, row.number) for row in rows}
+        return [one for one in known if one not in present]
+
     def put_back_strays(self, owner: str, known: Collection[tuple[str, int]]) -> int:
         """Put back files that this owner has and knows nothing of: the answer to a claim was lost
         with the connection, after the database had done it.

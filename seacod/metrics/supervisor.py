@@ -37,6 +37,7 @@ class Present:
     jobs_bytes: int | None
     workers: int
     workers_serving: int
+    is_paused: bool
     nursery_is_ready: bool
     beat_age_seconds: float | None
     oldest_request_seconds: float | None
@@ -72,6 +73,10 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
         lambda p: p.workers,
     ),
     ("seacod_workers_serving", "Workers that serve now", None, lambda p: p.workers_serving),
+    (
+        "seacod_paused", "1 while nothing new is taken (seacod pause)", None,
+        lambda p: int(p.is_paused),
+    ),
     (
         "seacod_nursery_ready", "1 while the next worker could be forked at once", None,
         lambda p: int(p.nursery_is_ready),
@@ -186,6 +191,12 @@ class SupervisorMetrics:
             "gpu",
             "owner",
         )
+        self._gpu_full_by_others = gauge(
+            "seacod_gpu_full_by_others",
+            "1 while other programs keep the GPU nearly full (gpu.limit_ratio), also where the "
+            "model is on the processor",
+            "gpu",
+        )
         self._present = _PresentFigures()
         self.registry.register(self._present)
         self._deliveries = counter(
@@ -207,12 +218,18 @@ class SupervisorMetrics:
         """Where the workers' figures lie."""
         return self._directory
 
-    def set_gpus(self, gpus: list[Gpu], own_pids: frozenset[int] = frozenset()) -> None:
+    def set_gpus(
+        self,
+        gpus: list[Gpu],
+        own_pids: frozenset[int] = frozenset(),
+        full_by_others: frozenset[int] = frozenset(),
+    ) -> None:
         """Set the present figures of every GPU; an empty list when they are unknown.
 
         Args:
             gpus: as read just now.
             own_pids: the pids of this service's processes.
+            full_by_others: the numbers of those that others keep nearly full.
         """
         # Absent while unknown: the last value of a lost GPU is a lie.
         for gauge, value_of in self._gpus:
@@ -221,7 +238,9 @@ class SupervisorMetrics:
                 if (value := value_of(gpu)) is not None:
                     gauge.labels(str(gpu.index)).set(value)
         self._gpu_processes.clear()
+        self._gpu_full_by_others.clear()
         for gpu in gpus:
+            self._gpu_full_by_others.labels(str(gpu.index)).set(gpu.index in full_by_others)
             if (own := gpu.used_by(own_pids)) is not None:
                 label = str(gpu.index)
                 self._gpu_processes.labels(label, "own").set(own)

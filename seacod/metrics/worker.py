@@ -48,11 +48,16 @@ STAGES = ("queue", "decode", "vad", "inference", "other")
 
 
 class WorkerMetrics:
-    """The figures of one worker."""
+    """The figures of one worker.
 
-    def __init__(self) -> None:
+    Args:
+        seat: which of the workers it is, from 1.
+    """
+
+    def __init__(self, seat: int = 1) -> None:
         registry = CollectorRegistry()
         self.registry = registry
+        self.seat = str(seat)
 
         def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
             return Counter(name, text, labels, registry=registry)
@@ -154,6 +159,17 @@ class WorkerMetrics:
         self.client_audio_seconds = counter(
             "asr_client_audio_seconds", "Seconds of audio transcribed, by who asked", ["client"]
         )
+        self.worker_requests = counter(
+            "asr_worker_requests",
+            "Requests that ended, by the worker that had them (from 1) and whether they got a text",
+            ["worker", "outcome"],
+        )
+        self.trace_spans = counter(
+            "asr_trace_spans",
+            "Spans of requests for tracing.otlp_endpoint, by outcome: exported, or dropped (it did "
+            "not take them, or not as fast as they came)",
+            ["outcome"],
+        )
         self.in_flight = gauge("asr_requests_in_flight", "Requests being worked on now")
         self.queue_depth = gauge("asr_queue_depth", "Requests waiting for the model")
         self.live_sessions = gauge("asr_live_sessions", "Microphones that are open now")
@@ -176,6 +192,10 @@ class WorkerMetrics:
                 by_route.labels(route)
             for reason in REASONS:
                 self.failed.labels(route, reason)
+        self.trace_spans.labels("exported")
+        self.trace_spans.labels("dropped")
+        self.worker_requests.labels(self.seat, "text")
+        self.worker_requests.labels(self.seat, "failed")
         for stage in STAGES:
             self.stages.labels(stage)
         for name, _ in LENGTHS:

@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +18,14 @@ from typing import Any
 from seacod.client import NEVER, Client, status_socket
 from seacod.config import load_settings
 from seacod.errors import SeacodError
+from seacod.proving.progress import telling
 from seacod.system.interpreter import python
-from seacod.system.terminal import in_language
 
 # A start that takes longer than this has failed.
 _PATIENCE_SECONDS = 600.0
 # A start takes seconds: asking more often would only slow it down.
 _POLL_SECONDS = 0.05
 _TUNING_SECONDS = 60.0
-_TOLD_SECONDS = 1.0
 # How the command begins what it says of an error.
 _COMPLAINT = "seacod: "
 _OF_ANOTHER = (
@@ -111,27 +109,6 @@ class PrivateService:
                 return client.transcribe(recording).text
         except SeacodError:
             return None
-
-
-@contextlib.contextmanager
-def telling() -> Iterator[Callable[[str], None]]:
-    """Shows whoever sits at a terminal that something goes on: what is given, and for how long."""
-    is_watched = sys.stderr.isatty()
-    began, told_at = time.monotonic(), -_TOLD_SECONDS
-
-    def tell(what: str) -> None:
-        nonlocal told_at
-        now = time.monotonic()
-        if is_watched and now - told_at >= _TOLD_SECONDS:
-            told_at = now
-            words = what or in_language("starting", "正在启动")
-            print(f"\r{words[:60]:<60} {now - began:4.0f} s", end="", file=sys.stderr, flush=True)
-
-    try:
-        yield tell
-    finally:
-        if is_watched:
-            print(f"\r{'':<70}\r", end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from seacod import protocol
+from seacod.pause import Pause
 from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.workers.placement import Replica
 
@@ -87,6 +88,13 @@ class RolloverEnded:
     """A reload has reached every replica, or was taken back because of `problem`."""
 
     problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseChanged:
+    """An operator has paused the service, changed the reason, or resumed it (None)."""
+
+    pause: Pause | None
 
 
 @dataclass(frozen=True, slots=True)

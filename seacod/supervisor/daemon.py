@@ -21,16 +21,18 @@ from seacod.errors import EX_OK, SeacodError
 from seacod.metrics import Present, SupervisorMetrics
 from seacod.shared_load import SLOTS_A_REPLICA, SharedLoad
 from seacod.supervisor import lock, scrape, status
-from seacod.supervisor.bus import Bus, StateChanged, WorkerCrashed, WorkerGone
+from seacod.supervisor.bus import Bus, PauseChanged, StateChanged, WorkerCrashed, WorkerGone
 from seacod.supervisor.metrics_server import MetricsServer
+from seacod.supervisor.pausing import Pausing
 from seacod.supervisor.reload import Reloader
 from seacod.supervisor.runtime_upkeep import AddressFile, MappedFile, RuntimeUpkeep
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.signals import Signals
-from seacod.supervisor.sockets.acquire import acquire, remove_files
+from seacod.supervisor.sockets.acquire import acquire, remove_files, wanted
 from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.sockets.inherited import from_systemd
 from seacod.supervisor.sockets.listener import Listeners
+from seacod.supervisor.sockets.unix_path import unix_paths
 from seacod.supervisor.status_text import status_text
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.systemd.notify import Notifier
@@ -131,6 +133,7 @@ class Supervisor:
             tasks.start_soon(probe_forever, *probing, name=life.replica.named("probe"))
         self._watches.start(tasks)
         tasks.start_soon(self._runtime.run, name="runtime")
+        tasks.start_soon(self._pausing.run, name="pause")
         if self.metrics_server is not None:
             tasks.start_soon(self.metrics_server.run, name="metrics")
 
@@ -234,11 +237,21 @@ class Supervisor:
                 MappedFile(paths.shared_load, shared_load.remake),
                 MappedFile(paths.with_model, table.remake),
                 MappedFile(metrics.directory, lambda path: path.mkdir(exist_ok=True)),
+                *unix_paths(
+                    self.listeners,
+                    wanted(settings.current),
+                    self._notifier,
+                    self._fallback.suspended,
+                ),
             ),
             self.workers.replace,
             bus,
             self._heartbeats,
         )
+        self._pausing = Pausing(paths.pause, bus, self._heartbeats)
+        bus.subscribe(PauseChanged, lambda event: self._fallback.paused(event.pause))
+        # Before anything is taken.
+        self._pausing.look()
         self._signals = Signals()
         addresses = [listener.address for _, listener in self.listeners.all()]
         log.info(
@@ -271,6 +284,7 @@ class Supervisor:
             workers.serving(),
             len(workers.lives),
             self._watches.gpu_in_use(),
+            self._pausing.current,
         )
         self._notifier.status(text)
 
@@ -282,6 +296,7 @@ class Supervisor:
             self._nurseries.newest,
             self._watches,
             self._notifier.watchdog_at,
+            is_paused=self._pausing.current is not None,
         )
 
     def _snapshot(self) -> dict[str, object]:
@@ -297,7 +312,9 @@ class Supervisor:
             metrics=self.metrics_server,
             paths=self._settings.paths,
             reloads=self._reloader,
+            pause=self._pausing.current,
             gpus=self._watches.gpus,
+            full_by_others=self._watches.full_by_others(),
             alerts=self._watches.alerting.outbox,
         )
 

@@ -62,6 +62,7 @@ class Reloader:
         self._notifier.reloading()
         # While the workers wait for the next try, a reload is the operator's "try now".
         is_waiting = self._workers.report.state in _WAITING
+        before = self._settings.current
         try:
             self._carry_out(is_waiting=is_waiting)
         except ConfigError as error:
@@ -69,6 +70,7 @@ class Reloader:
         except Exception as error:
             # Whatever it is, systemd and whoever typed it hear that it is over.
             log.exception("reload_broke")
+            self._settings.return_to(before)
             self._refuse(f"the reload broke off: {type(error).__name__}: {error}")
 
     def check(self, now: float) -> None:
@@ -91,6 +93,8 @@ class Reloader:
                 f"the reload did not come to an end, and for {STUCK_SECONDS:.0f} s no worker was "
                 "being replaced; systemctl restart seacod applies the file"
             )
+            # What was on its way comes to nothing: workers to come have the settings before.
+            self._workers.go_back("the reload did not come to an end")
 
     def _carry_out(self, *, is_waiting: bool) -> None:
         changed = self.changed = self._settings.reload(brings_workers=is_waiting)

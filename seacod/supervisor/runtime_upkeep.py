@@ -1,7 +1,8 @@
 """Keeps what the service needs in its runtime directory: the sockets it is asked at, its address,
-its lock, the tables and metrics of its workers. Somebody may empty it (a clean-up of /run, a
-`rm -rf`); then they are made anew, workers that still write into removed files are replaced, and
-the operator hears of it. Owned by `daemon.py`; nothing here ends the service.
+its lock, the tables and metrics of its workers; and the unix sockets of server.listen, wherever
+they are. Somebody may remove them (a clean-up of /run, a `rm -rf`); then they are made anew,
+workers that have open what was removed are replaced, and the operator hears of it. Owned by
+`daemon.py`; nothing here ends the service.
 """
 
 from __future__ import annotations
@@ -124,37 +125,49 @@ class RuntimeUpkeep:
         own = [one for one in self._own if not one.is_there()]
         shared = [one for one in self._shared if not one.is_there()]
         if not own and not shared:
+            self._solved()
             return
-        try:
-            self._directory.mkdir(mode=0o755, exist_ok=True)
-            for one in (*own, *shared):
-                await one.remake()
-        except OSError as error:
-            self._failed(f"{error.filename or self._directory}: {error.strerror}")
-            return
-        except SeacodError as error:
-            # Another service was quicker to take the lock.
-            self._failed(error.message)
-            return
-        names = ", ".join(one.path.name for one in (*own, *shared))
-        log.error("runtime_files_made_anew", directory=str(self._directory), files=names)
-        if shared:
-            self._replace("files of the runtime directory were removed")
-        self._told(names)
+        made, problem = await self._remake([*own, *shared])
+        if made:
+            names = ", ".join(str(one.path) for one in made)
+            log.error("runtime_files_made_anew", files=names)
+            if any(one in made for one in shared):
+                self._replace("files of the running service were removed")
+            self._tell_made(names)
+        if problem:
+            self._failed(problem)
+        else:
+            self._solved()
 
-    def _told(self, names: str) -> None:
-        if self._problem:
-            self._problem = ""
-            self._writable_again()
+    async def _remake(self, missing: Sequence[RuntimeFile]) -> tuple[list[RuntimeFile], str]:
+        """Those that could be made anew, and why the others could not."""
+        made, problems = [], []
+        for one in missing:
+            try:
+                self._directory.mkdir(mode=0o755, exist_ok=True)
+                await one.remake()
+                made.append(one)
+            except OSError as error:
+                problems.append(f"{error.filename or self._directory}: {error.strerror}")
+            except SeacodError as error:
+                # Another service was quicker to take the lock, or the address.
+                problems.append(error.message)
+        return made, "; ".join(dict.fromkeys(problems))
+
+    def _tell_made(self, names: str) -> None:
         self._bus.publish(
             AlertRaised(
                 "runtime_files",
-                f"Somebody has removed files of the running service from {self._directory} "
-                f"({names}). They were made anew; workers are replaced where they had them open.",
-                f"有人删除了运行目录 {self._directory} 中的文件（{names}）；已重新创建，"
-                "仍使用旧文件的识别进程会被更换。",
+                f"Somebody has removed files of the running service ({names}). They were made "
+                "anew; workers are replaced where they had them open.",
+                f"有人删除了运行中服务的文件（{names}）；已重新创建，仍使用旧文件的识别进程会被更换。",
             )
         )
+
+    def _solved(self) -> None:
+        if self._problem:
+            self._problem = ""
+            self._writable_again()
 
     def _writable_again(self) -> None:
         self._bus.publish(
@@ -175,10 +188,10 @@ class RuntimeUpkeep:
             AlertRaised(
                 "storage",
                 f"Files of the running service were removed and cannot be made anew: {problem}. "
-                "Commands and the page's system tab do not reach it until: systemctl restart "
-                "seacod.",
+                "Whoever needs them (commands, the page's system tab, clients of a unix socket) "
+                "does not reach it until: systemctl restart seacod.",
                 f"运行中服务的文件被删除且无法重新创建：{problem}。执行 systemctl restart seacod "
-                "之前，命令行与网页的系统页无法查询服务。",
+                "之前，依赖这些文件的命令行、网页系统页或 unix 套接字客户端无法访问服务。",
                 str(self._directory),
             )
         )

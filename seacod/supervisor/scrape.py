@@ -25,6 +25,8 @@ def snapshot(
     nursery: OtherProcess | None,
     watches: Watches,
     watchdog_at: float | None,
+    *,
+    is_paused: bool,
 ) -> Present:
     """Figures of the machine and the service. Quick: it runs on the event loop.
 
@@ -34,6 +36,7 @@ def snapshot(
         nursery: what the next one is forked from.
         watches: what else is known.
         watchdog_at: when systemd was last told that we live, on the monotonic clock.
+        is_paused: whether an operator has paused the service.
     """
     reports, whole = [life.report for life in workers.lives], workers.report
     is_serving = whole.state is ServiceState.SERVING
@@ -50,6 +53,7 @@ def snapshot(
         jobs_bytes=watches.housekeeping.jobs_bytes,
         workers=len(reports),
         workers_serving=sum(one.state is ServiceState.SERVING for one in reports),
+        is_paused=is_paused,
         nursery_is_ready=nursery is not None and nursery.state == "ready",
         beat_age_seconds=None if heard_at is None else now - heard_at,
         oldest_request_seconds=beat.oldest_seconds if beat is not None else None,

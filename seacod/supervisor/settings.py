@@ -91,3 +91,9 @@ class SettingsHolder:
         """No worker gets ready with the present settings: those before are in use again."""
         if self._proven is not None:
             self.current, self._proven = self._proven, None
+
+    def return_to(self, before: Settings) -> None:
+        """A reload broke off: what was in use when it began is in use again."""
+        self.current = before
+        if self._proven is before:
+            self._proven = None

@@ -20,6 +20,7 @@ from seacod.accelerators.base import Gpu
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
 from seacod.paths import Paths
+from seacod.pause import Pause
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
 from seacod.supervisor.sockets.listener import Listeners
@@ -45,7 +46,9 @@ def snapshot(
     metrics: MetricsServer | None,
     paths: Paths,
     reloads: Reloader,
+    pause: Pause | None,
     gpus: GpuSampler,
+    full_by_others: frozenset[int],
     alerts: Outbox,
 ) -> dict[str, Any]:
     """The state of the service as plain values. Times are Unix seconds."""
@@ -58,6 +61,7 @@ def snapshot(
         "listening": listeners.described(),
         "funasr_url": funasr_url,
         "state": report.state.value,
+        "pause": None if pause is None else dataclasses.asdict(pause),
         "paths": {name: str(path) for name, path in dataclasses.asdict(paths).items()},
         "metrics": {
             "url": metrics.url,
@@ -86,6 +90,7 @@ def snapshot(
             "read_at": gpus.read_at or None,
             "gpus": [dataclasses.asdict(gpu) for gpu in gpus.gpus],
             "lost": list(gpus.lost),
+            "full_by_others": sorted(full_by_others),
         },
         "reload": {
             "number": reloads.number,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seacod.accelerators.base import Gpu
+from seacod.pause import Pause
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
 
@@ -20,7 +21,12 @@ _EXPLANATIONS = {
 
 
 def status_text(
-    report: Report, addresses: Sequence[str], serving: int, workers: int, gpu: Gpu | None
+    report: Report,
+    addresses: Sequence[str],
+    serving: int,
+    workers: int,
+    gpu: Gpu | None,
+    pause: Pause | None = None,
 ) -> str:
     """The state of the service in one line.
 
@@ -29,8 +35,13 @@ def status_text(
         addresses: of page and API.
         serving: workers that serve, of all `workers`.
         gpu: the one the first worker uses.
+        pause: while an operator has paused the service.
     """
+    paused = []
+    if pause is not None:
+        paused.append(f"PAUSED{f' ({pause.reason})' if pause.reason else ''}: takes nothing new")
     parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
+    parts = paused + parts
     parts.append("on " + " and ".join(addresses))
     if workers > 1:
         parts.append(f"{serving} of {workers} workers serve")

@@ -68,6 +68,11 @@ class Acceptor:
         self._yielding_since: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it accepts."""
+        return self._is_on
+
     def start(self) -> None:
         """Accept from now on."""
         self._loop = asyncio.get_running_loop()

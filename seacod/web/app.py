@@ -18,7 +18,7 @@ from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.web.docs import docs
 from seacod.web.logins.logins import Logins
-from seacod.web.middleware import errors
+from seacod.web.middleware import errors, traces
 from seacod.web.middleware.access import Access
 from seacod.web.middleware.quota import QuotaGate
 from seacod.web.middleware.site import SiteGuard
@@ -55,7 +55,7 @@ def create_app(
     page: Page | None = None,
 ) -> FastAPI:
     """Everything a worker serves; the page as it was drawn before, if it is still the same.
-    `admit` raises `QuotaUsed` where a client has used what it may.
+    `admit` raises one of `quota.REFUSALS` where a client may send nothing more now.
 
     FastAPI's own documentation pages load scripts from the internet, so they are off; /docs is ours
     (`web/docs/`).
@@ -82,6 +82,7 @@ def create_app(
             expose_headers=[
                 "X-Request-ID",
                 "Retry-After",
+                traces.RESPONSE,
                 recording.WARNINGS_HEADER,
                 batch.REPEATED,
             ],

@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,7 +23,9 @@ from seacod.config.secrets import read_secret
 from seacod.errors import EX_OK, EX_SOFTWARE, ConfigError, SeacodError
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
+from seacod.pause import Pause
 from seacod.protocol import Message
+from seacod.system.threads import on_thread
 from seacod.usage.ledger import UsageLedger
 from seacod.usage.meter import UsageMeter
 from seacod.web.middleware.disk_guard import guarded
@@ -38,9 +41,11 @@ if TYPE_CHECKING:
     from seacod.asr.recognisers.base import Recogniser
     from seacod.asr.service import TranscriptionService
     from seacod.jobs.runner import Jobs
+    from seacod.metrics.worker import WorkerMetrics
     from seacod.web.logins.logins import Logins
     from seacod.with_model import ModelTable
     from seacod.worker.serving import Server
+    from seacod.worker.traces import TraceExport
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +68,7 @@ class WorkerApplication:
         loaded: by the nursery; None to load it here.
         model_table: where it says what is with the model.
         decoder_nursery: a connection to the one that decoders are forked from; None to start one.
+        seat: which of the workers it is, from 1; the next one there has the same.
     """
 
     def __init__(
@@ -76,12 +82,14 @@ class WorkerApplication:
         loaded: Loaded | None,
         model_table: ModelTable,
         decoder_nursery: socket.socket | None = None,
+        seat: int = 1,
     ) -> None:
         self._settings = settings
         self._paths = paths
         self._listeners = listeners
         self._funasr = funasr
         self._decoder_nursery = decoder_nursery
+        self._seat = seat
         self._control = control
         self._neighbours = neighbours
         self._began = time.monotonic()
@@ -105,6 +113,7 @@ class WorkerApplication:
         self._loaded = loaded
         self._model_table = model_table
         self._may_serve = asyncio.Event()
+        self._traces: TraceExport | None = None
         self._count_callback: Callable[[str], None] | None = None
 
     async def run(self) -> int:
@@ -171,6 +180,8 @@ class WorkerApplication:
         self._control.send(await self._drain.carry_out(self._server, serving, jobs))
         await self._usage.write()
         await self._control.flush()
+        if self._traces is not None:
+            await on_thread("seacod-traces-end", partial(self._traces.close, _LAST_NOTICE_SECONDS))
         await service.close()
         return EX_OK
 
@@ -185,7 +196,7 @@ class WorkerApplication:
         from seacod.asr.service import TranscriptionService
         from seacod.metrics.worker import WorkerMetrics
 
-        metrics = WorkerMetrics()
+        metrics = WorkerMetrics(self._seat)
         service = TranscriptionService(
             self._settings,
             self._load,
@@ -206,6 +217,7 @@ class WorkerApplication:
         service.on_acquitted(lambda digest: self._control.send(protocol.Acquitted(digest)))
         self._service = service
         service.on_ended(self._usage.count)
+        self._traces = self._trace_export(service, metrics)
         # A reload may have come while it was loading.
         service.apply(self._settings)
         self._usage.limit(self._settings.access.quotas)
@@ -214,6 +226,25 @@ class WorkerApplication:
         await asyncio.gather(*beside)
         return service
 
+    def _trace_export(
+        self, service: TranscriptionService, metrics: WorkerMetrics
+    ) -> TraceExport | None:
+        """None where nothing is exported.
+
+        Raises:
+            ConfigError: it is to be, and cannot.
+        """
+        if not self._settings.tracing.otlp_endpoint:
+            return None
+        from seacod.worker.traces import TraceExport
+
+        def count(outcome: str, spans: int) -> None:
+            metrics.trace_spans.labels(outcome).inc(spans)
+
+        export = TraceExport(self._settings.tracing, self._seat, count)
+        service.on_traced(export.ended)
+        return export
+
     def _web_server(
         self, service: TranscriptionService, count_login: Callable[[str], None]
     ) -> Server:
@@ -221,6 +252,7 @@ class WorkerApplication:
         from seacod.web.logins.logins import Logins
         from seacod.web.middleware.errors import RequestIds
         from seacod.web.middleware.funasr_port import FunasrPort
+        from seacod.web.middleware.traces import Traces
         from seacod.worker import tls
         from seacod.worker.serving import FunasrSockets, Server
 
@@ -233,11 +265,15 @@ class WorkerApplication:
             self._readiness,
             self._jobs_gate,
             logins,
-            self._usage.admit,
+            self._admit,
             self._loaded.page if self._loaded is not None else None,
         )
         whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
-        answers = RequestIds(self._traffic.around(self._memory.around(whole)))
+        inside = RequestIds(self._traffic.around(self._memory.around(whole)))
+        export = self._traces
+        answers = (
+            Traces(inside) if export is None else Traces(inside, export.is_sampled, export.answered)
+        )
         server = self._settings.server
         if not self._funasr:
             return Server(answers, self._listeners, self._neighbours, server)
@@ -264,7 +300,13 @@ class WorkerApplication:
         def told(kind: str, english: str, chinese: str, is_over: bool) -> None:
             self._control.send(protocol.Fault(kind, english, None, chinese, is_over))
 
-        jobs = Jobs(opened, service, lambda: self._settings.results.keep_days, told)
+        jobs = Jobs(
+            opened,
+            service,
+            lambda: self._settings.results.keep_days,
+            told,
+            is_paused=lambda: self._readiness.pause is not None,
+        )
         await jobs.start(self._blamed_pids)
         self._jobs = self._jobs_gate.jobs = jobs
         return jobs
@@ -299,9 +341,8 @@ class WorkerApplication:
                 self._service.suspect(message.ends)
         elif isinstance(message, protocol.Reload):
             self._apply(message.changes)
-        elif isinstance(message, protocol.Retire):
-            self._readiness.is_retiring = True
-            log.info("retiring")
+        elif isinstance(message, (protocol.Paused, protocol.Retire)):
+            self._change_readiness(message)
         elif isinstance(message, protocol.Drain):
             self._leave(message.timeout_seconds)
         elif isinstance(message, protocol.ReleaseGpuCache):
@@ -309,6 +350,29 @@ class WorkerApplication:
                 self._service.release_gpu_cache()
         elif isinstance(message, protocol.ReopenLogs):
             logs.reopen()
+
+    def _change_readiness(self, told: protocol.Paused | protocol.Retire) -> None:
+        if isinstance(told, protocol.Retire):
+            self._readiness.is_retiring = True
+            log.info("retiring")
+            return
+        self._readiness.pause = (
+            Pause(told.reason, told.since, told.retry_after_seconds) if told.is_on else None
+        )
+        log.info("paused" if told.is_on else "resumed")
+        if self._jobs is not None and not told.is_on:
+            self._jobs.look_soon()
+
+    def _admit(self, client: str) -> None:
+        """Whether a client may bring something new.
+
+        Raises:
+            Paused: nobody may.
+            QuotaUsed: it has used what it may.
+        """
+        if self._readiness.pause is not None:
+            raise self._readiness.pause.refusal()
+        self._usage.admit(client)
 
     def _apply(self, changed: dict[str, Any]) -> None:
         """Apply settings that take effect at once; the supervisor has checked them."""

@@ -75,6 +75,8 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
     """
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     logs.configure(given.settings.log, "worker")
+    seat = int(given.slot.removeprefix("worker")) // SLOTS_A_REPLICA + 1
+    logs.identify(pid=os.getpid(), worker=seat)
     paths = Paths.resolve(given.settings)
     metrics.use_directory(paths.runtime, given.slot)
     neighbours = Neighbours(paths, given.slot, given.replicas) if given.replicas > 1 else None
@@ -91,6 +93,7 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
         loaded,
         table,
         given.decoder_nursery,
+        seat,
     )
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.

@@ -49,6 +49,35 @@ def test_figures_are_in_status_metrics_and_the_status_line(
     assert 'gpu_util_percent{gpu="0"} 37.0' in gpu_metrics(service)
 
 
+def test_a_gpu_full_by_others_is_said_of_a_model_on_the_processor(
+    service: StandIn, driver: Driver
+) -> None:
+    service.plan(device="cpu")
+    service.start()
+    driver.tell(used_mib=11_800, processes={999_999: 11_500})
+
+    def full() -> list[int]:
+        status = service.status()
+        assert status is not None
+        numbers: list[int] = status["gpu"]["full_by_others"]
+        return numbers
+
+    wait_until(lambda: full() == [0], "word of it in the status")
+    assert 'seacod_gpu_full_by_others{gpu="0"} 1.0' in gpu_metrics(service)
+    assert service.events("gpu_memory_watch")[-1]["step"] == "foreign"
+    checked = subprocess.run(
+        [sys.executable, "-m", "seacod", "check", "gpu", "--config", str(service.config)],
+        cwd=ROOT, env={**os.environ, "LC_ALL": "C.UTF-8"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "full by other programs, and the model runs on the processor" in checked.stdout
+    # Nobody is woken for it.
+    assert not [one for one in service.events("alert_raised") if one["kind"] == "gpu_foreign"]
+    driver.tell(used_mib=2_000)
+    wait_until(lambda: full() == [], "word that it is over")
+    assert 'seacod_gpu_full_by_others{gpu="0"} 0.0' in gpu_metrics(service)
+
+
 def test_our_own_memory_first_the_cache_then_a_new_worker(
     service: StandIn, driver: Driver, robot: Robot
 ) -> None:

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.accelerators.base import Gpu
+from seacod.config import Settings
 from seacod.config.gpu import GpuSettings
+from seacod.supervisor.watch.gpu_guard import UnusedGpus
 from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes
 
 MIB = 1 << 20
@@ -93,3 +95,27 @@ def test_whatever_is_read_only_moves_of_the_table_and_never_for_a_neighbour(
             if verdict.step is GpuStep.REPLACED:
                 assert held is not None
                 assert held * 2 >= used * MIB
+
+
+class _Holder:
+    """The settings of a service, with the defaults."""
+
+    current = Settings()
+
+
+def test_a_full_gpu_that_nothing_of_ours_uses_is_said_of_a_model_on_the_processor() -> None:
+    devices = ["cpu"]
+    unused = UnusedGpus(_Holder(), lambda: devices)  # type: ignore[arg-type]
+    for _ in range(3):
+        unused.sampled([gpu(11_800)])
+    assert unused.full_by_others == {"GPU-0"}
+    for _ in range(3):
+        unused.sampled([gpu(2_000)])
+    assert unused.full_by_others == frozenset()
+
+
+def test_of_a_model_on_a_gpu_that_ones_own_guard_says_it() -> None:
+    unused = UnusedGpus(_Holder(), lambda: ["cuda:0"])  # type: ignore[arg-type]
+    for _ in range(6):
+        unused.sampled([gpu(11_800)])
+    assert unused.full_by_others == frozenset()

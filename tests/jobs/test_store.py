@@ -97,6 +97,21 @@ def test_kills_from_outside_blame_nobody(store: JobStore) -> None:
     assert store.get("job")[0].finished is not None
 
 
+def test_an_owner_learns_which_of_its_files_were_canceled_elsewhere(
+    store: JobStore, tmp_path: Path, address: str
+) -> None:
+    accepted(store, "kept", 1)
+    accepted(store, "canceled", 1)
+    store.own("1-a")
+    mine = [claimed.file for _ in range(2) if (claimed := store.claim("1-a", 0)) is not None]
+    known = [(file.job, file.number) for file in mine]
+    assert store.lost_of("1-a", known) == []
+    other = open_store(tmp_path / "jobs", address)
+    other.cancel("canceled")
+    other.close()
+    assert store.lost_of("1-a", known) == [("canceled", 1)]
+
+
 def test_the_files_of_a_living_owner_are_left_alone(
     store: JobStore, tmp_path: Path, address: str
 ) -> None:

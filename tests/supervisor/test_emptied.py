@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from pathlib import Path
 
 from supervised import StandIn, fetch, wait_until
+
+from seacod.client import NEVER, Client
 
 
 def raised(service: StandIn, kind: str) -> list[str]:
@@ -77,3 +80,24 @@ def test_a_worker_that_hung_is_over_when_the_next_one_serves(service: StandIn) -
     service.signal(signal.SIGHUP)
     wait_until(lambda: service.status_of("serving", other_than=first), "a fresh worker")
     wait_until(lambda: "worker_hung" not in open_alerts(service), "word that it is over")
+
+
+def test_a_unix_socket_that_is_removed_is_made_anew_and_served(service: StandIn) -> None:
+    path = service.directory / "http.sock"
+    service.configure(server={"listen": f"127.0.0.1:{service.port} {path}"})
+    service.start()
+    first = service.worker_pid()
+    path.unlink()
+    wait_until(path.is_socket, "the path again")
+    wait_until(lambda: service.status_of("serving", other_than=first), "a fresh worker")
+    wait_until(lambda: answers(path), "an answer at the path")
+    assert service.get()[0] == 200
+    wait_until(lambda: raised(service, "runtime_files"), "the alert")
+    assert str(path) in raised(service, "runtime_files")[0]
+    assert service.status() is not None
+    assert "storage" not in open_alerts(service)
+
+
+def answers(path: Path) -> bool:
+    with Client(f"unix:{path}", retry=NEVER) as client:
+        return bool(client.get("/health/live"))

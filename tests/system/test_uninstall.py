@@ -30,6 +30,15 @@ def test_an_older_installation_is_upgraded_and_keeps_its_configuration(service: 
     service.run("test", "-e", f"/opt/seacod/{old_release.strip()}")
 
 
+def test_the_release_before_is_one_command_away(service: Machine) -> None:
+    present = service.run("readlink", "/opt/seacod/venv").stdout
+    said = service.run("seacod", "rollback").stdout
+    assert "forward again" in said
+    assert not health()["version"].startswith("9.")
+    assert transcribe(service)["text"] == sounds.SPEECH_TEXT
+    assert service.run("readlink", "/opt/seacod/venv").stdout != present
+
+
 def test_without_the_real_model_the_built_in_one_is_taken_and_said(service: Machine) -> None:
     service.run("rm", "/etc/seacod/seacod.yaml")
     nowhere = "http://127.0.0.1:9"

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seacod.cli.parser import make_parser
 from seacod.config import Settings, load_settings
 from seacod.config.asr import AsrSettings
 from seacod.config.load import leaves, variable_name
@@ -17,7 +18,7 @@ from seacod.config.render import example, facts, show
 from seacod.config.schema import SECRETS, SECTIONS
 from seacod.config.secrets import read_secret
 from seacod.config.setting import APPLIES_WORDS, Section, setting
-from seacod.errors import EX_CONFIG, ConfigClosed, ConfigError
+from seacod.errors import EX_CONFIG, EX_OK, BadRequest, ConfigClosed, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -350,3 +351,25 @@ def test_a_trial_does_not_take_the_installed_services_file(tmp_path: Path) -> No
     installed.write_text("server: {port: 1234}\n")
     assert load_settings(environment={}, default_file=installed).server.port == 1234
     assert load_settings(environment={}, default_file=None).server.port == 7860
+
+
+def test_a_file_is_named_by_itself_or_as_with_other_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, wrong = tmp_path / "good.yaml", tmp_path / "wrong.yaml"
+    good.write_text("limits: {queue_length: 9}\n")
+    wrong.write_text("server: {port: 1:30}\n")
+    for typed in ([str(good)], ["--config", str(good)]):
+        options = make_parser().parse_args(["config", "check", *typed])
+        assert options.run(options) == EX_OK
+        assert str(good) in capsys.readouterr().out
+        options = make_parser().parse_args(["config", "show", *typed])
+        assert options.run(options) == EX_OK
+        assert "queue_length: 9" in capsys.readouterr().out
+    for typed in ([str(wrong)], ["--config", str(wrong)]):
+        options = make_parser().parse_args(["config", "check", *typed])
+        with pytest.raises(ConfigError, match="server.port: is '1:30'"):
+            options.run(options)
+    options = make_parser().parse_args(["config", "check", str(good), "--config", str(wrong)])
+    with pytest.raises(BadRequest, match="name one file"):
+        options.run(options)

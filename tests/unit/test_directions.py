@@ -27,6 +27,7 @@ ALLOWED = {
     "accelerators": "errors system",
     "config": "accelerators errors system",
     "protocol": "errors",
+    "pause": "errors system",
     "paths": "config errors",
     "logs": "config system",
     "formats": "errors system transcript",
@@ -36,7 +37,7 @@ ALLOWED = {
     "inbox": "client errors formats system transcript",
     # The supervisor's side.
     "alerts": "config errors paths protocol system",
-    "supervisor": "accelerators alerts config errors logs metrics paths protocol shared_load "
+    "supervisor": "accelerators alerts config errors logs metrics pause paths protocol shared_load "
     "system with_model",
     # The worker's side, from the model up.
     "models": "config errors paths system",
@@ -44,14 +45,15 @@ ALLOWED = {
     "asr": "accelerators config errors metrics models paths shared_load system transcript "
     "with_model",
     "jobs": "asr config errors formats paths system transcript",
-    "web": "asr config errors formats jobs models paths system transcript",
-    "worker": "accelerators asr config errors jobs logs metrics models paths protocol shared_load "
+    "web": "asr config errors formats jobs models pause paths system transcript",
+    "worker": "accelerators asr config errors jobs logs metrics models pause paths protocol "
+    "shared_load "
     "system usage web with_model",
     # On top.
     "archive": "asr config errors formats jobs logs metrics paths system transcript",
     "proving": "accelerators alerts asr client config errors formats jobs logs models paths system "
     "transcript",
-    "cli": "alerts archive asr client config errors formats inbox logs models paths proving "
+    "cli": "alerts archive asr client config errors formats inbox logs models pause paths proving "
     "supervisor system transcript usage worker",
     "__main__": "cli",
 }

@@ -51,6 +51,7 @@ KEPT = {
     ("asr/preparation.py", "settings"): "what asr says of the model, of which nothing is live",
     ("supervisor/watch/gpu_limits.py", "settings"): "GpuGuard gives new ones before each reading",
     ("supervisor/workers/nursery.py", "settings"): "what it has loaded; workers get the new ones",
+    ("worker/traces.py", "_settings"): "tracing, of which nothing is live",
 }  # fmt: skip
 
 

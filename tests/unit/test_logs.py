@@ -31,6 +31,23 @@ def test_json_lines_carry_event_level_and_fields(capsys: pytest.CaptureFixture[s
     assert line["component"] == "supervisor"
 
 
+def test_lines_of_one_of_several_workers_say_whose_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure(LogSettings(format="json"), "worker")
+    logs.identify(pid=7, worker=2)
+    try:
+        structlog.get_logger().info("transcribed", seconds=1.0)
+        # As at a reload.
+        logs.configure(LogSettings(format="json"), "worker")
+        structlog.get_logger().info("retiring")
+    finally:
+        logs.identify()
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["pid"], first["worker"], first["seconds"]) == (7, 2, 1.0)
+    assert (second["pid"], second["worker"]) == (7, 2)
+
+
 def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(LogSettings(format="json", level="warning"), "worker")
     structlog.get_logger().info("request_answered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ from seacod.config import Settings
 from seacod.config.changes import Changes
 from seacod.supervisor.bus import Bus
 from seacod.supervisor.reload import STUCK_SECONDS, Reloader, ReloadState
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.workers.report import OtherProcess, Report
 from seacod.supervisor.workers.states import ServiceState
 
@@ -25,37 +27,58 @@ class Systemd:
         self.ended += 1
 
 
-def reloader() -> tuple[Reloader, Systemd, Report]:
+FRESH = Settings.model_validate({"asr": {"device": "cpu"}, "limits": {"queue_length": 9}})
+
+
+def reloader(
+    replace: Callable[[str], None] = lambda cause: None,
+) -> tuple[Reloader, Systemd, Report, SettingsHolder]:
     """One whose workers take an order to be replaced and do nothing about it."""
     report, systemd = Report(state=ServiceState.SERVING), Systemd()
+    settings = SettingsHolder(Settings(), lambda: FRESH)
     workers: Any = SimpleNamespace(
-        report=report, lives=[SimpleNamespace(report=report)], replace=lambda cause: None
-    )
-    settings: Any = SimpleNamespace(
-        current=Settings(), reload=lambda brings_workers: Changes((), ("asr.model",), ())
+        report=report,
+        lives=[SimpleNamespace(report=report)],
+        replace=replace,
+        go_back=lambda cause: settings.go_back(),
     )
     notifier: Any = systemd
-    return Reloader(settings, workers, Bus(), notifier), systemd, report
+    return Reloader(settings, workers, Bus(), notifier), systemd, report, settings
 
 
 def test_a_reload_that_nobody_carries_out_is_ended_with_a_reason() -> None:
-    one, systemd, _ = reloader()
+    one, systemd, _, settings = reloader()
     one.reload()
+    assert settings.current.limits.queue_length == 9
     one.check(100.0)
     one.check(100.0 + STUCK_SECONDS - 1)
     assert (one.state, systemd.ended) == (ReloadState.RUNNING, 0)
     one.check(100.0 + STUCK_SECONDS)
     assert (one.state, systemd.ended) == (ReloadState.REFUSED, 1)
     assert "did not come to an end" in one.problem
+    # Nor do its settings stay: what starts from now on has those before.
+    assert settings.current == Settings()
+
+
+def test_a_reload_that_breaks_off_leaves_the_settings_before() -> None:
+    def breaks(cause: str) -> None:
+        raise RuntimeError("a bug")
+
+    one, systemd, _, settings = reloader(breaks)
+    one.reload()
+    assert (one.state, systemd.ended) == (ReloadState.REFUSED, 1)
+    assert settings.current == Settings()
+    settings.go_back()
+    assert settings.current == Settings()
 
 
 def test_a_reload_that_breaks_off_is_over_for_systemd_too() -> None:
-    one, systemd, _ = reloader()
+    one, systemd, _, settings = reloader()
 
-    def broken(brings_workers: bool) -> Changes:
+    def broken(*, brings_workers: bool) -> Changes:
         raise RuntimeError("a mistake of ours")
 
-    one._settings.reload = broken  # type: ignore[method-assign]
+    settings.reload = broken  # type: ignore[method-assign]
     one.reload()
     assert (one.state, systemd.ended) == (ReloadState.REFUSED, 1)
     assert one.problem == "the reload broke off: RuntimeError: a mistake of ours"
@@ -63,7 +86,7 @@ def test_a_reload_that_breaks_off_is_over_for_systemd_too() -> None:
 
 def test_a_worker_that_loads_is_waited_for(  # it has a time limit of its own
 ) -> None:
-    one, systemd, report = reloader()
+    one, systemd, report, _ = reloader()
     one.reload()
     report.replacement = OtherProcess(1, "starting", 0.0)
     for second in range(0, 3600, 10):
@@ -76,7 +99,7 @@ def test_a_worker_that_loads_is_waited_for(  # it has a time limit of its own
 
 
 def test_without_a_reload_nothing_ends() -> None:
-    one, systemd, _ = reloader()
+    one, systemd, *_ = reloader()
     one.check(0.0)
     one.check(10 * STUCK_SECONDS)
     assert (one.state, systemd.ended) == (ReloadState.NONE, 0)

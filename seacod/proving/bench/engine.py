@@ -12,6 +12,7 @@ from seacod import logs
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
+from seacod.proving.progress import busy_with
 
 if TYPE_CHECKING:
     from seacod.asr.tuning import Tuning
@@ -70,13 +71,15 @@ def measure(settings: Settings) -> tuple[str, Tuning]:
 
     paths = Paths.resolve(settings)
     models = registry.resolve(settings.asr, paths.models)
-    engine = recognisers.load(models, settings.asr.cpu_threads)
-    engine.place(settings.asr.device, settings.asr.precision)
-    return engine.kind, tuning.measure(
-        lambda batch: engine.recognise(batch),
-        warmup.first_recording(),
-        settings.asr.batch_seconds,
-    )
+    with busy_with("loading the model", "正在加载模型"):
+        engine = recognisers.load(models, settings.asr.cpu_threads)
+        engine.place(settings.asr.device, settings.asr.precision)
+    with busy_with("trying sizes of batches", "正在测试批次大小"):
+        return engine.kind, tuning.measure(
+            lambda batch: engine.recognise(batch),
+            warmup.first_recording(),
+            settings.asr.batch_seconds,
+        )
 
 
 def recommended(found: Tuning, settings: Settings) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from seacod.errors import EX_OK
 from seacod.proving import revisions, sounds
+from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
 from seacod.proving.statistics import quantile
 
@@ -95,14 +96,17 @@ def measure(name: str, tree: Path | None, options: argparse.Namespace) -> FloodF
         asr={"device": options.device},
         limits={"request_timeout_seconds": options.deadline},
     ) as service:
-        service.wait_until_tuned()
+        with busy_with("waiting until batch sizes are measured", "等待批次大小测量"):
+            service.wait_until_tuned()
         speech = sounds.speech(options.length)
         clients = [_Client(service.url, sounds.wav(speech, n)) for n in range(options.recordings)]
         began = time.monotonic()
         for client in clients:
             client.start()
-        for client in clients:
-            client.join()
+        count = len(clients)
+        with busy_with(f"{count} recordings at once", f"同时发送 {count} 个录音"):
+            for client in clients:
+                client.join()
         took = time.monotonic() - began
     first = [client.told[0] for client in clients if client.told]
     return FloodFigures(

@@ -24,6 +24,7 @@ from seacod.errors import EX_FAILURE, EX_OK
 from seacod.proving import gpu_steps, peers, sounds
 from seacod.proving.bench import throughput as compare
 from seacod.proving.gpu_steps import Bench, Facts, Skipped, Step, memory_of
+from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
 
 _CLIENTS = (1, 4, 8, 16)
@@ -121,7 +122,8 @@ def run(options: argparse.Namespace) -> int:
     }
     until = time.monotonic() + 60 * options.minutes
     for step in steps:
-        outcome = found["steps"][step.name] = take(step, bench, until - time.monotonic())
+        with busy_with(step.title, step.title):
+            outcome = found["steps"][step.name] = take(step, bench, until - time.monotonic())
         if options.output is not None:
             write(found, options.output)
         if not options.json:

@@ -20,6 +20,7 @@ from seacod.client import AsyncClient
 from seacod.client.live import Final, LiveSession, Partial
 from seacod.errors import EX_OK
 from seacod.proving import sounds
+from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
 from seacod.proving.statistics import quantile
 
@@ -103,7 +104,12 @@ def measure(model: str, device: str, microphones: Sequence[int], rounds: int) ->
         said = sounds.sentences()
         # What a first sentence costs once is not what is measured.
         asyncio.run(_run(service.url, 1, said[:1]))
-        return [asyncio.run(_run(service.url, count, said * rounds)) for count in microphones]
+        return [_shown(service.url, count, said * rounds) for count in microphones]
+
+
+def _shown(url: str, count: int, said: Sequence[Samples]) -> LiveFigures:
+    with busy_with(f"{count} microphones speak", f"{count} 个麦克风正在说话"):
+        return asyncio.run(_run(url, count, said))
 
 
 async def _run(url: str, count: int, said: Sequence[Samples]) -> LiveFigures:

@@ -14,6 +14,7 @@ import psutil
 
 from seacod.errors import EX_OK, SeacodError
 from seacod.proving import sounds
+from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service
 
 HELP = "memory for a recording of hours"
@@ -71,10 +72,12 @@ def measure(model: str, hours: float) -> LongFigures:
     with private_service(model) as service:
         short = service.directory / "short.flac"
         long = service.directory / "long.flac"
-        write(short, _SHORT_SECONDS)
-        write(long, hours * 3600)
+        with busy_with("writing the recordings", "正在生成录音"):
+            write(short, _SHORT_SECONDS)
+            write(long, hours * 3600)
         short_peak, _, _ = _peak(service, short)
-        long_peak, took, text = _peak(service, long)
+        with busy_with(f"{hours:g} h of sound are transcribed", f"正在识别 {hours:g} 小时录音"):
+            long_peak, took, text = _peak(service, long)
         return LongFigures(
             _SHORT_SECONDS, short_peak, hours * 3600, long_peak, took, len(text.replace(" ", ""))
         )

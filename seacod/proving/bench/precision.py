@@ -18,6 +18,7 @@ from seacod.client import NEVER, Client
 from seacod.errors import EX_OK
 from seacod.proving.likeness import bare, differing
 from seacod.proving.processor import own_bytes
+from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service
 
 HELP = "speed, memory and changed characters of each precision, on given recordings"
@@ -94,8 +95,9 @@ def measure(
     asr: dict[str, object] = {"device": device, "precision": wanted, "tune": "off"}
     with private_service(model, asr=asr) as service:
         # What a first time costs once is not what is measured.
-        texts, _ = _heard(service, files)
-        texts, audio_per_second = _heard(service, files)
+        with busy_with(f"{wanted}: {len(files)} recordings", f"{wanted}：{len(files)} 个录音"):
+            texts, _ = _heard(service, files)
+            texts, audio_per_second = _heard(service, files)
         memory = own_bytes(service.status()["worker"]["pid"])
     pairs = list(zip(texts, expected or texts, strict=True))
     return (

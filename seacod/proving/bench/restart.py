@@ -21,6 +21,7 @@ from seacod.errors import EX_OK, SeacodError
 from seacod.models.examples import EXAMPLES, examples
 from seacod.proving import revisions
 from seacod.proving.processor import own_bytes
+from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service, starting
 
 HELP = "time to the first right text after a kill, and what the standby costs"
@@ -107,7 +108,8 @@ def measure(
     asr: dict[str, object] = {} if punctuation is None else {"punctuation_model": punctuation}
     with private_service(model, asr=asr) as service:
         nursery = service.wait_for_nursery()
-        seconds = tuple(_one_round(service, recording, text) for _ in range(rounds))
+        with busy_with(f"killing the worker {rounds} times", f"终止识别进程 {rounds} 次"):
+            seconds = tuple(_one_round(service, recording, text) for _ in range(rounds))
         worker = service.status()["worker"]["pid"]
         standby = (nursery, *(one.pid for one in psutil.Process(nursery).children()))
         return RestartFigures(seconds, own_bytes(worker), sum(map(own_bytes, standby)))
@@ -152,7 +154,10 @@ def compare(
         for turn in range(rounds + 1):
             # Neither always comes second.
             for name in sorted(trees, reverse=bool(turn % 2)):
-                with starting(Path(scratch) / name, model, tree=trees[name]) as service:
+                with (
+                    busy_with(f"start {turn} of {rounds}: {name}", f"启动 {turn}/{rounds}：{name}"),
+                    starting(Path(scratch) / name, model, tree=trees[name]) as service,
+                ):
                     seconds = _first_text(service, recording, text)
                 if turn:
                     figures[name].append(seconds)

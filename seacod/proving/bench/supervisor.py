@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 from seacod.errors import EX_OK
+from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
 
 HELP = "memory and processor time of the supervisor"
@@ -51,7 +52,8 @@ def measure(model: str, seconds: float) -> SupervisorFigures:
         service.wait_for_nursery()
         process = psutil.Process(service.process.pid)
         before, begun = process.cpu_times(), time.monotonic()
-        time.sleep(seconds)
+        with busy_with(f"looking for {seconds:.0f} s", f"观察 {seconds:.0f} 秒"):
+            time.sleep(seconds)
         after, took = process.cpu_times(), time.monotonic() - begun
         used = after.user + after.system - before.user - before.system
         worker = psutil.Process(service.status()["worker"]["pid"])

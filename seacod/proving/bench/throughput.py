@@ -23,6 +23,7 @@ from seacod.proving import peers, revisions, sounds
 from seacod.proving.drawing import draw
 from seacod.proving.peers import Peer
 from seacod.proving.processor import processor_seconds
+from seacod.proving.progress import busy_with
 from seacod.proving.statistics import quantile
 
 if TYPE_CHECKING:
@@ -193,8 +194,9 @@ def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> Throughpu
     threads.append(threading.Thread(target=ask, name="bench-health"))
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    with busy_with(f"{peer.name}: {clients} clients", f"{peer.name}：{clients} 个客户端"):
+        for thread in threads:
+            thread.join()
     took = time.monotonic() - began
     spent = processor_seconds(peer.pid) - spent
     return ThroughputFigures(

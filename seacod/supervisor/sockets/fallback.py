@@ -9,12 +9,14 @@ a worker would only be in the way. Opened and closed by `lifecycle.py`; knows no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 
+from seacod.pause import Pause
 from seacod.supervisor.sockets.listener import Listener
 from seacod.system.acceptor import Acceptor
 from seacod.system.answer_headers import ANSWER_HEADERS
@@ -69,6 +71,7 @@ class Fallback:
         ]
         self._on_answer = on_answer
         self._reason = "starting"
+        self._pause: Pause | None = None
         self._template = (
             resources.files("seacod.supervisor.sockets").joinpath("waiting.html").read_text("utf-8")
         )
@@ -89,10 +92,25 @@ class Fallback:
             else:
                 acceptor.start()
 
+    def paused(self, pause: Pause | None) -> None:
+        """While nothing new is taken, that is the reason that people are told."""
+        self._pause = pause
+
     def close(self) -> None:
         """Stop accepting; connections already accepted are answered to the end."""
         for _, acceptor in self._acceptors:
             acceptor.close()
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Accept nothing during the block, in which a socket is put in place of another."""
+        accepting = [acceptor for _, acceptor in self._acceptors if acceptor.is_on]
+        self.close()
+        try:
+            yield
+        finally:
+            for acceptor in accepting:
+                acceptor.start()
 
     async def finish(self) -> None:
         """Stop accepting and break off the answers under way (for the service's end)."""
@@ -142,6 +160,10 @@ class Fallback:
         }
         retry = max(1, self._retry_after_seconds())
         english, chinese = _REASONS[self._reason]
+        if self._pause is not None and self._pause.reason:
+            # Why it is away is known: whatever the operator does to it.
+            english = f"{english} The service is paused: {self._pause.reason}."
+            chinese = f"{chinese}服务已暂停：{self._pause.reason}。"
         is_chinese = headers.get("accept-language", "").lower().startswith("zh")
         if method in ("GET", "HEAD") and "text/html" in headers.get("accept", ""):
             kind = "text/html; charset=utf-8"

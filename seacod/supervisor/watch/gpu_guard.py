@@ -5,6 +5,7 @@ Called by the sampler with each reading, on the event loop.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,6 +72,12 @@ class GpuGuard:
         self._deduplicator = deduplicator
         self._watch = GpuWatch(settings.current.gpu)
         self._uuid = ""
+
+    @property
+    def full_by_others(self) -> frozenset[str]:
+        """The GPU, by its uuid, while others keep it nearly full."""
+        is_so = self._watch.step is GpuStep.FOREIGN
+        return frozenset({self._uuid} if is_so else ())
 
     def sampled(self, gpus: list[Gpu]) -> None:
         """Judge a reading of all GPUs."""
@@ -141,6 +148,55 @@ class GpuGuard:
                 f"{chinese} 释放缓存无效，正在更换识别进程。",
                 key=key,
             )
+
+
+class UnusedGpus:
+    """Watches the GPUs of a machine whose model is on the processor: others that keep one full may
+    be why it is there. Said in log, status, check and metrics; no message goes out for that.
+
+    Args:
+        settings: the holder of the settings.
+        devices: where the models are, of each worker that has told.
+    """
+
+    def __init__(self, settings: SettingsHolder, devices: Callable[[], list[str]]) -> None:
+        self._settings = settings
+        self._devices = devices
+        self._watches: dict[str, GpuWatch] = {}
+
+    @property
+    def full_by_others(self) -> frozenset[str]:
+        """Those that are nearly full, by their uuid."""
+        return frozenset(
+            uuid for uuid, watch in self._watches.items() if watch.step is GpuStep.FOREIGN
+        )
+
+    def sampled(self, gpus: list[Gpu]) -> None:
+        """Judge a reading of all GPUs."""
+        devices = self._devices()
+        if not devices or any(device != "cpu" for device in devices):
+            self._watches.clear()
+            return
+        settings = self._settings.current.gpu
+        self._watches = {
+            gpu.uuid: self._watches.get(gpu.uuid) or GpuWatch(settings) for gpu in gpus
+        }
+        for gpu in gpus:
+            watch = self._watches[gpu.uuid]
+            watch.settings = settings
+            # None of it is ours: there is only full and not full.
+            if (verdict := watch.look(gpu, 0)) is not None:
+                say = log.info if verdict.step is GpuStep.CALM else log.warning
+                say(
+                    "gpu_memory_watch",
+                    step=verdict.step.value,
+                    gpu=f"{gpu.index} ({gpu.name})",
+                    used_mib=gpu.used_bytes >> 20,
+                    total_mib=gpu.total_bytes >> 20,
+                    limit_mib=verdict.limit_bytes >> 20,
+                    own_mib=0,
+                    hint="the model runs on the processor, and nothing of ours uses this GPU",
+                )
 
 
 class LostGpus:

@@ -23,7 +23,7 @@ from seacod.supervisor.watch import evidence, memory_series
 from seacod.supervisor.watch.alerting import Alerting
 from seacod.supervisor.watch.crash_watch import CrashWatch
 from seacod.supervisor.watch.disk import Housekeeping
-from seacod.supervisor.watch.gpu_guard import GpuGuard, LostGpus
+from seacod.supervisor.watch.gpu_guard import GpuGuard, LostGpus, UnusedGpus
 from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.watch.last_hour import History
 from seacod.supervisor.watch.replica_watch import GpuShare, ReplicaWatch, by_gpu
@@ -78,6 +78,9 @@ class Watches:
             GpuGuard(settings, GpuShare(group, workers), deduplicator)
             for group in by_gpu(self.replicas)
         ]
+        self._unused = UnusedGpus(
+            settings, lambda: [one.report.device for one in workers.lives if one.report.device]
+        )
         self.housekeeping = Housekeeping(settings, deduplicator, metrics.swept, heartbeats)
         self._crashes = CrashWatch(
             settings.paths.state, self.replicas, deduplicator, self._evidence, bus
@@ -117,13 +120,19 @@ class Watches:
     # -- GPU --------------------------------------------------------------------------------
 
     def _on_gpus(self, gpus: list[Gpu]) -> None:
-        self._metrics.set_gpus(gpus, self._workers.pids())
         for guard in self._guards:
             guard.sampled(gpus)
+        self._unused.sampled(gpus)
+        self._metrics.set_gpus(gpus, self._workers.pids(), self.full_by_others())
 
     def _on_gpu_failure(self, problem: str) -> None:
         self._metrics.set_gpus([])
         self._guards[0].failed(problem)
+
+    def full_by_others(self) -> frozenset[int]:
+        """The GPUs that others keep nearly full, by their number."""
+        full = self._unused.full_by_others.union(*(one.full_by_others for one in self._guards))
+        return frozenset(gpu.index for gpu in self.gpus.gpus if gpu.uuid in full)
 
     def gpu_in_use(self, replica: ReplicaWatch | None = None) -> Gpu | None:
         """The GPU that the worker of a replica uses; by default of the first replica."""

@@ -15,8 +15,10 @@ import structlog
 from seacod import protocol
 from seacod.config import changes
 from seacod.config.schema import Settings
+from seacod.pause import Pause
 from seacod.supervisor.bus import (
     Bus,
+    PauseChanged,
     RecordingAcquitted,
     RecordingsSuspected,
     StateChanged,
@@ -68,6 +70,12 @@ _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
 _BLAMED_KEPT = 20
 
 
+def _paused(pause: Pause | None) -> protocol.Paused:
+    if pause is None:
+        return protocol.Paused(is_on=False)
+    return protocol.Paused(True, pause.reason, pause.since, pause.retry_after_seconds)
+
+
 class Lifecycle:
     """Owns the worker processes of a replica; nobody else starts, signals or reaps them.
 
@@ -110,9 +118,11 @@ class Lifecycle:
         self._own_pause = own_pause(host.clock.monotonic)
         self._blamed_pids: list[int] = []
         self._suspects: dict[str, int] = {}
+        self._pause: Pause | None = None
         self._start_times = host.start_times
         bus.subscribe(WorkerBlamed, self._on_blamed)
         bus.subscribe(RecordingsSuspected, self._on_suspected)
+        bus.subscribe(PauseChanged, self._on_pause)
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -238,6 +248,8 @@ class Lifecycle:
                 f"{away:.1f} 秒后已恢复服务。",
             )
         worker.process.send(protocol.Suspects(self._suspects))
+        if self._pause is not None:
+            worker.process.send(_paused(self._pause))
         self._start_times.note("start", worker.serve(message, self._blamed_pids))
 
     # -- ends -------------------------------------------------------------------------------
@@ -352,6 +364,13 @@ class Lifecycle:
         front = self._group.front
         if front is not None and front.state is WorkerState.SERVING:
             front.process.send(protocol.Suspects(event.ends))
+
+    def _on_pause(self, event: PauseChanged) -> None:
+        """Also those that drain: new requests may come on connections that are open."""
+        self._pause = event.pause
+        for worker in self._group:
+            if worker.state in (WorkerState.SERVING, WorkerState.DRAINING):
+                worker.process.send(_paused(event.pause))
 
     # -- actions ----------------------------------------------------------------------------
 

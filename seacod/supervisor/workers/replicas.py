@@ -129,14 +129,11 @@ class Replicas:
             rolling.at += 1
             self._replace_next(rolling)
             return
-        self._rolling = None
         if event.problem is None:
+            self._rolling = None
             self._settings.settle()
         else:
-            self._settings.go_back()
-            # An overtaken reload may have reached any of them.
-            for life in self.lives:
-                self._request(life, "another worker did not get ready", goes_back=True)
+            self.go_back("another worker did not get ready")
         self._bus.publish(RolloverEnded(event.problem))
 
     def _may_give_up(self, replica: Replica) -> bool:
@@ -169,6 +166,14 @@ class Replicas:
         self._requests += 1
         self._rolling = _Rolling(self._requests, cause)
         self._replace_next(self._rolling)
+
+    def go_back(self, cause: str) -> None:
+        """New settings are not to be used after all: those before are, by every replica."""
+        self._rolling = None
+        self._settings.go_back()
+        # A reload, one that was overtaken, too, may have reached any of them.
+        for life in self.lives:
+            self._request(life, cause, goes_back=True)
 
     def replace_one(self, replica: Replica, cause: str, *, may_overlap: bool) -> None:
         """Another worker takes over this replica."""

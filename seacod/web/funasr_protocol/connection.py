@@ -23,7 +23,6 @@ from seacod.errors import (
     BadRequest,
     ClientGone,
     QueueFull,
-    QuotaUsed,
     SeacodError,
     StorageFull,
 )
@@ -39,6 +38,7 @@ from seacod.web.funasr_protocol.incoming import Incoming
 from seacod.web.funasr_protocol.messages import Control, Mode, Wishes, understood
 from seacod.web.funasr_protocol.spool import Spool
 from seacod.web.middleware.access import client_of
+from seacod.web.middleware.quota import REFUSALS
 from seacod.web.readiness import Readiness
 from seacod.web.uploads import PREFIX
 
@@ -61,7 +61,7 @@ class Desk:
         paths: where recordings lie meanwhile.
         readiness: told of what a drain has to wait for.
         free_refuse_bytes: gives the free disk space below which no recording is taken.
-        admit: raises `QuotaUsed` for a client that has used what it may.
+        admit: raises one of `REFUSALS` for a client that may send nothing more now.
         crowd: who is connected.
     """
 
@@ -167,7 +167,7 @@ class Connection:
         client = client_of(self._socket)
         try:
             self._desk.admit(client)
-        except QuotaUsed as error:
+        except REFUSALS as error:
             self._desk.service.refused(client, ROUTE, error)
             raise
         if self._wishes.mode is Mode.OFFLINE:

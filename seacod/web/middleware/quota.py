@@ -1,4 +1,5 @@
-"""What a client may use: asked before a recording is read, on every way one can come in."""
+"""What a client may use, and whether anything new is taken at all: asked before a recording is
+read, on every way one can come in."""
 
 from __future__ import annotations
 
@@ -8,11 +9,13 @@ from collections.abc import Callable
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seacod.errors import QuotaUsed
+from seacod.errors import Paused, QuotaUsed, SeacodError
 from seacod.web import closing
 from seacod.web.middleware.access import client_of
 from seacod.web.middleware.errors import answer, said
 
+# What `admit` may raise.
+REFUSALS = (QuotaUsed, Paused)
 # The ends of the addresses that take recordings and microphones, whatever prefix a proxy leaves;
 # the metrics call them so, too. Of FunASR's protocol each utterance is asked for, where it is read.
 _RECORDINGS = ("/batch_transcribe", "/v1/audio/transcriptions", "/transcribe")
@@ -23,7 +26,7 @@ class QuotaGate:
     """
     Args:
         app: the application behind it; `Access` is in front and says who asks.
-        admit: raises `QuotaUsed` for a client that may send nothing more now.
+        admit: raises one of `REFUSALS` for a client that may send nothing more now.
         refused: told the client, the route and the error.
     """
 
@@ -31,26 +34,26 @@ class QuotaGate:
         self,
         app: ASGIApp,
         admit: Callable[[str], None],
-        refused: Callable[[str, str, QuotaUsed], None],
+        refused: Callable[[str, str, SeacodError], None],
     ) -> None:
         self._app = app
         self._admit = admit
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = _route(scope)
+        route = route_of(scope)
         if route is not None:
             client = client_of(HTTPConnection(scope))
             try:
                 self._admit(client)
-            except QuotaUsed as error:
+            except REFUSALS as error:
                 self._refused(client, route, error)
                 await _refuse(scope, receive, send, error)
                 return
         await self._app(scope, receive, send)
 
 
-def _route(scope: Scope) -> str | None:
+def route_of(scope: Scope) -> str | None:
     """The route of the metrics, where a recording is about to come."""
     if scope["type"] == "websocket":
         routes: tuple[str, ...] = _MICROPHONES
@@ -61,13 +64,14 @@ def _route(scope: Scope) -> str | None:
     return next((route for route in routes if str(scope["path"]).endswith(route)), None)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: QuotaUsed) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: SeacodError) -> None:
     if scope["type"] == "websocket":
         # Accepted first: a browser's script learns nothing of a handshake that was refused.
         told = {"type": "error", **said(error, "")}
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.send", "text": json.dumps(told, ensure_ascii=False)})
-        await send({"type": "websocket.close", "code": closing.POLICY})
+        code = closing.TRY_LATER if isinstance(error, Paused) else closing.POLICY
+        await send({"type": "websocket.close", "code": code})
         return
     response = answer(
         Request(scope, receive), error.http_status, error.code, error.message, error.chinese,

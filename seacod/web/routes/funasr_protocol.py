@@ -40,7 +40,8 @@ def router(
     free_refuse_bytes: Callable[[], int],
     admit: Callable[[str], None],
 ) -> APIRouter:
-    """The route of one worker; `admit` raises `QuotaUsed` where a client has used what it may."""
+    """The route of one worker; `admit` raises one of `quota.REFUSALS` where a client may send
+    nothing more now."""
     routes = APIRouter()
     desk = Desk(service, paths, readiness, free_refuse_bytes, admit, Crowd())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.paths import Paths, free_bytes
+from seacod.pause import Pause
 from seacod.web import supervisor_client
 from seacod.web.readiness import Readiness
 
@@ -43,18 +45,24 @@ def router(service: TranscriptionService, readiness: Readiness, paths: Paths) ->
             "uptime_seconds": round(time.monotonic() - started, 1),
             "version": __version__,
             "warnings": service.warnings,
+            **_told(readiness.pause),
         }
         return JSONResponse(body, 503 if status == "draining" else 200)
 
     @routes.get("/health/live", summary="Whether the process answers")
-    async def live() -> dict[str, str]:
-        return {"status": "ok"}
+    async def live() -> dict[str, Any]:
+        # The page asks here all the time.
+        return {"status": "ok", **_told(readiness.pause)}
 
     @routes.get("/health/ready", summary="Whether new work is taken")
     async def ready() -> Response:
         status = readiness.status
         if status == "ok":
             return JSONResponse({"status": status})
+        if readiness.pause is not None and status == "paused":
+            retry = readiness.pause.retry_after_seconds
+            body = {"status": status, **_told(readiness.pause)}
+            return JSONResponse(body, 503, {"Retry-After": str(retry)})
         return JSONResponse({"status": status}, 503, {"Retry-After": "5"})
 
     @routes.get("/system", summary="Model, device, load, limits, versions")
@@ -88,6 +96,10 @@ def router(service: TranscriptionService, readiness: Readiness, paths: Paths) ->
         }
 
     return routes
+
+
+def _told(pause: Pause | None) -> dict[str, Any]:
+    return {} if pause is None else {"pause": asdict(pause)}
 
 
 @cache

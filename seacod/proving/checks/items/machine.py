@@ -115,6 +115,8 @@ def gpu(context: CheckContext) -> Finding:
             f"{one['name']}，已用 {one['used_bytes'] >> 20} / {one['total_bytes'] >> 20} MiB"
             for one in told["gpus"]
         )
+        if full := told["full_by_others"]:
+            return _full(context, f"GPU {', '.join(map(str, full))}", words, chinese)
         count, workers = len(told["gpus"]), len(context.status["workers"])
         if count > 1 and workers == 1:
             return ok(
@@ -134,6 +136,24 @@ def gpu(context: CheckContext) -> Finding:
     return ok(
         "no driver of a GPU, and asr.device does not ask for one",
         "没有 GPU 驱动，asr.device 也不要求",
+    )
+
+
+def _full(context: CheckContext, which: str, words: str, chinese: str) -> Finding:
+    """Other programs keep a GPU full, whether the model is on it or not."""
+    looks = "; ".join(one.looks_with for one in meant("auto"))
+    if context.status["worker"]["device"] == "cpu":
+        return warn(
+            (f"{words}; {which} is full by other programs, and the model runs on the processor",
+             f"{chinese}；{which} 已被其他程序占满，模型正在 CPU 上运行"),
+            (f"{looks} names them; once there is room, asr.device: auto and systemctl restart "
+             "seacod bring the model to the GPU",
+             f"用 {looks} 查看占用者；腾出显存后，设置 asr.device 为 auto 并执行 systemctl restart "
+             "seacod，即可使用显卡"),
+        )  # fmt: skip
+    return warn(
+        (f"{words}; {which} is full by other programs", f"{chinese}；{which} 已被其他程序占满"),
+        ("seacod runbook gpu_foreign", "见 seacod runbook gpu_foreign"),
     )
 
 

@@ -7,7 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psutil
 
@@ -72,6 +72,8 @@ def service(context: CheckContext) -> Finding:
         long, long_zh = ago(worker["since"])
         judge = fail if state in ("backing_off", "crash_looping", "absent") else warn
         return judge((f"{state} for {long}", f"{state_in_chinese(state)}，已 {long_zh}"), _JOURNAL)
+    if (pause := told["pause"]) is not None:
+        return _paused(pause)
     restarts = told["restarts"]["count"]
     serving = sum(one["state"] == "serving" for one in told["workers"])
     if serving < len(told["workers"]):
@@ -85,6 +87,18 @@ def service(context: CheckContext) -> Finding:
         f"{restarts} restarts since it began",
         f"已服务 {ago(worker['since'])[1]}，模型 {worker['model']}（{worker['device']}），"
         f"累计重启 {restarts} 次",
+    )
+
+
+def _paused(pause: dict[str, Any]) -> Finding:
+    long, long_zh = ago(pause["since"])
+    why, why_zh = (f": {pause['reason']}", f"：{pause['reason']}") if pause["reason"] else ("", "")
+    return warn(
+        (
+            f"paused for {long}, nothing new is taken{why}",
+            f"已暂停 {long_zh}，不接受新的请求{why_zh}",
+        ),
+        ("seacod resume, when the work is done", "完成维护后执行 seacod resume"),
     )
 
 
@@ -106,6 +120,9 @@ def _unanswered(context: CheckContext, url: str) -> Finding | None:
         with Client(url, context.key, retry=NEVER) as client:
             client.get("/health/ready")
     except Refused as error:
+        if error.status == 503 and context.open_url is None and context.status["pause"]:
+            # As it should be; the item before says so.
+            return None
         return fail(
             (f"{url}: answers {error.status} to /health/ready",
              f"{url}：/health/ready 返回 {error.status}"), _JOURNAL,

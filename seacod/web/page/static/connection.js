@@ -10,6 +10,7 @@ const SAY_BACK_MS = 4000;
 const SAY_AWAY_MS = 1500;
 
 let isAway = false;
+let pause = null;
 let isLoggedOut = false;
 let wentAt = 0;
 let timer = null;
@@ -41,13 +42,16 @@ export function noticeLogout() {
 async function look() {
   clearTimeout(timer);
   let answers = false;
+  let paused = pause;
   try {
     const answer = await fetch(`${window.seacodSetup.root}/health/live`, { cache: "no-store" });
     answers = answer.ok;
+    if (answers) paused = (await answer.json()).pause ?? null;
   } catch {
     // It does not.
   }
   show(answers);
+  if (answers) showPause(paused);
   timer = setTimeout(look, answers ? EVERY_MS : AWAY_EVERY_MS);
 }
 
@@ -68,6 +72,19 @@ function show(answers) {
   banner.classList.toggle("sc-back", answers);
   put(banner, answers ? "connection_back" : "reconnecting");
   if (answers) hiding = setTimeout(() => (banner.hidden = true), SAY_BACK_MS);
+}
+
+// Nothing new is taken, because an operator said so; what runs goes on.
+function showPause(now) {
+  const banner = at("sc-connection");
+  const isOver = pause && !now;
+  const isNew = now && (banner.hidden || now.reason !== pause?.reason);
+  pause = now;
+  if (!isOver && !isNew) return;
+  clearTimeout(hiding);
+  banner.hidden = isOver;
+  banner.classList.remove("sc-back");
+  if (isNew) put(banner, now.reason ? "paused_because" : "paused", { reason: now.reason });
 }
 
 export function start() {
