@@ -69,7 +69,9 @@ def take(url: str, out: Path) -> None:
         for name, (tab, locale, width, scheme) in PICTURES.items():
             context = browser.new_context(
                 locale=locale,
-                viewport={"width": width, "height": 800},
+                viewport={"width": width, "height": 800 if width > 500 else 844},
+                has_touch=width < 500,
+                is_mobile=width < 500,
                 color_scheme=scheme,  # type: ignore[arg-type]
                 permissions=["microphone"],
             )
@@ -83,7 +85,8 @@ def take(url: str, out: Path) -> None:
             page.wait_for_selector(f"#sc-tab-{tab}[data-seacod=ready]")
             {"single": _single, "batch": _batch, "live": _live, "system": _system}[tab](page)
             path = out / f"{name}.png"
-            page.screenshot(path=path, full_page=True)
+            # On a phone what a hand holds: the window, with the player at its bottom.
+            page.screenshot(path=path, full_page=width > 500)
             print(f"{path}: {path.stat().st_size // 1024} KiB")
             context.close()
         browser.close()
@@ -97,19 +100,29 @@ def _speech(directory: Path) -> Path:
 
 
 def _single(page: Page) -> None:
-    """A recording of several sentences, played to its second one."""
-    recording = sounds.wav(sounds.speech(18.0))
+    """A recording of several sentences, played to its fourth one."""
+    recording = (EXAMPLES / "long.flac").read_bytes()
     page.set_input_files(
-        "#sc-file", {"name": "meeting.wav", "mimeType": "audio/wav", "buffer": recording}
+        "#sc-file", {"name": "meeting.flac", "mimeType": "audio/flac", "buffer": recording}
     )
     page.wait_for_function("!document.querySelector('#sc-play').disabled")
-    example = next(one for one in _examples() if one["hotwords"])
-    page.fill("#sc-hotwords", example["hotwords"])
+    page.fill("#sc-hotwords", "老牛")
     page.click("#sc-recognise")
     page.wait_for_selector("#sc-details .sc-facts")
-    page.locator("#sc-text p").nth(1).click()
-    page.wait_for_timeout(800)
+    # Where the fourth sentence stands: a click there plays from it.
+    sentence = page.locator("#sc-text p[data-start]").nth(3)
+    sentence.scroll_into_view_if_needed()
+    box = page.evaluate(
+        """() => { const range = document.createRange();
+          const line = document.querySelectorAll('#sc-text p[data-start]')[3];
+          range.selectNodeContents(line);
+          const {left, top, height} = range.getClientRects()[0];
+          return [left + 24, top + height / 2]; }"""
+    )
+    page.mouse.click(*box)
+    page.wait_for_timeout(900)
     page.click("#sc-play")
+    page.mouse.move(2, 2)
     page.wait_for_timeout(400)
 
 
