@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import datetime
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 from simulated_clock import Clock
 
+from seacod.cli import usage
 from seacod.config.access import AccessSettings
-from seacod.errors import QuotaUsed, StoredByNewer
+from seacod.errors import BadRequest, QuotaUsed, StoredByNewer
 from seacod.usage.ledger import MOST_CLIENTS_A_DAY, OTHERS, UsageLedger, Use
 from seacod.usage.meter import UsageMeter
 
@@ -169,3 +173,27 @@ def test_a_quota_that_is_none_is_a_sentence(given: str, words: str) -> None:
     with pytest.raises(ValueError, match="Value error") as found:
         AccessSettings(quotas=given)
     assert words in str(found.value)
+
+
+def test_a_week_is_seven_days_today_included(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def read(path: Path, since: str) -> list[Use]:
+        asked.append(since)
+        return []
+
+    class Today(datetime.date):
+        @classmethod
+        def today(cls) -> Today:
+            return cls(2026, 11, 26)
+
+    monkeypatch.setattr(usage, "_read", read)
+    monkeypatch.setattr(usage.datetime, "date", Today)
+    options = argparse.Namespace(since="7d", config=None, json=True, csv=False)
+    assert usage.run(options) == 0
+    assert json.loads(capsys.readouterr().out)["since"] == asked[0] == "2026-11-20"
+    options.since = "999999d"
+    with pytest.raises(BadRequest, match="so long ago there were no days"):
+        usage.run(options)

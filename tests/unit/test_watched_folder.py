@@ -6,13 +6,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from supervised import wait_until
+from supervised import PATIENCE_SECONDS, wait_until
 
+from seacod.cli import watch as command
 from seacod.client import BrokenOff, Busy, NoSeacod, Refused, Unreachable, calls
 from seacod.errors import BadAudio, Conflict, SeacodError
 from seacod.formats import registry
@@ -252,3 +255,17 @@ def test_a_folder_is_watched_by_one(tmp_path: Path, ledger: Ledger) -> None:
     ledger.give_up(Path("gone.wav"), Version(1, 2, 3, 4))
     ledger.forget(lambda path: False)
     assert set(ledger.over()) == {"gone.wav"}
+
+
+def test_a_second_signal_gives_up_what_runs() -> None:
+    class Slow:
+        texts = SimpleNamespace(folder="in")
+
+        async def run(self, stopped: asyncio.Event) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stopped.wait()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+
+    ends = asyncio.wait_for(command._until_told(cast(Any, Slow())), PATIENCE_SECONDS)
+    assert asyncio.run(ends) == 1

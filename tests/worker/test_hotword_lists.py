@@ -105,3 +105,17 @@ def test_other_settings_count_from_the_next_request_on(tmp_path: Path) -> None:
         assert [one.word for one in found.ignored] == ["六"]
 
     asyncio.run(test())
+
+
+def test_a_word_of_both_counts_once_and_a_file_whose_name_nobody_has_is_no_list(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "all.txt").write_text("今天 海鸟")
+    (tmp_path / "two words.txt").write_text("血压")
+
+    async def test() -> None:
+        lists = HotwordLists(settings(tmp_path))
+        found = await lists.of("海鸟", "key:two words")
+        assert (found.words, found.of_server) == (("海鸟", "今天"), 1)
+
+    asyncio.run(test())

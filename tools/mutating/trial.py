@@ -2,7 +2,8 @@
 
 What takes long in a short test is the start: so everything that others have written is imported
 once, and each trial is a fork of that process, with the copy first in its path. A copy belongs to
-one runner; nothing in the repository is touched.
+one runner and has the tests in it, too, so that the programs that they start are those with the
+fault; nothing in the repository is touched.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _IMPORTED = (
     "aiosmtplib", "aiosmtpd.controller", "cryptography.x509", "sqlalchemy", "av", "scipy.signal",
     "regex", "openai", "torch", "xdist.scheduler", "python_multipart",
 )  # fmt: skip
+# Of the repository, what a runner has for itself; all else is linked.
+_CHANGED = {"seacod", "tests"}
 # A fault may well be a wait that never ends.
 _TEST_SECONDS = 60
 # As things are, a test may take as long as in a run of its own.
@@ -120,7 +123,12 @@ def _try(copy: Path, fault: Fault) -> Outcome:
 @contextlib.contextmanager
 def _copy() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="seacod-mutants-") as folder:
-        shutil.copytree(ROOT / "seacod", Path(folder, "seacod"))
+        for entry in ROOT.iterdir():
+            place = Path(folder, entry.name)
+            if entry.name in _CHANGED:
+                shutil.copytree(entry, place)
+            else:
+                place.symlink_to(entry)
         yield Path(folder)
 
 
@@ -144,7 +152,7 @@ def _be_pytest(copy: Path, tests: list[str], test_seconds: int, output: int) -> 
         os.setsid()
         os.dup2(output, 1)
         os.dup2(output, 2)
-        os.chdir(ROOT)
+        os.chdir(copy)
         sys.path.insert(0, str(copy))
         sys.dont_write_bytecode = True
         os.environ.update(PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1")
