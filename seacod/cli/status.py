@@ -104,7 +104,7 @@ def lines(status: dict[str, Any]) -> list[str]:
         *([_row("funasr", "FunASR", status["funasr_url"])] if status["funasr_url"] else []),
         *([_row("metrics", "指标", status["metrics"]["url"])] if status["metrics"] else []),
         *(map(_worker, status["workers"]) if len(status["workers"]) > 1 else [_only(worker)]),
-        _row("nursery", "派生进程", _beside(status["nursery"])),
+        _row("nursery", "预备进程", _beside(status["nursery"])),
         *_gpus(status["gpu"]),
         _row("requests", "请求", _requests(status)),
         _row("restarts", "重启", _restarts(restarts)),

@@ -25,7 +25,8 @@ class AccessSettings(
         "",
         "Hashed keys of programs, NAME:HASH separated by blanks; 'seacod access key NAME' makes "
         "one. The keys themselves never stand here",
-        "程序使用的密钥（哈希值），格式为 NAME:HASH，以空格分隔；由 seacod access key NAME 生成",
+        "程序使用的密钥（哈希值），格式为 NAME:HASH，以空格分隔；由 seacod access key NAME 生成。"
+        "密钥本身从不写在这里",
     )
     users: str = setting(
         "",
@@ -57,8 +58,9 @@ class AccessSettings(
         "Addresses or networks, separated by blanks, whose programs may use FunASR's protocol "
         "without a key, since its clients send none, such as 10.0.0.0/8; everybody else needs a "
         "key. Empty: who may use the API may use it, too",
-        "可不带密钥使用 FunASR 协议的地址或网段，以空格分隔，例如 10.0.0.0/8（FunASR 客户端不发送"
-        "密钥）；其他地址须提供密钥。留空表示与 API 的访问规则相同",
+        "可不带密钥使用 FunASR 协议的地址或网段，以空格分隔，"
+        "例如 10.0.0.0/8（FunASR 客户端不发送密钥）；其他地址须提供密钥。"
+        "留空表示与 API 的访问规则相同",
     )
     cors_origins: str = setting(
         "",

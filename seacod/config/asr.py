@@ -24,15 +24,16 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
         "builtin",
         "builtin (small, for trying and testing, not for real speech), paraformer-zh (the real "
         "Seaco-Paraformer-large), a ModelScope id such as iic/..., or a directory",
-        "builtin（内置小模型，仅用于试用与测试）、paraformer-zh（正式模型）、ModelScope 模型名"
-        "或本地目录",
+        "builtin（内置小模型，仅用于试用与测试）、paraformer-zh（正式模型）、"
+        "ModelScope 模型名或本地目录",
         min_length=1,
     )
     vad_model: str = setting(
         "auto",
         "Voice activity detection: auto and silero-vad (needs no download, runs beside the decoder "
         "on cores of its own), fsmn-vad, a hub id or a directory",
-        "语音端点检测：auto 与 silero-vad（无需下载，与解码一起并行运行）、fsmn-vad、模型名或目录",
+        "语音端点检测：auto 与 silero-vad（无需下载，与解码进程一起使用单独的核心）、fsmn-vad、"
+        "模型名或目录",
         min_length=1,
     )
     punctuation_model: str = setting(
@@ -49,7 +50,7 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
         "package's wheel, Apache-2.0) or none; fetched with seacod model fetch NAME",
         "说话人区分（speakers=true）：auto（已下载 campplus 则用它，否则用已下载的 resemblyzer）、"
         "campplus（ModelScope 上的 CAM++）、resemblyzer（该软件包所带权重，Apache-2.0）或 none；"
-        "用 seacod model fetch 下载",
+        "用 seacod model fetch NAME 下载",
         pattern=r"^(auto|campplus|resemblyzer|none)$",
         form="auto, campplus, resemblyzer or none",
     )
@@ -129,7 +130,8 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
         "auto",
         "auto: the first worker on a machine measures between requests which batch sizes are worth "
         "while, and later ones remember; off: batch_seconds alone decides",
-        "auto：首个识别进程在空闲时测量合适的批大小并记住；off：只按 batch_seconds",
+        "auto：本机的首个识别进程在空闲时测量合适的批大小，此后的识别进程沿用；off：只按 "
+        "batch_seconds",
     )
     inverse_text_normalisation: Literal["off", "on"] = setting(
         "off",

@@ -20,8 +20,10 @@ class GpuSettings(Section, applies="live", chinese="显存监控；没有驱动�
     )
     limit_bytes: int = setting(
         0,
-        "Or above so many bytes (12348030976 is 11.5 GiB of a 12 GiB card); 0 for the share alone",
-        "或超过该字节数即视为过高（12348030976 为 12 GiB 显卡的 11.5 GiB）；0 表示只按比例",
+        "GPU memory in use above so many bytes is too much as well (12348030976 is 11.5 GiB of a "
+        "12 GiB card); 0: only the share counts",
+        "显存占用超过该字节数同样视为过高（12348030976 为 12 GiB 显存中的 11.5 GiB）；"
+        "0 表示只按比例",
         ge=0,
         le=1024 * 1024 * MIB,
     )
@@ -36,7 +38,7 @@ class GpuSettings(Section, applies="live", chinese="显存监控；没有驱动�
         3,
         "So many readings in a row before anything is done, and before each further step: say it, "
         "release the cache, replace the worker. Other people's memory is only said",
-        "连续多少次读数过高才采取下一步：告警、释放缓存、替换进程；他人占用的显存只告警",
+        "连续多少次读数过高才采取下一步：告警、释放缓存、更换识别进程；其他程序占用的显存只告警",
         ge=1,
         le=1_000,
     )

@@ -92,7 +92,7 @@ class LimitSettings(
     decoded_audio_bytes: int = setting(
         256 * MIB,
         "Decoded sound that may wait in memory, of all requests together",
-        "内存中等待识别的解码音频总量（字节）",
+        "内存中等待识别的已解码音频（字节），所有请求合计",
         ge=16 * MIB,
         le=64 * 1024 * MIB,
     )
@@ -100,7 +100,7 @@ class LimitSettings(
         2048 * MIB,
         "A worker that has grown by more than this since it began to serve refuses new work with "
         "503 until what is inside is done; 0 for never. MemoryMax= of the unit stands behind it",
-        "识别进程自就绪后内存增长超过该字节数时，以 503 拒绝新任务，直到在途任务完成；0 表示关闭。"
+        "识别进程自就绪后内存增长超过该字节数时，以 503 拒绝新请求，直到处理中的完成；0 表示关闭。"
         "其后还有服务单元的 MemoryMax= 兜底",
         ge=0,
         le=1024 * 1024 * MIB,

@@ -25,7 +25,7 @@ class OutgoingSettings(
     )
     input_seconds: float = setting(
         50.0,
-        "How long fetching one recording may take",
+        "Seconds that fetching one recording may take",
         "获取单个录音的时间上限（秒）",
         ge=1,
         le=3600,
@@ -44,7 +44,7 @@ class OutgoingSettings(
     )
     callback_hours: float = setting(
         24.0,
-        "How long a callback that is not taken is tried again",
+        "Hours for which a callback that is not taken is tried again",
         "回调未送达时重试多久（小时）",
         ge=0.01,
         le=168,

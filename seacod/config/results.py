@@ -25,7 +25,7 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
     )
     database_password_file: Path | None = setting(
         None,
-        "File with its password",
+        "File with the password of the database",
         "数据库密码文件",
         credential="database-password",
         applies="replace",
@@ -53,7 +53,7 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
     )
     max_client_bytes: int = setting(
         16_384 * MIB,
-        "And those of one client (its key, login or address)",
+        "Of those the recordings of one client (its key, login or address)",
         "单个客户端（密钥、登录名或地址）的批量录音字节数上限",
         ge=1 * MIB,
         le=1024 * 1024 * MIB,

@@ -37,9 +37,9 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "HOST:PORT, [IPV6]:PORT, or the path of a unix socket; such as '0.0.0.0:7860 [::]:7860 "
         "/run/seacod/http.sock'. [::] serves IPv4, too, unless an IPv4 address has the same port. "
         "A unix socket is for the service's user and group",
-        "代替 host 与 port，列出网页与 API 的多个监听地址，以空格分隔：HOST:PORT、[IPV6]:PORT 或 "
-        "unix 套接字路径，例如 '0.0.0.0:7860 [::]:7860 /run/seacod/http.sock'。[::] 同时监听 IPv4，"
-        "除非另有 IPv4 地址使用同一端口。unix 套接字仅限服务的用户与用户组访问",
+        "代替 host 与 port，列出网页与 API 的多个监听地址，以空格分隔：HOST:PORT、"
+        "[IPV6]:PORT 或 unix 套接字路径，例如 '0.0.0.0:7860 [::]:7860 /run/seacod/http.sock'。"
+        "[::] 同时监听 IPv4，除非另有 IPv4 地址使用同一端口。unix 套接字仅限服务的用户与用户组访问",
     )
     funasr_port: int = setting(
         0,
@@ -87,8 +87,8 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "address are allowed anyway; a request for another name is refused, which keeps pages "
         "elsewhere from reaching the service under a name of their own (DNS rebinding)",
         "访问本服务所用的域名，以空格分隔，例如 asr.example.com；*.example.com 表示其下所有子域，"
-        "* 表示任意。localhost、本机主机名与 IP 地址始终允许；其他域名的请求会被拒绝"
-        "（防御 DNS 重绑定）",
+        "* 表示任意。localhost、本机主机名与 IP 地址始终允许；"
+        "其他域名的请求会被拒绝（防御 DNS 重绑定）",
         pattern=r"^[A-Za-z0-9._*:\[\] -]*$",
         form="names such as asr.example.com, separated by blanks",
         applies="replace",
@@ -98,8 +98,9 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "Names besides its own and OpenAI's that OpenAI's clients may ask for as model and get the "
         "one there is, separated by blanks; * stands for any letters, alone for any name. Capital "
         "letters and what is before the last / do not matter",
-        "OpenAI 客户端可使用的模型名称（均指当前模型），以空格分隔；* 代表任意字符，单独的 * 表示"
-        "任意名称；不区分大小写，忽略最后一个 / 之前的部分",
+        "除模型自身与 OpenAI 的名称外，OpenAI 客户端还可使用的模型名称（均指当前模型），"
+        "以空格分隔；* 代表任意字符，单独的 * 表示任意名称；不区分大小写，"
+        "忽略最后一个 / 之前的部分",
         pattern=r"^[^\x00-\x1f\x7f]*$",
         form="names in one line, separated by blanks",
         applies="replace",
@@ -117,14 +118,14 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         1024,
         "Connections that may be open at once; fewer where there are too few descriptors "
         "(LimitNOFILE=). Idle ones make room for new ones",
-        "同时打开的最大连接数；文件描述符不足时更少。空闲连接会为新连接让位",
+        "同时打开的最大连接数；文件描述符不足（LimitNOFILE=）时更少。空闲连接会为新连接让位",
         ge=8,
         le=100_000,
         applies="replace",
     )
     max_connections_of_address: int = setting(
         256,
-        "And of one address, unless it is one of trusted_proxies",
+        "Connections of one address that may be open at once, unless it is one of trusted_proxies",
         "单个地址的最大连接数（trusted_proxies 除外）",
         ge=4,
         le=100_000,
@@ -137,7 +138,8 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "With worker.drain_timeout_seconds and worker.stop_timeout_seconds less than "
         "TimeoutStopSec=",
         "停止前先让 /health/ready 返回 503 并继续服务的时间（秒），供前端负载均衡切走流量；"
-        "没有负载均衡时为 0",
+        "没有负载均衡时为 0。与 worker.drain_timeout_seconds、"
+        "worker.stop_timeout_seconds 之和须小于 TimeoutStopSec=",
         ge=0,
         le=3600,
         applies="live",

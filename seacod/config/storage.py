@@ -19,7 +19,7 @@ class StorageSettings(
     )
     keep_seconds: float = setting(
         3600.0,
-        "What has not been touched for so long is removed, unless a request still needs it",
+        "What has not been touched for so many seconds is removed, unless a request still needs it",
         "多久未被访问的上传文件会被清理（秒）；正在使用的不会",
         ge=1,
         le=604_800,
@@ -27,7 +27,7 @@ class StorageSettings(
     free_warn_bytes: int = setting(
         2048 * MIB,
         "Less free space than this is an alert, and the oldest leftovers go first; 0 for never",
-        "剩余空间低于该值时告警并提前清理；0 表示关闭",
+        "剩余空间低于该值时告警，并先清理最旧的遗留文件；0 表示关闭",
         ge=0,
         le=1024 * 1024 * MIB,
     )

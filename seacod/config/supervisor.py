@@ -17,8 +17,8 @@ class SupervisorSettings(
         "Workers that share the address and the queue: a number, or auto for one per GPU. Each has "
         "a GPU of its own (with more workers than GPUs some share one), or without GPUs a share "
         "of the cores; one that goes costs its share only",
-        "识别进程数：数字，或 auto（每块 GPU 一个）。各进程共用同一地址与队列，各占一块 GPU；"
-        "没有 GPU 时平分 CPU 核心。其中一个退出只影响它那一份",
+        "识别进程数：数字，或 auto（每块 GPU 一个）。各进程共用同一地址与队列，各占一块 GPU（多于 "
+        "GPU 时有的共用一块）；没有 GPU 时平分 CPU 核心。其中一个退出只影响它那一份",
         pattern=r"^(auto|[1-9]|[1-5][0-9]|6[0-4])$",
         form="auto or a number from 1 to 64",
         coerce_numbers_to_str=True,
@@ -42,7 +42,7 @@ class SupervisorSettings(
     )
     stable_seconds: float = setting(
         60.0,
-        "Ready for this long, a worker counts as stable and the pause starts small again",
+        "Ready for so many seconds, a worker counts as stable and the pause starts small again",
         "就绪多久之后视为稳定并重置等待（秒）",
         ge=1,
         le=86_400,
@@ -51,28 +51,28 @@ class SupervisorSettings(
         5,
         "This many starts in a row that never served, within crash_loop_window_seconds, are a "
         "crash loop; this many ends of workers that had served are told as a storm",
-        "在 crash_loop_window_seconds 内连续启动失败多少次视为崩溃循环；"
+        "在 crash_loop_window_seconds 内连续启动失败多少次视为“反复启动失败”；"
         "正常服务过的进程退出达到该次数时合并为一次告警",
         ge=2,
         le=1_000,
     )
     crash_loop_window_seconds: float = setting(
         600.0,
-        "See crash_loop_failures, in seconds",
-        "见 crash_loop_failures（秒）",
+        "Seconds within which crash_loop_failures are counted",
+        "统计 crash_loop_failures 的时间窗口（秒）",
         ge=1,
         le=86_400,
     )
     crash_loop_pause_seconds: float = setting(
         300.0,
         "Pause between tries in a crash loop, in seconds; it never gives up",
-        "崩溃循环中两次尝试之间的等待（秒）；不会放弃",
+        "反复启动失败时两次尝试之间的等待（秒）；不会放弃",
         ge=0.1,
         le=86_400,
     )
     beat_timeout_seconds: float = setting(
         15.0,
-        "Without a sign of life from the worker's event loop for this long, it counts as hung",
+        "Without a sign of life from its event loop for so many seconds, a worker counts as hung",
         "多久没有收到识别进程的心跳即视为卡死（秒）",
         ge=2,
         le=600,
@@ -87,15 +87,16 @@ class SupervisorSettings(
     )
     probe_interval_seconds: float = setting(
         10.0,
-        "Seconds between requests of the supervisor's own through the listening socket; 0 for none",
-        "守护进程自身探测请求的间隔（秒）；0 表示关闭",
+        "Seconds between probes, requests of the supervisor's own through the listening socket; 0 "
+        "for none",
+        "守护进程经由监听套接字自行探测的间隔（秒）；0 表示关闭",
         ge=0,
         le=3_600,
     )
     probe_timeout_seconds: float = setting(
         10.0,
-        "When such a request counts as failed, in seconds",
-        "探测请求的超时（秒）",
+        "Seconds after which a probe counts as failed",
+        "探测的超时（秒）",
         ge=0.1,
         le=600,
     )

@@ -40,7 +40,7 @@ class DingTalkKeys(Section, applies="live"):
     dingtalk_secret_file: Path | None = setting(
         None,
         "File with the robot's signing secret (SEC...)",
-        "钉钉机器人加签密钥文件",
+        "钉钉机器人加签密钥（SEC...）文件",
         credential="dingtalk-secret",
     )
 

@@ -49,28 +49,28 @@ class MailKeys(Section, applies="live"):
     )
     mail_port: int = setting(
         0,
-        "Its port; 0: 587 for starttls, 465 for tls, 25 for none",
-        "端口；0 表示按加密方式取 587、465 或 25",
+        "Port of the mail server; 0: 587 for starttls, 465 for tls, 25 for none",
+        "邮件服务器端口；0 表示 starttls 用 587，tls 用 465，none 用 25",
         ge=0,
         le=65535,
     )
     mail_security: Literal["starttls", "tls", "none"] = setting(
         "starttls",
         "starttls (refused by the server: not sent), tls from the first byte, or none",
-        "starttls（服务器不支持则不发送）、tls 或 none（不加密）",
+        "starttls（服务器不支持则不发送）、tls（从首字节起加密）或 none（不加密）",
     )
     mail_ca_file: Path | None = setting(
         None,
         "Certificate authority of the mail server, where it is not a public one",
-        "邮件服务器的私有 CA 证书",
+        "邮件服务器的 CA 证书，仅在不是公共 CA 时需要",
     )
     mail_user: str = setting(
         "", "Login at the mail server; empty: none", "邮件服务器的登录名；留空表示不登录"
     )
     mail_password_file: Path | None = setting(
         None,
-        "File with the password",
-        "密码文件",
+        "File with the password of the mail server",
+        "邮件服务器的密码文件",
         credential="smtp-password",
     )
     mail_from: str = setting("", "Sender of the messages", "发件人地址")
