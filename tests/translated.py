@@ -132,7 +132,7 @@ def differences(english: str, chinese: str, *, page: Path, name: str) -> list[st
 
 
 def typography(text: str) -> list[str]:
-    """Where Chinese and Latin letters or figures touch, and where punctuation is not Chinese."""
+    """Where a blank is missing beside Chinese, or punctuation or a sentence is not Chinese."""
     wrong = []
     for section in sections(text):
         lines = [
@@ -144,6 +144,7 @@ def typography(text: str) -> list[str]:
             for pattern, what in (
                 (r"[一-鿿][A-Za-z0-9]|[A-Za-z0-9%][一-鿿]", "a blank is missing"),
                 (r"[一-鿿][,;:?!()]|[,;:?!()][一-鿿]", "punctuation that is not Chinese"),
+                (r"([A-Za-z]{2,} ){4}[a-z]{2,}", "English"),
             ):
                 if found := re.search(pattern, plain):
                     wrong.append(f"“{section.title}”: {what} at “{found[0]}” in: {line.strip()}")

@@ -133,7 +133,18 @@ def test_what_differs_is_said_and_where(old: str, new: str, said: str) -> None:
     assert any(one.startswith("docs/zh/x.md") and said in one for one in found), found
 
 
-@pytest.mark.parametrize("line", ["共20 个", "共 20个", "用`seacod`", "好,", "（见 a)好", "好: 坏"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "共20 个",
+        "共 20个",
+        "用`seacod`",
+        "好,",
+        "（见 a)好",
+        "好: 坏",
+        "This was not put into Chinese",
+    ],
+)
 def test_what_is_set_wrongly_is_found(line: str) -> None:
     assert typography(line)
 
