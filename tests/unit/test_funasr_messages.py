@@ -57,6 +57,49 @@ def test_the_first_message_of_the_documentation_is_understood() -> None:
     assert not control.wants_receipt
 
 
+# As FunASR's clients begin, by what its repository says of them; only Python's runs here.
+_MICROPHONE = {"chunk_size": [5, 10, 5], "chunk_interval": 10, "is_speaking": True}
+
+
+@pytest.mark.parametrize(
+    ("message", "mode", "format", "rate", "hotwords"),
+    [
+        pytest.param(
+            {**_MICROPHONE, "wav_name": "h5", "itn": True, "mode": "offline", "wav_format": "PCM",
+             "audio_fs": 8000, "hotwords": '{"阿里巴巴":20}'},
+            Mode.OFFLINE, "pcm", 8000, '{"阿里巴巴":20}', id="html5",
+        ),
+        pytest.param(
+            {**_MICROPHONE, "mode": "2pass", "wav_name": "default", "wav_format": "pcm",
+             "hotwords": "{}"},
+            Mode.BOTH, "pcm", 16000, "{}", id="Android",
+        ),
+        pytest.param(
+            {**_MICROPHONE, "mode": "offline", "chunk_size": "5,10,5", "wav_name": "a.mp3",
+             "wav_format": "mp3"},
+            Mode.OFFLINE, "mp3", 16000, "", id="C#",
+        ),
+        pytest.param(
+            # A slip of that client: a mode that there is not is as good as none.
+            {**_MICROPHONE, "mode": "office", "wav_name": "a.wav", "wav_format": "pcm"},
+            Mode.BOTH, "pcm", 16000, "", id="C# with a WAV file",
+        ),
+        pytest.param(
+            {**_MICROPHONE, "mode": "online", "wav_name": "javatest", "wav_format": "pcm",
+             "hotwords": '{"自研":"20"}'},
+            Mode.ONLINE, "pcm", 16000, '{"自研":"20"}', id="Java",
+        ),
+    ],
+)  # fmt: skip
+def test_first_messages_of_other_clients_are_understood(
+    message: dict[str, object], mode: Mode, format: str, rate: int, hotwords: str
+) -> None:
+    wishes = say(**message)
+    assert (wishes.mode, wishes.format, wishes.rate, wishes.hotwords) == (
+        mode, format, rate, hotwords,
+    )  # fmt: skip
+
+
 def test_what_a_message_does_not_say_stays_as_it_was() -> None:
     first = say(mode="offline", wav_name="a", audio_fs=8000, hotwords="欣悦 20")
     assert say(first, is_speaking=False, hotwords=None) == first
