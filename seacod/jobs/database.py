@@ -43,6 +43,17 @@ from seacod.system.sqlite_format import version_of
 _LOCK_SECONDS = 30.0
 # A connection to PostgreSQL that does not come about within this is none.
 _CONNECT_SECONDS = 10
+# PostgreSQL ends what a client has begun and does not go on with, and what waits for such a one: a
+# machine that freezes in the middle of a change stops the others for so long.
+_LIMITS_MS = {
+    "idle_in_transaction_session_timeout": 10_000, "lock_timeout": 5_000,
+    "statement_timeout": 60_000,
+}  # fmt: skip
+# A machine that vanishes closes no connection: the kernel finds out.
+_KEEP_ALIVE = {
+    "tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2,
+    "keepalives_count": 3,
+}  # fmt: skip
 # PostgreSQL: one of any number that names us among its users (pg_advisory_lock(bigint)).
 _SCHEMA_LOCK = 0x5EAC0D
 # What the tables are like: PRAGMA user_version of SQLite, the table `format` of PostgreSQL. One
@@ -201,10 +212,16 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
             url.set(password=password) if password is not None else url,
             # A connection that broke meanwhile is made anew.
             pool_pre_ping=True,
-            # One thread works; a second one reads results for a download now and then.
-            pool_size=1,
-            max_overflow=3,
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "seacod"},
+            # One thread works, a second renews leases; a third reads results for a download now and
+            # then.
+            pool_size=2,
+            max_overflow=2,
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": "seacod",
+                "options": " ".join(f"-c {name}={ms}" for name, ms in _LIMITS_MS.items()),
+                **_KEEP_ALIVE,
+            },
         )
     except ArgumentError:
         raise ConfigError(

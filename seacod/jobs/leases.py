@@ -109,7 +109,7 @@ class Leases:
     def renew(self) -> None:
         now = func.extract("epoch", func.clock_timestamp())
         with self._database.begin() as connection:
-            for owner in self._mine:
+            for owner in tuple(self._mine):
                 fresh = insert(owners).values(owner=owner, seen=now)
                 connection.execute(
                     fresh.on_conflict_do_update(index_elements=["owner"], set_={"seen": now})

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from seacod.jobs import database as tables
 from seacod.jobs.blobs import DatabaseBlobs, DirectoryBlobs
 from seacod.jobs.leases import FileLocks, Leases
+from seacod.jobs.stalls import Stalls
 from seacod.jobs.store import JobStore
 
 # In the directory of the jobs.
@@ -40,7 +41,11 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
     if address:
         shared = tables.postgresql(address, password)
         return JobStore(
-            shared, DatabaseBlobs(directory, shared), Leases(shared), f"{_this_machine()}:"
+            shared,
+            DatabaseBlobs(directory, shared),
+            Leases(shared),
+            f"{_this_machine()}:",
+            stalls=Stalls(shared),
         )
     path = directory / FILE
     is_new = not path.exists()

@@ -33,6 +33,7 @@ from seacod.jobs.database import said
 from seacod.jobs.listing import Listed
 from seacod.jobs.model import Callback, FileState, Job, JobFile, Submission
 from seacod.jobs.store import Claimed, JobStore
+from seacod.jobs.store_thread import StoreThread
 from seacod.system.clock_jumps import ClockJumps
 from seacod.system.waiting import end_task
 
@@ -45,6 +46,7 @@ _EXPIRY_SECONDS = 600.0
 # The disk may be full for a while; a result is not thrown away for that.
 _STORE_AGAIN_SECONDS = 5.0
 _PUT_BACK_SECONDS = 2.0
+_CLOSE_SECONDS = 2.0
 # A drain waits for running files no longer; the next worker begins them again.
 _FINISH_SECONDS = 5.0
 # An owner that has gone belongs to another worker, whose supervisor tells us how it ended. So long
@@ -89,14 +91,18 @@ class Jobs:
         self.refusal: SeacodError | None = None
         self._failures = 0
         self._open_store = open_store
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-jobs")
+        self._thread = StoreThread(
+            lambda: self._store.stalls if self._store is not None else None, self._gave_up
+        )
+        # Leases wait for nothing that somebody uploads.
+        self._lease_thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-leases")
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._store: JobStore | None = None
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._shares: dict[tuple[str, int], float] = {}
         self._news = asyncio.Event()
         self._is_stopping = False
-        self._looking: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._blamed_pids: list[int] = []
 
     async def start(self, blamed_pids: Sequence[int]) -> None:
@@ -108,7 +114,11 @@ class Jobs:
         self._blamed_pids = list(blamed_pids)
         with contextlib.suppress(OSError, SQLAlchemyError, SeacodError):
             await self._take_up()
-        self._looking = asyncio.ensure_future(self._look())
+        self._tasks = (
+            asyncio.ensure_future(self._look()),
+            asyncio.ensure_future(self._renew()),
+            asyncio.ensure_future(self._thread.watch()),
+        )
 
     def blame(self, pid: int) -> None:
         """Another worker beside this one has crashed by itself."""
@@ -126,21 +136,21 @@ class Jobs:
 
     async def _take_up(self) -> None:
         try:
-            await self._call(self._open)
+            await self._thread.call(self._open)
         except SeacodError as error:
             self._refuse(error)
             raise
         self.refusal = None
         self._on_trouble(*_TAKEN_AGAIN, True)
         self._tell_lost()
-        if taken := await self._call(lambda: self.store.recover(self._blamed_pids)):
+        if taken := await self._thread.call(lambda: self.store.recover(self._blamed_pids)):
             log.info("files_taken_back", files=taken)
 
     async def finish(self, timeout_seconds: float) -> None:
         """Begin no further files, finish what there is time for, put the rest back."""
         self._is_stopping = True
-        if self._looking is not None:
-            await end_task(self._looking)
+        if self._tasks:
+            await end_task(self._tasks[0])
         if self._running:
             seconds = min(timeout_seconds, _FINISH_SECONDS)
             await asyncio.wait(set(self._running.values()), timeout=seconds)
@@ -151,10 +161,14 @@ class Jobs:
 
     async def close(self) -> None:
         """Give up the ownership of every file."""
+        for task in self._tasks:
+            task.cancel()
         if self._store is not None:
-            with contextlib.suppress(SQLAlchemyError):
-                await self._call(self._store.close)
-        self._thread.shutdown(wait=False)
+            # One that does not answer keeps nobody: leases run out by themselves.
+            with contextlib.suppress(SQLAlchemyError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._thread.call(self._store.close), _CLOSE_SECONDS)
+        self._thread.close()
+        self._lease_thread.shutdown(wait=False)
 
     @property
     def store(self) -> JobStore:
@@ -179,10 +193,11 @@ class Jobs:
     ) -> str:
         """See `JobStore.accept`; the work begins at once."""
         said = json.dumps(choices or {})
-        accepted = await self._asked(
+        accepted = await self._thread.asked(
             lambda: self.store.accept(
                 job, client, hotwords, files, choice, said, submission, callback_url
-            )
+            ),
+            too_late=lambda: self.store.cancel(job),
         )
         if accepted == job:
             log.info("job_accepted", job=job, files=len(files))
@@ -191,11 +206,11 @@ class Jobs:
 
     async def submitted(self, client: str, submission: Submission) -> str | None:
         """See `JobStore.submitted`."""
-        return await self._asked(lambda: self.store.submitted(client, submission))
+        return await self._thread.asked(lambda: self.store.submitted(client, submission))
 
     async def callback(self, job: str) -> Callback | None:
         """See `JobStore.callback`."""
-        return await self._asked(lambda: self.store.callback(job))
+        return await self._thread.asked(lambda: self.store.callback(job))
 
     async def act(self, act: Callable[[JobStore], T]) -> T:
         """Call the store for what goes on beside the jobs (`callback_delivery.py`).
@@ -204,21 +219,21 @@ class Jobs:
             OSError, SQLAlchemyError: it cannot be used now.
             NotReady: it is not open.
         """
-        return await self._call(partial(act, self.store))
+        return await self._thread.call(partial(act, self.store))
 
     async def get(self, job: str) -> tuple[Job, list[JobFile], dict[int, float]]:
         """A job, its files, and how much of each running one was recognised (0 to 1)."""
-        found, files = await self._asked(lambda: self.store.get(job))
+        found, files = await self._thread.asked(lambda: self.store.get(job))
         shares = {number: share for (of, number), share in self._shares.items() if of == job}
         return found, files, shares
 
     async def of_client(self, client: str, before: str, most: int) -> list[Listed]:
         """See `JobStore.of_client`."""
-        return await self._asked(lambda: self.store.of_client(client, before, most))
+        return await self._thread.asked(lambda: self.store.of_client(client, before, most))
 
     async def cancel(self, job: str) -> None:
         """See `JobStore.cancel`."""
-        for file in await self._asked(lambda: self.store.cancel(job)):
+        for file in await self._thread.asked(lambda: self.store.cancel(job)):
             task = self._running.get((file.job, file.number))
             if task is not None:
                 task.cancel()
@@ -226,16 +241,16 @@ class Jobs:
 
     async def check_room(self, client: str, more_bytes: int, limits: ResultSettings) -> None:
         """See `JobStore.check_room`."""
-        await self._asked(lambda: self.store.check_room(client, more_bytes, limits))
+        await self._thread.asked(lambda: self.store.check_room(client, more_bytes, limits))
 
     async def delete(self, job: str) -> None:
         """See `JobStore.delete`."""
-        await self._asked(lambda: self.store.delete(job))
+        await self._thread.asked(lambda: self.store.delete(job))
         log.info("job_deleted", job=job)
 
     async def retry(self, job: str) -> None:
         """See `JobStore.retry`; the work begins at once."""
-        count = await self._asked(lambda: self.store.retry(job))
+        count = await self._thread.asked(lambda: self.store.retry(job))
         log.info("job_retried", job=job, files=count)
         self._news.set()
 
@@ -246,14 +261,13 @@ class Jobs:
         has_failed = False
         while True:
             try:
-                if self._store is not None and await self._call(self._store.was_removed):
+                if self._store is not None and await self._thread.call(self._store.was_removed):
                     await self._take_up_anew(self._store)
                     # What ended meanwhile could not be written down.
                     has_failed = True
                 if self._store is None:
                     await self._take_up()
-                await self._call(self.store.renew)
-                await self._call(self._recover)
+                await self._thread.call(self._recover)
                 await self._drop_lost()
                 if has_failed:
                     await self._put_back_strays()
@@ -261,7 +275,9 @@ class Jobs:
                     pass
                 if not self._clock.was_set() and time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + _EXPIRY_SECONDS
-                    await self._call(lambda: self.store.delete_expired(self._keep_days() * 86_400))
+                    await self._thread.call(
+                        lambda: self.store.delete_expired(self._keep_days() * 86_400)
+                    )
                 self._succeeded()
                 has_failed = False
             except (OSError, SQLAlchemyError) as error:
@@ -280,17 +296,27 @@ class Jobs:
                 await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
             self._news.clear()
 
+    async def _renew(self) -> None:
+        """Say that we are here, whatever else the store is busy with."""
+        while True:
+            if (store := self._store) is not None:
+                with contextlib.suppress(OSError, SQLAlchemyError):
+                    await asyncio.get_running_loop().run_in_executor(
+                        self._lease_thread, store.renew
+                    )
+            await asyncio.sleep(_LOOK_SECONDS)
+
     async def _take_up_anew(self, removed: JobStore) -> None:
         """Go on after somebody has removed the database under us: it is written anew from what is
         open here still, and is empty where that cannot be."""
         self._store = None
         try:
-            await self._call(removed.write_anew)
+            await self._thread.call(removed.write_anew)
             problem = ""
         except (OSError, sqlite3.Error, SQLAlchemyError) as error:
             problem = said(error)
         with contextlib.suppress(OSError, SQLAlchemyError):
-            await self._call(removed.close)
+            await self._thread.call(removed.close)
         log.error("jobs_database_was_removed", is_written_anew=not problem, error=problem or None)
         await self._take_up()
         if not problem:
@@ -336,6 +362,12 @@ class Jobs:
                 f"批量任务暂停，数据库无法使用：{problem}", False,
             )  # fmt: skip
 
+    def _gave_up(self) -> None:
+        """Nobody waits for what does not answer."""
+        if self._failures < _TOLD_FAILURES:
+            self._failures = _TOLD_FAILURES - 1
+            self._failed("it does not answer")
+
     def _succeeded(self) -> None:
         if self._failures >= _TOLD_FAILURES:
             self._on_trouble(*_TAKEN_AGAIN, True)
@@ -346,21 +378,21 @@ class Jobs:
         it counts as canceled, not as heard."""
         if not (known := tuple(self._running)):
             return
-        for key in await self._call(lambda: self.store.lost_of(self._owner, known)):
+        for key in await self._thread.call(lambda: self.store.lost_of(self._owner, known)):
             if (task := self._running.get(key)) is not None:
                 log.info("job_file_given_up", job=key[0], number=key[1], cause="not ours any more")
                 task.cancel()
 
     async def _put_back_strays(self) -> None:
         known = frozenset(self._running)
-        if count := await self._call(lambda: self.store.put_back_strays(self._owner, known)):
+        if count := await self._thread.call(lambda: self.store.put_back_strays(self._owner, known)):
             log.warning("files_put_back", files=count, cause="the answer to their claim was lost")
 
     async def _begin_one(self) -> bool:
         if self._is_paused() or len(self._running) >= self._service.limits.concurrent_job_files:
             return False
         running = len(self._running)
-        claimed = await self._call(lambda: self.store.claim(self._owner, running))
+        claimed = await self._thread.call(lambda: self.store.claim(self._owner, running))
         if claimed is None:
             return False
         key = (claimed.file.job, claimed.file.number)
@@ -415,7 +447,7 @@ class Jobs:
             )  # fmt: skip
         except asyncio.CancelledError:
             # Canceled by its owner, or the worker drains; only the second is put back.
-            await self._call(lambda: self.store.put_back(self._owner, file))
+            await self._thread.call(lambda: self.store.put_back(self._owner, file))
             raise
         except Exception as error:
             log.exception("job_file_broke", job=file.job, number=file.number)
@@ -431,7 +463,7 @@ class Jobs:
         """
         while True:
             try:
-                return await self._call(act)
+                return await self._thread.call(act)
             except NotReady as error:
                 log.error(trouble, job=file.job, number=file.number, error=error.message)
                 await asyncio.sleep(_STORE_AGAIN_SECONDS)
@@ -459,21 +491,3 @@ class Jobs:
         store = self._open_store()
         store.own(self._owner)
         self._store = store
-
-    async def _asked(self, act: Callable[[], T]) -> T:
-        """Call the store for a request that waits for the answer.
-
-        Raises:
-            NotReady: the database cannot be used now.
-        """
-        try:
-            return await self._call(act)
-        except SQLAlchemyError as error:
-            log.error("jobs_database_unavailable", error=said(error))
-            raise NotReady(
-                "the database of the batches does not answer at present; try again in a moment",
-                "批量任务的数据库暂时无法访问，请稍后重试",
-            ) from None
-
-    async def _call(self, act: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, act)

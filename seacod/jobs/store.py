@@ -38,6 +38,7 @@ from seacod.jobs.model import (
     Submission,
 )
 from seacod.jobs.recovery import Recovery
+from seacod.jobs.stalls import Stalls
 from seacod.system.file_identity import identity
 from seacod.system.sqlite_format import put_back
 
@@ -61,6 +62,7 @@ class JobStore:
         file: of an embedded database.
         lost: ids of jobs whose recordings lie here and of which a database that was just made knows
             nothing.
+        stalls: of a database that may stop answering without closing a connection.
     """
 
     def __init__(
@@ -71,9 +73,11 @@ class JobStore:
         node: str = "",
         file: Path | None = None,
         lost: Sequence[str] = (),
+        stalls: Stalls | None = None,
     ) -> None:
         self.blobs = blobs
         self.lost = tuple(lost)
+        self.stalls = stalls
         self._path = file
         self._file = identity(file) if file is not None else None
         self._database = database

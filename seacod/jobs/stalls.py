@@ -1,0 +1,67 @@
+"""Whether a shared database still answers those who work with it.
+
+A server that is frozen, or a network that swallows everything, closes no connection: whoever waits
+for an answer waits for ever, and so does everybody behind. `store_thread.py` asks here how long it
+has been, tells clients, and breaks the connections off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import Engine, event
+
+_STEPS = ("begin", "commit", "rollback", "before_cursor_execute", "after_cursor_execute")
+
+
+class Stalls:
+    """The work of all threads on one database.
+
+    Args:
+        database: of which the steps are watched; each of them is a sign of life.
+    """
+
+    def __init__(self, database: Engine) -> None:
+        self._connections: WeakSet[Any] = WeakSet()
+        # Of each thread that works: when it last got on.
+        self._got_on: dict[int, float] = {}
+        # Not when it is made: the first one was, before this.
+        event.listen(database, "checkout", lambda one, *_: self._connections.add(one))
+        for step in _STEPS:
+            event.listen(database, step, self._step, named=True)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """In the thread that works, as long as it does."""
+        me = threading.get_ident()
+        self._got_on[me] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._got_on[me]
+
+    @property
+    def seconds(self) -> float:
+        """How long nothing has come of the work that got on least. Any thread may ask."""
+        return time.monotonic() - min(tuple(self._got_on.values()), default=time.monotonic())
+
+    def break_off(self) -> None:
+        """End every connection from this side, whoever works with it; each raises then what it does
+        when the server goes away."""
+        for connection in tuple(self._connections):
+            with contextlib.suppress(Exception):
+                # A copy: closing it leaves the number to its owner.
+                with socket.socket(fileno=os.dup(connection.fileno())) as copy:
+                    copy.shutdown(socket.SHUT_RDWR)
+
+    def _step(self, **_: Any) -> None:
+        me = threading.get_ident()
+        if me in self._got_on:
+            self._got_on[me] = time.monotonic()
