@@ -143,6 +143,8 @@ class Transcript:
     # Stretches where somebody seems to speak and the model wrote nothing, even alone.
     unheard: tuple[tuple[float, float], ...] = ()
     replacements: tuple[ReplacementReport, ...] = ()
+    # How loud each tenth of a second of the recording is, 0 to 255; empty where unknown.
+    peaks: bytes = b""
 
     @property
     def speakers(self) -> dict[str, float]:

@@ -198,6 +198,7 @@ class Assembly:
             unheard=tuple(self.unheard),
             missing_seconds=request.found.missing_seconds,
             replacements=reports(self._changes),
+            peaks=request.found.peaks,
         )
 
     def _read(self) -> str:

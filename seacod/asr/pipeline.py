@@ -7,6 +7,7 @@ while that much waits for the model. Lives on the event loop; everything costly 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
@@ -275,4 +276,5 @@ def _found(body: dict[str, Any]) -> SoundFindings:
         tuple(TranscriptWarning(**one) for one in body["warnings"]),
         float(body["missing_seconds"]),
         {int(lane): str(label) for lane, label in body["labels"].items()},
+        base64.b64decode(body["peaks"]),
     )

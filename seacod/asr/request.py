@@ -39,12 +39,14 @@ class RecognitionProgress:
 class SoundFindings:
     """What the decoder noticed about a recording.
 
-    `labels` names its lanes (channels, tracks); empty for the recording as a whole.
+    `labels` names its lanes (channels, tracks); empty for the recording as a whole. `peaks`: how
+    loud each tenth of a second is, a byte each.
     """
 
     warnings: tuple[TranscriptWarning, ...] = ()
     missing_seconds: float = 0.0
     labels: dict[int, str] = field(default_factory=dict)
+    peaks: bytes = b""
 
 
 OnProgress = Callable[[RecognitionProgress], None]

@@ -11,19 +11,21 @@ from seacod.formats.base import Choices, CueLimits
 from seacod.system.switches import is_true
 
 FIELDS = ("max_line_characters", "max_cue_seconds", "show_warnings")
+# Of forms only: whoever draws a wave asks for it.
+_PEAKS = "peaks"
 GRANULARITIES = ("segment", "word")
 _LINE_CHARACTERS = range(4, 201)
 _CUE_SECONDS = (1.0, 60.0)
 
 
 def given(fields: Mapping[str, str]) -> dict[str, str]:
-    """Those of `FIELDS` that say something."""
-    return {name: fields[name] for name in FIELDS if fields.get(name)}
+    """Those of the fields that say something."""
+    return {name: fields[name] for name in (*FIELDS, _PEAKS) if fields.get(name)}
 
 
 def choices(fields: Mapping[str, str], granularities: Collection[str] = GRANULARITIES) -> Choices:
-    """What somebody says about formats that leave a choice: how much a subtitle may have, and
-    whether texts begin with warnings.
+    """What somebody says about formats that leave a choice: how much a subtitle may have, whether
+    texts begin with warnings and JSON has what a wave is drawn from.
 
     Args:
         fields: `FIELDS` of a form, or of what was kept of one; others are not looked at.
@@ -34,7 +36,12 @@ def choices(fields: Mapping[str, str], granularities: Collection[str] = GRANULAR
     """
     switch = fields.get("show_warnings")
     shown = is_true("show_warnings", switch) if switch else None
-    return Choices(granularities, _cue_limits(fields), shows_warnings=shown)
+    return Choices(
+        granularities,
+        _cue_limits(fields),
+        shows_warnings=shown,
+        wants_peaks=is_true(_PEAKS, fields.get(_PEAKS)),
+    )
 
 
 def _cue_limits(fields: Mapping[str, str]) -> CueLimits:

@@ -45,12 +45,14 @@ class Choices:
         wants_log_probabilities: JSON for OpenAI's clients has them.
         shows_warnings: text and documents begin with what a reader ought to know; None for
             documents alone. Other formats say it wherever they can.
+        wants_peaks: JSON has what a wave is drawn from.
     """
 
     granularities: Collection[str] = ("segment",)
     cue_limits: CueLimits = CueLimits()
     wants_log_probabilities: bool = False
     shows_warnings: bool | None = None
+    wants_peaks: bool = False
 
 
 DEFAULT_CHOICES = Choices()

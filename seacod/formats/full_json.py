@@ -3,6 +3,7 @@ for, and what batches keep. Times are seconds."""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict
 from typing import Any
 
@@ -18,9 +19,18 @@ from seacod.transcript import (
     TranscriptWarning,
 )
 
+# Values a second in `peaks`.
+_PEAKS_PER_SECOND = 10
 
-def body(transcript: Transcript) -> dict[str, Any]:
-    """The whole transcript as a JSON object."""
+
+def body(transcript: Transcript, *, has_peaks: bool = False) -> dict[str, Any]:
+    """The whole transcript as a JSON object.
+
+    Args:
+        transcript: what is written.
+        has_peaks: whether it holds what a wave is drawn from, too.
+    """
+    values = base64.b64encode(transcript.peaks).decode() if has_peaks else ""
     return {
         "text": transcript.text,
         "segments": [segment_json(segment) for segment in transcript.segments],
@@ -43,6 +53,7 @@ def body(transcript: Transcript) -> dict[str, Any]:
         "missing": round(transcript.missing_seconds, 3),
         "model": transcript.model,
         "device": transcript.device,
+        **({"peaks": {"per_second": _PEAKS_PER_SECOND, "values": values}} if has_peaks else {}),
     }
 
 
@@ -115,7 +126,7 @@ def read_segments(segments: list[dict[str, Any]]) -> tuple[Segment, ...]:
 
 
 def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
-    return body(transcript)
+    return body(transcript, has_peaks=choices.wants_peaks)
 
 
 def _render_openai(transcript: Transcript, choices: Choices) -> dict[str, Any]:

@@ -18,5 +18,5 @@ def _render(transcript: Transcript, choices: Choices) -> str:
 
 FORMAT = OutputFormat(
     "tsv", ".tsv", "text/tab-separated-values; charset=utf-8", "Table separated by tabs",
-    "制表符分隔的表格", 60, render=_render,
+    "制表符分隔的表格", 60, render=_render, is_on_page=True,
 )  # fmt: skip

@@ -28,7 +28,7 @@ from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.config.results import ResultSettings
 from seacod.errors import InferenceFailed, NotReady, RecordingLost, SeacodError
-from seacod.formats import full_json
+from seacod.formats import asked, full_json
 from seacod.jobs.database import said
 from seacod.jobs.listing import Listed
 from seacod.jobs.model import Callback, FileState, Job, JobFile, Submission
@@ -435,7 +435,9 @@ class Jobs:
                 return
 
             def keep() -> None:
-                body = {"name": file.name, **full_json.body(transcript)}
+                wanted = asked.choices(json.loads(job.choices))
+                result = full_json.body(transcript, has_peaks=wanted.wants_peaks)
+                body = {"name": file.name, **result}
                 self.store.blobs.keep(file, body)
 
             await self._insist("result_not_kept", file, keep)

@@ -99,6 +99,11 @@ class Visit:
         self.page.set_input_files("#sc-file", path)
         self.page.wait_for_function("!document.querySelector('#sc-play').disabled")
 
+    def open_options(self) -> None:
+        """Hotwords and the like, which are folded up once there is a text."""
+        if self.page.get_attribute("#sc-options", "open") is None:
+            self.page.click("#sc-options > summary")
+
     def recognise(self) -> None:
         self.page.click("#sc-recognise")
 
@@ -121,6 +126,15 @@ class Visit:
         self.page.wait_for_selector("#sc-live-text p:not(.sc-partial)")
         self.page.click("#sc-live-stop")
         self.page.wait_for_selector("#sc-live-recording:not([hidden])")
+
+    def take(self, format_name: str, tab: str = "sc") -> tuple[str, bytes]:
+        """Export the text; name and content of the file."""
+        menu = self.page.locator(f"#{tab}-take .sc-export")
+        if menu.get_attribute("open") is None:
+            menu.locator("summary").click()
+        with self.page.expect_download() as download:
+            self.page.click(f"#{tab}-take [data-do={format_name}]")
+        return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
     def wait_for_problem(self, tab: str = "sc") -> str:
         return self.page.wait_for_selector(f"#{tab}-problem:not([hidden])").inner_text()

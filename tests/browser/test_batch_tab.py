@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import sounds
-from supervised import MAX_UPLOAD_BYTES, Service, wait_until
+from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, Service, wait_until
 
 TRICK = "<img src=x onerror=document.title='owned'>.wav"
 
@@ -149,3 +149,92 @@ def test_an_open_page_reconnects_when_the_worker_is_killed(
     wait_until(lambda: live.status_of("serving", other_than=killed), "another worker")
     wait_for_summary(page, "已完成")
     assert all("完成" in row for row in rows(page))
+
+
+def open_text(seen, number: int) -> None:
+    seen.page.click(f"#sc-job tbody tr:nth-child({number}) .sc-open")
+    seen.page.wait_for_function(
+        "number => document.querySelector(`#sc-job tbody tr:nth-child(${number}).sc-read`)"
+        " && document.querySelector('#sc-batch-text p')",
+        arg=number,
+    )
+
+
+def test_each_text_is_read_played_corrected_and_exported_where_the_table_is(
+    visit, tmp_path: Path
+) -> None:
+    seen = visit()
+    page = seen.page
+    submit(seen, *write(tmp_path, "甲.flac", "broken.wav", "乙.flac"))
+    wait_for_summary(page, "已完成")
+    assert page.locator("#sc-job tbody .sc-open").all_inner_texts() == ["甲.flac", "乙.flac"]
+    open_text(seen, 3)
+    assert page.inner_text("#sc-batch-reading") == "乙.flac"
+    page.wait_for_function("!document.querySelector('#sc-batch-play').disabled")
+    page.click("#sc-batch-take [data-do=edit]")
+    page.keyboard.press("Home")
+    page.keyboard.type("好")
+    page.keyboard.press("Escape")
+    corrected = f"好{sounds.SPEECH_TEXT}"
+    name, content = seen.take("srt", "sc-batch")
+    assert name == "乙.srt"
+    assert corrected in content.decode()
+    # The other one has its own text; this one is there again.
+    open_text(seen, 1)
+    assert page.inner_text("#sc-batch-text p") == sounds.SPEECH_TEXT
+    page.reload()
+    wait_for_summary(page, "已完成")
+    open_text(seen, 3)
+    assert page.inner_text("#sc-batch-text p") == corrected
+    page.wait_for_function("!document.querySelector('#sc-batch-play').disabled")
+    with page.expect_download() as download:
+        page.click("#sc-job-combined")
+    together = Path(download.value.path()).read_text("utf-8")
+    assert together == f"甲.flac\n\n{sounds.SPEECH_TEXT}\n\n\n乙.flac\n\n{corrected}\n"
+    assert seen.complaints == []
+
+
+def test_files_are_added_and_taken_out_before_they_are_sent(visit, tmp_path: Path) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("batch")
+    chosen = page.locator(".sc-chosen-files li")
+    page.set_input_files("#sc-batch-files", write(tmp_path, "a.flac", "b.flac"))
+    page.set_input_files("#sc-batch-files", write(tmp_path, "c.flac"))
+    assert chosen.locator("span:first-child").all_inner_texts() == [
+        "a.flac", "b.flac", "c.flac",
+    ]  # fmt: skip
+    # The same again is not there twice.
+    page.set_input_files("#sc-batch-files", tmp_path / "c.flac")
+    assert chosen.count() == 3
+    page.wait_for_function(
+        "document.querySelector('.sc-chosen-files').innerText.match(/0:03/g)?.length === 3"
+    )
+    long = tmp_path / "long.wav"
+    long.write_bytes(sounds.silence(MAX_AUDIO_SECONDS + 30))
+    page.set_input_files("#sc-batch-files", long)
+    assert "long.wav 的时长为 1:30" in seen.wait_for_problem("sc-batch")
+    assert chosen.count() == 3
+    chosen.nth(1).locator("button").click()
+    page.click("#sc-batch button[type=submit]")
+    wait_for_summary(page, "已完成")
+    assert [row.split("\t")[1].strip() for row in rows(page)] == ["a.flac", "c.flac"]
+    assert chosen.count() == 0
+
+
+def test_several_files_for_the_single_tab_go_to_the_batch(visit, tmp_path: Path) -> None:
+    seen = visit()
+    page = seen.page
+    sound = list(sounds.SPEECH.read_bytes())
+    page.evaluate(
+        """bytes => {
+          const data = new DataTransfer();
+          for (const name of ['a.flac', 'b.flac'])
+            data.items.add(new File([new Uint8Array(bytes)], name, {type: 'audio/flac'}));
+          document.querySelector('#sc-drop').dispatchEvent(
+            new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true}));
+        }""",
+        sound,
+    )
+    page.wait_for_selector("#sc-tab-batch", state="visible")
+    assert page.locator(".sc-chosen-files li").count() == 2

@@ -62,12 +62,8 @@ def test_text_comes_while_somebody_speaks(visit, tmp_path: Path) -> None:
     # Guesses came while the sentence was being said.
     assert any(set(guess) & set(sounds.SPEECH_TEXT) for guess in guesses), guesses
 
-    with page.expect_download() as download:
-        page.click("#sc-live-take [data-do=text]")
-    assert Path(download.value.path()).read_text("utf-8").split() == shown
-    with page.expect_download() as download:
-        page.click("#sc-live-take [data-do=srt]")
-    assert shown[1] in Path(download.value.path()).read_text("utf-8")
+    assert seen.take("text", "sc-live")[1].decode().split() == shown
+    assert shown[1] in seen.take("srt", "sc-live")[1].decode()
     with page.expect_download() as download:
         page.click("#sc-live-recording")
     with wave.open(str(download.value.path())) as sound:
@@ -116,9 +112,7 @@ def test_a_worker_that_is_killed_loses_nothing(visit, live: Service) -> None:
     gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
     # The sentence and its pause take 4.3 s: none is missing, none is there twice.
     assert all(3.0 < gap < 6.0 for gap in gaps[1:-1]), starts
-    with page.expect_download() as download:
-        page.click("#sc-live-take [data-do=text]")
-    assert Path(download.value.path()).read_text("utf-8").split() == shown
+    assert seen.take("text", "sc-live")[1].decode().split() == shown
 
 
 @pytest.mark.parametrize("tab", ["single", "live"])
@@ -151,3 +145,58 @@ def test_plain_http_from_elsewhere_says_that_https_is_needed(visit, live: Servic
     seen.page.wait_for_function("document.querySelector('#sc-take [data-done]').innerText !== ''")
     assert re.search("已复制", seen.page.inner_text("#sc-take"))
     assert seen.complaints == []
+
+
+def test_starting_again_keeps_the_last_and_a_sign_says_that_the_microphone_is_on(visit) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("live")
+    page.click("#sc-live-start")
+    wait_for_sentences(page, 1)
+    assert page.title().startswith("● ")
+    # On the other tabs, too, and it leads back.
+    seen.open_tab("system")
+    assert "麦克风已开启" in page.inner_text(".sc-microphone-on")
+    page.click(".sc-microphone-on")
+    page.wait_for_selector("#sc-live-stop", state="visible")
+    page.click("#sc-live-stop")
+    page.wait_for_selector("#sc-live-recording:not([hidden])")
+    assert page.locator(".sc-microphone-on").count() == 0
+    assert not page.title().startswith("● ")
+    first = sentences(page)
+    # A sentence leads into the sound.
+    page.wait_for_function("!document.querySelector('#sc-live-play').disabled")
+    page.locator(SENTENCES).first.click()
+    page.wait_for_function(
+        "document.querySelector('#sc-live-play').classList.contains('sc-playing')"
+    )
+    page.click("#sc-live-start")
+    page.wait_for_selector("#sc-live-stop", state="visible")
+    page.click("#sc-live-library summary")
+    page.wait_for_selector("#sc-live-library li")
+    page.click("#sc-live-stop")
+    page.wait_for_selector("#sc-live-recording:not([hidden])")
+    page.click("#sc-live-library li:last-child .sc-recording-open")
+    page.wait_for_function(
+        "count => document.querySelectorAll('#sc-live-text p').length === count", arg=len(first)
+    )
+    assert sentences(page) == first
+    assert seen.complaints == []
+
+
+def test_what_is_written_down_survives_a_reload(visit) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("live")
+    page.click("#sc-live-start")
+    wait_for_sentences(page, 2)
+    before = sentences(page)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    assert asked == ["beforeunload"]
+    page.wait_for_selector("#sc-tab-live[data-seacod=ready]")
+    page.click("#sc-live-library summary")
+    page.click("#sc-live-library .sc-recording-open")
+    wait_for_sentences(page, 2)
+    assert sentences(page)[:2] == before[:2]

@@ -59,6 +59,9 @@ def test_in_and_out_again(closed: Service, browser: Browser) -> None:
     other.click("#sc-logout")
     expect(other.locator("#password")).to_be_visible()
     page.bring_to_front()
+    # Once more, which is folded up where there is a text.
+    page.wait_for_selector("#sc-details .sc-facts")
+    page.click("#sc-options > summary")
     page.click("#sc-recognise")
     banner = page.locator("#sc-connection")
     expect(banner).to_contain_text("登录已失效")

@@ -58,15 +58,16 @@ def test_the_text_can_be_taken_away(visit) -> None:
     page.wait_for_function("document.querySelector('#sc-take [data-done]').innerText !== ''")
     assert page.evaluate("navigator.clipboard.readText()") == sounds.SPEECH_TEXT
     taken = {}
-    for name in ("text", "srt", "vtt", "json"):
-        with page.expect_download() as download:
-            page.click(f"#sc-take [data-do={name}]")
-        taken[download.value.suggested_filename] = Path(download.value.path()).read_text("utf-8")
+    for name in ("text", "srt", "vtt", "json", "csv", "tsv"):
+        file, content = seen.take(name)
+        taken[file] = content.decode("utf-8")
     stem = sounds.SPEECH.stem
     assert taken[f"{stem}.txt"].strip() == sounds.SPEECH_TEXT
     assert taken[f"{stem}.srt"].startswith("1\n00:00:00,")
     assert taken[f"{stem}.vtt"].startswith("WEBVTT\n")
     assert json.loads(taken[f"{stem}.json"])["text"] == sounds.SPEECH_TEXT
+    assert sounds.SPEECH_TEXT in taken[f"{stem}.csv"]
+    assert sounds.SPEECH_TEXT in taken[f"{stem}.tsv"]
     assert seen.complaints == []
 
 
@@ -95,51 +96,6 @@ def test_progress_moves_and_the_text_grows(visit, tmp_path: Path) -> None:
     assert said[-1] == "识别完成。"
 
 
-def test_a_sentence_leads_to_its_place_in_the_recording(visit, tmp_path: Path) -> None:
-    seen = visit()
-    page = seen.page
-    seen.choose(long_recording(tmp_path / "long.wav"))
-    page.wait_for_function(
-        """() => { const canvas = [...document.querySelector('#sc-wave').children]
-             .flatMap(box => [...(box.shadowRoot?.querySelectorAll('canvas') ?? [])]);
-           return canvas.some(one => one.getContext('2d')
-             .getImageData(0, 0, one.width, one.height).data.some(value => value)); }"""
-    )
-    seen.recognise()
-    seen.wait_for_text()
-    third = page.locator("#sc-text p").nth(2)
-    start = float(third.get_attribute("data-start"))
-    third.click()
-    # Both in one look: it plays on, and the sentence with its pause takes four seconds.
-    clock = page.wait_for_function(
-        "document.querySelector('#sc-text p.sc-now:nth-child(3)') && "
-        "document.querySelector('#sc-clock').innerText"
-    ).json_value()
-    minutes, seconds = clock.split(":")
-    assert -1 <= int(minutes) * 60 + int(seconds) - start <= 5
-    page.click("#sc-play")
-    # With the keyboard, too.
-    page.locator("#sc-text p").nth(4).focus()
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#sc-text p.sc-now:nth-child(5)")
-
-
-def test_doubtful_words_are_shaded(visit) -> None:
-    seen = visit()
-    seen.choose(sounds.EXAMPLES_DIRECTORY / WITH_HOTWORDS["file"])
-    seen.recognise()
-    seen.wait_for_text()
-    words = seen.page.locator("#sc-text p span")
-    shares = [int(title.split()[0]) for title in words.evaluate_all("all => all.map(w => w.title)")]
-    classes = words.evaluate_all("all => all.map(w => w.className)")
-    assert len(shares) == len(seen.text)
-    for share, kind in zip(shares, classes, strict=True):
-        if share not in (60, 90):  # rounded
-            assert kind == ("" if share > 90 else "sc-doubt" if share > 60 else "sc-unsure")
-    seen.page.uncheck("#sc-shade")
-    assert not seen.page.locator("#sc-text.sc-shaded").count()
-
-
 def test_hotwords_change_the_text_and_lists_are_kept(visit) -> None:
     seen = visit()
     page = seen.page
@@ -148,6 +104,7 @@ def test_hotwords_change_the_text_and_lists_are_kept(visit) -> None:
     seen.recognise()
     assert seen.wait_for_text() == WITH_HOTWORDS["text_with_hotwords"]
     assert "已识别到" in page.locator(".sc-hotwords").inner_text()
+    seen.open_options()
     words = page.locator("#sc-tab-single .sc-words")
     words.locator("[data-do=save]").click()
     words.locator(".sc-naming input").fill("同事")
@@ -155,8 +112,9 @@ def test_hotwords_change_the_text_and_lists_are_kept(visit) -> None:
     page.fill("#sc-hotwords", "别的")
 
     page.reload()
-    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    page.wait_for_selector("#sc-text p")
     assert page.input_value("#sc-hotwords") == "别的"
+    seen.open_options()
     words.locator("select").select_option("同事")
     assert page.input_value("#sc-hotwords") == WITH_HOTWORDS["hotwords"]
     # The other tabs have it, too.
@@ -230,7 +188,7 @@ def test_language_and_colours_are_switched_without_losing_anything(visit) -> Non
     seen.wait_for_text()
     page.click("#sc-language")
     shown = page.inner_text("body")
-    for word in ("Recognise", "Confidence", "Single file", "Live recording", "Done."):
+    for word in ("Choose a recording", "Confidence", "Single file", "Live recording", "Done."):
         assert word in shown
     assert "开始识别" not in shown
     assert seen.text == sounds.SPEECH_TEXT

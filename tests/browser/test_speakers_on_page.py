@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import sounds
 import speaker_models
 from docx import Document
 from patience import PATIENCE_MILLISECONDS
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 from supervised import Service
 
 
@@ -24,8 +25,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield one
 
 
+def exported(page: Page, name: str, tab: str = "sc") -> bytes:
+    menu = page.locator(f"#{tab}-take .sc-export")
+    if menu.get_attribute("open") is None:
+        menu.locator("summary").click()
+    with page.expect_download() as download:
+        page.click(f"#{tab}-take [data-do={name}]")
+    return Path(download.value.path()).read_bytes()
+
+
 def test_a_speaker_is_renamed_in_the_text_and_in_what_is_downloaded(
-    browser: Browser, service: Service, tmp_path: Path
+    browser: Browser, service: Service
 ) -> None:
     page = browser.new_page(locale="en-US")
     page.set_default_timeout(PATIENCE_MILLISECONDS)
@@ -41,29 +51,13 @@ def test_a_speaker_is_renamed_in_the_text_and_in_what_is_downloaded(
     page.fill("#sc-text input.sc-speaker", "王 <b>")
     page.press("#sc-text input.sc-speaker", "Enter")
     assert page.locator("#sc-text .sc-turn button").inner_text() == "王 <b>"
-    with page.expect_download() as download:
-        page.click("#sc-take [data-do=text]")
-    download.value.save_as(tmp_path / "text")
-    assert (tmp_path / "text").read_text() == f"王 <b>: {sounds.SPEECH_TEXT}\n"
-    with page.expect_download() as download:
-        page.click("#sc-take [data-do=vtt]")
-    download.value.save_as(tmp_path / "vtt")
-    assert "<v 王 &lt;b&gt;>" in (tmp_path / "vtt").read_text()
-    with page.expect_download() as download:
-        page.click("#sc-take [data-do=lrc]")
-    download.value.save_as(tmp_path / "lrc")
-    assert "]王 <b>: " in (tmp_path / "lrc").read_text()
-    with page.expect_download() as download:
-        page.click("#sc-take [data-do=ass]")
-    download.value.save_as(tmp_path / "ass")
-    assert ",Default,王 <b>,0,0,0,," in (tmp_path / "ass").read_text()
-    # What is no text is written by the service, with the names as they are now; again and again.
+    assert exported(page, "text").decode() == f"王 <b>: {sounds.SPEECH_TEXT}\n"
+    assert "<v 王 &lt;b&gt;>" in exported(page, "vtt").decode()
+    assert "]王 <b>: " in exported(page, "lrc").decode()
+    assert ",Default,王 <b>,0,0,0,," in exported(page, "ass").decode()
+    # Again and again, with the names as they are now.
     for _ in range(2):
-        with page.expect_download() as download:
-            page.click("#sc-take [data-do=docx]")
-        assert download.value.suggested_filename == f"{sounds.SPEECH.stem}.docx"
-        download.value.save_as(tmp_path / "docx")
-        written = Document(tmp_path / "docx").paragraphs[-1].text
+        written = Document(io.BytesIO(exported(page, "docx"))).paragraphs[-1].text
         assert written == f"[00:00:00] 王 <b>: {sounds.SPEECH_TEXT}"
     # This browser remembers the choice.
     page.reload()
@@ -81,7 +75,7 @@ def test_a_microphone_has_its_speakers_at_the_end(browser: Browser, service: Ser
     page.click("#sc-live-start")
     sentences = "#sc-live-text p[data-start]"
     page.wait_for_function(f"document.querySelectorAll('{sentences}').length >= 1")
-    assert page.locator("#sc-live-text .sc-turn").count() == 0
+    assert page.locator("#sc-live-text .sc-turn button").count() == 0
     page.click("#sc-live-stop")
     page.wait_for_selector("#sc-live-recording:not([hidden])")
     assert page.locator("#sc-live-text .sc-turn button").all_inner_texts() == ["S1"]
@@ -90,8 +84,6 @@ def test_a_microphone_has_its_speakers_at_the_end(browser: Browser, service: Ser
     page.locator("#sc-live-text .sc-turn button").click()
     page.fill("#sc-live-text input.sc-speaker", "Anna")
     page.press("#sc-live-text input.sc-speaker", "Enter")
-    with page.expect_download() as download:
-        page.click("#sc-live-take [data-do=docx]")
-    with open(download.value.path(), "rb") as file:
-        assert "Anna: " in Document(file).paragraphs[-1].text
+    document = Document(io.BytesIO(exported(page, "docx", "sc-live")))
+    assert "Anna: " in document.paragraphs[-1].text
     page.close()

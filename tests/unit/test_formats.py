@@ -43,6 +43,8 @@ WRITTEN = {
     "00:00:00.500 --> 00:00:01.500\n你好。\n\n"
     "01:01:01.000 --> 01:01:03.000\nA &amp; B &lt; C >\n",
     "lrc": "[00:00.50]你好。\n[00:01.50]\n[61:01.00]A & B < C >\n[61:03.00]\n",
+    "csv": "\ufeffstart,end,speaker,text\r\n00:00:00.500,00:00:01.250,,你好。\r\n"
+    "01:01:01.000,01:01:03.000,,A & B < C >\r\n",
     "tsv": "start\tend\ttext\n500\t1250\t你好。\n3661000\t3663000\tA & B < C >\n",
 }
 WARNINGS = {
@@ -184,8 +186,8 @@ def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(BadRequest) as refused:
         registry.chosen("format", "pdf", registry.all_formats())
     assert (
-        "'pdf'; use one of json, verbose_json, diarized_json, text, docx, srt, vtt, ass, lrc, tsv"
-        in refused.value.message
+        "'pdf'; use one of json, verbose_json, diarized_json, text, docx, srt, vtt, ass, lrc, csv, "
+        "tsv" in refused.value.message
     )
     with pytest.raises(BadRequest):
         registry.chosen_texts("also", "srt,json")

@@ -7,6 +7,7 @@ makes a decoder crash costs this process, and one that does it twice is refused.
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ from seacod.asr.decoder.nursery import DecoderNursery
 from seacod.asr.decoder.voice import Voice
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.asr.sound.channels import Stretch
+from seacod.asr.sound.peaks import Peaks
 from seacod.errors import SeacodError
 from seacod.models.examples import EXAMPLES, examples
 
@@ -135,6 +137,7 @@ class _Recording:
         self._missing_seconds = 0.0
         self._warnings: list[dict[str, Any]] = []
         self._labels: dict[int, str] = {}
+        self._peaks = Peaks()
 
     def hear(self, track: int | None) -> None:
         """Decode a track and send what is said in it."""
@@ -183,9 +186,11 @@ class _Recording:
             "samples": self._longest, "speech": self._speech, "decode": took,
             "listen": self._listened, "missing_seconds": self._missing_seconds,
             "warnings": self._warnings[:_MOST_WARNINGS], "labels": self._labels,
+            "peaks": base64.b64encode(self._peaks.told(self._longest)).decode(),
         }  # fmt: skip
 
     def _feed(self, lane: _Lane, samples: Samples) -> None:
+        self._peaks.add(lane.start + lane.samples, samples)
         before = time.monotonic()
         if self._task.want == "samples":
             self._send(lane, "block", lane.samples, samples)

@@ -49,6 +49,7 @@ _FORM = openapi.form(
     ),
     **openapi.sound_choice(),
     **openapi.choices(),
+    peaks=openapi.peaks(),
 )
 _KNOWN = KnownFields(openapi.names(_FORM), several=frozenset({FIELD}))
 # On an answer that tells of an earlier batch with the same Idempotency-Key.

@@ -18,7 +18,7 @@ from starlette.responses import FileResponse, Response
 from seacod.errors import Conflict, NotFound
 from seacod.formats import asked
 from seacod.jobs.gate import JobsGate
-from seacod.jobs.model import Callback, CallbackState, Job, JobFile
+from seacod.jobs.model import Callback, CallbackState, FileState, Job, JobFile
 from seacod.jobs.results import write_zip
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
@@ -56,6 +56,10 @@ def router(gate: JobsGate, paths: Paths) -> APIRouter:
             background=BackgroundTask(os.unlink, path),
         )
 
+    @routes.get("/jobs/{job}/files/{number}", summary="The transcript of one file, as JSON")
+    async def transcript(request: Request, job: str, number: int) -> Response:
+        return Response(await _result(gate.open(), job, number), media_type="application/json")
+
     @routes.delete(
         "/jobs/{job}",
         summary="Cancel what has not finished; delete a job that is over, unless only=open",
@@ -78,6 +82,37 @@ def router(gate: JobsGate, paths: Paths) -> APIRouter:
         return await _state(jobs, job)
 
     return routes
+
+
+async def _result(jobs: Jobs, job: str, number: int) -> str:
+    """What was recognised in a file, as JSON.
+
+    Raises:
+        NotFound: there is no such job or file.
+        Conflict: it has no text.
+    """
+    _, files, _ = await jobs.get(job)
+    file = next((one for one in files if one.number == number), None)
+    if file is None:
+        raise NotFound(
+            f"job {job[:40]!r} has no file {number}", f"任务 {job[:40]} 没有第 {number} 个文件"
+        )
+    if file.state is not FileState.DONE:
+        raise Conflict(
+            f"file {number} of job {job} has no text; ask GET /jobs/{job}",
+            f"任务 {job} 的第 {number} 个文件没有文字结果",
+        )
+
+    def read() -> str:
+        return json.dumps(jobs.store.blobs.read(file), ensure_ascii=False)
+
+    # Of hours it is megabytes.
+    try:
+        return await asyncio.to_thread(read)
+    except FileNotFoundError:
+        raise NotFound(
+            f"job {job[:40]!r} was deleted meanwhile", f"任务 {job[:40]} 已被删除"
+        ) from None
 
 
 async def _state(jobs: Jobs, job: str) -> dict[str, Any]:

@@ -93,6 +93,11 @@ def choices() -> dict[str, dict[str, Any]]:
     }
 
 
+def peaks() -> dict[str, Any]:
+    """The field for who draws a wave."""
+    return text("true: JSON has how loud each tenth of a second is, 0 to 255, as base64")
+
+
 def sound_choice() -> dict[str, dict[str, Any]]:
     """The fields that `SoundChoice` reads."""
     return {

@@ -48,6 +48,7 @@ def router(service: TranscriptionService, paths: Paths, sources: Sources) -> API
             "What to answer with; also as a query parameter", *registry.names(formats)
         ),
         **openapi.choices(),
+        peaks=openapi.peaks(),
         stream=openapi.text("Partial results as server-sent events; also as a query parameter"),
         also=openapi.text(
             "With json: these formats, too, in a field 'also', separated by commas: "

@@ -1,20 +1,37 @@
 // The batch tab: sends the form to the API, then shows the job until it is over, whoever works on
-// it. The address has the job's id; this browser also remembers the last few.
+// it. Each text is read, played and corrected below the table. The address has the job's id; this
+// browser also remembers the last few, and the recordings, if they fit.
+import { Choice } from "./choice.js";
 import { at, copy, el, memory, onFiles, showBar } from "./dom.js";
-import { clock, language, onSwitch, put, size, text } from "./language.js";
+import { clock, language, onSwitch, put, text } from "./language.js";
 import { Problem } from "./problem.js";
-import { GivenUp, Refusal, address, ask, limits, send } from "./service.js";
+import { GivenUp, Refusal, address, ask, send } from "./service.js";
 import { chooseSound } from "./sound.js";
 import { speakers } from "./speakers.js";
 import { State, TimeLeft } from "./state.js";
+import { openTab } from "./tabs.js";
+import { busy as wouldBeLost } from "./transcript/leaving.js";
+import * as notice from "./transcript/notice.js";
+import { plain } from "./transcript/paragraphs.js";
+import { fromAnswer } from "./transcript/peaks.js";
+import { fromSegment, unpacked } from "./transcript/sentences.js";
+import { keep, keepPeaks, load } from "./transcript/store.js";
+import { Transcript } from "./transcript/transcript.js";
 import { hotwords } from "./words.js";
 
 const POLL_MS = 1000;
-const REMEMBERED = 8;
+const REMEMBERED = 20;
+// Of a batch, so much sound is kept in this browser.
+const MOST_SOUND_BYTES = 512 * 2 ** 20;
 const BACK_MS = 2500;
 const FAILED = ["failed", "poison"];
 
-let files = [];
+let choice, transcript, player;
+// Recordings of this visit, by what they are kept as.
+const sounds = new Map();
+let sent = null;
+let reading = null;
+let began = 0;
 let job = new URLSearchParams(location.search).get("job");
 let shown = null;
 let timer = null;
@@ -26,43 +43,32 @@ const path = (rest = "") => `/jobs/${encodeURIComponent(job)}${rest}`;
 
 // -- sending --------------------------------------------------------------------------------------
 
-async function take(more) {
-  files = more;
-  problem.hide();
-  const total = files.reduce((sum, file) => sum + file.size, 0);
-  put(at("sc-batch-chosen"), "batch_chosen", { count: files.length, size: size(total) });
-  const known = await limits().catch(() => null);
-  const tooBig = known && files.find((file) => file.size > known.max_upload_bytes);
-  if (tooBig) {
-    const values = { size: size(tooBig.size), limit: size(known.max_upload_bytes) };
-    problem.say("file_too_big_named", { ...values, name: tooBig.name });
-    files = [];
-  }
-}
-
 async function submit() {
   if (sending) return;
-  problem.hide();
+  const stop = (sending = new AbortController());
+  const files = await choice.ready();
   if (!files.length) {
-    problem.say("no_recording");
+    sending = null;
+    if (!problem.isShown) problem.say("no_recording");
     return;
   }
+  problem.hide();
   const form = new FormData();
+  form.append("peaks", "true");
   form.append("hotwords", hotwords("sc-batch"));
   form.append("speakers", speakers("sc-batch"));
   chooseSound(form, "sc-batch");
   for (const file of files) form.append("files", file, file.name);
-  sending = new AbortController();
   busy(true);
   state.say("state_uploading", { percent: 0 }, 0);
   try {
     const accepted = await send("/batch_transcribe", form, {
-      signal: sending.signal,
+      signal: stop.signal,
       onUpload: (share) => state.say("state_uploading", { percent: Math.floor(100 * share) }, share),
     });
-    files = [];
-    put(at("sc-batch-chosen"), null);
-    remember(accepted);
+    choice.clear();
+    sent = { job: accepted.job, files };
+    remember(accepted, files[0].name);
     follow(accepted.job);
   } catch (error) {
     // What was chosen stays chosen: the button tries again.
@@ -75,6 +81,7 @@ async function submit() {
 }
 
 function busy(isBusy) {
+  wouldBeLost("sending", isBusy);
   at("sc-batch").querySelector("[type=submit]").disabled = isBusy;
   at("sc-batch-stop").hidden = !isBusy;
 }
@@ -84,6 +91,7 @@ function busy(isBusy) {
 function follow(id) {
   job = id;
   shown = null;
+  close();
   left = new TimeLeft();
   at("sc-job").querySelector("tbody").replaceChildren();
   const here = new URL(location.href);
@@ -115,6 +123,12 @@ async function look() {
 }
 
 function show(body) {
+  if (sent?.job === body.job) keepSounds(body);
+  if (body.finished === null) began ||= performance.now();
+  else if (began) {
+    notice.done(began, text("batch_job", { when: "", count: body.files.length }));
+    began = 0;
+  }
   shown = body;
   at("sc-job").hidden = false;
   const isOver = body.finished !== null;
@@ -130,6 +144,7 @@ function show(body) {
   const results = at("sc-job-results");
   results.hidden = !(body.counts.done > 0);
   results.href = address(path("/results"));
+  at("sc-job-combined").hidden = !(body.counts.done > 1);
   at("sc-job-retry").hidden = !(failed > 0 && body.state !== "canceled");
   at("sc-job-cancel").hidden = isOver;
   body.files.forEach(showFile);
@@ -150,6 +165,96 @@ function showFile(file, index) {
   const detail = [reason ?? length, ...warnings].filter(Boolean).join("\n");
   const cells = [file.number, file.name, text(`file_${file.state}`) + running, detail];
   row.replaceChildren(...cells.map((cell) => el("td", {}, String(cell))));
+  if (file.state !== "done") return;
+  const open = el("button", { type: "button", class: "sc-open" }, file.name);
+  open.title = text("tr_read");
+  open.addEventListener("click", () => read(file));
+  row.cells[1].replaceChildren(open);
+}
+
+// -- one text -------------------------------------------------------------------------------------
+
+const idOf = (number) => `job-${job}-${number}`;
+
+async function read(file) {
+  const turn = (reading = { number: file.number });
+  const id = idOf(file.number);
+  const kept = await load(id);
+  let body = kept?.body;
+  try {
+    body ??= await ask(path(`/files/${file.number}`));
+  } catch (error) {
+    if (turn === reading) problem.tell(error);
+    return;
+  }
+  if (turn !== reading) return;
+  transcript.clear();
+  player.clear();
+  const peaks = fromAnswer(body.peaks) ?? kept?.peaks ?? null;
+  if (kept?.body) transcript.open(kept);
+  else {
+    transcript.finish(body, file.name);
+    transcript.keepAs(id);
+    const { excerpt, ...written } = transcript.kept();
+    keep({ id, kind: "batch", name: file.name, at: Date.now(), seconds: body.duration, state: "done", excerpt }, written)
+      .then(() => peaks && keepPeaks(id, peaks));
+  }
+  const sound = sounds.get(id) ?? kept?.sound;
+  if (sound) player.show(sound, { name: file.name, seconds: body.duration, peaks });
+  const heading = at("sc-batch-reading");
+  heading.textContent = file.name;
+  heading.hidden = false;
+  for (const [index, row] of [...at("sc-job").querySelector("tbody").rows].entries()) {
+    row.classList.toggle("sc-read", index === file.number - 1);
+  }
+  heading.focus({ preventScroll: true });
+  heading.scrollIntoView({ block: "start" });
+}
+
+function close() {
+  reading = null;
+  transcript.clear();
+  player.clear();
+  at("sc-batch-reading").hidden = true;
+}
+
+// Which recording is which: the service numbers them, and unpacks archives.
+async function keepSounds({ job: id, files }) {
+  const mine = sent.files;
+  sent = null;
+  const named = new Map();
+  for (const file of mine) named.set(file.name, named.has(file.name) ? null : file);
+  let bytes = 0;
+  for (const { number, name } of files) {
+    const sound = named.get(name);
+    if (!sound) continue;
+    const place = `job-${id}-${number}`;
+    sounds.set(place, sound);
+    bytes += sound.size;
+    if (bytes > MOST_SOUND_BYTES) continue;
+    await keep({ id: place, kind: "batch", name, at: Date.now(), size: sound.size, state: "begun" }, { sound });
+  }
+}
+
+// All texts in one, as they are corrected here.
+async function combine() {
+  const name = `seacod-${job.slice(0, 8)}.txt`;
+  const parts = [];
+  try {
+    for (const file of shown.files.filter((one) => one.state === "done")) {
+      const kept = await load(idOf(file.number));
+      const sentences = kept?.body
+        ? kept.sentences.map(unpacked)
+        : (await ask(path(`/files/${file.number}`))).segments.map(fromSegment);
+      parts.push(`${file.name}\n\n${plain(sentences)}\n`);
+    }
+  } catch (error) {
+    problem.tell(error);
+    return;
+  }
+  const url = URL.createObjectURL(new Blob([parts.join("\n\n")], { type: "text/plain;charset=utf-8" }));
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
 async function change(rest, method) {
@@ -165,8 +270,8 @@ async function change(rest, method) {
 
 // -- the last few jobs of this browser ------------------------------------------------------------
 
-function remember(accepted) {
-  const kept = [{ id: accepted.job, files: accepted.files, at: Date.now() }, ...memory.get("jobs", [])];
+function remember(accepted, name) {
+  const kept = [{ id: accepted.job, files: accepted.files, at: Date.now(), name }, ...memory.get("jobs", [])];
   memory.set("jobs", kept.slice(0, REMEMBERED));
   showRecent();
 }
@@ -179,6 +284,7 @@ function showRecent() {
     here.searchParams.set("job", one.id);
     const when = new Date(one.at).toLocaleString(document.documentElement.lang);
     const link = el("a", { href: here.href }, text("batch_job", { when, count: one.files }));
+    if (one.name) link.append(` · ${one.name}${one.files > 1 ? "…" : ""}`);
     link.addEventListener("click", (event) => {
       event.preventDefault();
       follow(one.id);
@@ -188,9 +294,21 @@ function showRecent() {
 }
 
 export function start() {
-  problem = new Problem("sc-batch", () => (files.length ? submit() : look()));
+  transcript = new Transcript("sc-batch", { onElsewhere: () => problem.say("tr_elsewhere") });
+  ({ player } = transcript);
+  problem = new Problem("sc-batch", () => (choice.files.length ? submit() : look()));
   state = new State("sc-batch");
-  onFiles(at("sc-batch-drop"), at("sc-batch-files"), take);
+  choice = new Choice(problem);
+  onFiles(at("sc-batch-drop"), at("sc-batch-files"), (files) => choice.add(files));
+  onFiles(at("sc-batch-folder"), at("sc-batch-folder-files"), (files) => choice.add(files));
+  at("sc-batch-folder").addEventListener("click", () => at("sc-batch-folder-files").click());
+  // Several were given to the single tab.
+  document.addEventListener("seacod-batch", ({ detail }) => {
+    openTab("batch");
+    choice.add(detail);
+  });
+  at("sc-job-combined").addEventListener("click", combine);
+  notice.offer(at("sc-batch-notify"));
   at("sc-batch").addEventListener("submit", (event) => {
     event.preventDefault();
     submit();

@@ -1,4 +1,6 @@
 // Small helpers around the document. What came from outside goes in as text, never as HTML.
+import { droppedFiles } from "./folders.js";
+
 export const at = (id) => document.getElementById(id);
 
 export function el(tag, attributes = {}, ...children) {
@@ -63,6 +65,6 @@ export function onFiles(area, input, take) {
   area.addEventListener("drop", (event) => {
     event.preventDefault();
     area.classList.remove("sc-over");
-    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
+    droppedFiles(event.dataTransfer).then((files) => files.length && take(files));
   });
 }

@@ -51,10 +51,17 @@ export class Recording {
         release(this.stream);
         const type = this.recorder.mimeType.split(";")[0];
         const ending = { "audio/mp4": "m4a", "audio/ogg": "ogg" }[type] ?? "webm";
-        const stamp = new Date().toISOString().slice(0, 19).replace(/[T:]/g, "-");
+        const stamp = localStamp(new Date());
         resolve(new File(this.parts, `recording-${stamp}.${ending}`, { type }));
       };
       this.recorder.stop();
     });
   }
+}
+
+// For a name: in the time of whoever reads it, without signs that file systems refuse.
+export function localStamp(when) {
+  const parts = [when.getFullYear(), when.getMonth() + 1, when.getDate(), when.getHours(), when.getMinutes(),
+    when.getSeconds()];
+  return parts.map((part) => String(part).padStart(2, "0")).join("-");
 }

@@ -1,28 +1,35 @@
-// The single tab: choose or record, see its length and wave, recognise, read, take away.
+// The single tab: choose or record, see its length and wave, recognise, read, correct, take away.
 import { at, el, onFiles } from "./dom.js";
 import { clock, inWords, onSwitch, put, seconds, size, text } from "./language.js";
-import { Player, lengthOf } from "./player.js";
+import { lengthOf } from "./length.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, Recording } from "./recording.js";
 import { remarks } from "./remarks.js";
-import { ALSO, Result } from "./result.js";
 import { GivenUp, Lost, Refusal, address, limits, longest, send, untilReady } from "./service.js";
 import { chooseSound } from "./sound.js";
 import { speakers } from "./speakers.js";
 import { State, TimeLeft } from "./state.js";
+import { busy as wouldBeLost } from "./transcript/leaving.js";
+import { Library, refreshLists, sweepOld } from "./transcript/library.js";
+import * as notice from "./transcript/notice.js";
+import { fromAnswer, ofFile } from "./transcript/peaks.js";
+import { keep, keepPeaks, load, newId, remove } from "./transcript/store.js";
+import { Transcript } from "./transcript/transcript.js";
 import { hotwords, setHotwords } from "./words.js";
 
 // A worker that goes away under the same recording so often will do so again.
 const TRIES = 3;
 const MOST_WORDS = 100;
 const HEARD = (report) => report.status === "matched";
+// The recording this window shows; after a reload it shows it again.
+const OPEN = "seacod.open";
 
 let chosen = null;
 // Ends when it is known whether the last one chosen may be sent.
 let measured = Promise.resolve();
 let recording = null;
 let running = null;
-let result, player, problem, state;
+let transcript, player, problem, state;
 // What the details show, so that they can be shown in the other language.
 let finished = null;
 
@@ -38,17 +45,49 @@ async function measure(file) {
   state.hide();
   running?.abort();
   chosen = null;
-  const measuring = (measure.latest = {});
-  at("sc-chosen").hidden = false;
-  at("sc-chosen-name").textContent = file.name;
-  at("sc-chosen-facts").textContent = size(file.size);
+  // Never an old text under a new recording; the old one is in the list below.
+  clear();
   player.clear();
+  stage("chosen");
+  const measuring = (measure.latest = {});
+  shownBy(file.name, size(file.size));
   const length = await lengthOf(file);
   if (measuring !== measure.latest) return;
   if (length !== null) at("sc-chosen-facts").textContent = `${clock(length)} · ${size(file.size)}`;
   if (!(await isAllowed(file, length)) || measuring !== measure.latest) return;
   chosen = { file, length };
-  if (length !== null) player.show(file, length);
+  player.show(file, { name: file.name, seconds: length });
+  // Nobody waits for the wave.
+  ofFile(file, length).then((peaks) => {
+    if (measuring === measure.latest && peaks) player.setPeaks(peaks);
+  });
+}
+
+function shownBy(name, facts) {
+  at("sc-chosen").hidden = false;
+  at("sc-chosen-name").textContent = name;
+  at("sc-chosen-facts").textContent = facts;
+}
+
+// empty, chosen, running, done: what takes the room (transcript.css).
+function stage(name) {
+  at("sc-single").dataset.stage = name;
+  at("sc-options").open = name === "empty" || name === "chosen";
+}
+
+function clear() {
+  transcript.clear();
+  details(null);
+  remembered(null);
+}
+
+function remembered(id) {
+  try {
+    if (id) sessionStorage.setItem(OPEN, id);
+    else sessionStorage.removeItem(OPEN);
+  } catch {
+    // Storage is off: a reload begins anew.
+  }
 }
 
 async function isAllowed(file, length) {
@@ -84,6 +123,8 @@ async function record() {
     clearInterval(ended.ticking);
     button.classList.remove("sc-recording");
     put(button, "record");
+    wouldBeLost("recording", false);
+    notice.microphone(false);
     take(await ended.stop());
     return;
   }
@@ -94,6 +135,8 @@ async function record() {
     return;
   }
   problem.hide();
+  wouldBeLost("recording", true);
+  notice.microphone(true, "single");
   button.classList.add("sc-recording");
   const tick = () => put(button, "record_stop", { time: clock(recording.seconds) });
   recording.ticking = setInterval(tick, 500);
@@ -112,13 +155,23 @@ async function recognise() {
   }
   problem.hide();
   const stop = (running = new AbortController());
+  const began = performance.now();
+  const work = chosen;
   busy(true);
-  result.clear();
-  details(null);
+  clear();
+  stage("running");
+  // Another try of the same is the same; who recognises it once more keeps what there was.
+  if (!work.id || work.isDone) Object.assign(work, { id: newId(), isDone: false });
+  const { file, length } = work;
+  work.begun = keep(
+    { id: work.id, kind: "single", name: file.name, at: Date.now(), size: file.size, seconds: length, state: "begun" },
+    { sound: file },
+  );
+  remembered(work.id);
   try {
     for (let tries = 1; ; tries += 1) {
       try {
-        await once(chosen, stop.signal);
+        await once(work, stop.signal);
         break;
       } catch (error) {
         if (!(error instanceof Lost) || tries === TRIES || stop.signal.aborted) throw error;
@@ -126,12 +179,24 @@ async function recognise() {
         state.say("state_interrupted");
         await untilReady();
         if (stop.signal.aborted) throw new GivenUp();
-        result.clear();
+        transcript.clear();
       }
     }
+    notice.done(began, file.name);
   } catch (error) {
-    state.hide();
-    if (!(error instanceof GivenUp)) problem.tell(error);
+    if (!(error instanceof Lost)) {
+      work.begun.then(() => remove([work.id])).then(refreshLists);
+      if (running === stop) remembered(null);
+    }
+    if (running === stop) {
+      state.hide();
+      transcript.clear();
+      stage("chosen");
+      if (!(error instanceof GivenUp)) {
+        problem.tell(error);
+        notice.done(began, file.name);
+      }
+    }
   } finally {
     if (running === stop) {
       running = null;
@@ -141,10 +206,11 @@ async function recognise() {
 }
 
 // One upload and its answer; throws why there is none.
-async function once({ file }, signal) {
+async function once(work, signal) {
+  const { file } = work;
   const form = new FormData();
   form.append("hotwords", hotwords("sc"));
-  form.append("also", ALSO);
+  form.append("peaks", "true");
   form.append("speakers", speakers("sc"));
   chooseSound(form, "sc");
   form.append("file", file, file.name);
@@ -160,7 +226,8 @@ async function once({ file }, signal) {
     },
     onEvent: (name, data) => {
       if (name === "progress") progress(data, left);
-      else if (name === "segments") result.add(data.segments);
+      else if (signal.aborted) return;
+      else if (name === "segments") transcript.addSoon(data.segments);
       else if (name === "done") ended = data;
       else if (name === "error") failed = data;
     },
@@ -168,9 +235,60 @@ async function once({ file }, signal) {
   if (failed) throw new Refusal(failed.error.status, failed);
   // The stream ended in the middle: the worker is gone.
   if (!ended) throw new Lost();
+  if (signal.aborted) throw new GivenUp();
   state.say("state_done", {}, 1);
-  result.finish(ended, file.name);
-  details(ended);
+  finish(work, ended);
+}
+
+function finish(work, body) {
+  const { id, file } = work;
+  work.isDone = true;
+  transcript.finish(body, file.name);
+  transcript.keepAs(id);
+  stage("done");
+  details(body);
+  const peaks = fromAnswer(body.peaks);
+  player.setSeconds(body.duration);
+  if (peaks) player.setPeaks(peaks);
+  work.begun.then(async () => {
+    // With what was corrected meanwhile.
+    if (transcript.id !== id) return;
+    const { excerpt, ...kept } = transcript.kept();
+    await keep({ id, state: "done", seconds: body.duration, excerpt }, kept);
+    if (peaks) await keepPeaks(id, peaks);
+    refreshLists();
+  });
+}
+
+// -- what this browser has kept -------------------------------------------------------------------
+
+async function reopen(id) {
+  const opening = (measure.latest = {});
+  const kept = await load(id);
+  if (!kept || opening !== measure.latest) return false;
+  problem.hide();
+  state.hide();
+  running?.abort();
+  clear();
+  player.clear();
+  const { recording, sound, peaks, body } = kept;
+  const facts = [recording.seconds && clock(recording.seconds), recording.size && size(recording.size)];
+  shownBy(recording.name, facts.filter(Boolean).join(" · "));
+  const file = sound && new File([sound], recording.name, { type: sound.type });
+  chosen = file ? { file, length: recording.seconds, id, isDone: Boolean(body) } : null;
+  measured = Promise.resolve();
+  if (file) player.show(file, { name: recording.name, seconds: recording.seconds, peaks });
+  remembered(id);
+  if (body) {
+    transcript.open(kept);
+    details(body);
+    stage("done");
+  } else {
+    stage("chosen");
+    state.say("tr_resume", {}, 0);
+  }
+  scrollTo({ top: 0 });
+  return true;
 }
 
 function progress(now, left) {
@@ -188,6 +306,7 @@ function progress(now, left) {
 }
 
 function busy(isBusy) {
+  wouldBeLost("recognising", isBusy);
   at("sc-recognise").disabled = isBusy;
   at("sc-cancel").hidden = !isBusy;
 }
@@ -248,11 +367,15 @@ async function showLimits() {
 }
 
 export function start() {
-  player = new Player((now) => result.follow(now));
-  result = new Result("sc", (from) => player.seek(from));
+  transcript = new Transcript("sc", { onElsewhere: () => problem.say("tr_elsewhere") });
+  ({ player } = transcript);
   problem = new Problem("sc", recognise);
   state = new State("sc");
-  onFiles(at("sc-drop"), at("sc-file"), ([file]) => take(file));
+  onFiles(at("sc-drop"), at("sc-file"), (files) => {
+    if (files.length === 1) take(files[0]);
+    // One at a time here; nobody wants the others dropped silently.
+    else document.dispatchEvent(new CustomEvent("seacod-batch", { detail: files }));
+  });
   at("sc-record").addEventListener("click", record);
   at("sc-recognise").addEventListener("click", recognise);
   at("sc-cancel").addEventListener("click", () => running?.abort());
@@ -266,4 +389,34 @@ export function start() {
   }
   onSwitch(() => details(finished));
   showLimits().catch(() => {});
+  notice.offer(at("sc-notify"));
+  const library = new Library("sc", {
+    onOpen: ({ id }) => reopen(id),
+    isWanted: ({ kind }) => kind === "single",
+    onRemoved: (ids) => {
+      // What is on the page is deleted, too.
+      if (!ids.includes(transcript.id ?? chosen?.id)) return;
+      running?.abort();
+      chosen = null;
+      clear();
+      player.clear();
+      at("sc-chosen").hidden = true;
+      state.hide();
+      stage("empty");
+    },
+  });
+  // First what is too old goes.
+  sweepOld().then(() => {
+    library.refresh();
+    const open = lastOpen();
+    if (open && !chosen) reopen(open);
+  });
+}
+
+function lastOpen() {
+  try {
+    return sessionStorage.getItem(OPEN);
+  } catch {
+    return null;
+  }
 }

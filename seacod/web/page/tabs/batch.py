@@ -9,6 +9,7 @@ from __future__ import annotations
 from seacod.asr.recognisers.base import Recogniser
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
+from seacod.web.page.tabs.transcript import player, transcript
 from seacod.web.page.texts import both
 
 
@@ -18,8 +19,15 @@ def _skeleton(engine: Recogniser) -> str:
       <div class="sc-drop" id="sc-batch-drop">
         <label for="sc-batch-files" class="sc-button">{both("batch_files")}</label>
         <input type="file" id="sc-batch-files" multiple>
-        <span class="sc-hint">{both("drop_here")}</span>
-        <span id="sc-batch-chosen" role="status" aria-live="polite"></span>
+        <button type="button" id="sc-batch-folder">{both("tr_folder")}</button>
+        <input type="file" id="sc-batch-folder-files" webkitdirectory hidden>
+        <span class="sc-hint">{both("tr_drop_many")}</span>
+      </div>
+      <div id="sc-batch-choice" hidden>
+        <p><span id="sc-batch-chosen" role="status" aria-live="polite"></span>
+          <button type="button" class="sc-small"
+            id="sc-batch-none">{both("tr_choose_none")}</button></p>
+        <ul class="sc-chosen-files"></ul>
       </div>
       {parts.hotwords("sc-batch")}
       {parts.speakers("sc-batch")}
@@ -27,6 +35,8 @@ def _skeleton(engine: Recogniser) -> str:
       <div class="sc-actions">
         <button type="submit" class="sc-primary">{both("batch_submit")}</button>
         <button type="button" id="sc-batch-stop" hidden>{both("cancel")}</button>
+        <label class="sc-check" hidden><input type="checkbox" id="sc-batch-notify">
+          {both("tr_notify")}</label>
       </div>
       <p class="sc-hint">{both("batch_hint")}</p>
     </form>
@@ -39,6 +49,7 @@ def _skeleton(engine: Recogniser) -> str:
       <p id="sc-job-summary" role="status" aria-live="polite"></p>
       <div class="sc-actions">
         <a id="sc-job-results" class="sc-primary" download hidden>{both("batch_results")}</a>
+        <button type="button" id="sc-job-combined" hidden>{both("tr_combined")}</button>
         <button type="button" id="sc-job-retry" hidden>{both("batch_retry")}</button>
         <button type="button" id="sc-job-cancel">{both("batch_cancel")}</button>
         <button type="button" id="sc-job-link">{both("batch_link")}</button>
@@ -48,6 +59,9 @@ def _skeleton(engine: Recogniser) -> str:
         <th scope="col">#</th><th scope="col">{both("batch_name")}</th>
         <th scope="col">{both("batch_state")}</th><th scope="col">{both("batch_detail")}</th>
       </tr></thead><tbody></tbody></table>
+      <h2 class="sc-label sc-reading" id="sc-batch-reading" tabindex="-1" hidden></h2>
+      {transcript("sc-batch")}
+      {player("sc-batch")}
     </section>
     <section id="sc-jobs" hidden>
       <h2 class="sc-label">{both("batch_recent")}</h2><ul></ul>

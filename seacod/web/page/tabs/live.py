@@ -5,32 +5,32 @@ from __future__ import annotations
 from seacod.asr.recognisers.base import Recogniser
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
+from seacod.web.page.tabs.transcript import library, player, transcript
 from seacod.web.page.texts import both
 
 
 def _skeleton(engine: Recogniser) -> str:
     return f"""
-    <div class="sc-columns">
-      <section>
-        <p class="sc-hint">{both("live_hint")}</p>
-        {parts.hotwords("sc-live")}
-        {parts.speakers("sc-live")}
-        <div class="sc-actions">
-          <button type="button" id="sc-live-start" class="sc-primary">{both("live_start")}</button>
-          <button type="button" id="sc-live-stop" hidden>{both("live_stop")}</button>
-          <button type="button" id="sc-live-clear" hidden>{both("live_clear")}</button>
-          <a id="sc-live-recording" download hidden>{both("live_recording")}</a>
-        </div>
-        <div id="sc-live-state" class="sc-state" hidden>
-          <span></span><meter id="sc-live-level" min="0" max="1" data-label="live_level"></meter>
-        </div>
-        {parts.problem("sc-live")}
-      </section>
-      <section>
-        {parts.result("sc-live")}
-        <div id="sc-live-details"></div>
-      </section>
-    </div>"""
+    <p class="sc-hint">{both("live_hint")}</p>
+    <details id="sc-live-options" class="sc-options" open>
+      <summary>{both("tr_options")}</summary>
+      {parts.hotwords("sc-live")}
+      {parts.speakers("sc-live")}
+    </details>
+    <div class="sc-actions">
+      <button type="button" id="sc-live-start" class="sc-primary">{both("live_start")}</button>
+      <button type="button" id="sc-live-stop" hidden>{both("live_stop")}</button>
+      <button type="button" id="sc-live-clear" hidden>{both("live_clear")}</button>
+      <a id="sc-live-recording" download hidden>{both("live_recording")}</a>
+    </div>
+    <div id="sc-live-state" class="sc-state" hidden>
+      <span></span><meter id="sc-live-level" min="0" max="1" data-label="live_level"></meter>
+    </div>
+    {parts.problem("sc-live")}
+    {transcript("sc-live")}
+    <div id="sc-live-details"></div>
+    {library("sc-live")}
+    {player("sc-live")}"""
 
 
 TAB = Tab(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from seacod.formats import registry
 from seacod.web.page.texts import both
 
 
@@ -44,28 +43,6 @@ def sound(prefix: str) -> str:
       <p class="sc-who"><label><span class="sc-label">{both("track")}</span>
         <select id="{prefix}-track"></select></label></p>
     </details>"""
-
-
-def result(prefix: str) -> str:
-    """The place of the text, with buttons to copy and download it (static/result.js)."""
-    downloads = "".join(
-        f'<a data-do="{one.name}" data-title="format_{one.name}" download>'
-        f"{one.ending[1:].upper()}</a>"
-        for one in registry.on_page()
-    )
-    return f"""
-    <div class="sc-text-head">
-      <h2 class="sc-label">{both("text")}</h2>
-      <label class="sc-check"><input type="checkbox" id="{prefix}-shade" checked>
-        {both("shade_confidence")}</label>
-    </div>
-    <div id="{prefix}-text" class="sc-text" tabindex="0" role="region" aria-live="polite"
-      data-label="text" data-empty="text_placeholder"></div>
-    <div id="{prefix}-take" class="sc-actions" hidden>
-      <button type="button" data-do="copy">{both("copy")}</button>
-      {downloads}
-      <span data-done role="status" aria-live="polite"></span>
-    </div>"""
 
 
 def problem(prefix: str) -> str:

@@ -7,7 +7,9 @@ from html import escape
 from seacod.asr.recognisers.base import Recogniser
 from seacod.models.examples import examples
 from seacod.web.page.tabs import parts
+from seacod.web.page.tabs.icons import icon
 from seacod.web.page.tabs.registry import Tab
+from seacod.web.page.tabs.transcript import keys_help, library, player, transcript
 from seacod.web.page.texts import both
 
 _MAX_EXAMPLES = 5
@@ -15,29 +17,30 @@ _MAX_EXAMPLES = 5
 
 def _skeleton(engine: Recogniser) -> str:
     return f"""
-    <div class="sc-columns">
-      <section>
+    <div id="sc-single" class="sc-single" data-stage="empty">
+      <section class="sc-source">
         <div id="sc-drop" class="sc-drop">
-          <label for="sc-file" class="sc-button">{both("choose_file")}</label>
+          {icon("file", "sc-drop-icon")}
+          <label for="sc-file" class="sc-button sc-primary">{both("choose_file")}</label>
           <input type="file" id="sc-file" accept="audio/*,video/*,.amr,.opus,.wma,.ape,.flac,.mkv">
           <button type="button" id="sc-record">{both("record")}</button>
-          <span class="sc-hint">{both("drop_here")}</span>
+          <span class="sc-hint sc-drop-here">{both("drop_here")}</span>
+          <p class="sc-hint" id="sc-limits"></p>
         </div>
-        <p class="sc-hint" id="sc-limits"></p>
         <div id="sc-chosen" hidden>
           <p><b id="sc-chosen-name"></b> <span id="sc-chosen-facts"></span></p>
-          <div class="sc-player">
-            <button type="button" id="sc-play" data-label="play" disabled>▶</button>
-            <div id="sc-wave"></div>
-            <span id="sc-clock"></span>
-          </div>
         </div>
-        {parts.hotwords("sc")}
-        {parts.speakers("sc")}
-        {parts.sound("sc")}
+        <details id="sc-options" class="sc-options" open>
+          <summary>{both("tr_options")}</summary>
+          {parts.hotwords("sc")}
+          {parts.speakers("sc")}
+          {parts.sound("sc")}
+        </details>
         <div class="sc-actions">
           <button type="button" id="sc-recognise" class="sc-primary">{both("recognise")}</button>
           <button type="button" id="sc-cancel" hidden>{both("cancel")}</button>
+          <label class="sc-check" hidden><input type="checkbox" id="sc-notify">
+            {both("tr_notify")}</label>
         </div>
         {_examples() if engine.name == "builtin" else ""}
       </section>
@@ -46,9 +49,12 @@ def _skeleton(engine: Recogniser) -> str:
           <span></span><div class="sc-bar"><i></i></div>
         </div>
         {parts.problem("sc")}
-        {parts.result("sc")}
+        {transcript("sc")}
         <div id="sc-details"></div>
+        {library("sc")}
+        {player("sc")}
       </section>
+      {keys_help()}
     </div>"""
 
 
@@ -65,8 +71,8 @@ def _examples() -> str:
             f'data-words="{escape(example["hotwords"])}">{escape(caption)}</button>'
         )
     return (
-        f'<p class="sc-hint">{both("examples")}</p>'
-        f'<div class="sc-examples" lang="zh">{"".join(buttons)}</div>'
+        f'<div class="sc-try"><p class="sc-hint">{both("examples")}</p>'
+        f'<div class="sc-examples" lang="zh">{"".join(buttons)}</div></div>'
     )
 
 
