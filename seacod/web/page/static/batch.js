@@ -3,7 +3,7 @@
 // browser also remembers the last few, and the recordings, if they fit.
 import { Choice } from "./choice.js";
 import { at, copy, el, memory, onFiles, showBar } from "./dom.js";
-import { clock, language, onSwitch, put, text } from "./language.js";
+import { clock, language, onSwitch, put, sentenceOf, text } from "./language.js";
 import { Problem } from "./problem.js";
 import { GivenUp, Refusal, address, ask, send } from "./service.js";
 import { chooseSound } from "./sound.js";
@@ -160,7 +160,7 @@ function showFile(file, index) {
   row.className = `sc-file-${file.state}`;
   const running = file.state === "running" ? ` ${Math.floor(100 * file.progress)} %` : "";
   const length = file.audio_seconds === null ? "" : clock(file.audio_seconds);
-  const reason = file.error && (language() === "zh" ? file.error.message_zh : file.error.message);
+  const reason = file.error && sentenceOf({ en: file.error.message, zh: file.error.message_zh });
   const warnings = (language() === "zh" ? file.warnings_zh : file.warnings) ?? [];
   const detail = [reason ?? length, ...warnings].filter(Boolean).join("\n");
   const cells = [file.number, file.name, text(`file_${file.state}`) + running, detail];

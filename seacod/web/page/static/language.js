@@ -15,15 +15,19 @@ export function put(element, key, values = {}) {
   refresh(element);
 }
 
-// Show a sentence that the server gave in both languages.
-export function putSentence(element, { en, zh }) {
-  element.seacodText = () => (language() === "zh" ? asSentence(zh, "。") : asSentence(en, "."));
+// A sentence that the server gave in both languages.
+export const sentenceOf = ({ en, zh }) =>
+  language() === "zh" ? asSentence(zh, "。") : asSentence(en, ".");
+
+// Show it in an element.
+export function putSentence(element, sentence) {
+  element.seacodText = () => sentenceOf(sentence);
   refresh(element);
 }
 
 // The server's are made for logs and terminals, too: a small letter first, and no stop. What begins
 // with a name or a key stays as it is.
-export function asSentence(said, stop) {
+function asSentence(said, stop) {
   const text = said.trim().replace(/^[a-z]+(?=[ ,])/, (word) => word[0].toUpperCase() + word.slice(1));
   return /[.。!！?？…:：]$/.test(text) ? text : text + stop;
 }
