@@ -19,7 +19,7 @@ TERMS = CHINESE / "terms.md"
 PAGES = [ROOT / "README.md"] + [
     ROOT / "docs" / f"{name}.md"
     for name in (
-        "install", "operations", "configuration", "api", "security", "monitoring", "scale",
+        "install", "operations", "configuration", "api", "page", "security", "monitoring", "scale",
     )
 ]  # fmt: skip
 
