@@ -42,7 +42,7 @@ def test_in_and_out_again(closed: Service, browser: Browser) -> None:
     page.click("text=English")
     expect(page.locator("button")).to_have_text("Log in")
     log_in(page, "wrong")
-    expect(page.locator("[role=alert]")).to_have_text("Name or password is wrong.")
+    expect(page.locator("[role=alert]")).to_have_text("The name or password is wrong.")
     # The name is still there, and the cursor where the mistake was.
     expect(page.locator("#name")).to_have_value("anna")
     expect(page.locator("#password")).to_be_focused()
