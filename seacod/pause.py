@@ -81,9 +81,8 @@ def write(path: Path, pause: Pause) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    whole_file.write(path, json.dumps(asdict(pause), ensure_ascii=False).encode())
-    # Root may have written it, and the service's user is to read it.
-    path.chmod(0o644)
+    # Root may write it, and the service's user is to read it.
+    whole_file.write(path, json.dumps(asdict(pause), ensure_ascii=False).encode(), 0o644)
 
 
 def one_line(reason: str) -> str:

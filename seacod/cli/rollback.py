@@ -76,14 +76,21 @@ def _chosen(known: list[Release], name: str | None) -> Release:
             f"{releases.PREFIX}/releases 中没有版本：本机不是由 install.sh 安装"
             "（使用 Debian 软件包时，请用 apt-get install 安装之前的软件包）",
         )
-    others = [one for one in known if one.name == name or (name is None and not one.is_current)]
+    present = next((one for one in known if one.is_current), None)
+    others = [
+        one
+        for one in known
+        if one.name == name
+        # Back, never forward: whoever has gone back already names where to go.
+        or (name is None and not one.is_current and not (present and one.made_at > present.made_at))
+    ]
     if others:
         return others[0]
     names = ", ".join(one.name for one in known)
     raise NotFound(
         f"there is no release {name} to go back to; there are: {names}"
         if name
-        else f"there is no other release to go back to than the one in use ({names})",
+        else f"there is no release before the one in use; there are: {names}",
         f"没有可回退的版本{f' {name}' if name else ''}；现有：{names}",
     )
 
@@ -96,6 +103,8 @@ def _go_back(target: Release) -> None:
     try:
         releases.switch_to(target)
     except OSError as error:
+        if not is_quick:
+            _systemctl("start", target)
         raise SeacodError(f"{error.filename}: {error.strerror}; nothing was changed") from None
     _systemctl("restart" if is_quick else "start", target)
 

@@ -6,11 +6,11 @@ import csv
 import io
 
 from seacod.formats.base import Choices, OutputFormat, clock, one_line
+from seacod.formats.spreadsheet import harmless
 from seacod.transcript import Transcript
 
 # Without it spreadsheets take the file for another encoding.
 _MARK = "\ufeff"
-_FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def _render(transcript: Transcript, choices: Choices) -> str:
@@ -21,18 +21,12 @@ def _render(transcript: Transcript, choices: Choices) -> str:
         (
             clock(s.start_seconds, "."),
             clock(s.end_seconds, "."),
-            _cell(s.speaker or ""),
-            _cell(one_line(s.text)),
+            harmless(one_line(s.speaker or "")),
+            harmless(one_line(s.text)),
         )
         for s in transcript.segments
     )
     return _MARK + table.getvalue()
-
-
-def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: names are other people's words.
-    https://owasp.org/www-community/attacks/CSV_Injection"""
-    return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
 FORMAT = OutputFormat(

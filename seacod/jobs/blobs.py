@@ -16,7 +16,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, and_, select
+from sqlalchemy import ColumnElement, Engine, and_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from seacod.jobs.database import recordings, results
@@ -25,6 +25,7 @@ from seacod.jobs.model import JobFile
 # An upload that was never accepted (the worker died on the way) is an orphan after so long.
 ORPHAN_SECONDS = 86_400.0
 _PART_BYTES = 1 << 20
+_DELETED_AT_ONCE = 64
 # What lies beside the directories of jobs.
 _NO_JOBS = (".owners",)
 
@@ -166,8 +167,7 @@ class DatabaseBlobs(DirectoryBlobs):
 
     def drop_all(self, job: str) -> None:
         super().drop_all(job)
-        with self._database.begin() as connection:
-            connection.execute(recordings.delete().where(recordings.c.job == job))
+        self._gone(recordings.c.job == job)
 
     def keep(self, file: JobFile, body: dict[str, Any]) -> None:
         text = json.dumps(body, ensure_ascii=False)
@@ -187,9 +187,9 @@ class DatabaseBlobs(DirectoryBlobs):
 
     def forget(self, job: str) -> None:
         self.forget_here(job)
+        self._gone(recordings.c.job == job)
         with self._database.begin() as connection:
-            for table in (recordings, results):
-                connection.execute(table.delete().where(table.c.job == job))
+            connection.execute(results.delete().where(results.c.job == job))
 
     def forget_here(self, job: str) -> None:
         """Delete what this machine has of a job."""
@@ -198,12 +198,18 @@ class DatabaseBlobs(DirectoryBlobs):
     def sweep(self, known: Collection[str]) -> None:
         super().sweep(known)
         before = time.time() - ORPHAN_SECONDS
-        with self._database.begin() as connection:
-            connection.execute(
-                recordings.delete().where(
-                    recordings.c.kept < before, recordings.c.job.not_in(list(known))
-                )
-            )
+        self._gone(and_(recordings.c.kept < before, recordings.c.job.not_in(list(known))))
+
+    def _gone(self, which: ColumnElement[bool]) -> None:
+        """A few parts at a time: gigabytes in one statement look as if the database stood still."""
+        key = (recordings.c.job, recordings.c.number, recordings.c.part)
+        few = select(*key).where(which).limit(_DELETED_AT_ONCE)
+        while True:
+            with self._database.begin() as connection:
+                if not connection.execute(
+                    recordings.delete().where(tuple_(*key).in_(few))
+                ).rowcount:
+                    return
 
     @staticmethod
     def _part(connection: Any, file: JobFile, part: int) -> bytes | None:

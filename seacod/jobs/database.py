@@ -208,6 +208,8 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
     """
     try:
         url = make_url(address).set(drivername="postgresql+psycopg")
+        options = url.query.get("options", ())
+        given = (options,) if isinstance(options, str) else options
         engine = create_engine(
             url.set(password=password) if password is not None else url,
             # A connection that broke meanwhile is made anew.
@@ -219,8 +221,9 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 "application_name": "seacod",
-                "options": " ".join(f"-c {name}={ms}" for name, ms in _LIMITS_MS.items()),
-                **_KEEP_ALIVE,
+                # The operator's own come last: they count.
+                "options": " ".join([*(f"-c {n}={ms}" for n, ms in _LIMITS_MS.items()), *given]),
+                **{name: value for name, value in _KEEP_ALIVE.items() if name not in url.query},
             },
         )
     except ArgumentError:

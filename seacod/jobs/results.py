@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from seacod.formats import full_json, registry
 from seacod.formats.base import DEFAULT_CHOICES, Choices
+from seacod.formats.spreadsheet import harmless
 from seacod.jobs.model import FileState, JobFile
 from seacod.jobs.store import JobStore
 
@@ -18,8 +19,6 @@ _COLUMNS = (
     "number", "name", "state", "audio_seconds", "error", "error_zh", "warnings", "warnings_zh",
     "result",
 )  # fmt: skip
-_FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_CONTROLS = ("\t", "\r", "\n")
 
 
 def write_zip(
@@ -50,12 +49,9 @@ def write_zip(
 
 
 def _cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula: names and errors are other people's words.
-    https://owasp.org/www-community/attacks/CSV_Injection"""
     if isinstance(value, list):
         value = " | ".join(value)
-    is_formula = isinstance(value, str) and value.lstrip().startswith(_FORMULAS)
-    return f"'{value}" if is_formula or str(value)[:1] in _CONTROLS else value
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _add(archive: zipfile.ZipFile, file: JobFile, body: dict[str, Any], choices: Choices) -> str:

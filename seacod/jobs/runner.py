@@ -197,7 +197,8 @@ class Jobs:
             lambda: self.store.accept(
                 job, client, hotwords, files, choice, said, submission, callback_url
             ),
-            too_late=lambda: self.store.cancel(job),
+            # Whoever repeats it under its key finds it, and goes on with it.
+            too_late=None if submission is not None else lambda: self.store.cancel(job),
         )
         if accepted == job:
             log.info("job_accepted", job=job, files=len(files))
@@ -379,7 +380,7 @@ class Jobs:
         if not (known := tuple(self._running)):
             return
         for key in await self._thread.call(lambda: self.store.lost_of(self._owner, known)):
-            if (task := self._running.get(key)) is not None:
+            if (task := self._running.get(key)) is not None and not task.done():
                 log.info("job_file_given_up", job=key[0], number=key[1], cause="not ours any more")
                 task.cancel()
 

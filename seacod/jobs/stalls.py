@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
-from weakref import WeakSet
 
 from sqlalchemy import Engine, event
 
@@ -29,11 +28,13 @@ class Stalls:
     """
 
     def __init__(self, database: Engine) -> None:
-        self._connections: WeakSet[Any] = WeakSet()
+        self._connections: dict[int, Any] = {}
+        self._lock = threading.Lock()
         # Of each thread that works: when it last got on.
         self._got_on: dict[int, float] = {}
         # Not when it is made: the first one was, before this.
-        event.listen(database, "checkout", lambda one, *_: self._connections.add(one))
+        event.listen(database, "checkout", self._checked_out)
+        event.listen(database, "close", self._closed)
         for step in _STEPS:
             event.listen(database, step, self._step, named=True)
 
@@ -50,16 +51,27 @@ class Stalls:
     @property
     def seconds(self) -> float:
         """How long nothing has come of the work that got on least. Any thread may ask."""
-        return time.monotonic() - min(tuple(self._got_on.values()), default=time.monotonic())
+        got_on = tuple(self._got_on.values())
+        return time.monotonic() - min(got_on) if got_on else 0.0
 
     def break_off(self) -> None:
         """End every connection from this side, whoever works with it; each raises then what it does
         when the server goes away."""
-        for connection in tuple(self._connections):
+        with self._lock:
+            connections = tuple(self._connections.values())
+        for connection in connections:
             with contextlib.suppress(Exception):
                 # A copy: closing it leaves the number to its owner.
                 with socket.socket(fileno=os.dup(connection.fileno())) as copy:
                     copy.shutdown(socket.SHUT_RDWR)
+
+    def _checked_out(self, connection: Any, *_: Any) -> None:
+        with self._lock:
+            self._connections[id(connection)] = connection
+
+    def _closed(self, connection: Any, *_: Any) -> None:
+        with self._lock:
+            self._connections.pop(id(connection), None)
 
     def _step(self, **_: Any) -> None:
         me = threading.get_ident()

@@ -59,7 +59,7 @@ class StoreThread:
             NotReady: the database cannot be used now, or does not answer.
         """
         if self._stalled.is_set():
-            raise _not_now()
+            raise not_answering()
         calling = asyncio.ensure_future(self.call(act))
         stalling = asyncio.ensure_future(self._stalled.wait())
         try:
@@ -68,33 +68,39 @@ class StoreThread:
                 return calling.result()
         except SQLAlchemyError as error:
             log.error("jobs_database_unavailable", error=said(error))
-            raise _not_now() from None
+            raise not_answering() from None
         finally:
             stalling.cancel()
             if not calling.done():
                 calling.add_done_callback(lambda done: self._ended_late(done, too_late))
-        raise _not_now()
+        raise not_answering()
 
     async def watch(self) -> None:
         """Look whether the database still answers, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            stalls = self._stalls()
-            seconds = stalls.seconds if stalls is not None else 0.0
-            if seconds < _TOLD_SECONDS:
-                self._stalled.clear()
-                self._has_given_up = False
-                continue
-            if not self._stalled.is_set():
-                log.error("jobs_database_stalled", seconds=round(seconds, 1))
-                self._stalled.set()
-            if stalls is None or seconds < _GIVEN_UP_SECONDS:
-                continue
-            stalls.break_off()
-            if not self._has_given_up:
-                self._has_given_up = True
-                log.error("jobs_database_given_up", seconds=round(seconds, 1))
-                self._on_given_up()
+            try:
+                self._look()
+            except Exception:
+                log.exception("jobs_watch_broke")
+
+    def _look(self) -> None:
+        stalls = self._stalls()
+        seconds = stalls.seconds if stalls is not None else 0.0
+        if seconds < _TOLD_SECONDS:
+            self._stalled.clear()
+            self._has_given_up = False
+            return
+        if not self._stalled.is_set():
+            log.error("jobs_database_stalled", seconds=round(seconds, 1))
+            self._stalled.set()
+        if stalls is None or seconds < _GIVEN_UP_SECONDS:
+            return
+        stalls.break_off()
+        if not self._has_given_up:
+            self._has_given_up = True
+            log.error("jobs_database_given_up", seconds=round(seconds, 1))
+            self._on_given_up()
 
     def close(self) -> None:
         """Wait for nothing: the process is about to end."""
@@ -108,10 +114,13 @@ class StoreThread:
     def _ended_late(self, done: asyncio.Future[T], too_late: Callable[[], object] | None) -> None:
         if done.cancelled() or done.exception() is not None or too_late is None:
             return
-        self._thread.submit(too_late)
+        # Closed meanwhile: the process ends.
+        with contextlib.suppress(RuntimeError):
+            self._thread.submit(self._watched, too_late)
 
 
-def _not_now() -> NotReady:
+def not_answering() -> NotReady:
+    """For whoever waits for the database."""
     return NotReady(
         "the database of the batches does not answer at present; try again in a moment",
         "批量任务的数据库暂时无法访问，请稍后重试",

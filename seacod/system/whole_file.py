@@ -6,13 +6,17 @@ import contextlib
 import os
 from pathlib import Path
 
+# Where root writes in a directory of somebody else's, a link there leads nowhere, nor does a pipe.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-def write(target: Path, content: bytes) -> None:
+
+def write(target: Path, content: bytes, mode: int | None = None) -> None:
     """Write it under another name first, and bring it to the disk.
 
     Args:
         target: in place of what is there; its directory is made if it is missing.
         content: all of it.
+        mode: of the file; None for the usual one.
 
     Raises:
         OSError: it cannot be written; nothing of it is left.
@@ -20,7 +24,9 @@ def write(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     try:
-        with part.open("wb") as out:
+        with open(os.open(part, _FLAGS, 0o666), "wb") as out:
+            if mode is not None:
+                os.fchmod(out.fileno(), mode)
             out.write(content)
             out.flush()
             os.fsync(out.fileno())

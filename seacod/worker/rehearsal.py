@@ -13,6 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from seacod.config.schema import Settings
 from seacod.paths import Paths
 from seacod.web.readiness import Readiness
@@ -20,6 +23,8 @@ from seacod.web.readiness import Readiness
 if TYPE_CHECKING:
     from seacod.asr.service import TranscriptionService
 
+
+log = structlog.get_logger(__name__)
 
 # What libraries import only when a first request comes; not every version has each.
 _LATE = (
@@ -43,6 +48,7 @@ def rehearse(settings: Settings, paths: Paths) -> None:
     import seacod.worker.canary
     import seacod.worker.serving
     import seacod.worker.tls  # noqa: F401
+    from seacod.jobs.database import said
     from seacod.jobs.gate import JobsGate
     from seacod.jobs.opening import open_store
     from seacod.web.app import create_app
@@ -51,8 +57,12 @@ def rehearse(settings: Settings, paths: Paths) -> None:
     for name in _LATE:
         with suppress(ImportError):
             import_module(name)
-    with tempfile.TemporaryDirectory(dir=paths.temp) as scratch:
-        open_store(Path(scratch)).close()
+    try:
+        with tempfile.TemporaryDirectory(dir=paths.temp) as scratch:
+            open_store(Path(scratch)).close()
+    except (OSError, SQLAlchemyError) as error:
+        # A full disk keeps nobody from being heard.
+        log.warning("start_not_rehearsed", cause=said(error))
     create_app(
         # Nobody asks these routes; drawing them up wants no more of it.
         cast("TranscriptionService", SimpleNamespace(refused=None)),

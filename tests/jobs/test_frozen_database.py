@@ -71,6 +71,17 @@ def states(database: Engine) -> dict[int, str]:
         return {row.pid: row.state for row in rows}
 
 
+def test_what_the_operator_says_of_the_connection_counts(address: str) -> None:
+    engine = tables.postgresql(f"{address}?options=-c%20lock_timeout%3D7s", PASSWORD)
+    try:
+        with engine.connect() as connection:
+            assert connection.execute(text("SHOW lock_timeout")).scalar() == "7s"
+            idle = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar()
+            assert idle == "10s"
+    finally:
+        engine.dispose()
+
+
 def test_a_node_that_freezes_with_a_lock_stops_the_others_for_seconds(
     service: Service, done: str, another: Engine
 ) -> None:

@@ -113,6 +113,18 @@ def test_the_one_before_is_taken_and_nobody_is_refused(
     assert f"{machine.prefix}/releases/new/bin/seacod rollback new" in capsys.readouterr().out
 
 
+def test_a_second_time_goes_further_back_and_never_forward(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rollback(machine) == EX_OK
+    assert rollback(machine) == EX_OK
+    assert machine.used == "releases/older"
+    assert rollback(machine) != EX_OK
+    assert "no release before the one in use" in capsys.readouterr().err
+    assert machine.used == "releases/older"
+    assert rollback(machine, "new") == EX_OK
+
+
 def test_one_that_knows_no_store_is_begun_anew(machine: Machine) -> None:
     machine.release("ancient", 10.0, store=False, knows=None)
     assert rollback(machine, "ancient") == EX_OK

@@ -44,7 +44,7 @@ class UnixPath:
 
     def is_there(self) -> bool:
         """Whether who connects there reaches us."""
-        return identity(self.path) == self._made
+        return self._made is not None and identity(self.path) == self._made
 
     async def remake(self) -> None:
         """Listen there anew, on the same descriptor: whoever is forked from now on gets it.

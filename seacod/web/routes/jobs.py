@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
@@ -22,8 +23,13 @@ from seacod.jobs.model import Callback, CallbackState, FileState, Job, JobFile
 from seacod.jobs.results import write_zip
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
+from seacod.jobs.store_thread import not_answering
 from seacod.paths import Paths
+from seacod.system.threads import on_thread
 from seacod.web.routes import openapi
+
+# What a result may take to be read.
+_READ_SECONDS = 30.0
 
 
 def router(gate: JobsGate, paths: Paths) -> APIRouter:
@@ -44,7 +50,11 @@ def router(gate: JobsGate, paths: Paths) -> APIRouter:
             )
         # Not on the thread of the store, where files are claimed and finished meanwhile.
         try:
-            path = await asyncio.to_thread(_zipped, paths.temp, jobs.store, files, found)
+            path = await on_thread(
+                "seacod-results", lambda: _zipped(paths.temp, jobs.store, files, found)
+            )
+        except SQLAlchemyError:
+            raise not_answering() from None
         except FileNotFoundError:
             raise NotFound(
                 f"job {job[:40]!r} was deleted meanwhile", f"任务 {job[:40]} 已被删除"
@@ -106,9 +116,11 @@ async def _result(jobs: Jobs, job: str, number: int) -> str:
     def read() -> str:
         return json.dumps(jobs.store.blobs.read(file), ensure_ascii=False)
 
-    # Of hours it is megabytes.
+    # Of hours it is megabytes. Not by the loop's executor, which a drain would wait for.
     try:
-        return await asyncio.to_thread(read)
+        return await asyncio.wait_for(on_thread("seacod-result", read), _READ_SECONDS)
+    except (SQLAlchemyError, asyncio.TimeoutError):
+        raise not_answering() from None
     except FileNotFoundError:
         raise NotFound(
             f"job {job[:40]!r} was deleted meanwhile", f"任务 {job[:40]} 已被删除"
