@@ -9,7 +9,9 @@ import zipfile
 from pathlib import Path
 
 import sounds
+from playwright.sync_api import Route
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, Service, wait_until
+from test_nothing_is_lost import KEPT
 
 TRICK = "<img src=x onerror=document.title='owned'>.wav"
 
@@ -238,3 +240,60 @@ def test_several_files_for_the_single_tab_go_to_the_batch(visit, tmp_path: Path)
     )
     page.wait_for_selector("#sc-tab-batch", state="visible")
     assert page.locator(".sc-chosen-files li").count() == 2
+
+
+GONE = {"error": {"message": "there is no such job", "message_zh": "没有这个任务"}}
+WITH_SOUND = KEPT.replace("[one.name, one.state]", "one.hasSound")
+
+
+def test_a_corrected_text_is_there_when_the_service_has_forgotten_its_batch(
+    visit, tmp_path: Path
+) -> None:
+    seen = visit()
+    page = seen.page
+    submit(seen, *write(tmp_path, "甲.flac", "乙.flac"))
+    wait_for_summary(page, "已完成")
+    # The sound of both is kept; what nobody has read is in no list.
+    wait_until(lambda: page.evaluate(WITH_SOUND) == [True, True], "both sounds")
+    assert page.locator("#sc-batch-library").is_hidden()
+    open_text(seen, 2)
+    page.click("#sc-batch-take [data-do=edit]")
+    page.keyboard.press("Home")
+    page.keyboard.type("好")
+    page.keyboard.press("Escape")
+    corrected = f"好{sounds.SPEECH_TEXT}"
+    page.evaluate(KEPT)
+    page.route(re.compile(r"/jobs/[0-9a-f]+$"), lambda route: route.fulfill(status=404, json=GONE))
+    page.reload()
+    assert "没有这个任务" in seen.wait_for_problem("sc-batch")
+    assert page.locator("#sc-job").is_hidden()
+    page.click("#sc-batch-library summary")
+    assert page.locator("#sc-batch-library li b").all_inner_texts() == ["乙.flac"]
+    page.click("#sc-batch-library .sc-recording-open")
+    page.wait_for_selector("#sc-batch-text p")
+    assert page.inner_text("#sc-batch-text p") == corrected
+    assert page.inner_text("#sc-batch-reading") == "乙.flac"
+    page.wait_for_function("!document.querySelector('#sc-batch-play').disabled")
+    # All of it goes, that which nobody has read, too.
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("#sc-batch-library [data-do=clear]")
+    page.wait_for_selector("#sc-batch-library", state="hidden")
+    assert page.locator("#sc-batch-text p").count() == 0
+    assert page.evaluate(KEPT) == []
+
+
+def test_what_is_added_while_others_are_sent_is_still_to_be_sent(visit, tmp_path: Path) -> None:
+    seen = visit()
+    page = seen.page
+    waiting: list[Route] = []
+    page.route("**/batch_transcribe", lambda route: waiting.append(route))
+    with page.expect_request("**/batch_transcribe"):
+        submit(seen, *write(tmp_path, "a.flac"))
+    page.set_input_files("#sc-batch-files", write(tmp_path, "b.flac"))
+    chosen = page.locator(".sc-chosen-files li span:first-child")
+    assert chosen.all_inner_texts() == ["a.flac", "b.flac"]
+    wait_until(lambda: page.evaluate("true") and waiting, "the request")
+    waiting[0].continue_()
+    wait_for_summary(page, "已完成")
+    assert len(rows(page)) == 1
+    assert chosen.all_inner_texts() == ["b.flac"]

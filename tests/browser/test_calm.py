@@ -4,6 +4,7 @@ is worth, and what happens to files that are dropped beside."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sounds
@@ -69,8 +70,12 @@ def test_header_tabs_and_first_screen_are_in_the_first_html(fresh: Page, live: S
 def test_a_second_visit_asks_for_little(fresh: Page, live: Service) -> None:
     fresh.goto(live.url)
     fresh.wait_for_selector(READY)
-    asked: list[str] = []
-    fresh.on("response", lambda one: asked.append(one.url) if not one.from_service_worker else None)
+    network = fresh.context.new_cdp_session(fresh)
+    network.send("Network.enable")
+    asked: dict[str, str] = {}
+    network.on("Network.requestWillBeSent", lambda one: note(asked, one))
+    network.on("Network.requestServedFromCache", lambda one: asked.pop(one["requestId"], None))
+    network.on("Network.responseReceived", lambda one: forget_kept(asked, one))
     fresh.goto(f"{live.url}/?again")
     fresh.wait_for_selector(READY)
     kept = fresh.evaluate(
@@ -78,6 +83,20 @@ def test_a_second_visit_asks_for_little(fresh: Page, live: Service) -> None:
         ".map(r => r.transferSize)"
     )
     assert kept and set(kept) == {0}
+    # The document, and what of it is of this moment.
+    assert 1 <= len(asked) <= 5, asked
+    assert not [url for url in asked.values() if "/ui/" in url]
+
+
+def note(asked: dict[str, str], one: dict[str, Any]) -> None:
+    if one["request"]["url"].startswith("http"):
+        asked[one["requestId"]] = one["request"]["url"]
+
+
+def forget_kept(asked: dict[str, str], one: dict[str, Any]) -> None:
+    """What came from the disk asked nobody."""
+    if one["response"].get("fromDiskCache"):
+        asked.pop(one["requestId"], None)
 
 
 def test_the_address_names_the_tab_and_back_goes_back(visit, live: Service) -> None:

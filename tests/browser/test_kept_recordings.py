@@ -3,9 +3,13 @@ text never stands under a new recording."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import sounds
+from playwright.sync_api import Error
+from supervised import wait_until
+from test_nothing_is_lost import KEPT
 from test_transcript import LINES, edit, lines, recording
 
 READY = "#sc-tab-single[data-seacod=ready]"
@@ -55,12 +59,13 @@ def test_a_crash_takes_no_correction(visit) -> None:
     text = seen.wait_for_text()
     edit(seen, 0, 0)
     page.keyboard.type("我")
-    page.wait_for_function("!document.querySelector('#sc-take [data-do=undo]').disabled")
+    url = page.url
+    page.evaluate(KEPT)
+    with page.expect_event("crash"), suppress(Error):
+        page.goto("chrome://crash")
     again = page.context.new_page()
-    again.goto(page.url)
+    again.goto(url)
     again.wait_for_selector(READY)
-    page.context.new_cdp_session(page)
-    page.close(run_before_unload=False)
     again.click("#sc-library summary")
     again.click("#sc-library .sc-recording-open >> nth=0")
     again.wait_for_selector(LINES)
@@ -96,7 +101,7 @@ def test_what_was_not_finished_is_there_after_a_reload(visit) -> None:
     page.route("**/transcribe?stream=true", lambda route: None)
     seen.choose(sounds.SPEECH)
     seen.recognise()
-    page.wait_for_selector("#sc-cancel:not([hidden])")
+    page.wait_for_selector("#sc-library:not([hidden])")
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     page.unroute_all(behavior="ignoreErrors")
@@ -129,6 +134,7 @@ def test_recordings_are_deleted_by_the_person_and_by_age(visit) -> None:
     page.clock.set_fixed_time(page.evaluate("Date.now()") + 8 * 86_400_000)
     page.reload()
     page.wait_for_selector(READY)
+    wait_until(lambda: page.evaluate(KEPT) == [], "what is too old to go")
     page.wait_for_selector("#sc-library", state="hidden")
     assert lines(seen) == []
     seen.choose(sounds.SPEECH)
@@ -138,6 +144,7 @@ def test_recordings_are_deleted_by_the_person_and_by_age(visit) -> None:
     page.click(".sc-recording-delete")
     page.wait_for_selector("#sc-library", state="hidden")
     assert lines(seen) == []
+    assert page.evaluate(KEPT) == []
     page.reload()
     page.wait_for_selector(READY)
     assert lines(seen) == []

@@ -9,6 +9,7 @@ import sounds
 from patience import PATIENCE_MILLISECONDS
 from playwright.sync_api import Browser, Page, expect
 from supervised import Service
+from test_nothing_is_lost import KEPT
 
 from seacod.system import credentials
 
@@ -74,4 +75,29 @@ def test_in_and_out_again(closed: Service, browser: Browser) -> None:
     page.click("#sc-recognise")
     expect(page.locator("#sc-text")).to_contain_text(sounds.SPEECH_TEXT[:4])
     assert not complaints
+    context.close()
+
+
+@pytest.mark.parametrize("goes", [True, False])
+def test_who_logs_out_is_asked_what_happens_to_the_recordings_of_this_browser(
+    closed: Service, browser: Browser, goes: bool
+) -> None:
+    context = browser.new_context(locale="zh-CN")
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    page = context.new_page()
+    page.goto(closed.url)
+    log_in(page, PASSWORD)
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    page.set_input_files("#sc-file", sounds.SPEECH)
+    page.click("#sc-recognise")
+    page.wait_for_selector("#sc-details .sc-facts")
+    kept = page.evaluate(KEPT)
+    assert len(kept) == 1
+    page.on("dialog", lambda dialog: dialog.accept() if goes else dialog.dismiss())
+    with page.expect_event("dialog"):
+        page.click("#sc-logout")
+    expect(page.locator("#password")).to_be_visible()
+    log_in(page, PASSWORD)
+    page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
+    assert page.evaluate(KEPT) == ([] if goes else kept)
     context.close()

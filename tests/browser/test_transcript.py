@@ -240,8 +240,14 @@ def test_lines_that_are_pasted_stay_one_sentence(read) -> None:
     page.evaluate("navigator.clipboard.writeText('<b>一</b>\\n二')")
     edit(seen, 0, 1)
     page.keyboard.press("Control+v")
-    assert lines(seen) == [f"{before[0][:1]}<b>一</b> 二{before[0][1:]}", *before[1:]]
+    # The caret stands behind it.
+    page.keyboard.type("三")
+    assert lines(seen) == [f"{before[0][:1]}<b>一</b> 二三{before[0][1:]}", *before[1:]]
     assert page.locator("#sc-text b").count() == 0
+    page.evaluate("navigator.clipboard.writeText('四 ')")
+    page.keyboard.press("Control+v")
+    page.keyboard.type("五")
+    assert lines(seen)[0] == f"{before[0][:1]}<b>一</b> 二三四 五{before[0][1:]}"
 
 
 def test_search_finds_and_replaces_everywhere(read) -> None:
@@ -288,46 +294,139 @@ def test_how_a_text_is_shown_is_remembered(read) -> None:
         assert absent not in box
 
 
-def test_few_words_are_marked_as_doubtful(read) -> None:
+def test_a_sentence_that_was_emptied_is_in_nothing_that_is_exported(read) -> None:
     seen = read()
-    words = [t for s in json.loads(seen.take("json")[1])["segments"] for t in s["tokens"]]
-    marked = seen.page.evaluate("CSS.highlights.get('sc-doubt').size")
-    assert marked <= 0.1 * len(words)
-
-
-def test_an_hour_is_shown_and_twenty_thousand_characters_are_edited(visit, tmp_path: Path) -> None:
-    seen = visit()
     page = seen.page
-    tokens = [
-        {"text": character, "start": 0.1 * n, "end": 0.1 * n + 0.1, "confidence": 0.9}
-        for n, character in enumerate("今天天气很好我们去看海鸟啊")
-    ]
+    before = lines(seen)
+    edit(seen, 1, 0)
+    page.keyboard.press("Shift+End")
+    page.keyboard.press("Delete")
+    assert lines(seen) == [before[0], "", *before[2:]]
+    page.keyboard.press("Escape")
+    body = json.loads(seen.take("json")[1])
+    assert [one["text"] for one in body["segments"]] == [before[0], *before[2:]]
+    for whole in (body["text"], seen.take("text")[1].decode()):
+        assert "".join(whole.split()) == "".join([before[0], *before[2:]])
+
+
+# A key that belongs to an input method: as it is everywhere, and as Safari tells the last one.
+INPUT_METHOD = """([at, key]) => {
+  for (const one of [{isComposing: true}, {keyCode: 229}]) {
+    const given = {key, bubbles: true, cancelable: true, ...one};
+    document.querySelector(at).dispatchEvent(new KeyboardEvent('keydown', given));
+  }
+}"""
+
+
+def test_keys_of_an_input_method_are_not_ours(read) -> None:
+    seen = read()
+    page = seen.page
+    before = lines(seen)
+    page.focus("#sc-text")
+    page.keyboard.press("Control+f")
+    page.keyboard.type(before[0][:2])
+    page.wait_for_function("document.querySelector('#sc-find [data-count]').innerText !== ''")
+    page.fill("#sc-find [data-do=other]", "春天")
+    page.evaluate(INPUT_METHOD, ["#sc-find [data-do=other]", "Enter"])
+    page.evaluate(INPUT_METHOD, ["#sc-find [data-do=other]", "Escape"])
+    assert page.is_visible("#sc-find")
+    assert lines(seen) == before
+    # Without one they are.
+    page.press("#sc-find [data-do=other]", "Enter")
+    assert lines(seen) == [f"春天{before[0][2:]}", *before[1:]]
+    page.press("#sc-find [data-do=other]", "Escape")
+    page.click("#sc-options > summary")
+    page.fill("#sc-hotwords", "海鸟")
+    page.click("#sc-options [data-do=save]")
+    page.fill("#sc-options .sc-naming input", "鸟")
+    page.evaluate(INPUT_METHOD, ["#sc-options .sc-naming input", "Enter"])
+    assert page.is_visible("#sc-options .sc-naming")
+    page.press("#sc-options .sc-naming input", "Enter")
+    page.wait_for_selector("#sc-options .sc-naming", state="hidden")
+    assert seen.complaints == []
+
+
+def test_nothing_is_replaced_in_a_text_that_another_window_has(read) -> None:
+    seen = read()
+    page = seen.page
+    before = lines(seen)
+    page.focus("#sc-text")
+    page.keyboard.press("Control+f")
+    page.keyboard.type(before[0][:2])
+    page.wait_for_function("document.querySelector('#sc-find [data-count]').innerText !== ''")
+    page.wait_for_selector("#sc-library li", state="attached")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.click("#sc-library summary")
+    other.click("#sc-library .sc-recording-open")
+    other.wait_for_selector(LINES)
+    seen.wait_for_problem()
+    for does in ("replace", "all"):
+        page.click(f"#sc-find [data-do={does}]")
+        assert "已替换" not in page.inner_text("#sc-find [data-count]")
+    assert lines(seen) == before
+    assert seen.complaints == []
+
+
+SAID = "今天天气很好我们去看海鸟啊"
+
+
+def answered(seen: Any, sentences: int, confidence: Callable[[int], float]) -> None:
+    """Recognise, with an answer made here: so many sentences, and how sure their words are."""
     body: dict[str, Any] = {
         "text": "", "segments": [], "speakers": [], "confidence": 0.9, "language": "zh",
         "duration": 3600.0, "processing_time": 1.0, "queue_time": 0.0, "real_time_factor": 0.1,
         "hotwords": [], "replacements": [], "warnings": [], "warning_details": [], "unheard": [],
         "missing": 0.0, "model": "builtin", "device": "cpu",
     }  # fmt: skip
-    for n in range(1600):
+    for n in range(sentences):
         at = 2.2 * n
+        tokens = [
+            {"text": character, "start": at + 0.1 * i, "end": at + 0.1 * i + 0.1,
+             "confidence": confidence(n * len(SAID) + i)}
+            for i, character in enumerate(SAID)
+        ]  # fmt: skip
         body["segments"].append({
-            "start": at, "end": at + 1.3, "text": "今天天气很好我们去看海鸟啊", "confidence": 0.9,
-            "speaker": None,
-            "tokens": [{**t, "start": at + t["start"], "end": at + t["end"]} for t in tokens],
+            "start": at, "end": at + 1.3, "text": SAID, "confidence": 0.9, "speaker": None,
+            "tokens": tokens,
         })  # fmt: skip
     answer = f"event: done\ndata: {json.dumps(body)}\n\n"
-    page.route(
+    seen.page.route(
         "**/transcribe?stream=true",
         lambda route: route.fulfill(body=answer, content_type="text/event-stream"),
     )
     seen.choose(sounds.SPEECH)
     seen.recognise()
-    page.wait_for_selector("#sc-details .sc-facts")
-    assert page.locator(LINES).count() == 1600
+    seen.wait_for_text()
+    assert seen.page.locator(LINES).count() == sentences
+
+
+@pytest.mark.parametrize(
+    ("confidence", "marked"),
+    [
+        (lambda n: 0.3 if n % 13 == 4 else 0.95, 10),
+        # A model that is less sure of everything: the lowest fifth, and no more.
+        (lambda n: 0.1 if n % 13 in (2, 7) else 0.5, 20),
+        (lambda n: 0.8, 0),
+    ],
+    ids=["some", "everything", "nothing"],
+)
+def test_few_words_are_marked_as_doubtful(
+    visit, confidence: Callable[[int], float], marked: int
+) -> None:
+    seen = visit()
+    answered(seen, 10, confidence)
+    assert seen.page.evaluate("CSS.highlights.get('sc-doubt').size") == marked
+
+
+def test_an_hour_is_shown_and_twenty_thousand_characters_are_edited(visit) -> None:
+    seen = visit()
+    page = seen.page
+    answered(seen, 1600, lambda n: 0.9)
     edit(seen, 1500, 2)
     page.keyboard.type("真的")
     page.keyboard.press("Enter")
-    assert lines(seen)[1500:1502] == ["今天真的", "天气很好我们去看海鸟啊"]
+    assert lines(seen)[1500:1502] == [f"{SAID[:2]}真的", SAID[2:]]
     # What is far away is neither laid out nor drawn.
     assert not page.evaluate(
         "document.querySelectorAll('#sc-text p[data-id]')[0]"
@@ -335,5 +434,5 @@ def test_an_hour_is_shown_and_twenty_thousand_characters_are_edited(visit, tmp_p
     )
     page.reload()
     page.wait_for_selector(LINES)
-    assert lines(seen)[1500:1502] == ["今天真的", "天气很好我们去看海鸟啊"]
+    assert lines(seen)[1500:1502] == [f"{SAID[:2]}真的", SAID[2:]]
     assert seen.complaints == []

@@ -133,6 +133,15 @@ def test_a_batch_is_canceled(visit, narrow: Faulty) -> None:
         page.set_input_files("#sc-batch-files", sounds.SPEECH)
         page.click("#sc-batch button[type=submit]")
         page.wait_for_selector("#sc-job:not([hidden])")
+        # What the page says stays there while it asks how far the job is.
+        page.click("#sc-batch button[type=submit]")
+        assert "请先选择" in seen.wait_for_problem("sc-batch")
+        for _ in range(2):
+            with page.expect_response(lambda one: "/jobs/" in one.url) as answer:
+                pass
+            answer.value.finished()
+        page.evaluate("new Promise((done) => requestAnimationFrame(done))")
+        assert page.is_visible("#sc-batch-problem")
         page.click("#sc-job-cancel")
         page.wait_for_function(
             "document.querySelector('#sc-job-summary')?.innerText.includes('已取消')"

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from seacod.web.page import assets
 from seacod.web.page.bundle import BrokenModules, bundle
@@ -87,3 +89,16 @@ def test_the_pages_own_script_is_one() -> None:
     for name in ("single.js", "batch.js", "live.js", "system.js", "dom.js"):
         assert f'modules["{name}"]' in script
     assert "wavesurfer" not in script.partition("vendor/")[0]
+
+
+@pytest.mark.parametrize("name", [assets.SCRIPT, assets.STYLE, "help.html"])
+def test_only_what_the_mark_stands_for_is_kept_for_good(name: str) -> None:
+    app = FastAPI()
+    assets.mount(app)
+    with TestClient(app) as client:
+        own = client.get(f"/ui/{assets.mark()}/{name}")
+        # A page of the release before, or a cache in between that asks for it after the upgrade.
+        other = client.get(f"/ui/0123456789ab/{name}")
+    assert "immutable" in own.headers["cache-control"]
+    assert other.headers["cache-control"] == "no-cache"
+    assert own.content == other.content

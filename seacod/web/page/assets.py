@@ -3,7 +3,7 @@
 The scripts are one file (`bundle.py`), the style sheets, too; everything else below `static/` is
 what it is. Their address has a mark of their content in it, so browsers keep them for good and
 fetch them anew after an upgrade. Any mark is answered: a page that was open before finds what it
-needs.
+needs; but what is kept for good has its own mark.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from seacod.web.page.tabs.registry import all_tabs
 
 SCRIPT, STYLE = "main.js", "page.css"
 _KEPT = "public, max-age=31536000, immutable"
+_ASKED_AGAIN = "no-cache"
 
 
 def mount(app: FastAPI) -> None:
@@ -36,11 +37,17 @@ def mount(app: FastAPI) -> None:
     ours = served()
     shipped = {one["file"]: EXAMPLES / one["file"] for one in examples()}
 
-    @app.api_route("/ui/{mark}/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def file(request: Request, mark: str, name: str) -> Response:
+    ours_mark = mark()
+
+    @app.api_route("/ui/{asked}/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def file(request: Request, asked: str, name: str) -> Response:
         if name not in ours:
             raise HTTPException(404)
-        return ours[name].answer(request.headers)
+        answer = ours[name].answer(request.headers)
+        # Another release's address: its content is not what that release has there.
+        if asked != ours_mark:
+            answer.headers["Cache-Control"] = _ASKED_AGAIN
+        return answer
 
     @app.api_route("/examples/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def example(name: str) -> Response:

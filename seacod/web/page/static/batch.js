@@ -1,6 +1,7 @@
 // The batch tab: sends the form to the API, then shows the job until it is over, whoever works on
 // it. Each text is read, played and corrected below the table. The address has the job's id; this
-// browser also remembers the last few, and the recordings, if they fit.
+// browser also remembers the last few, the recordings, if they fit, and what was read of them: that is
+// there when the service has forgotten the job.
 import { Choice } from "./choice.js";
 import { at, copy, el, memory, onFiles, showBar } from "./dom.js";
 import { clock, language, onSwitch, put, sentenceOf, text } from "./language.js";
@@ -11,6 +12,7 @@ import { speakers } from "./speakers.js";
 import { State, TimeLeft } from "./state.js";
 import { openTab } from "./tabs.js";
 import { busy as wouldBeLost } from "./transcript/leaving.js";
+import { Library, refreshLists } from "./transcript/library.js";
 import * as notice from "./transcript/notice.js";
 import { plain } from "./transcript/paragraphs.js";
 import { fromAnswer } from "./transcript/peaks.js";
@@ -46,10 +48,14 @@ const path = (rest = "") => `/jobs/${encodeURIComponent(job)}${rest}`;
 async function submit() {
   if (sending) return;
   const stop = (sending = new AbortController());
-  const files = await choice.ready();
-  if (!files.length) {
-    sending = null;
-    if (!problem.isShown) problem.say("no_recording");
+  busy(true);
+  // Some hundred files take a while.
+  if (choice.files.length) state.say("state_choosing");
+  const canceled = new Promise((resolve) => stop.signal.addEventListener("abort", () => resolve([])));
+  const files = await Promise.race([choice.ready(), canceled]);
+  if (stop.signal.aborted || !files.length) {
+    over();
+    if (!stop.signal.aborted && !problem.isShown) problem.say("no_recording");
     return;
   }
   problem.hide();
@@ -59,14 +65,13 @@ async function submit() {
   form.append("speakers", speakers("sc-batch"));
   chooseSound(form, "sc-batch");
   for (const file of files) form.append("files", file, file.name);
-  busy(true);
   state.say("state_uploading", { percent: 0 }, 0);
   try {
     const accepted = await send("/batch_transcribe", form, {
       signal: stop.signal,
       onUpload: (share) => state.say("state_uploading", { percent: Math.floor(100 * share) }, share),
     });
-    choice.clear();
+    choice.sent(files);
     sent = { job: accepted.job, files };
     remember(accepted, files[0].name);
     follow(accepted.job);
@@ -74,10 +79,14 @@ async function submit() {
     // What was chosen stays chosen: the button tries again.
     if (!(error instanceof GivenUp)) problem.tell(error);
   } finally {
-    sending = null;
-    busy(false);
-    state.hide();
+    over();
   }
+}
+
+function over() {
+  sending = null;
+  busy(false);
+  state.hide();
 }
 
 function busy(isBusy) {
@@ -89,9 +98,10 @@ function busy(isBusy) {
 // -- the job --------------------------------------------------------------------------------------
 
 function follow(id) {
+  problem.hide();
   job = id;
   shown = null;
-  close();
+  if (transcript.mayGo()) close();
   left = new TimeLeft();
   at("sc-job").querySelector("tbody").replaceChildren();
   const here = new URL(location.href);
@@ -107,7 +117,6 @@ async function look() {
   try {
     const body = await ask(path());
     if (asked !== job) return;
-    problem.hide();
     show(body);
     again = body.finished === null;
   } catch (error) {
@@ -176,36 +185,58 @@ function showFile(file, index) {
 
 const idOf = (number) => `job-${job}-${number}`;
 
-async function read(file) {
-  const turn = (reading = { number: file.number });
-  const id = idOf(file.number);
+async function read({ number, name }) {
+  const turn = (reading = {});
+  const id = idOf(number);
   const kept = await load(id);
-  let body = kept?.body;
+  if (turn !== reading) return;
+  if (kept?.body) {
+    open(kept);
+    return;
+  }
+  let body;
   try {
-    body ??= await ask(path(`/files/${file.number}`));
+    body = await ask(path(`/files/${number}`));
   } catch (error) {
     if (turn === reading) problem.tell(error);
     return;
   }
-  if (turn !== reading) return;
+  if (turn !== reading || !transcript.mayGo()) return;
   transcript.clear();
+  const peaks = fromAnswer(body.peaks);
+  const about = { kind: "batch", name, at: Date.now(), seconds: body.duration, state: "done" };
+  transcript.finish(body, name);
+  transcript.keepAs(id, about);
+  // Nothing is lost where it is not kept: the service has it, and the first correction says so.
+  const { excerpt, ...written } = transcript.kept();
+  keep({ ...about, id, excerpt }, written)
+    .then(() => peaks && keepPeaks(id, peaks))
+    .then(refreshLists);
+  present({ ...about, id }, kept?.sound, peaks);
+}
+
+// One that this browser has kept, whether the service still has its job or not.
+async function reopen({ id }) {
+  const turn = (reading = {});
+  const kept = await load(id);
+  if (turn === reading && kept?.body) open(kept);
+}
+
+function open(kept) {
+  if (!transcript.mayGo()) return;
+  transcript.open(kept);
+  present(kept.recording, kept.sound, kept.peaks);
+}
+
+function present({ id, name, seconds }, keptSound, peaks) {
   player.clear();
-  const peaks = fromAnswer(body.peaks) ?? kept?.peaks ?? null;
-  if (kept?.body) transcript.open(kept);
-  else {
-    transcript.finish(body, file.name);
-    transcript.keepAs(id);
-    const { excerpt, ...written } = transcript.kept();
-    keep({ id, kind: "batch", name: file.name, at: Date.now(), seconds: body.duration, state: "done", excerpt }, written)
-      .then(() => peaks && keepPeaks(id, peaks));
-  }
-  const sound = sounds.get(id) ?? kept?.sound;
-  if (sound) player.show(sound, { name: file.name, seconds: body.duration, peaks });
+  const sound = sounds.get(id) ?? keptSound;
+  if (sound) player.show(sound, { name, seconds, peaks });
   const heading = at("sc-batch-reading");
-  heading.textContent = file.name;
+  heading.textContent = name;
   heading.hidden = false;
   for (const [index, row] of [...at("sc-job").querySelector("tbody").rows].entries()) {
-    row.classList.toggle("sc-read", index === file.number - 1);
+    row.classList.toggle("sc-read", id === idOf(index + 1));
   }
   heading.focus({ preventScroll: true });
   heading.scrollIntoView({ block: "start" });
@@ -258,6 +289,7 @@ async function combine() {
 }
 
 async function change(rest, method) {
+  problem.hide();
   try {
     await ask(path(rest), { method });
   } catch (error) {
@@ -294,11 +326,21 @@ function showRecent() {
 }
 
 export function start() {
-  transcript = new Transcript("sc-batch", { onElsewhere: () => problem.say("tr_elsewhere") });
+  transcript = new Transcript("sc-batch", {
+    onElsewhere: () => problem.say("tr_elsewhere"),
+    onUnkept: () => problem.say("tr_unkept"),
+  });
   ({ player } = transcript);
   problem = new Problem("sc-batch", () => (choice.files.length ? submit() : look()));
   state = new State("sc-batch");
   choice = new Choice(problem);
+  new Library("sc-batch", {
+    onOpen: reopen,
+    isWanted: ({ kind, state }) => kind === "batch" && state === "done",
+    // The sound of those that nobody has read yet, too.
+    isOurs: ({ kind }) => kind === "batch",
+    onRemoved: (ids) => ids.includes(transcript.id) && close(),
+  });
   onFiles(at("sc-batch-drop"), at("sc-batch-files"), (files) => choice.add(files));
   onFiles(at("sc-batch-folder"), at("sc-batch-folder-files"), (files) => choice.add(files));
   at("sc-batch-folder").addEventListener("click", () => at("sc-batch-folder-files").click());

@@ -46,6 +46,12 @@ export class Choice {
     this.#draw();
   }
 
+  // What was added meanwhile is still to be sent.
+  sent(files) {
+    this.entries = this.entries.filter((one) => !files.includes(one.file));
+    this.#draw();
+  }
+
   #take(entry) {
     this.entries = this.entries.filter((one) => one !== entry);
     this.#draw();

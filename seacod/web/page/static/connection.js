@@ -36,6 +36,7 @@ export function noticeLogout() {
   banner.replaceChildren(sentence, " ", link);
   banner.classList.remove("sc-back");
   banner.hidden = false;
+  clearTimeout(hiding);
   isLoggedOut = true;
 }
 
@@ -67,6 +68,8 @@ function show(answers) {
     return;
   }
   isAway = !answers;
+  // That it is back helps nobody who has to log in first.
+  if (answers && isLoggedOut) return noticeLogout();
   if (isAway) wentAt = performance.now();
   banner.hidden = false;
   banner.classList.toggle("sc-back", answers);

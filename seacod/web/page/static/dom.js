@@ -36,6 +36,10 @@ export function showBar(bar, share) {
   bar.firstElementChild.style.width = share === null ? "" : `${Math.round(1000 * share) / 10}%`;
 }
 
+// Whether a key belongs to an input method: in Safari the one that ends its word is told by its
+// number alone.
+export const isOfInputMethod = (event) => event.isComposing || event.keyCode === 229;
+
 // Works on plain http, too, where there is no navigator.clipboard.
 export async function copy(text) {
   if (navigator.clipboard && window.isSecureContext) {

@@ -3,11 +3,11 @@
 // the next one is told it again.
 import { noticeLoss } from "./connection.js";
 import { at } from "./dom.js";
-import { clock, put, text } from "./language.js";
+import { clock, put } from "./language.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, localStamp, microphone, release } from "./recording.js";
 import { remarks } from "./remarks.js";
-import { Refusal, address, untilReady } from "./service.js";
+import { Refusal, address, ask, untilReady } from "./service.js";
 import { speakers } from "./speakers.js";
 import { busy } from "./transcript/leaving.js";
 import { Library, refreshLists } from "./transcript/library.js";
@@ -23,11 +23,14 @@ import { hotwords } from "./words.js";
 const RATE = 16_000;
 // How long the end is waited for after "stop".
 const LAST_WORD_MS = 30_000;
+// Who comes back does so at some time in here; it doubles with each try in vain, so often at most.
+const PAUSE_MS = 200;
+const PAUSE_MORE_MS = 500;
+const MOST_DOUBLED = 5;
 
 let transcript, player, problem, library;
 let session = null;
-// Whether what is shown is in this browser's list.
-let isKept = true;
+let isStarting = false;
 
 const say = (key, values = {}) => {
   at("sc-live-state").hidden = !key;
@@ -45,6 +48,9 @@ class Session {
     this.recorded = 0;
     this.settled = 0;
     this.socket = null;
+    // Whether the service has ever listened, and tries since it did so last.
+    this.wasReady = false;
+    this.tries = 0;
     this.isStopping = false;
     this.isOver = false;
   }
@@ -107,14 +113,17 @@ class Session {
     url.protocol = url.protocol.replace("http", "ws");
     const socket = (this.socket = new WebSocket(url));
     socket.binaryType = "arraybuffer";
-    socket.isReady = false;
-    socket.onopen = () => socket.send(JSON.stringify({
-      type: "start", sample_rate: this.rate, hotwords: hotwords("sc-live"),
-      speakers: speakers("sc-live"),
-      offset_seconds: this.settled / this.rate,
-      // What is written down already, for the files at the end.
-      before: transcript.segments.map(({ start, end, text, confidence }) => ({ start, end, text, confidence })),
-    }));
+    socket.isReady = socket.wasOpen = false;
+    socket.onopen = () => {
+      socket.wasOpen = true;
+      socket.send(JSON.stringify({
+        type: "start", sample_rate: this.rate, hotwords: hotwords("sc-live"),
+        speakers: speakers("sc-live"),
+        offset_seconds: this.settled / this.rate,
+        // What is written down already, for the files at the end.
+        before: transcript.segments.map(({ start, end, text, confidence }) => ({ start, end, text, confidence })),
+      }));
+    };
     socket.onmessage = ({ data }) => this.hear(socket, JSON.parse(data));
     socket.onclose = () => this.closed(socket);
   }
@@ -130,7 +139,8 @@ class Session {
 
   hear(socket, message) {
     if (message.type === "ready") {
-      socket.isReady = true;
+      socket.isReady = this.wasReady = true;
+      this.tries = 0;
       this.catchUp(socket);
       this.tell();
     } else if (message.type === "partial") {
@@ -144,20 +154,27 @@ class Session {
     } else if (message.type === "done") {
       this.finish(message);
     } else if (message.type === "error") {
-      this.end();
-      problem.tell(new Refusal(message.error.status, message));
+      const error = new Refusal(message.error.status, message);
+      // What was recorded until now is a recording; another try would be another one.
+      if (this.wasReady) this.finish();
+      else this.end();
+      problem.tell(error, { mayRetry: !this.wasReady });
     }
   }
 
   async closed(socket) {
     if (this.isOver || socket !== this.socket) return;
     socket.isReady = false;
-    noticeLoss();
+    if (socket.wasOpen) noticeLoss();
     transcript.show("");
     this.tell();
     await untilReady();
+    // A login that is over looks the same; whoever is asked says so.
+    if (!socket.wasOpen) await ask("/system").catch(() => {});
     // Not all at once, where many pages come back.
-    await new Promise((resolve) => setTimeout(resolve, 200 + 500 * Math.random()));
+    const pause = (PAUSE_MS + PAUSE_MORE_MS * Math.random()) * 2 ** Math.min(this.tries, MOST_DOUBLED);
+    this.tries += 1;
+    await new Promise((resolve) => setTimeout(resolve, pause));
     if (!this.isOver && socket === this.socket) this.connect();
   }
 
@@ -177,19 +194,22 @@ class Session {
   }
 
   // In this browser: what is written down is there after a crash, too.
-  keepSentences(from) {
-    if (this.isBegun) step(this.id, { at: from, removed: [], inserted: transcript.doc.sentences.slice(from).map(packed) });
-    else this.keep("begun", { segments: [], warning_details: [] });
-    this.isBegun = true;
+  async keepSentences(from) {
+    const inserted = transcript.doc.sentences.slice(from).map(packed);
+    if (this.isBegun && (await step(this.id, { at: from, removed: [], inserted })) !== null) return;
+    // The first of them, or one that was not kept: all of it.
+    this.isBegun = false;
+    if (!this.isOver) this.isBegun = await this.keep("begun", { segments: [], warning_details: [] });
   }
 
   keep(state, body, more = {}) {
     const { body: rest, sentences, excerpt } = transcript.kept();
-    const seconds = this.recorded / this.rate;
-    return keep(
-      { id: this.id, kind: "live", name: this.name, at: this.at, seconds, state, excerpt, size: more.sound?.size ?? 0 },
-      { body: { ...body, ...rest }, sentences, ...more },
-    );
+    const about = this.about(state, more.sound?.size);
+    return keep({ ...about, id: this.id, excerpt }, { body: { ...body, ...rest }, sentences, ...more });
+  }
+
+  about(state, size = 0) {
+    return { kind: "live", name: this.name, at: this.at, seconds: this.recorded / this.rate, state, size };
   }
 
   get name() {
@@ -202,14 +222,14 @@ class Session {
     this.end();
     const { type, request_id: id, limit_reached: isLimit = false, ...body } = done;
     transcript.finish({ text: transcript.text(), segments: transcript.segments, ...body }, this.name);
-    transcript.keepAs(this.id);
     at("sc-live-details").replaceChildren(...remarks(body.warning_details));
     const sound = wav(this.blocks.map((block) => block.sound), rate);
     const peaks = Uint8Array.from(this.peaks.values);
+    transcript.keepAs(this.id, this.about("done", sound.size));
     showSound(sound, this.name, { seconds: this.recorded / rate, peaks });
     // Before anybody can change it: what is kept later has no step of the reader's in it.
-    this.keep("done", body, { sound, peaks }).then((kept) => {
-      isKept = kept;
+    this.keep("done", body, { sound, peaks }).then((isKept) => {
+      if (transcript.id === this.id) transcript.tellKept(isKept);
       refreshLists();
     });
     notice.done(this.began, this.name);
@@ -259,23 +279,26 @@ function clear() {
 }
 
 async function begin() {
-  if (transcript.hasText && !isKept && !confirm(text("tr_not_kept_sure"))) return;
+  // While the browser asks whether it may, too.
+  if (session || isStarting || !transcript.mayGo()) return;
+  isStarting = true;
   clear();
   library.refresh();
-  isKept = true;
   try {
     session = await Session.begin();
     at("sc-live-options").open = false;
   } catch (error) {
     problem.say(error instanceof NoMicrophone ? error.key : "mic_unsupported");
+  } finally {
+    isStarting = false;
   }
   buttons();
 }
 
 async function reopen(id) {
-  if (session) return;
+  if (session || isStarting) return;
   const kept = await load(id);
-  if (!kept || session) return;
+  if (!kept || session || isStarting || !transcript.mayGo()) return;
   clear();
   transcript.open({ ...kept, body: kept.body ?? { segments: [] } });
   if (kept.sound) {
@@ -288,7 +311,10 @@ async function reopen(id) {
 }
 
 export function start() {
-  transcript = new Transcript("sc-live", { onElsewhere: () => problem.say("tr_elsewhere") });
+  transcript = new Transcript("sc-live", {
+    onElsewhere: () => problem.say("tr_elsewhere"),
+    onUnkept: () => problem.say("tr_unkept"),
+  });
   ({ player } = transcript);
   problem = new Problem("sc-live", begin);
   library = new Library("sc-live", {
@@ -298,5 +324,5 @@ export function start() {
   });
   at("sc-live-start").addEventListener("click", begin);
   at("sc-live-stop").addEventListener("click", () => session?.stop());
-  at("sc-live-clear").addEventListener("click", clear);
+  at("sc-live-clear").addEventListener("click", () => transcript.mayGo() && clear());
 }

@@ -4,6 +4,7 @@ import { start as startConnection } from "./connection.js";
 import { at } from "./dom.js";
 import { keepDrops } from "./drops.js";
 import { fill, onSwitch, text } from "./language.js";
+import { start as startLogout } from "./logout.js";
 import { start as startSound } from "./sound.js";
 import { start as startSpeakers } from "./speakers.js";
 import { start as startSwitches } from "./switches.js";
@@ -23,6 +24,7 @@ async function startTab({ name, script }) {
 
 fill(document);
 startSwitches();
+startLogout();
 startTabs();
 keepDrops();
 onSwitch(() => (document.title = `${text("title")} · seacod`));

@@ -47,13 +47,13 @@ export class Problem {
     put(this.sentence, key, values);
   }
 
-  // What `send` and `ask` throw.
-  tell(error) {
-    if (!(error instanceof Refusal)) return this.say("lost", {}, true);
-    this.#show("failed", MAY_HELP.includes(error.status));
+  // What `send` and `ask` throw. mayRetry: whether the same again is what one would do next.
+  tell(error, { mayRetry = true } = {}) {
+    if (!(error instanceof Refusal)) return this.say("lost", {}, mayRetry);
+    this.#show("failed", mayRetry && MAY_HELP.includes(error.status));
     put(this.sentence, "unexpected");
     const wait = error.retryAfterSeconds;
-    const isCounted = error.status === 503 && wait && wait <= LONGEST_WAIT_SECONDS;
+    const isCounted = mayRetry && error.status === 503 && wait && wait <= LONGEST_WAIT_SECONDS;
     if (error.sentence) putSentence(this.sentence, isCounted ? withoutWait(error.sentence) : error.sentence);
     if (isCounted) this.#countDown(wait);
   }

@@ -40,9 +40,9 @@ export async function ask(path, options = {}) {
   return body;
 }
 
-// Resolves when new work is taken again.
-export async function untilReady() {
-  for (;;) {
+// Resolves when new work is taken again, or somebody gives it up.
+export async function untilReady(signal = null) {
+  while (!signal?.aborted) {
     try {
       const answer = await fetch(address("/health/ready"), { cache: "no-store" });
       if (answer.ok) return;

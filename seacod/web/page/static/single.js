@@ -19,6 +19,8 @@ import { hotwords, setHotwords } from "./words.js";
 
 // A worker that goes away under the same recording so often will do so again.
 const TRIES = 3;
+// The recording itself is refused: another try goes as this one.
+const UNFIT = [400, 413, 415, 422];
 const MOST_WORDS = 100;
 const HEARD = (report) => report.status === "matched";
 // The recording this window shows; after a reload it shows it again.
@@ -28,6 +30,7 @@ let chosen = null;
 // Ends when it is known whether the last one chosen may be sent.
 let measured = Promise.resolve();
 let recording = null;
+let isStarting = false;
 let running = null;
 let transcript, player, problem, state;
 // What the details show, so that they can be shown in the other language.
@@ -35,18 +38,20 @@ let finished = null;
 
 // -- choosing -------------------------------------------------------------------------------------
 
-function take(file) {
-  measured = measure(file);
+// kept: {id, isListed}, where it is in this browser's list already.
+function take(file, kept = {}) {
+  if (transcript.mayGo()) measured = measure(file, kept);
   return measured;
 }
 
-async function measure(file) {
+async function measure(file, kept) {
   problem.hide();
   state.hide();
-  running?.abort();
+  giveUp();
   chosen = null;
   // Never an old text under a new recording; the old one is in the list below.
   clear();
+  remembered(kept.id ?? null);
   player.clear();
   stage("chosen");
   const measuring = (measure.latest = {});
@@ -55,7 +60,7 @@ async function measure(file) {
   if (measuring !== measure.latest) return;
   if (length !== null) at("sc-chosen-facts").textContent = `${clock(length)} · ${size(file.size)}`;
   if (!(await isAllowed(file, length)) || measuring !== measure.latest) return;
-  chosen = { file, length };
+  chosen = { file, length, ...kept };
   player.show(file, { name: file.name, seconds: length });
   // Nobody waits for the wave.
   ofFile(file, length).then((peaks) => {
@@ -123,16 +128,25 @@ async function record() {
     clearInterval(ended.ticking);
     button.classList.remove("sc-recording");
     put(button, "record");
-    wouldBeLost("recording", false);
     notice.microphone(false);
-    take(await ended.stop());
+    const file = await ended.stop();
+    const id = newId();
+    // Nobody has it but this browser: it is kept before anything is done with it.
+    keep(entry(id, file, ended.seconds), { sound: file }).then(refreshLists);
+    wouldBeLost("recording", false);
+    take(file, { id, isListed: true });
     return;
   }
+  // While the browser asks whether it may.
+  if (isStarting) return;
+  isStarting = true;
   try {
     recording = await Recording.begin();
   } catch (error) {
     problem.say(error instanceof NoMicrophone ? error.key : "mic_busy");
     return;
+  } finally {
+    isStarting = false;
   }
   problem.hide();
   wouldBeLost("recording", true);
@@ -153,6 +167,7 @@ async function recognise() {
     if (!problem.isShown) problem.say("no_recording");
     return;
   }
+  if (!transcript.mayGo()) return;
   problem.hide();
   const stop = (running = new AbortController());
   const began = performance.now();
@@ -161,12 +176,10 @@ async function recognise() {
   clear();
   stage("running");
   // Another try of the same is the same; who recognises it once more keeps what there was.
-  if (!work.id || work.isDone) Object.assign(work, { id: newId(), isDone: false });
+  if (!work.id || work.isDone) Object.assign(work, { id: newId(), isDone: false, isListed: false });
   const { file, length } = work;
-  work.begun = keep(
-    { id: work.id, kind: "single", name: file.name, at: Date.now(), size: file.size, seconds: length, state: "begun" },
-    { sound: file },
-  );
+  work.entry = entry(work.id, file, length);
+  work.begun = keep(work.entry, { sound: file }).then(refreshLists);
   remembered(work.id);
   try {
     for (let tries = 1; ; tries += 1) {
@@ -177,15 +190,18 @@ async function recognise() {
         if (!(error instanceof Lost) || tries === TRIES || stop.signal.aborted) throw error;
         // The recording is still here, so nobody has to do anything.
         state.say("state_interrupted");
-        await untilReady();
+        await untilReady(stop.signal);
         if (stop.signal.aborted) throw new GivenUp();
         transcript.clear();
       }
     }
     notice.done(began, file.name);
   } catch (error) {
-    if (!(error instanceof Lost)) {
-      work.begun.then(() => remove([work.id])).then(refreshLists);
+    // What is nowhere else, or may go better next time, stays in the list.
+    if (isOver(error) && !work.isListed) {
+      const { id, begun } = work;
+      begun.then(() => remove([id])).then(refreshLists);
+      work.id = null;
       if (running === stop) remembered(null);
     }
     if (running === stop) {
@@ -203,6 +219,20 @@ async function recognise() {
       busy(false);
     }
   }
+}
+
+const isOver = (error) =>
+  error instanceof GivenUp || (error instanceof Refusal && UNFIT.includes(error.status));
+
+const entry = (id, { name, size }, seconds) =>
+  ({ id, kind: "single", name, at: Date.now(), size, seconds, state: "begun" });
+
+// What is recognised is nobody's any more: however it ends, it changes nothing on the page.
+function giveUp() {
+  if (!running) return;
+  running.abort();
+  running = null;
+  busy(false);
 }
 
 // One upload and its answer; throws why there is none.
@@ -244,38 +274,41 @@ function finish(work, body) {
   const { id, file } = work;
   work.isDone = true;
   transcript.finish(body, file.name);
-  transcript.keepAs(id);
+  const about = { ...work.entry, seconds: body.duration, state: "done" };
+  transcript.keepAs(id, about);
   stage("done");
   details(body);
   const peaks = fromAnswer(body.peaks);
   player.setSeconds(body.duration);
   if (peaks) player.setPeaks(peaks);
-  work.begun.then(async () => {
-    // With what was corrected meanwhile.
-    if (transcript.id !== id) return;
-    const { excerpt, ...kept } = transcript.kept();
-    await keep({ id, state: "done", seconds: body.duration, excerpt }, kept);
-    if (peaks) await keepPeaks(id, peaks);
+  // Not after the sound, which takes its time.
+  const { excerpt, ...kept } = transcript.kept();
+  keep({ ...about, excerpt }, kept).then(async (isKept) => {
+    if (transcript.id === id) transcript.tellKept(isKept);
     refreshLists();
+    await work.begun;
+    if (peaks) await keepPeaks(id, peaks);
   });
 }
 
 // -- what this browser has kept -------------------------------------------------------------------
 
 async function reopen(id) {
+  // What is recognised is on the page.
+  if (running && chosen?.id === id) return false;
   const opening = (measure.latest = {});
   const kept = await load(id);
-  if (!kept || opening !== measure.latest) return false;
+  if (!kept || opening !== measure.latest || !transcript.mayGo()) return false;
   problem.hide();
   state.hide();
-  running?.abort();
+  giveUp();
   clear();
   player.clear();
   const { recording, sound, peaks, body } = kept;
   const facts = [recording.seconds && clock(recording.seconds), recording.size && size(recording.size)];
   shownBy(recording.name, facts.filter(Boolean).join(" · "));
   const file = sound && new File([sound], recording.name, { type: sound.type });
-  chosen = file ? { file, length: recording.seconds, id, isDone: Boolean(body) } : null;
+  chosen = file ? { file, length: recording.seconds, id, isDone: Boolean(body), isListed: true } : null;
   measured = Promise.resolve();
   if (file) player.show(file, { name: recording.name, seconds: recording.seconds, peaks });
   remembered(id);
@@ -367,7 +400,10 @@ async function showLimits() {
 }
 
 export function start() {
-  transcript = new Transcript("sc", { onElsewhere: () => problem.say("tr_elsewhere") });
+  transcript = new Transcript("sc", {
+    onElsewhere: () => problem.say("tr_elsewhere"),
+    onUnkept: () => problem.say("tr_unkept"),
+  });
   ({ player } = transcript);
   problem = new Problem("sc", recognise);
   state = new State("sc");
@@ -396,7 +432,7 @@ export function start() {
     onRemoved: (ids) => {
       // What is on the page is deleted, too.
       if (!ids.includes(transcript.id ?? chosen?.id)) return;
-      running?.abort();
+      giveUp();
       chosen = null;
       clear();
       player.clear();
@@ -409,7 +445,8 @@ export function start() {
   sweepOld().then(() => {
     library.refresh();
     const open = lastOpen();
-    if (open && !chosen) reopen(open);
+    // Unless something was chosen meanwhile.
+    if (open && !chosen && !measure.latest) reopen(open);
   });
 }
 

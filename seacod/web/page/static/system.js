@@ -59,7 +59,7 @@ function showFacts(s) {
     let cell = box.querySelector(`[data-fact=${key}]`);
     if (!cell) {
       const kind = key === "system_versions" ? { class: "sc-long" } : {};
-      cell = el("div", { "data-fact": key }, el("dt"), el("dd", kind));
+      cell = el("div", { "data-fact": key, ...kind }, el("dt"), el("dd"));
       put(cell.firstChild, key);
       box.append(cell);
     }

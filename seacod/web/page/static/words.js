@@ -1,5 +1,5 @@
 // Hotwords: what is in the fields, and lists with names, kept in this browser. All tabs share them.
-import { at, el, memory } from "./dom.js";
+import { at, el, isOfInputMethod, memory } from "./dom.js";
 import { onSwitch, text } from "./language.js";
 
 const lists = () => memory.get("hotwords", {});
@@ -33,6 +33,7 @@ class Words {
     });
     part("[data-do=keep]").addEventListener("click", () => this.keep());
     this.name.addEventListener("keydown", (event) => {
+      if (isOfInputMethod(event)) return;
       if (event.key === "Enter") {
         event.preventDefault();
         this.keep();

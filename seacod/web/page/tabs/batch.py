@@ -9,7 +9,7 @@ from __future__ import annotations
 from seacod.asr.recognisers.base import Recogniser
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
-from seacod.web.page.tabs.transcript import player, transcript
+from seacod.web.page.tabs.transcript import library, player, transcript
 from seacod.web.page.texts import both
 
 
@@ -17,8 +17,8 @@ def _skeleton(engine: Recogniser) -> str:
     return f"""
     <form id="sc-batch">
       <div class="sc-drop" id="sc-batch-drop">
-        <label for="sc-batch-files" class="sc-button">{both("batch_files")}</label>
         <input type="file" id="sc-batch-files" multiple>
+        <label for="sc-batch-files" class="sc-button">{both("batch_files")}</label>
         <button type="button" id="sc-batch-folder">{both("tr_folder")}</button>
         <input type="file" id="sc-batch-folder-files" webkitdirectory hidden>
         <span class="sc-hint">{both("tr_drop_many")}</span>
@@ -59,13 +59,14 @@ def _skeleton(engine: Recogniser) -> str:
         <th scope="col">#</th><th scope="col">{both("batch_name")}</th>
         <th scope="col">{both("batch_state")}</th><th scope="col">{both("batch_detail")}</th>
       </tr></thead><tbody></tbody></table>
-      <h2 class="sc-label sc-reading" id="sc-batch-reading" tabindex="-1" hidden></h2>
-      {transcript("sc-batch")}
-      {player("sc-batch")}
     </section>
+    <h2 class="sc-label sc-reading" id="sc-batch-reading" tabindex="-1" hidden></h2>
+    {transcript("sc-batch")}
+    {library("sc-batch")}
     <section id="sc-jobs" hidden>
       <h2 class="sc-label">{both("batch_recent")}</h2><ul></ul>
-    </section>"""
+    </section>
+    {player("sc-batch")}"""
 
 
 TAB = Tab(

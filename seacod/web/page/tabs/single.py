@@ -21,8 +21,8 @@ def _skeleton(engine: Recogniser) -> str:
       <section class="sc-source">
         <div id="sc-drop" class="sc-drop">
           {icon("file", "sc-drop-icon")}
-          <label for="sc-file" class="sc-button sc-primary">{both("choose_file")}</label>
           <input type="file" id="sc-file" accept="audio/*,video/*,.amr,.opus,.wma,.ape,.flac,.mkv">
+          <label for="sc-file" class="sc-button sc-primary">{both("choose_file")}</label>
           <button type="button" id="sc-record">{both("record")}</button>
           <span class="sc-hint sc-drop-here">{both("drop_here")}</span>
           <p class="sc-hint" id="sc-limits"></p>

@@ -1,5 +1,6 @@
 // Correcting a text in its place: what is typed goes into the document, sentence by sentence. Enter
 // makes two of one, Backspace at its beginning one of two; every step can be undone.
+import { isOfInputMethod } from "../dom.js";
 import { caretIn, isAtEdge, putCaret } from "./caret.js";
 import { edited, joined, split } from "./sentences.js";
 
@@ -69,10 +70,12 @@ export class Editing {
     } else if (kind.startsWith("format")) event.preventDefault();
     else if (kind === "insertFromPaste") {
       const pasted = event.dataTransfer?.getData("text/plain") ?? event.data;
-      if (!/[\r\n\t]/.test(pasted ?? "")) return;
-      // A sentence is one line.
+      if (pasted === null) return;
+      // A sentence is one line of plain text, whatever the browser would make of it.
       event.preventDefault();
-      document.execCommand("insertText", false, pasted.replace(/\s*[\r\n\t]+\s*/g, " ").trim());
+      const isLine = !/[\r\n\t]/.test(pasted);
+      const plain = isLine ? pasted : pasted.replace(/\s*[\r\n\t]+\s*/g, " ").trim();
+      if (plain) document.execCommand("insertText", false, plain);
     }
   }
 
@@ -81,12 +84,15 @@ export class Editing {
     if (!place) return;
     const { line, sentence, index } = place;
     const text = line.textContent.replace(/[\r\n\t]/g, " ");
-    const offset = caretIn(line) ?? text.length;
+    const caret = caretIn(line);
+    const offset = caret ?? text.length;
     const was = Math.max(0, Math.min(sentence.text.length, offset - (text.length - sentence.text.length)));
     const joins = `typed ${sentence.id}`;
     const before = { id: sentence.id, offset: was };
     const made = edited(this.doc.before(index, joins, before) ?? sentence, text);
     this.doc.change(index, 1, [made], { joins, caret: { before, after: { id: sentence.id, offset } } });
+    // Drawn anew, where the browser had made several nodes of it.
+    if (caret !== null && caretIn(line) !== caret) putCaret(line, caret);
   }
 
   #split({ sentence, index }, offset) {
@@ -110,7 +116,7 @@ export class Editing {
   }
 
   #key(event) {
-    if (!this.isOn || !this.doc || event.isComposing) return;
+    if (!this.isOn || !this.doc || isOfInputMethod(event)) return;
     const place = this.#at(event.target);
     if (!place) return;
     const isCommand = event.ctrlKey || event.metaKey;

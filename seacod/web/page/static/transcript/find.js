@@ -1,6 +1,6 @@
 // Search in a text, and other words for what was found. The whole text is searched, not only what the
 // browser has drawn.
-import { at } from "../dom.js";
+import { at, isOfInputMethod } from "../dom.js";
 import { put } from "../language.js";
 import { Marks } from "./marks.js";
 import { replaced } from "./sentences.js";
@@ -8,7 +8,7 @@ import { replaced } from "./sentences.js";
 const LATER_MS = 150;
 
 export class Find {
-  // host: {doc, view, reveal(line)} of the text.
+  // host: {doc, view, isComplete, reveal(line)} of the text.
   constructor(prefix, host) {
     this.host = host;
     this.form = at(`${prefix}-find`);
@@ -30,6 +30,7 @@ export class Find {
     part("all").addEventListener("click", () => this.#replaceAll());
     part("close").addEventListener("click", () => this.close());
     this.form.addEventListener("keydown", (event) => {
+      if (isOfInputMethod(event)) return;
       if (event.key === "Escape") {
         event.preventDefault();
         event.stopPropagation();
@@ -115,10 +116,12 @@ export class Find {
   }
 
   #replace() {
+    if (!this.host.isComplete) return;
     const place = this.places[this.number];
     if (!place) return;
     const { doc } = this.host;
     const index = doc.index(place.sentence.id);
+    if (index < 0) return;
     doc.change(index, 1, [replaced(doc.sentences[index], [place], this.other.value)], this.#caret(place));
     const number = this.number;
     this.#look(false);
@@ -133,9 +136,14 @@ export class Find {
   }
 
   #replaceAll() {
-    if (!this.places.length) return;
+    if (!this.places.length || !this.host.isComplete) return;
     const { doc } = this.host;
-    const bySentence = Map.groupBy(this.places, (place) => place.sentence.id);
+    const bySentence = new Map();
+    for (const place of this.places) {
+      const { id } = place.sentence;
+      if (bySentence.has(id)) bySentence.get(id).push(place);
+      else bySentence.set(id, [place]);
+    }
     const made = doc.sentences.map((sentence) => {
       const own = bySentence.get(sentence.id);
       return own ? replaced(sentence, own, this.other.value) : sentence;

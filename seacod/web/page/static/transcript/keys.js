@@ -1,5 +1,5 @@
 // Keys for the text that is in front. Where somebody types, they do what they do everywhere.
-import { at } from "../dom.js";
+import { at, isOfInputMethod } from "../dom.js";
 import { STEP_SECONDS } from "./player.js";
 
 const transcripts = [];
@@ -10,7 +10,7 @@ const PRESSED = "button, a, summary, [role=slider], [role=tab], label";
 export const register = (transcript) => transcripts.push(transcript);
 
 function handle(event) {
-  if (event.defaultPrevented || event.isComposing) return;
+  if (event.defaultPrevented || isOfInputMethod(event)) return;
   const front = transcripts.find((one) => one.isInFront);
   if (!front) return;
   const { target, key } = event;

@@ -1,20 +1,26 @@
 // "My recordings": what this browser keeps, to be opened again or deleted.
 import { at, el, memory } from "../dom.js";
 import { clock, onSwitch, size, text } from "../language.js";
+import { isMine } from "./owner.js";
 import { list, remove, sweep } from "./store.js";
 
 const DAYS = 30;
 const lists = [];
 
 export const keptDays = () => Number(memory.get("days", DAYS));
-export const sweepOld = () => sweep(keptDays());
+
+export async function sweepOld() {
+  const gone = await sweep(keptDays(), isMine);
+  if (gone.length) for (const one of lists) one.onRemoved(gone);
+}
 
 // Something was kept or deleted.
 export const refreshLists = () => lists.forEach((one) => one.refresh());
 
 export class Library {
-  // onOpen(recording); isWanted(recording): which of them are listed here.
-  constructor(prefix, { onOpen, isWanted = () => true, onRemoved = () => {} }) {
+  // onOpen(recording); isWanted(recording): which of them are listed here; isOurs(recording): which go
+  // with "delete all", if there are more.
+  constructor(prefix, { onOpen, isWanted, isOurs = isWanted, onRemoved }) {
     this.box = at(`${prefix}-library`);
     this.onOpen = onOpen;
     this.isWanted = isWanted;
@@ -28,7 +34,7 @@ export class Library {
       refreshLists();
     });
     this.box.querySelector("[data-do=clear]").addEventListener("click", async () => {
-      const all = ((await list()) ?? []).filter(this.isWanted);
+      const all = ((await list()) ?? []).filter(isOurs);
       if (all.length && confirm(text("tr_delete_all_sure", { count: all.length }))) this.#remove(all);
     });
     onSwitch(() => this.refresh());

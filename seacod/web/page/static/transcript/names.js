@@ -1,5 +1,5 @@
 // Another name for who speaks: for all of their sentences, as one step.
-import { el } from "../dom.js";
+import { el, isOfInputMethod } from "../dom.js";
 import { text } from "../language.js";
 import { spokenBy } from "./sentences.js";
 
@@ -19,7 +19,7 @@ export function askName(doc, speaker, button) {
   };
   field.addEventListener("keydown", (event) => {
     event.stopPropagation();
-    if (event.isComposing) return;
+    if (isOfInputMethod(event)) return;
     if (event.key === "Enter") {
       event.preventDefault();
       end(field.value, true);

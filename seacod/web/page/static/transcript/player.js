@@ -78,7 +78,7 @@ export class Player {
 
   clear() {
     cancelAnimationFrame(this.frame);
-    this.isReady = false;
+    this.isReady = this.isMeasuring = false;
     this.audio.removeAttribute("src");
     this.audio.load();
     if (this.url) URL.revokeObjectURL(this.url);

@@ -1,6 +1,6 @@
 // What this browser keeps (IndexedDB): recordings, their texts, every correction as it is made, so that
 // a reload or a crash takes nothing. Nothing of it is sent anywhere. Where storage is off or full the
-// page works without it, and says so in its list.
+// page works without it, and says so.
 //   recordings: {id, kind, name, at, changed, size, seconds, state, excerpt, hasSound}
 //   texts:      {id, body, sentences}   sentences as sentences.js packs them
 //   steps:      {recording, at, count, inserted}, in the order in which they were made
@@ -20,7 +20,8 @@ let opening = null;
 let pending = 0;
 
 function open() {
-  opening ??= new Promise((resolve, reject) => {
+  if (opening) return opening;
+  opening = new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, VERSION);
     request.onupgradeneeded = () => {
       const db = request.result;
@@ -29,10 +30,21 @@ function open() {
       db.createObjectStore("sounds", { keyPath: "id" });
       db.createObjectStore("steps", { autoIncrement: true }).createIndex("recording", "recording");
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      const db = request.result;
+      // Closed by the browser, or in the way of another window: who comes next opens it anew.
+      db.onclose = () => (opening = null);
+      db.onversionchange = () => {
+        db.close();
+        opening = null;
+      };
+      resolve(db);
+    };
     request.onerror = () => reject(request.error);
     request.onblocked = () => reject(new Error("blocked"));
   });
+  // It may be possible later on.
+  opening.catch(() => (opening = null));
   return opening;
 }
 
@@ -69,27 +81,41 @@ async function fits(bytes) {
 }
 
 // A recording that is new, or known by its id. Returns whether it is kept.
+// The text goes first and at once: what is corrected from here on is a step after it.
 export async function keep(recording, { body = null, sentences = null, sound = null, peaks = null } = {}) {
   try {
-    const hasRoom = sound && (await fits(sound.size));
-    const put = (isWith) => within("readwrite", STORES, (store) => {
+    await within("readwrite", ["recordings", "texts", "steps"], (store) => {
       const before = store("recordings").get(recording.id);
-      before.onsuccess = () => store("recordings").put({
-        ...before.result, ...recording, changed: Date.now(),
-        hasSound: Boolean(isWith || before.result?.hasSound),
-      });
-      if (isWith) store("sounds").put({ id: recording.id, sound, peaks });
-      if (body) {
-        store("texts").put({ id: recording.id, body, sentences });
-        forget(store("steps"), recording.id);
-      }
+      before.onsuccess = () => {
+        const made = { ...before.result, ...recording, changed: Date.now() };
+        made.hasSound = Boolean(before.result?.hasSound);
+        // What is told of its sound may come after its text.
+        if (before.result?.state === "done") made.state = "done";
+        store("recordings").put(made);
+      };
+      if (!body) return;
+      store("texts").put({ id: recording.id, body, sentences });
+      forget(store("steps"), recording.id);
     });
-    // A quota that was full all the same: the text counts for more than the sound.
-    await put(hasRoom).catch((error) => (hasRoom ? put(false) : Promise.reject(error)));
-    return true;
   } catch {
     return false;
   }
+  if (sound) await keepSound(recording.id, sound, peaks);
+  return true;
+}
+
+// Where it does not fit the text is kept without it.
+async function keepSound(id, sound, peaks) {
+  if (!(await fits(sound.size))) return;
+  await within("readwrite", ["recordings", "sounds"], (store) => {
+    const before = store("recordings").get(id);
+    before.onsuccess = () => {
+      // Deleted meanwhile.
+      if (!before.result) return;
+      store("recordings").put({ ...before.result, hasSound: true });
+      store("sounds").put({ id, sound, peaks });
+    };
+  }).catch(() => {});
 }
 
 export async function keepPeaks(id, peaks) {
@@ -99,13 +125,17 @@ export async function keepPeaks(id, peaks) {
   }).catch(() => {});
 }
 
-// One change of a text, at once. Returns how many there are since the whole was written, or null.
+// One change of a text, at once. Returns how many there are since the whole was written; null where it
+// is not kept, or the recording is there no more (deleted in another window): the whole is to be kept.
 export async function step(id, { at, removed, inserted }) {
   try {
     return await within("readwrite", ["steps", "recordings"], (store) => {
       store("steps").add({ recording: id, at, count: removed.length, inserted });
       const found = store("recordings").get(id);
-      found.onsuccess = () => found.result && store("recordings").put({ ...found.result, changed: Date.now() });
+      found.onsuccess = () => {
+        if (found.result) store("recordings").put({ ...found.result, changed: Date.now() });
+        else found.transaction.abort();
+      };
       return store("steps").index("recording").count(id);
     });
   } catch {
@@ -160,12 +190,13 @@ export async function remove(ids) {
   }).catch(() => {});
 }
 
-// What is older than so many days; 0 keeps everything.
-export async function sweep(days) {
-  if (!days) return;
+// What is older than so many days (0 keeps everything), but for what is open; returns their ids.
+export async function sweep(days, isOpen) {
+  if (!days) return [];
   const before = Date.now() - days * DAY_MS;
-  const old = ((await list()) ?? []).filter((one) => one.changed < before).map((one) => one.id);
+  const old = ((await list()) ?? []).filter((one) => one.changed < before && !isOpen(one.id)).map((one) => one.id);
   if (old.length) await remove(old);
+  return old;
 }
 
 function forget(steps, id) {

@@ -1,11 +1,13 @@
 // A text and everything around it: it grows while it is recognised, follows the sound, is corrected in
 // its place, kept in this browser, and taken away as files. One for each tab that shows texts.
 import { at, memory } from "../dom.js";
+import { text } from "../language.js";
 import { isSelecting, caretIn, characterAt } from "./caret.js";
 import { Doc } from "./document.js";
 import { Editing } from "./editing.js";
 import { Find } from "./find.js";
 import { register } from "./keys.js";
+import { busy } from "./leaving.js";
 import { askName } from "./names.js";
 import { disown, isMine, own } from "./owner.js";
 import { plain } from "./paragraphs.js";
@@ -22,13 +24,15 @@ const STARTED_MS = 600;
 const SOON_MS = 60;
 
 export class Transcript {
-  // onElsewhere(): another window has it open now. onName(): names or text have changed.
-  constructor(prefix, { onElsewhere = () => {} } = {}) {
+  // onElsewhere(): another window has it open now. onUnkept(): this browser does not keep it.
+  constructor(prefix, { onElsewhere = () => {}, onUnkept = () => {} } = {}) {
+    this.prefix = prefix;
     this.root = at(`${prefix}-transcript`);
     this.tools = at(`${prefix}-take`);
     this.hint = at(`${prefix}-editing-hint`);
     this.following = at(`${prefix}-follow`);
     this.onElsewhere = onElsewhere;
+    this.onUnkept = onUnkept;
     this.player = new Player(prefix);
     this.view = new View(at(`${prefix}-text`), { onName: (name, button) => this.isComplete && askName(this.doc, name, button) });
     this.editing = new Editing(this.view, (isOn) => this.#edits(isOn));
@@ -63,6 +67,7 @@ export class Transcript {
     this.#forgetComing();
     if (this.id) disown(this.id);
     this.id = null;
+    this.tellKept(true);
     this.given = null;
     this.name = "";
     this.editing.set(false);
@@ -118,12 +123,14 @@ export class Transcript {
   open(kept) {
     this.clear();
     this.#set(kept.body, kept.sentences.map(unpacked), kept.recording.name);
-    this.keepAs(kept.recording.id);
+    const { id, ...about } = kept.recording;
+    this.keepAs(id, about);
   }
 
-  // From now on every correction is kept under this id.
-  keepAs(id) {
+  // From now on every correction is kept under this id. about: what its entry in the list says.
+  keepAs(id, about) {
     this.id = id;
+    this.about = about;
     own(id, () => {
       this.editing.set(false);
       this.doc.isLocked = true;
@@ -147,6 +154,7 @@ export class Transcript {
     this.view.show(sentences);
     this.view.markDoubt();
     this.tools.hidden = !sentences.length;
+    this.find.changed();
   }
 
   #take(doc) {
@@ -165,10 +173,24 @@ export class Transcript {
   async #keepStep({ at: place, removed, inserted }) {
     const { id } = this;
     if (!id || !isMine(id)) return;
-    const many = await step(id, { at: place, removed, inserted: inserted.map(packed) });
-    if (!isManySteps(many) || id !== this.id) return;
-    const { excerpt, ...text } = this.kept();
-    await keep({ id, excerpt }, text);
+    // After one that was not kept the next ones would not fit.
+    const many = this.isUnkept ? null : await step(id, { at: place, removed, inserted: inserted.map(packed) });
+    if ((many !== null && !isManySteps(many)) || id !== this.id) return;
+    const { excerpt, ...whole } = this.kept();
+    const isKept = await keep({ ...this.about, id, excerpt }, whole);
+    if (id === this.id) this.tellKept(isKept);
+  }
+
+  // Whether all of it is in this browser. If not, the page is not left without being asked.
+  tellKept(isKept) {
+    if (!isKept && !this.isUnkept) this.onUnkept();
+    this.isUnkept = !isKept;
+    busy(`unkept ${this.prefix}`, !isKept);
+  }
+
+  // Whether another text may take its place: whoever would lose it is asked.
+  mayGo() {
+    return !this.hasText || !this.isUnkept || confirm(text("tr_not_kept_sure"));
   }
 
   // -- what is taken away ---------------------------------------------------------------------------
@@ -177,7 +199,8 @@ export class Transcript {
   body() {
     const shown = this.doc.sentences.filter((one) => one.text.trim());
     const isByTrack = (this.given.speakers ?? []).some(({ name }) => this.given.text?.startsWith(`${name}:\n`));
-    if (shown.every((one) => one.given)) {
+    // A sentence that was emptied is a correction, too.
+    if (this.doc.sentences.every((one) => one.given)) {
       return { text: composed(shown, isByTrack), ...this.given, segments: shown.map(toSegment) };
     }
     const seconds = new Map();
