@@ -197,7 +197,8 @@ def test_what_lost_its_parent_is_reaped(service: StandIn) -> None:
     """A worker's own processes become the supervisor's when it dies."""
     service.plan(spawns=True)
     service.start()
-    (own,) = psutil.Process(service.worker_pid()).children()
+    worker = psutil.Process(service.worker_pid())
+    (own,) = wait_until(worker.children, "what the worker starts")
     kill(service)
     # It ends with its worker, and is nobody's but the supervisor's then.
     wait_until(lambda: not psutil.pid_exists(own.pid), "the end of what it had started")
