@@ -103,19 +103,17 @@ class EnginePreparation:
     def _guessed(self, engine: Recogniser) -> Tuning:
         """On the inference thread: what can be said of one call."""
         from seacod.asr import tuning, warmup
-        from seacod.asr.audio import SAMPLE_RATE
 
-        length = len(warmup.first_recording()) / SAMPLE_RATE
         ceiling = self.settings.asr.batch_seconds
-        return tuning.Tuning.guessed(length, self.call_seconds or self._timed(engine), ceiling)
+        seconds = self.call_seconds or self._timed(engine)
+        return tuning.Tuning.guessed(warmup.first_seconds(), seconds, ceiling)
 
     def _timed(self, engine: Recogniser) -> float:
+        """On the inference thread. Not the first call: a library prepares for seconds in that."""
         from seacod.asr import tuning, warmup
-        from seacod.asr.audio import SAMPLE_RATE
 
-        speech = warmup.first_recording()
-        # Not the first call with it: a library prepares for seconds in that.
-        return tuning.timed(engine.recognise, speech, len(speech) / SAMPLE_RATE, 1)
+        speech, seconds = warmup.first_recording(), warmup.first_seconds()
+        return tuning.timed(engine.recognise, speech, seconds, 1)
 
     def tune(self, engine: Recogniser) -> None:
         """On the inference thread: which batch sizes are worth while here, if nobody knows yet."""

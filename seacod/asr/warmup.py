@@ -23,6 +23,11 @@ def first_recording() -> Samples:
     return audio.decode(EXAMPLES / examples()[0]["file"], max_seconds=60)
 
 
+def first_seconds() -> float:
+    """How long it is."""
+    return len(first_recording()) / audio.SAMPLE_RATE
+
+
 def warm_up(engine: Recogniser, models: ModelSet) -> None:
     """Transcribe a shipped recording.
 

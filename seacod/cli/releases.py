@@ -109,6 +109,11 @@ def releases() -> list[Release]:
     return sorted(found, key=lambda one: one.made_at, reverse=True)
 
 
+def in_use(known: list[Release]) -> Release | None:
+    """The one that the service starts from; None where install.sh has put none."""
+    return next((one for one in known if one.is_current), None)
+
+
 def checkout(directory: Path) -> Program | None:
     """The seacod in a checkout, run by this Python with its libraries; None where there is none."""
     init = directory / "seacod" / "__init__.py"

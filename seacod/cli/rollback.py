@@ -37,8 +37,8 @@ def run(options: argparse.Namespace) -> int:
         SeacodError: it does not start.
     """
     known = releases.releases()
-    target = _chosen(known, options.release)
-    present = next((one for one in known if one.is_current), None)
+    present = releases.in_use(known)
+    target = _chosen(known, present, options.release)
     if target.is_current:
         raise BadRequest(f"{target.name} is in use already", f"{target.name} 已在使用中")
     findings = [
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     return EX_OK
 
 
-def _chosen(known: list[Release], name: str | None) -> Release:
+def _chosen(known: list[Release], present: Release | None, name: str | None) -> Release:
     if not known:
         raise NotFound(
             f"{releases.PREFIX}/releases has none: install.sh has not installed seacod here (after "
@@ -76,16 +76,17 @@ def _chosen(known: list[Release], name: str | None) -> Release:
             f"{releases.PREFIX}/releases 中没有版本：本机不是由 install.sh 安装"
             "（使用 Debian 软件包时，请用 apt-get install 安装之前的软件包）",
         )
-    present = next((one for one in known if one.is_current), None)
-    others = [
-        one
-        for one in known
-        if one.name == name
+    if name is not None:
+        fitting = [one for one in known if one.name == name]
+    else:
         # Back, never forward: whoever has gone back already names where to go.
-        or (name is None and not one.is_current and not (present and one.made_at > present.made_at))
-    ]
-    if others:
-        return others[0]
+        fitting = [
+            one
+            for one in known
+            if not one.is_current and (present is None or one.made_at <= present.made_at)
+        ]
+    if fitting:
+        return fitting[0]
     names = ", ".join(one.name for one in known)
     raise NotFound(
         f"there is no release {name} to go back to; there are: {names}"

@@ -77,8 +77,8 @@ def _looked_at(fresh: Program | None, config: Path | None) -> Iterator[tuple[str
 
 
 def _release(fresh: Program | None) -> Finding:
-    current = next((one.name for one in releases.releases() if one.is_current), None)
-    here = current or f"{__version__} (not by install.sh)"
+    current = releases.in_use(releases.releases())
+    here = f"{__version__} (not by install.sh)" if current is None else current.name
     if fresh is None:
         return ok(f"in use: {here}", f"当前使用：{here}")
     code, said = fresh.ask("-c", "import seacod; print(seacod.__version__)")
@@ -93,7 +93,7 @@ def _release(fresh: Program | None) -> Finding:
 
 def _room() -> Finding:
     place = releases.PREFIX if releases.PREFIX.is_dir() else Path("/")
-    current = next((one for one in releases.releases() if one.is_current), None)
+    current = releases.in_use(releases.releases())
     needed = _RELEASE_BYTES if current is None else _size(current.path)
     free = free_bytes(place) or 0
     words = (

@@ -355,9 +355,10 @@ class Jobs:
             )  # fmt: skip
         self.refusal = error
 
-    def _failed(self, problem: str) -> None:
-        self._failures += 1
-        if self._failures == _TOLD_FAILURES:
+    def _failed(self, problem: str, times: int = 1) -> None:
+        was_told = self._failures >= _TOLD_FAILURES
+        self._failures += times
+        if self._failures >= _TOLD_FAILURES and not was_told:
             self._on_trouble(
                 "jobs", f"Batches wait, their database cannot be used: {problem}",
                 f"批量任务暂停，数据库无法使用：{problem}", False,
@@ -365,9 +366,7 @@ class Jobs:
 
     def _gave_up(self) -> None:
         """Nobody waits for what does not answer."""
-        if self._failures < _TOLD_FAILURES:
-            self._failures = _TOLD_FAILURES - 1
-            self._failed("it does not answer")
+        self._failed("it does not answer", _TOLD_FAILURES)
 
     def _succeeded(self) -> None:
         if self._failures >= _TOLD_FAILURES:

@@ -75,14 +75,13 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
     """
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     logs.configure(given.settings.log, "worker")
-    seat = int(given.slot.removeprefix("worker")) // SLOTS_A_REPLICA + 1
+    number = int(given.slot.removeprefix("worker"))
+    seat = number // SLOTS_A_REPLICA + 1
     logs.identify(pid=os.getpid(), worker=seat)
     paths = Paths.resolve(given.settings)
     metrics.use_directory(paths.runtime, given.slot)
     neighbours = Neighbours(paths, given.slot, given.replicas) if given.replicas > 1 else None
-    table = ModelTable(
-        paths.with_model, given.replicas * SLOTS_A_REPLICA, int(given.slot.removeprefix("worker"))
-    )
+    table = ModelTable(paths.with_model, given.replicas * SLOTS_A_REPLICA, number)
     worker = WorkerApplication(
         given.settings,
         paths,

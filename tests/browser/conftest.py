@@ -107,6 +107,12 @@ class Visit:
     def recognise(self) -> None:
         self.page.click("#sc-recognise")
 
+    def hear(self, path: Path) -> str:
+        """Choose a recording and have it recognised; its text."""
+        self.choose(path)
+        self.recognise()
+        return self.wait_for_text()
+
     @property
     def text(self) -> str:
         return "".join(self.sentences)

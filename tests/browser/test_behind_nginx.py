@@ -78,9 +78,7 @@ def use_everything(visit: Callable[..., object], url: str) -> None:
     seen.page.on("response", lambda a: failed.append(a.url) if a.status >= 400 else None)
     seen.page.reload()
     seen.page.wait_for_selector("#sc-tab-single[data-seacod=ready]")
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    assert seen.hear(sounds.SPEECH) == sounds.SPEECH_TEXT
     seen.speak()
     seen.open_tab("batch")
     seen.page.set_input_files("#sc-batch-files", sounds.SPEECH)

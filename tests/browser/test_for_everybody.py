@@ -174,9 +174,7 @@ def test_what_goes_on_is_said_once_for_each_step(visit) -> None:
           new MutationObserver(() => window.said.push(box.textContent))
             .observe(box, {childList: true, characterData: true, subtree: true}); }"""
     )
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     page.wait_for_function("window.said.at(-1) === '识别完成。'")
     said = page.evaluate("window.said.map((one) => one.replace(/[\\d.]+/g, ''))")
     assert len(said) == len(set(said)), said

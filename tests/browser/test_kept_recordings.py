@@ -28,9 +28,7 @@ def open_list(seen) -> None:
 def test_a_reload_brings_text_corrections_and_sound_back(visit) -> None:
     seen = visit()
     page = seen.page
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    text = seen.wait_for_text()
+    text = seen.hear(sounds.SPEECH)
     edit(seen, 0, 1)
     page.keyboard.type("春")
     corrected = f"{text[0]}春{text[1:]}"
@@ -54,9 +52,7 @@ def test_a_reload_brings_text_corrections_and_sound_back(visit) -> None:
 def test_a_crash_takes_no_correction(visit) -> None:
     seen = visit()
     page = seen.page
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    text = seen.wait_for_text()
+    text = seen.hear(sounds.SPEECH)
     edit(seen, 0, 0)
     page.keyboard.type("我")
     url = page.url
@@ -75,9 +71,7 @@ def test_a_crash_takes_no_correction(visit) -> None:
 def test_an_old_text_never_stands_under_a_new_recording(visit, tmp_path: Path) -> None:
     seen = visit()
     page = seen.page
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     other = recording(tmp_path / "other.wav", 2)
     page.set_input_files("#sc-file", other)
     page.wait_for_function("document.querySelector('#sc-chosen-name').innerText === 'other.wav'")
@@ -121,9 +115,7 @@ def test_what_was_not_finished_is_there_after_a_reload(visit) -> None:
 def test_recordings_are_deleted_by_the_person_and_by_age(visit) -> None:
     seen = visit()
     page = seen.page
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     open_list(seen)
     page.wait_for_selector(".sc-recordings li")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -137,9 +129,7 @@ def test_recordings_are_deleted_by_the_person_and_by_age(visit) -> None:
     wait_until(lambda: page.evaluate(KEPT) == [], "what is too old to go")
     page.wait_for_selector("#sc-library", state="hidden")
     assert lines(seen) == []
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     open_list(seen)
     page.click(".sc-recording-delete")
     page.wait_for_selector("#sc-library", state="hidden")
@@ -153,9 +143,7 @@ def test_recordings_are_deleted_by_the_person_and_by_age(visit) -> None:
 def test_a_recording_open_in_two_windows_is_written_by_one(visit) -> None:
     seen = visit()
     page = seen.page
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    text = seen.wait_for_text()
+    text = seen.hear(sounds.SPEECH)
     other = page.context.new_page()
     other.goto(page.url)
     other.wait_for_selector(READY)

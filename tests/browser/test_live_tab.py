@@ -138,9 +138,7 @@ def test_plain_http_from_elsewhere_says_that_https_is_needed(visit, live: Servic
     assert "https" in seen.wait_for_problem("sc-live")
     # Everything else works there, copying included.
     seen.open_tab("single")
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    assert seen.hear(sounds.SPEECH) == sounds.SPEECH_TEXT
     seen.page.click("#sc-take [data-do=copy]")
     seen.page.wait_for_function("document.querySelector('#sc-take [data-done]').innerText !== ''")
     assert re.search("已复制", seen.page.inner_text("#sc-take"))

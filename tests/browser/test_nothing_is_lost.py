@@ -43,9 +43,7 @@ ONE_STEP_FAILS = """() => {
 
 
 def recognised(seen: Any) -> str:
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    text: str = seen.wait_for_text()
+    text: str = seen.hear(sounds.SPEECH)
     return text
 
 

@@ -51,9 +51,7 @@ def test_a_recording_becomes_the_same_text_as_with_curl(visit, live: Service) ->
 def test_the_text_can_be_taken_away(visit) -> None:
     seen = visit(permissions=["clipboard-read", "clipboard-write"])
     page = seen.page
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     page.click("#sc-take [data-do=copy]")
     page.wait_for_function("document.querySelector('#sc-take [data-done]').innerText !== ''")
     assert page.evaluate("navigator.clipboard.readText()") == sounds.SPEECH_TEXT
@@ -82,9 +80,7 @@ def test_progress_moves_and_the_text_grows(visit, tmp_path: Path) -> None:
           ).observe(document.querySelector('#sc-tab-single'),
                     {subtree: true, childList: true, characterData: true}); }"""
     )
-    seen.choose(long_recording(tmp_path / "long.wav", sentences=14))
-    seen.recognise()
-    assert seen.wait_for_text() == 14 * sounds.SPEECH_TEXT
+    assert seen.hear(long_recording(tmp_path / "long.wav", sentences=14)) == 14 * sounds.SPEECH_TEXT
     steps = page.evaluate("window.seen")
     said = [line for line, _ in steps]
     done = [int(m[1]) for line in said if (m := re.search(r"已完成 (\d+) /", line))]
@@ -183,9 +179,7 @@ def test_the_page_speaks_the_browsers_language(visit, locale: str, word: str, ab
 def test_language_and_colours_are_switched_without_losing_anything(visit) -> None:
     seen = visit()
     page = seen.page
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     page.click("#sc-language")
     shown = page.inner_text("body")
     for word in ("Choose a recording", "Confidence", "Single file", "Live recording", "Done."):
@@ -240,9 +234,7 @@ def test_mistakes_get_one_sentence_and_the_page_goes_on(visit, tmp_path: Path, l
     seen.recognise()
     assert seen.sent == []
 
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    assert seen.wait_for_text() == sounds.SPEECH_TEXT
+    assert seen.hear(sounds.SPEECH) == sounds.SPEECH_TEXT
     # That one alone.
     assert len([one for one in seen.sent if "/transcribe" in one]) == 1
     assert "Traceback" not in page.content()
@@ -270,9 +262,7 @@ def test_what_people_type_is_shown_and_not_run(visit, tmp_path: Path) -> None:
 def test_it_fits_on_a_phone(visit, scheme: str) -> None:
     seen = visit(width=390, scheme=scheme)
     assert seen.page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert seen.outside == []
 

@@ -68,6 +68,14 @@ def position(seen: Any) -> int:
     return int(seen.page.get_attribute("#sc-wave", "aria-valuenow"))
 
 
+def look_for(page: Any, words: str) -> None:
+    """Open the search by its key, and wait until it has counted."""
+    page.focus("#sc-text")
+    page.keyboard.press("Control+f")
+    page.keyboard.type(words)
+    page.wait_for_function("document.querySelector('#sc-find [data-count]').innerText !== ''")
+
+
 def edit(seen: Any, line: int, character: int) -> None:
     """Begin to edit, with the caret in front of a character."""
     page = seen.page
@@ -159,9 +167,7 @@ def test_reading_elsewhere_stops_the_scrolling(visit, tmp_path: Path) -> None:
     seen = visit()
     page = seen.page
     page.set_viewport_size({"width": 700, "height": 500})
-    seen.choose(recording(tmp_path / "long.wav", 12))
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(recording(tmp_path / "long.wav", 12))
     click_on(seen, 0, 0)
     page.wait_for_function(f"!({PAUSED})")
     assert page.locator("#sc-follow").is_hidden()
@@ -255,9 +261,7 @@ def test_search_finds_and_replaces_everywhere(read) -> None:
     page = seen.page
     before = lines(seen)
     wanted = before[0][:2]
-    page.focus("#sc-text")
-    page.keyboard.press("Control+f")
-    page.keyboard.type(wanted)
+    look_for(page, wanted)
     page.wait_for_function(
         f"document.querySelector('#sc-find [data-count]').innerText.includes('共 {SENTENCES} 处')"
     )
@@ -322,10 +326,7 @@ def test_keys_of_an_input_method_are_not_ours(read) -> None:
     seen = read()
     page = seen.page
     before = lines(seen)
-    page.focus("#sc-text")
-    page.keyboard.press("Control+f")
-    page.keyboard.type(before[0][:2])
-    page.wait_for_function("document.querySelector('#sc-find [data-count]').innerText !== ''")
+    look_for(page, before[0][:2])
     page.fill("#sc-find [data-do=other]", "春天")
     page.evaluate(INPUT_METHOD, ["#sc-find [data-do=other]", "Enter"])
     page.evaluate(INPUT_METHOD, ["#sc-find [data-do=other]", "Escape"])
@@ -350,10 +351,7 @@ def test_nothing_is_replaced_in_a_text_that_another_window_has(read) -> None:
     seen = read()
     page = seen.page
     before = lines(seen)
-    page.focus("#sc-text")
-    page.keyboard.press("Control+f")
-    page.keyboard.type(before[0][:2])
-    page.wait_for_function("document.querySelector('#sc-find [data-count]').innerText !== ''")
+    look_for(page, before[0][:2])
     page.wait_for_selector("#sc-library li", state="attached")
     other = page.context.new_page()
     other.goto(page.url)
@@ -395,9 +393,7 @@ def answered(seen: Any, sentences: int, confidence: Callable[[int], float]) -> N
         "**/transcribe?stream=true",
         lambda route: route.fulfill(body=answer, content_type="text/event-stream"),
     )
-    seen.choose(sounds.SPEECH)
-    seen.recognise()
-    seen.wait_for_text()
+    seen.hear(sounds.SPEECH)
     assert seen.page.locator(LINES).count() == sentences
 
 

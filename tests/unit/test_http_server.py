@@ -4,40 +4,24 @@ connection, and nobody else notices."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from by_hand import PATIENCE, Client, nobody_left, run, served
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.routing import Route
 
 from seacod.config.server import ServerSettings
-from seacod.supervisor.sockets.binding import Named, bind
 from seacod.system import http_server, self_made_certificate
 from seacod.system.addresses import AddressSet
-from seacod.system.connections import Connections
-from seacod.system.http_server import BoundedServer
-from seacod.system.listen_address import ListenAddress
 from seacod.worker.serving import Server
 
-PATIENCE = 120.0
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    with contextlib.closing(
-        bind(ListenAddress("127.0.0.1", 0), Named("server.host", "server.port"))
-    ) as one:
-        yield one
 
 
 @pytest.fixture
@@ -46,103 +30,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
     monkeypatch.setattr(http_server, "_BODY_LOOK_SECONDS", 0.3)
     monkeypatch.setattr(http_server, "_WRITE_SECONDS", 0.3)
-
-
-async def hello(request: Request) -> Response:
-    if request.method == "POST":
-        size = sum([len(chunk) async for chunk in request.stream()])
-        return PlainTextResponse(str(size))
-    if request.query_params:
-        return PlainTextResponse("x" * (64 << 20))
-    return PlainTextResponse("hello")
-
-
-async def echo(websocket: WebSocket) -> None:
-    await websocket.accept()
-    async for text in websocket.iter_text():
-        await websocket.send_text(text)
-
-
-class Running(BoundedServer):
-    """On one socket, until it is told to end."""
-
-    def __init__(
-        self,
-        listening: socket.socket,
-        connections: Connections,
-        tls: ssl.SSLContext | None = None,
-        **options: Any,
-    ) -> None:
-        app = Starlette(
-            routes=[Route("/", hello, methods=["GET", "POST"]), WebSocketRoute("/echo", echo)]
-        )
-        super().__init__(
-            options.pop("app", app), connections, lifespan="off", ws_max_size=1000, **options
-        )
-        self._listening = listening
-        self._tls = tls
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=[])
-        self._acceptor = self.acceptor(self._listening, self._tls)
-        self._acceptor.start()
-
-    async def end(self) -> None:
-        self.should_exit = self.force_exit = True
-        await self._acceptor.stop()
-
-
-@contextlib.asynccontextmanager
-async def served(
-    listening: socket.socket,
-    most: int = 1000,
-    of_address: int = 1000,
-    exempt: str = "",
-    **options: Any,
-) -> AsyncIterator[Connections]:
-    connections = Connections(most, of_address, is_exempt=AddressSet(exempt).__contains__)
-    server = Running(listening, connections, **options)
-    serving = asyncio.ensure_future(server.serve())
-    try:
-        yield connections
-    finally:
-        await server.end()
-        await serving
-
-
-class Client:
-    """A connection by hand."""
-
-    @classmethod
-    async def to(cls, listening: socket.socket, sent: bytes = b"") -> Client:
-        client = cls()
-        client.reader, client.writer = await asyncio.open_connection(*listening.getsockname())
-        client.writer.write(sent)
-        return client
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def all(self) -> bytes:
-        """What comes until the other side closes."""
-        with contextlib.suppress(ConnectionError):
-            return await asyncio.wait_for(self.reader.read(), PATIENCE)
-        return b""
-
-    async def answer(self) -> bytes:
-        """One answer of a connection that stays open."""
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        return head + await self.reader.readexactly(length)
-
-
-async def nobody_left(connections: Connections) -> None:
-    while len(connections):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-
-
-def run(coroutine: Any) -> None:
-    asyncio.run(coroutine)
 
 
 @pytest.mark.parametrize(
@@ -363,93 +250,6 @@ def test_one_address_has_a_share_unless_it_speaks_for_many(
     run(story())
 
 
-UPGRADE = (
-    b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-)
-MASK = b"\0\0\0\0"
-
-
-@pytest.mark.parametrize(
-    "frames",
-    [
-        b"\x01\x80" + MASK + (b"\x00\x80" + MASK) * 200_000,
-        (b"\x89\xfd" + MASK + b"p" * 125) * 100_000,
-        b"\x81\xfe\xff\xff" + MASK + b"x" * 0xFFFF,
-        b"\x01\xfe\x03\x00" + MASK + b"x" * 0x300 + (b"\x00\xfe\x03\x00" + MASK + b"x" * 0x300) * 9,
-        b"\xc1\x85" + MASK + b"hello",
-        b"\xff\xff" + b"\xff" * 100,
-    ],
-    ids=["empty fragments", "pings", "big", "fragments", "compressed", "nonsense"],
-)
-def test_frames_that_are_no_message_end_the_websocket(
-    listening: socket.socket, frames: bytes
-) -> None:
-    async def story() -> None:
-        async with served(listening) as connections:
-            client = await Client.to(listening, UPGRADE)
-            head = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE)
-            assert b" 101 " in head
-            assert b"deflate" not in head
-            with contextlib.suppress(ConnectionError):
-                for at in range(0, len(frames), 60_000):
-                    client.writer.write(frames[at : at + 60_000])
-                    # Nothing is read: what comes back stays with the server.
-                    await asyncio.wait_for(client.writer.drain(), PATIENCE)
-            while len(connections):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-            client.writer.close()
-
-    run(story())
-
-
-def test_a_message_of_fragments_without_end_is_no_message(listening: socket.socket) -> None:
-    """Nothing is in them, and each takes memory."""
-    frames = b"\x01\x80" + MASK + (b"\x00\x80" + MASK) * 200_000 + b"\x80\x80" + MASK
-
-    async def story() -> None:
-        async with served(listening, ws_ping_interval=None):
-            client = await Client.to(listening, UPGRADE)
-            await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE)
-            with contextlib.suppress(ConnectionError):
-                client.writer.write(frames)
-                await asyncio.wait_for(client.writer.drain(), PATIENCE)
-            # Not even an empty one is answered.
-            assert await client.all() == b""
-            client.writer.close()
-
-    run(story())
-
-
-def test_answers_to_pings_that_nobody_reads_do_not_fill_the_memory(
-    listening: socket.socket,
-) -> None:
-    """Between messages, so that it is not for want of these."""
-
-    async def hear(websocket: WebSocket) -> None:
-        await websocket.accept()
-        async for _ in websocket.iter_text():
-            pass
-
-    async def story() -> None:
-        app = Starlette(routes=[WebSocketRoute("/echo", hear)])
-        async with served(listening, app=app) as connections:
-            client = await Client.to(listening, UPGRADE)
-            await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE)
-            pings = (b"\x89\xfd" + MASK + b"p" * 125) * 1000 + b"\x81\x82\0\0\0\0hi"
-            with contextlib.suppress(ConnectionError):
-                # More than the kernel keeps for the two of them.
-                for _ in range(250):
-                    client.writer.write(pings)
-                    await asyncio.wait_for(client.writer.drain(), PATIENCE)
-                pytest.fail("all of it was taken")
-            await nobody_left(connections)
-            client.writer.close()
-
-    run(story())
-
-
 @pytest.mark.parametrize(
     ("proxies", "seen"), [("", "127.0.0.1 http"), ("10.0.0.1", "127.0.0.1 http"),
                           ("127.0.0.0/8", "9.9.9.9 https")],
@@ -487,53 +287,6 @@ def test_addresses_are_those_of_the_networks_named() -> None:
     assert "192.168.1.8" not in some
     assert "nobody" not in some
     assert not AddressSet("")
-
-
-UPGRADE = (
-    b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
-
-
-def test_a_websocket_whose_messages_wait_for_us_is_not_taken_for_dead(
-    listening: socket.socket,
-) -> None:
-    """Its answers to our pings lie behind them, unread."""
-
-    async def look() -> None:
-        may_go_on = asyncio.Event()
-
-        async def slow(websocket: WebSocket) -> None:
-            await websocket.accept()
-            await may_go_on.wait()
-            await websocket.send_text(await websocket.receive_text())
-
-        app = Starlette(routes=[WebSocketRoute("/echo", slow)])
-        pings = {"ws_ping_interval": 0.05, "ws_ping_timeout": 0.05}
-        async with served(listening, app=app, **pings):
-            client = await Client.to(listening, UPGRADE)
-            await client.reader.readuntil(b"\r\n\r\n")
-            client.writer.write(b"\x81\x82\0\0\0\0hi")
-            for _ in range(4):
-                # A ping of four bytes. Nobody answers it.
-                assert (await client.reader.readexactly(6))[:2] == b"\x89\x04"
-            may_go_on.set()
-            # More pings, perhaps, and then its answer: no end.
-            assert (await client.reader.readuntil(b"hi")).endswith(b"\x81\x02hi")
-            client.writer.close()
-
-    run(look())
-
-
-def test_one_who_answers_no_ping_and_sends_nothing_is_let_go(listening: socket.socket) -> None:
-    async def look() -> None:
-        async with served(listening, ws_ping_interval=0.05, ws_ping_timeout=0.05) as connections:
-            client = await Client.to(listening, UPGRADE)
-            await client.all()
-            await nobody_left(connections)
-            client.writer.close()
-
-    run(look())
 
 
 def test_whoever_is_at_the_handshake_of_tls_has_a_place_and_no_time(
