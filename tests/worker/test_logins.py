@@ -25,6 +25,7 @@ from seacod.web.logins.attempts import Attempts, Refused
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import COOKIE, Access, client_of
+from seacod.web.page import texts
 from seacod.web.routes import login
 
 PASSWORD = "correct horse 电池"
@@ -336,7 +337,7 @@ async def test_a_wrong_password_says_nothing_of_the_name(door: Door) -> None:
         ]
     for page in pages:
         assert page.status_code == 401
-        assert "用户名或密码错误" in page.text and "wrong <b>" not in page.text
+        assert texts.text("zh", "login_wrong") in page.text and "wrong <b>" not in page.text
         assert "<script" not in page.text and "set-cookie" not in page.headers
     assert pages[0].text.replace('value="anna"', "") == pages[1].text.replace('value="nobody"', "")
 
