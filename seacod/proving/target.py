@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from seacod.client import status_socket
 from seacod.config import Settings, load_settings
-from seacod.errors import NotRunning, SeacodError
+from seacod.errors import ConfigError, NotRunning, SeacodError
 from seacod.models.examples import EXAMPLES, examples
 from seacod.paths import Paths
 from seacod.proving import systemd
@@ -59,10 +59,11 @@ class Target:
         return systemd.has_started(self.serving()["pid"])
 
     def status(self) -> dict[str, Any]:
-        """What it says of itself; empty while it does not answer."""
+        """What it says of itself; empty while it does not answer, or cannot be found because a
+        drill has put a configuration there that is refused."""
         try:
             return status_socket.status(self.config)
-        except NotRunning:
+        except (NotRunning, ConfigError):
             return {}
 
     def serving(self) -> dict[str, Any]:
