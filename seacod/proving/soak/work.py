@@ -9,6 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from typing import TypeVar
 
 import anyio
@@ -40,6 +41,8 @@ _INSISTENT = RetryPolicy(
     longest_pause_seconds=10.0,
 )  # fmt: skip
 _POLL_SECONDS = 1.0
+# Between tries while the disk of the service has no room.
+_NO_ROOM_SECONDS = 5
 # In other company a recording may come out with a character changed; a microphone is cut elsewhere.
 _ALIKE, _ALIKE_LIVE = 0.97, 0.85
 
@@ -154,7 +157,8 @@ class SoakClient:
         while True:
             try:
                 return await one_try()
-            except SeacodError as error:
+            except SeacodError as failure:
+                error = _busy_if_full(failure)
                 piece.turned_away += isinstance(error, Busy)
                 piece.refused += isinstance(error, Unreachable)
                 piece.interrupted += isinstance(error, BrokenOff)
@@ -186,6 +190,13 @@ class SoakClient:
 def connect(url: str, key: str | None) -> AsyncClient:
     """A client for this kind of work."""
     return AsyncClient(url, key, retry=NEVER, silence_seconds=PATIENCE_SECONDS)
+
+
+def _busy_if_full(error: SeacodError) -> SeacodError:
+    """A disk without room (507) is made room on: whoever has a recording comes again."""
+    if isinstance(error, Refused) and error.status == HTTPStatus.INSUFFICIENT_STORAGE:
+        return Busy(error.message, error.chinese, error.status, error.reason, _NO_ROOM_SECONDS)
+    return error
 
 
 def _texts(packed: bytes) -> list[str]:
