@@ -163,7 +163,7 @@ class Nurseries:
 
     def _on_gone(self, nursery: Nursery, status: int) -> None:
         self._nurseries.remove(nursery)
-        if not nursery.is_retired:
+        if not nursery.is_retired and not self._is_closed:
             cause = f"exit code {status}" if status >= 0 else f"signal {-status}"
             log.warning("nursery_lost", nursery_pid=nursery.pid, cause=cause)
         if (nursery.loaded_for_seconds or 0.0) >= _STABLE_SECONDS:
