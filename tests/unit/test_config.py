@@ -149,6 +149,15 @@ def test_a_number_is_what_is_typed_and_not_what_yaml_makes_of_it(
     assert refusal(tmp_path, f"server:\n  port: {text}\n") == [f"2: server.port: {expected}"]
 
 
+@pytest.mark.parametrize(
+    "given", ["postgresql://anna:open-sesame@db/jobs", "[\"token=open-sesame\"]"]
+)
+def test_a_password_in_the_wrong_place_is_not_repeated(tmp_path: Path, given: str) -> None:
+    (line,) = refusal(tmp_path, f"server:\n  port: {given}\n")
+    assert line.startswith("2: server.port: is ") and "***" in line
+    assert "open-sesame" not in line
+
+
 @pytest.mark.parametrize("text", ["1:30", ".inf", ".nan", "inf", "nan", "on"])
 def test_seconds_are_a_number_that_has_an_end(tmp_path: Path, text: str) -> None:
     (line,) = refusal(tmp_path, f"alerts:\n  cool_down_seconds: {text}\n")
