@@ -12,6 +12,8 @@ import pytest
 from simulated_worker import Plan
 from simulation import World
 
+from seacod import protocol
+
 Make = Callable[..., World]
 DAY = 86_400.0
 
@@ -128,6 +130,22 @@ def test_a_worker_that_is_never_ready_is_ended_and_started_again(make: Make) -> 
     assert world.causes() == ["not ready within worker.startup_timeout_seconds"]
 
 
+def test_a_stage_of_a_start_may_ask_for_more_time_and_never_gets_less(make: Make) -> None:
+    world = make()
+    world.plan = Plan(never_ready=True)
+    world.pass_seconds(10)
+    (first,) = world.processes
+    # 40 s are the limit: the first asks for less than is left of them.
+    first.say(protocol.Stage("loading", 5))
+    world.pass_seconds(28)
+    assert not first.signals
+    first.say(protocol.Stage("downloading", 30))
+    world.pass_seconds(29)
+    assert not first.signals
+    world.pass_seconds(3)
+    assert [number for _, number in first.signals] == [signal.SIGTERM]
+
+
 def test_a_first_start_with_a_broken_configuration_ends_the_service(make: Make) -> None:
     for count in (1, 2):
         world = make(count)
@@ -145,6 +163,8 @@ def test_a_crash_loop_is_entered_said_once_and_left(make: Make) -> None:
     world.until(lambda: world.state == "crash_looping")
     assert world.fallback.reason == "crash_looping"
     assert len(world.crashes) == 5
+    # Of which clients are told: 150 s at least, and the start.
+    assert 150 <= world.life.retry_after_seconds() <= 320
     world.until(lambda: len(world.processes) == 9)
     assert all(150 <= pause <= 301 for pause in pauses(world)[-4:]), "slowly, never given up"
     assert world.told() == ["crash_loop"]
@@ -385,6 +405,20 @@ def test_a_second_reload_that_fails_goes_back_to_what_served_before_the_first(ma
     with_threads(world, 2, exit_at_start=1)
     world.until(lambda: outcome(world) == "refused", 10)
     assert world.settings.current == before
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_all_workers_serve_with_is_what_a_later_failure_goes_back_to(
+    make: Make, count: int
+) -> None:
+    world = make(count).started()
+    with_threads(world, 1)
+    world.until(lambda: outcome(world) == "done", 20)
+    proven = world.settings.current
+    assert proven.asr.cpu_threads == 1
+    with_threads(world, 7, exit_at_start=1)
+    world.until(lambda: outcome(world) == "refused", 20)
+    assert world.settings.current == proven
 
 
 def test_a_reload_does_not_take_the_outcome_of_the_one_before_for_its_own(make: Make) -> None:

@@ -33,3 +33,10 @@ def test_a_link_or_a_pipe_in_its_place_leads_nowhere(tmp_path: Path) -> None:
         whole_file.write(tmp_path / "file", b"other")
     assert precious.read_text() == "as it was"
     assert stat.S_IMODE(precious.stat().st_mode) == 0o600
+
+
+def test_what_cannot_be_put_in_place_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(OSError):
+        whole_file.write(tmp_path / "file", b"other")
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
