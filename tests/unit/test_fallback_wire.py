@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from seacod.pause import Pause
 from seacod.supervisor.sockets import fallback as module
 from seacod.supervisor.sockets.binding import Named, bind
 from seacod.supervisor.sockets.fallback import Fallback
@@ -28,12 +30,15 @@ def answered(test: Callable[[Fallback, Wire], Awaitable[None]], *, is_kept: bool
         fallback.open("starting", lambda: 7)
 
         async def wire(sent: bytes) -> bytes:
-            reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-            try:
-                writer.write(sent)
-                return await asyncio.wait_for(reader.read(), 30)
-            finally:
-                writer.close()
+            # All is sent before anything is read, as simple clients do.
+            loop, answer = asyncio.get_running_loop(), b""
+            with socket.socket() as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, ("127.0.0.1", listener.port))
+                await asyncio.wait_for(loop.sock_sendall(client, sent), 30)
+                while part := await asyncio.wait_for(loop.sock_recv(client, 65536), 30):
+                    answer += part
+            return answer
 
         try:
             await test(fallback, wire)
@@ -70,6 +75,28 @@ def test_a_person_gets_a_page_in_the_browsers_language(language: str, words: str
     async def test(fallback: Fallback, wire: Wire) -> None:
         page = await wire(request(Accept="text/html", **{"Accept-Language": language}))
         assert words in page.decode()
+
+    answered(test)
+
+
+def test_why_it_is_paused_is_said_and_is_no_html() -> None:
+    async def test(fallback: Fallback, wire: Wire) -> None:
+        fallback.paused(Pause("<b>new</b> disk", 1000.0, 60))
+        page = (await wire(request(Accept="text/html"))).decode()
+        assert "The service is paused: &lt;b&gt;new&lt;/b&gt; disk." in page
+        assert "<b>new" not in page
+        fallback.paused(None)
+        assert "paused" not in (await wire(request(Accept="text/html"))).decode()
+
+    answered(test)
+
+
+def test_whoever_still_uploads_can_read_the_answer_afterwards() -> None:
+    async def test(_fallback: Fallback, wire: Wire) -> None:
+        # More than the kernel keeps: hung up on, who sends it would hear of that alone.
+        body = bytes(16 << 20)
+        answer = await wire(request("POST", **{"Content-Length": str(len(body))}) + body)
+        assert answer.startswith(b"HTTP/1.1 503 ")
 
     answered(test)
 
