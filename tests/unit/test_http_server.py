@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from websockets.asyncio.client import connect
 
 from seacod.config.server import ServerSettings
 from seacod.system import http_server, self_made_certificate
@@ -231,6 +232,24 @@ def test_what_is_being_answered_is_not_broken_off_for_others(listening: socket.s
             for client in busy:
                 client.writer.write(b"b")
                 assert (await client.answer()).endswith(b"2")
+
+    run(story())
+
+
+def test_an_open_microphone_is_not_closed_to_make_room(listening: socket.socket) -> None:
+    async def story() -> None:
+        address, port = listening.getsockname()
+        async with (
+            served(listening, most=4),
+            connect(f"ws://{address}:{port}/echo", proxy=None) as microphone,
+        ):
+            # Each of these would rather find room than wait.
+            held = [await Client.to(listening, b"GET / HTTP/1.1\r\nHo") for _ in range(30)]
+            assert b"hello" in await (await Client.to(listening, GET)).answer()
+            await microphone.send("still here")
+            assert await microphone.recv() == "still here"
+            for client in held:
+                client.writer.close()
 
     run(story())
 
