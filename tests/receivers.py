@@ -44,6 +44,7 @@ class MailServer:
         refuse_with: answer to RCPT TO, such as "451 come back later"; None takes it.
         refuse_times: how often, before it is taken.
         refuse_only: this receiver alone is refused; empty: all.
+        refused: answers to some receivers of their own.
         drop_in_data: close the connection in the middle of DATA, so often.
         slow_seconds: before DATA is answered.
     """
@@ -56,6 +57,7 @@ class MailServer:
         self.refuse_with: str | None = None
         self.refuse_times = 10**9
         self.refuse_only = ""
+        self.refused: dict[str, str] = {}
         self.drop_in_data = 0
         self.slow_seconds = 0.0
         self.connections = 0
@@ -101,6 +103,8 @@ class MailServer:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if address in self.refused:
+            return self.refused[address]
         is_meant = self.refuse_only in ("", address)
         if self.refuse_with is not None and self.refuse_times > 0 and is_meant:
             self.refuse_times -= 1

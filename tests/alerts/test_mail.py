@@ -14,6 +14,7 @@ from receivers import PASSWORD, USER, MailServer, certificate
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.mail import Mail
 from seacod.alerts.compose import compose
+from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Alert, Message, Outbox, Told
 from seacod.config.alerts import AlertSettings
 
@@ -241,6 +242,35 @@ def test_one_of_two_who_is_refused_is_tried_again_and_the_other_is_not(
     assert mail_server.receivers[2:] == [["one@example.org", "two@example.org"]]
     # The address was taken out of the list: nobody is left.
     assert send({**settings, "mail_to": "one@example.org"}, kept) == "all receivers have it"
+
+
+def test_one_who_is_unknown_does_not_slow_down_one_who_is_greylisted(
+    settings: dict[str, Any], mail_server: MailServer
+) -> None:
+    mail_server.refused = {"one@example.org": "450 later", "two@example.org": "550 nobody"}
+    error = refusal(settings)
+    assert "one@example.org: 450 later; two@example.org: 550 nobody" in error.answer
+    assert (error.is_final, error.is_ours, error.reached) == (False, True, frozenset())
+
+
+def test_who_has_a_mail_does_not_get_it_again_and_a_channel_that_works_again_is_told(
+    settings: dict[str, Any], mail_server: MailServer, tmp_path: Path
+) -> None:
+    box, troubles = Outbox(tmp_path / "alerts.sqlite3"), []
+    box.add(message().alert, Told(True, 0.0, 0.0, 0), ["mail"], 0.0)
+    mails = AlertSettings(**settings)
+    delivery = Delivery(
+        box, lambda: mails, on_trouble=lambda *told: troubles.append(told), touch=lambda: None
+    )
+    mail_server.refuse_with, mail_server.refuse_only = "550 nobody here", "two@example.org"
+    asyncio.run(delivery.last_try(60))
+    mail_server.refuse_with = None
+    asyncio.run(delivery.last_try(60))
+    asyncio.run(delivery.last_try(60))
+    assert mail_server.receivers == [["one@example.org"], ["two@example.org"]]
+    (name, problem), *later = troubles
+    assert (name, later) == ("mail", [("mail", None)])
+    assert "550 nobody here" in problem
 
 
 def test_an_outbox_of_the_version_before_is_used_on(tmp_path: Path) -> None:

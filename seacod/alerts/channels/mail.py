@@ -7,7 +7,7 @@ import email.utils
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -124,13 +124,8 @@ class Mail(Channel[MailKeys]):
                 addresses(settings.mail_from)[0], receivers, message.as_bytes()
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = [one.code for one in error.recipients]
-            said = "; ".join(
-                f"{one.recipient}: {one.code} {one.message}" for one in error.recipients
-            )
-            # 5xx is for good (RFC 5321, 4.2.1); greylisting says 4xx.
-            is_final = all(code >= 500 for code in codes)
-            raise Undelivered(said, is_final=is_final, is_ours=is_final) from None
+            everybody = {one.recipient: (one.code, one.message) for one in error.recipients}
+            raise _not_taken(everybody, receivers) from None
         except aiosmtplib.SMTPResponseException as error:
             is_final = error.code >= 500
             raise Undelivered(
@@ -141,14 +136,7 @@ class Mail(Channel[MailKeys]):
         finally:
             client.close()
         if refused:
-            said = "; ".join(f"{who}: {one.code} {one.message}" for who, one in refused.items())
-            final = [one.code >= 500 for one in refused.values()]
-            raise Undelivered(
-                f"not taken for {said}",
-                is_final=all(final),
-                is_ours=any(final),
-                reached=frozenset(receivers) - frozenset(refused),
-            )
+            raise _not_taken(refused, receivers)
         return answer
 
     async def greet(self) -> str:
@@ -272,6 +260,17 @@ async def _names(server: str) -> str:
         return await on_thread("seacod-names", look_up)
     except (OSError, UnicodeError) as error:
         raise Undelivered(f"{server}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _not_taken(refused: Mapping[str, tuple[int, str]], receivers: Sequence[str]) -> Undelivered:
+    """Why some or all of the receivers did not get it, with the server's answer to each."""
+    said = "; ".join(f"{who}: {code} {message}" for who, (code, message) in refused.items())
+    # 5xx is for good (RFC 5321, 4.2.1); greylisting says 4xx.
+    final = [code >= 500 for code, _ in refused.values()]
+    reached = frozenset(receivers) - frozenset(refused)
+    return Undelivered(
+        f"not taken for {said}", is_final=all(final), is_ours=any(final), reached=reached
+    )
 
 
 def _words(error: BaseException) -> str:
