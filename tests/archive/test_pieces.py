@@ -17,6 +17,7 @@ from seacod.asr.choice import SoundChoice
 from seacod.errors import BadRequest
 from seacod.formats.srt import FORMAT as SRT
 from seacod.formats.text import FORMAT as TEXT
+from seacod.system.digest import sha256_of
 
 
 def recording(path: Path, size: int = 1) -> Path:
@@ -50,6 +51,16 @@ def test_a_list_has_paths_beside_it_words_and_addresses(tmp_path: Path) -> None:
     assert found["bucket/day/b.wav"].hotwords is None
     # A list of elsewhere writes nothing outside of the output directory.
     assert not any(name.startswith(("/", "..")) for name in found)
+
+
+def test_a_list_writes_no_text_outside_of_the_output_directory(tmp_path: Path) -> None:
+    recording(tmp_path / "elsewhere/a.wav")
+    listed = tmp_path / "lists/list.jsonl"
+    listed.parent.mkdir()
+    rows = [{"path": "../elsewhere/a.wav"}, {"path": "s3://bucket/../../b.wav"}]
+    listed.write_text("\n".join(map(json.dumps, rows)))
+    found = items([str(listed)], TEXT)
+    assert {one.output(TEXT) for one in found} == {"elsewhere/a.txt", "bucket/b.txt"}
 
 
 def test_a_table_as_excel_writes_it(tmp_path: Path) -> None:
@@ -153,3 +164,17 @@ def test_a_few_recordings_need_no_engine_on_each_core(tmp_path: Path) -> None:
         for place in pool._places:
             pool._tend(place)
     assert len(made) == 3
+
+
+@pytest.mark.parametrize("is_again", [False, True])
+def test_what_is_done_is_heard_again_only_where_that_is_asked_for(
+    tmp_path: Path, *, is_again: bool
+) -> None:
+    sound = recording(tmp_path / "in/a.wav")
+    ledger = ArchiveLedger(str(tmp_path / "out"))
+    ledger.done(Entry("a.wav", sha256_of(sound), "done", "a.txt"), b"text")
+    order = ArchiveOrder(TEXT, "", SoundChoice(), is_again=is_again, is_here=True)
+    found = items([str(tmp_path / "in")], TEXT)
+    pool = Pool(None, object, 1, found, order, ledger, ArchiveProgress(1, 1))
+    pool._skip_what_is_done()
+    assert len(pool._waiting) == is_again
