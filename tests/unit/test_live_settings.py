@@ -110,6 +110,21 @@ def test_no_object_keeps_the_value_it_was_made_with() -> None:
     assert found == set(READ_ONCE)
 
 
+def test_what_is_read_once_is_read_again_where_a_reload_comes() -> None:
+    trees = dict(files())
+    for (name, key), where in READ_ONCE.items():
+        owner, _, method = where.partition(" ")[0].partition(".")
+        (found,) = (
+            function
+            for one in ast.walk(trees[name])
+            if isinstance(one, ast.ClassDef) and one.name == owner
+            for function in one.body
+            if isinstance(function, ast.FunctionDef) and function.name == method
+        )
+        read = {node.attr for node in ast.walk(found) if isinstance(node, ast.Attribute)}
+        assert key in read, f"{owner}.{method} does not read {key}"
+
+
 def test_settings_that_are_kept_are_replaced_at_a_reload() -> None:
     """Who keeps settings, or a section with live keys, has a way to be given new ones."""
     with_live_keys = {
