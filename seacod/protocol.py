@@ -243,6 +243,15 @@ class Forked:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """From the nursery: this worker is forked, and waits to be wanted; 0: the one that did has
+    ended. No answer to anything."""
+
+    TYPE: ClassVar[str] = "waiting"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """From the nursery: no worker can be forked here any more, and why."""
 
@@ -254,7 +263,7 @@ FromWorker = Union[Stage, Ready, Beat, Fault, Drained, Acquitted]
 FromSupervisor = Union[
     Serve, Blame, Suspects, Paused, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload
 ]
-FromNursery = Union[Stage, Fault, Loaded, Forked, Refused]
+FromNursery = Union[Stage, Fault, Loaded, Forked, Waiting, Refused]
 ToNursery = Union[Fork, Check]
 Message = Union[FromWorker, FromSupervisor, FromNursery, ToNursery]
 

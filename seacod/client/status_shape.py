@@ -30,7 +30,7 @@ _SHAPE: dict[str, Any] = {
             "answered": 0,
         }
     ],
-    "nursery": (_OTHER,),
+    "nursery": ({**_OTHER, "waiting_pid": None},),
     "replacement": (_OTHER,),
     "leaving": 0,
     "restarts": {

@@ -56,7 +56,7 @@ PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
     ),
     (
         "seacod_process_memory_bytes",
-        "Resident memory of our processes: supervisor, worker, nursery (several together)",
+        "Resident memory of our processes: supervisor, workers, nursery with the next worker",
         "process",
         lambda p: p.memory_bytes,
     ),

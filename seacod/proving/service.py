@@ -92,6 +92,15 @@ class PrivateService:
 
         return int(self.wait_until(ready, "a nursery that has loaded"))
 
+    def wait_for_waiting_worker(self) -> int:
+        """Wait until one is forked ahead; returns its pid."""
+        return int(
+            self.wait_until(
+                lambda: (self.status().get("nursery") or {}).get("waiting_pid"),
+                "a worker forked ahead",
+            )
+        )
+
     def wait_until_tuned(self) -> None:
         """Wait until batch sizes are measured, which a worker does while nobody asks for anything;
         no longer than that should take, since a device may have too few sizes to compare. Where

@@ -15,14 +15,14 @@ from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers.host_memory import resident_bytes
 from seacod.supervisor.workers.replicas import Replicas
-from seacod.supervisor.workers.report import OtherProcess, Report
+from seacod.supervisor.workers.report import NurseryProcess, Report
 from seacod.supervisor.workers.states import ServiceState
 
 
 def snapshot(
     settings: SettingsHolder,
     workers: Replicas,
-    nursery: OtherProcess | None,
+    nursery: NurseryProcess | None,
     watches: Watches,
     watchdog_at: float | None,
     *,
@@ -68,7 +68,7 @@ def snapshot(
     )
 
 
-def _memory(reports: Sequence[Report], nursery: OtherProcess | None) -> dict[str, int]:
+def _memory(reports: Sequence[Report], nursery: NurseryProcess | None) -> dict[str, int]:
     """Resident bytes by role, what several share with each; several workers are one sum."""
     pids = [("supervisor", os.getpid())]
     for report in reports:
@@ -76,6 +76,8 @@ def _memory(reports: Sequence[Report], nursery: OtherProcess | None) -> dict[str
             pids.append(("worker", report.pid))
     if nursery is not None:
         pids.append(("nursery", nursery.pid))
+        if nursery.waiting_pid is not None:
+            pids.append(("nursery", nursery.waiting_pid))
     sizes: dict[str, int] = {}
     for name, pid in pids:
         size = resident_bytes(pid)

@@ -26,7 +26,7 @@ from seacod.supervisor.reload import Reloader
 from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.workers.placement import Replica
-from seacod.supervisor.workers.report import OtherProcess, Report
+from seacod.supervisor.workers.report import NurseryProcess, OtherProcess, Report
 from seacod.supervisor.workers.states import ServiceState
 from seacod.system.file_identity import Identity, identity
 from seacod.system.masking import masked_deep
@@ -38,7 +38,7 @@ def snapshot(
     report: Report,
     *,
     workers: Sequence[tuple[Replica, Report]],
-    nursery: OtherProcess | None,
+    nursery: NurseryProcess | None,
     started_at: float,
     version: str,
     listeners: Listeners,
@@ -109,7 +109,7 @@ def for_page(
     report: Report,
     *,
     workers: Sequence[Report],
-    nursery: OtherProcess | None,
+    nursery: NurseryProcess | None,
     started_at: float,
     gpu: Gpu | None,
     alerts: Outbox,

@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 
 from seacod import logs, metrics, protocol
 from seacod.accelerators.registry import all_accelerators
@@ -23,13 +24,16 @@ from seacod.config.secrets import remember_all
 from seacod.errors import EX_SOFTWARE, EX_USAGE
 from seacod.paths import Paths
 from seacod.shared_load import SLOTS_A_REPLICA
+from seacod.system import page_tables
 from seacod.system.parent_death import die_with
 from seacod.with_model import ModelTable
+from seacod.worker import rehearsal
 from seacod.worker.application import WorkerApplication
 from seacod.worker.control import ControlChannel
 from seacod.worker.neighbours import Neighbours
-from seacod.worker.nursery import Inheritance, Nursery
+from seacod.worker.nursery import Nursery
 from seacod.worker.startup import Loaded, Preparation
+from seacod.worker.waiting import Inheritance
 
 
 def run_nursery() -> int:
@@ -50,10 +54,21 @@ def run_nursery() -> int:
     paths = Paths.resolve(settings)
     _prepare(paths)
     loaded: list[Loaded] = []
+    spans: list[page_tables.Span] = []
 
     def load() -> None:
         if not os.environ.get(protocol.ENV_COLD):
             loaded.append(Preparation(settings, paths, nursery.say).load())
+            spans.extend(page_tables.used_of_files())
+
+    def prepare() -> Iterator[None]:
+        """What a worker touches first."""
+        if loaded:
+            page_tables.enter(spans)
+            yield
+            for step in rehearsal.STEPS:
+                step(settings, paths)
+                yield
 
     decoders = SharedDecoderNursery()
     decoders.start()
@@ -62,6 +77,7 @@ def run_nursery() -> int:
         supervisor_pid,
         lambda given: be_worker(given, loaded[0] if loaded else None),
         decoders,
+        prepare,
     )
     return nursery.serve(load)
 

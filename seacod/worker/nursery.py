@@ -5,59 +5,36 @@ forked.
 one message at a time, on the only thread there may be: libraries lock what other threads hold at
 the moment of a fork, and whoever had run OpenMP would leave children that hang. So it runs nothing
 parallel, touches no GPU and serves nobody, and looks at itself before each fork.
+
+One worker is forked ahead (`waiting.py`): it is there when one is wanted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import os
 import resource
+import select
 import socket
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 from seacod import protocol
 from seacod.asr.decoder.births import SharedDecoderNursery
-from seacod.config.schema import Settings
-from seacod.errors import EX_OK, EX_SOFTWARE, ProtocolError, SeacodError
+from seacod.errors import EX_OK, ProtocolError, SeacodError
 from seacod.protocol import FromNursery
 from seacod.system import heap
-from seacod.system.forked import end_with
-from seacod.system.parent_death import die_with
+from seacod.worker.waiting import MOST_DESCRIPTORS, Birth, Given, Inheritance, WaitingWorker
 
-# The control channel, what it prints to, and then listening sockets; so many the kernel passes on
-# at once (SCM_MAX_FD).
-_DESCRIPTORS = 253
 # More private memory than this times what it was after loading is a leak.
 _GROWTH = 1.5
 _GROWTH_BYTES = 128 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Inheritance:
-    """What a worker is given at its birth.
-
-    Args:
-        settings: it reads no file of its own.
-        slot: its name among the workers of the service.
-        replicas: how many share the listening sockets.
-        listeners: the shared sockets of page and API.
-        funasr: those of FunASR's protocol; none where it has no port.
-        control: its end of the channel to the supervisor.
-        decoder_nursery: its connection to where its decoders are forked; None where there is none.
-    """
-
-    settings: Settings
-    slot: str
-    replicas: int
-    listeners: tuple[socket.socket, ...]
-    funasr: tuple[socket.socket, ...]
-    control: socket.socket
-    decoder_nursery: socket.socket | None = None
+# The next worker is forked ahead when nothing was asked for so long: its predecessor starts, and
+# people wait for that one.
+_REST_SECONDS = 0.2
 
 
 class Nursery:
@@ -68,6 +45,7 @@ class Nursery:
         supervisor_pid: whose child each worker becomes.
         live: what a worker does until it ends; returns its exit code.
         decoders: where its workers have their decoders forked; None where they have none.
+        prepare: what one that is forked ahead does while it waits; see `Birth`.
     """
 
     def __init__(
@@ -76,12 +54,15 @@ class Nursery:
         supervisor_pid: int,
         live: Callable[[Inheritance], int],
         decoders: SharedDecoderNursery | None = None,
+        prepare: Callable[[], Iterable[None]] = tuple,
     ) -> None:
         self._channel = channel
-        self._supervisor_pid = supervisor_pid
-        self._live = live
+        self._birth = Birth(supervisor_pid, self._let_go, prepare, live)
         self._decoders = decoders
         self._before = _Condition(0, 0, frozenset())
+        self._ahead: WaitingWorker | None = None
+        # What came with the request that is being answered.
+        self._given: list[int] = []
 
     def send(self, message: FromNursery) -> None:
         """Any thread may: a packet is whole."""
@@ -106,121 +87,86 @@ class Nursery:
         self._before = _Condition.now()
         self._answer_check()
         while True:
-            packet, descriptors, _, _ = socket.recv_fds(
-                self._channel, protocol.MAX_LINE_BYTES, _DESCRIPTORS
+            if self._ahead is None and not select.select([self._channel], [], [], _REST_SECONDS)[0]:
+                self._have_one_ahead()
+            packet, self._given, _, _ = socket.recv_fds(
+                self._channel, protocol.MAX_LINE_BYTES, MOST_DESCRIPTORS
             )
             if not packet:
                 return EX_OK
             try:
                 message = protocol.decode(packet)
                 if isinstance(message, protocol.Fork):
-                    self._answer_fork(message, descriptors)
+                    self._answer_fork(packet)
                 elif isinstance(message, protocol.Check):
                     self._answer_check()
             except ProtocolError as error:
                 self.send(protocol.Refused(error.message))
             finally:
-                for descriptor in descriptors:
-                    os.close(descriptor)
+                self._close_given()
+
+    def _problem(self) -> str | None:
+        """Why nothing may be forked; None when it may."""
+        known = len(self._given) + (self._ahead is not None)
+        return self._before.problem(_Condition.now(known))
 
     def _answer_check(self) -> None:
         if self._decoders is not None:
             self._decoders.look()
-        problem = self._before.problem(_Condition.now())
+        if self._ahead is not None and self._ahead.has_ended:
+            self._ahead.close()
+            self._ahead = None
+            self.send(protocol.Waiting(0))
+        problem = self._problem()
         self.send(protocol.Refused(problem) if problem else protocol.Loaded())
 
-    def _answer_fork(self, message: protocol.Fork, descriptors: list[int]) -> None:
-        problem = self._before.problem(_Condition.now(given=len(descriptors)))
+    def _answer_fork(self, order: bytes) -> None:
+        problem = self._problem()
         if problem is None:
             try:
-                pid = self._fork(message, descriptors)
+                pid = self._fork(order)
             except OSError as error:
                 problem = f"no process could be forked: {error.strerror}"
         self.send(protocol.Refused(problem) if problem else protocol.Forked(pid))
 
-    def _fork(self, message: protocol.Fork, descriptors: list[int]) -> int:
-        """Twice, so that the worker becomes the child of the supervisor, which adopts whoever lost
-        its parent (PR_SET_CHILD_SUBREAPER).
+    def _fork(self, order: bytes) -> int:
+        """The one that waits; another one where it cannot be used.
 
         Raises:
             OSError: the kernel allows no more processes.
         """
-        sys.stdout.flush()
-        sys.stderr.flush()
-        reader, writer = os.pipe()
         decoders = self._decoders.connection() if self._decoders is not None else None
-        middle = os.fork()
-        if not middle:
-            self._fork_again(writer, message, descriptors, decoders)
-        os.close(writer)
         if decoders is not None:
-            decoders.close()
-        with os.fdopen(reader, "rb") as told:
-            answer = told.read()
-        os.waitpid(middle, 0)
-        pid = int(answer)
-        if pid < 0:
-            raise OSError(-pid, os.strerror(-pid))
-        return pid
+            self._given.insert(0, decoders.detach())
+        given = Given(order, self._given, has_decoders=decoders is not None)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            if ahead.take(given):
+                return ahead.pid
+            self.send(protocol.Waiting(0))
+        worker = WaitingWorker.forked(replace(self._birth, prepare=tuple))
+        if not worker.take(given):
+            raise ChildProcessError(errno.ECHILD, "it ended before its order")
+        return worker.pid
 
-    def _fork_again(
-        self,
-        writer: int,
-        message: protocol.Fork,
-        descriptors: list[int],
-        decoders: socket.socket | None,
-    ) -> NoReturn:
-        """In the middle process, which only tells the pid, and in the worker."""
-        middle = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError as error:
-            pid = -(error.errno or 1)
-        if pid:
-            os.write(writer, str(pid).encode())
-            os._exit(EX_OK)
+    def _have_one_ahead(self) -> None:
+        """A worker that waits to be wanted. Where there is none, the next one takes longer: what
+        speaks against it is told when one is wanted."""
+        if self._problem() is None:
+            with contextlib.suppress(OSError):
+                self._ahead = WaitingWorker.forked(self._birth)
+                self.send(protocol.Waiting(self._ahead.pid))
 
-        def live() -> int:
-            os.close(writer)
-            self._channel.close()
-            if self._decoders is not None:
-                self._decoders.forget()
-            return self._be_worker(middle, message, descriptors, decoders)
+    def _close_given(self) -> None:
+        while self._given:
+            os.close(self._given.pop())
 
-        end_with(live)
-
-    def _be_worker(
-        self,
-        middle: int,
-        message: protocol.Fork,
-        descriptors: list[int],
-        decoders: socket.socket | None,
-    ) -> int:
-        os.setsid()
-        # The signal is sent when the parent of the moment dies: first it has to be the right one.
-        while os.getppid() == middle:
-            time.sleep(0.0002)
-        if not die_with(self._supervisor_pid):
-            return EX_SOFTWARE
-        control, output, *listening = descriptors
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
-        # Read when a GPU is first used, which is later, and only here.
-        os.environ.update(message.environment)
-        sockets = [socket.socket(fileno=one) for one in listening]
-        http = len(sockets) - message.funasr
-        return self._live(
-            Inheritance(
-                Settings.model_validate_json(message.settings),
-                message.slot,
-                message.replicas,
-                tuple(sockets[:http]),
-                tuple(sockets[http:]),
-                socket.socket(fileno=control),
-                decoders,
-            )
-        )
+    def _let_go(self) -> None:
+        """In a worker, of what is ours alone; what it is given comes with its order."""
+        self._channel.close()
+        self._close_given()
+        if self._decoders is not None:
+            self._decoders.forget()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ def rehearse(settings: Settings, paths: Paths) -> None:
         settings: of the service.
         paths: only named.
     """
+    for step in STEPS:
+        step(settings, paths)
+
+
+def _import_late(settings: Settings, paths: Paths) -> None:
     import seacod.asr.service
     import seacod.asr.tuner
     import seacod.jobs.callback_delivery
@@ -48,21 +53,29 @@ def rehearse(settings: Settings, paths: Paths) -> None:
     import seacod.worker.canary
     import seacod.worker.serving
     import seacod.worker.tls  # noqa: F401
-    from seacod.jobs.database import said
-    from seacod.jobs.gate import JobsGate
-    from seacod.jobs.opening import open_store
-    from seacod.web.app import create_app
-    from seacod.web.logins.logins import Logins
 
     for name in _LATE:
         with suppress(ImportError):
             import_module(name)
+
+
+def _open_a_store(settings: Settings, paths: Paths) -> None:
+    from seacod.jobs.database import said
+    from seacod.jobs.opening import open_store
+
     try:
         with tempfile.TemporaryDirectory(dir=paths.temp) as scratch:
             open_store(Path(scratch)).close()
     except (OSError, SQLAlchemyError) as error:
         # A full disk keeps nobody from being heard.
         log.warning("start_not_rehearsed", cause=said(error))
+
+
+def _make_an_application(settings: Settings, paths: Paths) -> None:
+    from seacod.jobs.gate import JobsGate
+    from seacod.web.app import create_app
+    from seacod.web.logins.logins import Logins
+
     create_app(
         # Nobody asks these routes; drawing them up wants no more of it.
         cast("TranscriptionService", SimpleNamespace(refused=None)),
@@ -77,3 +90,8 @@ def rehearse(settings: Settings, paths: Paths) -> None:
         Logins(settings.access, paths.sessions, lambda what: None),
         lambda client: None,
     )
+
+
+# Some hundredths of a second each: a worker that waits goes through them once more, and leaves the
+# rest out when its order comes.
+STEPS = (_import_late, _open_a_store, _make_an_application)

@@ -31,6 +31,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from seacod import protocol
@@ -39,7 +40,8 @@ from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.system.acceptor import unix_socket
 from seacod.system.parent_death import die_with
 from seacod.with_model import ModelTable, WithModel
-from seacod.worker.nursery import Inheritance, Nursery
+from seacod.worker.nursery import Nursery
+from seacod.worker.waiting import Inheritance
 
 
 def _plan() -> dict[str, object]:
@@ -51,18 +53,19 @@ class StandInNursery(Nursery):
     """Fails as planned, and tells each worker its plan: nobody can come too late with another."""
 
     kept: list[object] = []
-    plan: dict[str, object] = {}
 
-    def _answer_fork(self, message: protocol.Fork, descriptors: list[int]) -> None:
+    def _answer_fork(self, order: bytes) -> None:
         plan = _plan()
         how = plan.pop("nursery", None)
         times = int(str(plan.get("times", 0)))
         if how not in (None, "threads") or times:
             left = {**plan, "times": times - 1} if times > 1 else {} if times else plan
             Path(os.environ["STAND_IN_PLAN"]).write_text(json.dumps(left))
-        StandInNursery.plan = plan
+        message = protocol.decode(order)
+        assert isinstance(message, protocol.Fork)
+        environment = {**message.environment, "STAND_IN_TOLD": json.dumps(plan)}
         with self._failing(how):
-            super()._answer_fork(message, descriptors)
+            super()._answer_fork(protocol.encode(replace(message, environment=environment)))
 
     @contextlib.contextmanager
     def _failing(self, how: object) -> Iterator[None]:
@@ -75,6 +78,8 @@ class StandInNursery(Nursery):
         elif how == "grows":
             self.kept.append(b"x" * (600 << 20))
         elif how == "cannot_fork":
+            if self._ahead is not None:
+                self._ahead.close()
             real, os.fork = os.fork, _no_more_processes
             try:
                 yield
@@ -112,7 +117,7 @@ async def _is_there(file: Path) -> None:
 
 
 async def _main(given: Inheritance) -> int:
-    plan = StandInNursery.plan
+    plan = json.loads(os.environ["STAND_IN_TOLD"])
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     reader, writer = await asyncio.open_connection(sock=given.control)
     settings = given.settings

@@ -31,14 +31,12 @@ def kill(service: StandIn) -> int:
 def test_ten_deaths_in_a_row_are_ten_forks_without_a_pause(service: StandIn) -> None:
     service.start()
     nursery = service.nursery()
-    held = len(os.listdir(f"/proc/{nursery}/fd"))
     assert service.process is not None
     for _ in range(10):
         pid = kill(service)
         assert psutil.Process(pid).ppid() == service.process.pid
     assert service.get()[0] == 200
     assert service.nursery() == nursery
-    assert len(os.listdir(f"/proc/{nursery}/fd")) == held
     assert not service.events("restart_due"), "a pause"
     assert (service.status() or {})["restarts"]["count"] == 10
     assert "seacod_nursery_ready 1.0" in service.metrics()

@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -306,3 +307,20 @@ def test_a_microphone_hears_until_all_is_said_and_what_ends_it_is_told() -> None
         spoken({"type": "error", "error": {**BUSY["error"], "status": 503}}, 1008)
     with pytest.raises(NoSeacod):
         spoken({"hello": 1}, 1000)
+
+
+def test_certificates_are_loaded_only_where_one_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than a request."""
+    loaded: list[object] = []
+    real = ssl.create_default_context
+
+    def counted(*given: Any, **options: Any) -> ssl.SSLContext:
+        loaded.append(given)
+        return real(*given, **options)
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    for url, times in (("http://127.0.0.1:1", 0), ("unix:/nowhere", 0), ("https://127.0.0.1:1", 1)):
+        loaded.clear()
+        with pytest.raises(Unreachable), Client(url, retry=NEVER) as client:
+            client.transcribe(("a.wav", b""))
+        assert len(loaded) == times, url

@@ -27,7 +27,7 @@ WHOLE: dict[str, Any] = {
     "workers": [{"number": 1, "gpu": None, "pid": 8, "state": "serving", "since": 1.0, "stage": "",
                  "model": "builtin", "device": "cpu", "restarts": 0, "in_flight": 0,
                  "queue_depth": 0, "answered": 3}],
-    "nursery": {"pid": 9, "state": "ready", "since": 1.0},
+    "nursery": {"pid": 9, "state": "ready", "since": 1.0, "waiting_pid": 10},
     "replacement": None, "leaving": 0,
     "restarts": {"count": 1, "last_causes": ["signal SIGKILL"], "last": [
         {"at": 1.0, "cause": "signal SIGKILL"}], "last_away_seconds": 0.5,

@@ -40,7 +40,8 @@ class RestartFigures:
     worker_bytes: int
     """Its own: anonymous memory, each shared page by its share."""
     standby_bytes: int
-    """The same of the nurseries from which the next worker and its decoders are forked."""
+    """The same of the nurseries from which the next worker and its decoders are forked, and of the
+    worker that is forked ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         f"  median {statistics.median(figures.seconds):.2f} s, worst {max(figures.seconds):.2f} s"
     )
     print(f"  worker's own memory      {figures.worker_bytes / 1e6:.0f} MB")
-    print(f"  standby (nurseries)      {figures.standby_bytes / 1e6:.0f} MB")
+    print(f"  standby                  {figures.standby_bytes / 1e6:.0f} MB")
     return EX_OK
 
 
@@ -111,7 +112,8 @@ def measure(
         with busy_with(f"killing the worker {rounds} times", f"终止识别进程 {rounds} 次"):
             seconds = tuple(_one_round(service, recording, text) for _ in range(rounds))
         worker = service.status()["worker"]["pid"]
-        standby = (nursery, *(one.pid for one in psutil.Process(nursery).children()))
+        waiting = service.wait_for_waiting_worker()
+        standby = (nursery, waiting, *(one.pid for one in psutil.Process(nursery).children()))
         return RestartFigures(seconds, own_bytes(worker), sum(map(own_bytes, standby)))
 
 

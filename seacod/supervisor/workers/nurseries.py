@@ -22,7 +22,7 @@ from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.workers.events import EventQueue
 from seacod.supervisor.workers.nursery import NURSERY_COMMAND, Birth, Nursery
 from seacod.supervisor.workers.process import WorkerProcess
-from seacod.supervisor.workers.report import OtherProcess
+from seacod.supervisor.workers.report import NurseryProcess
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +116,7 @@ class Nurseries:
         return frozenset(nursery.pid for nursery in self._nurseries)
 
     @property
-    def newest(self) -> OtherProcess | None:
+    def newest(self) -> NurseryProcess | None:
         """For the status: the nursery for the present settings."""
         nursery = self._for(self._current())
         return nursery.described() if nursery is not None else None

@@ -24,7 +24,7 @@ from seacod.config.schema import Settings
 from seacod.errors import ProtocolError
 from seacod.supervisor.workers.output import Output
 from seacod.supervisor.workers.process import WorkerProcess
-from seacod.supervisor.workers.report import OtherProcess
+from seacod.supervisor.workers.report import NurseryProcess
 from seacod.system.interpreter import python
 
 log = structlog.get_logger(__name__)
@@ -90,6 +90,8 @@ class Nursery:
         self._waiting: collections.deque[Birth] = collections.deque()
         # The one the nursery is at.
         self._asked: Birth | None = None
+        # The worker that is forked ahead; 0 while there is none.
+        self._waiting_pid = 0
         self._late: asyncio.TimerHandle | None = None
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._output = Output()
@@ -135,8 +137,9 @@ class Nursery:
         """How long it has been able to fork; None if it never was."""
         return None if self._loaded_at is None else self._loop.time() - self._loaded_at
 
-    def described(self) -> OtherProcess:
-        return OtherProcess(self.pid, "ready" if self.is_loaded else "loading", self.since)
+    def described(self) -> NurseryProcess:
+        state = "ready" if self.is_loaded else "loading"
+        return NurseryProcess(self.pid, state, self.since, self._waiting_pid or None)
 
     # -- what is done with it ---------------------------------------------------------------
 
@@ -225,6 +228,9 @@ class Nursery:
             for birth in self._waiting:
                 birth.process.stage(message)
             return
+        if isinstance(message, protocol.Waiting):
+            self._on_waiting(message.pid)
+            return
         if self._late is not None:
             self._late.cancel()
             self._late = None
@@ -232,10 +238,22 @@ class Nursery:
             self._on_loaded()
         elif isinstance(message, protocol.Forked) and self._asked is not None:
             birth, self._asked = self._asked, None
+            if message.pid == self._waiting_pid:
+                self._waiting_pid = 0
             birth.process.forked(message.pid)
         elif isinstance(message, protocol.Refused):
             self._on_refused(self, message.cause)
         self._ask()
+
+    def _on_waiting(self, pid: int) -> None:
+        if pid:
+            log.info("worker_forked_ahead", worker_pid=pid, nursery_pid=self.pid)
+        else:
+            log.warning(
+                "waiting_worker_lost", worker_pid=self._waiting_pid, nursery_pid=self.pid,
+                hint="it served nobody; another one is forked",
+            )  # fmt: skip
+        self._waiting_pid = pid
 
     def _on_loaded(self) -> None:
         if not self.was_loaded:

@@ -47,6 +47,13 @@ class OtherProcess:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class NurseryProcess(OtherProcess):
+    """`waiting_pid`: the worker that is forked already, and waits to be wanted."""
+
+    waiting_pid: int | None
+
+
 @dataclass(slots=True)
 class Report:
     """The service in plain values. Times are Unix seconds."""

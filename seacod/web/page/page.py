@@ -35,6 +35,8 @@ class Page:
     def __init__(self, engine: Recogniser, settings: Settings) -> None:
         self._drawn_for = _what_it_shows(settings)
         self._gradio = _drawn(engine, settings)
+        # Packed here, not by each worker at its start.
+        assets.served()
 
     def fits(self, settings: Settings) -> bool:
         """Whether it would be drawn the same with these."""
