@@ -150,7 +150,7 @@ def test_a_number_is_what_is_typed_and_not_what_yaml_makes_of_it(
 
 
 @pytest.mark.parametrize(
-    "given", ["postgresql://anna:open-sesame@db/jobs", "[\"token=open-sesame\"]"]
+    "given", ["postgresql://anna:open-sesame@db/jobs", '["token=open-sesame"]']
 )
 def test_a_password_in_the_wrong_place_is_not_repeated(tmp_path: Path, given: str) -> None:
     (line,) = refusal(tmp_path, f"server:\n  port: {given}\n")
