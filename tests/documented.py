@@ -33,6 +33,7 @@ ELSEWHERE = {
     r"(sudo )?seacod (upgrade|rollback)( .*)?": ("tests/unit/test_releases.py", '"--check"'),
     # Of other machines.
     r"seacod status --host .*": ("tests/worker/test_status_of_hosts.py", '"--host"'),
+    r"seacod haproxy .*": ("tests/system/nodes.py", '"haproxy"'),
     r"seacod soak .*": ("tests/operating/test_soak_command.py", '"--speed"'),
 }  # fmt: skip
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -71,6 +74,23 @@ class Postgres:
         self._call("createdb", "-h", self._directory, "-p", self.port, "-U", "postgres",
                    "-O", "seacod", name)  # fmt: skip
         return f"postgresql://seacod@127.0.0.1:{self.port}/{name}"
+
+    def run(self, statement: str, address: str) -> None:
+        """Have its administrator do something in the database of an address, whose name is `{}`."""
+        name = address.rpartition("/")[2]
+        self._call("psql", "-h", self._directory, "-p", self.port, "-U", "postgres", "-d", name,
+                   "-v", "ON_ERROR_STOP=1", "-c", "SET default_transaction_read_only = off",
+                   "-c", statement.format(name))  # fmt: skip
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Who connects meanwhile is heard by nobody."""
+        pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def _call(self, program: str, *arguments: object) -> None:
         command = [str(self._programs / program), *map(str, arguments)]

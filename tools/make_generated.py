@@ -5,7 +5,8 @@
     .venv/bin/python tools/make_generated.py --check   exit 1 if anything would change
 
 The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
-etc/seacod.yaml and docs/configuration.md from seacod/config; the formats in docs/api.md from
+etc/seacod.yaml and docs/configuration.md from seacod/config; etc/haproxy/haproxy.cfg from what
+`seacod haproxy` prints; the formats in docs/api.md from
 seacod/formats; the man page and the completion of shells from seacod/cli; what `seacod runbook`
 prints from docs/operations.md. Of the pages in docs/zh the same.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from documents import completion, configuration, formats, man  # noqa: E402
+from documents import balancer, completion, configuration, formats, man  # noqa: E402
 from observability import catalogue, dashboard  # noqa: E402
 
 from seacod.config import render  # noqa: E402
@@ -30,6 +31,7 @@ FILES = {
     "etc/grafana/dashboards/seacod.json": dashboard.make,
     "docs/metrics.md": catalogue.page,
     "etc/seacod.yaml": render.example,
+    "etc/haproxy/haproxy.cfg": balancer.example,
     "docs/configuration.md": configuration.page,
     "docs/zh/configuration.md": configuration.chinese_page,
     # Only their tables of formats.

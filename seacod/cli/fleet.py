@@ -37,7 +37,10 @@ def fleet(hosts: str, key: str | None, *, as_json: bool) -> tuple[str, int]:
     Raises:
         BadRequest: one of them is not a host.
     """
-    urls = {name: _url(name) for name in dict.fromkeys(one.strip() for one in hosts.split(","))}
+    urls = {
+        name: host_url(name, "--host")
+        for name in dict.fromkeys(one.strip() for one in hosts.split(","))
+    }
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seacod-ask") as pool:
         told = list(pool.map(lambda name: _ask(name, urls[name], key), urls))
     serving = sum(one["state"] == "serving" for one in told)
@@ -47,14 +50,24 @@ def fleet(hosts: str, key: str | None, *, as_json: bool) -> tuple[str, int]:
     return "\n".join(_lines(told, serving)), code
 
 
-def _url(name: str) -> str:
+def host_url(name: str, option: str) -> str:
+    """The address of a service.
+
+    Args:
+        name: NAME, NAME:PORT, or an address that begins with http.
+        option: where it was given, for the sentence.
+
+    Raises:
+        BadRequest: it is none.
+    """
     if name.startswith(("http://", "https://")):
         return name.rstrip("/")
     if not _HOST.fullmatch(name):
         raise BadRequest(
-            f"--host {name}: is not a host; write NAME, NAME:PORT or an address that begins with "
+            f"{option} {name}: is not a host; write NAME, NAME:PORT or an address that begins with "
             "http, separated by commas",
-            f"--host {name}：主机名无效；请写 主机名、主机名:端口 或以 http 开头的地址，以逗号分隔",
+            f"{option} {name}：主机名无效；请写 主机名、主机名:端口 或以 http 开头的地址，"
+            "以逗号分隔",
         )
     has_port = re.search(r":\d+$", name.rpartition("]")[2] if "]" in name else name)
     return f"http://{name}" if has_port else f"http://{name}:{_PORT}"

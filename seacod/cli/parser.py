@@ -21,13 +21,23 @@ from seacod.cli.options import Subparsers, add_command, add_commands
 
 # Modules of `seacod/cli` that are no commands.
 _OTHERS = frozenset(
-    {"fleet", "main", "options", "parser", "plan", "releases", "state_archive", "trial"}
+    {
+        "balancing",
+        "fleet",
+        "main",
+        "options",
+        "parser",
+        "plan",
+        "releases",
+        "state_archive",
+        "trial",
+    }
 )
 # As help lists them; commands that are not named here come after them.
 _ORDER = (
     "run", "worker", "status", "check", "drill", "soak", "reload", "pause", "resume", "alerts",
     "test-alert", "runbook", "crashes", "backup", "restore", "upgrade", "rollback", "transcribe",
-    "watch", "mcp", "report", "usage", "dashboard", "config", "access", "bench", "model",
+    "watch", "mcp", "report", "usage", "dashboard", "haproxy", "config", "access", "bench", "model",
 )  # fmt: skip
 
 

@@ -73,7 +73,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A service at a glance; `service` is what the supervisor knows, None while it is silent."""
+    """A service at a glance; `service` is what the supervisor knows, None while it is silent;
+    `shares_jobs` whether other services answer for its batches, too."""
 
     model: str
     device: str
@@ -83,6 +84,7 @@ class System:
     limits: dict[str, Any]
     versions: dict[str, str]
     service: dict[str, Any] | None
+    shares_jobs: bool = False
 
 
 def read(kind: type[T], body: dict[str, Any]) -> T:
@@ -93,6 +95,12 @@ def read(kind: type[T], body: dict[str, Any]) -> T:
     """
     names = [one.name for one in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: body[name] for name in names})
+
+
+def read_system(body: dict[str, Any]) -> System:
+    """A service; raises as `read`."""
+    # An older one says nothing of what it shares.
+    return read(System, {"shares_jobs": False, **body})
 
 
 def read_job(body: dict[str, Any]) -> Job:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
 
-from seacod.client.answers import Job, Progress, System, Written, read, read_job
+from seacod.client.answers import Job, Progress, System, Written, read, read_job, read_system
 from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
 from seacod.errors import BadRequest
 from seacod.formats import full_json
@@ -180,7 +180,7 @@ def results(number: str) -> Call[bytes]:
 
 def system() -> Call[System]:
     """The service at a glance."""
-    return Call("GET", "/system", lambda body: read(System, _json(body)))
+    return Call("GET", "/system", lambda body: read_system(_json(body)))
 
 
 def content(path: str) -> Call[bytes]:

@@ -2,7 +2,7 @@
 
 SQLite, embedded, for one machine; PostgreSQL for several that share their jobs. Everything above
 this file is the same for both, and works in transactions of the engine (`begin`). Blocking: never
-call from an event loop.
+call from an event loop. `schema.py` makes the tables and brings older ones up.
 """
 
 from __future__ import annotations
@@ -27,18 +27,13 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
-    func,
-    inspect,
-    select,
     text,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.schema import CreateColumn
 
-from seacod.errors import ConfigError, StoredByNewer
+from seacod.errors import ConfigError
 from seacod.system.masking import masked, without_credentials
-from seacod.system.sqlite_format import version_of
 
 _LOCK_SECONDS = 30.0
 # A connection to PostgreSQL that does not come about within this is none.
@@ -54,11 +49,10 @@ _KEEP_ALIVE = {
     "tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2,
     "keepalives_count": 3,
 }  # fmt: skip
-# PostgreSQL: one of any number that names us among its users (pg_advisory_lock(bigint)).
-_SCHEMA_LOCK = 0x5EAC0D
-# What the tables are like: PRAGMA user_version of SQLite, the table `format` of PostgreSQL. One
-# column more, with a default, is no new version: the one before goes on with it.
-FORMAT = 1
+# What the tables are like: the newest revision (`migrations/`), FORMAT_NUMBER. What only adds is a
+# new number, and the version before goes on with it; what that could not use is a new format.
+HEAD = "1_0001"
+FORMAT = int(HEAD.partition("_")[0])
 
 metadata = MetaData()
 
@@ -144,8 +138,6 @@ recordings = Table(
     Column("kept", Float(53), nullable=False),
 )  # fmt: skip
 
-formats = Table("format", shared, Column("version", Integer, nullable=False))
-
 results = Table(
     "results", shared,
     Column("job", Text, primary_key=True),
@@ -160,13 +152,7 @@ def said(error: Exception) -> str:
 
 
 def sqlite(path: Path) -> Engine:
-    """Open the database in this file; it is made if it is missing.
-
-    Raises:
-        sqlalchemy.exc.OperationalError: the file cannot be written to.
-        sqlalchemy.exc.DatabaseError: what is there is damaged.
-        StoredByNewer: a newer version has made it.
-    """
+    """The database in this file, which is made when it is first connected to."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False},
@@ -184,33 +170,23 @@ def sqlite(path: Path) -> Engine:
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    with engine.begin() as connection:
-        found = int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
-        _check(path.as_posix(), found)
-        _make(connection, metadata)
-        if found != FORMAT:
-            # Each write waits for the disk, and each worker comes by here.
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
     return engine
 
 
-def postgresql(address: str, password: str | None, *, is_asked_only: bool = False) -> Engine:
-    """Open the database at this address, and make our tables in it.
+def postgresql(address: str, password: str | None) -> Engine:
+    """The database at this address.
 
     Args:
         address: postgresql://USER@HOST/DATABASE.
-        is_asked_only: see whether it answers, and make nothing.
 
     Raises:
         ConfigError: the address is wrong, or the driver is not installed.
-        sqlalchemy.exc.OperationalError: nothing answers there, or it refuses us.
-        StoredByNewer: a newer version has made what is there.
     """
     try:
         url = make_url(address).set(drivername="postgresql+psycopg")
         options = url.query.get("options", ())
         given = (options,) if isinstance(options, str) else options
-        engine = create_engine(
+        return create_engine(
             url.set(password=password) if password is not None else url,
             # A connection that broke meanwhile is made anew.
             pool_pre_ping=True,
@@ -236,48 +212,3 @@ def postgresql(address: str, password: str | None, *, is_asked_only: bool = Fals
             "results.database: PostgreSQL needs its driver; install seacod[postgresql]: "
             "pip install 'psycopg[binary]' in seacod's environment",
         ) from None
-    with engine.begin() as connection:
-        if is_asked_only:
-            connection.execute(text("SELECT 1"))
-            return engine
-        # Two services that start at once would both make them.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
-        _make(connection, metadata)
-        _make(connection, shared)
-        found = connection.execute(select(func.max(formats.c.version))).scalar()
-        _check("results.database", int(found or 0))
-        if found is None:
-            connection.execute(formats.insert(), {"version": FORMAT})
-    return engine
-
-
-def file_problem(path: Path) -> StoredByNewer | None:
-    """What keeps this version from the database in a file; None for nothing, or no file.
-
-    Raises:
-        sqlite3.Error: it is none, or cannot be read.
-    """
-    if not path.exists():
-        return None
-    try:
-        _check(path.as_posix(), version_of(path))
-    except StoredByNewer as error:
-        return error
-    return None
-
-
-def _check(where: str, found: int) -> None:
-    if found > FORMAT:
-        raise StoredByNewer.of(where, found, FORMAT)
-
-
-def _make(connection: Connection, wanted: MetaData) -> None:
-    """Make the tables, and in those of an older version the columns that it did not have; each has
-    a default, so that the older version can go on with them after a rollback."""
-    wanted.create_all(connection)
-    for table in wanted.sorted_tables:
-        present = {column["name"] for column in inspect(connection).get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in present:
-                made = CreateColumn(column).compile(connection)
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {made}"))

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from seacod.jobs import database as tables
 from seacod.jobs.blobs import DatabaseBlobs, DirectoryBlobs
 from seacod.jobs.leases import FileLocks, Leases
+from seacod.jobs.schema import bring_up
 from seacod.jobs.stalls import Stalls
 from seacod.jobs.store import JobStore
 
@@ -40,6 +42,7 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
     directory.mkdir(parents=True, exist_ok=True, mode=0o750)
     if address:
         shared = tables.postgresql(address, password)
+        bring_up(shared, "results.database")
         return JobStore(
             shared,
             DatabaseBlobs(directory, shared),
@@ -50,7 +53,7 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
     path = directory / FILE
     is_new = not path.exists()
     try:
-        database = tables.sqlite(path)
+        database = _embedded(path)
     except OperationalError:
         raise
     except DatabaseError as error:
@@ -59,10 +62,20 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
         os.replace(path, directory / aside)
         for suffix in ("-wal", "-shm"):
             (directory / f"jobs.db{suffix}").unlink(missing_ok=True)
-        database, is_new = tables.sqlite(path), True
+        database, is_new = _embedded(path), True
     blobs = DirectoryBlobs(directory)
     lost = sorted(blobs.there()) if is_new else ()
     return JobStore(database, blobs, FileLocks(directory / ".owners"), file=path, lost=lost)
+
+
+def _embedded(path: Path) -> Engine:
+    database = tables.sqlite(path)
+    try:
+        bring_up(database, path.as_posix())
+    except BaseException:
+        database.dispose()
+        raise
+    return database
 
 
 def _this_machine() -> str:

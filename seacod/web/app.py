@@ -91,7 +91,7 @@ def create_app(
     errors.install(app)
     sources = Sources(jobs_gate.outgoing, jobs_gate.free_refuse_bytes)
     routers = (
-        health.router(service, readiness, paths),
+        health.router(service, readiness, paths, shares_jobs=bool(settings.results.database)),
         transcribe.router(service, paths, sources),
         openai.router(service, paths, sources, settings.server.model_aliases),
         batch.router(service, jobs_gate, sources),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from seacod.asr.choice import EVERYTHING, SoundChoice
+from seacod.asr.choice import SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, NotFound, QuotaExceeded
 from seacod.jobs.model import FileState, JobFile
@@ -344,29 +342,6 @@ def test_a_client_sees_its_own_jobs_a_page_at_a_time(store: JobStore) -> None:
     assert running.counts == {FileState.RUNNING: 1, FileState.WAITING: 1}
     store.cancel("job4")
     assert store.of_client("someone", "", 1)[0].state == "canceled"
-
-
-def test_a_database_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path) -> None:
-    directory = tmp_path / "jobs"
-    with contextlib.closing(open_store(directory)) as store:
-        accepted(store, "before", 1)
-    with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
-        older.execute("ALTER TABLE jobs DROP COLUMN speakers")
-        older.execute("ALTER TABLE jobs DROP COLUMN track")
-        older.execute("ALTER TABLE jobs DROP COLUMN choices")
-        older.execute("ALTER TABLE files DROP COLUMN warnings")
-    with contextlib.closing(open_store(directory)) as store:
-        job, files = store.get("before")
-        assert (job.choice, job.choices) == (EVERYTHING, "{}")
-        assert [file.sentences("en") for file in files] == [[]]
-        accepted(store, "after", 1)
-    with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
-        # As the older version goes on after a rollback: it knows nothing of the column.
-        older.execute(
-            "INSERT INTO jobs (id, client, hotwords, created) VALUES ('back', 'me', '', 0)"
-        )
-    with contextlib.closing(open_store(directory)) as store:
-        assert store.get("back")[0].choice == EVERYTHING
 
 
 def test_a_job_keeps_what_is_to_be_heard(store: JobStore) -> None:

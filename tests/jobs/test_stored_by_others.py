@@ -19,11 +19,12 @@ from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
 from seacod.config.outgoing import OutgoingSettings
 from seacod.config.results import ResultSettings
 from seacod.errors import NotReady, StoredByNewer
-from seacod.jobs.database import FORMAT, file_problem
+from seacod.jobs.database import FORMAT
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
+from seacod.jobs.schema import file_problem
 from seacod.system.sqlite_format import version_of
 from seacod.usage.ledger import UsageLedger, Use
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 from receivers import certificate
-from supervised import PATIENCE_SECONDS, ROOT, Service, free_port
+from supervised import PATIENCE_SECONDS, ROOT, Service, fetch, free_port, wait_until
 
 PORT = 7860
 
@@ -21,7 +24,7 @@ class Node(Service):
 
     def __init__(self, directory: Path, number: int) -> None:
         self.name = f"seacod{number}"
-        self.address, self._gateway = f"10.87.{number}.2", f"10.87.{number}.1"
+        self.address, self.gateway = f"10.87.{number}.2", f"10.87.{number}.1"
         self._outside = f"seacod-v{number}"
         super().__init__(directory)
         self.port, self.metrics_port = PORT, 8000
@@ -34,12 +37,27 @@ class Node(Service):
     def url(self) -> str:
         return f"http://{self.address}:{self.port}"
 
+    def set_up(self, **sections: dict[str, Any]) -> None:
+        """The settings that `change` comes back to."""
+        self._sections = sections
+        self.configure(**sections)
+
+    def change(self, **sections: dict[str, Any]) -> None:
+        """Others beside them in the running service; without any, those alone again."""
+        before = (self.status() or {})["reload"]["number"]
+        self.configure(**self._sections, **sections)
+        self.signal(signal.SIGHUP)
+        wait_until(
+            lambda: (self.status() or {})["reload"]["number"] > before, "the settings, taken up"
+        )
+        assert not (told := (self.status() or {})["reload"])["problem"], told
+
     def connect(self) -> None:
         """Make the namespace and its wire."""
         inside = f"{self._outside}i"
         ip("netns", "add", self.name)
         ip("link", "add", self._outside, "type", "veth", "peer", "name", inside, "netns", self.name)
-        ip("addr", "add", f"{self._gateway}/24", "dev", self._outside)
+        ip("addr", "add", f"{self.gateway}/24", "dev", self._outside)
         ip("link", "set", self._outside, "up")
         ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", inside)
         ip("-n", self.name, "link", "set", inside, "up")
@@ -68,25 +86,41 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
+class Balancer(NamedTuple):
+    """A running HAProxy: the ports people come in by, without and with TLS, the certificate, and
+    the port of its own figures."""
+
+    port: int
+    tls: int
+    authority: Path
+    figures: int
+
+    def state(self, server: str) -> str:
+        """UP, DOWN or the like of BACKEND/NODE."""
+        told = fetch(f"http://127.0.0.1:{self.figures}/;csv")[2].decode().removeprefix("# ")
+        rows = csv.DictReader(told.splitlines())
+        return next(r["status"] for r in rows if f"{r['pxname']}/{r['svname']}" == server)
+
+
 @contextlib.contextmanager
-def balanced(directory: Path, nodes: list[Node]) -> Iterator[tuple[int, int, Path]]:
-    """The shipped configuration with these nodes; the ports people come in by, without and with
-    TLS, and the certificate."""
+def balanced(directory: Path, nodes: list[Node]) -> Iterator[Balancer]:
+    """HAProxy with what `seacod haproxy` prints for these nodes, which it asks."""
     port, tls, figures = free_port(), free_port(), free_port()
     bundle = directory / "asr.example.com.pem"
     made = certificate(directory, "localhost")
     bundle.write_bytes(made.read_bytes())
-    text = (ROOT / "etc/haproxy/haproxy.cfg").read_text("utf-8")
-    for number, node in enumerate(nodes, 1):
-        text = text.replace(
-            f"node{number} 127.0.0.1:{7859 + number}", f"node{number} {node.address}:{PORT}"
-        )
-    text = text.replace("bind :7800", f"bind 127.0.0.1:{port}").replace(":8404", f":{figures}")
-    # The line for TLS, as somebody who has a certificate would change it.
-    encrypted = f"bind 127.0.0.1:{tls} ssl crt {bundle} alpn"
-    assert "# bind :443 ssl crt /etc/haproxy/asr.example.com.pem alpn" in text
-    text = text.replace("# bind :443 ssl crt /etc/haproxy/asr.example.com.pem alpn", encrypted)
-    # There is no syslog here.
+    encrypted = f"127.0.0.1:{tls}"
+    told = subprocess.run(
+        [sys.executable, "-m", "seacod", "haproxy", *(f"{n.address}:{PORT}" for n in nodes),
+         "--bind", encrypted, "--certificate", str(bundle)],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    # Without TLS as well, and no syslog.
+    text = told.stdout.replace(
+        f"    bind {encrypted} ", f"    bind 127.0.0.1:{port}\n    bind {encrypted} "
+    )
+    text = text.replace(":8404", f":{figures}")
     text = text.replace("log /dev/log local0", "log stdout format raw local0")
     config, log = directory / "haproxy.cfg", directory / "haproxy.log"
     config.write_text(text)
@@ -98,7 +132,7 @@ def balanced(directory: Path, nodes: list[Node]) -> Iterator[tuple[int, int, Pat
         env=os.environ,
     )  # fmt: skip
     try:
-        yield port, tls, made
+        yield Balancer(port, tls, made, figures)
     finally:
         process.terminate()
         process.wait(PATIENCE_SECONDS)

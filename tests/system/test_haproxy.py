@@ -1,5 +1,5 @@
-"""Two nodes behind a real HAProxy with the shipped configuration: restarted one after the other,
-cut off from the network, hung."""
+"""Two nodes behind a real HAProxy with what `seacod haproxy` prints for them: restarted one after
+the other, cut off from the network, hung, refusing, asked by more than they have places for."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 import sounds
-from nodes import Node, balanced
+from nodes import Balancer, Node, balanced
 from patience import connect
 from supervised import PATIENCE_SECONDS, wait_until
 
@@ -28,6 +27,8 @@ pytestmark = pytest.mark.timeout(600)
 # Within it HAProxy has to look once, and none of these processes may have its turn at once.
 NOTICE_SECONDS = 8
 CLIENTS = 4
+# More than the nodes have places for.
+BURST = 24
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,14 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
                 node.connect()
             except subprocess.CalledProcessError as error:
                 pytest.skip(f"no network namespace can be made here: {error.stderr!r}")
-            node.configure(
-                server={"host": "0.0.0.0", "drain_notice_seconds": NOTICE_SECONDS},
+            node.set_up(
+                server={
+                    "host": "0.0.0.0",
+                    "drain_notice_seconds": NOTICE_SECONDS,
+                    "trusted_proxies": node.gateway,
+                },
+                # Fewer places than clients of a burst.
+                limits={"concurrent_requests": 2, "queue_length": 4},
             )
             node.start(wait=False)
         for node in both:
@@ -61,17 +68,15 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
 
 
 @pytest.fixture(scope="module")
-def ports(
-    nodes: list[Node], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[int, int, Path]]:
+def balancer(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
     with balanced(tmp_path_factory.mktemp("haproxy"), nodes) as found:
-        wait_until(lambda: up(found[0]), "HAProxy with a node")
+        wait_until(lambda: up(found.port), "HAProxy with a node")
         yield found
 
 
 @pytest.fixture(scope="module")
-def port(ports: tuple[int, int, Path]) -> int:
-    return ports[0]
+def port(balancer: Balancer) -> int:
+    return balancer.port
 
 
 def up(port: int) -> bool:
@@ -117,11 +122,10 @@ def test_both_are_used_and_a_page_stays_where_it_is(nodes: list[Node], port: int
         assert answer.headers["Set-Cookie"] is None
 
 
-def test_with_tls_recordings_and_microphones_come_through(ports: tuple[int, int, Path]) -> None:
-    _, tls, authority = ports
-    trusted = ssl.create_default_context(cafile=authority)
+def test_with_tls_recordings_and_microphones_come_through(balancer: Balancer) -> None:
+    trusted = ssl.create_default_context(cafile=balancer.authority)
     with httpx.Client(
-        base_url=f"https://localhost:{tls}",
+        base_url=f"https://localhost:{balancer.tls}",
         verify=trusted,
         trust_env=False,
         timeout=PATIENCE_SECONDS,
@@ -131,12 +135,58 @@ def test_with_tls_recordings_and_microphones_come_through(ports: tuple[int, int,
         # The page, whose addresses must be those of https.
         page = client.get("/").text
         assert "http://localhost" not in page
-    with connect(f"wss://localhost:{tls}{ROUTE}", ssl=trusted) as microphone:
+    with connect(f"wss://localhost:{balancer.tls}{ROUTE}", ssl=trusted) as microphone:
         microphone.send(json.dumps({"type": "start", "sample_rate": 16_000}))
         microphone.send(bytes(2 * 16_000))
         microphone.send(json.dumps({"type": "stop"}))
         kinds = [json.loads(message)["type"] for message in microphone]
     assert (kinds[0], kinds[-1]) == ("ready", "done")
+
+
+def test_a_burst_waits_at_the_balancer_and_nobody_is_refused(port: int) -> None:
+    with load(port, BURST) as running:
+        wait_until(lambda: running.seen["200"] > 3 * BURST, "answers")
+    assert running.failed() == {}
+
+
+def test_a_node_that_refuses_attracts_nothing(nodes: list[Node], balancer: Balancer) -> None:
+    refusing = "seacod_requests/node2"
+    # Found ready all the time, and it refuses every upload at once: what other one is so free?
+    nodes[1].change(storage={"free_refuse_bytes": 1 << 40})
+    try:
+        with load(balancer.port) as running:
+            wait_until(lambda: balancer.state(refusing).startswith("DOWN"), "nothing goes there")
+            wait_until(lambda: running.seen["200"] > 40, "answers of the other one")
+        assert nodes[1].get("/health/ready")[0] == 200
+        assert balancer.state("seacod_sessions/node2") == "UP"
+        assert set(running.failed()) <= {"507"}, running.failed()
+        print(f"{running.seen['507']} refused beside {running.seen['200']}")
+        assert running.seen["507"] < running.seen["200"]
+    finally:
+        nodes[1].change()
+    wait_until(lambda: balancer.state(refusing) == "UP", "it is asked again")
+
+
+def test_a_batch_is_found_again_after_its_node_was_away(nodes: list[Node], port: int) -> None:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS
+    ) as client:
+        sent = client.post(
+            "/batch_transcribe", files={"files": ("a.wav", sounds.SPEECH.read_bytes())}
+        )
+        job = sent.json()["job"]
+        home = nodes[int(client.cookies["SEACOD"][-1]) - 1]
+        assert home.stop() == 0
+        # The page is there meanwhile, by the other one.
+        wait_until(lambda: client.get("/health").status_code == 200, "the other node")
+        away = client.get(f"/jobs/{job}")
+        assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
+        assert "try again" in away.json()["error"]["message"]
+        home.start()
+        told = wait_until(
+            lambda: (a := client.get(f"/jobs/{job}")).status_code == 200 and a.json(), "the batch"
+        )
+        assert told["job"] == job
 
 
 def test_both_are_restarted_under_load_and_no_request_fails(nodes: list[Node], port: int) -> None:

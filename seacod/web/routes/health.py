@@ -24,8 +24,10 @@ from seacod.web.readiness import Readiness
 _SHOWN_VERSIONS = ("torch", "funasr", "gradio")
 
 
-def router(service: TranscriptionService, readiness: Readiness, paths: Paths) -> APIRouter:
-    """The routes of one worker."""
+def router(
+    service: TranscriptionService, readiness: Readiness, paths: Paths, *, shares_jobs: bool
+) -> APIRouter:
+    """The routes of one worker; `shares_jobs` where other nodes answer for its batches, too."""
     routes = APIRouter(tags=["health"])
     started = time.monotonic()
     versions = {"seacod": __version__, "python": platform.python_version(), **_versions()}
@@ -92,6 +94,7 @@ def router(service: TranscriptionService, readiness: Readiness, paths: Paths) ->
             "uptime_seconds": round(time.monotonic() - started, 1),
             "limits": service.limits.model_dump(mode="json"),
             "versions": versions,
+            "shares_jobs": shares_jobs,
             "service": told,
         }
 

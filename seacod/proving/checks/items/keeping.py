@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-import sqlite3
 import stat
 import time
 from collections.abc import Iterator
@@ -17,11 +16,10 @@ from seacod.alerts.channels.registry import configured, switches
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.trial import send_test
 from seacod.config.schema import SECRETS
-from seacod.config.secrets import CREDSTORE, read_secret
-from seacod.errors import ConfigError
+from seacod.config.secrets import CREDSTORE
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
-from seacod.proving.checks.item import Finding, Status, Unseen, Words, fail, ok, warn, worst
+from seacod.proving.checks.item import Finding, Status, Unseen, fail, ok, warn, worst
 from seacod.system.terminal import ago
 
 _JOURNAL_ON_DISK = Path("/var/log/journal")
@@ -222,61 +220,6 @@ def watchdog(context: CheckContext) -> Finding:
     )
 
 
-# -- jobs -----------------------------------------------------------------------------------------
-
-
-def jobs(context: CheckContext) -> Finding:
-    """Batches are kept where they are to be."""
-    results = context.settings.results
-    if not results.database:
-        return _embedded(context.paths.jobs)
-    # Only here: the command itself needs no database.
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from seacod.jobs.database import postgresql, said
-
-    where = results.database.rpartition("@")[2]
-    try:
-        password = read_secret(results, "database_password_file")
-        postgresql(results.database, password, is_asked_only=True).dispose()
-    except ConfigError as error:
-        return fail((error.message, error.chinese), _DATABASE)
-    except SQLAlchemyError as error:
-        return fail((f"{where}: {said(error)}", f"{where}：{said(error)}"), _DATABASE)
-    return ok(f"batches are shared through {where}", f"批量任务通过 {where} 共享")
-
-
-def _embedded(directory: Path) -> Finding:
-    """The database of this machine alone."""
-    from seacod.jobs.database import file_problem
-    from seacod.jobs.opening import FILE
-
-    file = directory / FILE
-    try:
-        problem = file_problem(file)
-    except sqlite3.Error as error:
-        return fail(
-            (f"{file}: {error}", f"{file}：{error}"),
-            ("journalctl -u seacod -g jobs; a backup comes back with seacod restore",
-             "查看 journalctl -u seacod -g jobs；备份可用 seacod restore 恢复"),
-        )  # fmt: skip
-    if problem is not None:
-        return fail(
-            (problem.message, problem.chinese),
-            ("docs/install.md, To go back, or seacod runbook jobs",
-             "见 docs/zh/install.md“回退”一节，或 seacod runbook jobs"),
-        )  # fmt: skip
-    return ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
-
-
-_DATABASE: Words = (
-    "psql with the address of results.database shows whether it answers and takes the password "
-    "(/etc/credstore/seacod.database-password)",
-    "用 psql 连接 results.database 的地址检查数据库与密码"
-    "（/etc/credstore/seacod.database-password）",
-)
-
-
 # -- being told -----------------------------------------------------------------------------------
 
 
@@ -336,4 +279,4 @@ def alerts(context: CheckContext) -> Finding:
     return worst(found, ("nothing open, nothing waits", "没有未恢复的告警，没有待发送的消息"))
 
 
-ITEMS = (permissions, logs, boot, watchdog, jobs, mail, alerts)
+ITEMS = (permissions, logs, boot, watchdog, mail, alerts)

@@ -1,0 +1,125 @@
+"""Item: batches are kept where they are to be, and what keeps them does what a node needs of it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seacod.config.results import ResultSettings
+from seacod.config.secrets import read_secret
+from seacod.errors import ConfigError, SeacodError
+from seacod.proving.checks.context import CheckContext
+from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_NEWER: Words = (
+    "docs/install.md, To go back, or seacod runbook jobs",
+    "见 docs/zh/install.md“回退”一节，或 seacod runbook jobs",
+)
+_CONFIG: Words = ("seacod config check", "运行 seacod config check")
+# More than PostgreSQL waits for a connection or a lock.
+_SILENT_SECONDS = 30.0
+_DATABASE: Words = (
+    "psql with the address of results.database shows whether it answers and takes the password "
+    "(/etc/credstore/seacod.database-password)",
+    "用 psql 连接 results.database 的地址检查数据库与密码"
+    "（/etc/credstore/seacod.database-password）",
+)
+
+
+def jobs(context: CheckContext) -> Finding:
+    """Batches are kept where they are to be."""
+    if (refused := context.config_error) is not None and not context.is_config_closed:
+        raise Unseen(
+            (f"not looked at: the configuration is refused, so nobody knows where batches are to "
+             f"be kept ({refused.message})",
+             f"未检查：配置无效，无法得知批量任务保存在哪里（{refused.chinese}）"), _CONFIG,
+        )  # fmt: skip
+    results = context.settings.results
+    return _shared(results) if results.database else _embedded(context.paths.jobs)
+
+
+def _shared(results: ResultSettings) -> Finding:
+    """The database of several machines."""
+    # Only here: the command itself needs no database.
+    from seacod.jobs.database import postgresql
+
+    where = results.database.rpartition("@")[2]
+    try:
+        password = read_secret(results, "database_password_file")
+        database = postgresql(results.database, password)
+    except ConfigError as error:
+        return fail((error.message, error.chinese), _DATABASE)
+    return _tried(database, where) or ok(
+        f"batches are shared through {where}", f"批量任务通过 {where} 共享"
+    )
+
+
+def _embedded(directory: Path) -> Finding:
+    """The database of this machine alone."""
+    from seacod.jobs.database import sqlite
+    from seacod.jobs.opening import FILE
+    from seacod.jobs.schema import file_problem
+
+    file = directory / FILE
+    here = ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
+    try:
+        problem = file_problem(file)
+        if not file.exists():
+            return here
+        found, above = file.stat(), directory.stat()
+    except (OSError, sqlite3.Error) as error:
+        return fail(
+            (f"{file}: {error}", f"{file}：{error}"),
+            ("journalctl -u seacod -g jobs; a backup comes back with seacod restore",
+             "查看 journalctl -u seacod -g jobs；备份可用 seacod restore 恢复"),
+        )  # fmt: skip
+    if problem is not None:
+        return fail((problem.message, problem.chinese), _NEWER)
+    if found.st_uid != above.st_uid or not found.st_mode & stat.S_IWUSR:
+        return fail(
+            (f"{file}: the service may not write to it", f"{file}：服务无权写入"),
+            (f"chown --reference={directory} {file}*; chmod 640 {file}*",) * 2,
+        )
+    if os.geteuid() not in (0, found.st_uid):
+        return here
+    return _tried(sqlite(file), file.as_posix()) or here
+
+
+def _tried(database: Engine, where: str) -> Finding | None:
+    """What is wrong with a database, after everything was done that a node does with it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from seacod.jobs.database import said
+    from seacod.jobs.schema import advice, try_out
+
+    caught: list[Exception | None] = []
+
+    def tried() -> None:
+        try:
+            try_out(database, where)
+            caught.append(None)
+        except (SQLAlchemyError, SeacodError) as error:
+            caught.append(error)
+        database.dispose()
+
+    # One that freezes in the middle answers nobody, ever.
+    asking = threading.Thread(target=tried, name="seacod-check-jobs", daemon=True)
+    asking.start()
+    asking.join(_SILENT_SECONDS)
+    error = caught[0] if caught else TimeoutError(f"no answer in {_SILENT_SECONDS:g} s")
+    if error is None:
+        return None
+    if isinstance(error, SeacodError):
+        return fail((error.message, error.chinese), _NEWER)
+    known = advice(error) if isinstance(error, SQLAlchemyError) else None
+    return fail((f"{where}: {said(error)}", f"{where}：{said(error)}"), known or _DATABASE)
+
+
+ITEMS = (jobs,)
