@@ -32,9 +32,10 @@ class Postgres:
 
     Args:
         directory: empty, below one that everybody may enter.
+        network: from which machines may come, at whose address `host` it listens, too.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str = "", network: str = "") -> None:
         place = programs()
         if place is None:
             pytest.skip("PostgreSQL is missing: apt-get install postgresql")
@@ -42,6 +43,7 @@ class Postgres:
         self._data = directory / "data"
         self._directory = directory
         self.port = free_port()
+        self._host, self._network = host, network
 
     def __enter__(self) -> Postgres:
         if os.geteuid() == 0:
@@ -49,6 +51,9 @@ class Postgres:
             shutil.chown(self._directory, "postgres", "postgres")
         self._call("initdb", "-D", self._data, "-U", "postgres", "--auth-local=trust",
                    "--auth-host=scram-sha-256", "-E", "UTF8", "--no-sync")  # fmt: skip
+        if self._network:
+            with (self._data / "pg_hba.conf").open("a") as who:
+                who.write(f"host all all {self._network} scram-sha-256\n")
         self.start()
         self._call("psql", "-h", self._directory, "-p", self.port, "-U", "postgres", "-c",
                    f"CREATE ROLE seacod LOGIN PASSWORD '{PASSWORD}'")  # fmt: skip
@@ -60,7 +65,8 @@ class Postgres:
         self.stop()
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self._directory} -c listen_addresses=127.0.0.1"
+        hosts = ",".join(filter(None, ("127.0.0.1", self._host)))
+        options = f"-p {self.port} -k {self._directory} -c listen_addresses={hosts}"
         self._call("pg_ctl", "-D", self._data, "-w", "-l", self._directory / "log",
                    "-o", options, "start")  # fmt: skip
 

@@ -20,6 +20,7 @@ FULL = ("system", "browser", "archive", "observability", "full_size", "image")
 # Files that share what there is only once: the container with its ports, a network, a database.
 GROUPS = {
     "system/test_haproxy.py": "haproxy",
+    "system/test_network_cut.py": "haproxy",
     "system/test_try.py": "try",
     "system/test_packages.py": "container",
     "system": "container",

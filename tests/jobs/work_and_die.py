@@ -1,5 +1,5 @@
-"""Works off the jobs in a directory and kills its process by SIGKILL at the N-th point: for
-test_job_durability.
+"""Works off the jobs in a directory and kills its process by SIGKILL at the N-th point, or freezes
+it: for test_job_durability and test_frozen_workers.
 
 A point lies before and after each statement of SQL, each rename and each removal. Recognition is a
 stand-in: the text is the content of the file, after a moment.
@@ -8,6 +8,7 @@ stand-in: the text is the content of the file, after a moment.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from sqlalchemy import event
 from seacod import logs
 from seacod.config.limits import LimitSettings
 from seacod.config.log import LogSettings
+from seacod.errors import NotReady
 from seacod.jobs import leases, model, recovery, runner
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
@@ -31,13 +33,14 @@ FILES = 50
 class Points:
     """Counts the points passed, over all threads, and dies at the one named."""
 
-    def __init__(self, deadly: int) -> None:
+    def __init__(self, deadly: int, end: signal.Signals) -> None:
         self.left = deadly
+        self.end = end
 
     def passed(self) -> None:
         self.left -= 1
         if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.end)
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **options: Any) -> Any:
@@ -77,13 +80,23 @@ def opened(directory: Path, address: str, points: Points) -> JobStore:
 async def work(directory: Path, address: str, points: Points) -> None:
     jobs = Jobs(lambda: opened(directory, address, points), StandIn(), lambda: 7.0)  # type: ignore[arg-type]
     await jobs.start([])
-    while (await jobs.get("job"))[0].finished is None:  # noqa: ASYNC110
+    while not await is_over(jobs):  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     await jobs.finish(1.0)
     await jobs.close()
 
 
-def run(environment: dict[str, str], directory: Path, deadly: int, what: str, address: str) -> None:
+async def is_over(jobs: Jobs) -> bool:
+    # Frozen ones hold what they were at, until the database lets go of it.
+    with contextlib.suppress(NotReady):
+        return (await jobs.get("job"))[0].finished is not None
+    return False
+
+
+def run(
+    environment: dict[str, str], directory: Path, deadly: int, what: str, address: str,
+    end: signal.Signals = signal.SIGKILL,
+) -> None:  # fmt: skip
     """In a process of its own.
 
     Args:
@@ -92,6 +105,7 @@ def run(environment: dict[str, str], directory: Path, deadly: int, what: str, ad
         deadly: the point to die at; 0 for never.
         what: "accept" or "work".
         address: of PostgreSQL; empty for SQLite.
+        end: what it does to itself there.
     """
     os.environ.update(environment)
     logs.configure(LogSettings(level="error"), "worker")
@@ -100,7 +114,7 @@ def run(environment: dict[str, str], directory: Path, deadly: int, what: str, ad
     # Nobody waits a minute for each.
     leases.LEASE_SECONDS = runner._BLAME_SECONDS = 0.1
     runner._LOOK_SECONDS = 0.05
-    points = Points(deadly)
+    points = Points(deadly, end)
     os.replace = points.around(os.replace)  # type: ignore[assignment]
     Path.unlink = points.around(Path.unlink)  # type: ignore[method-assign]
     if what == "accept":

@@ -74,6 +74,27 @@ class Node(Service):
         """Cut it off from the network (`down`), or connect it again (`up`)."""
         ip("link", "set", self._outside, state)
 
+    def asked_inside(self, path: str) -> tuple[int, str]:
+        """Status and Retry-After of an answer, asked for in its namespace, whatever is cut."""
+        form = "%{http_code} %header{retry-after}"
+        url = f"http://127.0.0.1:{self.port}{path}"
+        command = [
+            "ip",
+            "netns",
+            "exec",
+            self.name,
+            "curl",
+            "-s",
+            "-o",
+            os.devnull,
+            "-w",
+            form,
+            url,
+        ]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        status, _, retry = told.partition(" ")
+        return int(status), retry
+
     def everybody(self, number: signal.Signals) -> None:
         """A signal to the supervisor and all it has started."""
         assert self.process is not None
