@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What the page costs: first paint, what is fetched and what moves; 50 open pages; memory over
-thousands of page loads.
+"""What the page costs: first paint, what is fetched and what moves; the text of an hour; 50 open
+pages; memory over thousands of page loads.
 
     .venv/bin/python tools/measure_page.py          # about half an hour on two cores
-    .venv/bin/python tools/measure_page.py --first  # the first alone: half a minute
+    .venv/bin/python tools/measure_page.py --first  # the first visits alone: half a minute
+    .venv/bin/python tools/measure_page.py --hour   # the text of an hour alone: a minute
 
 A real Chromium against a service of its own with the built-in model. Writes docs/bench/page.json
 and page.svg. Needs Chromium (Debian: chromium).
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from page.hour import an_hour
 from playwright.sync_api import Browser, sync_playwright
 
 from seacod.proving.service import PrivateService, free_port, private_service
@@ -44,10 +46,13 @@ def main() -> None:
     parser.add_argument("--loads", type=int, default=2000)
     parser.add_argument("--transcriptions", type=int, default=500)
     parser.add_argument("--pages", type=int, default=50)
-    parser.add_argument("--first", action="store_true", help="the first visit alone")
+    parser.add_argument("--first", action="store_true", help="the first visits alone")
+    parser.add_argument("--hour", action="store_true", help="the text of an hour alone")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/bench")
     options = parser.parse_args()
+    is_all = not (options.first or options.hour)
     metrics = free_port()
+    found: dict[str, Any] = {}
     with (
         private_service("builtin", metrics={"port": metrics})
         as service,
@@ -57,19 +62,22 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=ARGUMENTS
         )
         service.wait_for_nursery()
-        found: dict[str, Any] = {"paint": paint(browser, service.url)}
-        print(json.dumps(found["paint"]), flush=True)
-        if options.first:
-            known = json.loads((options.out / "page.json").read_text("utf-8"))
-            (options.out / "page.json").write_text(json.dumps({**known, **found}, indent=1) + "\n")
-            return
-        found["open_pages"] = open_pages(browser, service, metrics, options.pages)
-        print(json.dumps(found["open_pages"]), flush=True)
-        found["memory"] = memory(browser, service, options.loads, options.transcriptions)
-        print({k: v for k, v in found["memory"].items() if k != "points"}, flush=True)
+        if is_all or options.first:
+            found["paint"] = paint(browser, service.url)
+            print(json.dumps(found["paint"]), flush=True)
+        if is_all or options.hour:
+            found["hour"] = an_hour(browser, service)
+            print(json.dumps(found["hour"]), flush=True)
+        if is_all:
+            found["open_pages"] = open_pages(browser, service, metrics, options.pages)
+            print(json.dumps(found["open_pages"]), flush=True)
+            found["memory"] = memory(browser, service, options.loads, options.transcriptions)
+            print({k: v for k, v in found["memory"].items() if k != "points"}, flush=True)
+            (options.out / "page.svg").write_text(chart(found["memory"]))
         browser.close()
-    (options.out / "page.json").write_text(json.dumps(found, indent=1) + "\n")
-    (options.out / "page.svg").write_text(chart(found["memory"]))
+    written = options.out / "page.json"
+    known = json.loads(written.read_text("utf-8")) if written.exists() else {}
+    written.write_text(json.dumps({**known, **found}, indent=1) + "\n")
 
 
 # Asked for before the page is there; a shift that somebody's click made is none.

@@ -47,7 +47,7 @@ from seacod.proving.service import PrivateService, free_port, private_service  #
 COLOURS = ("#0d9488", "#f59e0b", "#6366f1", "#ef4444", "#84cc16", "#06b6d4", "#a855f7", "#64748b")
 WIDTH, HEIGHT = 340, 100
 # What somebody who is on duty looks at, by the beginning of a row's title.
-SHOWN = ("概览", "排队", "耗时", "显卡")
+SHOWN = ("概览", "显卡")
 GPU_MIB = 12_288
 # Of each line its legend, and when it had which value.
 Lines = list[tuple[str, list[tuple[float, float]]]]

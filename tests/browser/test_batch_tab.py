@@ -58,7 +58,11 @@ def test_a_batch_is_sent_shown_and_fetched(visit, tmp_path: Path) -> None:
     with zipfile.ZipFile(download.value.path()) as archive:
         assert archive.read("0001-会议.txt").decode().strip() == sounds.SPEECH_TEXT
     assert page.locator("#sc-job-cancel").is_hidden()
+    # What is true of all of them is said once.
+    assert "内置试用模型" in page.inner_text("#sc-job-remarks")
+    assert "试用模型" not in "".join(rows(page))
     page.click("#sc-language")
+    assert "built-in model" in page.inner_text("#sc-job-remarks")
     assert "failed" in rows(page)[1]
     assert "not audio" in rows(page)[1]
     assert seen.complaints == []
@@ -222,6 +226,37 @@ def test_files_are_added_and_taken_out_before_they_are_sent(visit, tmp_path: Pat
     wait_for_summary(page, "已完成")
     assert [row.split("\t")[1].strip() for row in rows(page)] == ["a.flac", "c.flac"]
     assert chosen.count() == 0
+
+
+DROPPED_FOLDER = """bytes => {
+  const file = (name) => ({isFile: true, name,
+    file: (done) => done(new File([new Uint8Array(bytes)], name, {type: 'audio/flac'}))});
+  const folder = (name, entries) => ({isDirectory: true, name, createReader: () => {
+    const waiting = entries.map((one) => [one]);
+    return {readEntries: (done) => done(waiting.shift() ?? [])};
+  }});
+  const month = folder('一月', [file('a.flac'), file('.DS_Store')]);
+  const year = folder('2026', [file('b.flac'), month]);
+  const drop = new Event('drop', {bubbles: true, cancelable: true});
+  Object.defineProperty(drop, 'dataTransfer',
+    {value: {items: [{webkitGetAsEntry: () => year}], files: []}});
+  document.querySelector('#sc-batch-drop').dispatchEvent(drop);
+}"""
+
+
+def test_folders_are_walked(visit, tmp_path: Path) -> None:
+    seen = visit()
+    page = seen.page
+    seen.open_tab("batch")
+    chosen = page.locator(".sc-chosen-files li span:first-child")
+    (tmp_path / "二月").mkdir()
+    write(tmp_path, "c.flac", "二月/d.flac", ".DS_Store")
+    page.set_input_files("#sc-batch-folder-files", tmp_path)
+    wait_until(lambda: sorted(chosen.all_inner_texts()) == ["c.flac", "d.flac"], "the folder")
+    page.click("#sc-batch-none")
+    # Dropped; no script can put a folder into what a browser gives away when something is dropped.
+    page.evaluate(DROPPED_FOLDER, list(sounds.SPEECH.read_bytes()))
+    wait_until(lambda: sorted(chosen.all_inner_texts()) == ["a.flac", "b.flac"], "what was dropped")
 
 
 def test_several_files_for_the_single_tab_go_to_the_batch(visit, tmp_path: Path) -> None:

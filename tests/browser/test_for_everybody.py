@@ -72,6 +72,24 @@ def test_nothing_serious_in_any_state(visit, live: Service, scheme: str) -> None
     seen.recognise()
     seen.wait_for_text()
     assert findings(page) == [], "a result"
+    page.click("#sc-take [data-do=edit]")
+    assert findings(page) == [], "editing"
+    page.keyboard.press("Escape")
+    page.click("#sc-take [data-do=find]")
+    page.fill("#sc-find [data-do=wanted]", sounds.SPEECH_TEXT[:1])
+    page.wait_for_function("document.querySelector('#sc-find [data-count]').innerText !== ''")
+    assert findings(page) == [], "the search"
+    page.keyboard.press("Escape")
+    for menu in ("view", "export"):
+        page.click(f"#sc-take .sc-{menu} summary")
+        assert findings(page) == [], menu
+        page.keyboard.press("Escape")
+    page.click("#sc-take [data-do=keys]")
+    assert findings(page) == [], "the keys"
+    page.keyboard.press("Escape")
+    page.click("#sc-library summary")
+    page.wait_for_selector(".sc-recordings li")
+    assert findings(page) == [], "my recordings"
     # A batch in which one recording is none.
     seen.open_tab("batch")
     page.set_input_files(
@@ -82,6 +100,9 @@ def test_nothing_serious_in_any_state(visit, live: Service, scheme: str) -> None
     page.click("#sc-batch button[type=submit]")
     page.wait_for_selector("#sc-job-retry:not([hidden])")
     assert findings(page) == [], "a batch"
+    page.click("#sc-job .sc-open")
+    page.wait_for_selector("#sc-batch-text p")
+    assert findings(page) == [], "a text of a batch"
     # Text as somebody speaks.
     seen.open_tab("live")
     page.click("#sc-live-start")
@@ -138,6 +159,37 @@ def test_a_finger_hits_what_it_means(visit, locale: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
     shown = page.inner_text("body")
     assert "拖放" not in shown and "drop it" not in shown
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
+def test_on_a_phone_the_tools_are_one_row_and_no_menu_leaves_the_window(visit, locale: str) -> None:
+    seen = visit(width=390, locale=locale, has_touch=True, is_mobile=True)
+    page = seen.page
+    seen.hear(sounds.SPEECH)
+    edit = page.locator("#sc-take [data-do=edit]")
+    page.focus("#sc-text")
+    page.keyboard.press("e")
+    page.keyboard.type("好")
+    assert tops(page) == 1, "while somebody edits"
+    edit.tap()
+    assert page.is_visible("#sc-take [data-do=undo]")
+    assert tops(page) == 1, "after a correction"
+    for menu in ("view", "export"):
+        page.locator(f"#sc-take .sc-{menu} summary").tap()
+        box = page.locator(f"#sc-take .sc-{menu} .sc-menu-box").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+        page.keyboard.press("Escape")
+
+
+def tops(page: Page) -> int:
+    """In how many rows the tools stand."""
+    found: int = page.evaluate(
+        """() => new Set([...document.querySelectorAll('#sc-take .sc-tool')]
+          .filter((one) => one.offsetParent)
+          .map((one) => Math.round(one.getBoundingClientRect().top))).size"""
+    )
+    return found
 
 
 def test_on_a_phone_what_goes_on_comes_into_view(visit) -> None:

@@ -15,7 +15,16 @@ def test_it_is_live(visit) -> None:
     seen.open_tab("system")
     page.wait_for_selector("#sc-system dd")
     shown = page.inner_text("#sc-system")
-    for word in ("builtin", "cpu", "实测速度", "torch", "GiB", "显存", "服务运行时间", "剩余磁盘"):
+    for word in (
+        "builtin",
+        "个线程",
+        "实测速度",
+        "torch",
+        "GiB",
+        "显存",
+        "服务运行时间",
+        "剩余磁盘",
+    ):
         assert word in shown
     before = page.inner_text("#sc-system")
     page.wait_for_function(
@@ -23,6 +32,8 @@ def test_it_is_live(visit) -> None:
     )
     with page.expect_response("**/system"):
         page.click("#sc-system-refresh")
+    page.click("#sc-language")
+    assert re.search(r" CPU, \d+ threads?", page.inner_text("#sc-system"))
     assert seen.complaints == []
 
 
@@ -64,6 +75,7 @@ def test_restarts_alerts_and_the_last_hour_are_there(visit, live: Service) -> No
     seen.open_tab("system")
     page.wait_for_function("document.querySelector('#sc-restarts').innerText.includes('SIGKILL')")
     page.wait_for_function("document.querySelector('#sc-alerts li').innerText.includes('·')")
+    assert "1970" not in page.inner_text("#sc-alerts")
     # The supervisor takes a figure every 15 s; two of them make a line.
     page.wait_for_selector("#sc-plots svg path[d*=L]", state="attached")
     names = page.locator("#sc-plots figcaption").all_inner_texts()

@@ -16,6 +16,7 @@ import sounds
 from supervised import Faulty, Service, wait_until
 
 from seacod.system.credentials import hash_password
+from seacod.web.page.texts import text
 
 PASSWORD = "long enough for a test"
 
@@ -49,7 +50,8 @@ def test_the_place_in_the_queue_is_shown(visit, narrow: Faulty) -> None:
         wait_until(lambda: (narrow.status() or {})["in_flight"], "another's recording")
         seen.recognise()
         seen.page.wait_for_function(
-            "document.querySelector('#sc-state').innerText.includes('正在排队，位置 1')"
+            "said => document.querySelector('#sc-state').innerText.includes(said)",
+            arg=text("zh", "state_queued", position=1),
         )
     assert seen.wait_for_text() == sounds.SPEECH_TEXT
     for thread in others:

@@ -4,11 +4,13 @@
 // there when the service has forgotten the job.
 import { Choice } from "./choice.js";
 import { at, copy, el, memory, onFiles, showBar } from "./dom.js";
-import { clock, language, onSwitch, put, sentenceOf, text } from "./language.js";
+import { clock, onSwitch, put, sentenceOf, text } from "./language.js";
 import { Problem } from "./problem.js";
+import { remarks } from "./remarks.js";
 import { GivenUp, Refusal, address, ask, send } from "./service.js";
 import { chooseSound } from "./sound.js";
 import { speakers } from "./speakers.js";
+import { speak } from "./spoken.js";
 import { State, TimeLeft } from "./state.js";
 import { openTab } from "./tabs.js";
 import { busy as wouldBeLost } from "./transcript/leaving.js";
@@ -19,6 +21,7 @@ import { fromAnswer } from "./transcript/peaks.js";
 import { fromSegment, unpacked } from "./transcript/sentences.js";
 import { keep, keepPeaks, load } from "./transcript/store.js";
 import { Transcript } from "./transcript/transcript.js";
+import { comeIntoView } from "./view.js";
 import { hotwords } from "./words.js";
 
 const POLL_MS = 1000;
@@ -75,6 +78,7 @@ async function submit() {
     sent = { job: accepted.job, files };
     remember(accepted, files[0].name);
     follow(accepted.job);
+    comeIntoView(at("sc-job"));
   } catch (error) {
     // What was chosen stays chosen: the button tries again.
     if (!(error instanceof GivenUp)) problem.tell(error);
@@ -133,44 +137,68 @@ async function look() {
 
 function show(body) {
   if (sent?.job === body.job) keepSounds(body);
-  if (body.finished === null) began ||= performance.now();
-  else if (began) {
-    notice.done(began, text("batch_job", { when: "", count: body.files.length }));
-    began = 0;
-  }
-  shown = body;
   at("sc-job").hidden = false;
   const isOver = body.finished !== null;
   const failed = FAILED.reduce((sum, kind) => sum + (body.counts[kind] ?? 0), 0);
   showBar(at("sc-job").querySelector(".sc-bar"), body.progress);
   const remaining = left.in(body.progress);
-  put(at("sc-job-summary"), isOver || remaining === "—" ? "job_summary" : "job_summary_left", {
+  const told = {
     state: () => text(`job_${body.state}`),
     counts: () => Object.entries(body.counts)
-      .map(([kind, count]) => `${text(`file_${kind}`)} ${count}`).join(" · "),
+      .map(([kind, count]) => text("job_count", { state: text(`file_${kind}`), count })).join(" · "),
     left: remaining,
-  });
+  };
+  put(at("sc-job-summary"), isOver || remaining === "—" ? "job_summary" : "job_summary_left", told);
+  // That it begins and how it ends; what is in between is seen.
+  if (body.job !== shown?.job || body.state !== shown.state) speak("job_summary", told);
+  if (!isOver) began ||= performance.now();
+  else if (began) {
+    notice.done(began, at("sc-job-summary").textContent, { isFailed: failed > 0 && !body.counts.done });
+    began = 0;
+  }
+  shown = body;
   const results = at("sc-job-results");
   results.hidden = !(body.counts.done > 0);
   results.href = address(path("/results"));
   at("sc-job-combined").hidden = !(body.counts.done > 1);
   at("sc-job-retry").hidden = !(failed > 0 && body.state !== "canceled");
   at("sc-job-cancel").hidden = isOver;
-  body.files.forEach(showFile);
+  const shared = sharedWarnings(body.files);
+  showRemarks(shared);
+  body.files.forEach((file, index) => showFile(file, index, shared));
+}
+
+// What is true of every text is said once, above the table.
+function sharedWarnings(files) {
+  const all = files.filter((one) => one.state === "done").map((one) => warningsOf(one));
+  if (all.length < 2) return [];
+  return all[0].filter(({ en }) => all.every((own) => own.some((one) => one.en === en)));
+}
+
+const warningsOf = ({ warnings = [], warnings_zh: chinese = [] }) =>
+  (warnings ?? []).map((en, index) => ({ en, zh: chinese[index] ?? en }));
+
+function showRemarks(shared) {
+  const box = at("sc-job-remarks");
+  const mark = shared.map(({ en }) => en).join("\n");
+  if (box.dataset.mark === mark) return;
+  box.dataset.mark = mark;
+  box.replaceChildren(...remarks(shared.map(({ en, zh }) => ({ message: en, message_zh: zh }))));
 }
 
 // Only what has changed is drawn anew: a batch may have a thousand files.
-function showFile(file, index) {
+function showFile(file, index, shared) {
   const table = at("sc-job").querySelector("tbody");
   const row = table.rows[index] ?? table.insertRow();
-  const mark = `${file.state} ${file.progress} ${document.documentElement.lang}`;
+  const mark = [file.state, file.progress, shared.length, document.documentElement.lang].join(" ");
   if (row.dataset.mark === mark) return;
   row.dataset.mark = mark;
   row.className = `sc-file-${file.state}`;
   const running = file.state === "running" ? ` ${Math.floor(100 * file.progress)} %` : "";
   const length = file.audio_seconds === null ? "" : clock(file.audio_seconds);
   const reason = file.error && sentenceOf({ en: file.error.message, zh: file.error.message_zh });
-  const warnings = (language() === "zh" ? file.warnings_zh : file.warnings) ?? [];
+  const warnings = warningsOf(file)
+    .filter(({ en }) => !shared.some((one) => one.en === en)).map(sentenceOf);
   const detail = [reason ?? length, ...warnings].filter(Boolean).join("\n");
   const cells = [file.number, file.name, text(`file_${file.state}`) + running, detail];
   row.replaceChildren(...cells.map((cell) => el("td", {}, String(cell))));
@@ -314,7 +342,8 @@ function showRecent() {
   at("sc-jobs").querySelector("ul").replaceChildren(...kept.map((one) => {
     const here = new URL(location.href);
     here.searchParams.set("job", one.id);
-    const when = new Date(one.at).toLocaleString(document.documentElement.lang);
+    const when = new Date(one.at)
+      .toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
     const link = el("a", { href: here.href }, text("batch_job", { when, count: one.files }));
     if (one.name) link.append(` · ${one.name}${one.files > 1 ? "…" : ""}`);
     link.addEventListener("click", (event) => {

@@ -34,7 +34,7 @@ export function noticeLogout() {
   put(sentence, "logged_out");
   put(link, "login_button");
   banner.replaceChildren(sentence, " ", link);
-  banner.classList.remove("sc-back");
+  banner.classList.remove("sc-back", "sc-paused");
   banner.hidden = false;
   clearTimeout(hiding);
   isLoggedOut = true;
@@ -71,6 +71,7 @@ function show(answers) {
   // That it is back helps nobody who has to log in first.
   if (answers && isLoggedOut) return noticeLogout();
   if (isAway) wentAt = performance.now();
+  banner.classList.remove("sc-paused");
   banner.hidden = false;
   banner.classList.toggle("sc-back", answers);
   put(banner, answers ? "connection_back" : "reconnecting");
@@ -87,8 +88,12 @@ function showPause(now) {
   clearTimeout(hiding);
   banner.hidden = isOver;
   banner.classList.remove("sc-back");
-  if (isNew) put(banner, now.reason ? "paused_because" : "paused", { reason: now.reason });
+  banner.classList.toggle("sc-paused", Boolean(now));
+  if (isNew) put(banner, now.reason ? "paused_because" : "paused", { reason: withoutStop(now.reason) });
 }
+
+// It stands in the middle of a sentence.
+const withoutStop = (reason) => reason.replace(/[.。!！]+$/, "");
 
 export function start() {
   document.addEventListener("visibilitychange", () => {

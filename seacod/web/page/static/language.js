@@ -81,6 +81,9 @@ export function inWords(value) {
   return text("seconds", { value });
 }
 
+// As people write it; a GPU is called as everywhere else.
+export const deviceName = (device) => (device === "cpu" ? "CPU" : device);
+
 const UNITS = ["B", "KiB", "MiB", "GiB"];
 export function size(bytes) {
   const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));

@@ -9,6 +9,7 @@ import { NoMicrophone, localStamp, microphone, release } from "./recording.js";
 import { remarks } from "./remarks.js";
 import { Refusal, address, ask, untilReady } from "./service.js";
 import { speakers } from "./speakers.js";
+import { speak } from "./spoken.js";
 import { busy } from "./transcript/leaving.js";
 import { Library, refreshLists } from "./transcript/library.js";
 import * as notice from "./transcript/notice.js";
@@ -182,6 +183,7 @@ class Session {
     if (this.isStopping) return;
     this.isStopping = true;
     this.silence();
+    speak("live_ending");
     if (this.socket.isReady) this.socket.send(JSON.stringify({ type: "stop" }));
     this.tell();
     setTimeout(() => !this.isOver && this.finish(), LAST_WORD_MS);
@@ -232,6 +234,7 @@ class Session {
       if (transcript.id === this.id) transcript.tellKept(isKept);
       refreshLists();
     });
+    speak("state_done");
     notice.done(this.began, this.name);
     if (isLimit) problem.say("live_limit");
     else if (!transcript.hasText) problem.say("live_nothing");

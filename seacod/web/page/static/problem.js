@@ -41,9 +41,9 @@ export class Problem {
     this.box.hidden = true;
   }
 
-  // A text of ours.
+  // A text of ours. What somebody has not done yet is no failure.
   say(key, values = {}, mayRetry = false) {
-    this.#show("failed", mayRetry);
+    this.#show(key === "no_recording" ? null : "failed", mayRetry);
     put(this.sentence, key, values);
   }
 
@@ -61,6 +61,7 @@ export class Problem {
   #show(heading, mayRetry) {
     this.#stop();
     put(this.heading, heading);
+    this.heading.hidden = !heading;
     put(this.button, "retry");
     this.button.hidden = !mayRetry;
     this.box.hidden = false;

@@ -1,6 +1,6 @@
 // The single tab: choose or record, see its length and wave, recognise, read, correct, take away.
 import { at, el, onFiles } from "./dom.js";
-import { clock, inWords, onSwitch, put, seconds, size, text } from "./language.js";
+import { clock, deviceName, inWords, onSwitch, put, seconds, size, text } from "./language.js";
 import { lengthOf } from "./length.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, Recording } from "./recording.js";
@@ -210,7 +210,7 @@ async function recognise() {
       stage("chosen");
       if (!(error instanceof GivenUp)) {
         problem.tell(error);
-        notice.done(began, file.name);
+        notice.done(began, file.name, { isFailed: true });
       }
     }
   } finally {
@@ -278,6 +278,8 @@ function finish(work, body) {
   transcript.keepAs(id, about);
   stage("done");
   details(body);
+  // Whoever has seen it come reads it from its beginning.
+  transcript.toBeginning();
   const peaks = fromAnswer(body.peaks);
   player.setSeconds(body.duration);
   if (peaks) player.setPeaks(peaks);
@@ -358,7 +360,7 @@ function details(body) {
     ["processing_time", seconds(body.processing_time)()],
     ["real_time_factor", factor === null ? "—" : factor.toFixed(3)],
     ["queue_time", seconds(body.queue_time)()],
-    ["model", `${body.model} · ${body.device}`],
+    ["model", `${body.model} · ${deviceName(body.device)}`],
   ];
   const cells = facts.map(([key, value]) =>
     el("div", { id: `sc-${key}` }, el("dt", {}, text(key)), el("dd", {}, value)),

@@ -21,11 +21,18 @@ function gpu(s) {
   ];
 }
 
+// What it computes on, in the reader's language: a processor says how many threads it has for it.
+function hardware({ device, hardware: told }) {
+  const [, name, count] = /^(.+) CPU, (\d+) threads?$/.exec(told) ?? [];
+  if (!name) return device === told ? told : `${device} · ${told}`;
+  return count === "1" ? text("system_hardware_cpu_one", { name }) : text("system_hardware_cpu", { name, count });
+}
+
 function facts(s) {
   const service = s.service;
   return [
     ["model", s.model],
-    ["system_device", `${s.device} · ${s.hardware}`],
+    ["system_device", hardware(s)],
     ["system_queue", `${s.queue_depth} / ${s.limits.queue_length}`],
     ["system_in_flight", s.in_flight],
     ["system_live", `${s.live_sessions} / ${s.limits.live_sessions}`],

@@ -46,7 +46,7 @@ def _skeleton(engine: Recogniser) -> str:
     {parts.problem("sc-batch")}
     <section id="sc-job" hidden>
       <div class="sc-bar"><i></i></div>
-      <p id="sc-job-summary" role="status" aria-live="polite"></p>
+      <p id="sc-job-summary"></p>
       <div class="sc-actions">
         <a id="sc-job-results" class="sc-primary" download hidden>{both("batch_results")}</a>
         <button type="button" id="sc-job-combined" hidden>{both("tr_combined")}</button>
@@ -55,6 +55,7 @@ def _skeleton(engine: Recogniser) -> str:
         <button type="button" id="sc-job-link">{both("batch_link")}</button>
         <span id="sc-job-done" role="status" aria-live="polite"></span>
       </div>
+      <div id="sc-job-remarks"></div>
       <table class="sc-table sc-files"><thead><tr>
         <th scope="col">#</th><th scope="col">{both("batch_name")}</th>
         <th scope="col">{both("batch_state")}</th><th scope="col">{both("batch_detail")}</th>

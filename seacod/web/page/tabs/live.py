@@ -13,13 +13,14 @@ def _skeleton(engine: Recogniser) -> str:
     return f"""
     <p class="sc-hint">{both("live_hint")}</p>
     <details id="sc-live-options" class="sc-options" open>
-      <summary>{both("tr_options")}</summary>
+      <summary>{both("live_options")}</summary>
       {parts.hotwords("sc-live")}
       {parts.speakers("sc-live")}
     </details>
     <div class="sc-actions">
       <button type="button" id="sc-live-start" class="sc-primary">{both("live_start")}</button>
-      <button type="button" id="sc-live-stop" hidden>{both("live_stop")}</button>
+      <button type="button" id="sc-live-stop" class="sc-recording"
+        hidden>{both("live_stop")}</button>
       <button type="button" id="sc-live-clear" hidden>{both("live_clear")}</button>
       <a id="sc-live-recording" download hidden>{both("live_recording")}</a>
     </div>

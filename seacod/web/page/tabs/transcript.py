@@ -32,7 +32,8 @@ def transcript(prefix: str) -> str:
         {_tool("keys", "tr_keys_long")}
       </div>
       {_find(prefix)}
-      <p class="sc-hint" id="{prefix}-editing-hint" hidden>{both("tr_edit_hint")}</p>
+      <p class="sc-hint sc-editing-hint" id="{prefix}-editing-hint"
+        hidden>{both("tr_edit_hint")}</p>
       <div id="{prefix}-text" class="sc-text" tabindex="0" role="group" data-label="text"
         data-empty="text_placeholder"></div>
       <button type="button" id="{prefix}-follow" class="sc-follow"

@@ -1,17 +1,19 @@
 // What is said outside of the page: a mark in front of the title while the microphone is on or when
-// something long is done, and a notification for who wanted one and looks elsewhere.
+// something long is over, and a notification for who wanted one and looks elsewhere.
 import { el, memory } from "../dom.js";
 import { onSwitch, put, text } from "../language.js";
+import { speak } from "../spoken.js";
 import { openTab } from "../tabs.js";
 
 const MICROPHONE = "● ";
 const DONE = "✓ ";
+const FAILED = "✗ ";
 const LONG_MS = 20_000;
 let mark = "";
 let sign = null;
 
 function show() {
-  const plain = [MICROPHONE, DONE].reduce((title, one) => title.replace(one, ""), document.title);
+  const plain = [MICROPHONE, DONE, FAILED].reduce((title, one) => title.replace(one, ""), document.title);
   if (document.title !== mark + plain) document.title = mark + plain;
 }
 
@@ -22,21 +24,22 @@ export function microphone(isOn, tab = null) {
   sign?.remove();
   sign = null;
   if (!isOn) return;
+  speak("tr_microphone_on");
   sign = el("button", { type: "button", class: "sc-microphone-on" }, el("i", {}), el("span", {}));
   put(sign.lastElementChild, "tr_microphone_on");
   sign.addEventListener("click", () => openTab(tab));
   document.body.append(sign);
 }
 
-// Something is over that began so long ago (performance.now()); `body` is a text of its own.
-export function done(began, body) {
+// Something is over that began then (performance.now()); `body` is a text of its own.
+export function done(began, body, { isFailed = false } = {}) {
   if (!document.hidden || performance.now() - began < LONG_MS) return;
-  if (!mark) mark = DONE;
+  if (mark !== MICROPHONE) mark = isFailed ? FAILED : DONE;
   show();
   if (typeof Notification !== "function" || Notification.permission !== "granted") return;
   if (!memory.get("notify", false)) return;
   try {
-    const told = new Notification(text("tr_notice_done"), { body, tag: "seacod" });
+    const told = new Notification(text(isFailed ? "tr_notice_failed" : "tr_notice_done"), { body, tag: "seacod" });
     told.onclick = () => {
       window.focus();
       told.close();
@@ -61,7 +64,7 @@ export function offer(choice) {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden || mark !== DONE) return;
+  if (document.hidden || mark === MICROPHONE) return;
   mark = "";
   show();
 });

@@ -65,6 +65,7 @@ export class Transcript {
 
   clear() {
     this.#forgetComing();
+    this.hasGone = false;
     if (this.id) disown(this.id);
     this.id = null;
     this.tellKept(true);
@@ -117,6 +118,12 @@ export class Transcript {
       return same?.text === made.text && same.start === made.start ? { ...made, id: same.id } : made;
     });
     this.#set(body, sentences, name);
+  }
+
+  // Where the window went along with the text that came.
+  toBeginning() {
+    if (this.hasGone) this.root.scrollIntoView({ block: "start" });
+    this.hasGone = false;
   }
 
   // One that this browser has kept.
@@ -417,6 +424,8 @@ export class Transcript {
 
   #scrollToEnd() {
     const below = this.view.box.getBoundingClientRect().bottom - this.#bottom() + 24;
-    if (below > 0) scrollBy(0, below);
+    if (below <= 0) return;
+    this.hasGone = true;
+    scrollBy(0, below);
   }
 }
