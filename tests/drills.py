@@ -96,7 +96,7 @@ class Drill:
         fault: str,
         *,
         worker: str = "real",
-        recording: Path | None = sounds.SPEECH,
+        recording: bytes | None = sounds.SPEECH.read_bytes(),
         pause_seconds: float = 0.0,
     ) -> None:
         self.row = Row(fault, worker)

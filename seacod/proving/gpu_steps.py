@@ -8,11 +8,9 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -109,10 +107,9 @@ def out_of_memory(bench: Bench) -> Facts:
     """A neighbour leaves too little: batches are halved; then nothing: 507; the worker lives."""
     bench.need_gpu()
     asr = {**bench.asr, "batch_seconds": 3600, "max_segment_seconds": 60, "tune": "off"}
-    with private_service(bench.model, asr=asr) as service, tempfile.TemporaryDirectory() as scratch:
+    with private_service(bench.model, asr=asr) as service:
         worker = service.status()["worker"]["pid"]
-        recording = Path(scratch) / "long.wav"
-        recording.write_bytes(sounds.wav(sounds.speech(240.0)))
+        recording = sounds.wav(sounds.speech(240.0))
         port = int(service.url.rpartition(":")[2])
         with _neighbour(bench, _TIGHT_BYTES) as tight:
             with ClientLoad(port, clients=8, recording=recording) as clients:

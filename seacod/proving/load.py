@@ -10,7 +10,6 @@ import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from types import TracebackType
 
 # A request without an answer for so long hangs.
@@ -37,7 +36,7 @@ class ClientLoad:
     Args:
         port: of the service.
         clients: how many at once.
-        recording: posted to /transcribe; without one, `GET /`.
+        recording: the bytes of the file that is posted to /transcribe; without one, `GET /`.
         requests_per_connection: more than one keeps the connection open in between.
         pause_after_503_seconds: of a client that was turned away (507, too).
         pause_seconds: of a client that has its answer.
@@ -50,7 +49,7 @@ class ClientLoad:
         port: int,
         *,
         clients: int = 4,
-        recording: Path | None = None,
+        recording: bytes | None = None,
         requests_per_connection: int = 1,
         pause_after_503_seconds: float = 0.0,
         pause_seconds: float = 0.0,
@@ -135,9 +134,9 @@ class ClientLoad:
         return str(answer.status), not answer.will_close
 
 
-def _form(recording: Path) -> bytes:
+def _form(recording: bytes) -> bytes:
     return (
         b'--load\r\nContent-Disposition: form-data; name="file"; filename="recording"\r\n\r\n'
-        + recording.read_bytes()
+        + recording
         + b"\r\n--load--\r\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,11 @@ def sentences() -> list[Samples]:
     from seacod.asr import audio
 
     return [audio.decode(EXAMPLES / example["file"], max_seconds=600) for example in examples()]
+
+
+def fresh_sentence() -> bytes:
+    """The first of them as a WAV file that nobody has sent before."""
+    return wav(sentences()[0], time.time_ns())
 
 
 def wav(samples: Samples, number: int = 0) -> bytes:

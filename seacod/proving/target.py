@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 from seacod.client import status_socket
 from seacod.config import Settings, load_settings
 from seacod.errors import ConfigError, NotRunning, SeacodError
-from seacod.models.examples import EXAMPLES, examples
 from seacod.paths import Paths
-from seacod.proving import systemd
+from seacod.proving import sounds, systemd
 from seacod.proving.load import ClientLoad
 
 _CLIENTS = 2
@@ -82,7 +81,8 @@ class Target:
         return told
 
     def load(self) -> ClientLoad:
-        """Two clients that post a recording again and again."""
+        """Two clients that post a recording again and again: another one for each drill, since one
+        that was with the model at two ends of a worker is refused."""
         url = urlsplit(self.serving()["url"])
         if url.scheme == "unix":
             raise SeacodError(
@@ -93,7 +93,7 @@ class Target:
             )
         return ClientLoad(
             url.port or 80, host=url.hostname or "127.0.0.1", clients=_CLIENTS, key=self.key,
-            recording=EXAMPLES / examples()[0]["file"], pause_after_503_seconds=0.1,
+            recording=sounds.fresh_sentence(), pause_after_503_seconds=0.1,
         )  # fmt: skip
 
     def signal(self, pid: int, number: signal.Signals) -> None:

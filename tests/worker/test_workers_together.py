@@ -50,7 +50,9 @@ def test_they_share_the_work(pair: Faulty) -> None:
         return [now - then for now, then in zip(answered(pair), before, strict=True)]
 
     # Three find room at one of them, should all their connections be accepted there.
-    with ClientLoad(pair.port, clients=3, recording=SPEECH, requests_per_connection=20) as load:
+    with ClientLoad(
+        pair.port, clients=3, recording=SPEECH.read_bytes(), requests_per_connection=20
+    ) as load:
         wait_until(lambda: min(told()) >= 15, lambda: f"fifteen answers of each: {told()}")
     assert load.failed() == {}
 
@@ -59,7 +61,7 @@ def test_the_queue_is_one_for_both(pair: Service, tmp_path: Path) -> None:
     recording = tmp_path / "long.wav"
     long_audio.write(recording, 120.0)
     with ClientLoad(
-        pair.port, clients=12, recording=recording, pause_after_503_seconds=1.0
+        pair.port, clients=12, recording=recording.read_bytes(), pause_after_503_seconds=1.0
     ) as load:
         wait_until(lambda: load.seen["503"] >= 6, "refusals")
         wait_until(lambda: sum(one["in_flight"] for one in workers(pair)) >= 3, "work in both")
@@ -75,7 +77,7 @@ def test_whoever_answers_tells_of_both(pair: Faulty) -> None:
     assert "2 workers" in text
     first, second = (one["pid"] for one in workers(pair))
     with (
-        ClientLoad(pair.port, clients=4, recording=SPEECH),
+        ClientLoad(pair.port, clients=4, recording=SPEECH.read_bytes()),
         pair.holding(first),
         pair.holding(second),
     ):
@@ -85,7 +87,7 @@ def test_whoever_answers_tells_of_both(pair: Faulty) -> None:
 
 def test_one_that_is_killed_costs_its_own_requests(pair: Service) -> None:
     before = [one["pid"] for one in workers(pair)]
-    with ClientLoad(pair.port, clients=2, recording=SPEECH) as load:
+    with ClientLoad(pair.port, clients=2, recording=SPEECH.read_bytes()) as load:
         wait_until(lambda: load.seen["200"] >= 4, "answers")
         os.kill(before[0], signal.SIGKILL)
         seen = load.seen["200"]
