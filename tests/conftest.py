@@ -18,10 +18,13 @@ from receivers import MailServer, Robot, certificate
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
 
 # How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile(
-    "seacod", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("seacod")
+for name, examples in (("every change", 30), ("all", 100)):
+    hypothesis.settings.register_profile(
+        name,
+        deadline=None,
+        max_examples=examples,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +77,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mounted)], check=True)
     yield mounted
     subprocess.run(["umount", "-l", str(mounted)], check=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test is imported, whose settings are made from these."""
+    hypothesis.settings.load_profile("all" if config.getoption("all") else "every change")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -122,6 +122,7 @@ def test_a_crash_loop_is_a_few_mails_not_many(service: StandIn, mail_server: Mai
     assert len(mail_server.mails) <= 6, mail_server.subjects()
 
 
+@pytest.mark.full
 def test_a_mail_server_that_is_down_gets_it_later_even_by_another_supervisor(
     service: StandIn, mail_server: MailServer
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_mail_server_that_is_down_gets_it_later_even_by_another_supervisor(
     mail_about(mail_server, "SIGKILL")
 
 
+@pytest.mark.full
 def test_a_wrong_password_is_an_alert_of_its_own(
     service: StandIn, mail_server: MailServer, tmp_path: Path
 ) -> None:
@@ -181,6 +183,7 @@ def test_out_of_memory_and_the_canary_are_told(service: StandIn, mail_server: Ma
     mail_about(mail_server, "a stretch of 20 s does not fit")
 
 
+@pytest.mark.full
 def test_an_outbox_destroyed_under_the_service_costs_alerts_and_nothing_else(
     service: StandIn,
 ) -> None:

@@ -60,8 +60,15 @@ def batch(service: Service) -> None:
     assert wait_until(finished, "the batch") == {"done": 1}
 
 
-@pytest.mark.parametrize("send", [single, batch])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    ("number", "send"),
+    [
+        (signal.SIGKILL, batch),
+        (signal.SIGSTOP, single),
+        pytest.param(signal.SIGKILL, single, marks=pytest.mark.full),
+        pytest.param(signal.SIGSTOP, batch, marks=pytest.mark.full),
+    ],
+)
 def test_an_idle_decoder_that_was_killed_or_stopped_blames_no_file(
     service: Service, send: Callable[[Service], None], number: signal.Signals
 ) -> None:
@@ -89,6 +96,7 @@ def test_a_killed_worker_leaves_no_decoder_behind(service: Service) -> None:
     assert all(one.ppid() == nursery.pid for one in decoders(service)), "of the same nursery"
 
 
+@pytest.mark.full
 def test_a_nursery_of_decoders_that_was_killed_is_replaced(service: Service) -> None:
     single(service)
     killed = decoder_nursery(service)
@@ -112,6 +120,7 @@ def test_a_nursery_of_decoders_that_was_killed_is_replaced(service: Service) -> 
     assert all(one.ppid() == given.pid for one in decoders(service))
 
 
+@pytest.mark.full
 def test_nothing_is_left_when_the_service_ends(service: Service) -> None:
     """The last of this file."""
     single(service)

@@ -45,7 +45,10 @@ def service(running: Faulty) -> Faulty:
     return running
 
 
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGSTOP"])
+@pytest.mark.parametrize(
+    "name",
+    ["SIGKILL", *(pytest.param(one, marks=pytest.mark.full) for one in ("SIGSEGV", "SIGSTOP"))],
+)
 def test_a_signal(service: Faulty, faults_page: FaultsPage, name: str) -> None:
     number, worker = signal.Signals[name], service.worker_pid()
     with Drill(faults_page, service, f"worker {name}") as drill:
@@ -55,6 +58,7 @@ def test_a_signal(service: Faulty, faults_page: FaultsPage, name: str) -> None:
         drill.wait_for_answer()
 
 
+@pytest.mark.full
 def test_an_exit_with_code_0(service: Faulty, faults_page: FaultsPage) -> None:
     with Drill(faults_page, service, "worker exits with code 0, unasked") as drill:
         drill.inject(lambda: service.fail("exit_0"))
@@ -65,10 +69,20 @@ def test_an_exit_with_code_0(service: Faulty, faults_page: FaultsPage) -> None:
 @pytest.mark.parametrize(
     ("fault", "words", "cause"),
     [
-        ("hold_gil", "interpreter lock held for ever in C", "hung: no beat"),
-        ("block_loop", "event loop blocked", "hung: no beat"),
+        pytest.param(
+            "hold_gil",
+            "interpreter lock held for ever in C",
+            "hung: no beat",
+            marks=pytest.mark.full,
+        ),
+        pytest.param("block_loop", "event loop blocked", "hung: no beat", marks=pytest.mark.full),
         ("stuck", "inference stuck (beats and HTTP go on)", "hung: work without progress"),
-        ("deaf", "beats, but no answer over HTTP", "hung: no answer over HTTP"),
+        pytest.param(
+            "deaf",
+            "beats, but no answer over HTTP",
+            "hung: no answer over HTTP",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 def test_a_hang(
@@ -83,6 +97,7 @@ def test_a_hang(
     assert any("most recent call first" in line for line in ended["last_lines"])
 
 
+@pytest.mark.full
 def test_garbage_on_the_control_channel(service: Faulty, faults_page: FaultsPage) -> None:
     worker = service.worker_pid()
     with Drill(faults_page, service, "garbage on the control channel") as drill:
@@ -92,6 +107,7 @@ def test_garbage_on_the_control_channel(service: Faulty, faults_page: FaultsPage
     assert service.worker_pid() == worker
 
 
+@pytest.mark.full
 def test_the_nursery_dies(service: Faulty, faults_page: FaultsPage) -> None:
     nursery, worker = service.nursery(), service.worker_pid()
     with Drill(faults_page, service, "nursery SIGKILL") as drill:
@@ -102,6 +118,7 @@ def test_the_nursery_dies(service: Faulty, faults_page: FaultsPage) -> None:
     service.nursery(other_than=nursery)
 
 
+@pytest.mark.full
 def test_the_worker_dies_while_the_nursery_hangs(service: Faulty, faults_page: FaultsPage) -> None:
     nursery, worker = service.nursery(), service.worker_pid()
     os.kill(nursery, signal.SIGSTOP)
@@ -112,6 +129,7 @@ def test_the_worker_dies_while_the_nursery_hangs(service: Faulty, faults_page: F
         drill.wait_for_answer()
 
 
+@pytest.mark.full
 def test_the_worker_and_the_nursery_die(service: Faulty, faults_page: FaultsPage) -> None:
     nursery, worker = service.nursery(), service.worker_pid()
     with Drill(faults_page, service, "worker and nursery SIGKILL at once") as drill:
@@ -121,6 +139,7 @@ def test_the_worker_and_the_nursery_die(service: Faulty, faults_page: FaultsPage
         drill.wait_for_answer()
 
 
+@pytest.mark.full
 def test_workers_die_one_after_the_other(service: Faulty, faults_page: FaultsPage) -> None:
     with Drill(faults_page, service, "ten workers SIGKILL, one after the other") as drill:
         drill.per_kill = 10
@@ -132,6 +151,7 @@ def test_workers_die_one_after_the_other(service: Faulty, faults_page: FaultsPag
         drill.row.remark = "seconds: the last time; losses: in all"
 
 
+@pytest.mark.full
 def test_the_worker_dies_during_the_hand_over(service: Faulty, faults_page: FaultsPage) -> None:
     worker = service.worker_pid()
     service.fail_from_the_start("die_on_serve")
@@ -142,6 +162,7 @@ def test_the_worker_dies_during_the_hand_over(service: Faulty, faults_page: Faul
         drill.wait_for_answer()
 
 
+@pytest.mark.full
 def test_the_old_worker_dies_while_it_drains(service: Faulty, faults_page: FaultsPage) -> None:
     worker, usual = service.worker_pid(), _supervisor(service)
     # What it has does not end by itself here, and must not count as stuck.
@@ -170,6 +191,7 @@ def test_the_old_worker_dies_while_it_drains(service: Faulty, faults_page: Fault
     service.signal(signal.SIGHUP)
 
 
+@pytest.mark.full
 def test_a_reload_with_a_broken_file(service: Faulty, faults_page: FaultsPage) -> None:
     worker, good = service.worker_pid(), service.config.read_text()
     with Drill(faults_page, service, "configuration broken at reload") as drill:
@@ -181,6 +203,7 @@ def test_a_reload_with_a_broken_file(service: Faulty, faults_page: FaultsPage) -
     assert service.worker_pid() == worker
 
 
+@pytest.mark.full
 def test_a_reload_to_a_model_that_is_not_there(service: Faulty, faults_page: FaultsPage) -> None:
     worker, good = service.worker_pid(), service.config.read_text()
     service.configure(supervisor=_supervisor(service), asr={"model": "/no/such/model"})
@@ -194,6 +217,7 @@ def test_a_reload_to_a_model_that_is_not_there(service: Faulty, faults_page: Fau
     service.signal(signal.SIGHUP)
 
 
+@pytest.mark.full
 def test_the_supervisor_stands_still(service: Faulty, faults_page: FaultsPage) -> None:
     worker = service.worker_pid()
     with Drill(faults_page, service, "supervisor SIGSTOP for 12 s, then SIGCONT") as drill:
@@ -226,6 +250,7 @@ def _supervisor(service: Faulty) -> dict[str, Any]:
     return section
 
 
+@pytest.mark.full
 def test_nobody_is_left_when_the_supervisor_is_killed(
     service: Faulty, faults_page: FaultsPage, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def memory_cgroup() -> Iterator[Path]:
         wait_until(is_removed, "the cgroup removed")
 
 
+@pytest.mark.full
 def test_the_kernel_kills_the_worker_for_memory(tmp_path: Path, faults_page: FaultsPage) -> None:
     with memory_cgroup() as group:
         service = Faulty(tmp_path)
@@ -126,6 +127,7 @@ def test_uploads_are_refused_before_the_disk_is_full(tmp_path: Path, small_disk:
         wait_until(lambda: not kinds(), "both levels over")
 
 
+@pytest.mark.full
 def test_the_state_directory_is_read_only(
     tmp_path: Path, small_disk: Path, faults_page: FaultsPage
 ) -> None:

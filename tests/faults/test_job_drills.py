@@ -60,6 +60,7 @@ def finished(service: Faulty, job: str) -> Job:
     return wait_until(over, lambda: f"the end of the batch; log:\n{service.log_text()[-3000:]}")
 
 
+@pytest.mark.full
 def test_a_batch_outlives_its_workers_and_a_restart_of_the_service(service: Faulty) -> None:
     service.start()
     job = submit(service, [f"{n}.wav" for n in range(FILES)])
@@ -93,6 +94,7 @@ def test_a_recording_that_kills_twice_is_set_aside_and_named(service: Faulty) ->
     assert [event["name"] for event in service.events("file_is_poison")] == ["poison.wav"]
 
 
+@pytest.mark.full
 def test_a_recording_sent_by_itself_that_kills_twice_is_refused_by_its_content(
     service: Faulty,
 ) -> None:

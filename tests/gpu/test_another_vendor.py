@@ -145,6 +145,7 @@ def test_it_is_read_and_each_worker_is_given_one(service: AcmeService) -> None:
     assert 'seacod_gpu_memory_used_bytes{gpu="1"}' in service.metrics()
 
 
+@pytest.mark.full
 def test_it_is_watched(service: AcmeService, robot: Robot) -> None:
     service.uses(1000, 2000)
     service.start()
@@ -157,6 +158,7 @@ def test_it_is_watched(service: AcmeService, robot: Robot) -> None:
     assert "acme-info" in lost
 
 
+@pytest.mark.full
 def test_a_worker_computes_on_it(environment: dict[str, str]) -> None:
     code = (
         "from seacod.accelerators import registry\n"

@@ -96,6 +96,7 @@ def test_our_own_memory_first_the_cache_then_a_new_worker(
     assert service.get()[0] == 200
 
 
+@pytest.mark.full
 def test_by_the_workers_own_word_where_the_driver_knows_no_processes(
     service: StandIn, driver: Driver, robot: Robot
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_neighbours_memory_never_restarts_ours(
     assert "release_gpu_cache" not in service.log_text()
 
 
+@pytest.mark.full
 def test_a_replacement_that_does_not_help_is_not_repeated(
     service: StandIn, driver: Driver, robot: Robot
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_replacement_that_does_not_help_is_not_repeated(
     assert service.worker_pid() == pid
 
 
+@pytest.mark.full
 def test_a_lost_gpu_is_told_and_shown_as_unknown_and_found_again(
     service: StandIn, driver: Driver, robot: Robot
 ) -> None:
@@ -152,6 +155,7 @@ def test_a_lost_gpu_is_told_and_shown_as_unknown_and_found_again(
     assert service.worker_pid() == first
 
 
+@pytest.mark.full
 def test_a_driver_that_hangs_does_not_hang_the_service(
     service: StandIn, driver: Driver, robot: Robot
 ) -> None:
@@ -174,6 +178,7 @@ def test_without_a_driver_it_says_so_once_and_everything_else_works(service: Sta
     assert len(service.events("gpu_watch_off")) == 1
 
 
+@pytest.mark.full
 def test_only_the_gpu_of_the_worker_is_watched(
     service: StandIn, driver: Driver, robot: Robot
 ) -> None:

@@ -61,6 +61,7 @@ def test_each_sees_one_gpu(pair: StandIn) -> None:
     assert workers(pair)[0]["pid"] == both[0]["pid"]
 
 
+@pytest.mark.full
 def test_the_operators_choice_of_gpus_is_kept(pair: StandIn) -> None:
     pair.environment["CUDA_VISIBLE_DEVICES"] = "1"
     (only,) = started(pair)
@@ -82,6 +83,7 @@ def test_only_the_worker_whose_gpu_is_full_is_replaced(
     assert "seacod_worker_away_seconds_total 0.0" in pair.metrics()
 
 
+@pytest.mark.full
 def test_more_workers_than_gpus_share_one_watch(
     pair: StandIn, driver: Driver, robot: Robot
 ) -> None:

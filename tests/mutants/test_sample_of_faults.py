@@ -12,7 +12,7 @@ import pytest
 from supervised import ROOT
 
 LIST = Path(__file__).parent
-SAMPLE = "40"
+SAMPLE = "15"
 
 
 @pytest.mark.full

@@ -142,24 +142,6 @@ def test_a_configuration_that_cannot_be_read(tmp_path: Path) -> None:
     assert "seacod.yaml:2: server.prot: unknown key; did you mean" in items["configuration"]["seen"]
 
 
-def test_a_key_is_asked_for(tmp_path: Path) -> None:
-    one = Service(tmp_path / "keys")
-    made = subprocess.run(
-        [sys.executable, "-m", "seacod", "access", "key", "robot"], capture_output=True, text=True,
-        check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    ).stdout  # fmt: skip
-    key, entry = (made.split(word)[1].split()[0] for word in ("key:", "entry:"))
-    one.configure(access={"api_keys": entry})
-    with one.running():
-        _, items = check(one.config, "recognition")
-        assert items["recognition"]["status"] == "warn"
-        assert "asks for a key" in items["recognition"]["seen"]
-        assert "--key" in items["recognition"]["mend"]
-        for given in ({"SEACOD_API_KEY": key}, {}):
-            _, items = check(one.config, "recognition", *([] if given else ["--key", key]), **given)
-            assert items["recognition"]["status"] == "ok"
-
-
 def test_a_damaged_model_and_one_without_hashes(tmp_path: Path) -> None:
     copy = tmp_path / "model"
     shutil.copytree(BUILTIN, copy)

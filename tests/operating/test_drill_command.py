@@ -107,6 +107,7 @@ def test_the_worker_is_killed(service: Service) -> None:
     assert "SIGKILL" in ends[-1]["cause"]
 
 
+@pytest.mark.full
 def test_the_worker_hangs(service: Service) -> None:
     worker = service.worker_pid()
     reconfigured(service, supervisor={"beat_timeout_seconds": 3})
@@ -144,6 +145,7 @@ def test_nobody_would_start_the_supervisor_again(service: Service) -> None:
     assert service.status() is not None
 
 
+@pytest.mark.full
 def test_the_disk_of_the_uploads_is_full(tmp_path: Path, small_disk: Path) -> None:
     one = Service(tmp_path / "service")
     one.configure(
@@ -190,7 +192,9 @@ def test_the_mail_server_is_down(mailed: StandIn, mail_server: MailServer) -> No
     assert mailed.events("alert_delivered")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.full), signal.SIGKILL]
+)
 def test_a_drill_that_is_ended_leaves_the_settings_as_they_were(
     mailed: StandIn, number: signal.Signals
 ) -> None:

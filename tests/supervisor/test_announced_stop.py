@@ -8,6 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
 import sounds
 from supervised import Service, wait_until
 
@@ -22,6 +23,7 @@ BEGUN = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r
 )
 
 
+@pytest.mark.full
 def test_readiness_goes_first_and_everybody_is_served(tmp_path: Path) -> None:
     """With the real worker, which is what a load balancer asks."""
     one = Service(tmp_path / "service")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
 import pytest
 import sounds
+from patience import connect
 from supervised import PATIENCE_SECONDS, ROOT, Service
 
 from seacod.system import credentials
@@ -32,6 +36,11 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             "cors_origins": "https://intranet.example",
         },
     )
+    # Handed in as 06-socks-proxy.txt, with a mistyped one besides: nothing of ours needs a proxy.
+    service.environment |= {
+        "all_proxy": "socks5://127.0.0.1:1080",
+        "HTTPS_PROXY": "htp://127.0.0.1:1",
+    }
     with service.running():
         yield service
 
@@ -84,6 +93,46 @@ def test_a_key_lets_in_and_a_wrong_one_does_not(client: httpx.Client) -> None:
         {"Authorization": f"Basic {KEY}"},
     ):
         assert client.get("/system", headers=headers).status_code == 401
+
+
+def test_the_page_is_served_and_nothing_asks_a_proxy_of_the_environment(
+    client: httpx.Client, closed: Service
+) -> None:
+    page = client.get("/", headers={"Authorization": f"Bearer {KEY}", "Accept": "text/html"})
+    assert page.status_code == 200
+    assert "<html" in page.text
+    assert not closed.events("worker_exited")
+    assert not closed.events("probe_failed")
+
+
+def test_a_browsers_key_is_a_subprotocol(closed: Service) -> None:
+    url = closed.url.replace("http", "ws") + "/v1/realtime?intent=transcription"
+    with pytest.raises(Exception, match="403"):
+        connect(url, subprotocols=["realtime"])  # type: ignore[list-item]
+    protocols: Any = ["realtime", f"openai-insecure-api-key.{KEY}"]
+    with connect(url, subprotocols=protocols) as socket:
+        assert socket.subprotocol == "realtime"
+        assert "session.created" in str(socket.recv(PATIENCE_SECONDS))
+
+
+def test_a_check_says_that_a_key_is_asked_for_and_takes_one(closed: Service) -> None:
+    def check(*arguments: str, **environment: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "seacod", "check", "--json", "--config", closed.config,
+             "recognition", *arguments],
+            capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environment},
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        (found,) = (one for one in json.loads(done.stdout)["items"] if one["name"] == "recognition")
+        return dict(found)
+
+    without = check()
+    assert without["status"] == "warn"
+    assert "asks for a key" in without["seen"]
+    assert "--key" in without["mend"]
+    assert check("--key", KEY)["status"] == "ok"
+    assert check(SEACOD_API_KEY=KEY)["status"] == "ok"
 
 
 def test_a_login_opens_the_page(client: httpx.Client) -> None:

@@ -32,6 +32,7 @@ def bench(*arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.full
 def test_recommended_limits_are_a_configuration() -> None:
     printed = bench("engine", "--tune")
     settings = Settings.model_validate(yaml.safe_load(printed))

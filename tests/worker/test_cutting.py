@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import sounds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.asr import audio
@@ -48,7 +48,6 @@ def stretches(draw: st.DrawFn) -> list[tuple[int, int]]:
     return draw(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 900)), max_size=6))
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     stretches(),
     st.sampled_from([2.0, 5.0, 20.0]),
@@ -81,7 +80,6 @@ def test_pieces_hold_all_speech_and_do_not_depend_on_the_blocks(
             assert inside[start * FRAME : at * FRAME].all()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 37), st.integers(10, 90)), min_size=1, max_size=6))
 def test_what_fits_is_not_cut(turns: list[tuple[int, int]]) -> None:
     """Pauses below 1.2 s, twenty seconds in all at most."""

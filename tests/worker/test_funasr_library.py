@@ -105,6 +105,7 @@ def tops(ran: dict[str, Any]) -> set[str]:
     return {name.partition(".")[0] for name in ran["modules"]}
 
 
+@pytest.mark.full
 def test_another_version_with_other_files_is_imported_whole(tmp_path: Path) -> None:
     path = other_funasr(
         tmp_path, {"__init__.py": "class AutoModel: ...\nAutoModel.__module__ = 'whole'\n"}
@@ -122,6 +123,7 @@ def test_a_class_that_is_not_ours_is_imported_whole(tmp_path: Path) -> None:
     assert "ConformerEncoder" in made["log"]
 
 
+@pytest.mark.full
 def test_a_class_that_is_no_longer_where_it_was_is_imported_whole(tmp_path: Path) -> None:
     """Its module is there, but registers it no more."""
     path = other_funasr(tmp_path, ALIKE | {"register.py": REGISTER.format({})})
@@ -130,6 +132,7 @@ def test_a_class_that_is_no_longer_where_it_was_is_imported_whole(tmp_path: Path
     assert "not registered" in made["log"]
 
 
+@pytest.mark.full
 def test_who_asks_the_package_itself_gets_the_whole_of_it(tmp_path: Path) -> None:
     """Somebody else's recogniser, in the same process."""
     directory = model(tmp_path)

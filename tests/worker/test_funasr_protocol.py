@@ -319,6 +319,7 @@ def test_one_more_microphone_than_there_may_be_is_told_to_come_later(
 # -- workers that come and go ------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_a_drain_tells_what_was_said_and_who_comes_again_goes_on(service: OnePort, speech) -> None:
     before = service.worker_pid()
     with client(service) as speaking, client(service) as waiting, client(service) as sending:

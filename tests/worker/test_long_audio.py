@@ -114,6 +114,7 @@ def test_beyond_the_limit_is_refused_by_the_header(service: Service, tmp_path: P
     assert "3000 s" in error["message"]
 
 
+@pytest.mark.full
 def test_the_strict_rule_refuses_what_is_long(tmp_path: Path) -> None:
     service = Service(tmp_path)
     service.configure(limits={"long_audio": "reject", "direct_audio_seconds": 20})

@@ -174,6 +174,7 @@ def test_what_is_no_model_is_refused(hub: Hub, tmp_path: Path) -> None:
     assert "is not a FunASR model" in refusal(outcome, tmp_path)
 
 
+@pytest.mark.full
 def test_what_does_not_load_is_said(hub: Hub, tmp_path: Path) -> None:
     hub.files["model.pt"] = b"garbage"
     outcome = seacod(tmp_path, "model", "fetch", NAME, endpoint=hub.url)

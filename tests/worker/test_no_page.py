@@ -72,6 +72,7 @@ def test_the_check_knows_that_none_is_wanted(service: Service) -> None:
     assert "server.page is off" in finding.seen[0]
 
 
+@pytest.mark.full
 def test_it_comes_with_a_reload(service: Service) -> None:
     service.configure(server={"page": "on", "root_path": "/asr"})
     told = status_socket.reload(service.config)
@@ -79,6 +80,7 @@ def test_it_comes_with_a_reload(service: Service) -> None:
     assert b"main.js" in service.get("/")[2]
 
 
+@pytest.mark.full
 def test_the_page_is_imported_without_stubs_of_gradio() -> None:
     """They cost as much as all the rest of its import."""
     code = (

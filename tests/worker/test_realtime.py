@@ -17,7 +17,6 @@ from supervised import PATIENCE_SECONDS, Service
 from websockets.exceptions import ConnectionClosed
 
 from seacod.asr import audio
-from seacod.system.credentials import hash_key
 from seacod.web.realtime import g711
 
 RATE = 24_000
@@ -242,16 +241,3 @@ def test_an_unknown_model_is_told_and_ends_it(live: Service) -> None:
 
 def test_it_is_counted_as_a_route_of_its_own(live: Service, client: openai.OpenAI) -> None:
     assert 'asr_requests_success_total{route="/v1/realtime"}' in live.metrics()
-
-
-def test_a_browsers_key_is_a_subprotocol(tmp_path_factory: pytest.TempPathFactory) -> None:
-    service = Service(tmp_path_factory.mktemp("closed"))
-    service.configure(access={"api_keys": f"page:{hash_key('secret')}"})
-    with service.running():
-        url = service.url.replace("http", "ws") + "/v1/realtime?intent=transcription"
-        with pytest.raises(Exception, match="403"):
-            connect(url, subprotocols=["realtime"])  # type: ignore[list-item]
-        protocols: Any = ["realtime", "openai-insecure-api-key.secret"]
-        with connect(url, subprotocols=protocols) as socket:
-            assert socket.subprotocol == "realtime"
-            assert "session.created" in str(socket.recv(PATIENCE_SECONDS))

@@ -135,6 +135,7 @@ def test_an_engine_of_its_own(recordings: Path) -> None:
     assert done.stdout.strip() == sounds.SPEECH_TEXT
 
 
+@pytest.mark.full
 def test_an_engine_of_its_own_has_the_models_and_rules_of_this_machine(
     recordings: Path, tmp_path: Path
 ) -> None:

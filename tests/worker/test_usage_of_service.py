@@ -88,6 +88,7 @@ def test_each_key_sees_its_own_batches(service: Service) -> None:
     assert jobs(FREE, next="0" * 32).status_code == 404
 
 
+@pytest.mark.full
 def test_who_used_what_is_in_log_metrics_and_ledger_and_outlives_the_service(
     service: Service,
 ) -> None:

@@ -161,7 +161,7 @@ def _be_pytest(copy: Path, tests: list[str], test_seconds: int, output: int) -> 
         import pytest
 
         status = pytest.main(
-            ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist",
+            ["-x", "-q", "--all", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist",
              "--durations=0", "--tb=short", f"--timeout={test_seconds}", *tests]
         )  # fmt: skip
         sys.stdout.flush()
