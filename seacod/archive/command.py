@@ -19,7 +19,7 @@ from seacod.archive import inputs, object_store, progress
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.ledger import MANIFEST, ArchiveLedger
 from seacod.archive.pool import ArchiveOrder, Pool
-from seacod.archive.remote import RemoteFiles, is_object
+from seacod.archive.remote import RemoteFiles, access_of_engines
 from seacod.asr.choice import SoundChoice
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
@@ -85,8 +85,7 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
                 wanted, archive.hotwords, choice, archive.is_again, archive.ray == "local"
             )
             said = dict(archive.said)
-            # Nobody who need not have them is given credentials.
-            theirs = access if any(is_object(item.source) for item in items) else {}
+            theirs = access_of_engines(access, (item.source for item in items))
             pool = Pool(
                 ray, lambda: actor.remote(body, wanted.name, said, theirs), count, items, order,
                 ledger, so_far,

@@ -7,7 +7,7 @@ Used by the command and, for recordings, by the engines. What goes wrong is one 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -103,6 +103,11 @@ class RemoteFiles:
 def is_object(url: str) -> bool:
     """Whether it lies in an object store, for which access is needed."""
     return url.startswith("s3://")
+
+
+def access_of_engines(access: Mapping[str, str], sources: Iterable[str]) -> Mapping[str, str]:
+    """What engines are given to read these: nobody who need not have them is given credentials."""
+    return access if any(map(is_object, sources)) else {}
 
 
 class _Fsspec:

@@ -13,6 +13,7 @@ from seacod.archive.inputs import items
 from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
 from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.archive.progress import ArchiveProgress, registry, summary
+from seacod.archive.remote import access_of_engines
 from seacod.asr.choice import SoundChoice
 from seacod.errors import BadRequest
 from seacod.formats.srt import FORMAT as SRT
@@ -178,3 +179,10 @@ def test_what_is_done_is_heard_again_only_where_that_is_asked_for(
     pool = Pool(None, object, 1, found, order, ledger, ArchiveProgress(1, 1))
     pool._skip_what_is_done()
     assert len(pool._waiting) == is_again
+
+
+def test_credentials_are_given_to_engines_that_need_them() -> None:
+    access = {"AWS_SECRET_ACCESS_KEY": "secret"}
+    here, there = "/srv/a.wav", "https://example.com/b.wav"
+    assert access_of_engines(access, [here, there]) == {}
+    assert access_of_engines(access, [here, "s3://bucket/c.wav"]) == access
