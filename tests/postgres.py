@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import psutil
 import pytest
 from supervised import free_port
 
@@ -88,6 +89,22 @@ class Postgres:
                    "-v", "ON_ERROR_STOP=1", "-c", "SET default_transaction_read_only = off",
                    "-c", statement.format(name))  # fmt: skip
 
+    def rows(self, question: str, address: str) -> list[list[str]]:
+        """What it answers to a question, as text."""
+        name = address.rpartition("/")[2]
+        command = [str(self._programs / "psql"), "-h", str(self._directory), "-p", str(self.port),
+                   "-U", "postgres", "-d", name, "-AtF,", "-c", question]  # fmt: skip
+        told = subprocess.run(
+            self._as_its_user(command), check=True, capture_output=True, text=True, cwd="/"
+        )
+        return [line.split(",") for line in told.stdout.splitlines()]
+
+    def backends(self) -> list[int]:
+        """The processes that work for those who are connected."""
+        pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        every = psutil.Process(pid).children()
+        return [one.pid for one in every if "seacod" in " ".join(one.cmdline())]
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Who connects meanwhile is heard by nobody."""
@@ -99,9 +116,11 @@ class Postgres:
             os.kill(pid, signal.SIGCONT)
 
     def _call(self, program: str, *arguments: object) -> None:
-        command = [str(self._programs / program), *map(str, arguments)]
-        if os.geteuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
+        command = self._as_its_user([str(self._programs / program), *map(str, arguments)])
         # Output to a file: the server would keep a pipe open.
         with (self._directory.parent / "postgres.log").open("ab") as log:
             subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/")
+
+    @staticmethod
+    def _as_its_user(command: list[str]) -> list[str]:
+        return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command

@@ -97,7 +97,8 @@ class Node(Service):
 
     def everybody(self, number: signal.Signals) -> None:
         """A signal to the supervisor and all it has started."""
-        assert self.process is not None
+        if self.process is None or self.process.poll() is not None:
+            return
         for one in [psutil.Process(self.process.pid), *self.descendants()]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.send_signal(number)
