@@ -52,7 +52,7 @@ PATIENCE_SECONDS = 300
 # The database itself notes what becomes done, whoever says so.
 NOTES = (
     "CREATE TABLE ends (job text, number integer)",
-    "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
+    "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
     "$$ BEGIN INSERT INTO ends VALUES (NEW.job, NEW.number); RETURN NEW; END $$",
     "CREATE TRIGGER note AFTER UPDATE OF state ON files FOR EACH ROW "
     "WHEN (NEW.state = 'done') EXECUTE FUNCTION note()",
