@@ -317,7 +317,25 @@ prepare_venv() {
   echo "$wanted$1" >"$stamp"
 }
 
+# A port that was asked for and is taken is told before anything is installed for minutes.
+ports_are_free() {
+  local at port
+  for ((at = 0; at + 1 < ${#RUN_OPTIONS[@]}; at += 2)); do
+    port="${RUN_OPTIONS[at + 1]}"
+    case "${RUN_OPTIONS[at]}" in
+      --port | --metrics-port) ;;
+      *) continue ;;
+    esac
+    [[ "$port" =~ ^[0-9]{1,5}$ ]] || die "${RUN_OPTIONS[at]} $port: a port is a number"
+    if [ "$port" != 0 ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      die "${RUN_OPTIONS[at]} $port is taken by another program (ss -ltnp 'sport = :$port' shows it); \
+choose another, or none: a free one is found"
+    fi
+  done
+}
+
 try_it() {
+  ports_are_free
   prepare_venv ""
   if [ "$DRY_RUN" = yes ]; then
     note "would run: .venv/bin/seacod run --try ${RUN_OPTIONS[*]}"

@@ -27,7 +27,7 @@ class SeacodError(Exception):
 
     Args:
         message: one English sentence for people.
-        chinese: the same sentence in Chinese; the English one stands in where it is missing.
+        chinese: the same sentence in Chinese.
         retry_after_seconds: when trying again makes sense, if known.
     """
 
@@ -36,12 +36,17 @@ class SeacodError(Exception):
     exit_code: ClassVar[int] = EX_FAILURE
 
     def __init__(
-        self, message: str, chinese: str | None = None, *, retry_after_seconds: int | None = None
+        self, message: str, chinese: str, *, retry_after_seconds: int | None = None
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.chinese = chinese or message
+        self.chinese = chinese
         self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """The sentence in English and Chinese."""
+        return self.message, self.chinese
 
     def sentence(self, language: str) -> str:
         """The sentence in the reader's language: Chinese for `zh...`, English otherwise."""
@@ -108,10 +113,14 @@ class NotConfirmed(SeacodError):
 
 
 class ProtocolError(SeacodError):
-    """A line on the control channel is not a message of the protocol."""
+    """A line on the control channel is not a message of the protocol. For the log only, which is in
+    English."""
 
     code = "protocol"
     exit_code = EX_SOFTWARE
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, message)
 
 
 class BadRequest(SeacodError):

@@ -13,6 +13,7 @@ from typing import Any
 
 from seacod.config.schema import Settings
 from seacod.errors import CannotWrite, ConfigError
+from seacod.system.words import reason
 
 # What systemd gives a unit (RuntimeDirectory=).
 ENV_RUNTIME = "RUNTIME_DIRECTORY"
@@ -108,9 +109,12 @@ class Paths:
             try:
                 path.mkdir(parents=True, exist_ok=True, mode=0o750)
             except OSError as error:
+                why, chinese = reason(error)
                 raise ConfigError(
-                    f"{path}: this directory cannot be created: {error.strerror}; make it for the "
-                    "user that runs seacod, or choose another under paths:"
+                    f"{path}: this directory cannot be created: {why}; make it for the "
+                    "user that runs seacod, or choose another under paths:",
+                    f"{path}：无法创建该目录：{chinese}；请为运行 seacod 的用户创建，"
+                    "或在 paths: 下另选目录",
                 ) from None
             if not os.access(path, os.W_OK | os.X_OK):
                 raise CannotWrite(
@@ -123,12 +127,15 @@ class Paths:
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise ConfigError(
                 f"{self.runtime}: belongs to another user; set paths.runtime_directory to a "
-                "directory of your own"
+                "directory of your own",
+                f"{self.runtime}：属于其他用户；请将 paths.runtime_directory 设为自己的目录",
             )
         if status.st_mode & stat.S_IWOTH:
             raise ConfigError(
                 f"{self.runtime}: everybody may write there, and commands would not believe what "
-                f"answers there; run: chmod o-w {self.runtime}"
+                f"answers there; run: chmod o-w {self.runtime}",
+                f"{self.runtime}：任何人可写，命令行将不信任其中的应答；"
+                f"请执行 chmod o-w {self.runtime}",
             )
 
 

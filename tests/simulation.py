@@ -265,7 +265,7 @@ class World:
 
     def _read(self) -> Settings:
         if self.is_file_broken:
-            raise ConfigError("the file is broken")
+            raise ConfigError("the file is broken", "文件有误")
         return self.file
 
     def _start(self, settings: Settings, events: EventQueue, **given: Any) -> Worker:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -18,7 +18,9 @@ from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed
 from seacod.alerts.outbox import Message
 from seacod.system.masking import masked
+from seacod.system.words import Words
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 # From the look-up of the name to the last byte of the answer.
@@ -32,10 +34,10 @@ async def send(channel: Channel[Any], composed: Composed, messages: Sequence[Mes
     Raises:
         Undelivered: it was not taken, whatever the reason.
     """
-    return await _bounded(channel, channel.send(composed, messages))
+    return _line(await _bounded(channel, channel.send(composed, messages)))
 
 
-async def greet(channel: Channel[Any]) -> str:
+async def greet(channel: Channel[Any]) -> Words:
     """Find out without sending anything whether a message could be sent; what was found out.
 
     Raises:
@@ -44,24 +46,29 @@ async def greet(channel: Channel[Any]) -> str:
     return await _bounded(channel, channel.greet())
 
 
-async def _bounded(channel: Channel[Any], call: Awaitable[str]) -> str:
+async def _bounded(channel: Channel[Any], call: Awaitable[T]) -> T:
     try:
-        answer = await asyncio.wait_for(call, LIMIT_SECONDS)
+        return await asyncio.wait_for(call, LIMIT_SECONDS)
     except Undelivered as error:
         raise Undelivered(
             _line(error.answer),
+            _line(error.chinese),
             is_final=error.is_final,
             is_ours=error.is_ours,
             reached=error.reached,
         ) from None
     except (TimeoutError, asyncio.TimeoutError):
-        raise Undelivered(f"no answer within {LIMIT_SECONDS:g} s") from None
+        raise Undelivered(
+            f"no answer within {LIMIT_SECONDS:g} s", f"{LIMIT_SECONDS:g} 秒内没有响应"
+        ) from None
     except Exception as error:
         # A receiver that talks nonsense, or a mistake of ours: what it says may quote anything.
         stack = masked("".join(traceback.format_exception(error)))
         log.error("channel_broke", channel=channel.name, exception=stack)
-        raise Undelivered(f"unexpected: {type(error).__name__} (see the log)") from None
-    return _line(answer)
+        name = type(error).__name__
+        raise Undelivered(
+            f"unexpected: {name} (see the log)", f"未预料的错误：{name}（见日志）"
+        ) from None
 
 
 def _line(text: str) -> str:

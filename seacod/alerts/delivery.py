@@ -19,6 +19,7 @@ from seacod.alerts.channels.registry import all_channels, configured
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Message, Outbox, now
 from seacod.config.alerts import AlertSettings
+from seacod.system.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class Delivery:
         outbox: Outbox,
         settings: Callable[[], AlertSettings],
         *,
-        on_trouble: Callable[[str, str | None], None],
+        on_trouble: Callable[[str, Words | None], None],
         touch: Callable[[], None],
         random_: random.Random | None = None,
         clock: Callable[[], float] = now,
@@ -163,4 +164,4 @@ class Delivery:
             self._outbox.given_up(old, self._clock(), error.answer)
         self._outbox.put_off(rest, self._clock() + pause, error.answer)
         if error.is_ours:
-            self._on_trouble(name, error.answer)
+            self._on_trouble(name, (error.answer, error.chinese))

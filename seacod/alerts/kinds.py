@@ -89,6 +89,7 @@ KINDS = {
         AlertKind("poison", _C, "a recording ends the recognition process",
              "有录音反复导致识别进程退出"),
         AlertKind("configuration", _W, "the new configuration was refused", "新的配置被拒绝"),
+        AlertKind("paused", _W, "the service has been paused for hours", "服务已暂停数小时", True),
         AlertKind("delivery", _W, "messages cannot be delivered", "告警消息无法送达", True),
         AlertKind("test", _I, "test message", "测试消息"),
     )

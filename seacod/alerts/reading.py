@@ -11,6 +11,7 @@ from seacod.alerts.outbox import FILE, Outbox
 from seacod.config import load_settings
 from seacod.errors import NotRunning
 from seacod.paths import Paths
+from seacod.system.words import reason
 
 
 @contextlib.contextmanager
@@ -30,7 +31,8 @@ def open_outbox(config: Path | None) -> Iterator[Outbox]:
         outbox = Outbox(path)
     except sqlite3.Error as error:
         raise NotRunning(
-            f"{path}: cannot be read ({error}); only root and the service's own user may"
+            f"{path}: cannot be read ({error}); only root and the service's own user may",
+            f"{path}：无法读取（{reason(error)[1]}）；只有 root 和服务用户可以读取",
         ) from None
     try:
         yield outbox

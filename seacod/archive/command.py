@@ -25,6 +25,7 @@ from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
 from seacod.formats import asked, registry
 from seacod.system.terminal import in_language
+from seacod.system.words import reason
 
 # What the settings allow at most: it is not a request that others wait behind.
 _LONGEST_SECONDS = 86_400.0
@@ -200,7 +201,7 @@ def _knock(address: str) -> None:
     try:
         socket.create_connection((place.hostname, port), _KNOCK_SECONDS).close()
     except OSError as error:
-        raise _no_cluster(address, error.strerror or str(error)) from None
+        raise _no_cluster(address, reason(error)[0]) from None
 
 
 def _no_cluster(address: str, cause: str) -> NotRunning:
@@ -225,7 +226,8 @@ def _places(ray: Any, settings: Settings) -> tuple[int, dict[str, Any]]:
     count = int(there.get("CPU", 0)) // threads
     if not count:
         raise BadRequest(
-            f"--ray: the cluster has no GPU, and fewer than {threads} cores (asr.cpu_threads)"
+            f"--ray: the cluster has no GPU, and fewer than {threads} cores (asr.cpu_threads)",
+            f"--ray：集群没有 GPU，且 CPU 核心少于 {threads} 个（asr.cpu_threads）",
         )
     return count, {"num_cpus": threads}
 

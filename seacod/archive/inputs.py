@@ -19,6 +19,7 @@ from seacod.archive.remote import RemoteFiles
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
 from seacod.system.recordings import is_recording, meant
+from seacod.system.words import reason
 
 _LISTS = (".jsonl", ".csv")
 
@@ -72,7 +73,9 @@ def items(
             if other.source != item.source:
                 raise BadRequest(
                     f"{other.source} and {item.source} would both be written to {output}; do "
-                    "them one after the other, with different directories for -o"
+                    "them one after the other, with different directories for -o",
+                    f"{other.source} 与 {item.source} 都会写入 {output}；"
+                    "请分别执行，并用 -o 指定不同目录",
                 )
     return sorted(found.values(), key=lambda item: (-(item.size_bytes or 0), item.name))
 
@@ -93,7 +96,9 @@ def _remote(url: str, remote: RemoteFiles) -> Iterator[Item]:
     if [one.url for one in found] != [url]:
         found = [one for one in found if is_recording(PurePosixPath(one.place))]
     if not found:
-        raise BadRequest(f"{url}: there is no recording below this address")
+        raise BadRequest(
+            f"{url}: there is no recording below this address", f"{url}：该地址下没有录音"
+        )
     yield from (Item(one.place, one.url, one.size_bytes) for one in found)
 
 
@@ -105,18 +110,23 @@ def _listed(text: str, remote: RemoteFiles) -> Iterator[Item]:
     except FileNotFoundError:
         raise BadRequest(f"{text}: there is no such file", f"{text}：没有这个文件") from None
     except OSError as error:
-        raise BadRequest(f"{text}: cannot be read: {error.strerror}") from None
+        why, chinese = reason(error)
+        raise BadRequest(f"{text}: cannot be read: {why}", f"{text}：无法读取：{chinese}") from None
     except UnicodeDecodeError:
-        raise BadRequest(f"{text}: not a text file in UTF-8") from None
+        raise BadRequest(
+            f"{text}: not a text file in UTF-8", f"{text}：不是 UTF-8 文本文件"
+        ) from None
     base = posixpath.dirname(text)
     # Excel begins its CSV with a mark.
     rows = list(_rows(body.removeprefix("﻿"), text))
     if not rows:
-        raise BadRequest(f"{text}: the list names no recording")
+        raise BadRequest(f"{text}: the list names no recording", f"{text}：列表中没有录音")
     for number, row in rows:
         given = row.get("path")
         if not isinstance(given, str) or not given:
-            raise BadRequest(f"{text}, line {number}: no path is given")
+            raise BadRequest(
+                f"{text}, line {number}: no path is given", f"{text} 第 {number} 行：缺少 path"
+            )
         source = given
         if "://" not in given and not given.startswith("/"):
             source = posixpath.join(base, given)
@@ -124,7 +134,10 @@ def _listed(text: str, remote: RemoteFiles) -> Iterator[Item]:
         size = None
         if "://" not in source:
             if not Path(source).is_file():
-                raise BadRequest(f"{text}, line {number}: {source}: there is no such file")
+                raise BadRequest(
+                    f"{text}, line {number}: {source}: there is no such file",
+                    f"{text} 第 {number} 行：没有文件 {source}",
+                )
             size = Path(source).stat().st_size
         yield Item(_place(given), source, size, str(words) if words else None)
 
@@ -145,7 +158,8 @@ def _rows(body: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             parsed = {"path": parsed}
         if not isinstance(parsed, dict):
             raise BadRequest(
-                f'{text}, line {number}: not a JSON object such as {{"path": "a.wav"}}'
+                f'{text}, line {number}: not a JSON object such as {{"path": "a.wav"}}',
+                f'{text} 第 {number} 行：应为 {{"path": "a.wav"}} 这样的 JSON 对象',
             )
         yield number, parsed
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from seacod.archive.remote import RemoteFiles
 from seacod.errors import CannotWrite, NotFound
 from seacod.system import whole_file
+from seacod.system.words import reason
 
 MANIFEST = "manifest.jsonl"
 # A place that cannot be appended to gets the whole manifest anew, at most so often.
@@ -72,7 +73,10 @@ class ArchiveLedger:
             try:
                 Path(place).mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise CannotWrite(f"{place}: cannot be made: {error.strerror}") from None
+                why, chinese = reason(error)
+                raise CannotWrite(
+                    f"{place}: cannot be made: {why}", f"{place}：无法创建：{chinese}"
+                ) from None
         self.entries = {entry.name: entry for entry in self._read()}
         self._written_at = 0.0
         self._manifest = None
@@ -155,4 +159,7 @@ class ArchiveLedger:
         try:
             whole_file.write(target, content)
         except OSError as error:
-            raise CannotWrite(f"{target}: cannot be written: {error.strerror}") from None
+            why, chinese = reason(error)
+            raise CannotWrite(
+                f"{target}: cannot be written: {why}", f"{target}：无法写入：{chinese}"
+            ) from None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from seacod.errors import BadRequest, CannotWrite, NotFound
+from seacod.system.words import Words, reason
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Store
@@ -81,6 +82,12 @@ def access(environment: Mapping[str, str], endpoint: str = "") -> dict[str, str]
     return found
 
 
+_LISTED: Words = ("cannot be listed", "无法列出")
+_READ: Words = ("cannot be read", "无法读取")
+_WRITTEN: Words = ("cannot be written", "无法写入")
+_USED: Words = ("cannot be used", "无法使用")
+
+
 class S3:
     """Objects, by address: `s3://BUCKET/KEY`. Raises as `remote.Store` says.
 
@@ -108,7 +115,7 @@ class S3:
                     place = one["path"].removeprefix(f"{key}/") if key else one["path"]
                     yield place, f"s3://{bucket}/{one['path']}", int(one["size"])
         except _failures() as error:
-            raise BadRequest(self._sentence(url, error, "cannot be listed")) from None
+            raise BadRequest(*self._sentence(url, error, _LISTED)) from None
 
     def chunks(self, url: str) -> Iterator[bytes]:
         store, _, key = self._at(url)
@@ -116,16 +123,16 @@ class S3:
             for piece in store.get(key).stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(piece)
         except FileNotFoundError as error:
-            raise NotFound(self._sentence(url, error, "cannot be read")) from None
+            raise NotFound(*self._sentence(url, error, _READ)) from None
         except _failures() as error:
-            raise BadRequest(self._sentence(url, error, "cannot be read")) from None
+            raise BadRequest(*self._sentence(url, error, _READ)) from None
 
     def write(self, url: str, content: bytes) -> None:
         store, _, key = self._at(url)
         try:
             store.put(key, content)
         except _failures() as error:
-            raise CannotWrite(self._sentence(url, error, "cannot be written")) from None
+            raise CannotWrite(*self._sentence(url, error, _WRITTEN)) from None
 
     def exists(self, url: str) -> bool:
         store, _, key = self._at(url)
@@ -134,14 +141,17 @@ class S3:
         except FileNotFoundError:
             return False
         except _failures() as error:
-            raise BadRequest(self._sentence(url, error, "cannot be read")) from None
+            raise BadRequest(*self._sentence(url, error, _READ)) from None
         return True
 
     def _at(self, url: str) -> tuple[S3Store, str, str]:
         """The bucket of an address, its name, and the key."""
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if not bucket:
-            raise BadRequest(f"{url}: an address in an object store is s3://BUCKET/KEY")
+            raise BadRequest(
+                f"{url}: an address in an object store is s3://BUCKET/KEY",
+                f"{url}：对象存储的地址格式为 s3://BUCKET/KEY",
+            )
         if bucket not in self._buckets:
             self._buckets[bucket] = self._open(url, bucket)
         return self._buckets[bucket], bucket, key.strip("/")
@@ -178,7 +188,10 @@ class S3:
             try:
                 client["root_certificate"] = Path(bundle).read_bytes()
             except OSError as error:
-                raise BadRequest(f"AWS_CA_BUNDLE: {bundle}: {error.strerror}") from None
+                why, chinese = reason(error)
+                raise BadRequest(
+                    f"AWS_CA_BUNDLE: {bundle}: {why}", f"AWS_CA_BUNDLE：{bundle}：{chinese}"
+                ) from None
         retry: RetryConfig = {
             "max_retries": _TRIES,
             "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
@@ -186,9 +199,9 @@ class S3:
         try:
             return S3Store(bucket, config=config, client_options=client, retry_config=retry)  # type: ignore[arg-type]
         except _failures() as error:
-            raise BadRequest(self._sentence(url, error, "cannot be used")) from None
+            raise BadRequest(*self._sentence(url, error, _USED)) from None
 
-    def _sentence(self, url: str, error: Exception, what: str) -> str:
+    def _sentence(self, url: str, error: Exception, what: Words) -> Words:
         """What a store's answer means for who typed the address."""
         said = str(error)
         xml = dict(_IN_XML.findall(said))
@@ -197,23 +210,33 @@ class S3:
         bucket = url.removeprefix("s3://").partition("/")[0]
         kind = type(error).__name__
         if code == "NoSuchBucket":
-            return f"{url}: there is no bucket {bucket} at {endpoint}"
+            return (
+                f"{url}: there is no bucket {bucket} at {endpoint}",
+                f"{url}：{endpoint} 上没有存储桶 {bucket}",
+            )
         if kind in ("PermissionDeniedError", "UnauthenticatedError") or code in _REFUSALS:
             told = f" ({code}: {xml.get('Message', '')})" if code else ""
             return (
                 f"{url}: {endpoint} refuses these credentials{told}; see AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, and what they may do there"
+                "AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, and what they may do there",
+                f"{url}：{endpoint} 拒绝了这些凭据{f'（{code}）' if code else ''}；请检查 "
+                "AWS_ACCESS_KEY_ID、AWS_SECRET_ACCESS_KEY、AWS_SESSION_TOKEN、AWS_REGION 及其权限",
             )
         if isinstance(error, FileNotFoundError):
-            return f"{url}: there is no such object"
+            return f"{url}: there is no such object", f"{url}：没有这个对象"
         if "error sending request" in said:
             return (
                 f"{url}: {endpoint} does not answer; see AWS_ENDPOINT_URL or --s3-endpoint, and "
-                "whether the network lets it through"
+                "whether the network lets it through",
+                f"{url}：{endpoint} 没有响应；请检查 AWS_ENDPOINT_URL 或 --s3-endpoint 以及网络",
             )
         if code:
-            return f"{url}: {what}: {code}: {xml.get('Message', '')}"
-        return f"{url}: {what}: {said.splitlines()[0] if said else kind}"
+            return (
+                f"{url}: {what[0]}: {code}: {xml.get('Message', '')}",
+                f"{url}：{what[1]}：{code}",
+            )
+        first = said.splitlines()[0] if said else kind
+        return f"{url}: {what[0]}: {first}", f"{url}：{what[1]}：{reason(error)[1]}"
 
 
 def _failures() -> tuple[type[Exception], ...]:

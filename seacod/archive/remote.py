@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from seacod.archive.object_store import S3
 from seacod.errors import BadRequest, CannotWrite, NotFound
+from seacod.system.words import reason
 
 _CHUNK_BYTES = 1 << 20
 
@@ -123,7 +124,7 @@ class _Fsspec:
             inside: dict[str, Any] = files.find(top, detail=True)
         except Exception as error:
             # Each package behind fsspec has errors of its own.
-            raise BadRequest(f"{url}: cannot be listed: {error}") from None
+            raise _refused(url, error, "cannot be listed", "无法列出") from None
         for path, info in sorted(inside.items()):
             yield posixpath.relpath(path, top), files.unstrip_protocol(path), _size(info)
 
@@ -136,7 +137,7 @@ class _Fsspec:
         except FileNotFoundError:
             raise NotFound(f"{url}: there is no such file", f"{url}：没有这个文件") from None
         except Exception as error:
-            raise BadRequest(f"{url}: cannot be read: {error}") from None
+            raise _refused(url, error, *_CANNOT_BE_READ) from None
 
     def write(self, url: str, content: bytes) -> None:
         files, path = self._at(url)
@@ -144,16 +145,20 @@ class _Fsspec:
             files.makedirs(posixpath.dirname(path), exist_ok=True)
             files.pipe_file(path, content)
         except NotImplementedError:
-            raise BadRequest(f"{url}: such an address can only be read") from None
+            raise BadRequest(
+                f"{url}: such an address can only be read", f"{url}：此类地址只能读取"
+            ) from None
         except Exception as error:
-            raise CannotWrite(f"{url}: cannot be written: {error}") from None
+            raise CannotWrite(
+                f"{url}: cannot be written: {error}", f"{url}：无法写入：{reason(error)[1]}"
+            ) from None
 
     def exists(self, url: str) -> bool:
         files, path = self._at(url)
         try:
             return bool(files.exists(path))
         except Exception as error:
-            raise BadRequest(f"{url}: cannot be read: {error}") from None
+            raise _refused(url, error, *_CANNOT_BE_READ) from None
 
     @staticmethod
     def _at(url: str) -> tuple[Any, str]:
@@ -162,8 +167,15 @@ class _Fsspec:
         try:
             files, path = fsspec.core.url_to_fs(url)
         except (ImportError, OSError, ValueError) as error:
-            raise BadRequest(f"{url}: {error}") from None
+            raise BadRequest(f"{url}: {error}", f"{url}：{reason(error)[1]}") from None
         return files, str(path)
+
+
+_CANNOT_BE_READ = ("cannot be read", "无法读取")
+
+
+def _refused(url: str, error: Exception, what: str, chinese: str) -> BadRequest:
+    return BadRequest(f"{url}: {what}: {error}", f"{url}：{chinese}：{reason(error)[1]}")
 
 
 def _size(info: dict[str, Any]) -> int | None:

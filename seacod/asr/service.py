@@ -47,6 +47,7 @@ from seacod.errors import BadRequest, NotReady, OutOfMemory, QueueFull, SeacodEr
 from seacod.metrics.worker import WorkerMetrics
 from seacod.shared_load import SharedLoad
 from seacod.system import file_in_use
+from seacod.system.words import Words
 from seacod.transcript import Transcript, TranscriptWarning
 from seacod.with_model import ModelTable, WithModel
 
@@ -128,7 +129,7 @@ class TranscriptionService:
             self._speakers,
         )  # fmt: skip
         self._engine: Recogniser | None = None
-        self.on_fault: Callable[[str, str], None] = _nobody_listens
+        self.on_fault: Callable[[str, Words], None] = _nobody_listens
 
     async def start(self) -> Recogniser:
         """Load the model; raises the `SeacodError` that says why it cannot be."""
@@ -298,7 +299,7 @@ class TranscriptionService:
         except BaseException as error:
             self._counters.failure(route, client, error, time.monotonic() - began)
             if isinstance(error, OutOfMemory):
-                self.on_fault("out_of_memory", error.message)
+                self.on_fault("out_of_memory", error.words)
             raise
         self._counters.success(route, client, transcript, time.monotonic() - began)
         return transcript
@@ -359,5 +360,5 @@ def _write(table: ModelTable, requests: Iterable[RecognitionRequest]) -> None:
     table.write(WithModel(one.digest, one.label) for one in recordings)
 
 
-def _nobody_listens(kind: str, text: str) -> None:
+def _nobody_listens(kind: str, words: Words) -> None:
     """Until the worker does."""

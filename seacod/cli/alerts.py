@@ -13,9 +13,11 @@ from seacod.alerts.reading import open_outbox
 from seacod.cli.options import add_config, add_json
 from seacod.errors import EX_OK
 from seacod.system.terminal import date_and_time
+from seacod.system.terminal import in_language as say
 
 HELP = "alerts sent to the operator, and those that wait"
 _SHOWN = 50
+_STATES = {"waiting": "待发送", "delivered": "已送达", "given_up": "已放弃"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +37,13 @@ def run(options: argparse.Namespace) -> int:
             return EX_OK
         for kind, key, since in outbox.open_alerts():
             if kind in KINDS and KINDS[kind].has_recovery:
-                print(f"open since {date_and_time(since)}: {KINDS[kind].english} {key}".rstrip())
+                at, one = date_and_time(since), KINDS[kind]
+                words = say(
+                    f"open since {at}: {one.english} {key}", f"{at} 起：{one.chinese} {key}"
+                )
+                print(words.rstrip())
     if not messages:
-        print("no alert was sent, and none waits")
+        print(say("no alert was sent, and none waits", "没有发送过告警，也没有待发送的告警"))
     for message in messages:
         print(_line(message))
     return EX_OK
@@ -45,19 +51,25 @@ def run(options: argparse.Namespace) -> int:
 
 def _kinds() -> int:
     for kind in KINDS.values():
-        over = ", and when it is over" if kind.has_recovery else ""
-        print(f"{kind.name:<16} {kind.severity.value:<9} {kind.english}{over}")
-        print(f"{'':<26} {kind.chinese}")
+        over = (", and when it is over", "（恢复时也会通知）") if kind.has_recovery else ("", "")
+        words = say(f"{kind.english}{over[0]}", f"{kind.chinese}{over[1]}")
+        print(f"{kind.name:<16} {kind.severity.value:<9} {words}")
     return EX_OK
 
 
 def _line(message: Message) -> str:
     alert = message.alert
-    words = f"{'over: ' if alert.is_recovery else ''}{alert.text['en']}"
-    count = f" ({message.count} times)" if message.count > 1 else ""
-    state = message.state.replace("_", " ")
+    text = say(alert.text["en"], alert.text.get("zh") or alert.text["en"])
+    words = f"{say('over: ', '已恢复：') if alert.is_recovery else ''}{text}"
+    count = (
+        say(f" ({message.count} times)", f"（共 {message.count} 次）") if message.count > 1 else ""
+    )
+    state = say(message.state.replace("_", " "), _STATES.get(message.state, message.state))
     if message.state == "waiting" and message.attempts:
-        state = f"waiting, {message.attempts} tries, {message.answer}"
+        state = say(
+            f"waiting, {message.attempts} tries, {message.answer}",
+            f"待发送，已尝试 {message.attempts} 次：{message.answer}",
+        )
     head = (
         f"{date_and_time(alert.at)}  {severity_of(message).value:<8} {message.channel:<8} {state}"
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_OK, NotConfirmed
 from seacod.system import terminal
+from seacod.system.terminal import in_language as say
 
 if TYPE_CHECKING:
     from seacod.proving.drills.catalogue import Drill
@@ -48,7 +49,10 @@ def run(options: argparse.Namespace) -> int:
     chosen = find(options.name)
     if telling.mend(options.config):
         print(
-            "an interrupted drill had left its settings behind; they are put back",
+            terminal.in_language(
+                "an interrupted drill had left its settings behind; they are put back",
+                "上次中断的演练遗留了临时配置，现已恢复",
+            ),
             file=sys.stderr,
         )
     target = Target(options.config, api_key(options))
@@ -73,8 +77,12 @@ def _ask(name: str, chosen: Drill, url: str, in_flight: int) -> None:
             f"{name} 会故意破坏 {url} 的服务（{_words(chosen)}）；确认在测试环境中执行请加 --yes",
         )
     print(f"{name}: {_words(chosen)}", file=sys.stderr)
-    print(f"service: {url}, {in_flight} requests in flight", file=sys.stderr)
-    print("type yes to continue: ", end="", file=sys.stderr, flush=True)
+    where = say(
+        f"service: {url}, {in_flight} requests in flight", f"服务：{url}，{in_flight} 个请求处理中"
+    )
+    print(where, file=sys.stderr)
+    ask = say("type yes to continue: ", "输入 yes 继续：")
+    print(ask, end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != "yes":
         raise NotConfirmed("nothing was done", "未执行任何操作")
 
@@ -82,11 +90,23 @@ def _ask(name: str, chosen: Drill, url: str, in_flight: int) -> None:
 def _tell(result: Result, chosen: Drill) -> None:
     away = result.serving_seconds
     print(f"{result.drill}: {_words(chosen)}")
-    print(f"  detected after       {result.detected_seconds:.1f} s")
-    print(f"  serving again after  {'never away' if away is None else f'{away:.1f} s'}")
-    print(f"  lost                 {result.lost} of {result.requests} requests")
-    print(f"  turned away          {result.turned_away} (503 with Retry-After)")
-    if result.remark:
+    print(say(
+        f"  detected after       {result.detected_seconds:.1f} s",
+        f"  发现故障   {result.detected_seconds:.1f} 秒",
+    ))  # fmt: skip
+    print(say(
+        f"  serving again after  {'never away' if away is None else f'{away:.1f} s'}",
+        f"  恢复服务   {'未中断' if away is None else f'{away:.1f} 秒'}",
+    ))  # fmt: skip
+    print(say(
+        f"  lost                 {result.lost} of {result.requests} requests",
+        f"  丢失       {result.requests} 个请求中 {result.lost} 个",
+    ))  # fmt: skip
+    print(say(
+        f"  turned away          {result.turned_away} (503 with Retry-After)",
+        f"  请求稍后重试  {result.turned_away} 个（503，带 Retry-After）",
+    ))  # fmt: skip
+    if result.remark and not terminal.is_chinese():
         print(f"  {result.remark}")
 
 

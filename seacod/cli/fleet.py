@@ -84,7 +84,7 @@ def _ask(name: str, url: str, key: str | None) -> dict[str, Any]:
             "remark": in_language("answers 503", "返回 503"),
         }
     except (Unreachable, BrokenOff) as error:
-        return {"host": name, "state": "unreachable", "remark": error.cause}
+        return {"host": name, "state": "unreachable", "remark": in_language(*error.cause)}
     except (Refused, NoSeacod) as error:
         asks = isinstance(error, Refused) and error.status == 401
         remark = (

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from seacod.cli.parser import make_parser
 from seacod.config.load import ENV_DEBUG
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
-from seacod.system import terminal
+from seacod.system import surroundings, terminal
+from seacod.system.words import reason
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command `seacod`; exits with the command's code."""
+    surroundings.make_sure_of()
     terminal.never_refuses_a_character()
     words = sys.argv[1:] if arguments is None else arguments
     options = make_parser(words[0] if words else None).parse_args(words)
@@ -46,7 +48,8 @@ def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:
             raise
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
             # A file that is not what it should be says enough.
-            _complain(SeacodError(f"{error.filename}: {error.strerror}"))
+            why, chinese = reason(error)
+            _complain(SeacodError(f"{error.filename}: {why}", f"{error.filename}：{chinese}"))
             return EX_FAILURE
         _complain(_unforeseen(error))
         return EX_SOFTWARE

@@ -110,4 +110,6 @@ def _try(what: str, code: str, settings: AsrSettings, models_directory: Path) ->
     )  # fmt: skip
     if result.returncode != 0:
         last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ModelUnavailable(f"{what} was fetched but does not load: {last}")
+        raise ModelUnavailable(
+            f"{what} was fetched but does not load: {last}", f"{what} 已下载但无法加载：{last}"
+        )

@@ -14,6 +14,7 @@ from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotWrite, NotAllowed, NotRunning, SeacodError
 from seacod.paths import Paths
 from seacod.system.terminal import in_language
+from seacod.system.words import reason
 
 HELP = "take nothing new (503 with a reason and Retry-After) and finish what runs, until 'resume'"
 # The supervisor looks once a second.
@@ -112,10 +113,10 @@ def place(config: Path | None) -> tuple[Path, bool]:
 
 def refused(path: Path, error: OSError) -> CannotWrite:
     """Why the pause cannot be written down."""
-    why = error.strerror or type(error).__name__
+    why, chinese = reason(error)
     return CannotWrite(
         f"{path}: {why}; only root and the service's own user may pause it (sudo)",
-        f"{path}：{why}；只有 root 和服务用户可以暂停服务（请使用 sudo）",
+        f"{path}：{chinese}；只有 root 和服务用户可以暂停服务（请使用 sudo）",
     )
 
 

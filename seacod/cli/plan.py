@@ -58,5 +58,7 @@ def _check_apart(made: list[PlannedFile]) -> None:
         if other != task.source:
             raise BadRequest(
                 f"{other} and {task.source} would both be written to {task.target}; give them "
-                "different directories with -o, one after the other"
+                "different directories with -o, one after the other",
+                f"{other} 与 {task.source} 都会写入 {task.target}；"
+                "请分别执行，并用 -o 指定不同目录",
             )

@@ -24,6 +24,7 @@ from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
 from seacod.proving.statistics import quantile
 from seacod.system.terminal import date_and_time
+from seacod.system.words import reason
 
 HELP = "the slowest requests, and where their time went"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -138,7 +139,10 @@ def seconds_of(text: str) -> float:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
     if match is None:
-        raise BadRequest(f"--since {text}: write a number and s, m, h or d, such as 1h")
+        raise BadRequest(
+            f"--since {text}: write a number and s, m, h or d, such as 1h",
+            f"--since {text}：请写数字加 s、m、h 或 d，例如 1h",
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -223,14 +227,17 @@ def _lines(path: Path) -> Iterator[str]:
     except FileNotFoundError:
         return  # it was rotated meanwhile, or never written
     except (OSError, EOFError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise NotRunning(f"{path}: cannot be read: {why}", f"{path}：无法读取：{why}") from None
+        why, chinese = reason(error)
+        raise NotRunning(f"{path}: cannot be read: {why}", f"{path}：无法读取：{chinese}") from None
 
 
 def _journal(from_time: float) -> Iterator[str]:
     program = shutil.which("journalctl")
     if program is None:
-        raise NotRunning("there is no journal on this machine; give a log file with --log")
+        raise NotRunning(
+            "there is no journal on this machine; give a log file with --log",
+            "本机没有 journal；请用 --log 指定日志文件",
+        )
     command = [program, "-u", _UNIT, "--since", f"@{int(from_time)}", "-o", "json", "--no-pager"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
         assert process.stdout is not None

@@ -14,6 +14,7 @@ from seacod.errors import EX_FAILURE, EX_OK, BadRequest, Conflict, NotFound, Sea
 from seacod.proving import systemd
 from seacod.proving.checks.item import Status
 from seacod.system.terminal import in_language
+from seacod.system.words import reason
 
 HELP = "go back to the release before, which install.sh has kept"
 
@@ -106,7 +107,11 @@ def _go_back(target: Release) -> None:
     except OSError as error:
         if not is_quick:
             _systemctl("start", target)
-        raise SeacodError(f"{error.filename}: {error.strerror}; nothing was changed") from None
+        why, chinese = reason(error)
+        raise SeacodError(
+            f"{error.filename}: {why}; nothing was changed",
+            f"{error.filename}：{chinese}；未做任何更改",
+        ) from None
     _systemctl("restart" if is_quick else "start", target)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from seacod import __version__
 from seacod.cli.options import add_config
 from seacod.config import DEFAULT_FILE, Settings, load_settings
-from seacod.config.reach import log_file_problem
-from seacod.errors import ConfigError, SeacodError
+from seacod.config.reach import log_file_problem, no_log_file
+from seacod.errors import SeacodError
+from seacod.system import terminal
 from seacod.system.first_process import end_when_told
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
     announce = _announce if is_watched else lambda supervisor: None
     supervisor = Supervisor(settings, read_settings, announce)
     code = asyncio.run(supervisor.run())
-    if is_watched and supervisor.workers.fatal_message:
-        print(f"seacod: {supervisor.workers.fatal_message}", file=sys.stderr)
+    if is_watched and (why := terminal.in_language(*supervisor.workers.fatal_words)):
+        print(f"seacod: {why}", file=sys.stderr)
     return code
 
 
@@ -81,7 +82,7 @@ def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
     try:
         settings = read_settings()
         if (problem := log_file_problem(settings.log)) is not None:
-            raise ConfigError(f"log.file: {problem}")
+            raise no_log_file(problem)
         return settings
     except SeacodError as error:
         from seacod.supervisor.systemd.notify import Notifier

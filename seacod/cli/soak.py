@@ -12,6 +12,7 @@ from typing import Any
 
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest, CannotWrite
+from seacod.system.words import reason
 
 HELP = "days of mixed work at high speed, and a report"
 
@@ -56,7 +57,10 @@ def run(options: argparse.Namespace) -> int:
 
     hours, speed, output = options.hours, options.speed, options.output
     if not (0 < hours <= 10_000 and 0 < speed <= 3600):
-        raise BadRequest("--hours and --speed must be greater than 0 (speed at most 3600)")
+        raise BadRequest(
+            "--hours and --speed must be greater than 0 (speed at most 3600)",
+            "--hours 与 --speed 须大于 0（--speed 最大 3600）",
+        )
     for name in options.drills:
         find(name)
     material, target = Material(options.recordings), Target(options.config, api_key(options))
@@ -108,11 +112,17 @@ def _make(output: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotWrite(f"{output}: cannot be made: {error.strerror}") from None
+        why, chinese = reason(error)
+        raise CannotWrite(
+            f"{output}: cannot be made: {why}", f"{output}：无法创建：{chinese}"
+        ) from None
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, "utf-8")
     except OSError as error:
-        raise CannotWrite(f"{path}: cannot be written: {error.strerror}") from None
+        why, chinese = reason(error)
+        raise CannotWrite(
+            f"{path}: cannot be written: {why}", f"{path}：无法写入：{chinese}"
+        ) from None

@@ -31,6 +31,7 @@ from seacod.config.secrets import find_secret
 from seacod.errors import BadRequest, CannotWrite
 from seacod.paths import Paths
 from seacod.system import sqlite_format
+from seacod.system.words import reason
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -93,8 +94,10 @@ def write(
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
         where = getattr(error, "filename", None) or target
-        why = getattr(error, "strerror", None) or error
-        raise CannotWrite(f"no backup was made: {where}: {why}") from None
+        why, chinese = reason(error)
+        raise CannotWrite(
+            f"no backup was made: {where}: {why}", f"未生成备份：{where}：{chinese}"
+        ) from None
     return made
 
 
@@ -231,7 +234,9 @@ def put_back(source: Path, state: Path, places: Collection[Path]) -> PutBack:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        raise CannotWrite(f"{error.filename or state}: {error.strerror or error}") from None
+        why, chinese = reason(error)
+        where = error.filename or state
+        raise CannotWrite(f"{where}: {why}", f"{where}：{chinese}") from None
     return PutBack(
         str(manifest["version"]), str(manifest["made_at"]), aside, tuple(written),
         tuple(map(str, manifest["secrets"])),

@@ -15,7 +15,7 @@ from seacod.client import status_socket
 from seacod.errors import EX_OK, NotAllowed, NotRunning
 from seacod.system.terminal import ago, width
 from seacod.system.terminal import in_language as say
-from seacod.system.words import cause_in_chinese, state_in_chinese
+from seacod.system.words import cause_in_chinese, stage_in_chinese, state_in_chinese
 
 HELP = "show the state of the running service"
 # Cursor home, and clear from there to the end (ECMA-48).
@@ -98,7 +98,7 @@ def lines(status: dict[str, Any]) -> list[str]:
             f"seacod {status['version']}，进程 {status['pid']}，已运行 {up[1]}",
         ),
         *_other_release(status["version"]),
-        _row("state", "状态", f"{_since(worker)} {worker['stage']}".rstrip()),
+        _row("state", "状态", _since(worker) + _start(worker)),
         *_paused(status["pause"]),
         _row("address", "地址", _addresses(status)),
         *([_row("funasr", "FunASR", status["funasr_url"])] if status["funasr_url"] else []),
@@ -196,6 +196,17 @@ def _restarts(restarts: dict[str, Any]) -> str:
         return str(restarts["count"])
     last = say(f" (last: {causes[-1]})", f"（最近一次：{cause_in_chinese(causes[-1])}）")
     return f"{restarts['count']}{last}"
+
+
+def _start(worker: dict[str, Any]) -> str:
+    """What a start is at, and how long the last one took."""
+    stage, last = worker["stage"], worker["last_start_seconds"]
+    if not stage:
+        return ""
+    told = say(f": {stage}", f"：{stage_in_chinese(stage)}")
+    if last is None:
+        return told
+    return told + say(f" (the last start took {last:.0f} s)", f"（上次启动用时 {last:.0f} 秒）")
 
 
 def _since(process: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from seacod.alerts.channels.registry import all_channels, configured, switches
 from seacod.cli.options import add_config
 from seacod.config import load_settings
 from seacod.errors import EX_FAILURE, EX_OK, ConfigError
+from seacod.system.terminal import in_language as say
 
 HELP = "send a test message, and print the answer"
 
@@ -44,14 +45,14 @@ def run(options: argparse.Namespace) -> int:
     failures = 0
     for name in names:
         if name not in channels:
-            print(f"{name}: not configured")
+            print(say(f"{name}: not configured", f"{name}：未配置"))
             failures += 1
             continue
         try:
             answer = asyncio.run(send_test(channels[name]))
         except Undelivered as error:
-            print(f"{name}: not taken: {error.answer}")
+            print(say(f"{name}: not taken: {error.answer}", f"{name}：未接收：{error.chinese}"))
             failures += 1
         else:
-            print(f"{name}: taken: {answer}")
+            print(say(f"{name}: taken: {answer}", f"{name}：已接收：{answer}"))
     return EX_FAILURE if failures else EX_OK

@@ -17,6 +17,7 @@ from seacod.client import BrokenOff, Client, NoSeacod, Refused, Unreachable, sta
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite, NotRunning
 from seacod.formats import asked, registry
 from seacod.system import terminal, whole_file
+from seacod.system.words import reason
 from seacod.transcript import TRIAL_MODEL, TranscriptWarning
 
 if TYPE_CHECKING:
@@ -80,9 +81,12 @@ def run(options: argparse.Namespace) -> int:
         )
     left = [task for task in tasks if options.again or not task.is_done]
     if len(left) < len(tasks):
-        print(
-            f"{len(tasks) - len(left)} done before; --again transcribes them again", file=sys.stderr
+        done = len(tasks) - len(left)
+        words = terminal.in_language(
+            f"{done} done before; --again transcribes them again",
+            f"{done} 个之前已完成；--again 可重新识别",
         )
+        print(words, file=sys.stderr)
     if not left:
         return EX_OK
     refused = 0
@@ -102,8 +106,8 @@ def run(options: argparse.Namespace) -> int:
             except Unreachable as error:
                 raise NotRunning(
                     f"no seacod answers at {service.url}; start it, name another with --url, or "
-                    f"use --local ({error.cause})",
-                    f"{service.url} 没有响应（{error.cause}）；请启动服务、用 --url 指定地址，"
+                    f"use --local ({error.cause[0]})",
+                    f"{service.url} 没有响应（{error.cause[1]}）；请启动服务、用 --url 指定地址，"
                     "或使用 --local",
                 ) from None
             except (Refused, BrokenOff, NoSeacod) as error:
@@ -153,7 +157,10 @@ def _service(options: argparse.Namespace) -> Iterator[Client]:
         if options.local:
             from seacod.proving.service import private_service
 
-            print(f"starting an engine ({options.model})", file=sys.stderr)
+            words = terminal.in_language(
+                f"starting an engine ({options.model})", f"正在启动识别引擎（{options.model}）"
+            )
+            print(words, file=sys.stderr)
             private = private_service(options.model, asr=_of_this_machine(options.config))
             url = stack.enter_context(private).url
         url = url or status_socket.url_of(options.config)
@@ -168,12 +175,13 @@ def _of_this_machine(config: Path | None) -> dict[str, object]:
     """What an engine of one's own shares with the service of this machine: models that were fetched
     (recognisers, speakers), and the operator's lists for the text."""
     from seacod.config import load_settings
-    from seacod.errors import ConfigClosed
+    from seacod.errors import ConfigError
     from seacod.paths import Paths
 
     try:
         settings = load_settings(config)
-    except ConfigClosed as error:
+    except ConfigError as error:
+        # Closed to this user, or broken: neither is a matter of an engine of one's own.
         if config is not None:
             raise
         print(
@@ -219,4 +227,7 @@ def _put(task: plan.PlannedFile, content: bytes, *, is_one: bool) -> None:
     try:
         whole_file.write(task.target, content)
     except OSError as error:
-        raise CannotWrite(f"{task.target}: cannot be written: {error.strerror}") from None
+        why, chinese = reason(error)
+        raise CannotWrite(
+            f"{task.target}: cannot be written: {why}", f"{task.target}：无法写入：{chinese}"
+        ) from None

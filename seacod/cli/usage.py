@@ -16,6 +16,8 @@ from seacod.cli.report import seconds_of
 from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotRead
 from seacod.paths import Paths
+from seacod.system.terminal import in_language as say
+from seacod.system.words import reason
 from seacod.usage.ledger import UsageLedger, Use
 
 HELP = "who used what: requests, hours of audio, failures by client"
@@ -41,7 +43,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         first = datetime.date.today() - datetime.timedelta(days=days - 1)
     except OverflowError as error:
-        raise BadRequest(f"--since {options.since}: so long ago there were no days") from error
+        raise BadRequest(
+            f"--since {options.since}: so long ago there were no days",
+            f"--since {options.since}：超出日期范围",
+        ) from error
     path = Paths.resolve(load_settings(options.config)).usage
     uses = _read(path, first.isoformat())
     if options.json:
@@ -58,7 +63,10 @@ def _read(path: Path, since: str) -> list[Use]:
     try:
         return UsageLedger(path).by_client(since)
     except sqlite3.Error as error:
-        raise CannotRead(f"{path}: {error}; the service's user and root may read it") from error
+        raise CannotRead(
+            f"{path}: {error}; the service's user and root may read it",
+            f"{path}：{reason(error)[1]}；仅服务用户和 root 可读取",
+        ) from error
 
 
 def _print_csv(uses: list[Use]) -> None:
@@ -71,11 +79,13 @@ def _print_csv(uses: list[Use]) -> None:
 
 def _print_table(uses: list[Use], first: datetime.date) -> None:
     if not uses:
-        print(f"nobody has sent anything since {first}")
+        print(say(f"nobody has sent anything since {first}", f"{first} 以来没有请求"))
         return
-    whole = sum(uses, Use("all"))
-    wide = max(len(use.client) for use in (*uses, whole))
-    print(f"{'since ' + str(first):<{wide}}  requests  failures  audio hours")
+    whole = sum(uses, Use(say("all", "合计")))
+    since = say(f"since {first}", f"{first} 起")
+    wide = max(len(since), *(len(use.client) for use in (*uses, whole)))
+    heads = say("  requests  failures  audio hours", "  请求数    失败数    音频小时数")
+    print(f"{since:<{wide}}{heads}")
     for use in (*uses, whole):
         print(
             f"{use.client:<{wide}}  {use.requests:>8}  {use.failures:>8}  "

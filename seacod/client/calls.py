@@ -17,6 +17,7 @@ from seacod.client.answers import Job, Progress, System, Written, read, read_job
 from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
 from seacod.errors import BadRequest
 from seacod.formats import full_json
+from seacod.system.words import reason
 from seacod.transcript import Transcript
 
 T = TypeVar("T")
@@ -226,7 +227,8 @@ def understood(made: Callable[[bytes], T], body: bytes) -> T:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         words = f"{type(error).__name__}: {error}"
         raise NoSeacod(
-            f"what answers is not seacod ({words})", f"应答不是来自 seacod（{words}）"
+            f"what answers is not seacod ({words})",
+            f"应答不是来自 seacod（{type(error).__name__}）",
         ) from None
 
 
@@ -252,13 +254,11 @@ def told_apart(url: str) -> Iterator[None]:
     try:
         yield
     except httpx.ConnectError as error:
-        raise Unreachable(url, str(error) or type(error).__name__) from None
+        raise Unreachable(url, reason(error)) from None
     except httpx.TransportError as error:
-        raise BrokenOff(str(error) or type(error).__name__) from None
+        raise BrokenOff(reason(error)) from None
     except httpx.InvalidURL as error:
-        raise BadRequest(
-            f"{url}: is not an address ({error})", f"{url}：地址无效（{error}）"
-        ) from None
+        raise BadRequest(f"{url}: is not an address ({error})", f"{url}：地址无效") from None
 
 
 def _progress(body: bytes) -> Progress:

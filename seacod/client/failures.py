@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from seacod.errors import NotRunning, SeacodError
+from seacod.system.words import Words
 
 # Where a service that is busy does not say for how long.
 _BUSY_SECONDS = 5
@@ -15,8 +16,10 @@ _BUSY_SECONDS = 5
 class Unreachable(NotRunning):
     """Nobody took the connection: the service does not run there."""
 
-    def __init__(self, url: str, cause: str) -> None:
-        super().__init__(f"no seacod answers at {url} ({cause})", f"{url} 没有响应（{cause}）")
+    def __init__(self, url: str, cause: Words) -> None:
+        super().__init__(
+            f"no seacod answers at {url} ({cause[0]})", f"{url} 没有响应（{cause[1]}）"
+        )
         self.cause = cause
 
 
@@ -26,10 +29,10 @@ class BrokenOff(SeacodError):
 
     code = "broken_off"
 
-    def __init__(self, cause: str, times: int = 1) -> None:
+    def __init__(self, cause: Words, times: int = 1) -> None:
         often, often_zh = (f" {times} times", f" {times} 次") if times > 1 else ("", "")
         super().__init__(
-            f"the connection broke off{often} ({cause})", f"连接中断{often_zh}（{cause}）"
+            f"the connection broke off{often} ({cause[0]})", f"连接中断{often_zh}（{cause[1]}）"
         )
         self.cause = cause
 
@@ -53,7 +56,7 @@ class Refused(SeacodError):
     code = "refused"
 
     def __init__(
-        self, message: str, chinese: str | None, status: int, reason: str = "",
+        self, message: str, chinese: str, status: int, reason: str = "",
         retry_after_seconds: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__(message, chinese, retry_after_seconds=retry_after_seconds)
@@ -77,11 +80,13 @@ def refusal(status: int, body: bytes, retry_after: str = "") -> Refused:
     """
     try:
         error = json.loads(body)["error"]
-        message, chinese = str(error["message"]), error.get("message_zh")
+        message = str(error["message"])
+        # Of a service that has it in one language only.
+        chinese = str(error.get("message_zh") or message)
         status = status or int(error["status"])
     except (ValueError, KeyError, TypeError):
-        error, chinese = {}, None
-        message = f"answered {status}: {body.decode('utf-8', 'replace')[:200]}"
+        error, said = {}, body.decode("utf-8", "replace")[:200]
+        message, chinese = f"answered {status}: {said}", f"返回 {status}：{said}"
     reason = str(error.get("code") or "")
     after = str(error.get("retry_after_seconds") or retry_after)
     seconds = int(after) if after.isdecimal() and len(after) < 10 else None

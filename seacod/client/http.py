@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 1.0
-_ENDED_EARLY = "the answer ended in the middle"
+_ENDED_EARLY = ("the answer ended in the middle", "应答不完整")
 
 
 class _BaseClient:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seacod.client.calls import understood
 from seacod.client.failures import BrokenOff, Unreachable, refusal
 from seacod.formats import full_json
+from seacod.system.words import reason
 from seacod.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ def told_apart(url: str = "") -> Iterator[None]:
         after = answer.headers.get("Retry-After", "")
         raise refusal(answer.status_code, bytes(answer.body or b""), after) from None
     except ConnectionRefusedError as error:
-        raise Unreachable(url, error.strerror or "refused") from None
+        raise Unreachable(url, reason(error)) from None
     except (WebSocketException, OSError, EOFError, asyncio.TimeoutError) as error:
-        raise BrokenOff(str(error) or type(error).__name__) from None
+        raise BrokenOff(reason(error)) from None
 
 
 def _event(message: bytes) -> LiveEvent | None:

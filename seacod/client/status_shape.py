@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 _FACE: dict[str, Any] = {
-    "pid": None, "state": "absent", "since": 0.0, "stage": "", "model": "", "device": "",
+    "pid": None, "state": "absent", "since": 0.0, "stage": "", "last_start_seconds": None,
+    "model": "", "device": "",
 }  # fmt: skip
 _OTHER: dict[str, Any] = {"pid": 0, "state": "", "since": 0.0}
 # In a list stands what each item has; in a tuple what is there, or None.
@@ -47,7 +48,7 @@ _SHAPE: dict[str, Any] = {
         "state": "unknown", "read_at": None, "gpus": [{}], "lost": [], "full_by_others": [],
     },
     "reload": {
-        "number": 0, "state": "none", "problem": "", "live": [], "replaced": [],
+        "number": 0, "state": "none", "problem": "", "problem_zh": "", "live": [], "replaced": [],
         "needs_restart": [],
     },
     "alerts": ({"waiting": 0, "open": [{"kind": "", "key": "", "since": 0.0}]},),

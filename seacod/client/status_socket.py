@@ -212,7 +212,10 @@ def reload_at(path: Path) -> dict[str, Any]:
     try:
         signal_at(path, before.pid, signal.SIGHUP)
     except PermissionError:
-        raise SeacodError("only root and the service's own user may reload it") from None
+        raise SeacodError(
+            "only root and the service's own user may reload it",
+            "只有 root 和服务用户可以重载服务",
+        ) from None
     except (OSError, ValueError):
         raise _has_ended(path) from None
     while True:
@@ -223,7 +226,7 @@ def reload_at(path: Path) -> dict[str, Any]:
     if told["state"] == "refused":
         raise ConfigError(
             f"{told['problem']}\nthe previous settings stay in use",
-            f"{told['problem']}\n继续使用之前的配置",
+            f"{told['problem_zh']}\n继续使用之前的配置",
         )
     return told
 

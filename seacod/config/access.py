@@ -9,6 +9,7 @@ from pydantic import ValidationInfo, field_validator
 from seacod.config import quotas
 from seacod.config.setting import Section, setting
 from seacod.system.addresses import AddressSet
+from seacod.system.words import WrongValue
 
 # A name and the hash of a secret, as seacod/system/credentials.py makes it.
 _NAME = r"[A-Za-z0-9._@-]{1,64}"
@@ -68,7 +69,10 @@ class AccessSettings(
         "by blanks; empty: none",
         "允许跨域调用 API 的来源，例如 https://example.com，以空格分隔；留空表示不允许",
         pattern=r"^(\*|(https?://\S+\s*)*)$",
-        form="* or addresses such as https://app.example.com, separated by blanks",
+        form=(
+            "* or addresses such as https://app.example.com, separated by blanks",
+            "* 或 https://app.example.com 这样的地址，以空格分隔",
+        ),
     )
 
     @field_validator("quotas")
@@ -93,12 +97,17 @@ class AccessSettings(
             if not form.fullmatch(entry):
                 # What follows the name may be the secret itself; so may what has no colon.
                 shown = repr(name) if ":" in entry else "an entry"
-                raise ValueError(
+                chinese = repr(name) if ":" in entry else "有一条"
+                raise WrongValue(
                     f"{shown} is not followed by a hash; make an entry with "
-                    f"'seacod access {command} NAME'"
+                    f"'seacod access {command} NAME'",
+                    f"{chinese} 后面没有哈希值；请用 seacod access {command} NAME 生成",
                 )
             if name in names:
-                raise ValueError(f"{name!r} is there twice; a name has one entry")
+                raise WrongValue(
+                    f"{name!r} is there twice; a name has one entry",
+                    f"{name!r} 出现两次；每个名称只能有一条",
+                )
             names.add(name)
         return value
 

@@ -10,7 +10,10 @@ from seacod.alerts.channels.registry import all_channels
 from seacod.config.setting import Section, setting
 
 _LINK = r"^(https?://\S+)?$"
-_LINK_FORM = "an address that begins with http:// or https://"
+_LINK_FORM = (
+    "an address that begins with http:// or https://",
+    "以 http:// 或 https:// 开头的地址",
+)
 
 
 class GeneralAlertSettings(

@@ -12,8 +12,9 @@ from seacod.config import model_names
 from seacod.config.setting import Section, setting
 
 _DEVICES = "|".join(one.device for one in all_accelerators())
-_DEVICE_FORM = "auto, cpu, " + ", ".join(
-    f"{one.device} or {one.device}:N" for one in all_accelerators()
+_DEVICE_FORM = (
+    "auto, cpu, " + ", ".join(f"{one.device} or {one.device}:N" for one in all_accelerators()),
+    "auto、cpu、" + "、".join(f"{one.device} 或 {one.device}:N" for one in all_accelerators()),
 )
 
 
@@ -52,7 +53,7 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
         "campplus（ModelScope 上的 CAM++）、resemblyzer（该软件包所带权重，Apache-2.0）或 none；"
         "用 seacod model fetch NAME 下载",
         pattern=r"^(auto|campplus|resemblyzer|none)$",
-        form="auto, campplus, resemblyzer or none",
+        form=("auto, campplus, resemblyzer or none", "auto、campplus、resemblyzer 或 none"),
     )
     device: str = setting(
         "auto",

@@ -6,6 +6,8 @@ from __future__ import annotations
 import difflib
 import re
 
+from seacod.system.words import WrongValue
+
 BUILTIN = "builtin"
 SILERO = "silero-vad"
 PARAFORMER = "paraformer-zh"
@@ -51,7 +53,10 @@ def checked(name: str, key: str) -> str:
         return name
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ";"
-    raise ValueError(
+    chinese = f"是否应为 {near[0]}？" if near else ""
+    raise WrongValue(
         f"is {name!r:.80}, which is no model{hint} use {', '.join(known)}, a ModelScope id such as "
-        "iic/NAME, or a directory (absolute, or beginning with ./)"
+        "iic/NAME, or a directory (absolute, or beginning with ./)",
+        f"值为 {name!r:.80}，没有这个模型；{chinese}可用 {'、'.join(known)}、ModelScope 模型名（如 "
+        "iic/NAME）或目录（绝对路径，或以 ./ 开头）",
     )

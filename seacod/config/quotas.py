@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from seacod.system.client_names import is_named, own_name
+from seacod.system.words import WrongValue
 
 ENTRY = re.compile(r"(\*|[A-Za-z0-9._@-]{1,64}):(\S+)")
 _LIMIT = re.compile(r"(audio_hours_per_day|requests_per_minute)=(\d{1,9}(?:\.\d{1,6})?)")
@@ -30,15 +31,22 @@ def parse(text: str) -> dict[str, Quota]:
         found = ENTRY.fullmatch(entry)
         limits = [_LIMIT.fullmatch(one) for one in found[2].split(",")] if found else []
         if found is None or not all(limits):
-            raise ValueError(
+            raise WrongValue(
                 f"{entry!r} is no quota; one looks like "
-                "NAME:audio_hours_per_day=2,requests_per_minute=30"
+                "NAME:audio_hours_per_day=2,requests_per_minute=30",
+                f"{entry!r} 不是配额；格式如 NAME:audio_hours_per_day=2,requests_per_minute=30",
             )
         if found[1] in quotas:
-            raise ValueError(f"{found[1]!r} is there twice; a name has one entry")
+            raise WrongValue(
+                f"{found[1]!r} is there twice; a name has one entry",
+                f"{found[1]!r} 出现两次；每个名称只能有一条",
+            )
         given = {limit[1]: float(limit[2]) for limit in limits if limit is not None}
         if not all(given.values()):
-            raise ValueError(f"{entry!r}: a limit is above 0; who may nothing has no key")
+            raise WrongValue(
+                f"{entry!r}: a limit is above 0; who may nothing has no key",
+                f"{entry!r}：配额须大于 0；不允许使用者请不要发给密钥",
+            )
         quotas[found[1]] = Quota(**given)
     return quotas
 

@@ -8,25 +8,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from seacod.config.load import origin_of
+from seacod.config.load import origin_of, refused, told_of
 from seacod.config.log import LogSettings
 from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import find_secret, read_secret
 from seacod.errors import ConfigError
 from seacod.system.append_file import why_not
+from seacod.system.words import Words, reason
 
 
-def log_file_problem(log: LogSettings) -> str | None:
+def log_file_problem(log: LogSettings) -> Words | None:
     """Why no line could be written to `log.file`, in a sentence; None when one could."""
-    reason = why_not(log.file) if log.file is not None else None
-    return f"{log.file} cannot be opened for writing: {reason}" if reason else None
+    why = why_not(log.file) if log.file is not None else None
+    if why is None:
+        return None
+    return (
+        f"{log.file} cannot be opened for writing: {why[0]}",
+        f"{log.file} 无法打开写入：{why[1]}",
+    )
+
+
+def no_log_file(problem: Words) -> ConfigError:
+    """What `log_file_problem` found, where it keeps the settings from being used."""
+    return ConfigError(f"log.file: {problem[0]}", f"log.file：{problem[1]}")
 
 
 def check(
     settings: Settings,
     file: Path | None,
-    alert_problems: Iterable[tuple[str, str]],
-    asr_problems: Iterable[tuple[str, str]] = (),
+    alert_problems: Iterable[tuple[str, Words]],
+    asr_problems: Iterable[tuple[str, Words]] = (),
 ) -> None:
     """Raise what is wrong, all of it.
 
@@ -47,26 +58,29 @@ def check(
         try:
             read_secret(getattr(settings, section), key)
         except ConfigError as error:
-            found.append((section, key, error.message))
+            found.append((section, key, error.words))
     wanted, key = settings.outgoing, "callback_secret_file"
     if wanted.callback_hosts and find_secret(wanted, key) is None:
-        found.append(("outgoing", key, "is missing: callbacks are signed, and refused without it"))
+        found.append(("outgoing", key, (
+            "is missing: callbacks are signed, and refused without it",
+            "未设置：回调须签名，没有密钥时会被拒绝",
+        )))  # fmt: skip
     words = settings.asr.hotwords_file
-    if words is not None and (problem := _unreadable(words)):
-        found.append(("asr", "hotwords_file", f"{words}: {problem}"))
+    if words is not None and (problem := _unreadable(words)) is not None:
+        told = (f"{words}: {problem[0]}", f"{words}：{problem[1]}")
+        found.append(("asr", "hotwords_file", told))
     if found:
-        lines = (
-            f"{origin_of(file, key, section)}: {section}.{key}: {problem}"
+        raise refused([
+            told_of(origin_of(file, key, section), f"{section}.{key}", problem)
             for section, key, problem in found
-        )
-        raise ConfigError("\n".join(lines))
+        ])  # fmt: skip
 
 
-def _unreadable(place: Path) -> str:
-    """Why a file, or what is in a directory, cannot be read; empty when it can."""
+def _unreadable(place: Path) -> Words | None:
+    """Why a file, or what is in a directory, cannot be read; None when it can."""
     try:
         for file in sorted(place.glob("*.txt")) if place.is_dir() else [place]:
             file.open("rb").close()
     except OSError as error:
-        return error.strerror or type(error).__name__
-    return ""
+        return reason(error)
+    return None

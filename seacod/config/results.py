@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import field_validator
 
 from seacod.config.setting import MIB, Section, setting
+from seacod.system.words import WrongValue
 
 
 class ResultSettings(Section, applies="live", chinese="批量任务：受理之后，经历崩溃与重启也会完成"):
@@ -20,7 +21,10 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
         "多台服务器共享批量任务时的 PostgreSQL 地址 postgresql://USER@HOST/DATABASE，"
         "一台接收的任务可由另一台完成；留空表示本机状态目录中的 SQLite",
         pattern=r"^(postgresql://[^\s]+)?$",
-        form="an address such as postgresql://USER@HOST/DATABASE",
+        form=(
+            "an address such as postgresql://USER@HOST/DATABASE",
+            "postgresql://USER@HOST/DATABASE 这样的地址",
+        ),
         applies="replace",
     )
     database_password_file: Path | None = setting(
@@ -69,8 +73,9 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
             value.partition("?")[2].replace(";", "&"), keep_blank_values=True
         )
         if ":" in login or any("password" in name.lower() for name, _ in parameters):
-            raise ValueError(
+            raise WrongValue(
                 "must not hold the password; put it into the file named by "
-                "results.database_password_file"
+                "results.database_password_file",
+                "不能包含密码；请写入 results.database_password_file 指定的文件",
             )
         return value

@@ -26,6 +26,7 @@ from seacod.config.storage import StorageSettings
 from seacod.config.supervisor import SupervisorSettings
 from seacod.config.tracing import TracingSettings
 from seacod.config.worker import WorkerSettings
+from seacod.system.words import WrongValue
 
 
 class Settings(BaseModel):
@@ -54,20 +55,27 @@ class Settings(BaseModel):
         """Refuse what is right section by section but impossible together."""
         ports = {one.port for one in self.server.addresses if one.port}
         if self.metrics.port in ports:
-            raise ValueError(
+            raise WrongValue(
                 f"metrics.port: {self.metrics.port} is also server.port; give the metrics page a "
-                "port of its own, or 0 to switch it off"
+                "port of its own, or 0 to switch it off",
+                f"metrics.port：{self.metrics.port} 与 server.port 相同；请为指标页另设端口，"
+                "或设为 0 关闭",
             )
         if self.server.funasr_port in ports:
-            raise ValueError(
+            raise WrongValue(
                 f"server.funasr_port: {self.server.funasr_port} is also that of page and API; give "
-                "it one of its own, or 0 for none"
+                "it one of its own, or 0 for none",
+                f"server.funasr_port：{self.server.funasr_port} 与网页和 API 的端口相同；"
+                "请另设端口，或设为 0 关闭",
             )
         if self.supervisor.workers != "1" and ":" in self.asr.device:
             kind = meant(self.asr.device)[0]
-            raise ValueError(
+            raise WrongValue(
                 f"asr.device: {self.asr.device} names one GPU for {self.supervisor.workers} "
-                f"workers; write auto or {kind.device}, and choose GPUs with {kind.visibility}"
+                f"workers; write auto or {kind.device}, and choose GPUs with {kind.visibility}",
+                f"asr.device：{self.asr.device} 只指定了一块显卡，而识别进程数为 "
+                f"{self.supervisor.workers}；请写 auto 或 {kind.device}，"
+                f"并用 {kind.visibility} 选择显卡",
             )
         return self
 

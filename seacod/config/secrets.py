@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from seacod.config.setting import Section
 from seacod.errors import ConfigError
 from seacod.system import masking
+from seacod.system.words import reason
 
 if TYPE_CHECKING:
     from seacod.config.schema import Settings
@@ -59,18 +60,25 @@ def read_secret(section: Section, key: str) -> str | None:
         # Credentials lie on a private ramfs and need no check of their own.
         if path == getattr(section, key) and mode & 0o007:
             raise ConfigError(
-                f"{path}: holds a secret and everybody may read it; run: chmod o-rwx {path}"
+                f"{path}: holds a secret and everybody may read it; run: chmod o-rwx {path}",
+                f"{path}：含有机密，任何人可读取；请执行 chmod o-rwx {path}",
             )
         # Editors of other systems begin a file with a byte order mark.
         secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
+        why, chinese = reason(error)
         raise ConfigError(
-            f"{path}: the secret {credential} cannot be read: {error.strerror}"
+            f"{path}: the secret {credential} cannot be read: {why}",
+            f"{path}：无法读取机密 {credential}：{chinese}",
         ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: the secret {credential} is not text") from None
+        raise ConfigError(
+            f"{path}: the secret {credential} is not text", f"{path}：机密 {credential} 不是文本"
+        ) from None
     if not secret:
-        raise ConfigError(f"{path}: the secret {credential} is empty")
+        raise ConfigError(
+            f"{path}: the secret {credential} is empty", f"{path}：机密 {credential} 为空"
+        )
     masking.remember(secret)
     return secret
 

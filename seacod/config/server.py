@@ -10,6 +10,7 @@ from pydantic import field_validator
 from seacod.config.setting import Section, setting
 from seacod.system.addresses import AddressSet
 from seacod.system.listen_address import ListenAddress, parse
+from seacod.system.words import WrongValue
 
 # More than that are a mistake, and each is handed to every worker.
 _MOST_ADDRESSES = 16
@@ -70,7 +71,7 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "Path prefix under which a reverse proxy serves seacod, such as /asr; empty for none",
         "反向代理使用的路径前缀，例如 /asr；留空表示没有",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        form="a path such as /asr, without a slash at its end",
+        form=("a path such as /asr, without a slash at its end", "/asr 这样的路径，末尾不带斜杠"),
         applies="replace",
     )
     page: Literal["on", "off"] = setting(
@@ -90,7 +91,10 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "* 表示任意。localhost、本机主机名与 IP 地址始终允许；"
         "其他域名的请求会被拒绝（防御 DNS 重绑定）",
         pattern=r"^[A-Za-z0-9._*:\[\] -]*$",
-        form="names such as asr.example.com, separated by blanks",
+        form=(
+            "names such as asr.example.com, separated by blanks",
+            "asr.example.com 这样的名称，以空格分隔",
+        ),
         applies="replace",
     )
     model_aliases: str = setting(
@@ -102,7 +106,7 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "以空格分隔；* 代表任意字符，单独的 * 表示任意名称；不区分大小写，"
         "忽略最后一个 / 之前的部分",
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        form="names in one line, separated by blanks",
+        form=("names in one line, separated by blanks", "写在一行内的名称，以空格分隔"),
         applies="replace",
     )
     trusted_proxies: str = setting(
@@ -172,9 +176,12 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
     def _listened_on(cls, value: str) -> str:
         texts = [str(parse(one)) for one in value.split()]
         if len(texts) > _MOST_ADDRESSES:
-            raise ValueError(f"{len(texts)} addresses are more than {_MOST_ADDRESSES}")
+            raise WrongValue(
+                f"{len(texts)} addresses are more than {_MOST_ADDRESSES}",
+                f"有 {len(texts)} 个地址，最多 {_MOST_ADDRESSES} 个",
+            )
         if twice := next((one for one in texts if texts.count(one) > 1), None):
-            raise ValueError(f"{twice} is named twice")
+            raise WrongValue(f"{twice} is named twice", f"{twice} 重复出现")
         return value
 
     @field_validator("trusted_proxies")

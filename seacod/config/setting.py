@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from seacod.system.words import Words
+
 MIB = 1024 * 1024
 
 # How a change takes effect: at a reload in the running processes, at a reload through a new worker
@@ -29,14 +31,14 @@ class Declaration:
         applies: how a change takes effect.
         credential: the systemd credential that comes before the file this setting names; empty
             where the setting names no file with a secret.
-        form: what its pattern asks for, in words; empty without a pattern.
+        form: what its pattern asks for, in words of both languages; empty without a pattern.
     """
 
     english: str
     chinese: str
     applies: Applies
     credential: str
-    form: str = ""
+    form: Words = ("", "")
 
 
 def setting(
@@ -46,7 +48,7 @@ def setting(
     *,
     applies: Applies | None = None,
     credential: str = "",
-    form: str = "",
+    form: Words = ("", ""),
     **limits: Any,
 ) -> Any:
     """A field that describes itself; see `Declaration`.
@@ -63,7 +65,7 @@ def setting(
     if credential:
         english += f"; the systemd credential {credential} comes first"
         chinese += f"；优先使用 systemd 凭据 {credential}"
-    if bool(form) != ("pattern" in limits):
+    if all(form) != ("pattern" in limits):
         raise TypeError(f"{english}: a pattern and its form in words belong together")
     extra: dict[str, Any] = {
         "zh": chinese, "applies": applies, "credential": credential, "form": form

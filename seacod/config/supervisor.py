@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from seacod.config.setting import Section, setting
+from seacod.system.words import WrongValue
 
 
 class SupervisorSettings(
@@ -20,7 +21,7 @@ class SupervisorSettings(
         "识别进程数：数字，或 auto（每块 GPU 一个）。各进程共用同一地址与队列，各占一块 GPU（多于 "
         "GPU 时有的共用一块）；没有 GPU 时平分 CPU 核心。其中一个退出只影响它那一份",
         pattern=r"^(auto|[1-9]|[1-5][0-9]|6[0-4])$",
-        form="auto or a number from 1 to 64",
+        form=("auto or a number from 1 to 64", "auto 或 1 至 64 的数字"),
         coerce_numbers_to_str=True,
         applies="restart",
     )
@@ -111,7 +112,8 @@ class SupervisorSettings(
     @model_validator(mode="after")
     def _combinations(self) -> SupervisorSettings:
         if self.backoff_max_seconds < self.backoff_initial_seconds:
-            raise ValueError(
-                "backoff_max_seconds: must not be less than supervisor.backoff_initial_seconds"
+            raise WrongValue(
+                "backoff_max_seconds: must not be less than supervisor.backoff_initial_seconds",
+                "backoff_max_seconds：不能小于 supervisor.backoff_initial_seconds",
             )
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import field_validator
 
 from seacod.config.setting import Section, setting
+from seacod.system.words import WrongValue
 
 
 class TracingSettings(
@@ -34,8 +35,10 @@ class TracingSettings(
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError(
+            raise WrongValue(
                 f"{value!r} is no address of OTLP over HTTP, such as "
-                "http://127.0.0.1:4318/v1/traces (gRPC, usually port 4317, is not spoken)"
+                "http://127.0.0.1:4318/v1/traces (gRPC, usually port 4317, is not spoken)",
+                f"{value!r} 不是 OTLP/HTTP 地址，例如 http://127.0.0.1:4318/v1/traces"
+                "（不支持 gRPC，通常为 4317 端口）",
             )
         return value

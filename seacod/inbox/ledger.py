@@ -15,6 +15,7 @@ from pathlib import Path
 from seacod.errors import CannotWrite, Conflict, StoredByNewer
 from seacod.inbox.folder import Version
 from seacod.system.sqlite_format import bring_up, transaction
+from seacod.system.words import reason
 
 _FILE, _LOCK = ".seacod-watch.sqlite3", ".seacod-watch.lock"
 # A new version is a new entry.
@@ -65,10 +66,10 @@ class Ledger:
                 f"{directory}：已有另一个 seacod watch 正在监视此目录",
             ) from None
         except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+            why, chinese = reason(error)
             raise CannotWrite(
-                f"{directory}: what was heard cannot be written down there ({reason})",
-                f"{directory}：无法在此写入处理记录（{reason}）",
+                f"{directory}: what was heard cannot be written down there ({why})",
+                f"{directory}：无法在此写入处理记录（{chinese}）",
             ) from None
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from seacod.inbox.folder import Arrivals, Version, recordings, version_of
 from seacod.inbox.ledger import Ledger
 from seacod.inbox.texts import Texts
 from seacod.inbox.verdict import Again
+from seacod.system.words import reason
 
 # What cannot be read or written now may be mended.
 _DISK_SECONDS = 30.0
@@ -186,7 +187,8 @@ class FolderWatch:
                 asyncio.to_thread(self.texts.set_aside, self.ledger, path, trouble.version, error)
             )
         except (OSError, sqlite3.Error, UnicodeError) as problem:
-            why = CannotWrite(f"cannot be set aside: {_of_disk(problem).message}")
+            disk = _of_disk(problem)
+            why = CannotWrite(f"cannot be set aside: {disk.message}", f"无法移出：{disk.chinese}")
             self._put_off(trouble, Again(_DISK_SECONDS, holds_all=False), str(path), why)
             return
         self._troubles.pop(path, None)
@@ -215,5 +217,5 @@ class FolderWatch:
 def _of_disk(error: OSError | sqlite3.Error | UnicodeError) -> CannotWrite:
     """What a full or broken disk said, of the folder or of what is noted about it; or what is wrong
     with a name."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return CannotWrite(f"{reason}: {getattr(error, 'filename', None) or ''}".rstrip(": "))
+    file = getattr(error, "filename", None) or ""
+    return CannotWrite(*(f"{why}: {file}".rstrip(": ") for why in reason(error)))

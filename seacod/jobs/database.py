@@ -205,10 +205,14 @@ def postgresql(address: str, password: str | None) -> Engine:
     except ArgumentError:
         raise ConfigError(
             f"results.database: {without_credentials(address)!r} is not an address; write "
-            "postgresql://USER@HOST/DATABASE"
+            "postgresql://USER@HOST/DATABASE",
+            f"results.database：{without_credentials(address)!r} 不是地址；请写 "
+            "postgresql://USER@HOST/DATABASE",
         ) from None
     except (ImportError, NoSuchModuleError):
         raise ConfigError(
             "results.database: PostgreSQL needs its driver; install seacod[postgresql]: "
             "pip install 'psycopg[binary]' in seacod's environment",
+            "results.database：缺少 PostgreSQL 驱动；请安装 seacod[postgresql]："
+            "在 seacod 的环境中 pip install 'psycopg[binary]'",
         ) from None

@@ -36,6 +36,7 @@ from seacod.jobs.store import Claimed, JobStore
 from seacod.jobs.store_thread import StoreThread
 from seacod.system.clock_jumps import ClockJumps
 from seacod.system.waiting import end_task
+from seacod.system.words import Words, reason
 
 log = structlog.get_logger(__name__)
 
@@ -285,7 +286,7 @@ class Jobs:
                 # A full disk, a database that is away: jobs wait, and are there when it is mended.
                 if not has_failed:
                     log.error("jobs_interrupted", error=said(error))
-                self._failed(said(error))
+                self._failed((said(error), reason(getattr(error, "orig", None) or error)[1]))
                 has_failed = True
             except SeacodError as error:
                 if not has_failed:
@@ -355,18 +356,18 @@ class Jobs:
             )  # fmt: skip
         self.refusal = error
 
-    def _failed(self, problem: str, times: int = 1) -> None:
+    def _failed(self, problem: Words, times: int = 1) -> None:
         was_told = self._failures >= _TOLD_FAILURES
         self._failures += times
         if self._failures >= _TOLD_FAILURES and not was_told:
             self._on_trouble(
-                "jobs", f"Batches wait, their database cannot be used: {problem}",
-                f"批量任务暂停，数据库无法使用：{problem}", False,
+                "jobs", f"Batches wait, their database cannot be used: {problem[0]}",
+                f"批量任务暂停，数据库无法使用：{problem[1]}", False,
             )  # fmt: skip
 
     def _gave_up(self) -> None:
         """Nobody waits for what does not answer."""
-        self._failed("it does not answer", _TOLD_FAILURES)
+        self._failed(("it does not answer", "没有响应"), _TOLD_FAILURES)
 
     def _succeeded(self) -> None:
         if self._failures >= _TOLD_FAILURES:

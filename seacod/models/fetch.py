@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -23,6 +24,7 @@ from seacod.config.secrets import read_secret
 from seacod.errors import ModelUnavailable
 from seacod.models import manifest, registry
 from seacod.system.proxies import Proxy, proxy_for
+from seacod.system.words import reason
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +62,9 @@ def fetch(
     partial = models_directory / ".partial" / identifier.replace("/", "--")
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        with _reporting(identifier, partial, say):
-            _download(identifier, partial, hub_token)
+        sizes = _Sizes()
+        with _reporting(identifier, partial, sizes, say):
+            _download(identifier, partial, hub_token, sizes)
         if not registry.is_complete(partial):
             raise ModelUnavailable(
                 f"{identifier} was downloaded but is not a FunASR model (config.yaml or its "
@@ -73,22 +76,48 @@ def fetch(
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)
     except OSError as error:
+        why, chinese = reason(error)
         raise ModelUnavailable(
-            f"{identifier} cannot be stored in {models_directory}: {error.strerror or error}; make "
+            f"{identifier} cannot be stored in {models_directory}: {why}; make "
             "room or set asr.models_directory",
-            f"无法将 {identifier} 存入 {models_directory}：{error.strerror or error}",
+            f"无法将 {identifier} 存入 {models_directory}：{chinese}；"
+            "请清理空间或设置 asr.models_directory",
         ) from error
     return final
 
 
-def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
+class _Sizes:
+    """How much there is to come: of the files that were begun so far, which after a moment are all
+    that are big."""
+
+    def __init__(self) -> None:
+        self._of_file: dict[str, int] = {}
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self._of_file.copy().values())
+
+    def of_file(self) -> type[Any]:
+        """What the hub's client makes of each file: it is told its size."""
+        from modelscope_hub import ProgressCallback
+
+        known = self._of_file
+
+        class Noted(ProgressCallback):
+            def __init__(self, filename: str, file_size: int) -> None:
+                super().__init__(filename, file_size)
+                known[filename] = max(0, file_size)
+
+        return Noted
+
+
+def _download(identifier: str, directory: Path, hub_token: str | None, sizes: _Sizes) -> None:
     """ModelScope's own client does the work: it resumes and checks hashes."""
     proxy = proxy_for(_HUB)
     if proxy is not None and (problem := proxy.problem) and not _may_try(proxy):
         raise ModelUnavailable(
-            f"{identifier} cannot be fetched from ModelScope: {problem}",
-            f"无法从 ModelScope 下载 {identifier}：环境变量 {proxy.variable} 指定的代理无法使用；"
-            "请在 https_proxy 中设置 HTTP 代理，或在 no_proxy 中列出 modelscope.cn",
+            f"{identifier} cannot be fetched from ModelScope: {problem[0]}",
+            f"无法从 ModelScope 下载 {identifier}：{problem[1]}",
         )
     if hub_token:
         os.environ["MODELSCOPE_API_TOKEN"] = hub_token
@@ -97,7 +126,12 @@ def _download(identifier: str, directory: Path, hub_token: str | None) -> None:
             # Beside it `modelscope.hub` has one of that name that imports PyTorch.
             from modelscope_hub.compat.snapshot_download import snapshot_download
 
-            snapshot_download(identifier, local_dir=str(directory), token=hub_token)
+            snapshot_download(
+                identifier,
+                local_dir=str(directory),
+                token=hub_token,
+                progress_callbacks=[sizes.of_file()],
+            )
     except OSError as error:
         # requests' connection errors are OSErrors too; a full disk has an errno.
         if getattr(error, "errno", None):
@@ -151,7 +185,9 @@ def _http_status(error: BaseException | None) -> int | None:
 
 
 @contextlib.contextmanager
-def _reporting(identifier: str, directory: Path, say: ReportProgress) -> Iterator[None]:
+def _reporting(
+    identifier: str, directory: Path, sizes: _Sizes, say: ReportProgress
+) -> Iterator[None]:
     """Say how much has arrived, from a thread of its own, while the block runs."""
     done = threading.Event()
 
@@ -159,8 +195,7 @@ def _reporting(identifier: str, directory: Path, say: ReportProgress) -> Iterato
         began = time.monotonic()
         while not done.wait(_REPORT_SECONDS):
             arrived = sum(f.stat().st_size for f in directory.rglob("*") if f.is_file())
-            rate = arrived / (time.monotonic() - began) / 1e6
-            say(f"{identifier}: {arrived / 1e6:.0f} MB, {rate:.1f} MB/s")
+            say(f"{identifier}: {_how_far(arrived, sizes.total_bytes, time.monotonic() - began)}")
 
     thread = threading.Thread(target=report, name="seacod-fetch-progress", daemon=True)
     say(identifier)
@@ -170,6 +205,15 @@ def _reporting(identifier: str, directory: Path, say: ReportProgress) -> Iterato
     finally:
         done.set()
         thread.join()
+
+
+def _how_far(arrived_bytes: int, total_bytes: int, seconds: float) -> str:
+    """In figures, which are of no language."""
+    speed = f"{arrived_bytes / seconds / 1e6:.1f} MB/s"
+    if arrived_bytes > total_bytes:
+        return f"{arrived_bytes / 1e6:.0f} MB, {speed}"
+    share = arrived_bytes / total_bytes if total_bytes else 0.0
+    return f"{arrived_bytes / 1e6:.0f} / {total_bytes / 1e6:.0f} MB, {share:.0%}, {speed}"
 
 
 @contextlib.contextmanager

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seacod.system.digest import sha256_of
+from seacod.system.words import Words, reason
 
 NAME = "seacod-manifest.json"
+# What is said of a file that has changed.
+CHANGED: Words = ("is not what it was", "内容已改变")
 
 
 def write(directory: Path, model: str) -> None:
@@ -36,12 +39,12 @@ def listed(directory: Path) -> dict[str, str]:
         raise ValueError(f"no manifest: {error}") from None
 
 
-def damaged(directory: Path, files: dict[str, str]) -> Iterator[tuple[Path, str]]:
+def damaged(directory: Path, files: dict[str, str]) -> Iterator[tuple[Path, Words]]:
     """The files that have changed, and what is wrong with each."""
     for name, wanted in files.items():
         path = directory / name
         try:
             if sha256_of(path) != wanted:
-                yield path, "is not what it was"
+                yield path, CHANGED
         except OSError as error:
-            yield path, error.strerror or "cannot be read"
+            yield path, reason(error)

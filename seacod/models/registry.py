@@ -10,6 +10,7 @@ from seacod.config.asr import AsrSettings
 from seacod.config.model_names import BUILTIN as BUILTIN_NAME
 from seacod.config.model_names import HUB_IDS, SILERO, checked, is_directory
 from seacod.errors import ConfigError, ModelUnavailable
+from seacod.system.words import Words
 
 BUILTIN = Path(__file__).parent / "builtin"
 # Without these AutoModel cannot even begin.
@@ -99,10 +100,11 @@ def resolve(settings: AsrSettings, models_directory: Path) -> ModelSet:
     )
 
 
-def problems(settings: Settings) -> list[tuple[str, str]]:
+def problems(settings: Settings) -> list[tuple[str, Words]]:
     """What is wrong with the models that are named as directories, by key of the section; what can
     be fetched is not asked for."""
-    asr, found = settings.asr, []
+    asr = settings.asr
+    found: list[tuple[str, Words]] = []
     for key in ("model", "vad_model", "punctuation_model"):
         name = str(getattr(asr, key))
         if not is_directory(name):
@@ -110,7 +112,11 @@ def problems(settings: Settings) -> list[tuple[str, str]]:
         try:
             _locate(name, f"asr.{key}", Path())
         except ModelUnavailable as error:
-            found.append((key, error.message.removeprefix(f"asr.{key}: ")))
+            english, chinese = error.words
+            own = f"asr.{key}"
+            found.append(
+                (key, (english.removeprefix(f"{own}: "), chinese.removeprefix(f"{own}：")))
+            )
     return found
 
 

@@ -137,15 +137,17 @@ def _downloaded(place: Path) -> Path:
     )
     wheels = sorted(place.glob("*.whl"))
     if result.returncode or not wheels:
-        cause = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        last = (result.stderr.strip().splitlines() or ["pip"])[-1]
+        cause = last, f"pip：{last}"
         proxy = proxy_for("https://package-index.invalid/")
         if proxy is not None and proxy.problem:
             cause = proxy.problem
         raise ModelUnavailable(
-            f"the wheel of Resemblyzer {_RELEASE} cannot be had from the package index ({cause}); "
+            f"the wheel of Resemblyzer {_RELEASE} cannot be had from the package index "
+            f"({cause[0]}); "
             "download it elsewhere and name its file: seacod model fetch "
             f"./Resemblyzer-{_RELEASE}-py3-none-any.whl",
-            f"无法从软件包索引下载 Resemblyzer {_RELEASE}（{cause}）；请在其他机器下载后执行 "
+            f"无法从软件包索引下载 Resemblyzer {_RELEASE}（{cause[1]}）；请在其他机器下载后执行 "
             f"seacod model fetch ./Resemblyzer-{_RELEASE}-py3-none-any.whl",
         )
     return wheels[0]
@@ -163,7 +165,7 @@ def _take_out(wheel: Path, directory: Path) -> None:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ModelUnavailable(
             f"{wheel} is not the wheel of Resemblyzer {_RELEASE} ({error})",
-            f"{wheel} 不是 Resemblyzer {_RELEASE} 的安装包（{error}）",
+            f"{wheel} 不是 Resemblyzer {_RELEASE} 的安装包",
         ) from None
     if sha256_of(directory / _WEIGHTS) != _SHA256:
         raise ModelUnavailable(

@@ -171,7 +171,8 @@ def _process(*arguments: str) -> Facts:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        raise SeacodError((done.stderr.strip().splitlines() or ["it said nothing"])[-1])
+        last = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
+        raise SeacodError(last, f"测试进程失败：{last}")
     found: Facts = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 

@@ -167,7 +167,8 @@ def _process(command: list[str], kind: type[Peer], port: int) -> Iterator[Peer]:
             while not _answers(peer):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise SeacodError(
-                        f"{peer.name} never answered; it said: {log.read_text()[-2000:]}"
+                        f"{peer.name} never answered; it said: {log.read_text()[-2000:]}",
+                        f"{peer.name} 没有响应，其输出为：{log.read_text()[-2000:]}",
                     )
                 time.sleep(0.2)
             yield peer

@@ -56,11 +56,11 @@ def _git(*arguments: str) -> bytes:
             ["git", "-C", str(OWN_TREE), *arguments], check=True, capture_output=True
         ).stdout
     except FileNotFoundError:
-        why = "git is not installed"
+        why = "git is not installed", "没有安装 git"
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        why = lines[-1] if lines else "there is no such revision"
+        why = lines[-1] if lines else "there is no such revision", "没有这个版本"
     raise BadRequest(
-        f"--against: {why}; it takes a revision of the git checkout that seacod runs from",
-        f"--against：{why}；需要 seacod 所在 git 检出目录中的一个版本",
+        f"--against: {why[0]}; it takes a revision of the git checkout that seacod runs from",
+        f"--against：{why[1]}；需要 seacod 所在 git 检出目录中的一个版本",
     )

@@ -20,6 +20,8 @@ from seacod.config import load_settings
 from seacod.errors import SeacodError
 from seacod.proving.progress import telling
 from seacod.system.interpreter import python
+from seacod.system.terminal import in_language
+from seacod.system.words import Words, stage_in_chinese
 
 # A start that takes longer than this has failed.
 _PATIENCE_SECONDS = 600.0
@@ -69,8 +71,11 @@ class PrivateService:
             time.sleep(_POLL_SECONDS)
         log = (self.directory / "log").read_text("utf-8", "replace")
         if reason := _reason(log):
-            raise SeacodError(reason)
-        raise SeacodError(f"the private service never had {what}; its log ends:\n{log[-2000:]}")
+            raise SeacodError(*reason)
+        raise SeacodError(
+            f"the private service never had {what}; its log ends:\n{log[-2000:]}",
+            f"测试用服务未能就绪；其日志末尾为：\n{log[-2000:]}",
+        )
 
     def wait_until_serving(self) -> None:
         """Wait until its model answers; what it is busy with is told on standard error."""
@@ -78,7 +83,8 @@ class PrivateService:
 
             def is_serving() -> bool:
                 worker = self.status().get("worker") or {}
-                tell(str(worker.get("stage") or ""))
+                stage = str(worker.get("stage") or "")
+                tell(in_language(stage, stage_in_chinese(stage)))
                 return worker.get("state") == "serving"
 
             self.wait_until(is_serving, "a worker")
@@ -206,13 +212,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _reason(log: str) -> str:
-    """Why a service gave up, in its own words; empty when it has not said."""
+def _reason(log: str) -> Words | None:
+    """Why a service gave up, in its own words; None when it has not said."""
     for line in log.splitlines():
         if '"supervisor_gave_up"' in line:
             with contextlib.suppress(ValueError):
-                return str(json.loads(line)["text"])
+                told = json.loads(line)
+                return str(told["text"]), str(told["text_zh"])
         if line.startswith(_COMPLAINT):
             # Of a file that the reader has not written, its place says nothing.
-            return re.sub(r"^\S+seacod\.yaml:\d+: ", "", line.removeprefix(_COMPLAINT))
-    return ""
+            said = re.sub(r"^\S+seacod\.yaml:\d+[:：] ?", "", line.removeprefix(_COMPLAINT))
+            return said, said
+    return None

@@ -17,6 +17,7 @@ from seacod.errors import ConfigError, NotRunning, SeacodError
 from seacod.paths import Paths
 from seacod.proving import sounds, systemd
 from seacod.proving.load import ClientLoad
+from seacod.system.words import state_in_chinese
 
 _CLIENTS = 2
 _POLL_SECONDS = 0.05
@@ -76,7 +77,7 @@ class Target:
         if told["state"] != "serving":
             raise SeacodError(
                 f"the service is {told['state']}; a drill needs one that is serving",
-                f"服务状态为 {told['state']}；演练需从正常服务状态开始",
+                f"服务状态为“{state_in_chinese(told['state'])}”；演练需从正常服务状态开始",
             )
         return told
 
@@ -110,7 +111,7 @@ class Target:
                 f"进程 {pid} 属于服务用户；请以 root 运行演练",
             ) from None
         except ProcessLookupError:
-            raise DrillFailed(f"process {pid} has already exited") from None
+            raise DrillFailed(f"process {pid} has already exited", f"进程 {pid} 已退出") from None
 
 
 def wait_for(condition: Callable[[], T], what: str) -> T:
@@ -125,5 +126,6 @@ def wait_for(condition: Callable[[], T], what: str) -> T:
             return value
         time.sleep(_POLL_SECONDS)
     raise DrillFailed(
-        f"waited {PATIENCE_SECONDS:.0f} s for {what} in vain; see journalctl -u seacod"
+        f"waited {PATIENCE_SECONDS:.0f} s for {what} in vain; see journalctl -u seacod",
+        f"等待 {PATIENCE_SECONDS:.0f} 秒后仍未出现预期的结果；请查看 journalctl -u seacod",
     )

@@ -17,6 +17,7 @@ from seacod import protocol
 from seacod.pause import Pause
 from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.workers.placement import Replica
+from seacod.system.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -80,14 +81,14 @@ class ReplacementEnded:
 
     replica: Replica
     request: int
-    problem: str | None
+    problem: Words | None
 
 
 @dataclass(frozen=True, slots=True)
 class RolloverEnded:
     """A reload has reached every replica, or was taken back because of `problem`."""
 
-    problem: str | None
+    problem: Words | None
 
 
 @dataclass(frozen=True, slots=True)

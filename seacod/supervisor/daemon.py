@@ -33,7 +33,7 @@ from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.sockets.inherited import from_systemd
 from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.sockets.unix_path import unix_paths
-from seacod.supervisor.status_text import status_text
+from seacod.supervisor.status_text import start_progress, status_text
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.systemd.notify import Notifier
 from seacod.supervisor.watch.suspects import Suspects
@@ -184,8 +184,9 @@ class Supervisor:
         if code is None:
             log.info("supervisor_stopped")
             return EX_OK
-        self._notifier.failed(code, self.workers.fatal_message)
-        log.error("supervisor_gave_up", exit_code=code, text=self.workers.fatal_message)
+        english, chinese = self.workers.fatal_words
+        self._notifier.failed(code, english)
+        log.error("supervisor_gave_up", exit_code=code, text=english, text_zh=chinese)
         return code
 
     # -- the parts --------------------------------------------------------------------------
@@ -205,7 +206,11 @@ class Supervisor:
         shared_load = SharedLoad.fresh(paths.shared_load, len(replicas) * SLOTS_A_REPLICA)
         table = ModelTable.fresh(paths.with_model, len(replicas) * SLOTS_A_REPLICA)
         self._suspects = Suspects(table, bus, time.monotonic)
-        self._fallback = Fallback(self.listeners.http, metrics.fallback.inc)
+        self._fallback = Fallback(
+            self.listeners.http,
+            metrics.fallback.inc,
+            lambda: start_progress(self.workers.report, time.monotonic()),
+        )
         adopt_orphans()
         self._nurseries = Nurseries(
             self.listeners,
@@ -285,6 +290,7 @@ class Supervisor:
             len(workers.lives),
             self._watches.gpu_in_use(),
             self._pausing.current,
+            now=time.monotonic(),
         )
         self._notifier.status(text)
 

@@ -1,22 +1,26 @@
-"""Notices a pause that an operator begins or ends (`seacod/pause.py`), and tells everybody. Owned
-by `daemon.py`; decides nothing.
+"""Notices a pause that an operator begins or ends (`seacod/pause.py`), and tells everybody; one
+that lasts for hours is an alert, since somebody may have forgotten it. Owned by `daemon.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
 from seacod import pause
 from seacod.pause import Pause
-from seacod.supervisor.bus import Bus, PauseChanged
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, PauseChanged
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 1.0
+# Planned work takes less; etc/prometheus/rules.yml has the same.
+FORGOTTEN_SECONDS = 4 * 3600.0
 
 
 class Pausing:
@@ -25,14 +29,23 @@ class Pausing:
         path: where a pause is written down.
         bus: where it is told.
         heartbeats: where proof of life is shown.
+        clock: Unix seconds; a pause outlives the process, and the machine.
     """
 
-    def __init__(self, path: Path, bus: Bus, heartbeats: TaskHeartbeats) -> None:
+    def __init__(
+        self,
+        path: Path,
+        bus: Bus,
+        heartbeats: TaskHeartbeats,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.current: Pause | None = None
         self._path = path
         self._bus = bus
         self._heartbeats = heartbeats
+        self._clock = clock
         self._trouble = ""
+        self._is_told = False
 
     async def run(self) -> None:
         """Look until canceled."""
@@ -40,6 +53,7 @@ class Pausing:
         while True:
             self._heartbeats.touch("pause")
             self.look()
+            self._remind()
             await asyncio.sleep(_LOOK_SECONDS)
 
     def look(self) -> None:
@@ -55,6 +69,7 @@ class Pausing:
         self._trouble = ""
         if now == self.current:
             return
+        self._is_told = False
         was, self.current = self.current, now
         if now is not None:
             log.warning(
@@ -63,4 +78,26 @@ class Pausing:
             )  # fmt: skip
         elif was is not None:
             log.warning("resumed")
+            english = "The pause is over: what is new is taken again."
+            self._bus.publish(AlertCleared("paused", english, "暂停已结束，恢复接受新的请求。"))
         self._bus.publish(PauseChanged(now))
+
+    def _remind(self) -> None:
+        """Tell of a pause that lasts for longer than planned work does, once."""
+        if self.current is None or self._is_told:
+            return
+        seconds = self._clock() - self.current.since
+        if seconds < FORGOTTEN_SECONDS:
+            return
+        self._is_told = True
+        hours, reason = seconds / 3600, self.current.reason
+        why, why_zh = (f" ({reason})", f"（{reason}）") if reason else ("", "")
+        log.warning("pause_lasts", hours=round(hours, 1), reason=reason)
+        self._bus.publish(
+            AlertRaised(
+                "paused",
+                f"The service has been paused for {hours:.1f} hours{why} and takes nothing new. "
+                "seacod resume ends it.",
+                f"服务已暂停 {hours:.1f} 小时{why_zh}，不接受新的请求。恢复请执行 seacod resume。",
+            )
+        )

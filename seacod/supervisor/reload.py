@@ -14,6 +14,7 @@ from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.notify import Notifier
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.words import NOTHING, Words
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class Reloader:
     ) -> None:
         self.number = 0
         self.state = ReloadState.NONE
-        self.problem = ""
+        self.problem: Words = NOTHING
         self.changed = _NOTHING
         self._stuck_since: float | None = None
         self._settings = settings
@@ -58,7 +59,7 @@ class Reloader:
     def reload(self) -> None:
         """Read the settings anew and bring them to the workers."""
         self.number += 1
-        self.state, self.problem, self.changed = ReloadState.RUNNING, "", _NOTHING
+        self.state, self.problem, self.changed = ReloadState.RUNNING, NOTHING, _NOTHING
         self._notifier.reloading()
         # While the workers wait for the next try, a reload is the operator's "try now".
         is_waiting = self._workers.report.state in _WAITING
@@ -66,12 +67,13 @@ class Reloader:
         try:
             self._carry_out(is_waiting=is_waiting)
         except ConfigError as error:
-            self._refuse(error.message)
+            self._refuse(error.words)
         except Exception as error:
             # Whatever it is, systemd and whoever typed it hear that it is over.
             log.exception("reload_broke")
             self._settings.return_to(before)
-            self._refuse(f"the reload broke off: {type(error).__name__}: {error}")
+            said = f"{type(error).__name__}: {error}"
+            self._refuse((f"the reload broke off: {said}", f"重载中断：{said}"))
 
     def check(self, now: float) -> None:
         """End a reload that nobody carries out any more: systemd, and whoever typed it, would wait
@@ -89,10 +91,12 @@ class Reloader:
             return
         self._stuck_since = now if self._stuck_since is None else self._stuck_since
         if now - self._stuck_since >= STUCK_SECONDS:
-            self._refuse(
+            self._refuse((
                 f"the reload did not come to an end, and for {STUCK_SECONDS:.0f} s no worker was "
-                "being replaced; systemctl restart seacod applies the file"
-            )
+                "being replaced; systemctl restart seacod applies the file",
+                f"重载没有结束，且 {STUCK_SECONDS:.0f} 秒内没有更换识别进程；"
+                "执行 systemctl restart seacod 使文件生效",
+            ))  # fmt: skip
             # What was on its way comes to nothing: workers to come have the settings before.
             self._workers.go_back("the reload did not come to an end")
 
@@ -110,23 +114,24 @@ class Reloader:
             self._workers.apply(changed.live)
         self._end(None)
 
-    def _refuse(self, problem: str) -> None:
-        log.error("configuration_refused", error=problem, hint="the old one goes on")
+    def _refuse(self, problem: Words) -> None:
+        log.error("configuration_refused", error=problem[0], hint="the old one goes on")
         self._bus.publish(
             AlertRaised(
                 "configuration",
-                f"The new configuration was refused; the previous settings stay in use: {problem}",
-                f"新的配置未生效，继续使用之前的配置：{problem}",
+                "The new configuration was refused; the previous settings stay in use: "
+                f"{problem[0]}",
+                f"新的配置未生效，继续使用之前的配置：{problem[1]}",
             )
         )
         self._end(problem)
 
-    def _end(self, problem: str | None) -> None:
+    def _end(self, problem: Words | None) -> None:
         """The reload is over: its settings are in use (None), or were refused."""
         if self.state is not ReloadState.RUNNING:
             return  # a later reload has ended before this one
         if problem is None and any(key.startswith("log.") for key in self.changed.live):
             logs.configure(self._settings.current.log, "supervisor")
         self.state = ReloadState.DONE if problem is None else ReloadState.REFUSED
-        self.problem = problem or ""
+        self.problem = problem or NOTHING
         self._notifier.reloaded()

@@ -18,6 +18,7 @@ from seacod.errors import SeacodError
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.system.file_identity import identity
+from seacod.system.words import NOTHING, Words, joined, reason
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +109,7 @@ class RuntimeUpkeep:
         self._replace = replace
         self._bus = bus
         self._heartbeats = heartbeats
-        self._problem = ""
+        self._problem: Words = NOTHING
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -134,25 +135,28 @@ class RuntimeUpkeep:
             if any(one in made for one in shared):
                 self._replace("files of the running service were removed")
             self._tell_made(names)
-        if problem:
+        if problem != NOTHING:
             self._failed(problem)
         else:
             self._solved()
 
-    async def _remake(self, missing: Sequence[RuntimeFile]) -> tuple[list[RuntimeFile], str]:
+    async def _remake(self, missing: Sequence[RuntimeFile]) -> tuple[list[RuntimeFile], Words]:
         """Those that could be made anew, and why the others could not."""
-        made, problems = [], []
+        made: list[RuntimeFile] = []
+        problems: list[Words] = []
         for one in missing:
             try:
                 self._directory.mkdir(mode=0o755, exist_ok=True)
                 await one.remake()
                 made.append(one)
             except OSError as error:
-                problems.append(f"{error.filename or self._directory}: {error.strerror}")
+                why, chinese = reason(error)
+                place = error.filename or self._directory
+                problems.append((f"{place}: {why}", f"{place}：{chinese}"))
             except SeacodError as error:
                 # Another service was quicker to take the lock, or the address.
-                problems.append(error.message)
-        return made, "; ".join(dict.fromkeys(problems))
+                problems.append(error.words)
+        return made, joined(problems)
 
     def _tell_made(self, names: str) -> None:
         self._bus.publish(
@@ -165,8 +169,8 @@ class RuntimeUpkeep:
         )
 
     def _solved(self) -> None:
-        if self._problem:
-            self._problem = ""
+        if self._problem != NOTHING:
+            self._problem = NOTHING
             self._writable_again()
 
     def _writable_again(self) -> None:
@@ -179,18 +183,19 @@ class RuntimeUpkeep:
             )
         )
 
-    def _failed(self, problem: str) -> None:
+    def _failed(self, problem: Words) -> None:
         if problem == self._problem:
             return
         self._problem = problem
-        log.error("runtime_files_missing", problem=problem)
+        log.error("runtime_files_missing", problem=problem[0])
         self._bus.publish(
             AlertRaised(
                 "storage",
-                f"Files of the running service were removed and cannot be made anew: {problem}. "
+                f"Files of the running service were removed and cannot be made anew: {problem[0]}. "
                 "Whoever needs them (commands, the page's system tab, clients of a unix socket) "
                 "does not reach it until: systemctl restart seacod.",
-                f"运行中服务的文件被删除且无法重新创建：{problem}。执行 systemctl restart seacod "
+                f"运行中服务的文件被删除且无法重新创建：{problem[1]}。"
+                "执行 systemctl restart seacod "
                 "之前，依赖这些文件的命令行、网页系统页或 unix 套接字客户端无法访问服务。",
                 str(self._directory),
             )

@@ -11,10 +11,9 @@ import structlog
 
 from seacod.config import changes
 from seacod.config.changes import Changes
-from seacod.config.reach import log_file_problem
+from seacod.config.reach import log_file_problem, no_log_file
 from seacod.config.schema import Settings
 from seacod.config.secrets import remember_all
-from seacod.errors import ConfigError
 from seacod.paths import Paths
 from seacod.supervisor.workers.placement import Replica
 
@@ -67,7 +66,7 @@ class SettingsHolder:
         changed = changes.compare(self.current, fresh)
         # Asked of what is new only: a service goes on with a log file that was taken from it.
         if fresh.log != self.current.log and (problem := log_file_problem(fresh.log)) is not None:
-            raise ConfigError(f"log.file: {problem}")
+            raise no_log_file(problem)
         if changed.restart:
             log.warning(
                 "restart_needed",

@@ -95,7 +95,8 @@ def snapshot(
         "reload": {
             "number": reloads.number,
             "state": reloads.state.value,
-            "problem": reloads.problem,
+            "problem": reloads.problem[0],
+            "problem_zh": reloads.problem[1],
             "live": list(reloads.changed.live),
             "replaced": list(reloads.changed.replace),
             "needs_restart": list(reloads.changed.restart),
@@ -183,6 +184,7 @@ def _face(report: Report) -> dict[str, Any]:
         "state": report.state.value,
         "since": report.since,
         "stage": report.stage,
+        "last_start_seconds": report.last_start_seconds,
         "model": report.model,
         "device": report.device,
     }

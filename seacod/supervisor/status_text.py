@@ -8,6 +8,7 @@ from seacod.accelerators.base import Gpu
 from seacod.pause import Pause
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.words import NOTHING, Words, stage_in_chinese
 
 _EXPLANATIONS = {
     ServiceState.ABSENT: "no worker",
@@ -20,6 +21,28 @@ _EXPLANATIONS = {
 }
 
 
+def start_progress(report: Report, now: float) -> Words:
+    """What a start is at, and for how long; nothing in any other state.
+
+    Args:
+        report: what is known of the service as a whole.
+        now: seconds, monotonic.
+    """
+    if report.state is not ServiceState.STARTING:
+        return NOTHING
+    seconds, last = now - report.since_monotonic, report.last_start_seconds
+    english, chinese = f"for {seconds:.0f} s", f"已 {seconds:.0f} 秒"
+    if report.stage:
+        english = f"{report.stage}, {english}"
+        chinese = f"{stage_in_chinese(report.stage)}，{chinese}"
+    if last is not None:
+        english, chinese = (
+            f"{english}; the last start took {last:.0f} s",
+            (f"{chinese}；上次启动用时 {last:.0f} 秒"),
+        )
+    return english, chinese
+
+
 def status_text(
     report: Report,
     addresses: Sequence[str],
@@ -27,6 +50,8 @@ def status_text(
     workers: int,
     gpu: Gpu | None,
     pause: Pause | None = None,
+    *,
+    now: float,
 ) -> str:
     """The state of the service in one line.
 
@@ -36,11 +61,13 @@ def status_text(
         serving: workers that serve, of all `workers`.
         gpu: the one the first worker uses.
         pause: while an operator has paused the service.
+        now: seconds, monotonic.
     """
     paused = []
     if pause is not None:
         paused.append(f"PAUSED{f' ({pause.reason})' if pause.reason else ''}: takes nothing new")
-    parts = [_EXPLANATIONS[report.state] + (f" ({report.stage})" if report.stage else "")]
+    how_far = start_progress(report, now)[0]
+    parts = [_EXPLANATIONS[report.state] + (f" ({how_far})" if how_far else "")]
     parts = paused + parts
     parts.append("on " + " and ".join(addresses))
     if workers > 1:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 
+from seacod.system.words import WrongValue
+
 # The address of who comes by a unix socket, which has none.
 UNIX = "unix"
 
@@ -17,14 +19,12 @@ class AddressSet:
         text: such as `127.0.0.1 10.0.0.0/8 ::1`; `unix` is whoever comes by a unix socket.
 
     Raises:
-        ValueError: one of them is neither an address nor a network.
+        WrongValue: one of them is neither an address nor a network.
     """
 
     def __init__(self, text: str) -> None:
         self.texts = text.split()
-        self._networks = [
-            ipaddress.ip_network(one, strict=False) for one in self.texts if one != UNIX
-        ]
+        self._networks = [_network(one) for one in self.texts if one != UNIX]
 
     def __bool__(self) -> bool:
         return bool(self.texts)
@@ -41,3 +41,13 @@ class AddressSet:
         if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
             found = found.ipv4_mapped
         return any(found in network for network in self._networks)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise WrongValue(
+            f"{text!r} is neither an address nor a network, such as 10.0.0.5 or 10.0.0.0/8",
+            f"{text!r} 不是地址或网段，例如 10.0.0.5 或 10.0.0.0/8",
+        ) from None

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from seacod.system.listen_address import bracketed
+from seacod.system.words import WrongValue
 
 PORTS = {"https": 443, "http": 80}
 _ENTRY = re.compile(
@@ -98,9 +99,11 @@ def _entry(text: str) -> AllowedOrigin:
     match = _ENTRY.fullmatch(text)
     port = int(match["port"] or 0) if match is not None else 0
     if match is None or port > 65535 or (match["port"] and not port):
-        raise ValueError(
+        raise WrongValue(
             f"{text[:80]!r} is no host; write example.com, https://example.com:8443, "
-            "http://10.0.0.5:8080 or *.example.com"
+            "http://10.0.0.5:8080 or *.example.com",
+            f"{text[:80]!r} 不是主机；请写 example.com、https://example.com:8443、"
+            "http://10.0.0.5:8080 或 *.example.com",
         )
     scheme = match["scheme"] or "https"
     return AllowedOrigin(scheme, match["host"].lower().strip("[]"), port or PORTS[scheme])

@@ -13,19 +13,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from seacod.system.words import Words, reason
+
 _MODE = 0o640
 # A file that could not be opened is tried again after so long, not with each line.
 _AGAIN_SECONDS = 1.0
 
 
-def why_not(path: Path) -> str | None:
+def why_not(path: Path) -> Words | None:
     """Why a line could not be appended to this file by this process, in words; None when it could.
     A full disk is no reason: it may be empty again."""
     try:
         os.close(_opened(path))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return error.strerror or str(error)
+            return reason(error)
     return None
 
 

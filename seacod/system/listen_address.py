@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seacod.system.words import WrongValue
+
 _ANY = ("0.0.0.0", "::")  # noqa: S104
 # sun_path of unix(7), with the zero at its end.
 _PATH_BYTES = 107
@@ -46,31 +48,40 @@ def parse(text: str) -> ListenAddress:
         text: `HOST:PORT`, `[IPV6]:PORT` or the path of a unix socket.
 
     Raises:
-        ValueError: it is none; with a sentence.
+        WrongValue: it is none.
     """
     path = text.removeprefix(_UNIX)
     if path.startswith("/"):
         if path.endswith("/") or len(path.encode()) > _PATH_BYTES:
-            raise ValueError(
-                f"{text!r} is no path of a unix socket, which has at most {_PATH_BYTES} bytes"
+            raise WrongValue(
+                f"{text!r} is no path of a unix socket, which has at most {_PATH_BYTES} bytes",
+                f"{text!r} 不是 unix 套接字的路径（最多 {_PATH_BYTES} 字节）",
             )
         return ListenAddress("", 0, path)
     host, colon, port = text.rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
     if ":" in host and not is_bracketed:
-        raise ValueError(
-            f"{text!r} is not clear: an IPv6 address stands in brackets, such as [::1]:7860"
+        raise WrongValue(
+            f"{text!r} is not clear: an IPv6 address stands in brackets, such as [::1]:7860",
+            f"{text!r} 有歧义：IPv6 地址须加方括号，例如 [::1]:7860",
         )
     host = host[1:-1] if is_bracketed else host
     if is_bracketed and not _is_ipv6(host):
-        raise ValueError(f"{text!r}: what stands in the brackets is no IPv6 address")
+        raise WrongValue(
+            f"{text!r}: what stands in the brackets is no IPv6 address",
+            f"{text!r}：方括号中不是 IPv6 地址",
+        )
     if not colon or not host or not (port.isascii() and port.isdigit()):
-        raise ValueError(
+        raise WrongValue(
             f"{text!r} is no address to listen on; write 0.0.0.0:7860, [::]:7860 or the path of "
-            "a unix socket such as /run/seacod/http.sock"
+            "a unix socket such as /run/seacod/http.sock",
+            f"{text!r} 不是监听地址；请写 0.0.0.0:7860、[::]:7860 或 unix 套接字的路径，例如 "
+            "/run/seacod/http.sock",
         )
     if not 1 <= int(port) <= 65535:
-        raise ValueError(f"{text!r}: a port is a number from 1 to 65535")
+        raise WrongValue(
+            f"{text!r}: a port is a number from 1 to 65535", f"{text!r}：端口须为 1 至 65535 的数字"
+        )
     return ListenAddress(host, int(port))
 
 

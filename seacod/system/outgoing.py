@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from seacod.errors import BadRequest, HostNotAllowed, SourceUnreachable
 from seacod.system.allowed_origins import PORTS, AllowedOrigin, AllowedOrigins, written
 from seacod.system.threads import on_thread
+from seacod.system.words import reason
 
 if TYPE_CHECKING:
     import httpcore
@@ -269,4 +270,6 @@ def _unreachable(target: Target, error: Exception) -> SourceUnreachable:
     # What answers there may say anything.
     words = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
     words = words or type(error).__name__
-    return SourceUnreachable(f"{shown}: no answer ({words})", f"{shown}：无法访问（{words}）")
+    return SourceUnreachable(
+        f"{shown}: no answer ({words})", f"{shown}：无法访问（{reason(error)[1]}）"
+    )

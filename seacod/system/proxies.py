@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from seacod.system.words import Words
+
 _HTTP = ("http", "https")
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h", "socks")
 _DIRECT = "localhost"
@@ -41,9 +43,9 @@ class Proxy:
         return self.scheme in _SOCKS
 
     @property
-    def problem(self) -> str:
+    def problem(self) -> Words | None:
         """Why requests and alerts cannot go through it, in a sentence that names the variable and
-        not what it says, which may hold a password; empty when they can."""
+        not what it says, which may hold a password; None when they can."""
         try:
             parts = urlsplit(self.url)
             is_address = bool(parts.hostname) and (parts.port or 1) > 0
@@ -53,14 +55,17 @@ class Proxy:
             return (
                 f"the environment variable {self.variable} names a SOCKS proxy ({self.scheme}://), "
                 "which cannot be used here; name an HTTP proxy in https_proxy, or this host in "
-                "no_proxy"
+                "no_proxy",
+                f"环境变量 {self.variable} 指定的是 SOCKS 代理（{self.scheme}://），此处无法使用；"
+                "请在 https_proxy 中设置 HTTP 代理，或在 no_proxy 中列出该主机",
             )
         if self.scheme not in _HTTP or not is_address:
             return (
                 f"the environment variable {self.variable} is no address of a proxy, such as "
-                "http://10.0.0.1:3128"
+                "http://10.0.0.1:3128",
+                f"环境变量 {self.variable} 不是代理地址，例如 http://10.0.0.1:3128",
             )
-        return ""
+        return None
 
 
 def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy | None:

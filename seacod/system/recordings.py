@@ -31,7 +31,9 @@ def meant(text: str) -> Iterator[tuple[Path, Path]]:
     if path.is_dir():
         inside = sorted(p for p in path.rglob("*") if is_recording(p) and p.is_file())
         if not inside:
-            raise BadRequest(f"{text}: there is no recording in this directory")
+            raise BadRequest(
+                f"{text}: there is no recording in this directory", f"{text}：该目录中没有录音"
+            )
         yield from ((one, one.relative_to(path)) for one in inside)
     elif path.exists():
         yield path, Path(path.name)

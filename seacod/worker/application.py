@@ -26,6 +26,7 @@ from seacod.paths import Paths
 from seacod.pause import Pause
 from seacod.protocol import Message
 from seacod.system.threads import on_thread
+from seacod.system.words import Words
 from seacod.usage.ledger import UsageLedger
 from seacod.usage.meter import UsageMeter
 from seacod.web.middleware.disk_guard import guarded
@@ -130,7 +131,7 @@ class WorkerApplication:
         except SeacodError as error:
             kind = "config" if isinstance(error, ConfigError) else "model"
             log.error("worker_could_not_start", kind=kind, text=error.message)
-            self._control.send(protocol.Fault(kind, error.message, error.exit_code))
+            self._control.send(protocol.Fault(kind, error.message, error.exit_code, error.chinese))
             await self._control.flush()
             return error.exit_code
         except Exception:
@@ -213,7 +214,7 @@ class WorkerApplication:
             asyncio.ensure_future(service.open()),
         ]
         await asyncio.sleep(0)
-        service.on_fault = lambda kind, text: self._control.send(protocol.Fault(kind, text))
+        service.on_fault = self._fault
         service.on_acquitted(lambda digest: self._control.send(protocol.Acquitted(digest)))
         self._service = service
         service.on_ended(self._usage.count)
@@ -317,6 +318,9 @@ class WorkerApplication:
         assert self._count_callback is not None
         await CallbackDelivery(jobs, lambda: self._settings.outgoing, self._count_callback).run()
 
+    def _fault(self, kind: str, words: Words) -> None:
+        self._control.send(protocol.Fault(kind, words[0], chinese=words[1]))
+
     async def _run_canary(self, service: TranscriptionService) -> None:
         from seacod.worker import canary
 
@@ -324,7 +328,7 @@ class WorkerApplication:
             service,
             lambda: self._settings.worker.canary_interval_seconds,
             self._preparation.first_recording,
-            lambda text: self._control.send(protocol.Fault("canary", text)),
+            lambda words: self._fault("canary", words),
         )
 
     # -- the control channel ------------------------------------------------------------------

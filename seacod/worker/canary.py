@@ -14,6 +14,7 @@ import structlog
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.service import TranscriptionService
 from seacod.errors import SeacodError
+from seacod.system.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +26,7 @@ async def run_canary(
     service: TranscriptionService,
     interval_seconds: Callable[[], float],
     first_recording: Callable[[Recogniser], None],
-    complain: Callable[[str], None],
+    complain: Callable[[Words], None],
 ) -> None:
     """Transcribe the recording whenever the service has been idle for the interval.
 
@@ -33,7 +34,7 @@ async def run_canary(
         service: its model is asked.
         interval_seconds: gives the present interval; 0 for never.
         first_recording: transcribes it, on the inference thread; raises when it comes out wrong.
-        complain: told what was wrong, in a sentence.
+        complain: told what was wrong, in a sentence of both languages.
     """
     idle_for = 0.0
     while True:
@@ -47,7 +48,10 @@ async def run_canary(
             await service.with_engine(first_recording)
         except SeacodError as error:
             log.error("canary_failed", text=error.message)
-            complain(error.message)
+            complain(error.words)
         except Exception as error:
             log.exception("canary_failed")
-            complain(f"the known recording was not transcribed: {error}")
+            complain((
+                f"the known recording was not transcribed: {error}",
+                f"未能识别已知录音（{type(error).__name__}）",
+            ))  # fmt: skip

@@ -78,7 +78,7 @@ class Nursery:
             load()
         except SeacodError as error:
             kind = "config" if error.exit_code == 78 else "model"
-            self.send(protocol.Fault(kind, error.message, error.exit_code))
+            self.send(protocol.Fault(kind, error.message, error.exit_code, error.chinese))
             return error.exit_code
         heap.trim()
         # What is there now lives as long as the process: the collector would only write to its

@@ -14,6 +14,7 @@ from seacod.config.server import ServerSettings
 from seacod.errors import ConfigError
 from seacod.paths import Paths
 from seacod.system import self_made_certificate
+from seacod.system.words import reason
 
 
 def context(server: ServerSettings, paths: Paths) -> ssl.SSLContext | None:
@@ -41,7 +42,8 @@ def _with_certificate(server: ServerSettings, paths: Paths) -> ssl.SSLContext:
     try:
         return self_made_certificate.context(own)
     except OSError as error:
-        raise ConfigError(f"{own}: {error.strerror}") from None
+        why, chinese = reason(error)
+        raise ConfigError(f"{own}: {why}", f"{own}：{chinese}") from None
 
 
 def _of(file: Path) -> ssl.SSLContext:
@@ -50,8 +52,11 @@ def _of(file: Path) -> ssl.SSLContext:
         # With a password that is none: OpenSSL would ask for one on the terminal.
         made.load_cert_chain(file, password="")
     except OSError as error:  # ssl.SSLError is one
+        why, chinese = reason(error)
         raise ConfigError(
-            f"server.funasr_certificate_file: {file}: {error.strerror or 'it is none'}; it has to "
-            "hold a certificate and its private key without a password, in PEM"
+            f"server.funasr_certificate_file: {file}: {why}; it has to "
+            "hold a certificate and its private key without a password, in PEM",
+            f"server.funasr_certificate_file：{file}：{chinese}；"
+            "文件须为 PEM 格式，包含证书及其不带密码的私钥",
         ) from None
     return made

@@ -236,7 +236,10 @@ def _library(settings: TracingSettings, seat: int) -> tuple[Any, Callable[..., A
     session.trust_env = False
     if (proxy := proxies.proxy_for(settings.otlp_endpoint)) is not None:
         if proxy.problem:
-            raise ConfigError(f"tracing.otlp_endpoint: {proxy.problem}")
+            raise ConfigError(
+                f"tracing.otlp_endpoint: {proxy.problem[0]}",
+                f"tracing.otlp_endpoint：{proxy.problem[1]}",
+            )
         session.proxies = {"http": proxy.url, "https": proxy.url}
     exporter = OTLPSpanExporter(
         endpoint=settings.otlp_endpoint, timeout=_SEND_SECONDS, session=session

@@ -194,6 +194,30 @@ def test_a_port_that_is_open_wider_than_configured(tmp_path: Path) -> None:
             assert check(one.config, "ports")[0] == 1
 
 
+def test_every_address_that_listens_is_shown_and_asked(tmp_path: Path) -> None:
+    """Several, of both families, wildcards, and a unix socket; one that is deaf is named."""
+    one, path = StandIn(tmp_path / "several"), tmp_path / "http.sock"
+    four, six, both = free_port(), free_port(), free_port()
+    one.configure(
+        server={"listen": f"127.0.0.1:{one.port} [::1]:{six} 0.0.0.0:{four} [::]:{both} {path}"}
+    )
+    with one.running():
+        _, items = check(one.config, "address", "ports")
+        assert items["address"]["status"] == "ok", items
+        for url in (
+            one.url, f"http://[::1]:{six}", f"http://127.0.0.1:{four}", f"http://127.0.0.1:{both}",
+            f"unix:{path}",
+        ):  # fmt: skip
+            for words in ("seen", "seen_zh"):
+                assert url in items["address"][words]
+        # Also where everybody who reaches it may use it.
+        for address in (f"127.0.0.1:{one.port}", f"[::1]:{six}", f"0.0.0.0:{four}", f"[::]:{both}"):
+            assert address in items["ports"]["seen"], items
+        path.unlink()
+        _, items = check(one.config, "address")
+        assert items["address"]["status"] in ("fail", "ok")  # it is made anew within seconds
+
+
 def test_files_others_may_read_or_change(quick: StandIn) -> None:
     assert check(quick.config, "permissions")[0] == 0
     secret = quick.directory / "url"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
+import pytest
 from supervised import StandIn, fetch, wait_until
 
 from seacod.client import NEVER, Client
@@ -101,3 +103,35 @@ def test_a_unix_socket_that_is_removed_is_made_anew_and_served(service: StandIn)
 def answers(path: Path) -> bool:
     with Client(f"unix:{path}", retry=NEVER) as client:
         return bool(client.get("/health/live"))
+
+
+def test_inodes_that_are_used_up_are_told_and_that_there_are_some_again(
+    service: StandIn, tmp_path: Path
+) -> None:
+    """There is room, and no file can be made."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=40", "tmpfs", str(disk)]
+    subprocess.run(mount, check=True)
+    try:
+        service.configure(
+            storage={"sweep_interval_seconds": 1, "free_warn_bytes": 0, "free_refuse_bytes": 0},
+            paths={
+                "state_directory": str(service.directory / "state"),
+                "runtime_directory": str(service.directory / "run"),
+                "temp_directory": str(disk / "uploads"),
+            },
+        )
+        service.start()
+        (text,) = wait_until(lambda: raised(service, "disk_full"), "the alert")
+        assert "inodes are used up" in text
+        assert str(disk) in text
+        assert service.get()[0] == 200
+        again = ["mount", "-o", "remount,nr_inodes=5000", str(disk)]
+        subprocess.run(again, check=True)
+        wait_until(lambda: "disk_full" not in open_alerts(service), "word that it is over")
+    finally:
+        service.kill()
+        subprocess.run(["umount", "-l", str(disk)], check=True)

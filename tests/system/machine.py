@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -93,6 +94,9 @@ class Machine:
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._pid = wait_until(self._find_init, "PID 1 of the container")
+        self._wait_until_booted()
+
+    def _wait_until_booted(self) -> None:
         wait_until(
             lambda: (
                 self.run("systemctl", "is-system-running", check=False).stdout.strip()
@@ -119,6 +123,31 @@ class Machine:
         """Off and on again: what was not enabled does not come back."""
         self.power_off()
         self.boot()
+
+    def reboot_from_inside(self) -> None:
+        """`systemctl reboot`: all is stopped in order. Some versions of nspawn begin again by
+        themselves then, others end."""
+        assert self._nspawn is not None
+        before, nspawn = self._pid, self._nspawn
+        self.run("systemctl", "reboot", check=False)
+
+        def is_down() -> bool:
+            return nspawn.poll() is not None or self._find_init() not in (before, None)
+
+        wait_until(is_down, "the end of what ran before")
+        if nspawn.poll() is None:
+            self._pid = self._find_init()
+            self._wait_until_booted()
+        else:
+            self.boot()
+
+    def cut_power(self) -> None:
+        """Everything in it ends at once: the kernel takes along what PID 1 leaves behind."""
+        assert self._nspawn is not None
+        assert self._pid is not None
+        os.kill(self._pid, signal.SIGKILL)
+        self._nspawn.wait(60)
+        self._nspawn, self._pid = None, None
 
     def _find_init(self) -> int | None:
         assert self._nspawn is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,11 +103,29 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, trial: Trial) -> N
     assert "Traceback" not in outcome.stderr
 
 
+@pytest.mark.parametrize("option", ["--port", "--metrics-port"])
+def test_a_port_that_is_taken_is_told_before_anything_is_installed(
+    tmp_path: Path, option: str
+) -> None:
+    """Of a checkout without .venv, which takes minutes to make."""
+    shutil.copy2(ROOT / "install.sh", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        outcome = subprocess.run(
+            [str(tmp_path / "install.sh"), "--try", "--dry-run", option, port],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert outcome.returncode == 1
+    assert f"{option} {port} is taken by another program" in outcome.stderr
+    assert "would make" not in outcome.stdout
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--prot", "1"], "unknown option --prot"),
         (["--try", "--port"], "--port needs a value"),
+        (["--try", "--port", "many"], "--port many: a port is a number"),
     ],
 )
 def test_a_mistyped_option_is_named(options: list[str], words: str) -> None:

@@ -15,6 +15,7 @@ from supervised import free_port
 
 from seacod.config import Settings
 from seacod.errors import AddressInUse, ConfigError
+from seacod.supervisor.sockets import binding
 from seacod.supervisor.sockets.acquire import acquire, remove_files
 from seacod.supervisor.sockets.inherited import Inherited
 from seacod.supervisor.sockets.listener import Listeners
@@ -200,3 +201,31 @@ def test_what_a_killed_service_left_is_no_obstacle_and_another_program_is(tmp_pa
 def test_an_address_that_is_not_ours_is_one_sentence(given: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         acquire(settings(**{"listen": "", **given}), [], Store())
+
+
+def test_a_full_queue_of_somebody_else_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor's loop looks at the path while it serves."""
+
+    class Watched(socket.socket):
+        def connect(self, address: object) -> None:
+            assert self.gettimeout() == 0.0
+            super().connect(address)  # type: ignore[arg-type]
+
+    path = tmp_path / "http.sock"
+    with contextlib.ExitStack() as kept:
+        other = kept.enter_context(socket.socket(socket.AF_UNIX))
+        other.bind(str(path))
+        other.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(100):
+                client = kept.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(str(path))
+        monkeypatch.setattr(binding.socket, "socket", Watched)
+        assert not binding.is_left(path)
+        monkeypatch.undo()
+        assert path.exists()
+    assert binding.is_left(path)
+    assert not path.exists()

@@ -36,7 +36,7 @@ class Pager(Channel[PagerKeys]):
 
     def problems(self):
         if self.own.pager_number == "0":
-            yield "pager_number", "nobody has this number"
+            yield "pager_number", ("nobody has this number", "空号")
 
 CHANNEL = Pager
 '''  # noqa: E501

@@ -255,14 +255,18 @@ def test_a_silent_service_is_not_waited_for_for_ever() -> None:
 
 
 def test_a_policy_gives_up_when_its_patience_is_over() -> None:
-    busy = Busy("full", None, 503, "", 20)
+    busy = Busy("full", "满", 503, "", 20)
     assert Attempts(RetryPolicy(900)).pause_after(busy) == 20
     assert Attempts(RetryPolicy(900, longest_pause_seconds=3)).pause_after(busy) == 3
     with pytest.raises(Busy):
         Attempts(RetryPolicy(10)).pause_after(busy)
     waiting = Attempts(RetryPolicy(900, waits_for_start=True, pause_seconds=1))
-    assert waiting.pause_after(Unreachable("u", "refused")) == 1
-    for other in (Unreachable("u", "refused"), Refused("no", None, 400), NoSeacod("x")):
+    assert waiting.pause_after(Unreachable("u", ("refused", "拒绝"))) == 1
+    for other in (
+        Unreachable("u", ("refused", "拒绝")),
+        Refused("no", "不", 400),
+        NoSeacod("x", "x"),
+    ):
         with pytest.raises(SeacodError) as raised:
             Attempts(RetryPolicy()).pause_after(other)
         assert raised.value is other

@@ -28,7 +28,7 @@ ALLOWED = {
     "config": "accelerators errors system",
     "protocol": "errors",
     "pause": "errors system",
-    "paths": "config errors",
+    "paths": "config errors system",
     "logs": "config system",
     "formats": "errors system transcript",
     # Shared by both sides, or by neither.

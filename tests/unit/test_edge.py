@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from supervised import ROOT
@@ -23,7 +26,7 @@ def raising(error: BaseException) -> int:
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (ConfigError("the line is wrong"), 78, "seacod: the line is wrong\n"),
+        (ConfigError("the line is wrong", "该行有误"), 78, "seacod: the line is wrong\n"),
         (PermissionError(13, "Permission denied", "/a/file"), 1, "/a/file: Permission denied\n"),
         (ZeroDivisionError("division by zero"), 70, "ZeroDivisionError: division by zero"),
         (KeyboardInterrupt(), 130, ""),
@@ -53,6 +56,38 @@ def test_who_asks_for_it_gets_the_whole_story(monkeypatch: pytest.MonkeyPatch) -
 
 def test_variables_of_commands_are_no_settings() -> None:
     load_settings(environment={ENV_DEBUG: "1", "SEACOD_API_KEY": "x"}, default_file=None)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_without_its_standard_streams_does_what_it_does(
+    tmp_path: Path, closed: str
+) -> None:
+    """What is opened next does not get their numbers, and is not written to."""
+    file = tmp_path / "seacod.yaml"
+    file.write_text("server:\n  port: 1\n")
+    for arguments, code in ((["config", "show", str(file)], 0), (["status", "--config", "/x"], 78)):
+        typed = shlex.join([sys.executable, "-m", "seacod", *arguments])
+        done = subprocess.run(
+            ["bash", "-c", f"{typed} {closed}"], capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert file.read_text() == "server:\n  port: 1\n"
+
+
+def test_a_command_whose_directory_is_gone_does_what_it_does(tmp_path: Path) -> None:
+    script = (
+        "import os, shutil, sys; gone = sys.argv[1]; os.mkdir(gone); os.chdir(gone); "
+        "os.rmdir(gone); from seacod.cli.main import main; "
+        "sys.argv = ['seacod', 'config', 'show']\n"
+        "try:\n    main()\nfinally:\n    print(os.getcwd())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "gone")], capture_output=True, text=True,
+        check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "/"
 
 
 def completed(*words: str) -> set[str]:

@@ -109,7 +109,7 @@ def test_a_channel_that_fails_is_told_once_and_that_it_works_again(tmp_path: Pat
     alerting._on_trouble("mail", None)
     assert told.said == []
     for _ in range(3):
-        alerting._on_trouble("mail", "535 wrong password")
+        alerting._on_trouble("mail", ("535 wrong password", "535 密码错误"))
     assert told.said == ["delivery"]
     alerting._on_trouble("mail", None)
     alerting._on_trouble("mail", None)

@@ -131,8 +131,11 @@ def test_a_line_that_was_cut_off_spoils_no_other(small_disk: Path) -> None:
 
 def test_a_log_file_that_is_no_place_for_lines_is_a_sentence(tmp_path: Path) -> None:
     assert why_not(tmp_path / "log") is None
-    assert why_not(tmp_path) == "Is a directory"
-    assert why_not(tmp_path / "nowhere" / "log") == "No such file or directory"
+    assert why_not(tmp_path) == ("Is a directory", "是一个目录")
+    assert why_not(tmp_path / "nowhere" / "log") == (
+        "No such file or directory",
+        "没有这个文件或目录",
+    )
     os.mkfifo(tmp_path / "pipe")
     assert why_not(tmp_path / "pipe") is not None, "nobody reads it: writing would wait for ever"
 

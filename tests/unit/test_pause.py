@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 from seacod import pause, protocol
 from seacod.errors import Paused
 from seacod.pause import Pause
-from seacod.supervisor.bus import Bus, PauseChanged
-from seacod.supervisor.pausing import Pausing
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, PauseChanged
+from seacod.supervisor.pausing import FORGOTTEN_SECONDS, Pausing
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.web.middleware.quota import QuotaGate
 from seacod.web.readiness import Readiness
@@ -82,6 +82,38 @@ def test_it_is_noticed_told_once_and_outlives_what_cannot_be_read(tmp_path: Path
     (tmp_path / "pause.json").rmdir()
     one.look()
     assert told[1:] == [None]
+
+
+def test_a_pause_that_lasts_for_hours_is_told_once_and_that_it_is_over(tmp_path: Path) -> None:
+    path, now, told = tmp_path / "pause.json", [time.time()], []
+    bus = Bus()
+    bus.subscribe(AlertRaised, lambda event: told.append(event.english + event.chinese))
+    bus.subscribe(AlertCleared, lambda event: told.append("over"))
+    # Another one of after a restart: the pause is as old as its file.
+    for one in (Pausing(path, bus, TaskHeartbeats(time.monotonic), lambda: now[0]) for _ in "ab"):
+        told.clear()
+        pause.write(path, MAINTENANCE)
+        now[0] = path.stat().st_mtime + FORGOTTEN_SECONDS - 60
+        one.look()
+        one._remind()
+        assert told == []
+        now[0] += 120
+        for _ in range(3):
+            one.look()
+            one._remind()
+        assert len(told) == 1
+        assert "paused for 4.0 hours (maintenance until 14:00)" in told[0]
+        assert "已暂停 4.0 小时（maintenance until 14:00）" in told[0]
+    # Paused again, with another reason: somebody knows of it.
+    told.clear()
+    now[0] = time.time() + 10
+    pause.write(path, Pause("longer"))
+    one.look()
+    one._remind()
+    assert told == []
+    path.unlink()
+    one.look()
+    assert told == ["over"]
 
 
 def test_every_worker_hears_of_it_also_the_ones_to_come(make: type[World]) -> None:

@@ -55,7 +55,7 @@ def test_a_reload_that_nobody_carries_out_is_ended_with_a_reason() -> None:
     assert (one.state, systemd.ended) == (ReloadState.RUNNING, 0)
     one.check(100.0 + STUCK_SECONDS)
     assert (one.state, systemd.ended) == (ReloadState.REFUSED, 1)
-    assert "did not come to an end" in one.problem
+    assert "did not come to an end" in one.problem[0]
     # Nor do its settings stay: what starts from now on has those before.
     assert settings.current == Settings()
 
@@ -81,7 +81,7 @@ def test_a_reload_that_breaks_off_is_over_for_systemd_too() -> None:
     settings.reload = broken  # type: ignore[method-assign]
     one.reload()
     assert (one.state, systemd.ended) == (ReloadState.REFUSED, 1)
-    assert one.problem == "the reload broke off: RuntimeError: a mistake of ours"
+    assert one.problem[0] == "the reload broke off: RuntimeError: a mistake of ours"
 
 
 def test_a_worker_that_loads_is_waited_for(  # it has a time limit of its own

@@ -45,7 +45,7 @@ class Engine:
         self.sizes.append(len(pieces))
         self.before(len(pieces))
         if len(pieces) > self.fits:
-            raise OutOfMemory("it does not fit")
+            raise OutOfMemory("it does not fit", "放不下")
         return [Recognised(str(len(piece)), ()) for piece in pieces]
 
     def release_cache(self) -> None:
@@ -110,7 +110,9 @@ def test_one_who_cancels_leaves_the_others_of_the_batch_their_texts() -> None:
     assert scheduled(test).sizes == [4]
 
 
-@pytest.mark.parametrize("error", [OutOfMemory("too much"), InferenceFailed("not this one")])
+@pytest.mark.parametrize(
+    "error", [OutOfMemory("too much", "过多"), InferenceFailed("not this one", "不行")]
+)
 def test_what_is_given_up_while_its_batch_fails_is_not_tried_again(error: SeacodError) -> None:
     async def test(scheduler: Scheduler, engine: Engine) -> None:
         gone = asked("gone")

@@ -49,6 +49,29 @@ def test_a_secret_that_is_none_is_said(tmp_path: Path, text: str, mode: int, wor
         check(settings, None, [])
 
 
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (b"\xef\xbb\xbfs3cret\r\n", "s3cret"),
+        (b"\xef\xbb\xbf\xe5\xaf\x86\xe7\xa0\x81\n", "密码"),
+        ("s3cret\n".encode("utf-16"), None),
+    ],
+)
+def test_what_an_editor_of_another_system_puts_in_front_is_no_part_of_a_secret(
+    tmp_path: Path, content: bytes, secret: str | None
+) -> None:
+    """Of UTF-8; what is no UTF-8 is told."""
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    settings = Settings.model_validate({"alerts": {"mail_password_file": file}}).alerts
+    if secret is None:
+        with pytest.raises(ConfigError, match="is not text"):
+            read_secret(settings, "mail_password_file")
+    else:
+        assert read_secret(settings, "mail_password_file") == secret
+
+
 def test_the_credential_comes_before_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

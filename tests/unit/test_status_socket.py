@@ -38,7 +38,8 @@ print("ready", flush=True)
 while True:
     connection, _ = listener.accept()
     facts = {"pid": os.getpid(), "child": child.pid,
-             "reload": {"number": number[0], "state": "done", "problem": ""}, **said}
+             "reload": {"number": number[0], "state": "done", "problem": "", "problem_zh": ""},
+             **said}
     connection.sendall(json.dumps(facts).encode())
     connection.close()
 """

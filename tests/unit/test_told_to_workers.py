@@ -199,7 +199,7 @@ def test_a_refused_file_is_told(make: Make) -> None:
     world.is_file_broken = True
     world.reload()
     assert (world.told(), world.reloader.state.value) == (["configuration"], "refused")
-    assert "broken" in world.reloader.problem
+    assert "broken" in world.reloader.problem[0]
 
 
 def test_a_configuration_that_no_worker_takes_is_not_tried_again_and_again(make: Make) -> None:

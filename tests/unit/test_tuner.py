@@ -54,7 +54,7 @@ class Machine:
     async def call(self, seconds: float, count: int) -> float:
         self.calls.append((self.now, count))
         if count > self.fits:
-            raise OutOfMemory("no")
+            raise OutOfMemory("no", "不")
         took = self.cost(seconds * count)
         self.now += took
         return took

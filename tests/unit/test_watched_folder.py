@@ -104,26 +104,26 @@ def test_what_somebody_writes_to_is_not_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "tries", "expected"),
     [
-        (Busy("full", None, 503, "queue_full", 7), 9, Again(7.0, True)),
-        (Refused("quota", None, 429, "quota_used", 60), 9, Again(60.0, True)),
-        (Unreachable("http://x", "refused"), 99, Again(5.0, True)),
-        (NoSeacod("?"), 9, Again(60.0, True)),
-        (Refused("key", None, 401), 9, Again(60.0, True)),
-        (BrokenOff("cut"), 1, Again(5.0, True)),
-        (BrokenOff("cut"), 6, SetAside()),
-        (Refused("broke", None, 500), 1, Again(5.0, False)),
-        (Refused("broke", None, 500), 3, SetAside()),
-        (Refused("late", None, 504, "deadline_exceeded"), 2, Again(10.0, False)),
-        (Refused("answered 502: <html>", None, 502), 99, Again(5.0, True)),
-        (Refused("answered 504: <html>", None, 504), 99, Again(5.0, True)),
-        (Refused("full", None, 507, "storage_full"), 99, Again(60.0, True)),
-        (Refused("much", None, 507, "quota_exceeded"), 99, Again(60.0, True)),
-        (Refused("big", None, 507, "out_of_memory"), 3, SetAside()),
-        (Refused("no speakers", None, 501), 1, SetAside()),
-        (Refused("no sound", None, 415, "bad_audio"), 1, SetAside()),
-        (Refused("poison", None, 422, "poison"), 1, SetAside()),
-        (Refused("too long", None, 413), 1, SetAside()),
-        (Refused("empty", None, 400), 1, SetAside()),
+        (Busy("full", "full", 503, "queue_full", 7), 9, Again(7.0, True)),
+        (Refused("quota", "quota", 429, "quota_used", 60), 9, Again(60.0, True)),
+        (Unreachable("http://x", ("refused", "拒绝")), 99, Again(5.0, True)),
+        (NoSeacod("?", "?"), 9, Again(60.0, True)),
+        (Refused("key", "key", 401), 9, Again(60.0, True)),
+        (BrokenOff(("cut", "断开")), 1, Again(5.0, True)),
+        (BrokenOff(("cut", "断开")), 6, SetAside()),
+        (Refused("broke", "broke", 500), 1, Again(5.0, False)),
+        (Refused("broke", "broke", 500), 3, SetAside()),
+        (Refused("late", "late", 504, "deadline_exceeded"), 2, Again(10.0, False)),
+        (Refused("answered 502: <html>", "answered 502: <html>", 502), 99, Again(5.0, True)),
+        (Refused("answered 504: <html>", "answered 504: <html>", 504), 99, Again(5.0, True)),
+        (Refused("full", "full", 507, "storage_full"), 99, Again(60.0, True)),
+        (Refused("much", "much", 507, "quota_exceeded"), 99, Again(60.0, True)),
+        (Refused("big", "big", 507, "out_of_memory"), 3, SetAside()),
+        (Refused("no speakers", "no speakers", 501), 1, SetAside()),
+        (Refused("no sound", "no sound", 415, "bad_audio"), 1, SetAside()),
+        (Refused("poison", "poison", 422, "poison"), 1, SetAside()),
+        (Refused("too long", "too long", 413), 1, SetAside()),
+        (Refused("empty", "empty", 400), 1, SetAside()),
     ],
 )
 def test_an_error_means_again_or_aside(
@@ -231,7 +231,7 @@ def test_a_name_that_is_not_utf_8_is_one_like_others(tmp_path: Path, ledger: Led
 def test_the_troubles_of_files_that_are_gone_are_forgotten(tmp_path: Path, ledger: Ledger) -> None:
     class Away:
         async def transcribe(self, *_: object, **__: object) -> None:
-            raise Refused("broke", None, 500)
+            raise Refused("broke", "broke", 500)
 
     async def act() -> None:
         stopped = asyncio.Event()

@@ -106,7 +106,7 @@ def test_measuring_stops_where_nothing_is_gained_or_nothing_fits() -> None:
     def recognise(batch: list[object]) -> None:
         sizes.append(len(batch))
         if len(batch) > 4:
-            raise OutOfMemory("no")
+            raise OutOfMemory("no", "不")
 
     found = tuning.measure(recognise, np.ones(16_000, dtype=np.float32), 1000)
     assert max(sizes) == 8

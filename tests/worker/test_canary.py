@@ -40,7 +40,7 @@ class Listened:
     """
 
     def __init__(self, sing: Any, interval: float) -> None:
-        self.complaints: list[str] = []
+        self.complaints: list[tuple[str, str]] = []
         self.looks = 0
         self.service: TranscriptionService
         self._sing, self._interval = sing, interval
@@ -77,10 +77,10 @@ def test_it_sings_when_idle_and_not_when_switched_off(quick: None) -> None:
 
 def test_a_wrong_answer_is_complained_of_and_it_goes_on(quick: None) -> None:
     def wrong(engine: object) -> None:
-        raise ModelUnavailable("the model writes nonsense")
+        raise ModelUnavailable("the model writes nonsense", "结果不对")
 
     heard = Listened(wrong, 0.05)
-    heard.until(lambda: heard.complaints.count("the model writes nonsense") >= 2)
+    heard.until(lambda: heard.complaints.count(("the model writes nonsense", "结果不对")) >= 2)
 
 
 def test_a_model_that_is_stuck_shows_as_work_without_progress(quick: None) -> None:

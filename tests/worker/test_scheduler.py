@@ -48,9 +48,9 @@ class SteeredEngine:
         if self.error is not None:
             raise self.error
         if len(pieces) > self.fits:
-            raise OutOfMemory("it does not fit")
+            raise OutOfMemory("it does not fit", "放不下")
         if any(len(piece) == self.hates for piece in pieces):
-            raise InferenceFailed("this one never")
+            raise InferenceFailed("this one never", "不行")
         return [Recognised(str(len(piece)), ()) for piece in pieces]
 
     def release_cache(self) -> None:
@@ -281,7 +281,7 @@ def test_the_cache_is_released_between_batches(engine: SteeredEngine) -> None:
 
 def test_a_model_that_does_not_load_is_told_to_who_waits_for_it() -> None:
     def load() -> Recogniser:
-        raise ModelUnavailable("there is none")
+        raise ModelUnavailable("there is none", "没有")
 
     async def run() -> None:
         scheduler = Scheduler(load, batch_seconds=4)

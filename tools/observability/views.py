@@ -175,6 +175,10 @@ ROWS = (
             View("意外重启 Unplanned restarts", "By cause; also marked on every panel.", "short",
                  (("sum by (instance, cause) (increase(seacod_worker_restarts_total{$by}"
                    "[$every]))", "{{instance}} {{cause}}"),), width=12, needs="trouble"),
+            View("暂停 Paused",
+                 "1 while an operator keeps new requests away (seacod pause). For hours: somebody "
+                 "has forgotten it.", "short", (("seacod_paused{$by}", "{{instance}}"),),
+                 kind="timeline"),
             View("不可用时间 Time away", "Without a serving worker, in the range shown.", "s",
                  (("increase(seacod_worker_away_seconds_total{$by}[$__range])", "{{instance}}"),),
                  kind="stat"),

@@ -24,12 +24,15 @@ from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
 from seacod.system.proxies import proxy_for
 from seacod.system.threads import on_thread
+from seacod.system.words import Words, joined
 
 # Apprise itself waits four seconds each to connect and to read, and some services several times.
 _TIMEOUT_SECONDS = 60.0
 _MAX_ADDRESSES = 32
-_MISSING = "needs the extra: pip install 'seacod[apprise]'"
-_NOT_UNDERSTOOD = "Apprise does not understand this address"
+_MISSING = (
+    "needs the extra: pip install 'seacod[apprise]'", "需要安装：pip install 'seacod[apprise]'"
+)  # fmt: skip
+_NOT_UNDERSTOOD = ("Apprise does not understand this address", "Apprise 无法识别该地址")
 _TYPES = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
 # These name hosts and paths, which may be tokens.
 _LOGGERS = ("apprise", "urllib3", "requests_oauthlib")
@@ -49,6 +52,10 @@ class Address:
         scheme = self.url.partition("://")[0] if "://" in self.url else ""
         known = scheme if re.fullmatch(r"[A-Za-z][A-Za-z0-9+]{0,19}", scheme) else "no scheme"
         return f"line {self.line} ({known})"
+
+    def says(self, english: str, chinese: str) -> Words:
+        """What there is to say of it."""
+        return f"{self.label}: {english}", f"{self.label}：{chinese}"
 
     @property
     def mark(self) -> str:
@@ -93,14 +100,14 @@ class Apprise(Channel[AppriseKeys]):
         failures = [failure for failure in tries if failure is not None]
         if failures:
             raise Undelivered(
-                "; ".join(one.answer for one in failures),
+                *joined((one.answer, one.chinese) for one in failures),
                 is_final=all(one.is_final for one in failures),
                 is_ours=any(one.is_ours for one in failures),
             )
         self._taken.clear()
         return "taken by " + ", ".join(one.label for one in found)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, Words]]:
         """A missing library, and lines it does not understand."""
         try:
             text = self.secret(self.switch)
@@ -112,9 +119,9 @@ class Apprise(Channel[AppriseKeys]):
             library = _library()
             for one in _addresses(text):
                 if _service(library, one) is None:
-                    yield self.switch, f"{one.label}: {_NOT_UNDERSTOOD}"
+                    yield self.switch, one.says(*_NOT_UNDERSTOOD)
         except Undelivered as error:
-            yield self.switch, error.answer
+            yield self.switch, (error.answer, error.chinese)
 
     async def _one(
         self, address: Address, composed: Composed, messages: Sequence[Message]
@@ -128,7 +135,9 @@ class Apprise(Channel[AppriseKeys]):
         if taken:
             composed = compose(fresh, self.settings)
         if address.mark in self._calling:
-            return Undelivered(f"{address.label}: the try before has not ended yet")
+            return Undelivered(
+                *address.says("the try before has not ended yet", "上一次发送尚未结束")
+            )
         self._calling.add(address.mark)
         call = on_thread("seacod-apprise", lambda: self._call(address, composed))
         try:
@@ -136,7 +145,9 @@ class Apprise(Channel[AppriseKeys]):
         except Undelivered as error:
             return error
         except asyncio.TimeoutError:
-            return Undelivered(f"{address.label}: no answer within {_TIMEOUT_SECONDS:g} s")
+            return Undelivered(*address.says(
+                f"no answer within {_TIMEOUT_SECONDS:g} s", f"{_TIMEOUT_SECONDS:g} 秒内没有响应"
+            ))  # fmt: skip
         taken |= {message.id for message in fresh}
         return None
 
@@ -161,17 +172,18 @@ class Apprise(Channel[AppriseKeys]):
             raise
         except Exception as error:
             # Of some hundred plugins of others; what they say may quote the address.
-            raise Undelivered(f"{address.label}: {type(error).__name__}") from None
+            name = type(error).__name__
+            raise Undelivered(*address.says(name, name)) from None
         finally:
             self._calling.discard(address.mark)
         if service is None:
-            raise Undelivered(f"{address.label}: {_NOT_UNDERSTOOD}", is_ours=True)
+            raise Undelivered(*address.says(*_NOT_UNDERSTOOD), is_ours=True)
         # Whoever it is for: not through this.
         proxy = proxy_for("https://apprise.invalid/")
         if not is_taken and not said.has_status and proxy is not None and proxy.problem:
-            raise Undelivered(f"{address.label}: {proxy.problem}", is_ours=True)
+            raise Undelivered(*address.says(*proxy.problem), is_ours=True)
         if not is_taken:
-            raise Undelivered(f"{address.label}: {said.status}", is_ours=said.is_ours)
+            raise Undelivered(*address.says(*said.status), is_ours=said.is_ours)
 
 
 class _Said(logging.Handler):
@@ -205,9 +217,11 @@ class _Said(logging.Handler):
         return bool(self._status)
 
     @property
-    def status(self) -> str:
+    def status(self) -> Words:
         """In words."""
-        return f"refused with status {self._status}" if self._status else "not taken"
+        if not self._status:
+            return "not taken", "未接收"
+        return f"refused with status {self._status}", f"被拒绝，状态码 {self._status}"
 
     @property
     def is_ours(self) -> bool:
@@ -224,9 +238,13 @@ def _addresses(text: str) -> list[Address]:
     lines = enumerate((line.strip() for line in text.splitlines()), 1)
     found = [Address(number, line) for number, line in lines if line and line[0] != "#"]
     if not found:
-        raise Undelivered("there is no address", is_ours=True)
+        raise Undelivered("there is no address", "没有地址", is_ours=True)
     if len(found) > _MAX_ADDRESSES:
-        raise Undelivered(f"there are more than {_MAX_ADDRESSES} addresses", is_ours=True)
+        raise Undelivered(
+            f"there are more than {_MAX_ADDRESSES} addresses",
+            f"地址超过 {_MAX_ADDRESSES} 个",
+            is_ours=True,
+        )
     return found
 
 
@@ -239,7 +257,7 @@ def _library() -> Any:
     try:
         import apprise
     except ImportError:
-        raise Undelivered(_MISSING, is_ours=True) from None
+        raise Undelivered(*_MISSING, is_ours=True) from None
     return apprise
 
 

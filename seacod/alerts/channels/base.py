@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from seacod.config.secrets import find_secret, read_secret
 from seacod.config.setting import Section
 from seacod.errors import ConfigError
+from seacod.system.words import Words
 
 if TYPE_CHECKING:
     from seacod.alerts.compose import Composed
@@ -22,7 +23,8 @@ class Undelivered(Exception):
     """The receiver did not take the message.
 
     Args:
-        answer: what it said, in its own words, without secrets.
+        answer: what it said, in its own words, without secrets; or in ours why it was not asked.
+        chinese: the same, where the words are ours; what a receiver says is quoted as it is.
         is_final: trying again changes nothing (an address that does not exist).
         is_ours: something here has to be mended (a wrong password, a certificate): worth an alert.
         reached: of several receivers those who have taken it; they are not sent it again.
@@ -31,6 +33,7 @@ class Undelivered(Exception):
     def __init__(
         self,
         answer: str,
+        chinese: str = "",
         *,
         is_final: bool = False,
         is_ours: bool = False,
@@ -38,6 +41,7 @@ class Undelivered(Exception):
     ) -> None:
         super().__init__(answer)
         self.answer = answer
+        self.chinese = chinese or answer
         self.is_final = is_final
         self.is_ours = is_ours
         self.reached = reached
@@ -82,7 +86,7 @@ class Channel(abc.ABC, Generic[Keys]):
             Undelivered: it did not take it.
         """
 
-    async def greet(self) -> str:
+    async def greet(self) -> Words:
         """Find out without sending anything whether a message could be sent.
 
         Returns:
@@ -92,10 +96,12 @@ class Channel(abc.ABC, Generic[Keys]):
             Undelivered: why none could.
         """
         for key, problem in self.problems():
-            raise Undelivered(f"alerts.{key}: {problem}", is_ours=True)
-        return ""
+            raise Undelivered(
+                f"alerts.{key}: {problem[0]}", f"alerts.{key}：{problem[1]}", is_ours=True
+            )
+        return "", ""
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, Words]]:
         """What `seacod config check` finds beyond types and secrets: a key and a sentence each."""
         yield from ()
 
@@ -108,4 +114,4 @@ class Channel(abc.ABC, Generic[Keys]):
         try:
             return read_secret(self.own, key)
         except ConfigError as error:
-            raise Undelivered(error.message, is_ours=True) from None
+            raise Undelivered(*error.words, is_ours=True) from None

@@ -21,6 +21,7 @@ from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
+from seacod.system.words import Words
 
 # What a robot takes in one message is 20,000 bytes; Chinese characters are three each.
 _LIMIT_BYTES = 18_000
@@ -57,9 +58,13 @@ class DingTalk(Channel[DingTalkKeys]):
         """Hand the message to the robot."""
         url, secret = self.secret("dingtalk_url_file"), self.secret("dingtalk_secret_file")
         if url is None:
-            raise Undelivered("the address of the robot is no longer configured", is_ours=True)
-        if problem := http.problem(url):
-            raise Undelivered(problem, is_ours=True)
+            raise Undelivered(
+                "the address of the robot is no longer configured",
+                "机器人地址已不在配置中",
+                is_ours=True,
+            )
+        if (problem := http.problem(url)) is not None:
+            raise Undelivered(*problem, is_ours=True)
         text = composed.markdown.encode()[:_LIMIT_BYTES].decode("utf-8", "ignore")
         body = {"msgtype": "markdown", "markdown": {"title": composed.subject[:100], "text": text}}
         signed_url = sign(url, secret, int(time.time() * 1000)) if secret else url
@@ -70,6 +75,7 @@ class DingTalk(Channel[DingTalkKeys]):
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise Undelivered(
                 f"{status}: this is no answer of a DingTalk robot; is the address right?",
+                f"{status}：应答不是来自钉钉机器人；地址是否正确？",
                 is_ours=True,
             ) from None
         if code != 0:
@@ -78,7 +84,7 @@ class DingTalk(Channel[DingTalkKeys]):
             )
         return f"errcode 0: {answer.get('errmsg', '')}"
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, Words]]:
         """An address that is none."""
         return http.problems(self, self.switch)
 

@@ -22,6 +22,7 @@ from typing import Any
 from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.system.proxies import Proxy, proxy_for
 from seacod.system.threads import on_thread
+from seacod.system.words import Words, reason
 
 # From the look-up of the name to the last byte; a receiver that drips gets no more.
 _TIMEOUT_SECONDS = 20.0
@@ -37,22 +38,25 @@ async def post(url: str, body: dict[str, Any]) -> tuple[int, str]:
     Raises:
         Undelivered: the address is none, no answer, or a status that is no success.
     """
-    if wrong := problem(url):
-        raise Undelivered(wrong, is_ours=True)
+    if (wrong := problem(url)) is not None:
+        raise Undelivered(*wrong, is_ours=True)
     proxy = proxy_for(url)
     if proxy is not None and proxy.problem:
-        raise Undelivered(proxy.problem, is_ours=True)
+        raise Undelivered(*proxy.problem, is_ours=True)
     call = _Call(url, body, proxy)
     try:
         return await asyncio.wait_for(on_thread("seacod-post", call.run), _TIMEOUT_SECONDS)
     except asyncio.TimeoutError:
-        raise Undelivered(f"no whole answer within {_TIMEOUT_SECONDS:g} s") from None
+        raise Undelivered(
+            f"no whole answer within {_TIMEOUT_SECONDS:g} s",
+            f"{_TIMEOUT_SECONDS:g} 秒内没有完整的响应",
+        ) from None
     finally:
         call.cut()
 
 
-def problem(url: str) -> str:
-    """What is wrong with an address, without saying it; empty when it is one."""
+def problem(url: str) -> Words | None:
+    """What is wrong with an address, without saying it; None when it is one."""
     try:
         parts = urllib.parse.urlsplit(url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -60,17 +64,23 @@ def problem(url: str) -> str:
     except ValueError:
         is_address = False
     if not is_address:
-        return "this is no address of a web server (http:// or https://, host, path)"
+        return (
+            "this is no address of a web server (http:// or https://, host, path)",
+            "不是网址（应为 http:// 或 https:// 加主机与路径）",
+        )
     if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
-        return "there is a blank or another letter that no address may have; write it as %20 or so"
-    return ""
+        return (
+            "there is a blank or another letter that no address may have; write it as %20 or so",
+            "网址中有空格或不允许的字符；请写成 %20 这样的形式",
+        )
+    return None
 
 
-def problems(channel: Channel[Any], key: str) -> Iterator[tuple[str, str]]:
+def problems(channel: Channel[Any], key: str) -> Iterator[tuple[str, Words]]:
     """What `seacod config check` says of the file with such an address."""
     with contextlib.suppress(Undelivered):  # said of every secret
         url = channel.secret(key)
-        if url is not None and (wrong := problem(url)):
+        if url is not None and (wrong := problem(url)) is not None:
             yield key, wrong
 
 
@@ -191,6 +201,7 @@ def _refused(error: urllib.error.HTTPError) -> Undelivered:
         return Undelivered(
             f"{error.code}: the address leads elsewhere, which is not followed; "
             "write the one where it ends",
+            f"{error.code}：该地址会跳转，不予跟随；请填写最终地址",
             is_ours=True,
         )
     try:
@@ -202,24 +213,34 @@ def _refused(error: urllib.error.HTTPError) -> Undelivered:
 
 def _failed(error: Exception) -> Undelivered:
     """No answer that can be read: in words of ours, by the kind of the exception."""
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, Exception):
-        error = reason
+    inner = getattr(error, "reason", None)
+    if isinstance(inner, Exception):
+        error = inner
     if isinstance(error, TimeoutError):
-        return Undelivered(f"no answer within {_TIMEOUT_SECONDS:g} s")
+        return Undelivered(
+            f"no answer within {_TIMEOUT_SECONDS:g} s", f"{_TIMEOUT_SECONDS:g} 秒内没有响应"
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Undelivered(f"its certificate: {error.verify_message}", is_ours=True)
+        return Undelivered(
+            f"its certificate: {error.verify_message}",
+            f"证书无效：{error.verify_message}",
+            is_ours=True,
+        )
     if isinstance(error, ssl.SSLError):
-        return Undelivered(f"no TLS there ({error.reason})", is_ours=True)
+        return Undelivered(
+            f"no TLS there ({error.reason})", f"对方不支持 TLS（{error.reason}）", is_ours=True
+        )
     if isinstance(error, http.client.RemoteDisconnected):
-        return Undelivered("it hung up without an answer")
+        return Undelivered("it hung up without an answer", "对方未应答就断开了连接")
     if isinstance(error, (http.client.HTTPException, ValueError)):
         return Undelivered(
-            f"what answers there does not speak HTTP ({type(error).__name__})", is_ours=True
+            f"what answers there does not speak HTTP ({type(error).__name__})",
+            f"应答者不是 HTTP 服务（{type(error).__name__}）",
+            is_ours=True,
         )
     if isinstance(error, OSError) and error.strerror:
-        return Undelivered(error.strerror)
-    return Undelivered(f"no answer ({type(error).__name__})")
+        return Undelivered(*reason(error))
+    return Undelivered(f"no answer ({type(error).__name__})", f"没有响应（{type(error).__name__}）")
 
 
 def _text(answer: Any) -> str:

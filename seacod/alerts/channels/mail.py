@@ -20,6 +20,7 @@ from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
 from seacod.system.threads import on_thread
+from seacod.system.words import Words, WrongValue, reason
 
 if TYPE_CHECKING:
     # Imported where mail is sent: every process reads the settings.
@@ -45,7 +46,7 @@ class MailKeys(Section, applies="live"):
         "Host name of the mail server; empty: no mail",
         "邮件服务器主机名；留空表示不发邮件",
         pattern=r"^[A-Za-z0-9._:-]*$",
-        form="a host name such as smtp.example.com",
+        form=("a host name such as smtp.example.com", "smtp.example.com 这样的主机名"),
     )
     mail_port: int = setting(
         0,
@@ -81,16 +82,19 @@ class MailKeys(Section, applies="live"):
     def _mail_addresses(cls, value: str) -> str:
         for address in addresses(value):
             if not _ADDRESS.fullmatch(address):
-                raise ValueError(f"{address!r} is not a mail address")
+                raise WrongValue(f"{address!r} is not a mail address", f"{address!r} 不是邮件地址")
         return value
 
     @model_validator(mode="after")
     def _whole_address(self) -> MailKeys:
         if self.mail_server and not (self.mail_to and self.mail_from):
             missing = "mail_to" if not self.mail_to else "mail_from"
-            raise ValueError(f"mail_server: needs alerts.{missing}, too")
+            raise WrongValue(
+                f"mail_server: needs alerts.{missing}, too",
+                f"mail_server：还需要设置 alerts.{missing}",
+            )
         if len(addresses(self.mail_from)) > 1:
-            raise ValueError("mail_from: must be one address")
+            raise WrongValue("mail_from: must be one address", "mail_from：只能是一个地址")
         return self
 
 
@@ -132,14 +136,14 @@ class Mail(Channel[MailKeys]):
                 f"{error.code} {error.message}", is_final=is_final, is_ours=is_final
             ) from None
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise Undelivered(_words(error)) from None
+            raise Undelivered(*_words(error)) from None
         finally:
             client.close()
         if refused:
             raise _not_taken(refused, receivers)
         return answer
 
-    async def greet(self) -> str:
+    async def greet(self) -> Words:
         """Connect, secure, log in and say nothing: whether mail could be sent.
 
         Raises:
@@ -147,18 +151,30 @@ class Mail(Channel[MailKeys]):
         """
         client = await self._connected()
         client.close()
-        return "the mail server takes connections and the login"
+        return "the mail server takes connections and the login", "邮件服务器接受连接与登录"
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, Words]]:
         """Names that must exist, files that must be there."""
         own = self.own
         if own.mail_server:
             try:
                 socket.getaddrinfo(own.mail_server, own.mail_port or 25)
             except OSError:
-                yield "mail_server", f"{own.mail_server!r}: there is no such host"
+                yield (
+                    "mail_server",
+                    (
+                        f"{own.mail_server!r}: there is no such host",
+                        f"{own.mail_server!r}：没有这个主机",
+                    ),
+                )
         if own.mail_ca_file is not None and not own.mail_ca_file.is_file():
-            yield "mail_ca_file", f"{own.mail_ca_file}: there is no such file"
+            yield (
+                "mail_ca_file",
+                (
+                    f"{own.mail_ca_file}: there is no such file",
+                    f"{own.mail_ca_file}：没有这个文件",
+                ),
+            )
 
     async def _connected(self) -> aiosmtplib.SMTP:
         import aiosmtplib
@@ -169,7 +185,7 @@ class Mail(Channel[MailKeys]):
                 cafile=str(settings.mail_ca_file) if settings.mail_ca_file else None
             )
         except OSError as error:
-            raise Undelivered(_words(error), is_ours=True) from None
+            raise Undelivered(*_words(error), is_ours=True) from None
         password = self.secret("mail_password_file") if settings.mail_user else None
         own_name = await _names(settings.mail_server)
         client = aiosmtplib.SMTP(
@@ -190,12 +206,13 @@ class Mail(Channel[MailKeys]):
             # The server may quote what it was given; its code says enough.
             raise Undelivered(
                 f"{error.code}: the mail server refuses the login of {settings.mail_user!r}",
+                f"{error.code}：邮件服务器拒绝 {settings.mail_user!r} 登录",
                 is_ours=error.code >= 500,
             ) from None
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
             is_ours = "certificate" in str(error).lower() or "starttls" in str(error).lower()
-            raise Undelivered(_words(error), is_ours=is_ours) from None
+            raise Undelivered(*_words(error), is_ours=is_ours) from None
         return client
 
 
@@ -259,7 +276,8 @@ async def _names(server: str) -> str:
     try:
         return await on_thread("seacod-names", look_up)
     except (OSError, UnicodeError) as error:
-        raise Undelivered(f"{server}: {getattr(error, 'strerror', None) or error}") from None
+        why, chinese = reason(error)
+        raise Undelivered(f"{server}: {why}", f"{server}：{chinese}") from None
 
 
 def _not_taken(refused: Mapping[str, tuple[int, str]], receivers: Sequence[str]) -> Undelivered:
@@ -269,13 +287,21 @@ def _not_taken(refused: Mapping[str, tuple[int, str]], receivers: Sequence[str])
     final = [code >= 500 for code, _ in refused.values()]
     reached = frozenset(receivers) - frozenset(refused)
     return Undelivered(
-        f"not taken for {said}", is_final=all(final), is_ours=any(final), reached=reached
+        f"not taken for {said}",
+        f"以下收件人未接收：{said}",
+        is_final=all(final),
+        is_ours=any(final),
+        reached=reached,
     )
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException) -> Words:
     text = str(error) or type(error).__name__
-    return text if not isinstance(error, TimeoutError) else f"no answer in time ({text})"
+    chinese = reason(error)[1]
+    if isinstance(error, TimeoutError):
+        return f"no answer in time ({text})", "未及时响应"
+    # Where nothing better is known, what the library says says more than its kind.
+    return text, f"邮件服务器：{text if chinese == type(error).__name__ else chinese}"
 
 
 CHANNEL = Mail

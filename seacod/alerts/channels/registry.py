@@ -10,6 +10,7 @@ import seacod.alerts.channels as package
 from seacod.alerts.channels.base import Channel
 from seacod.alerts.kinds import KINDS
 from seacod.system.discovery import declared
+from seacod.system.words import Words
 
 if TYPE_CHECKING:
     from seacod.config.alerts import AlertSettings
@@ -28,14 +29,20 @@ def configured(settings: AlertSettings) -> dict[str, Channel[Any]]:
     return {one.name: one for one in made if one.is_configured}
 
 
-def problems(settings: AlertSettings) -> Iterator[tuple[str, str]]:
+def problems(settings: AlertSettings) -> Iterator[tuple[str, Words]]:
     """What `seacod config check` finds wrong with the section beyond types and secrets: a key and a
     sentence each."""
     for channel in all_channels().values():
         yield from channel(settings).problems()
     for name in filter(None, (part.strip() for part in settings.muted.split(","))):
         if name not in KINDS:
-            yield "muted", f"{name!r} is not a kind of alert; they are: {', '.join(KINDS)}"
+            yield (
+                "muted",
+                (
+                    f"{name!r} is not a kind of alert; they are: {', '.join(KINDS)}",
+                    f"{name!r} 不是告警种类；可用的有：{'、'.join(KINDS)}",
+                ),
+            )
 
 
 def switches() -> str:

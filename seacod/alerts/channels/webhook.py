@@ -14,6 +14,7 @@ from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed, machine_name
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
+from seacod.system.words import Words
 
 
 class WebhookKeys(Section, applies="live"):
@@ -39,7 +40,11 @@ class Webhook(Channel[WebhookKeys]):
         """Hand the message over."""
         url = self.secret("webhook_url_file")
         if url is None:
-            raise Undelivered("the address of the webhook is no longer configured", is_ours=True)
+            raise Undelivered(
+                "the address of the webhook is no longer configured",
+                "webhook 地址已不在配置中",
+                is_ours=True,
+            )
         status, said = await http.post(
             url,
             {
@@ -65,7 +70,7 @@ class Webhook(Channel[WebhookKeys]):
         )
         return f"{status} {said}".strip()
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, Words]]:
         """An address that is none."""
         return http.problems(self, self.switch)
 

@@ -15,6 +15,7 @@ from seacod.asr.replacements.rules import Replacements, parse
 from seacod.config.schema import Settings
 from seacod.system.threads import on_thread
 from seacod.system.watched_file import WatchedFile
+from seacod.system.words import Words, reason
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class CurrentReplacements:
         return self._file.value
 
 
-def problems(settings: Settings) -> Iterator[tuple[str, str]]:
+def problems(settings: Settings) -> Iterator[tuple[str, Words]]:
     """What `seacod config check` finds wrong with the file: key and sentence for each line."""
     path = settings.asr.replacements_file
     if path is None:
@@ -67,10 +68,17 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
     try:
         _, wrong = parse(hotword_formats.decoded(path.read_bytes()))
     except OSError as error:
-        yield "replacements_file", f"{path} cannot be read: {error.strerror}"
+        why, chinese = reason(error)
+        yield "replacements_file", (f"{path} cannot be read: {why}", f"{path} 无法读取：{chinese}")
         return
     for one in wrong:
-        yield "replacements_file", f"{path}, line {one.line}: {one.english}"
+        yield (
+            "replacements_file",
+            (
+                f"{path}, line {one.line}: {one.english}",
+                f"{path} 第 {one.line} 行：{one.chinese}",
+            ),
+        )
 
 
 def _read(path: Path, content: bytes) -> Replacements:

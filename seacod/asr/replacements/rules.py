@@ -187,7 +187,9 @@ def _regex(expression: str, is_any_case: bool, new: str) -> Rule:
         pattern = regex.compile(expression, regex.IGNORECASE if is_any_case else 0)
         matches_nothing = pattern.search("", timeout=_REGEX_SECONDS) is not None
     except (regex.error, TimeoutError, RecursionError, OverflowError) as error:
-        raise _BadRule(f"not a regular expression: {error}", f"正则表达式有误：{error}") from None
+        at = getattr(error, "pos", None)
+        place = "" if at is None else f"（第 {at + 1} 个字符处）"
+        raise _BadRule(f"not a regular expression: {error}", f"正则表达式有误{place}") from None
     if matches_nothing:
         raise _BadRule(
             "the expression fits between any two characters; make it ask for at least one",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ import av.error
 from seacod.asr.sound.limits import too_big
 from seacod.asr.sound.reader import Reader
 from seacod.errors import BadAudio, EmptyAudio, SeacodError
+from seacod.system.words import reason
 
 # ffmpeg opens what a file refers to (playlists, concat lists, network addresses). We hand it an
 # open file, so it needs no protocol at all; and no container that is a list of others gets through.
@@ -75,7 +75,10 @@ def opened(source: Path | BinaryIO, max_bytes: float = math.inf) -> Iterator[tup
         raise _not_audio() from error
     except OSError as error:
         if isinstance(error, FileNotFoundError) or error.errno:
-            raise BadAudio(f"the file cannot be read: {os.strerror(error.errno or 0)}") from error
+            why, chinese = reason(error)
+            raise BadAudio(
+                f"the file cannot be read: {why}", f"无法读取该文件：{chinese}"
+            ) from error
         raise _not_audio() from error
 
 

@@ -122,5 +122,8 @@ def _peak(service: PrivateService, recording: Path) -> tuple[int, float, str]:
         is_over.set()
         watching.join()
     if text is None:
-        raise SeacodError(f"{recording.name} was not transcribed; the service refused it")
+        raise SeacodError(
+            f"{recording.name} was not transcribed; the service refused it",
+            f"{recording.name} 未被识别：服务拒绝了请求",
+        )
     return peak[0], time.monotonic() - began, text

@@ -173,12 +173,15 @@ def _first_text(service: PrivateService, recording: Path, text: str | None) -> f
             return time.monotonic() - service.began
         time.sleep(_START_PAUSE_SECONDS)
     log = (service.directory / "log").read_text("utf-8", "replace")
-    raise SeacodError(f"the service never gave a text; its log ends:\n{log[-2000:]}")
+    raise SeacodError(
+        f"the service never gave a text; its log ends:\n{log[-2000:]}",
+        f"服务一直没有给出文本；其日志末尾为：\n{log[-2000:]}",
+    )
 
 
 def _one_round(service: PrivateService, recording: Path, text: str | None) -> float:
     if service.transcribe(recording) is None:
-        raise SeacodError("the bench's own service does not transcribe")
+        raise SeacodError("the bench's own service does not transcribe", "测试用服务无法识别")
     pid = service.status()["worker"]["pid"]
     begun = time.monotonic()
     status_socket.signal_at(service.status_socket, pid, signal.SIGKILL)

@@ -6,8 +6,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# English and Chinese.
-Words = tuple[str, str]
+from seacod.system.words import Words, joined
+
 NOTHING: Words = ("", "")
 
 
@@ -68,9 +68,4 @@ def worst(findings: Iterable[Finding], well: Words) -> Finding:
     if not bad:
         return Finding(Status.OK, well)
     status = max((one.status for one in bad), key=lambda one: one.exit_code)
-    return Finding(status, _joined(one.seen for one in bad), _joined(one.mend for one in bad))
-
-
-def _joined(words: Iterable[Words]) -> Words:
-    both = list(dict.fromkeys(words))
-    return "; ".join(en for en, _ in both if en), "；".join(zh for _, zh in both if zh)
+    return Finding(status, joined(one.seen for one in bad), joined(one.mend for one in bad))

@@ -9,6 +9,7 @@ from seacod.proving.checks import items as package
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status, Unseen
 from seacod.system.discovery import declared
+from seacod.system.words import reason
 
 Item = Callable[[CheckContext], Finding]
 # As they are told; items that are not named here come after them.
@@ -57,9 +58,14 @@ def _one(item: Item, context: CheckContext) -> Finding:
         return Finding(Status.FAIL, (error.message, error.chinese))
     except (OSError, ValueError, KeyError) as error:
         # What an answer that is not ours, or a file that cannot be read, makes of it.
-        words = f"{type(error).__name__}: {error}"
+        why, chinese = reason(error)
+        name, file = type(error).__name__, getattr(error, "filename", None)
+        what = f"{file}：{chinese}" if file else chinese
         return Finding(
             Status.FAIL,
-            (f"could not be looked at: {words}", f"无法检查：{words}"),
+            (
+                f"could not be looked at: {name}: {f'{file}: ' if file else ''}{why}",
+                f"无法检查：{what}",
+            ),
             ("run it as root; journalctl -u seacod", "请以 root 运行；查看 journalctl -u seacod"),
         )

@@ -58,7 +58,7 @@ def _going_on(pid: int) -> Iterator[None]:
     try:
         process = ProcessHandle(pid)
     except ProcessLookupError:
-        raise DrillFailed(f"process {pid} has already exited") from None
+        raise DrillFailed(f"process {pid} has already exited", f"进程 {pid} 已退出") from None
     with process:
         try:
             yield

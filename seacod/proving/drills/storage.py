@@ -14,6 +14,7 @@ from seacod.errors import CannotWrite, SeacodError
 from seacod.paths import free_bytes
 from seacod.proving.drills.timing import Result, Timing
 from seacod.proving.target import Target, wait_for
+from seacod.system.words import reason
 
 # So much of what is refused below stays free for everybody else on this file system.
 _LEFT_SHARE = 0.9
@@ -61,10 +62,11 @@ def _filled(directory: Path, left_bytes: int) -> Iterator[None]:
                 _allocate(file.fileno(), size)
             yield
     except OSError as error:
+        why, chinese = reason(error)
         raise CannotWrite(
-            f"{directory}: cannot be filled: {error.strerror}; run the drill as root, on a file "
+            f"{directory}: cannot be filled: {why}; run the drill as root, on a file "
             "system that can reserve room (ext4, xfs, btrfs, tmpfs)",
-            f"{directory}：无法占用空间：{error.strerror}；请以 root 运行，文件系统须支持预分配",
+            f"{directory}：无法占用空间：{chinese}；请以 root 运行，文件系统须支持预分配",
         ) from None
 
 

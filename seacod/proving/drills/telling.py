@@ -21,6 +21,7 @@ from seacod.config.load import find_file
 from seacod.errors import ConfigError, SeacodError
 from seacod.proving.drills.timing import Result, Timing
 from seacod.proving.target import DrillFailed, Target, wait_for
+from seacod.system.words import reason
 
 _KEPT_ENDING = ".before-drill"
 # A key nobody has: what the service says of it is the alert that has to arrive.
@@ -37,7 +38,10 @@ def mail_down(target: Target) -> Result:
         )
     file = find_file(target.config)
     if file is None:
-        raise SeacodError("the service has no configuration file that could be changed for a while")
+        raise SeacodError(
+            "the service has no configuration file that could be changed for a while",
+            "服务没有配置文件，无法临时修改",
+        )
     # Before the file is one that cannot be read.
     socket_file = status_socket.find(target.config)[0]
     last = _newest(target)
@@ -89,9 +93,10 @@ def _changed(file: Path, config: Path | None) -> Iterator[dict[str, Any]]:
             status_socket.reload(config)
             yield settings
         except OSError as error:
+            why, chinese = reason(error)
             raise SeacodError(
-                f"{file}: cannot be changed: {error.strerror}; run the drill as root",
-                f"{file}：无法修改：{error.strerror}；请以 root 运行",
+                f"{file}: cannot be changed: {why}; run the drill as root",
+                f"{file}：无法修改：{chinese}；请以 root 运行",
             ) from None
         finally:
             mend(config)
@@ -105,7 +110,9 @@ def _raise_alert(file: Path, settings: dict[str, Any], socket_file: Path) -> Non
         return
     finally:
         _write(file, settings)
-    raise DrillFailed("the service took a configuration it should have refused")
+    raise DrillFailed(
+        "the service took a configuration it should have refused", "服务接受了本应拒绝的配置"
+    )
 
 
 def _write(file: Path, settings: dict[str, Any]) -> None:

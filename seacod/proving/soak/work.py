@@ -73,10 +73,14 @@ class SoakClient:
             text = await self._persistently(piece, lambda: self._transcribe(seconds))
         except Refused as refused:
             raise SeacodError(
-                f"the service does not take the recordings: {refused.message}"
+                f"the service does not take the recordings: {refused.message}",
+                f"服务不接受这些录音：{refused.chinese}",
             ) from None
         if not bare(text):
-            raise SeacodError("the service hears nothing in the recordings; try others")
+            raise SeacodError(
+                "the service hears nothing in the recordings; try others",
+                "服务从这些录音中识别不出内容；请换用其他录音",
+            )
         self._right[seconds] = text
 
     # -- pieces of work ---------------------------------------------------------------------------
@@ -99,7 +103,7 @@ class SoakClient:
                     break
                 await anyio.sleep(_POLL_SECONDS)
             if job.counts != {"done": count}:
-                raise Refused(f"job {number}: {job.counts}", None, 0)
+                raise Refused(f"job {number}: {job.counts}", f"任务 {number}：{job.counts}", 0)
             packed = await self._persistently(piece, lambda: client.results(number))
             self._judge(piece, _texts(packed), seconds, _ALIKE)
 

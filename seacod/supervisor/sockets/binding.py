@@ -14,11 +14,10 @@ from typing import Any
 
 from seacod.errors import AddressInUse, ConfigError
 from seacod.system.listen_address import ListenAddress
+from seacod.system.words import reason
 
 # The kernel cuts it to net.core.somaxconn; connections wait here during a hand-over.
 _BACKLOG = 4096
-# Whoever answers at a unix socket answers at once.
-_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ def resolved(address: ListenAddress, settings: Named) -> tuple[socket.AddressFam
         )[0]
     except (socket.gaierror, UnicodeError):
         raise ConfigError(
-            f"{settings.host}: {address.host!r} is not an address of this machine"
+            f"{settings.host}: {address.host!r} is not an address of this machine",
+            f"{settings.host}：{address.host!r} 不是本机的地址",
         ) from None
     return family, where
 
@@ -93,20 +93,28 @@ def _tcp(address: ListenAddress, settings: Named, *, is_ipv6_only: bool) -> sock
             ) from None
         if error.errno == errno.EACCES:
             raise ConfigError(
-                f"{settings.port}: {port} may only be used by root; choose one from 1024 up"
+                f"{settings.port}: {port} may only be used by root; choose one from 1024 up",
+                f"{settings.port}：端口 {port} 仅 root 可用；请选择 1024 以上的端口",
             ) from None
         raise _refused(address, settings, error) from None
     return listening
 
 
 def _refused(address: ListenAddress, settings: Named, error: OSError) -> ConfigError:
-    return ConfigError(f"{settings.host}: cannot listen on {address}: {error.strerror}")
+    why, chinese = reason(error)
+    return ConfigError(
+        f"{settings.host}: cannot listen on {address}: {why}",
+        f"{settings.host}：无法监听 {address}：{chinese}",
+    )
 
 
 def _unix(path: Path, setting: str) -> socket.socket:
     with contextlib.suppress(OSError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError(f"{setting}: {path} is there and is no socket; choose another path")
+            raise ConfigError(
+                f"{setting}: {path} is there and is no socket; choose another path",
+                f"{setting}：{path} 已存在且不是套接字；请另选路径",
+            )
     if not is_left(path):
         raise AddressInUse(
             f"{setting}: {path} is taken by another program (ss -lxp shows it); stop that one or "
@@ -122,9 +130,11 @@ def _unix(path: Path, setting: str) -> socket.socket:
         listening.setblocking(False)
     except OSError as error:
         listening.close()
+        why, chinese = reason(error)
         raise ConfigError(
-            f"{setting}: cannot listen on {path}: {error.strerror}; its directory must be there "
-            "and the service's user must be allowed to write to it"
+            f"{setting}: cannot listen on {path}: {why}; its directory must be there "
+            "and the service's user must be allowed to write to it",
+            f"{setting}：无法监听 {path}：{chinese}；其目录须存在且服务用户可写",
         ) from None
     finally:
         os.umask(umask)
@@ -134,7 +144,8 @@ def _unix(path: Path, setting: str) -> socket.socket:
 def is_left(path: Path) -> bool:
     """Whether nobody answers at the path of a unix socket any more; then it is removed."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_LOOK_SECONDS)
+        # Never waits: a unix socket takes a connection at once, or its queue is full.
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:

@@ -21,6 +21,7 @@ from seacod.supervisor.sockets.listener import Listener
 from seacod.system.acceptor import Acceptor
 from seacod.system.answer_headers import ANSWER_HEADERS
 from seacod.system.connections import Connections, most_connections
+from seacod.system.words import NOTHING, Words
 
 _HEAD_LIMIT_BYTES = 16 * 1024
 _HEAD_TIMEOUT_SECONDS = 5.0
@@ -47,6 +48,9 @@ _REASONS = {
     "stopping": ("The service is being stopped.", "服务正在停止。"),
 }
 
+# Those in which a model is on its way.
+_LOADS = ("starting", "restarting")
+
 
 class Fallback:
     """The supervisor's own answer on the listening sockets.
@@ -54,12 +58,14 @@ class Fallback:
     Args:
         listeners: the listening sockets. They are never closed here.
         on_answer: called once for each connection that was told to come again.
+        progress: what a start is at; empty where nothing is known of it.
     """
 
     def __init__(
         self,
         listeners: Sequence[Listener],
         on_answer: Callable[[], None],
+        progress: Callable[[], Words] = lambda: NOTHING,
     ) -> None:
         # Whoever dawdles makes room for who comes.
         self._connections = Connections(most_connections(_MAX_CONNECTIONS), _MAX_CONNECTIONS)
@@ -70,6 +76,7 @@ class Fallback:
             for one in listeners
         ]
         self._on_answer = on_answer
+        self._progress = progress
         self._reason = "starting"
         self._pause: Pause | None = None
         self._template = (
@@ -160,6 +167,10 @@ class Fallback:
         }
         retry = max(1, self._retry_after_seconds())
         english, chinese = _REASONS[self._reason]
+        if (progress := self._progress()) != NOTHING and self._reason in _LOADS:
+            # Whoever waits for minutes sees that something goes on.
+            english = f"{english.removesuffix('.')} ({progress[0]})."
+            chinese = f"{chinese.removesuffix('。')}（{progress[1]}）。"
         if self._pause is not None and self._pause.reason:
             # Why it is away is known: whatever the operator does to it.
             english = f"{english} The service is paused: {self._pause.reason}."

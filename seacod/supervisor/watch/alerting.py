@@ -21,6 +21,7 @@ from seacod.config.alerts import AlertSettings
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.system.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -98,15 +99,15 @@ class Alerting:
     def _on_cleared(self, event: AlertCleared) -> None:
         self.deduplicator.cleared(event.kind, event.english, event.chinese, key=event.key)
 
-    def _on_trouble(self, channel: str, problem: str | None) -> None:
+    def _on_trouble(self, channel: str, problem: Words | None) -> None:
         if problem is not None:
             if channel in self._troubled:
                 return
             self._troubled.add(channel)
             self.deduplicator.raised(
                 "delivery",
-                f"Messages by {channel} are not taken: {problem}",
-                f"{channel} 告警发送失败：{problem}",
+                f"Messages by {channel} are not taken: {problem[0]}",
+                f"{channel} 告警发送失败：{problem[1]}",
                 key=channel,
             )
         elif channel in self._troubled:

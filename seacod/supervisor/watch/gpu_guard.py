@@ -98,7 +98,7 @@ class GpuGuard:
         self._deduplicator.raised(
             "gpu_lost",
             f"The driver of the GPU does not answer: {problem}. See {looks_with()}.",
-            f"GPU 驱动无响应：{problem}。请查看：{looks_with()}。",
+            f"GPU 驱动无响应。请查看：{looks_with()}。",
         )
 
     def _act(self, verdict: GpuVerdict) -> None:
@@ -224,8 +224,7 @@ class LostGpus:
                 "gpu_lost",
                 f"{now[name]}. The other GPUs answer, and workers on them go on. See "
                 f"{looks_with()}.",
-                f"{name} 无响应（{now[name]}），其他显卡正常，其上的识别进程继续服务。"
-                f"请查看：{looks_with()}。",
+                f"{name} 无响应，其他显卡正常，其上的识别进程继续服务。请查看：{looks_with()}。",
                 key=name,
             )
         self._told = self._open = set(now)

@@ -5,6 +5,7 @@ for a thread, since a file system may hang, what tells for the loop."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import structlog
 
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.paths import Paths, free_files
+from seacod.system.words import NOTHING, Words, reason
 
 log = structlog.get_logger(__name__)
 
@@ -29,21 +31,21 @@ class Places:
     def __init__(self, paths: Paths, deduplicator: Deduplicator) -> None:
         self._directories = tuple(dict.fromkeys((paths.state, paths.temp)))
         self._deduplicator = deduplicator
-        self._problems: dict[Path, str] = {}
+        self._problems: dict[Path, Words] = {}
 
-    def look(self) -> dict[Path, str]:
+    def look(self) -> dict[Path, Words]:
         """What is wrong with each directory; it is made again, or opened again, where that is ours
         to do. On a thread."""
         found = {}
         for directory in self._directories:
             problem = problem_of(directory)
-            if problem and (mended := _mend(directory)):
-                log.warning("directory_mended", directory=str(directory), problem=problem)
+            if problem != NOTHING and (mended := _mend(directory)):
+                log.warning("directory_mended", directory=str(directory), problem=problem[0])
                 problem = problem_of(directory) if mended else problem
             found[directory] = problem
         return found
 
-    def tell(self, found: dict[Path, str]) -> None:
+    def tell(self, found: dict[Path, Words]) -> None:
         """Tell what `look` has found."""
         for directory, problem in found.items():
             self._tell(directory, problem)
@@ -72,33 +74,33 @@ class Places:
                     "disk_full", "Files can be made again.", "已可继续创建文件。", key=key
                 )
 
-    def _tell(self, directory: Path, problem: str) -> None:
+    def _tell(self, directory: Path, problem: Words) -> None:
         key = str(directory)
-        if problem and self._problems.get(directory) != problem:
-            log.error("directory_unusable", directory=key, problem=problem)
+        if problem != NOTHING and self._problems.get(directory) != problem:
+            log.error("directory_unusable", directory=key, problem=problem[0])
             self._deduplicator.raised(
                 "storage",
-                f"{directory} cannot be used: {problem}. Uploads are refused and batches wait.",
-                f"{directory} 无法使用：{problem}。上传会被拒绝，批量任务等待恢复。",
+                f"{directory} cannot be used: {problem[0]}. Uploads are refused and batches wait.",
+                f"{directory} 无法使用：{problem[1]}。上传会被拒绝，批量任务等待恢复。",
                 key=key,
             )
-        elif not problem:
+        elif problem == NOTHING:
             self._deduplicator.cleared(
                 "storage", f"{directory} can be used again.", f"{directory} 已恢复可用。", key=key
             )
         self._problems[directory] = problem
 
 
-def problem_of(directory: Path) -> str:
-    """Why nothing can be written there; empty where something can."""
+def problem_of(directory: Path) -> Words:
+    """Why nothing can be written there; `NOTHING` where something can."""
     try:
         if not os.path.isdir(directory):
             os.listdir(directory)
         if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-            return os.strerror(13)
+            return reason(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     except OSError as error:
-        return error.strerror or type(error).__name__
-    return ""
+        return reason(error)
+    return NOTHING
 
 
 def _mend(directory: Path) -> bool:

@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass
 
 from seacod.config.worker import WorkerSettings
+from seacod.system.words import Words
 
 # Fewer points, or fewer requests between the first and the last, are no trend.
 _MIN_POINTS = 10
@@ -111,7 +112,7 @@ class Recycling:
     def look(
         self, now: float, pid: int, age_seconds: float, point: Point, is_idle: bool,
         settings: WorkerSettings,
-    ) -> str | None:  # fmt: skip
+    ) -> Words | None:  # fmt: skip
         """One look at the worker in front.
 
         Args:
@@ -151,17 +152,26 @@ class Recycling:
         self._not_before = now + _AGAIN_SECONDS
         return cause
 
-    def _cause(self, age_seconds: float, point: Point, settings: WorkerSettings) -> str | None:
+    def _cause(self, age_seconds: float, point: Point, settings: WorkerSettings) -> Words | None:
         if settings.max_requests and point.requests >= settings.max_requests * self._jitter:
-            return f"it has answered {point.requests} requests (worker.max_requests)"
+            return (
+                f"it has answered {point.requests} requests (worker.max_requests)",
+                f"已应答 {point.requests} 个请求（worker.max_requests）",
+            )
         if settings.max_age_seconds and age_seconds >= settings.max_age_seconds * self._jitter:
-            return f"it is {age_seconds:.0f} s old (worker.max_age_seconds)"
+            return (
+                f"it is {age_seconds:.0f} s old (worker.max_age_seconds)",
+                f"已运行 {age_seconds:.0f} 秒（worker.max_age_seconds）",
+            )
         self.leak = self._leaks.found(
             settings.leak_bytes_per_request, settings.leak_min_growth_bytes
         )
         if self.leak is not None:
+            a_request, grown = self.leak.bytes_per_request / 1e6, self.leak.grown_bytes >> 20
             return (
-                f"its {self.leak.what} memory grows by {self.leak.bytes_per_request / 1e6:.1f} MB "
-                f"a request ({self.leak.grown_bytes >> 20} MiB in {self.leak.requests} requests)"
+                f"its {self.leak.what} memory grows by {a_request:.1f} MB "
+                f"a request ({grown} MiB in {self.leak.requests} requests)",
+                f"{'显存' if self.leak.what == 'gpu' else '内存'}每个请求增长 {a_request:.1f} MB"
+                f"（{self.leak.requests} 个请求共增长 {grown} MiB）",
             )
         return None

@@ -107,15 +107,15 @@ class ReplicaWatch:
         )
         if cause is None:
             return
-        log.info("worker_is_recycled", worker_pid=report.pid, cause=cause)
+        log.info("worker_is_recycled", worker_pid=report.pid, cause=cause[0])
         if self._recycling.leak is not None:
             self._deduplicator.raised(
                 "leak",
-                f"The worker with pid {report.pid} is replaced: {cause}.",
-                f"正在更换识别进程（pid {report.pid}）：{cause}。",
+                f"The worker with pid {report.pid} is replaced: {cause[0]}.",
+                f"正在更换识别进程（pid {report.pid}）：{cause[1]}。",
                 key=self.replica.name,
             )
-        self._workers.replace_one(self.replica, cause, may_overlap=True)
+        self._workers.replace_one(self.replica, cause[0], may_overlap=True)
 
     @property
     def reserved_bytes(self) -> int:

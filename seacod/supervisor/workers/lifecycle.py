@@ -53,7 +53,7 @@ from seacod.supervisor.workers.states import ServiceState, WorkerState, service_
 from seacod.supervisor.workers.stopping import Stopping
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
-from seacod.system.words import cause_in_chinese
+from seacod.system.words import NOTHING, cause_in_chinese
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ class Lifecycle:
         self.report = Report(since=host.clock.time())
         self.events = EventQueue()
         self.fatal_exit_code: int | None = None
-        self.fatal_message = ""
+        self.fatal_words = NOTHING
         self._clock = host.clock
         self._settings = settings
         self._bus = bus
@@ -298,7 +298,7 @@ class Lifecycle:
             self._start("back to the settings before")
         elif end.kind in _FATAL_AT_FIRST_START and self._may_give_up():
             self.fatal_exit_code = status
-            self.fatal_message = worker.fault.message if worker.fault else end.cause
+            self.fatal_words = worker.end_in_words(end)
         else:
             self._fail(worker, end, status, ready_for)
 
@@ -378,6 +378,7 @@ class Lifecycle:
         """A worker is to serve."""
         self._fallback.open("restarting" if self.report.has_served else "starting")
         self._backoff.clear()
+        self.report.last_start_seconds = self._start_times.last_seconds
         self._group.front = self._group.spawn(self._settings, cause)
         self._changed()
 

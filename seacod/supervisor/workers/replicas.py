@@ -26,6 +26,7 @@ from seacod.supervisor.workers.lifecycle import TICK_SECONDS, Lifecycle
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import KEPT_CAUSES, KEPT_NOTICES, Report, Restart
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.words import NOTHING, Words
 
 log = structlog.get_logger(__name__)
 
@@ -221,9 +222,10 @@ class Replicas:
         return next((x.fatal_exit_code for x in self.lives if x.fatal_exit_code is not None), None)
 
     @property
-    def fatal_message(self) -> str:
+    def fatal_words(self) -> Words:
         """The same in a sentence."""
-        return next((life.fatal_message for life in self.lives if life.fatal_message), "")
+        found = (life.fatal_words for life in self.lives)
+        return next((words for words in found if words != NOTHING), NOTHING)
 
     def pids(self) -> frozenset[int]:
         """The pids of all workers there are."""
@@ -259,6 +261,7 @@ def combined(
         since=best.since,
         pid=best.pid,
         stage=best.stage,
+        last_start_seconds=best.last_start_seconds,
         model=best.model,
         device=best.device,
         beat=_summed([r.beat for r in reports if r.beat is not None]),

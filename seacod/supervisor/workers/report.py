@@ -64,6 +64,8 @@ class Report:
     since_monotonic: float = 0.0
     pid: int | None = None
     stage: str = ""
+    # How long the last start took that loaded everything; None where none was measured.
+    last_start_seconds: float | None = None
     model: str = ""
     device: str = ""
     beat: protocol.Beat | None = None

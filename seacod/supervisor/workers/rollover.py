@@ -24,6 +24,7 @@ from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
+from seacod.system.words import Words, cause_in_chinese
 
 log = structlog.get_logger(__name__)
 
@@ -146,18 +147,18 @@ class Rollover:
             return None
         if not replacement.is_reload:
             log.warning("fresh_worker_failed", worker_pid=worker.pid, cause=end.cause)
-            self._ended(replacement.request, end.cause)
+            self._ended(replacement.request, (end.cause, cause_in_chinese(end.cause)))
             return replacement.previous
-        problem = worker.fault.message if worker.fault is not None else end.cause
+        problem = worker.end_in_words(end)
         log.error(
-            "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem,
+            "replacement_failed", worker_pid=worker.pid, cause=end.cause, text=problem[0],
             hint="the previous settings stay in use",
         )  # fmt: skip
         self._telling.raised(
             "configuration",
-            f"No worker gets ready with the new settings: {problem} "
+            f"No worker gets ready with the new settings: {problem[0]} "
             "The previous settings stay in use.",
-            f"识别进程无法以新的配置启动：{problem} 继续使用之前的配置。",
+            f"识别进程无法以新的配置启动：{problem[1]}。继续使用之前的配置。",
         )
         self._ended(replacement.request, problem)
         return replacement.previous
@@ -171,5 +172,5 @@ class Rollover:
                 previous=with_values(self.current.previous, changed),
             )
 
-    def _ended(self, request: int, problem: str | None) -> None:
+    def _ended(self, request: int, problem: Words | None) -> None:
         self._bus.publish(ReplacementEnded(self._replica, request, problem))

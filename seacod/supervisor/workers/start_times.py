@@ -27,11 +27,14 @@ class StartTimes:
     def __init__(self, file: Path | None = None, model: str = "") -> None:
         self._file = file
         self._model = model
-        self._seconds: dict[str, float] = {**_FIRST_SECONDS, **self._kept().get(model, {})}
+        known = self._kept().get(model, {})
+        self._seconds: dict[str, float] = {**_FIRST_SECONDS, **known}
+        self._measured = set(known)
 
     def note(self, part: Part, seconds: float) -> None:
         """A part took so long."""
         self._seconds[part] = seconds
+        self._measured.add(part)
         if self._file is None:
             return
         kept = {**self._kept(), self._model: self._seconds}
@@ -44,6 +47,12 @@ class StartTimes:
         """How long a part will still take. One that takes longer than ever is late by so much
         again: nobody is told to come back in a second for minutes."""
         return abs(self._seconds[part] - elapsed_seconds)
+
+    @property
+    def last_seconds(self) -> float | None:
+        """How long the last whole start took here; None where none was measured."""
+        is_known = self._measured >= _FIRST_SECONDS.keys()
+        return sum(self._seconds[part] for part in _FIRST_SECONDS) if is_known else None
 
     def _kept(self) -> dict[str, dict[str, float]]:
         if self._file is None:

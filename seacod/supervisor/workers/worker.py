@@ -21,6 +21,7 @@ from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.host import Clock, Process
 from seacod.supervisor.workers.liveness import Ailment, Limits, Seen, Vitals, judge
 from seacod.supervisor.workers.states import TRANSITIONS, WorkerState
+from seacod.system.words import Words, cause_in_chinese
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 _DRAIN_GRACE_SECONDS = 2.0
 # A hung worker has this long between its stack dump with TERM, and KILL.
 _HUNG_GRACE_SECONDS = 2.0
+# How often the log has how far one step of a start is.
+_STAGE_SECONDS = 30.0
 
 
 class Worker:
@@ -55,6 +58,7 @@ class Worker:
         self.state = WorkerState.STARTING
         self.since = self._clock.time()
         self.stage = ""
+        self._stage_logged_at = 0.0
         self.model = ""
         self.device = ""
         self.beat: protocol.Beat | None = None
@@ -117,10 +121,19 @@ class Worker:
     def _on_stage(self, message: protocol.Stage) -> None:
         if self.state is not WorkerState.STARTING:
             return
+        self._log_stage(message.text)
         self.stage = message.text
         if message.extend_seconds > 0 and self._deadline is not None:
             self._deadline = max(self._deadline, self._clock.monotonic() + message.extend_seconds)
         self._on_change()
+
+    def _log_stage(self, text: str) -> None:
+        """Each step in the journal, of a download the figures twice a minute."""
+        now, step = self._clock.monotonic(), text.partition(":")[0]
+        if step != self.stage.partition(":")[0] or now - self._stage_logged_at >= _STAGE_SECONDS:
+            self._stage_logged_at = now
+            waited = round(now - self.wanted_at, 1)
+            log.info("worker_is_starting", stage=text, seconds=waited)
 
     def forked(self) -> None:
         """It has its pid."""
@@ -186,6 +199,12 @@ class Worker:
     def dismiss(self, cause: str) -> None:
         """End one that promised nothing to anybody."""
         self.terminate(End(ExitKind.STOPPED, cause), _HUNG_GRACE_SECONDS)
+
+    def end_in_words(self, end: End) -> Words:
+        """Why it ended: in its own words where it had some."""
+        if self.fault is not None:
+            return self.fault.message, self.fault.chinese or self.fault.message
+        return end.cause, cause_in_chinese(end.cause)
 
     def give_up(self, ailment: Ailment, seen: Seen) -> None:
         """First the evidence, then TERM, then KILL."""

@@ -13,7 +13,8 @@ from seacod.config.results import ResultSettings
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError, SeacodError
 from seacod.proving.checks.context import CheckContext
-from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok
+from seacod.proving.checks.item import Finding, Unseen, fail, ok
+from seacod.system.words import Words, reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -76,7 +77,7 @@ def _embedded(directory: Path) -> Finding:
         found, above = file.stat(), directory.stat()
     except (OSError, sqlite3.Error) as error:
         return fail(
-            (f"{file}: {error}", f"{file}：{error}"),
+            (f"{file}: {error}", f"{file}：{reason(error)[1]}"),
             ("journalctl -u seacod -g jobs; a backup comes back with seacod restore",
              "查看 journalctl -u seacod -g jobs；备份可用 seacod restore 恢复"),
         )  # fmt: skip
@@ -119,7 +120,10 @@ def _tried(database: Engine, where: str) -> Finding | None:
     if isinstance(error, SeacodError):
         return fail((error.message, error.chinese), _NEWER)
     known = advice(error) if isinstance(error, SQLAlchemyError) else None
-    return fail((f"{where}: {said(error)}", f"{where}：{said(error)}"), known or _DATABASE)
+    chinese = reason(getattr(error, "orig", None) or error)[1]
+    # What PostgreSQL says, it says in the language of its server.
+    quoted = f"数据库报错：{said(error)}" if chinese == type(error).__name__ else chinese
+    return fail((f"{where}: {said(error)}", f"{where}：{quoted}"), known or _DATABASE)
 
 
 ITEMS = (jobs,)

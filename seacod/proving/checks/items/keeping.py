@@ -21,6 +21,7 @@ from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status, Unseen, fail, ok, warn, worst
 from seacod.system.terminal import ago
+from seacod.system.words import Words, joined, reason
 
 _JOURNAL_ON_DISK = Path("/var/log/journal")
 _ROTATION = Path("/etc/logrotate.d")
@@ -148,7 +149,10 @@ def _writable(context: CheckContext, file: Path) -> Iterator[Finding]:
         status = directory.stat()
         owner = (file if file.exists() else directory).stat().st_uid
     except OSError as error:
-        yield fail((f"{directory}: {error.strerror}",) * 2, (f"mkdir -p {directory}",) * 2)
+        why, chinese = reason(error)
+        yield fail(
+            (f"{directory}: {why}", f"{directory}：{chinese}"), (f"mkdir -p {directory}",) * 2
+        )
         return
     if not stat.S_ISDIR(status.st_mode) or owner != context.user:
         yield fail(
@@ -175,7 +179,14 @@ def _rotated(file: Path) -> Iterator[Finding]:
         # A dry run: what is wrong with the file is said, nothing is rotated.
         code, said = systemd.output("logrotate", "--debug", str(covering[0]))
         if code != 0:
-            yield fail((f"{covering[0]}: {said.splitlines()[-1:]}",) * 2, mend)
+            last = "".join(said.splitlines()[-1:])
+            yield fail(
+                (
+                    f"{covering[0]}: logrotate says: {last}",
+                    f"{covering[0]}：logrotate 报错：{last}",
+                ),
+                mend,
+            )
 
 
 def _covers(rotation: Path, file: Path) -> bool:
@@ -233,20 +244,24 @@ def mail(context: CheckContext) -> Finding:
             (f"set one of {switches()} (docs/operations.md), then seacod test-alert",
              f"请设置 {switches()} 其中之一（docs/zh/operations.md），再执行 seacod test-alert"),
         )  # fmt: skip
-    found, said = [], []
+    found: list[Finding] = []
+    said: list[Words] = []
     for name, channel in ways.items():
         try:
-            answer = asyncio.run(send_test(channel) if context.sends else attempt.greet(channel))
-            said.append(f"{name}: {answer or 'not asked (--send)'}")
+            if context.sends:
+                answer = (asyncio.run(send_test(channel)),) * 2
+            else:
+                answer = asyncio.run(attempt.greet(channel))
+            answer = answer if answer[0] else ("not asked (--send)", "未询问（--send）")
+            said.append((f"{name}: {answer[0]}", f"{name}：{answer[1]}"))
         except Undelivered as error:
             found.append(fail(
-                (f"{name}: {error.answer}",) * 2,
+                (f"{name}: {error.answer}", f"{name}：{error.chinese}"),
                 ("seacod test-alert tries again; see the section alerts of the settings, and "
                  "/etc/credstore for the password",
                  "用 seacod test-alert 重试；检查配置的 alerts 一节与 /etc/credstore 中的密码"),
             ))  # fmt: skip
-    words = "; ".join(said)
-    return worst(found, (words, words))
+    return worst(found, joined(said))
 
 
 def alerts(context: CheckContext) -> Finding:

@@ -11,10 +11,11 @@ import psutil
 
 import seacod
 from seacod.accelerators.registry import meant, of_device
-from seacod.paths import free_bytes
+from seacod.paths import free_bytes, free_files
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
-from seacod.proving.checks.item import NOTHING, Finding, Words, fail, ok, warn, worst
+from seacod.proving.checks.item import NOTHING, Finding, fail, ok, warn, worst
+from seacod.system.words import Words, reason
 
 # From the articles' checklist.
 WARN_MEMORY_BYTES = 16 << 30
@@ -22,6 +23,8 @@ WARN_DISK_BYTES = 20 << 30
 # With less, the real model and long recordings do not fit.
 FAIL_MEMORY_BYTES = 3 << 30
 _GIB = 1 << 30
+# As the service itself has it (`supervisor/watch/places.py`).
+LEAST_FREE_FILES = 1000
 # An installation cannot be from the future; a day for time zones.
 _DAY_SECONDS = 86400.0
 _LOST: Words = ("seacod runbook gpu_lost", "见 seacod runbook gpu_lost")
@@ -57,23 +60,30 @@ def memory(context: CheckContext) -> Finding:
 
 def disk(context: CheckContext) -> Finding:
     """Room for uploads and results."""
-    places = {context.paths.state, context.paths.temp}
+    paths = context.paths
+    # Where uploads lie below the state directory, both are missing or closed for one reason.
+    is_one = paths.temp.is_relative_to(paths.state) and free_bytes(paths.state) is None
+    places = {paths.state} if is_one else {paths.state, paths.temp}
     return worst(
         (one for place in sorted(places) for one in _room(context, place)),
-        _free_words(context.paths.temp),
+        _free_words(paths.temp),
     )
 
 
 def _room(context: CheckContext, place: Path) -> Iterator[Finding]:
+    files = free_files(place)
+    if files is not None and files < LEAST_FREE_FILES:
+        yield fail(
+            (f"{place}: only {files} more files can be made there, its inodes are used up",
+             f"{place}：只能再创建 {files} 个文件，inode 已用尽"),
+            ("df -i shows them; files have to go, not bytes: du --inodes -x DIRECTORY | sort -n",
+             "用 df -i 查看；需要减少文件数量而不是大小：du --inodes -x 目录 | sort -n"),
+        )  # fmt: skip
     free, storage = free_bytes(place), context.settings.storage
     refuse_bytes = storage.free_refuse_bytes
     warn_bytes = max(WARN_DISK_BYTES, storage.free_warn_bytes)
     if free is None:
-        yield warn(
-            (f"{place}: cannot be looked at", f"{place}：无法查看"),
-            ("it is made when the service first starts; run it as root",
-             "服务首次启动时会创建；请以 root 运行"),
-        )  # fmt: skip
+        yield _unseen(place)
     elif free < max(warn_bytes, refuse_bytes):
         english, chinese = _free_words(place)
         limit = refuse_bytes / _GIB
@@ -92,6 +102,32 @@ def _room(context: CheckContext, place: Path) -> Iterator[Finding]:
              "请清理磁盘（du -xh --max-depth=2 目录 | sort -h），或调整 results.keep_days、"
              "paths.temp_directory、paths.state_directory"),
         )  # fmt: skip
+
+
+def _unseen(place: Path) -> Finding:
+    """One whose free space is not known."""
+    try:
+        place.stat()
+    except FileNotFoundError:
+        return warn(
+            (f"{place}: is not there yet", f"{place}：尚不存在"),
+            ("a service makes it at its first start: systemctl start seacod; where one has run "
+             "before, see whether its file system is mounted (findmnt)",
+             "服务首次启动时会创建：systemctl start seacod；若服务曾经运行过，"
+             "请检查文件系统是否已挂载（findmnt）"),
+        )  # fmt: skip
+    except PermissionError:
+        return warn(
+            (f"{place}: is closed to this user", f"{place}：当前用户无权查看"),
+            ("run it as root: sudo seacod check disk", "请以 root 运行：sudo seacod check disk"),
+        )
+    except OSError as error:
+        why, chinese = reason(error)
+        return fail(
+            (f"{place}: cannot be looked at: {why}", f"{place}：无法查看：{chinese}"),
+            (f"ls -ld {place}; findmnt -T {place}",) * 2,
+        )
+    return warn((f"{place}: its free space is not known", f"{place}：剩余空间未知"), NOTHING)
 
 
 def _free_words(place: Path) -> tuple[str, str]:

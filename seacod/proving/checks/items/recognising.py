@@ -21,6 +21,7 @@ from seacod.proving import sounds
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import NOTHING, Finding, Unseen, fail, ok, warn, worst
 from seacod.proving.likeness import alike, bare
+from seacod.system.words import Words, reason
 
 # From the articles' checklist: a 10-second recording within 5 seconds.
 RECORDING_SECONDS = 10.0
@@ -199,7 +200,7 @@ def _intact(place: Path | str) -> tuple[int, list[Finding]]:
              "只有 seacod model fetch 下载的模型才有"),
         )]  # fmt: skip
     except (OSError, ValueError) as error:
-        return 0, [_damaged(place / manifest.NAME, str(error))]
+        return 0, [_damaged(place / manifest.NAME, reason(error))]
     return len(files), [_damaged(*one) for one in manifest.damaged(place, files)]
 
 
@@ -211,18 +212,18 @@ def _packaged(name: str) -> tuple[int, list[Finding]]:
         try:
             content = Path(str(one.locate())).read_bytes()
         except OSError as error:
-            bad.append(_damaged(Path(str(one)), error.strerror or "cannot be read"))
+            bad.append(_damaged(Path(str(one)), reason(error)))
             continue
         assert one.hash is not None
         digest = hashlib.new(one.hash.mode, content).digest()
         if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != one.hash.value:
-            bad.append(_damaged(Path(str(one)), "is not what it was"))
+            bad.append(_damaged(Path(str(one)), manifest.CHANGED))
     return len(files), bad
 
 
-def _damaged(file: Path, what: str) -> Finding:
+def _damaged(file: Path, what: Words) -> Finding:
     return fail(
-        (f"{file}: {what}", f"{file} 已损坏或无法读取（{what}）"),
+        (f"{file}: {what[0]}", f"{file}：{what[1]}"),
         ("remove the model's directory and fetch it again (seacod model fetch NAME); the built-in "
          "model comes with an installation",
          "删除模型目录后重新下载（seacod model fetch 名称）；内置模型请重新安装"),

@@ -14,10 +14,10 @@ import psutil
 from seacod.asr.replacements import current as replacements
 from seacod.client import NEVER, BrokenOff, Client, Refused, Unreachable
 from seacod.proving.checks.context import CheckContext
-from seacod.proving.checks.item import Finding, Unseen, Words, fail, ok, warn, worst
+from seacod.proving.checks.item import Finding, Unseen, fail, ok, warn, worst
 from seacod.system.listen_address import ListenAddress, bracketed, parse
 from seacod.system.terminal import ago
-from seacod.system.words import state_in_chinese
+from seacod.system.words import Words, joined, state_in_chinese
 
 # The addresses of one name, any of which will do.
 Places: TypeAlias = frozenset[tuple[str, int]]
@@ -41,16 +41,16 @@ def configuration(context: CheckContext) -> Finding:
             ("correct the line named; seacod config check says when the file is valid",
              "请修改所指出的行；用 seacod config check 检查"),
         )  # fmt: skip
-    wrong = [sentence for _, sentence in replacements.problems(context.settings)]
+    wrong = [words for _, words in replacements.problems(context.settings)]
     if wrong:
-        told = "; ".join(wrong[:_NAMED]) + ("; ..." if len(wrong) > _NAMED else "")
+        told, chinese = joined([*wrong[:_NAMED], *[("...", "……")][: len(wrong) > _NAMED]])
         return warn(
-            (f"asr.replacements_file: {told}", f"asr.replacements_file：{told}"),
+            (f"asr.replacements_file: {told}", f"asr.replacements_file：{chinese}"),
             ("correct the lines named; the other rules apply, and a change counts at once",
              "请修改所指出的行；其余规则照常生效，修改后立即起效"),
         )  # fmt: skip
-    where = str(context.config_file or "defaults")
-    return ok(f"{where}: good", f"{where}：正确")
+    file = context.config_file
+    return ok(f"{file or 'defaults'}: good", f"{file or '内置默认值'}：正确")
 
 
 def service(context: CheckContext) -> Finding:
@@ -128,7 +128,7 @@ def _unanswered(context: CheckContext, url: str) -> Finding | None:
              f"{url}：/health/ready 返回 {error.status}"), _JOURNAL,
         )  # fmt: skip
     except (Unreachable, BrokenOff) as error:
-        return fail((f"{url}: {error.cause}", f"{url}：{error.cause}"), _JOURNAL)
+        return fail((f"{url}: {error.cause[0]}", f"{url}：{error.cause[1]}"), _JOURNAL)
     return None
 
 
