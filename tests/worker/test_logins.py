@@ -317,6 +317,16 @@ async def test_under_tls_the_cookie_stays_under_tls(door: Door) -> None:
         assert "Secure" in (await log_in(client, "anna", PASSWORD)).headers["set-cookie"]
 
 
+async def test_a_login_ends_the_session_that_the_browser_had_before(door: Door) -> None:
+    async with door.client(**BROWSER) as client:
+        await log_in(client, "anna", PASSWORD)
+        before = {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+        await log_in(client, "bob", "bobs own word")
+        assert (await client.get("/who")).json() == "user:bob"
+    async with door.client(**before) as kept:
+        assert (await kept.get("/who")).status_code == 401
+
+
 async def test_a_script_of_the_page_gets_401_and_no_dialog(door: Door) -> None:
     async with door.client(**{**BROWSER, "Accept": "*/*"}) as client:
         for method in ("GET", "POST"):
