@@ -133,6 +133,18 @@ def test_every_worker_hears_of_it_also_the_ones_to_come(make: type[World]) -> No
     assert world.heard(second, protocol.Paused)[1:] == [protocol.Paused(is_on=False)]
 
 
+def test_one_that_leaves_hears_of_it_too(make: type[World]) -> None:
+    world = make()
+    world.plan = Plan(drain_seconds=15.0)
+    first = world.started().front()
+    world.recycle(0)
+    world.until(lambda: world.front() is not first, 10)
+    assert first.is_alive
+    # On connections that are open new work comes to it still.
+    world.bus.publish(PauseChanged(MAINTENANCE))
+    assert [one.is_on for one in world.heard(first, protocol.Paused)] == [True]
+
+
 def test_what_is_new_is_refused_with_the_reason_and_when_to_come_back() -> None:
     def admit(client: str) -> None:
         raise MAINTENANCE.refusal()
