@@ -137,6 +137,14 @@ def test_a_recording_goes_on_in_another_session(live: Service, speech) -> None:
     assert done["segments"][1]["start"] > 10.0
     assert done["also"]["text"].split() == ["第一句", sounds.SPEECH_TEXT]
     assert all(m["settled_seconds"] > 10.0 for m in mic.heard if m["type"] == "final")
+    # Counted, in quotas too, is what this one heard.
+    counted = wait_until(
+        lambda: [
+            one for one in live.events("transcribed") if one["request_id"] == done["request_id"]
+        ],
+        "the line of the log",
+    )[-1]["audio_seconds"]
+    assert 0 < counted < 10.0 < done["segments"][1]["end"]
 
 
 def test_its_subtitles_are_as_wide_as_was_asked_for(live: Service, speech) -> None:
