@@ -25,7 +25,7 @@ class Node(Service):
     def __init__(self, directory: Path, number: int) -> None:
         self.name = f"seacod{number}"
         self.address, self.gateway = f"10.87.{number}.2", f"10.87.{number}.1"
-        self._outside = f"seacod-v{number}"
+        self._outside, self._network = f"seacod-v{number}", f"10.87.{number}.0/24"
         super().__init__(directory)
         self.port, self.metrics_port = PORT, 8000
 
@@ -62,6 +62,8 @@ class Node(Service):
         ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", inside)
         ip("-n", self.name, "link", "set", inside, "up")
         ip("-n", self.name, "link", "set", "lo", "up")
+        # While its wire is down nobody else may answer at its address, by way of the default route.
+        ip("route", "replace", "unreachable", self._network, "metric", "9999")
 
     def disconnect(self) -> None:
         """Nothing of it is left."""
@@ -69,6 +71,8 @@ class Node(Service):
             ip("netns", "del", self.name)
         with contextlib.suppress(subprocess.CalledProcessError):
             ip("link", "del", self._outside)
+        with contextlib.suppress(subprocess.CalledProcessError):
+            ip("route", "del", "unreachable", self._network, "metric", "9999")
 
     def wire(self, state: str) -> None:
         """Cut it off from the network (`down`), or connect it again (`up`)."""
