@@ -99,7 +99,9 @@ def asked(port: int, cookie: str) -> float:
 
 
 def load(port: int, clients: int = CLIENTS) -> ClientLoad:
-    return ClientLoad(port, clients=clients, recording=sounds.SPEECH, pause_after_503_seconds=0.2)
+    return ClientLoad(
+        port, clients=clients, recording=sounds.SPEECH.read_bytes(), pause_after_503_seconds=0.2
+    )
 
 
 def test_both_are_used_and_a_page_stays_where_it_is(nodes: list[Node], port: int) -> None:

@@ -49,7 +49,7 @@ def processes(machine: Machine) -> list[int]:
 def come_back(machine: Machine, page: FaultsPage, row: Row, fault: Any, was: int) -> None:
     """Inject a fault into the supervisor under load; wait until another one serves."""
     with ClientLoad(
-        PORT, clients=CLIENTS, recording=sounds.SPEECH, pause_after_503_seconds=0.1
+        PORT, clients=CLIENTS, recording=sounds.SPEECH.read_bytes(), pause_after_503_seconds=0.1
     ) as load:
         wait_until(lambda: load.seen["200"] >= CLIENTS, "answers before the fault")
         injected = time.time()
@@ -122,7 +122,7 @@ def test_a_restart_drops_no_connection(service: Machine, faults_page: FaultsPage
     """What was inside is finished, what comes meanwhile waits in the socket that systemd keeps."""
     wait_until(is_serving, "the service")
     with ClientLoad(
-        PORT, clients=CLIENTS, recording=sounds.SPEECH, pause_after_503_seconds=0.1
+        PORT, clients=CLIENTS, recording=sounds.SPEECH.read_bytes(), pause_after_503_seconds=0.1
     ) as load:
         wait_until(lambda: load.seen["200"] >= CLIENTS, "answers before")
         began = time.time()
@@ -172,7 +172,7 @@ def test_a_refused_reload_fails_with_the_reason_and_the_service_goes_on(service:
 def test_reload_to_other_model_settings_fails_no_request(service: Machine) -> None:
     was = service_state(service)["worker"]["pid"]
     edited(service, lambda text: text.replace("  #cpu_threads: 0\n", "  cpu_threads: 1\n"))
-    with ClientLoad(PORT, clients=CLIENTS, recording=sounds.SPEECH) as load:
+    with ClientLoad(PORT, clients=CLIENTS, recording=sounds.SPEECH.read_bytes()) as load:
         # Returns when the new worker serves.
         service.run("systemctl", "reload", "seacod")
         assert service_state(service)["worker"]["pid"] != was

@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from supervised import free_port, wait_until
 
@@ -69,13 +68,11 @@ def test_a_client_with_patience_waits_between_its_requests_and_not_for_the_end()
     assert len(heard) == 1
 
 
-def test_a_recording_is_posted_with_the_key_and_connections_stay_open(tmp_path: Path) -> None:
-    recording = tmp_path / "a.wav"
-    recording.write_bytes(b"sound")
+def test_a_recording_is_posted_with_the_key_and_connections_stay_open() -> None:
     with (
         server(FINE, FINE, FINE) as (port, heard),
         ClientLoad(
-            port, clients=1, recording=recording, key="secret", requests_per_connection=3
+            port, clients=1, recording=b"sound", key="secret", requests_per_connection=3
         ) as load,
     ):
         wait_until(lambda: load.seen["200"] >= 3, "a connection used up")
