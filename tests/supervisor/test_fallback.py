@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
 from supervised import StandIn, wait_until
 
+from seacod import pause
+from seacod.pause import Pause
 from seacod.proving.load import ClientLoad
 
 # With fifty in a row: tests/faults/test_start_drills.py.
@@ -40,3 +43,20 @@ def test_no_connection_is_refused_or_left_hanging_while_workers_are_killed(
     # Only requests inside a worker at its death can be lost: one a client and kill at most.
     assert seen["cut"] <= KILLS * CLIENTS, seen
     assert (service.status() or {})["restarts"]["count"] == KILLS
+
+
+def test_while_nobody_serves_the_reason_of_a_pause_is_told(service: StandIn) -> None:
+    state = service.directory / "state"
+    state.mkdir(exist_ok=True)
+    pause.write(state / "pause.json", Pause("a new disk", 0.0, 60))
+    service.plan(never_ready=True)
+    service.start(wait=False)
+
+    def told() -> str | None:
+        try:
+            status, _, body = service.get()
+        except OSError:
+            return None
+        return str(json.loads(body)["error"]["message"]) if status == 503 else None
+
+    assert "The service is paused: a new disk." in wait_until(told, "an answer")
