@@ -68,7 +68,7 @@ def _line(message: Message) -> str:
     if message.state == "waiting" and message.attempts:
         state = say(
             f"waiting, {message.attempts} tries, {message.answer}",
-            f"待发送，已尝试 {message.attempts} 次：{message.answer}",
+            f"待发送，已尝试 {message.attempts} 次，对方答复“{message.answer}”",
         )
     head = (
         f"{date_and_time(alert.at)}  {severity_of(message).value:<8} {message.channel:<8} {state}"

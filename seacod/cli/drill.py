@@ -104,9 +104,9 @@ def _tell(result: Result, chosen: Drill) -> None:
     ))  # fmt: skip
     print(say(
         f"  turned away          {result.turned_away} (503 with Retry-After)",
-        f"  请求稍后重试  {result.turned_away} 个（503，带 Retry-After）",
+        f"  被要求稍后重试  {result.turned_away} 个（503，带 Retry-After）",
     ))  # fmt: skip
-    if result.remark and not terminal.is_chinese():
+    if result.remark:
         print(f"  {result.remark}")
 
 

@@ -10,7 +10,7 @@ from seacod.cli.fleet import host_url
 from seacod.cli.options import add_key, api_key
 from seacod.client import NEVER, Client
 from seacod.client.answers import System
-from seacod.errors import EX_OK, BadRequest, SeacodError
+from seacod.errors import EX_OK, BadRequest, NotReady, SeacodError
 
 HELP = "print the configuration of HAProxy in front of several nodes"
 _TIMEOUT_SECONDS = 5.0
@@ -60,6 +60,13 @@ def run(options: argparse.Namespace) -> int:
                 f"{given!r} cannot stand in HAProxy's configuration; use another name",
                 f"{given!r} 不能写入 HAProxy 的配置，请换用其他名称",
             )
+    for node in options.nodes:
+        if "/" in node or "," in node:
+            raise BadRequest(
+                f"{node!r} is no node; write HOST or HOST:PORT as HAProxy reaches it, several "
+                "separated by blanks",
+                f"{node!r} 不是节点地址；请写 HAProxy 可访问的 HOST 或 HOST:PORT，多个以空格分隔",
+            )
     urls = [host_url(node, "seacod haproxy") for node in dict.fromkeys(options.nodes)]
     if options.places is not None:
         nodes = [Balanced(_address(url), options.places) for url in urls]
@@ -83,7 +90,10 @@ def _address(url: str) -> str:
 def _ask(url: str, key: str | None) -> System:
     try:
         with Client(url, key, retry=NEVER, silence_seconds=_TIMEOUT_SECONDS) as client:
-            return client.system()
+            told = client.system()
+            if told.service is None:
+                raise NotReady("its supervisor does not answer", "其管理进程没有响应")
+            return told
     except SeacodError as error:
         raise BadRequest(
             f"{_address(url)} does not tell its limits ({error.message}); start it, or say with "
@@ -96,7 +106,8 @@ def _ask(url: str, key: str | None) -> System:
 
 
 def _places(told: System) -> int:
-    workers = int((told.service or {}).get("workers", 1))
+    assert told.service is not None
+    workers = int(told.service.get("workers", 1))
     return workers * int(told.limits["concurrent_requests"]) + int(told.limits["queue_length"])
 
 

@@ -226,7 +226,7 @@ def reload_at(path: Path) -> dict[str, Any]:
     if told["state"] == "refused":
         raise ConfigError(
             f"{told['problem']}\nthe previous settings stay in use",
-            f"{told['problem_zh']}\n继续使用之前的配置",
+            f"{told['problem_zh'] or told['problem']}\n继续使用之前的配置",
         )
     return told
 

@@ -57,10 +57,13 @@ _MUST_BE: dict[str, Words] = {
     "finite_number": _NUMBER,
     "string_type": ("a text", "文本"),
     "string_too_short": ("a text that is not empty", "非空文本"),
-    "string_too_long": ("a text of at most {max_length} characters", "最多 {max_length} 个字符"),
+    "string_too_long": (
+        "a text of at most {max_length} characters",
+        "不超过 {max_length} 个字符",
+    ),
     "path_type": ("a path", "路径"),
-    "greater_than_equal": ("greater than or equal to {ge}", "大于或等于 {ge}"),
-    "less_than_equal": ("less than or equal to {le}", "小于或等于 {le}"),
+    "greater_than_equal": ("greater than or equal to {ge}", "不小于 {ge} 的数"),
+    "less_than_equal": ("less than or equal to {le}", "不大于 {le} 的数"),
     "literal_error": ("{expected}", "{expected}"),
 }
 # What PyYAML says of the mistakes that people make.
@@ -400,9 +403,9 @@ def _describe(item: Any, collected: _Collected, fallback: Words) -> Words:
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[:_SHOWN_CHARACTERS]}...{shown[-1]}"
     seen = ("empty", "空") if given is None else (shown, shown)
-    problem = (
-        f"is {seen[0]}; it must be {english}", f"值为 {seen[1]}；应为 {chinese}"
-    )  # fmt: skip
+    # Between Chinese and Latin letters is a blank, and nowhere else.
+    gap = " " if chinese[0].isascii() else ""
+    problem = f"is {seen[0]}; it must be {english}", f"值为 {seen[1]}；应为{gap}{chinese}"
     return told_of(collected.where(path, fallback), ".".join(path), problem)
 
 
@@ -416,7 +419,9 @@ def _must_be(item: Any, path: KeyPath) -> Words:
         words = SECTIONS[path[0]].declared(path[1]).form
     elif (known := _MUST_BE.get(item["type"])) is not None:
         context = item.get("ctx", {})
-        words = known[0].format(**context), known[1].format(**context).replace(" or ", " 或 ")
+        words = known[0].format(**context), known[1].format(**context)
+        if item["type"] == "literal_error":
+            words = words[0], words[1].replace(", ", "、").replace(" or ", " 或 ")
     else:
         words = str(item["msg"]).replace("Input should be ", "", 1), "其他形式"
     # The words in quotes, or between commas, are what may be written.

@@ -45,7 +45,7 @@ def parse(text: str) -> dict[str, Quota]:
         if not all(given.values()):
             raise WrongValue(
                 f"{entry!r}: a limit is above 0; who may nothing has no key",
-                f"{entry!r}：配额须大于 0；不允许使用者请不要发给密钥",
+                f"{entry!r}：配额须大于 0；如不允许某人使用，请勿为其分配密钥",
             )
         quotas[found[1]] = Quota(**given)
     return quotas

@@ -42,7 +42,11 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
     directory.mkdir(parents=True, exist_ok=True, mode=0o750)
     if address:
         shared = tables.postgresql(address, password)
-        bring_up(shared, "results.database")
+        try:
+            bring_up(shared, "results.database")
+        except BaseException:
+            shared.dispose()
+            raise
         return JobStore(
             shared,
             DatabaseBlobs(directory, shared),

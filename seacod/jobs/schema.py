@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from seacod.errors import StoredByNewer
 from seacod.jobs.database import FORMAT, HEAD, files, jobs, metadata, shared
@@ -30,13 +30,13 @@ from seacod.system.sqlite_format import version_of
 # PostgreSQL: one of any number that names us among its users (pg_advisory_lock(bigint)).
 _SCHEMA_LOCK = 0x5EAC0D
 _MIGRATIONS = Path(__file__).parent / "migrations"
-# As Alembic makes it.
-_versions = Table(
-    "alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)
-)
+# As Alembic makes it; not by its usual name, since the database may be another application's, too.
+VERSIONS = "seacod_version"
+_versions = Table(VERSIONS, MetaData(), Column("version_num", String(32), primary_key=True))
+_NO_RIGHTS = "42501"
 # What PostgreSQL (SQLSTATE) or SQLite (its words) say, and what to do about it.
 _ADVICE = {
-    "42501": (
+    _NO_RIGHTS: (
         "its role may not do that: make it the owner of the database and of the tables "
         "(ALTER DATABASE ... OWNER TO ...), or GRANT CREATE ON SCHEMA public and all rights on the "
         "tables",
@@ -135,11 +135,13 @@ def _bring_up(connection: Connection, where: str) -> None:
             one.create_all(connection)
         connection.execute(_versions.insert(), {"version_num": HEAD})
         found = HEAD
-    if _is_old(found):
-        _migrate(connection)
-    for table in (table for one in tables for table in one.sorted_tables):
-        # Names what is missing, and what may not be read.
-        connection.execute(select(*table.columns).where(false()))
+    refused = _migrate(connection) if _is_old(found) else None
+    try:
+        for table in (table for one in tables for table in one.sorted_tables):
+            # Names what is missing, and what may not be read.
+            connection.execute(select(*table.columns).where(false()))
+    except SQLAlchemyError as error:
+        raise refused or error from None
     if is_embedded and stored != FORMAT:
         # Each write waits for the disk, and each worker comes by here.
         connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
@@ -166,11 +168,26 @@ def _is_old(revision: str | None) -> bool:
     return revision is None or _numbers(revision) < _numbers(HEAD)
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection) -> DBAPIError | None:
+    """Take the steps.
+
+    Returns:
+        That this role may make no table, which is well where all of them are there.
+    """
     # Only here: few starts have anything to bring up.
     from alembic import command
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        command.upgrade(config, "head")
+        return None
+    try:
+        with connection.begin_nested():
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_RIGHTS:
+            raise
+        return error
+    return None

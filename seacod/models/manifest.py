@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seacod.system.digest import sha256_of
-from seacod.system.words import Words, reason
+from seacod.system.words import Words, WrongValue, reason
 
 NAME = "seacod-manifest.json"
 # What is said of a file that has changed.
@@ -36,7 +36,7 @@ def listed(directory: Path) -> dict[str, str]:
     try:
         return dict(json.loads((directory / NAME).read_text("utf-8"))["sha256"])
     except (KeyError, TypeError) as error:
-        raise ValueError(f"no manifest: {error}") from None
+        raise WrongValue(f"no manifest: {error}", "清单已损坏") from None
 
 
 def damaged(directory: Path, files: dict[str, str]) -> Iterator[tuple[Path, Words]]:

@@ -218,7 +218,7 @@ def _reason(log: str) -> Words | None:
         if '"supervisor_gave_up"' in line:
             with contextlib.suppress(ValueError):
                 told = json.loads(line)
-                return str(told["text"]), str(told["text_zh"])
+                return str(told["text"]), str(told.get("text_zh") or told["text"])
         if line.startswith(_COMPLAINT):
             # Of a file that the reader has not written, its place says nothing.
             said = re.sub(r"^\S+seacod\.yaml:\d+[:：] ?", "", line.removeprefix(_COMPLAINT))

@@ -45,7 +45,7 @@ class Pausing:
         self._heartbeats = heartbeats
         self._clock = clock
         self._trouble = ""
-        self._is_told = False
+        self._is_told = self._has_looked = False
 
     async def run(self) -> None:
         """Look until canceled."""
@@ -67,19 +67,25 @@ class Pausing:
             self._trouble = trouble
             return
         self._trouble = ""
+        is_first, self._has_looked = not self._has_looked, True
+        if now is None and (is_first or self.current is not None):
+            # Also when it ended while no service ran. Nobody hears of one that was not told.
+            english = "The pause is over: what is new is taken again."
+            self._bus.publish(AlertCleared("paused", english, "暂停已结束，恢复接受新的请求。"))
         if now == self.current:
             return
         self._is_told = False
         was, self.current = self.current, now
-        if now is not None:
+        if now is None:
+            log.warning("resumed")
+        else:
             log.warning(
                 "paused", reason=now.reason, retry_after_seconds=now.retry_after_seconds,
                 hint="nothing new is taken until: seacod resume",
             )  # fmt: skip
-        elif was is not None:
-            log.warning("resumed")
-            english = "The pause is over: what is new is taken again."
-            self._bus.publish(AlertCleared("paused", english, "暂停已结束，恢复接受新的请求。"))
+            if was is not None:
+                english = "The pause was begun anew: somebody knows of it."
+                self._bus.publish(AlertCleared("paused", english, "已重新执行暂停，有人知晓。"))
         self._bus.publish(PauseChanged(now))
 
     def _remind(self) -> None:

@@ -155,7 +155,7 @@ def reason(error: BaseException) -> Words:
     if isinstance(error, WrongValue):
         return error.words
     name = type(error).__name__
-    english = str(getattr(error, "strerror", None) or error or name)
+    english = str(getattr(error, "strerror", None) or str(error) or name)
     if isinstance(error, socket.gaierror):
         return english, "无法解析主机名"
     # Errors of ssl have numbers of their own.

@@ -22,11 +22,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
+import structlog
+
 from seacod import protocol
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, EX_SOFTWARE, ProtocolError
 from seacod.system.forked import end_with
 from seacod.system.parent_death import die_with
+
+log = structlog.get_logger(__name__)
 
 # What an order comes with: the control channel, what it prints to, and then listening sockets; so
 # many the kernel passes on at once (SCM_MAX_FD).
@@ -196,9 +200,13 @@ def _fork_again(channel: socket.socket, birth: Birth) -> NoReturn:
 
 def _wait(channel: socket.socket, birth: Birth) -> int:
     """In the worker."""
-    for _ in birth.prepare():
-        if select.select([channel], [], [], 0)[0]:
-            break
+    try:
+        for _ in birth.prepare():
+            if select.select([channel], [], [], 0)[0]:
+                break
+    except Exception as error:
+        # What it prepares is thrown away: without it a start takes longer, and says why it fails.
+        log.warning("worker_not_prepared", error=f"{type(error).__name__}: {error}")
     packet, descriptors, _, _ = socket.recv_fds(
         channel, 1 + protocol.MAX_LINE_BYTES, MOST_DESCRIPTORS
     )

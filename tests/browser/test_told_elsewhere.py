@@ -70,15 +70,29 @@ def test_how_a_batch_ended_is_said_and_told(visit, tmp_path: Path) -> None:
     page.evaluate(LISTEN)
     page.evaluate(AWAY)
     page.set_input_files("#sc-batch-files", _files(tmp_path))
+    may_end: list[bool] = []
+
+    def answer(route: Route) -> None:
+        """It goes on until somebody has looked at it."""
+        response = route.fetch()
+        body = response.json()
+        if not may_end:
+            body |= {"state": "running", "counts": {"waiting": 2}}
+        route.fulfill(response=response, json=body)
+
+    page.route("**/jobs/*", answer)
     page.click("#sc-batch button[type=submit]")
-    page.wait_for_selector("#sc-job:not([hidden])")
+    page.wait_for_function("() => document.querySelector('#sc-job-summary').textContent")
     page.evaluate(LATER)
+    may_end.append(True)
     counts = [_count("file_done", 1), _count("file_failed", 1)]
     ended = [
         text("zh", "job_summary", state=text("zh", "job_done"), counts=" · ".join(order))
         for order in (counts, counts[::-1])
     ]
     page.wait_for_function("ended => ended.includes(window.said.at(-1))", arg=ended)
+    ((title, body),) = page.evaluate("window.told")
+    assert (title, body in ended) == (text("zh", "tr_notice_done"), True)
     said = page.evaluate("window.said")
     assert len(said) == len(set(said)), said
     # How far it is, is seen and not read out.

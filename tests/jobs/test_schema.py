@@ -82,7 +82,7 @@ def accepted(store: JobStore, job: str) -> None:
 
 def revision(engine: Engine) -> str:
     with engine.begin() as connection:
-        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+        return str(connection.execute(text("SELECT version_num FROM seacod_version")).scalar())
 
 
 def stamp(engine: Engine, revision: str) -> None:
@@ -100,7 +100,7 @@ def before_alembic(engine: Engine) -> None:
     """The tables as 0.1.0 made them."""
     run(
         engine,
-        "DROP TABLE alembic_version",
+        "DROP TABLE seacod_version",
         "DROP TABLE callbacks",
         "DROP TABLE submissions",
         *(
@@ -132,7 +132,9 @@ def test_tables_from_before_become_those_of_now_and_the_version_before_goes_on(
     # As they are declared, so that nobody's tables depend on their past.
     with engine.connect() as connection:
         wanted = [database.metadata] + ([database.shared] if address else [])
-        made = MigrationContext.configure(connection, opts={"compare_type": True})
+        made = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": schema.VERSIONS}
+        )
         assert compare_metadata(made, wanted) == []
     # As 0.1.0 goes on after a rollback: it knows nothing of the columns.
     run(
@@ -241,7 +243,9 @@ def test_a_file_in_which_a_column_may_not_be_written_is_named(tmp_path: Path) ->
     opened(tmp_path, "").close()
     with contextlib.closing(sqlite3.connect(tmp_path / "jobs" / FILE)) as file, file:
         file.execute("CREATE TRIGGER no BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'no'); END")
-    assert found(tmp_path, "").status is Status.FAIL
+    told = found(tmp_path, "")
+    assert told.status is Status.FAIL
+    assert "seacod restore" in told.mend[0]
 
 
 def test_a_configuration_that_is_refused_is_named(tmp_path: Path) -> None:
@@ -278,6 +282,18 @@ def test_what_a_postgresql_refuses_is_named_with_what_to_do(
         # 5 s, and then who holds it is ended by the server.
         assert "pg_stat_activity" in told()
     assert found(tmp_path, address).status is Status.OK
+    # Tables that are all there, of a version that kept no account of them, and a role that may
+    # make none.
+    postgres.run(
+        "DROP TABLE seacod_version; ALTER SCHEMA public OWNER TO postgres; "
+        "GRANT USAGE ON SCHEMA public TO seacod",
+        address,
+    )
+    assert found(tmp_path, address).status is Status.OK
+    opened(tmp_path, address).close()
+    postgres.run("ALTER TABLE files DROP COLUMN warnings", address)
+    assert "GRANT CREATE" in told()
+    postgres.run("ALTER SCHEMA public OWNER TO seacod", address)
     with postgres.frozen():
         assert "timeout" in told()
     assert found(tmp_path, address).status is Status.OK

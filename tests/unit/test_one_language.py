@@ -182,8 +182,11 @@ def test_what_the_operating_system_says_is_said_in_both_languages() -> None:
     assert reason(ssl.SSLError(1, "[SSL] wrong version number"))[1] == "SSLError"
     assert reason(TimeoutError("timed out"))[1] == "超时"
     with pytest.raises(httpx.ConnectError) as refused:
-        httpx.get("http://127.0.0.1:1/")
+        httpx.get("http://127.0.0.1:1/", trust_env=False)
     assert reason(refused.value)[1] == "连接被拒绝"
+    # What says nothing at all is told by its name.
+    assert reason(EOFError()) == ("EOFError", "EOFError")
+    assert reason(httpx.ReadTimeout(""))[0] == "ReadTimeout"
 
 
 @pytest.fixture

@@ -91,8 +91,8 @@ def test_a_pause_that_lasts_for_hours_is_told_once_and_that_it_is_over(tmp_path:
     bus.subscribe(AlertCleared, lambda event: told.append("over"))
     # Another one of after a restart: the pause is as old as its file.
     for one in (Pausing(path, bus, TaskHeartbeats(time.monotonic), lambda: now[0]) for _ in "ab"):
-        told.clear()
         pause.write(path, MAINTENANCE)
+        told.clear()
         now[0] = path.stat().st_mtime + FORGOTTEN_SECONDS - 60
         one.look()
         one._remind()
@@ -110,10 +110,19 @@ def test_a_pause_that_lasts_for_hours_is_told_once_and_that_it_is_over(tmp_path:
     pause.write(path, Pause("longer"))
     one.look()
     one._remind()
-    assert told == []
+    assert told == ["over"]
     path.unlink()
     one.look()
-    assert told == ["over"]
+    assert told == ["over", "over"]
+
+
+def test_a_pause_that_ends_while_no_service_runs_is_over(tmp_path: Path) -> None:
+    bus, told = Bus(), []
+    bus.subscribe(AlertCleared, lambda event: told.append(event.kind))
+    one = Pausing(tmp_path / "pause.json", bus, TaskHeartbeats(time.monotonic))
+    for _ in range(2):
+        one.look()
+    assert told == ["paused"]
 
 
 def test_every_worker_hears_of_it_also_the_ones_to_come(make: type[World]) -> None:

@@ -24,8 +24,12 @@ _NEWER: Words = (
     "见 docs/zh/install.md“回退”一节，或 seacod runbook jobs",
 )
 _CONFIG: Words = ("seacod config check", "运行 seacod config check")
-# More than PostgreSQL waits for a connection or a lock.
-_SILENT_SECONDS = 30.0
+# More than PostgreSQL or SQLite waits for a connection or a lock.
+_SILENT_SECONDS = 35.0
+_FILE: Words = (
+    "journalctl -u seacod -g jobs; a backup comes back with seacod restore",
+    "查看 journalctl -u seacod -g jobs；备份可用 seacod restore 恢复",
+)
 _DATABASE: Words = (
     "psql with the address of results.database shows whether it answers and takes the password "
     "(/etc/credstore/seacod.database-password)",
@@ -57,7 +61,7 @@ def _shared(results: ResultSettings) -> Finding:
         database = postgresql(results.database, password)
     except ConfigError as error:
         return fail((error.message, error.chinese), _DATABASE)
-    return _tried(database, where) or ok(
+    return _tried(database, where, _DATABASE) or ok(
         f"batches are shared through {where}", f"批量任务通过 {where} 共享"
     )
 
@@ -75,12 +79,11 @@ def _embedded(directory: Path) -> Finding:
         if not file.exists():
             return here
         found, above = file.stat(), directory.stat()
+    except PermissionError:
+        # Of who looks; `seacod check` says so.
+        raise
     except (OSError, sqlite3.Error) as error:
-        return fail(
-            (f"{file}: {error}", f"{file}：{reason(error)[1]}"),
-            ("journalctl -u seacod -g jobs; a backup comes back with seacod restore",
-             "查看 journalctl -u seacod -g jobs；备份可用 seacod restore 恢复"),
-        )  # fmt: skip
+        return fail((f"{file}: {error}", f"{file}：{reason(error)[1]}"), _FILE)
     if problem is not None:
         return fail((problem.message, problem.chinese), _NEWER)
     if found.st_uid != above.st_uid or not found.st_mode & stat.S_IWUSR:
@@ -90,10 +93,10 @@ def _embedded(directory: Path) -> Finding:
         )
     if os.geteuid() not in (0, found.st_uid):
         return here
-    return _tried(sqlite(file), file.as_posix()) or here
+    return _tried(sqlite(file), file.as_posix(), _FILE) or here
 
 
-def _tried(database: Engine, where: str) -> Finding | None:
+def _tried(database: Engine, where: str, mend: Words) -> Finding | None:
     """What is wrong with a database, after everything was done that a node does with it."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -106,9 +109,10 @@ def _tried(database: Engine, where: str) -> Finding | None:
         try:
             try_out(database, where)
             caught.append(None)
-        except (SQLAlchemyError, SeacodError) as error:
+        except Exception as error:
             caught.append(error)
-        database.dispose()
+        finally:
+            database.dispose()
 
     # One that freezes in the middle answers nobody, ever.
     asking = threading.Thread(target=tried, name="seacod-check-jobs", daemon=True)
@@ -123,7 +127,7 @@ def _tried(database: Engine, where: str) -> Finding | None:
     chinese = reason(getattr(error, "orig", None) or error)[1]
     # What PostgreSQL says, it says in the language of its server.
     quoted = f"数据库报错：{said(error)}" if chinese == type(error).__name__ else chinese
-    return fail((f"{where}: {said(error)}", f"{where}：{quoted}"), known or _DATABASE)
+    return fail((f"{where}: {said(error)}", f"{where}：{quoted}"), known or mend)
 
 
 ITEMS = (jobs,)

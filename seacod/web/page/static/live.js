@@ -219,10 +219,11 @@ class Session {
   }
 
   // What was settled is what there is, where the service did not come to its end.
-  finish(done = {}) {
+  // `done` is the service's last word; without it the recording ended in a failure.
+  finish(done = null) {
     const rate = this.rate;
     this.end();
-    const { type, request_id: id, limit_reached: isLimit = false, ...body } = done;
+    const { type, request_id: id, limit_reached: isLimit = false, ...body } = done ?? {};
     transcript.finish({ text: transcript.text(), segments: transcript.segments, ...body }, this.name);
     at("sc-live-details").replaceChildren(...remarks(body.warning_details));
     const sound = wav(this.blocks.map((block) => block.sound), rate);
@@ -234,8 +235,8 @@ class Session {
       if (transcript.id === this.id) transcript.tellKept(isKept);
       refreshLists();
     });
-    speak("state_done");
-    notice.done(this.began, this.name);
+    if (done) speak("state_done");
+    notice.done(this.began, this.name, { isFailed: !done });
     if (isLimit) problem.say("live_limit");
     else if (!transcript.hasText) problem.say("live_nothing");
     buttons();

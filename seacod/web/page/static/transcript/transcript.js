@@ -109,6 +109,8 @@ export class Transcript {
 
   // The whole answer of the service, instead of what has come so far.
   finish(body, name) {
+    // Who has gone back to a place and reads there stays there.
+    this.hasGone &&= this.#isAtEnd();
     this.#forgetComing();
     // What stands there already need not be drawn again.
     const drawn = this.doc.sentences;
