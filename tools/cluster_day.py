@@ -84,8 +84,7 @@ class Seen:
 def kind_of(answer: httpx.Response, seen: Seen) -> str:
     """What an answer that is no result is called; what it must not be is written down."""
     status, has_time = answer.status_code, "Retry-After" in answer.headers
-    # 502 and 504 are HAProxy's own word for a node that went.
-    if status not in (502, 503, 504) or not has_time:
+    if status != 503 or not has_time:
         seen.complain(f"{status}: {answer.request.url} {answer.text[:200]}")
     return f"{status}{'' if has_time else ' without Retry-After'}"
 
@@ -403,7 +402,7 @@ def report(
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "cluster.json").write_text(json.dumps(told, indent=1) + "\n")
     print(json.dumps({k: v for k, v in told.items() if k != "faults"}, indent=1))
-    print("every accepted file right exactly once, every refusal told when to come again"
+    print("every accepted file right exactly once, every refusal a 503 with Retry-After"
           if is_kept else "NOT KEPT")  # fmt: skip
     return 0 if is_kept else 1
 

@@ -31,6 +31,12 @@ _OWN_ANSWERS = (
     "What HAProxy itself answers says when to come back, as the nodes do.",
     "HAProxy 自身的应答与节点一样，说明何时重试。",
 )
+_ALL_503 = (
+    "Whatever became of a node, a client is told the same: 503, and when to come back. What a\n"
+    "node itself says (it could not fetch a url=) stays as it is.",
+    "无论节点出了什么问题，客户端得到的都是 503 与重试时间；节点自己的应答（例如无法获取 url=）\n"
+    "保持不变。",
+)
 _TLS = (
     "With TLS, which microphones need: seacod haproxy --bind :443 --certificate FILE",
     "使用 TLS（麦克风需要）：seacod haproxy --bind :443 --certificate FILE",
@@ -187,6 +193,9 @@ def _frontend(balancer: Balancer) -> str:
     http-request set-header X-Forwarded-Host %[req.hdr(Host)]
     http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
     http-request set-header X-Forwarded-Proto http unless {{ ssl_fc }}
+{_remark(*_ALL_503)}
+    http-response set-var(txn.is_told) bool(true)
+    http-after-response set-status 503 if {{ status 502 504 }} !{{ var(txn.is_told) -m bool }}
 {jobs}{_remark(*_WHERE)}
     acl is_recording path_beg /transcribe /v1/audio/
     acl is_logged_in req.cook(seacod_session) -m found

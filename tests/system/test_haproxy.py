@@ -219,6 +219,7 @@ def test_a_node_that_is_cut_off_costs_what_was_inside_it(nodes: list[Node], port
         wait_until(lambda: nodes[0].get("/health/ready")[0] == 200, "the node, back")
         count = answered(nodes[0])
         wait_until(lambda: answered(nodes[0]) > count, "its share")
+    assert set(running.failed()) <= {"503", "cut"}, running.failed()
     lost = sum(running.failed().values())
     assert lost <= CLIENTS, running.failed()
 
@@ -233,6 +234,7 @@ def test_a_node_that_hangs_costs_what_was_inside_it(nodes: list[Node], port: int
         # What was inside goes on where it was.
         count = answered(nodes[1])
         wait_until(lambda: answered(nodes[1]) > count + 5, "its share")
+    assert set(running.failed()) <= {"503", "cut"}, running.failed()
     lost = sum(running.failed().values())
     assert lost <= CLIENTS, running.failed()
 
