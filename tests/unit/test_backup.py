@@ -108,6 +108,18 @@ def test_what_was_written_a_moment_before_is_in_it_though_the_file_is_open(
     assert found == [Use("a", 1, 0, 1.0)]
 
 
+def test_the_journal_of_what_was_there_does_not_meet_what_comes(machine: Machine) -> None:
+    """As it lies there after a power cut."""
+    machine.run("backup", str(machine.file))
+    for suffix in ("-wal", "-shm"):
+        (machine.state / f"usage.sqlite3{suffix}").write_bytes(b"of another file")
+    assert machine.run("restore", str(machine.file)) == 0
+    (aside,) = machine.state.glob("before-restore-*")
+    for suffix in ("-wal", "-shm"):
+        assert not (machine.state / f"usage.sqlite3{suffix}").exists()
+        assert (aside / f"usage.sqlite3{suffix}").read_bytes() == b"of another file"
+
+
 def test_what_was_there_is_kept_beside_it(machine: Machine) -> None:
     machine.run("backup", str(machine.file))
     UsageLedger(machine.state / "usage.sqlite3").add("2026-11-27", [Use("later", 1)])

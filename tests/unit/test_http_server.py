@@ -236,6 +236,51 @@ def test_what_is_being_answered_is_not_broken_off_for_others(listening: socket.s
     run(story())
 
 
+def test_connections_that_were_answered_and_stay_open_make_room(
+    listening: socket.socket,
+) -> None:
+    async def story() -> None:
+        async with served(listening, most=8) as connections:
+            held = [await Client.to(listening, GET) for _ in range(8)]
+            for client in held:
+                assert b"hello" in await client.answer()
+            for _ in range(8):
+                held.append(await Client.to(listening, GET))
+                assert b"hello" in await held[-1].answer()
+            # Those that were idle for longest are gone.
+            assert await held[0].all() == b""
+            assert len(connections) <= 9
+            for client in held:
+                client.writer.close()
+
+    run(story())
+
+
+def test_an_upload_that_waits_for_the_service_is_not_broken_off(
+    quick: None, listening: socket.socket
+) -> None:
+    may_read = asyncio.Event()
+
+    async def late(request: Request) -> Response:
+        await may_read.wait()
+        return PlainTextResponse(str(len(await request.body())))
+
+    async def story() -> None:
+        app = Starlette(routes=[Route("/", late, methods=["POST"])])
+        size = 4 << 20
+        async with served(listening, app=app):
+            head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+            # More than is taken before anybody reads it.
+            client = await Client.to(listening, head.encode() + bytes(size // 2))
+            # Several looks at how fast it comes.
+            await asyncio.sleep(1.5)
+            may_read.set()
+            client.writer.write(bytes(size // 2))
+            assert (await client.answer()).endswith(str(size).encode())
+
+    run(story())
+
+
 def test_an_open_microphone_is_not_closed_to_make_room(listening: socket.socket) -> None:
     async def story() -> None:
         address, port = listening.getsockname()

@@ -204,6 +204,16 @@ def test_a_disk_without_room_takes_nothing(files: FileServer, tmp_path: Path) ->
         fetch(files.url("sound"), tmp_path / "a", free=1 << 60, input_hosts=files.origin)
 
 
+def test_a_disk_that_fills_on_the_way_is_noticed(
+    files: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([1 << 40])
+    monkeypatch.setattr(sources, "_FREE_EVERY_BYTES", 64 * 1024)
+    monkeypatch.setattr(sources, "free_bytes", lambda path: next(left, 0))
+    with pytest.raises(StorageFull):
+        fetch(files.url("endless"), tmp_path / "a", free=1 << 20, input_hosts=files.origin)
+
+
 def test_redirects_lead_only_to_hosts_that_are_named(files: FileServer, tmp_path: Path) -> None:
     other = FileServer(sound=content(SOUND))
     try:

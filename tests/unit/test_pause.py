@@ -116,6 +116,22 @@ def test_a_pause_that_lasts_for_hours_is_told_once_and_that_it_is_over(tmp_path:
     assert told == ["over", "over"]
 
 
+def test_each_pause_that_is_forgotten_is_told(tmp_path: Path) -> None:
+    path, now, told = tmp_path / "pause.json", [0.0], []
+    bus = Bus()
+    bus.subscribe(AlertRaised, lambda event: told.append(event.kind))
+    one = Pausing(path, bus, TaskHeartbeats(time.monotonic), lambda: now[0])
+    for times in (1, 2):
+        pause.write(path, MAINTENANCE)
+        now[0] = path.stat().st_mtime + FORGOTTEN_SECONDS + 60
+        for _ in range(2):
+            one.look()
+            one._remind()
+        assert told == ["paused"] * times
+        path.unlink()
+        one.look()
+
+
 def test_a_pause_that_ends_while_no_service_runs_is_over(tmp_path: Path) -> None:
     bus, told = Bus(), []
     bus.subscribe(AlertCleared, lambda event: told.append(event.kind))

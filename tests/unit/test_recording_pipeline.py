@@ -106,6 +106,20 @@ def test_each_track_and_each_choice_of_channels_is_heard_for_itself(tmp_path: Pa
     piped(test)
 
 
+def test_a_suspect_that_is_heard_to_its_end_is_acquitted(tmp_path: Path) -> None:
+    async def test(pipeline: RecordingPipeline, _: StandInDecoders, __: StandInModel) -> None:
+        told: list[str] = []
+        pipeline.on_acquitted = told.append
+        request = recording(tmp_path, SoundChoice(1))
+        await heard(pipeline, request)
+        assert told == []
+        pipeline.suspects = {request.digest: 1}
+        await heard(pipeline, recording(tmp_path, SoundChoice(2)))
+        assert told == [request.digest]
+
+    piped(test)
+
+
 def test_what_is_given_up_leaves_its_room_to_others(tmp_path: Path) -> None:
     async def test(pipeline: RecordingPipeline, _: StandInDecoders, model: StandInModel) -> None:
         loop, is_in, may_go = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from seacod.config import Settings
 from seacod.config.changes import Changes
 from seacod.supervisor.bus import Bus
@@ -40,6 +42,7 @@ def reloader(
         report=report,
         lives=[SimpleNamespace(report=report)],
         replace=replace,
+        apply=lambda changed: None,
         go_back=lambda cause: settings.go_back(),
     )
     notifier: Any = systemd
@@ -58,6 +61,21 @@ def test_a_reload_that_nobody_carries_out_is_ended_with_a_reason() -> None:
     assert "did not come to an end" in one.problem[0]
     # Nor do its settings stay: what starts from now on has those before.
     assert settings.current == Settings()
+
+
+def test_new_settings_of_the_log_reach_the_supervisors_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        "seacod.supervisor.reload.logs.configure", lambda log, who: told.append((log.level, who))
+    )
+    one, _, _, settings = reloader()
+    for section, expected in (("limits", []), ("log", [("debug", "supervisor")])):
+        fresh = {"limits": {"queue_length": 9}, "log": {"level": "debug"}}[section]
+        settings._read = lambda fresh={section: fresh}: Settings.model_validate(fresh)
+        one.reload()
+        assert (one.state, told) == (ReloadState.DONE, expected)
 
 
 def test_a_reload_that_breaks_off_leaves_the_settings_before() -> None:

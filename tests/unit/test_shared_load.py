@@ -78,6 +78,15 @@ def test_the_queue_is_that_of_all_workers_together() -> None:
     queue.weigh(request, 100.0)
 
 
+def test_what_each_worker_is_at_waits_nowhere() -> None:
+    queue = Admission(3, 1, 1000.0, lambda: 10.0, others=lambda: [Line(inside=2.0)])
+    # One runs at each of the two, three wait; the other one has one of each.
+    for _ in range(3):
+        admitted(queue)
+    with pytest.raises(QueueFull):
+        admitted(queue)
+
+
 def gpu(uuid: str) -> Gpu:
     return Gpu("NVIDIA", 0, uuid, "Fake", 0, 1, None, None, None, False, None)
 

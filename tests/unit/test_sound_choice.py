@@ -13,7 +13,8 @@ from seacod.errors import BadRequest
     "choice",
     [EVERYTHING, SoundChoice(2), SoundChoice("all", "mix"), SoundChoice(None, "split"),
      SoundChoice(speakers=SpeakerRange()), SoundChoice(3, "mix", SpeakerRange(2, 2)),
-     SoundChoice(speakers=SpeakerRange(2, 5))],
+     SoundChoice(speakers=SpeakerRange(2, 5)), SoundChoice(speakers=SpeakerRange(1, 1)),
+     SoundChoice(speakers=SpeakerRange(1, 3))],
 )  # fmt: skip
 def test_a_choice_is_read_as_it_was_written(choice: SoundChoice) -> None:
     assert SoundChoice.read(choice.fields()) == choice
