@@ -186,3 +186,25 @@ def test_credentials_are_given_to_engines_that_need_them() -> None:
     here, there = "/srv/a.wav", "https://example.com/b.wav"
     assert access_of_engines(access, [here, there]) == {}
     assert access_of_engines(access, [here, "s3://bucket/c.wav"]) == access
+
+
+def test_the_words_of_a_list_are_for_their_recording(tmp_path: Path) -> None:
+    for name in "ab":
+        recording(tmp_path / f"{name}.wav")
+    listed = tmp_path / "list.jsonl"
+    listed.write_text('{"path": "a.wav", "hotwords": "own"}\n{"path": "b.wav"}')
+    order = ArchiveOrder(TEXT, "everybody's", SoundChoice(), is_again=False, is_here=True)
+    found = items([str(listed)], TEXT)
+    ledger, progress = ArchiveLedger(str(tmp_path / "out")), ArchiveProgress(len(found), 2)
+    pool = Pool(None, object, 1, found, order, ledger, progress)
+    told = {}
+
+    def hear(name: str, sound: Any, source: str, words: str, *_: Any) -> object:
+        told[name] = words
+        return object()
+
+    place = pool._places[0]
+    place.actor = SimpleNamespace(hear=SimpleNamespace(remote=hear))
+    for task in tuple(pool._waiting):
+        pool._hand(place, task)
+    assert told == {"a.wav": "own", "b.wav": "everybody's"}

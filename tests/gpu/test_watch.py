@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.accelerators.base import Gpu
 from seacod.config import Settings
 from seacod.config.gpu import GpuSettings
-from seacod.supervisor.watch.gpu_guard import UnusedGpus
+from seacod.supervisor.settings import SettingsHolder
+from seacod.supervisor.watch.gpu_guard import GpuGuard, UnusedGpus, WorkerOnGpu
 from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes
 
 MIB = 1 << 20
@@ -119,3 +122,39 @@ def test_of_a_model_on_a_gpu_that_ones_own_guard_says_it() -> None:
     for _ in range(6):
         unused.sampled([gpu(11_800)])
     assert unused.full_by_others == frozenset()
+
+
+def test_new_limits_are_those_of_the_next_reading() -> None:
+    class Workers:
+        """On that GPU, with all of its memory."""
+
+        released = 0
+
+        def look(self) -> WorkerOnGpu:
+            return WorkerOnGpu("cuda:0", {}, frozenset({1}), 8_600 * MIB)
+
+        def release_cache(self) -> None:
+            self.released += 1
+
+        def replace_largest(self, cause: str) -> None: ...
+
+    class Deduplicator:
+        """Told of everything."""
+
+        def raised(self, *_: Any, **__: Any) -> None: ...
+
+        def cleared(self, *_: Any, **__: Any) -> None: ...
+
+    limits = {"limit_ratio": 0.9, "readings": 1}
+    holder = SettingsHolder(
+        Settings.model_validate({"gpu": limits}),
+        lambda: Settings.model_validate({"gpu": limits}),
+    )
+    workers = Workers()
+    guard = GpuGuard(holder, workers, cast(Any, Deduplicator()))
+    guard.sampled([gpu(8_600)])
+    assert workers.released == 0
+    limits["limit_ratio"] = 0.5
+    holder.reload()
+    guard.sampled([gpu(8_600)])
+    assert workers.released == 1
