@@ -16,6 +16,8 @@ import pytest
 from receivers import PASSWORD, USER, MailServer, Robot
 from supervised import PATIENCE_SECONDS, ROOT, StandIn, wait_until
 
+from seacod.alerts.kinds import KINDS
+
 
 @pytest.fixture
 def service(
@@ -95,10 +97,17 @@ def test_what_was_sent_what_waits_and_past_crashes(
     assert crash["status"] == -9
 
 
-def test_the_kinds_are_listed() -> None:
+@pytest.mark.parametrize("language", ["en_GB.UTF-8", "zh_CN.UTF-8"])
+def test_the_kinds_are_listed_in_the_language_of_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", language)
     told = seacod("alerts", "--kinds").stdout
-    assert "crash_loop" in told
-    assert "识别进程反复崩溃" in told
+    for name, kind in KINDS.items():
+        words = (kind.english, kind.chinese)
+        said, other = words if language.startswith("en") else reversed(words)
+        assert name in told and said in told
+        assert other not in told
 
 
 def test_config_check_names_the_line_of_what_cannot_work(tmp_path: Path) -> None:

@@ -287,8 +287,8 @@ def _not_taken(refused: Mapping[str, tuple[int, str]], receivers: Sequence[str])
     final = [code >= 500 for code, _ in refused.values()]
     reached = frozenset(receivers) - frozenset(refused)
     return Undelivered(
-        f"not taken for {said}",
-        f"以下收件人未接收：{said}",
+        f"not taken for {said}" if reached else said,
+        f"以下收件人未接收：{said}" if reached else said,
         is_final=all(final),
         is_ours=any(final),
         reached=reached,
