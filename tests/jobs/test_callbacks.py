@@ -380,6 +380,7 @@ def test_jobs_of_a_version_before_callbacks_are_there_and_it_can_go_back(tmp_pat
         (store.blobs.incoming("before") / "0001").write_text("sound")
         store.accept("before", "me", "", [("1.wav", 5)])
     with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as older, older:
+        older.execute("DROP TABLE seacod_version")
         older.execute("DROP TABLE callbacks")
         older.execute("DROP TABLE submissions")
         older.execute("ALTER TABLE jobs DROP COLUMN callback_url")
