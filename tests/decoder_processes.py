@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 import psutil
+from supervised import wait_until
 
 from seacod.asr.decoder.nursery import decoder_name
 
@@ -22,3 +23,9 @@ def nurseries() -> list[psutil.Process]:
     return [
         one for one in psutil.Process().children() if "seacod.asr.decoder.process" in one.cmdline()
     ]
+
+
+def the_nursery() -> psutil.Process:
+    """The only one, once it is what it is to be: just forked it has the name of who forked it."""
+    (found,) = wait_until(lambda: (all_ := nurseries()) and len(all_) == 1 and all_, "a nursery")
+    return found

@@ -4,6 +4,7 @@ tests/supervisor where only the supervisor is looked at.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -222,7 +223,9 @@ class Service:
         if self.process is None or self.process.poll() is not None:
             return
         for child in self.descendants():
-            child.kill()
+            # Some end with each other.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
         self.process.kill()
         self.process.wait()
 

@@ -17,7 +17,6 @@ import select
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -190,7 +189,9 @@ def _fork_again(channel: socket.socket, birth: Birth) -> NoReturn:
         os.setsid()
         # The signal is sent when the parent of the moment dies: first it has to be the right one.
         while os.getppid() == middle:
-            time.sleep(0.0002)
+            # Not time.sleep, which asks for a moment of the clock and not for a while: under a
+            # clock that somebody moves (libfaketime) that may be no valid one.
+            select.select((), (), (), 0.0002)
         if not die_with(birth.adopter_pid):
             return EX_SOFTWARE
         return _wait(channel, birth)

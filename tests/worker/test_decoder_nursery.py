@@ -12,7 +12,7 @@ import decoder_processes
 import psutil
 import pytest
 import sounds
-from decoder_processes import nurseries
+from decoder_processes import nurseries, the_nursery
 from supervised import PATIENCE_SECONDS, wait_until
 
 from seacod.asr.decoder import births
@@ -45,7 +45,7 @@ def with_shared(test: Test) -> None:
     async def run() -> None:
         shared = SharedDecoderNursery()
         shared.start()
-        (nursery,) = nurseries()
+        nursery = the_nursery()
         decoders = Decoders(1, 2, shared.connection())
         await decoders.start()
         try:
@@ -63,7 +63,7 @@ def test_workers_share_a_nursery_which_ends_with_the_last_of_them() -> None:
     async def run() -> None:
         shared = SharedDecoderNursery()
         shared.start()
-        (nursery,) = nurseries()
+        nursery = the_nursery()
         first, second = (Decoders(1, 1, shared.connection()) for _ in range(2))
         await first.start()
         await second.start()
@@ -122,7 +122,7 @@ def test_a_nursery_that_hangs_costs_a_moment(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(births, "_HANDED_ANSWERS_SECONDS", 0.5)
         nursery.suspend()
         try:
-            (decoder,) = nursery.children()
+            (decoder,) = decoders_of(nursery)
             decoder.kill()
             assert await is_heard(decoders)
         finally:
@@ -138,14 +138,14 @@ def test_another_is_there_for_the_next_worker(monkeypatch: pytest.MonkeyPatch) -
         decoders = Decoders(1, 1, shared.connection())
         await decoders.start()
         assert await is_heard(decoders)
-        (nursery,) = nurseries()
+        nursery = the_nursery()
         await decoders.close()
         return nursery
 
     async def test() -> None:
         shared = SharedDecoderNursery()
         shared.start()
-        (nursery,) = nurseries()
+        nursery = the_nursery()
         nursery.kill()
         gone(nursery)
         nursery = await next_one(shared)
@@ -159,7 +159,7 @@ def test_another_is_there_for_the_next_worker(monkeypatch: pytest.MonkeyPatch) -
         unanswered.close()
         replaced.close()
         gone(nursery)
-        (nursery,) = nurseries()
+        nursery = the_nursery()
         shared.forget()
         gone(nursery)
 
