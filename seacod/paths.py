@@ -139,6 +139,10 @@ class Paths:
             )
 
 
+# With fewer an upload, a batch or a database may fail at any moment.
+LEAST_FREE_FILES = 1000
+
+
 def free_files(directory: Path) -> int | None:
     """How many files our user may still make there; None when that is unknown, or not limited
     (btrfs and others have no fixed number)."""

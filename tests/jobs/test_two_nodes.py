@@ -3,20 +3,18 @@ by the other when the one dies, each file once."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sounds
 from postgres import PASSWORD, Postgres
+from results_of_jobs import texts
 from supervised import Faulty, Service, wait_until
 
 from seacod.client import Busy
@@ -86,13 +84,7 @@ def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Faulty]) -
     print(f"all {FILES} files done {time.monotonic() - began:.1f} s after the death of a node")
     assert told.counts == {"done": FILES}
     with other.client() as client:
-        archive = zipfile.ZipFile(io.BytesIO(client.results(job)))
-    texts = [
-        json.loads(archive.read(name))["text"]
-        for name in archive.namelist()
-        if name.endswith(".json") and name != "summary.json"
-    ]
-    assert texts == [sounds.SPEECH_TEXT] * FILES
+        assert texts(client.results(job)) == [sounds.SPEECH_TEXT] * FILES
 
 
 def test_jobs_wait_while_the_database_is_away_and_requests_do_not(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+import pytest
 from receivers import certificate
 from supervised import PATIENCE_SECONDS, ROOT, Service, fetch, free_port, wait_until
 
 PORT = 7860
+
+
+def need_namespaces(packages: str, *programs: str) -> None:
+    """Skip where nodes cannot have networks of their own.
+
+    Args:
+        packages: of Debian, that bring the programs.
+        programs: that are called.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is missing: apt-get install {packages}")
 
 
 class Node(Service):

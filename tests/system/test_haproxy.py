@@ -4,8 +4,6 @@ the other, cut off from the network, hung, refusing, asked by more than they hav
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import ssl
 import subprocess
@@ -16,7 +14,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import sounds
-from nodes import Balancer, Node, balanced
+from nodes import Balancer, Node, balanced, need_namespaces
 from patience import connect
 from supervised import PATIENCE_SECONDS, wait_until
 
@@ -33,11 +31,7 @@ BURST = 24
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    for program in ("haproxy", "ip"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is missing: apt-get install haproxy iproute2")
+    need_namespaces("haproxy iproute2", "haproxy", "ip")
     directory = tmp_path_factory.mktemp("nodes")
     both = [Node(directory / f"node{number}", number) for number in (1, 2)]
     try:

@@ -4,20 +4,17 @@ itself."""
 
 from __future__ import annotations
 
-import io
-import json
-import os
 import shutil
 import subprocess
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sounds
-from nodes import Node
+from nodes import Node, need_namespaces
 from postgres import PASSWORD, Postgres
+from results_of_jobs import texts
 from supervised import Faulty, wait_until
 
 from seacod.client.answers import Job
@@ -35,11 +32,7 @@ class FaultyNode(Node, Faulty):
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FaultyNode, Faulty]]:
     """One that can be cut off from the database, and one beside it."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    for program in ("ip", "curl"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is missing: apt-get install iproute2 curl")
+    need_namespaces("iproute2 curl", "ip", "curl")
     directory = tmp_path_factory.mktemp("cut")
     cut, other = FaultyNode(directory / "cut", NUMBER), Faulty(directory / "other")
     password = directory / "password"
@@ -112,13 +105,7 @@ def test_a_node_that_is_cut_off_from_the_database_loses_its_files_to_the_other(
         finally:
             cut.wire("up")
         wait_until(lambda: cut.asked_inside(f"/jobs/{job}")[0] == 200, "the database, back")
-        archive = zipfile.ZipFile(io.BytesIO(client.results(job)))
-        texts = [
-            json.loads(archive.read(name))["text"]
-            for name in archive.namelist()
-            if name.endswith(".json") and name != "summary.json"
-        ]
-        assert texts == [sounds.SPEECH_TEXT] * FILES
+        assert texts(client.results(job)) == [sounds.SPEECH_TEXT] * FILES
         # It works on batches again.
         again = client.submit([("a.wav", sounds.SPEECH.read_bytes())])
         with other.holding():

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Iterator
 
 import pytest
 from supervised import PATIENCE_SECONDS
 
-from seacod.supervisor.sockets.binding import Named, bind
 from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.sockets.listener import Listener
 from seacod.system.acceptor import Acceptor
-from seacod.system.listen_address import ListenAddress
 
 CLIENTS = 50
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    with contextlib.closing(
-        bind(ListenAddress("127.0.0.1", 0), Named("server.host", "server.port"))
-    ) as one:
-        yield one
 
 
 async def ask(listening: socket.socket) -> bytes:

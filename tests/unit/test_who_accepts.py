@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,10 @@ from typing import Any
 import pytest
 from simulated_clock import Clock
 
-from seacod.supervisor.sockets.binding import Named, bind
 from seacod.system import acceptor as module
 from seacod.system import masking
 from seacod.system.acceptor import Acceptor, unix_socket
 from seacod.system.connections import Connections
-from seacod.system.listen_address import ListenAddress
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    address = ListenAddress("127.0.0.1", 0)
-    with closing(bind(address, Named("server.host", "server.port"))) as one:
-        yield one
 
 
 def accepting(

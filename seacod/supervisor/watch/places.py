@@ -12,13 +12,10 @@ from pathlib import Path
 import structlog
 
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.paths import Paths, free_files
+from seacod.paths import LEAST_FREE_FILES, Paths, free_files
 from seacod.system.words import NOTHING, Words, reason
 
 log = structlog.get_logger(__name__)
-
-# With fewer an upload, a batch or a database may fail at any moment.
-LEAST_FREE_FILES = 1000
 
 
 class Places:

@@ -11,7 +11,7 @@ import psutil
 
 import seacod
 from seacod.accelerators.registry import meant, of_device
-from seacod.paths import free_bytes, free_files
+from seacod.paths import LEAST_FREE_FILES, free_bytes, free_files
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import NOTHING, Finding, fail, ok, warn, worst
@@ -23,8 +23,6 @@ WARN_DISK_BYTES = 20 << 30
 # With less, the real model and long recordings do not fit.
 FAIL_MEMORY_BYTES = 3 << 30
 _GIB = 1 << 30
-# As the service itself has it (`supervisor/watch/places.py`).
-LEAST_FREE_FILES = 1000
 # An installation cannot be from the future; a day for time zones.
 _DAY_SECONDS = 86400.0
 _LOST: Words = ("seacod runbook gpu_lost", "见 seacod runbook gpu_lost")
