@@ -31,9 +31,6 @@ ELSEWHERE = {
     r"podman (build|run) .*": ("tests/image/podman.py", '"podman"'),
     r"tools/gpu_day": ("tests/full_size/test_full_size.py", "tools/gpu_day"),
     r"(sudo )?seacod (upgrade|rollback)( .*)?": ("tests/unit/test_releases.py", '"--check"'),
-    # Of other machines.
-    r"seacod status --host .*": ("tests/worker/test_status_of_hosts.py", '"--host"'),
-    r"seacod haproxy .*": ("tests/system/nodes.py", '"haproxy"'),
     r"seacod soak .*": ("tests/operating/test_soak_command.py", '"--speed"'),
 }  # fmt: skip
 

@@ -76,6 +76,17 @@ def test_what_is_run_elsewhere_is_run_there() -> None:
             assert words in (ROOT / file).read_text("utf-8"), (command, file)
 
 
+def test_what_a_command_writes_is_written_where_it_is_read() -> None:
+    """A block is run in one piece: what is left out for another test wrote nothing for the rest."""
+    for one in blocks("sh"):
+        written: set[str] = set()
+        for command in one.commands:
+            if elsewhere(command, one.document) is not None:
+                written |= set(re.findall(r"(?:>|-o|--output)\s+(\S+)", command))
+            else:
+                assert not {word for word in written if word in command}, (command, one.document)
+
+
 def test_each_alert_has_a_section_and_each_section_an_alert() -> None:
     rules = yaml.safe_load((ROOT / "etc/prometheus/rules.yml").read_text("utf-8"))
     fired = {
