@@ -139,6 +139,29 @@ def test_with_tls_recordings_and_microphones_come_through(balancer: Balancer) ->
     assert (kinds[0], kinds[-1]) == ("ready", "done")
 
 
+def test_who_asks_is_said_by_the_balancer_alone(nodes: list[Node], balancer: Balancer) -> None:
+    """The nodes believe X-Forwarded-* from its address, so it must pass none of a client's on."""
+    invented = {
+        "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/evil", "Forwarded": "for=203.0.113.9",
+    }  # fmt: skip
+    with httpx.Client(
+        base_url=f"http://localhost:{balancer.port}", trust_env=False, headers=invented,
+        timeout=PATIENCE_SECONDS,
+    ) as client:  # fmt: skip
+        answer = client.post("/transcribe", files={"file": sounds.SPEECH.read_bytes()})
+        request = answer.headers["X-Request-ID"]
+        page = client.get("/").text
+    assert "evil" not in page and f"https://localhost:{balancer.port}" not in page
+
+    def heard() -> list[dict[str, object]]:
+        events = (one for node in nodes for one in node.events("transcribed"))
+        return [one for one in events if one["request_id"] == request]
+
+    # Neither what it invented nor the address by which the balancer reaches the node.
+    assert [one["client"] for one in wait_until(heard, "what the node writes")] == ["127.0.0.1"]
+
+
 def test_a_burst_waits_at_the_balancer_and_nobody_is_refused(port: int) -> None:
     with load(port, BURST) as running:
         wait_until(lambda: running.seen["200"] > 3 * BURST, "answers")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -104,11 +106,28 @@ def test_what_is_said_about_the_formats_holds_for_the_results_of_a_batch(
     with zipfile.ZipFile(io.BytesIO(results)) as archive:
         lines = archive.read("0001-a.srt").decode().splitlines()
         assert archive.read("0001-a.txt").decode().startswith(f"注意：{FOR_TRYING.chinese}\n")
+        told = json.loads(archive.read("0001-a.json"))
     texts = [line for line in lines if line and "-->" not in line and not line.isdigit()]
     assert "".join(texts) == sounds.SPEECH_TEXT
     assert max(map(len, texts)) <= 4
+    # Nobody has asked for the wave.
+    assert "peaks" not in told
     refused = client.post("/batch_transcribe", data={"max_cue_seconds": "0"}, files=files)
     assert (refused.status_code, "max_cue_seconds" in refused.text) == (400, True)
+
+
+def test_a_batch_brings_the_wave_of_each_recording(client: httpx.Client) -> None:
+    answer = client.post(
+        "/batch_transcribe", data={"peaks": "true"},
+        files=[("files", ("a.wav", sounds.SPEECH.read_bytes()))],
+    )  # fmt: skip
+    finished(client, answer.json()["job"])
+    with zipfile.ZipFile(io.BytesIO(client.get(answer.json()["results_url"]).content)) as archive:
+        told = json.loads(archive.read("0001-a.json"))
+    levels = base64.b64decode(told["peaks"]["values"])
+    assert len(levels) == math.ceil(told["duration"] * 10)
+    # Speech, and the silence around it.
+    assert max(levels) > 100 > 20 > min(levels)
 
 
 def test_uploads_of_a_finished_batch_are_gone_results_stay(
