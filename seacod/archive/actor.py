@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seacod.archive.remote import RemoteFiles
 from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.formats import asked, registry
+from seacod.system.remote_files import RemoteFiles
 
 
 class TranscriptionActor:
@@ -27,7 +27,7 @@ class TranscriptionActor:
         settings: as JSON: they travel.
         wanted: name of the format of the texts.
         said: about that format, as text fields.
-        access: to object stores (`archive/object_store.py`).
+        access: to object stores (`system/object_store.py`).
     """
 
     def __init__(

@@ -15,15 +15,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seacod import logs
-from seacod.archive import inputs, object_store, progress
+from seacod.archive import inputs, progress
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.ledger import MANIFEST, ArchiveLedger
 from seacod.archive.pool import ArchiveOrder, Pool
-from seacod.archive.remote import RemoteFiles, access_of_engines
 from seacod.asr.choice import SoundChoice
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
 from seacod.formats import asked, registry
+from seacod.system import object_store
+from seacod.system.remote_files import RemoteFiles, access_of_engines
 from seacod.system.terminal import in_language
 from seacod.system.words import reason
 

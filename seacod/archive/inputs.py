@@ -1,7 +1,7 @@
 """What there is to do: recordings of a directory, a list, or an object store. Reads no sound.
 
 A list is JSON lines or CSV with `path` and, if wanted, `hotwords`; paths are relative to the list.
-Everything with a scheme (s3://, https://, file://) goes through `remote.py`.
+Everything with a scheme (s3://, https://, file://) goes through `remote_files.py`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from seacod.archive.remote import RemoteFiles
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
 from seacod.system.recordings import is_recording, meant
+from seacod.system.remote_files import RemoteFiles
 from seacod.system.words import reason
 
 _LISTS = (".jsonl", ".csv")

@@ -1,8 +1,9 @@
 """What is done: results, each written once and whole, and a line for each file in `manifest.jsonl`.
 
-The output directory is one of this machine or any that `remote.py` can write to. Only the command
-writes, never those that hear, so a file that is heard twice is still written once. A run that was
-broken off goes on from the manifest: what has the same content and a result is not heard again.
+The output directory is one of this machine or any that `remote_files.py` can write to. Only the
+command writes, never those that hear, so a file that is heard twice is still written once. A run
+that was broken off goes on from the manifest: what has the same content and a result is not heard
+again.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from seacod.archive.remote import RemoteFiles
 from seacod.errors import CannotWrite, NotFound
 from seacod.system import whole_file
+from seacod.system.remote_files import RemoteFiles
 from seacod.system.words import reason
 
 MANIFEST = "manifest.jsonl"

@@ -15,13 +15,14 @@ import sounds
 from object_store import ObjectStore
 from supervised import ROOT, free_port
 
-from seacod.archive import inputs, object_store
+from seacod.archive import inputs
 from seacod.archive.command import Archive, transcribe
 from seacod.archive.ledger import ArchiveLedger
-from seacod.archive.remote import RemoteFiles
 from seacod.asr.choice import SoundChoice
 from seacod.errors import BadRequest, NotFound, SeacodError
 from seacod.formats.text import FORMAT as TEXT
+from seacod.system import object_store
+from seacod.system.remote_files import RemoteFiles
 
 pytestmark = pytest.mark.timeout(600)
 # As people call their recordings.

@@ -13,12 +13,12 @@ from seacod.archive.inputs import items
 from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
 from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.archive.progress import ArchiveProgress, registry, summary
-from seacod.archive.remote import access_of_engines
 from seacod.asr.choice import SoundChoice
 from seacod.errors import BadRequest
 from seacod.formats.srt import FORMAT as SRT
 from seacod.formats.text import FORMAT as TEXT
 from seacod.system.digest import sha256_of
+from seacod.system.remote_files import access_of_engines
 
 
 def recording(path: Path, size: int = 1) -> Path:

@@ -1,7 +1,7 @@
 """Recordings, lists and results that have an address, whatever its scheme.
 
 `s3://` goes through `object_store.py`, every other one (https://, file://, gs://) through fsspec.
-Used by the command and, for recordings, by the engines. What goes wrong is one sentence.
+Used by archives (the command and, for recordings, its engines). What goes wrong is one sentence.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from seacod.archive.object_store import S3
 from seacod.errors import BadRequest, CannotWrite, NotFound
+from seacod.system.object_store import S3
 from seacod.system.words import reason
 
 _CHUNK_BYTES = 1 << 20

@@ -1,4 +1,4 @@
-"""S3: Amazon's, and whatever speaks its protocol (MinIO, Ceph, OSS). Used by `remote.py` alone.
+"""S3: Amazon's, and whatever speaks its protocol (MinIO, Ceph, OSS). Used by `remote_files.py`.
 
 Where it is and who asks is in the variables that Amazon's own tools read, those of whoever typed
 the command; the engines, which may be on other machines, are given them. `~/.aws` is not read.
@@ -89,14 +89,14 @@ _USED: Words = ("cannot be used", "无法使用")
 
 
 class S3:
-    """Objects, by address: `s3://BUCKET/KEY`. Raises as `remote.Store` says.
+    """Objects, by address: `s3://BUCKET/KEY`. Raises as `remote_files.Store` says.
 
     Args:
-        access: see `access`.
+        variables: see `access`.
     """
 
-    def __init__(self, access: Mapping[str, str]) -> None:
-        self._access = access
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
         self._buckets: dict[str, S3Store] = {}
 
     def find(self, url: str) -> Iterator[tuple[str, str, int | None]]:
@@ -157,7 +157,7 @@ class S3:
         return self._buckets[bucket], bucket, key.strip("/")
 
     def _open(self, url: str, bucket: str) -> S3Store:
-        given = self._access
+        given = self._variables
         has_key = "AWS_ACCESS_KEY_ID" in given and "AWS_SECRET_ACCESS_KEY" in given
         if not has_key and not any(name in given for name in _IDENTITIES):
             raise BadRequest(
@@ -206,7 +206,7 @@ class S3:
         said = str(error)
         xml = dict(_IN_XML.findall(said))
         code = xml.get("Code", "")
-        endpoint = self._access.get("AWS_ENDPOINT_URL", "Amazon S3")
+        endpoint = self._variables.get("AWS_ENDPOINT_URL", "Amazon S3")
         bucket = url.removeprefix("s3://").partition("/")[0]
         kind = type(error).__name__
         if code == "NoSuchBucket":
