@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"    while {crash['in_state']}, exit status {crash['status']}")
         if served is not None:
             lost = crash["lost_requests"]
-            print(f"    had served for {served:.0f} s; {lost} requests were inside")
+            print(f"    had served for {served:.0f} s; requests inside: {lost}")
         if crash["last_recording"]:
             print(f"    last recording: {crash['last_recording']}")
         for line in crash["last_lines"][-3:]:

@@ -31,6 +31,16 @@ def test_json_lines_carry_event_level_and_fields(capsys: pytest.CaptureFixture[s
     assert line["component"] == "supervisor"
 
 
+def test_what_a_worker_printed_last_is_a_field_and_not_in_the_readable_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It stands above, line by line; an alert has lines of its own for it."""
+    logs.configure(LogSettings(format="json"), "supervisor")
+    structlog.get_logger().error("worker_exited", last_lines=['{"event": "ready"}'], status=-9)
+    assert json.loads(capsys.readouterr().err)["last_lines"] == ['{"event": "ready"}']
+    assert logs.recent(1)[0].endswith("error worker_exited status=-9")
+
+
 def test_lines_of_one_of_several_workers_say_whose_they_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

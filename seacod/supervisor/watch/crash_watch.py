@@ -85,7 +85,8 @@ class CrashWatch:
         crash, count = event.crash, event.crash.in_flight
         directory = crashes.directory_of(self._state, crash)
         kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
-        lost = f"by its last beat, {count} requests were inside" if count else "it was idle"
+        inside = "1 request was" if count == 1 else f"{count} requests were"
+        lost = f"by its last beat, {inside} inside" if count else "it was idle"
         lost_zh = (
             f"最后一次心跳时有 {count} 个请求在处理" if count else "最后一次心跳时没有请求在处理"
         )

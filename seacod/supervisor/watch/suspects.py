@@ -41,8 +41,9 @@ class Suspects:
         self._table = table
         self._bus = bus
         self._clock = clock
-        # By digest: when the ends were.
+        # By digest: when the ends were, and what people call it.
         self._ends: dict[str, list[float]] = {}
+        self._labels: dict[str, str] = {}
         bus.subscribe(WorkerBlamed, self._on_blamed)
         bus.subscribe(RecordingAcquitted, self._on_acquitted)
         bus.subscribe(WorkerGone, lambda event: table.clear(event.slot))
@@ -52,21 +53,27 @@ class Suspects:
         for one in self._table.of(event.slot):
             recent = [at for at in self._ends.pop(one.digest, []) if at > now - _REMEMBERED_SECONDS]
             ends = self._ends[one.digest] = [*recent, now]
+            self._labels[one.digest] = one.label
             log.error(
                 "recording_suspected", recording=one.label, ends=len(ends), worker_pid=event.pid
             )
             if len(ends) >= ENDS_ARE_POISON:
                 self._tell(one.label, len(ends))
         while len(self._ends) > _MOST:
-            self._ends.pop(next(iter(self._ends)))
+            self._forget(next(iter(self._ends)))
         self._publish()
 
     def _on_acquitted(self, event: RecordingAcquitted) -> None:
         # What was condemned meanwhile, by another worker, stays so.
         if len(self._ends.get(event.digest, [])) < ENDS_ARE_POISON:
-            if self._ends.pop(event.digest, None):
-                log.info("recording_acquitted", digest=event.digest)
+            if label := self._forget(event.digest):
+                log.info("recording_acquitted", recording=label, digest=event.digest)
             self._publish()
+
+    def _forget(self, digest: str) -> str:
+        """What people call it; empty if it is no suspect."""
+        self._ends.pop(digest, None)
+        return self._labels.pop(digest, "")
 
     def _publish(self) -> None:
         self._bus.publish(RecordingsSuspected({one: len(ends) for one, ends in self._ends.items()}))
