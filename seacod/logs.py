@@ -281,8 +281,8 @@ def _stderr_is_journal() -> bool:
 
 def _message(event: EventDict) -> str:
     """One readable line: the event, then its facts."""
-    # What a worker printed last stands above, line by line; whoever asks for the field gets it.
-    skip = ("event", "level", "timestamp", "exception", "component", "last_lines")
+    # What a worker printed last stands above, line by line. Whoever asks for a field gets it.
+    skip = ("event", "level", "timestamp", "exception", "component", "last_lines", "said_zh")
     facts = " ".join(
         f"{key}={value if isinstance(value, (int, str)) else _json(value)}"
         for key, value in event.items()

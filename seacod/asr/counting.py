@@ -154,8 +154,11 @@ def _tell_failed(route: str, client: str, error: BaseException, seconds: float) 
     """Log one line for the operator; a client's mistake is not a warning."""
     is_ours = isinstance(error, SeacodError) and error.http_status >= 500
     tell = log.warning if is_ours else log.info
-    said = error.message if isinstance(error, SeacodError) else None
+    said, said_zh = (
+        (error.message, error.chinese) if isinstance(error, SeacodError) else (None, None)
+    )
     tell(
         "not_transcribed", route=route, client=client, outcome=_reason(error),
-        reason=_reason(error), said=said, seconds=round(seconds, 3),
+        reason=_reason(error), said=said, said_zh=said_zh,
+        seconds=round(seconds, 3),
     )  # fmt: skip

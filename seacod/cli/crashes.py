@@ -10,6 +10,8 @@ from seacod.config import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
 from seacod.system.terminal import date_and_time
+from seacod.system.terminal import in_language as say
+from seacod.system.words import cause_in_chinese, state_in_chinese
 
 HELP = "what is known of past crashes"
 
@@ -28,16 +30,29 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(kept, ensure_ascii=False, indent=2))
         return EX_OK
     if not kept:
-        print("no worker has crashed")
+        print(say("no worker has crashed", "没有识别进程异常退出过"))
     for crash in kept:
-        served = crash["served_seconds"]
-        print(f"{date_and_time(crash['at'])}  pid {crash['pid']}: {crash['cause']}")
-        print(f"    while {crash['in_state']}, exit status {crash['status']}")
+        served, lost, recording = (
+            crash[key] for key in ("served_seconds", "lost_requests", "last_recording")
+        )
+        at, pid, cause, status = (crash[key] for key in ("at", "pid", "cause", "status"))
+        head = say(f"pid {pid}: {cause}", f"pid {pid}：{cause_in_chinese(cause)}")
+        print(f"{date_and_time(at)}  {head}")
+        print(
+            say(
+                f"    while {crash['in_state']}, exit status {status}",
+                f"    当时{state_in_chinese(crash['in_state'])}，退出状态 {status}",
+            )
+        )
         if served is not None:
-            lost = crash["lost_requests"]
-            print(f"    had served for {served:.0f} s; requests inside: {lost}")
-        if crash["last_recording"]:
-            print(f"    last recording: {crash['last_recording']}")
+            print(
+                say(
+                    f"    had served for {served:.0f} s; requests inside: {lost}",
+                    f"    已服务 {served:.0f} 秒；正在处理的请求：{lost} 个",
+                )
+            )
+        if recording:
+            print(say(f"    last recording: {recording}", f"    最后的录音：{recording}"))
         for line in crash["last_lines"][-3:]:
             print(f"    | {line}")
         print(f"    {crash['directory']}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from seacod.client import NEVER, BrokenOff, Busy, Client, NoSeacod, Refused, Unreachable
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
-from seacod.system.terminal import in_language, is_chinese, width
+from seacod.system.terminal import in_language, is_chinese, padded, width
 from seacod.system.words import state_in_chinese
 
 _PORT = 7860
@@ -149,9 +149,8 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
         max(width(row[at]) for row in rows if len(row) > at and (at < _NAMED or len(row) > _SHORT))
         for at in range(max(map(len, rows)))
     ]
-    return ["  ".join(map(_padded, row, columns)).rstrip() for row in rows]
+    return ["  ".join(map(_cell, row, columns)).rstrip() for row in rows]
 
 
-def _padded(text: str, columns: int) -> str:
-    blanks = " " * max(0, columns - width(text))
-    return f"{blanks}{text}" if text.isdigit() else f"{text}{blanks}"
+def _cell(text: str, columns: int) -> str:
+    return padded(text, columns, is_right=text.isdigit())

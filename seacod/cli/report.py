@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +24,29 @@ from seacod.cli.options import add_config, add_json
 from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
 from seacod.proving.statistics import quantile
-from seacod.system.terminal import date_and_time
+from seacod.system.terminal import date_and_time, padded
+from seacod.system.terminal import in_language as say
 from seacod.system.words import reason
 
 HELP = "the slowest requests, and where their time went"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _EVENTS = ("transcribed", "not_transcribed")
 # Where a request's time can go: the field of the log, and in words.
-_STAGES = (
-    ("queue_seconds", "waiting in the queue"),
-    ("decoding_seconds", "decoding"),
-    ("voice_seconds", "finding speech"),
-    ("inference_seconds", "the model"),
+_STAGES = {
+    "queue_seconds": ("waiting in the queue", "排队"),
+    "decoding_seconds": ("decoding", "解码"),
+    "voice_seconds": ("finding speech", "查找语音"),
+    "inference_seconds": ("the model", "模型"),
+}
+_HEADS = (
+    ("when", "时间"),
+    ("took", "用时"),
+    ("audio", "音频"),
+    ("factor", "实时率"),
+    ("request", "请求"),
+    ("why", "原因"),
 )
+_REST = ("waiting for the model", "等待模型")
 _UNIT = "seacod"
 # A log that begins so soon after the time that was asked for says it all.
 _CLOSE_SECONDS = 60.0
@@ -60,19 +71,25 @@ class Request:
         return str(self.fields.get("outcome", "text"))
 
     def stages(self) -> dict[str, float]:
-        """Seconds by stage; what is left over is waiting for the model and putting together."""
-        known = {text: float(self.fields.get(name) or 0.0) for name, text in _STAGES}
+        """Seconds by the stage's field in the log; what is left over (`other`) is waiting for the
+        model and putting together."""
+        known = {name: float(self.fields.get(name) or 0.0) for name in _STAGES}
         return {**known, "other": max(0.0, self.seconds - sum(known.values()))}
 
-    def why(self) -> str:
-        """Where most of its time went, in words."""
+    def why(self) -> tuple[str, str]:
+        """Where most of its time went, in words, and in Chinese; of one that failed, what was
+        said."""
         if "queue_seconds" not in self.fields:
-            return str(self.fields.get("said") or self.outcome)
+            said = str(self.fields.get("said") or self.outcome)
+            return said, str(self.fields.get("said_zh") or said)
         stages = self.stages()
         most = max(stages, key=lambda name: stages[name])
         share = stages[most] / self.seconds if self.seconds else 0.0
-        words = "waiting for the model" if most == "other" else most
-        return f"{share:.0%} {words} ({stages[most]:.2f} s)"
+        english, chinese = _STAGES.get(most, _REST)
+        return (
+            f"{share:.0%} {english} ({stages[most]:.2f} s)",
+            f"{share:.0%} {chinese}（{stages[most]:.2f} 秒）",
+        )
 
 
 class Span:
@@ -105,12 +122,13 @@ def run(options: argparse.Namespace) -> int:
     span = Span()
     found = sorted(_read(options, from_time, span), key=lambda one: -one.seconds)
     if options.json:
-        body = [{"at": one.at, "why": one.why(), **one.fields} for one in found[:count]]
+        body = [{"at": one.at, "why": one.why()[0], **one.fields} for one in found[:count]]
         told = {"requests": len(found), "known_since": span.earliest, "slowest": body}
         print(json.dumps(told, ensure_ascii=False))
         return EX_OK
     if span.earliest is not None and span.earliest > from_time + _CLOSE_SECONDS:
-        print(f"(the log begins at {date_and_time(span.earliest)}; of before nothing is known)")
+        begins = date_and_time(span.earliest)
+        print(say(f"(the log begins at {begins})", f"（日志始于 {begins}）"))
     _print(found, count, options.since)
     return EX_OK
 
@@ -173,28 +191,52 @@ def requests(lines: Iterable[str], from_time: float, span: Span | None = None) -
 
 def _print(found: list[Request], count: int, since: str) -> None:
     if not found:
-        print(f"no request in the last {since}")
+        print(say(f"no request in the last {since}", f"最近 {since} 内没有请求"))
         return
-    failed: dict[str, int] = {}
-    for one in found:
-        if one.outcome != "text":
-            failed[one.outcome] = failed.get(one.outcome, 0) + 1
-    answered = [one.seconds for one in found if one.outcome == "text"]
-    print(f"{len(found)} requests in the last {since}: {len(answered)} answered", end="")
-    if answered:
-        p50, p95 = quantile(answered, 0.5), quantile(answered, 0.95)
-        print(f" (P50 {p50:.2f} s, P95 {p95:.2f} s)", end="")
-    print("".join(f", {number} {reason}" for reason, number in sorted(failed.items())))
-    print(f"\n{'when':19}  {'took':>8}  {'audio':>8}  {'factor':>6}  {'request':16}  why")
+    print(_summary(found, since), end="\n\n")
+    print(_row(*(say(*head) for head in _HEADS)))
     for one in found[:count]:
         audio = one.fields.get("audio_seconds")
         factor = one.fields.get("real_time_factor")
         print(
-            f"{date_and_time(one.at)}  {one.seconds:7.2f}s  "
-            f"{'—' if audio is None else f'{float(audio):.1f}s':>8}  "
-            f"{'—' if factor is None else f'{float(factor):.3f}':>6}  "
-            f"{str(one.fields.get('request_id', ''))[:16]:16}  {one.why()}"
+            _row(
+                date_and_time(one.at),
+                f"{one.seconds:.2f}s",
+                "—" if audio is None else f"{float(audio):.1f}s",
+                "—" if factor is None else f"{float(factor):.3f}",
+                str(one.fields.get("request_id", ""))[:16],
+                say(*one.why()),
+            )
         )
+
+
+def _summary(found: list[Request], since: str) -> str:
+    failed = Counter(one.outcome for one in found if one.outcome != "text")
+    answered = [one.seconds for one in found if one.outcome == "text"]
+    times = ""
+    if answered:
+        p50, p95 = quantile(answered, 0.5), quantile(answered, 0.95)
+        times = f"P50 {p50:.2f} s, P95 {p95:.2f} s"
+    parts = (f"{number} {outcome}" for outcome, number in sorted(failed.items()))
+    return say(
+        f"{len(found)} requests in the last {since}: {len(answered)} answered"
+        + (f" ({times})" if times else ""),
+        f"最近 {since} 内有 {len(found)} 个请求，成功 {len(answered)} 个"
+        + (f"（{times}）" if times else ""),
+    ) + "".join(say(f", {one}", f"，{one}") for one in parts)
+
+
+def _row(when: str, took: str, audio: str, factor: str, request: str, why: str) -> str:
+    return "  ".join(
+        (
+            padded(when, 19),
+            padded(took, 8, is_right=True),
+            padded(audio, 8, is_right=True),
+            padded(factor, 6, is_right=True),
+            padded(request, 16),
+            why,
+        )
+    )
 
 
 def _files(path: Path) -> Iterator[str]:

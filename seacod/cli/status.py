@@ -13,7 +13,7 @@ from seacod.alerts.kinds import KINDS
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.client import status_socket
 from seacod.errors import EX_OK, NotAllowed, NotRunning
-from seacod.system.terminal import ago, width
+from seacod.system.terminal import ago, padded
 from seacod.system.terminal import in_language as say
 from seacod.system.words import cause_in_chinese, stage_in_chinese, state_in_chinese
 
@@ -156,7 +156,7 @@ def _paused(pause: dict[str, Any] | None) -> list[str]:
 
 def _row(english: str, chinese: str, value: str) -> str:
     label = say(english, chinese)
-    return f"  {label}{' ' * max(1, _LABEL_COLUMNS - width(label))}{value}"
+    return f"  {padded(f'{label} ', _LABEL_COLUMNS)}{value}"
 
 
 def _only(worker: dict[str, Any]) -> str:

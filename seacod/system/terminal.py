@@ -44,6 +44,12 @@ def width(text: str) -> int:
     return sum(2 if ord(one) > _FIRST_WIDE else 1 for one in text)
 
 
+def padded(text: str, columns: int, *, is_right: bool = False) -> str:
+    """A text of so many columns, with blanks after it, or before it where `is_right`."""
+    blanks = " " * max(0, columns - width(text))
+    return f"{blanks}{text}" if is_right else f"{text}{blanks}"
+
+
 def is_chinese() -> bool:
     """Whether the person at the terminal reads Chinese."""
     return language().lower().startswith("zh")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ SLOW = {
 }  # fmt: skip
 FAST = {**SLOW, "seconds": 0.5, "queue_seconds": 0.0, "inference_seconds": 0.4, "request_id": "b"}
 FAILED = {
-    "event": "not_transcribed", "outcome": "bad_audio", "said": "not audio", "seconds": 0.01,
+    "event": "not_transcribed", "outcome": "bad_audio", "said": "not audio",
+    "said_zh": "不是音频", "seconds": 0.01,
 }  # fmt: skip
 
 
@@ -53,8 +55,8 @@ def test_requests_are_read_with_where_their_time_went(written) -> None:
     fast, slow, failed = found
     assert slow.fields["request_id"] == "00e5"
     assert slow.stages()["other"] == pytest.approx(1.0)
-    assert slow.why() == "60% waiting in the queue (12.00 s)"
-    assert failed.why() == "not audio"
+    assert slow.why() == ("60% waiting in the queue (12.00 s)", "60% 排队（12.00 秒）")
+    assert failed.why() == ("not audio", "不是音频")
     assert fast.outcome == "text"
 
 
@@ -75,6 +77,12 @@ def test_what_logrotate_put_aside_is_read_too(tmp_path: Path) -> None:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "2 requests in the last 1h: 2 answered (P50" in printed
     assert printed.index("20.00s") < printed.index("0.50s")
+    chinese = {**os.environ, "LC_ALL": "zh_CN.UTF-8", "PYTHONUTF8": "1"}
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=chinese
+    ).stdout
+    assert "最近 1h 内有 2 个请求，成功 2 个（P50 " in printed
+    assert "60% 排队（12.00 秒）" in printed and "waiting" not in printed
     missing = subprocess.run(
         [*command[:-1], str(tmp_path / "none.log")], capture_output=True, text=True, check=False
     )
