@@ -5,14 +5,13 @@ that it can be tested without a cluster.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import platform
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from seacod import __version__
+from seacod.archive.received import ReceivedFile, ReceivedFiles
 from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.formats import asked, registry
@@ -42,12 +41,13 @@ class TranscriptionActor:
         self._choices = asked.choices(said or {})
         self._remote = RemoteFiles(access)
         self._service: Any = None
+        self._files: Any = None
 
     async def start(self) -> dict[str, Any]:
         """Load the model.
 
         Returns:
-            Where it is: node, pid, device and model.
+            Where and what it is: node, pid, device, model and version of seacod.
 
         Raises:
             SeacodError: the model cannot be fetched or loaded.
@@ -61,6 +61,7 @@ class TranscriptionActor:
         from seacod.paths import Paths
 
         logs.configure(self._settings.log, "worker")
+        self._files = await asyncio.to_thread(ReceivedFiles)
         paths = Paths.resolve(self._settings)
         paths.state.mkdir(parents=True, exist_ok=True)
         preparation = EnginePreparation(self._settings, paths, _say_nothing)
@@ -77,12 +78,33 @@ class TranscriptionActor:
             "pid": os.getpid(),
             "device": service.engine.device,
             "model": service.engine.name,
+            "seacod": __version__,
         }
+
+    async def receive(self, number: int, piece: bytes) -> str:
+        """Keep the next piece of a recording that is to be heard later.
+
+        Args:
+            number: of the recording, for `hear`.
+            piece: of its content.
+
+        Returns:
+            Why it cannot be kept; usually nothing.
+        """
+        try:
+            await asyncio.to_thread(self._files.receive, (piece,), number)
+        except OSError as error:
+            return str(error)
+        return ""
+
+    async def forget(self, number: int) -> None:
+        """Throw away a recording of which only a part has come."""
+        await asyncio.to_thread(self._files.forget, number)
 
     async def hear(
         self,
         name: str,
-        sound: bytes | None,
+        sound: bytes | int | None,
         source: str,
         words: str,
         choice: SoundChoice,
@@ -92,7 +114,8 @@ class TranscriptionActor:
 
         Args:
             name: for messages.
-            sound: its content; None when it is to be read from `source`, a URL.
+            sound: its content; its number when `receive` was given it; None when it is to be read
+                from `source`, a URL.
             source: path or URL of the recording.
             words: hotwords.
             choice: what of it is to be heard.
@@ -104,40 +127,37 @@ class TranscriptionActor:
         """
         from seacod.errors import SeacodError
 
-        descriptor, path = await asyncio.to_thread(tempfile.mkstemp, prefix="seacod-bulk-")
         try:
-            try:
-                sha256 = await asyncio.to_thread(self._bring, descriptor, sound, source)
-            except OSError as error:
-                return {"sha256": "", "error": f"{source} cannot be kept: {error}"}
-            except SeacodError as error:
-                return {"sha256": "", "error": error.message}
-            if sha256 in done:
-                return {"sha256": sha256}
+            file = await asyncio.to_thread(self._bring, sound, source)
+        except OSError as error:
+            return {"sha256": "", "error": f"{source} cannot be kept: {error}"}
+        except SeacodError as error:
+            return {"sha256": "", "error": error.message}
+        try:
+            if file.sha256 in done:
+                return {"sha256": file.sha256}
             try:
                 transcript = await self._service.transcribe(
-                    Path(path), words, route="bulk", name=name, is_bulk=True,
+                    file.path, words, route="bulk", name=name, is_bulk=True,
                     choice=choice,
                 )  # fmt: skip
             except SeacodError as error:
-                return {"sha256": sha256, "error": error.message}
+                return {"sha256": file.sha256, "error": error.message}
             return {
-                "sha256": sha256,
+                "sha256": file.sha256,
                 "content": await asyncio.to_thread(self._format.content, transcript, self._choices),
                 "warnings": [warning.message for warning in transcript.warnings],
                 "audio_seconds": transcript.duration_seconds,
             }
         finally:
-            os.unlink(path)
+            os.unlink(file.path)
 
-    def _bring(self, descriptor: int, sound: bytes | None, source: str) -> str:
-        """Write the recording into a file of this machine and return its SHA-256."""
-        digest = hashlib.sha256()
-        with os.fdopen(descriptor, "wb") as out:
-            for chunk in self._remote.chunks(source) if sound is None else (sound,):
-                digest.update(chunk)
-                out.write(chunk)
-        return digest.hexdigest()
+    def _bring(self, sound: bytes | int | None, source: str) -> ReceivedFile:
+        """The recording as a file of this machine."""
+        files: ReceivedFiles = self._files
+        if isinstance(sound, int):
+            return files.take(sound)
+        return files.receive(self._remote.chunks(source) if sound is None else (sound,))
 
 
 def _say_nothing(text: str, extend_seconds: float = 0.0) -> None:

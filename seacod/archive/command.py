@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
-import socket
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NoReturn
 
 from seacod import logs
-from seacod.archive import inputs, progress
+from seacod.archive import cluster, inputs, progress
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.ledger import MANIFEST, ArchiveLedger
 from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.asr.choice import SoundChoice
 from seacod.config import Settings, load_settings
-from seacod.errors import EX_FAILURE, EX_OK, BadRequest, ConfigError, NotRunning
+from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest
 from seacod.formats import asked, registry
 from seacod.system import object_store
 from seacod.system.remote_files import RemoteFiles, access_of_engines
 from seacod.system.terminal import in_language
-from seacod.system.words import reason
 
 # What the settings allow at most: it is not a request that others wait behind.
 _LONGEST_SECONDS = 86_400.0
-_KNOCK_SECONDS = 5.0
 _BIGGEST_BYTES = 16 << 30
 
 
@@ -59,52 +55,71 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
         actor: the actor's class; tests have one that dies.
 
     Returns:
-        0 when all of them have a text, 1 when some have none.
+        0 when all of them have a text, 1 when some have none, 130 when somebody stopped it.
 
     Raises:
-        SeacodError: nothing can be done: no recording, no cluster, no engine.
+        SeacodError: nothing can be done: no recording, no cluster, no engine, another version.
     """
     wanted = registry.chosen("--format", archive.format, registry.all_formats())
-    choice = archive.choice.for_format(wanted.needs_speakers)
+    order = ArchiveOrder(
+        wanted, archive.hotwords, archive.choice.for_format(wanted.needs_speakers),
+        archive.is_again, archive.ray == "local",
+    )  # fmt: skip
     asked.choices(archive.said)
     access = object_store.access(os.environ, archive.s3_endpoint)
     remote = RemoteFiles(access)
     items = inputs.items(archive.given, wanted, remote)
     ledger = ArchiveLedger(archive.output, remote)
+    so_far = progress.ArchiveProgress(len(items), sum(item.size_bytes or 0 for item in items))
+    _stop_once()
+    try:
+        # Ray tells there of nodes that are lost, and the standard output is for the summary alone.
+        with contextlib.redirect_stdout(sys.stderr):
+            _hear(archive, actor, items, order, ledger, so_far, access)
+    except KeyboardInterrupt:
+        print(f"\n{so_far.sentence()}\n{_goes_on(archive)}", file=sys.stderr)
+        return EX_INTERRUPTED
+    return _told(archive, ledger, so_far)
+
+
+def _hear(
+    archive: Archive,
+    actor: type[Any],
+    items: Sequence[inputs.Item],
+    order: ArchiveOrder,
+    ledger: ArchiveLedger,
+    so_far: progress.ArchiveProgress,
+    access: Mapping[str, str],
+) -> None:
+    """Have all of them heard, on engines that end with this; raises as `transcribe` does."""
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
-    # Ray tells there of nodes that are lost, and the standard output is for the summary alone.
-    with contextlib.redirect_stdout(sys.stderr):
-        ray = _connected(archive.ray)
-        so_far = progress.ArchiveProgress(len(items), sum(item.size_bytes or 0 for item in items))
-        serving = _serve_metrics(so_far, archive.metrics_port)
-        try:
-            count, resources = _places(ray, settings)
-            print(_beginning(len(items), count, resources, ray), file=sys.stderr)
-            actor = ray.remote(actor).options(**resources, max_restarts=0, max_concurrency=16)
-            body = settings.model_dump_json()
-            order = ArchiveOrder(
-                wanted, archive.hotwords, choice, archive.is_again, archive.ray == "local"
-            )
-            said = dict(archive.said)
-            theirs = access_of_engines(access, (item.source for item in items))
-            pool = Pool(
-                ray, lambda: actor.remote(body, wanted.name, said, theirs), count, items, order,
-                ledger, so_far,
-            )  # fmt: skip
-            teller = progress.Teller(so_far)
-            try:
-                pool.run(teller.tell)
-            finally:
-                teller.close()
-        finally:
-            ledger.close()
-            ray.shutdown()
-            if serving is not None:
-                serving.shutdown()
-    told = progress.summary(so_far)
+    with contextlib.ExitStack() as stack:
+        stack.callback(ledger.close)
+        ray = cluster.connected(archive.ray)
+        stack.callback(ray.shutdown)
+        if (serving := _serve_metrics(so_far, archive.metrics_port)) is not None:
+            stack.callback(serving.shutdown)
+        count, resources = _places(ray, settings)
+        if archive.ray != "local":
+            cluster.refuse_other_versions(ray, resources)
+        print(_beginning(len(items), count, resources, ray), file=sys.stderr)
+        actor = ray.remote(actor).options(**resources, max_restarts=0, max_concurrency=16)
+        body, said = settings.model_dump_json(), dict(archive.said)
+        theirs = access_of_engines(access, (item.source for item in items))
+        pool = Pool(
+            ray, lambda: actor.remote(body, order.wanted.name, said, theirs), count, items, order,
+            ledger, so_far,
+        )  # fmt: skip
+        teller = progress.Teller(so_far)
+        stack.callback(teller.close)
+        pool.run(teller.tell)
+
+
+def _told(archive: Archive, ledger: ArchiveLedger, so_far: progress.ArchiveProgress) -> int:
+    """Say how it ended; the code for it."""
     print(so_far.sentence(), file=sys.stderr)
-    print(json.dumps(told, ensure_ascii=False))
+    print(json.dumps(progress.summary(so_far), ensure_ascii=False))
     remarked = sum(bool(entry.warnings) for entry in ledger.entries.values())
     if remarked:
         print(
@@ -128,6 +143,27 @@ def transcribe(archive: Archive, actor: type[Any] = TranscriptionActor) -> int:
     return EX_FAILURE if failed else EX_OK
 
 
+def _stop_once() -> None:
+    """Ctrl-C ends the run; pressed again, it does not disturb the end, which takes seconds."""
+
+    def stop(number: int, _: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # Ignored where whoever started us wanted that (nohup).
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop)
+
+
+def _goes_on(archive: Archive) -> str:
+    without, in_chinese = (" without --again", "去掉 --again 后") if archive.is_again else ("", "")
+    return in_language(
+        f"stopped; the same command{without} goes on where it stopped: what has its text is not "
+        "heard again",
+        f"已停止；{in_chinese}再次执行同一命令即从停下的地方继续：已有文字的不再识别",
+    )
+
+
 def _settings(archive: Archive) -> Settings:
     """The settings of the engines: one core each where there is no GPU, and none of a service's
     limits."""
@@ -146,70 +182,6 @@ def _settings(archive: Archive) -> Settings:
             "limits": base.limits.model_copy(update=limits),
             "log": base.log.model_copy(update={"level": "warning", "file": None}),
         }
-    )
-
-
-def _connected(address: str) -> Any:
-    """Connect Ray to the cluster.
-
-    Raises:
-        ConfigError: it is not installed.
-        NotRunning: no cluster answers at this address.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Whoever cannot import our package here cannot there either: no copy of it travels.
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    if address not in ("auto", "local"):
-        _knock(address)
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError(
-            "--ray needs Ray: install seacod[ray], on every node the same version "
-            "(pip install ray fsspec obstore in seacod's environment)",
-            "--ray 需要 Ray：请在每个节点安装 seacod[ray]"
-            "（在 seacod 的环境中 pip install ray fsspec obstore）",
-        ) from None
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    quietly = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
-    try:
-        if address == "local":
-            ray.init(address="local", include_dashboard=False, **quietly)
-        else:
-            ray.init(address=address, **quietly)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise _no_cluster(address, str(error).splitlines()[0]) from None
-    return ray
-
-
-def _knock(address: str) -> None:
-    """See whether the address answers, since Ray itself would try for minutes.
-
-    Raises:
-        BadRequest: the address cannot be understood.
-        NotRunning: nobody listens there.
-    """
-    place = urlsplit(address if "://" in address else f"//{address}")
-    try:
-        port = place.port
-    except ValueError:
-        port = None
-    if not place.hostname or port is None:
-        raise BadRequest(
-            f"--ray {address}: not the address of a cluster; write HOST:PORT, auto or local",
-            f"--ray {address}：地址无效；请写 主机:端口、auto 或 local",
-        )
-    try:
-        socket.create_connection((place.hostname, port), _KNOCK_SECONDS).close()
-    except OSError as error:
-        raise _no_cluster(address, reason(error)[0]) from None
-
-
-def _no_cluster(address: str, cause: str) -> NotRunning:
-    return NotRunning(
-        f"--ray {address}: no Ray cluster answers ({cause}); start one with 'ray start --head', "
-        "or use --ray local",
-        f"--ray {address}：没有可用的 Ray 集群；请先运行 ray start --head，或使用 --ray local",
     )
 
 

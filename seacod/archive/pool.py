@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import enum
-import hashlib
+import itertools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,9 +20,12 @@ from typing import Any
 
 import structlog
 
+from seacod import __version__
+from seacod.archive.cluster import other_seacod
 from seacod.archive.inputs import Item
 from seacod.archive.ledger import ArchiveLedger, Entry
 from seacod.archive.progress import ArchiveProgress
+from seacod.archive.sending import WHOLE_BYTES, Outbox, Sending
 from seacod.asr.choice import SoundChoice
 from seacod.errors import SeacodError
 from seacod.formats.base import OutputFormat
@@ -66,6 +69,9 @@ class ArchiveTask:
     crashes: int = 0
     handed_at: float = 0.0
     sha256: str = ""
+    # While it is sent: what is left of it, and what its engine calls it.
+    sending: Sending | None = None
+    number: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -142,6 +148,8 @@ class Pool:
         self._ledger = ledger
         self._progress = progress
         self._failed_starts = 0
+        self._outbox = Outbox()
+        self._numbers = itertools.count(1)
 
     def run(self, tell: Callable[[], None]) -> None:
         """Work until every file is done or has failed.
@@ -193,7 +201,7 @@ class Pool:
         return len(self._waiting) + len(self._suspects) > coming
 
     def _next_for(self, place: ActorSlot) -> ArchiveTask | None:
-        if place.is_alone or len(place.running) >= _AT_ONCE:
+        if place.is_alone or len(place.running) >= _AT_ONCE or self._outbox.is_full:
             return None
         if self._suspects:
             # Whoever has finished what it is at takes one; the others go on with the rest.
@@ -209,19 +217,43 @@ class Pool:
         return min(ready, key=lambda one: (len(one.running), one.number))
 
     def _hand(self, place: ActorSlot, task: ArchiveTask) -> None:
-        item, sound, source = task.item, None, task.item.source
+        task.handed_at = time.monotonic()
+        if self._order.is_here or task.item.is_remote:
+            self._have_heard(place, task, None)
+        else:
+            self._send(place, task)
+
+    def _send(self, place: ActorSlot, task: ArchiveTask) -> None:
+        """Send the next piece of a recording of this machine; have it heard when that was all."""
+        try:
+            if task.sending is None:
+                task.sending = self._outbox.begin(Path(task.item.source))
+                piece = task.sending.piece(WHOLE_BYTES + 1)
+                if len(piece) <= WHOLE_BYTES:
+                    self._have_heard(place, task, piece)
+                    return
+                task.number = next(self._numbers)
+            else:
+                piece = task.sending.piece()
+        except OSError as error:
+            if task.number:
+                place.actor.forget.remote(task.number)
+            self._failed(place, task, f"cannot be read: {error.strerror}")
+            return
+        if piece:
+            place.running[place.actor.receive.remote(task.number, piece)] = task
+        else:
+            self._have_heard(place, task, task.number)
+
+    def _have_heard(self, place: ActorSlot, task: ArchiveTask, sound: bytes | int | None) -> None:
+        """Hand it over: as a whole, by what its engine calls it, or by its address."""
+        if task.sending is not None:
+            task.sha256 = task.sending.sha256
+            _stop_sending(task)
+        item, source = task.item, task.item.source
         if self._order.is_here and not item.is_remote:
             source = Path(source).absolute().as_uri()
-        elif not item.is_remote:
-            try:
-                sound = Path(item.source).read_bytes()
-            except OSError as error:
-                entry = Entry(item.name, "", "failed", error=f"cannot be read: {error.strerror}")
-                self._over(entry, item)
-                return
-            task.sha256 = hashlib.sha256(sound).hexdigest()
         words = self._order.hotwords if item.hotwords is None else item.hotwords
-        task.handed_at = time.monotonic()
         ref = place.actor.hear.remote(
             item.name, sound, source, words, self._order.choice, self._known(item)
         )
@@ -238,7 +270,11 @@ class Pool:
             place = refs[ref]
             try:
                 told = self._ray.get(ref)
-            except self._ray.exceptions.RayActorError as error:
+            except (
+                self._ray.exceptions.RayActorError,
+                # What it had to say was on a node that went away.
+                self._ray.exceptions.ObjectLostError,
+            ) as error:
                 if place.state is not ActorState.GONE:
                     self._died(place, _said(error))
             except self._ray.exceptions.RayTaskError as error:
@@ -246,15 +282,27 @@ class Pool:
             else:
                 self._answered(place, ref, told)
 
-    def _answered(self, place: ActorSlot, ref: Any, told: dict[str, Any]) -> None:
+    def _answered(self, place: ActorSlot, ref: Any, told: Any) -> None:
+        """Handle what a method of an actor returned."""
         if ref == place.starting:
             place.starting, place.told = None, told
+            # A node that came after all were asked.
+            if (theirs := told.get("seacod", "?")) != __version__:
+                raise other_seacod(place.name, theirs)
             self._failed_starts = 0
             self._progress.joined(place.name)
             self._move(place, ActorState.READY, "the model is loaded", node=place.name,
                        pid=told["pid"], device=told["device"])  # fmt: skip
             return
         task = place.running.pop(ref)
+        if task.sending is None:
+            self._heard(place, task, told)
+        elif told:
+            self._failed(place, task, f"cannot be kept by its engine: {told}")
+        else:
+            self._send(place, task)
+
+    def _heard(self, place: ActorSlot, task: ArchiveTask, told: dict[str, Any]) -> None:
         item = task.item
         entry = Entry(
             item.name, told["sha256"], "done", node=place.name,
@@ -284,10 +332,13 @@ class Pool:
             return
         task = place.running.pop(ref)
         log.error("file_broke", name=task.item.name, error=_said(error))
-        told = f"an error of seacod's own: {_said(error)}"
-        self._over(
-            Entry(task.item.name, task.sha256, "failed", node=place.name, error=told), task.item
-        )
+        self._failed(place, task, f"an error of seacod's own: {_said(error)}")
+
+    def _failed(self, place: ActorSlot, task: ArchiveTask, error: str) -> None:
+        """Write down that there will be no text of a recording that an engine was given."""
+        _stop_sending(task)
+        entry = Entry(task.item.name, task.sha256, "failed", node=place.name, error=error)
+        self._over(entry, task.item)
 
     def _died(self, place: ActorSlot, cause: str) -> None:
         tasks, place.running = list(place.running.values()), {}
@@ -301,6 +352,7 @@ class Pool:
         was_alone = len(tasks) == 1 and tasks[0].crashes > 0
         is_lost = self._node_is_gone(place, wait=was_alone)
         for task in tasks:
+            _stop_sending(task)
             if is_lost:
                 # Nobody's fault: the next ones, as if nothing had been.
                 (self._suspects if task.crashes else self._waiting).appendleft(task)
@@ -374,8 +426,15 @@ class Pool:
         print(f"{item.name}: {entry.error}", file=sys.stderr, flush=True)  # noqa: T201
 
 
+def _stop_sending(task: ArchiveTask) -> None:
+    """Let go of the file: all of it is on its way, or nobody is there any more."""
+    if task.sending is not None:
+        task.sending.end()
+    task.sending, task.number = None, 0
+
+
 def _said(error: Exception) -> str:
     """The last line of an error of Ray's, which brings whole tracebacks along."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    is_traceback = any(line.startswith("Traceback") for line in lines)
+    is_traceback = any(line.lstrip().startswith(("Traceback", 'File "')) for line in lines)
     return (lines[-1] if is_traceback else lines[0]).strip()

@@ -2,11 +2,12 @@
 in them. Arguments: address of the cluster, directory, output.
 
 ARCHIVE_PLAN names a file of JSON: `poison` (dies whenever it hears a name with this), `once` (only
-the first time, which `mark` tells).
+the first time, which `mark` tells), `hold` (never ends with a name with this).
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -31,6 +32,8 @@ class Mortal(TranscriptionActor):
         if once in name and not Path(plan["mark"]).exists():
             Path(plan["mark"]).touch()
             os._exit(71)
+        if plan.get("hold", "\0") in name:
+            await asyncio.Event().wait()
         return await super().hear(name, *arguments)
 
 

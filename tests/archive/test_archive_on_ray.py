@@ -1,14 +1,17 @@
-"""Archives on a real Ray: `--ray local` as it is typed, and a cluster of two nodes of which one is
-killed half way."""
+"""Archives on a real Ray: `--ray local` as it is typed, and a cluster as docs/scale.md has it, with
+a token, of two nodes of which one is killed half way."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +24,10 @@ import soundfile
 import sounds
 from supervised import PATIENCE_SECONDS, ROOT, fetch, free_port, wait_until
 
+from seacod import __version__
+from seacod.archive.sending import PIECE_BYTES, WHOLE_BYTES
+from seacod.errors import EX_CONFIG, EX_INTERRUPTED, EX_UNAVAILABLE
+
 pytestmark = pytest.mark.timeout(900)
 
 RAY = Path(sys.executable).parent / "ray"
@@ -29,14 +36,20 @@ FILES = 300
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     home = tmp_path_factory.mktemp("home")
-    return {
+    (home / "tmp").mkdir()
+    # Short: Ray's sockets are in it.
+    ray = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    yield {
         **os.environ,
         "PYTHONPATH": f"{ROOT}:{HERE}",
         # The engines' own: models, the token of the cluster.
         "HOME": str(home),
         "XDG_STATE_HOME": str(home / "state"),
+        # Where engines have recordings, and where Ray has all that it keeps.
+        "TMPDIR": str(home / "tmp"),
+        "RAY_TMPDIR": ray,
         # Few recordings: measuring which batches are quickest would take longer than all of them.
         "SEACOD_ASR_TUNE": "off",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -44,13 +57,22 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "ARCHIVE_PLAN": json.dumps({"file": f"{home}/plan.json"}),
         "LANG": "C.UTF-8",
     }
+    shutil.rmtree(ray, ignore_errors=True)
 
 
-def typed(environment: dict[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:
+def typed(
+    environment: dict[str, str], *words: str | Path, **other: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "seacod", "transcribe", *map(str, words)],
-        env=environment, capture_output=True, text=True, check=False, timeout=300,
+        # Elsewhere: where Ray finds the directory of whoever types, engines would import from it.
+        env={**environment, **other}, cwd=environment["HOME"],
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
+
+
+def left_by_engines(environment: dict[str, str]) -> list[Path]:
+    return list(Path(environment["TMPDIR"]).iterdir())
 
 
 def manifest(output: Path) -> dict[str, dict[str, Any]]:
@@ -72,7 +94,7 @@ class Cluster:
 
     def __init__(self, environment: dict[str, str], logs: Path) -> None:
         self.port = free_port()
-        self._environment = environment
+        self._environment = {**environment, "RAY_AUTH_MODE": "token"}
         self._logs = logs
         self.nodes: list[subprocess.Popen[bytes]] = []
 
@@ -80,8 +102,17 @@ class Cluster:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def add(self) -> None:
-        """Start one more node; the first is the head."""
+    def add(self, **other: str) -> None:
+        """Start one more node; the first is the head.
+
+        Args:
+            other: in its environment.
+        """
+        if not self.nodes:
+            subprocess.run(
+                [RAY, "get-auth-token", "--generate"], env=self._environment, check=True,
+                capture_output=True,
+            )  # fmt: skip
         where = (
             ["--head", f"--port={self.port}", "--include-dashboard=false"]
             if not self.nodes
@@ -91,8 +122,8 @@ class Cluster:
         self.nodes.append(
             subprocess.Popen(
                 [RAY, "start", *where, "--num-cpus=1", "--block", "--disable-usage-stats",
-                 "--object-store-memory=200000000"],
-                env=self._environment, stdout=log.open("wb"), stderr=subprocess.STDOUT,
+                 "--object-store-memory=200000000", "--min-worker-port=0", "--max-worker-port=0"],
+                env={**self._environment, **other}, stdout=log.open("wb"), stderr=subprocess.STDOUT,
             )
         )  # fmt: skip
         wait_until(
@@ -167,16 +198,24 @@ def test_an_archive_on_this_machine_and_again_on_a_cluster(
     written = {path: path.stat().st_mtime_ns for path in output.rglob("*.txt")}
     shutil.copy(sounds.EXAMPLES_DIRECTORY / sounds.EXAMPLES[1]["file"], archive / "two.flac")
     shutil.copy(sounds.SPEECH, archive / "broken.wav")
+    # This one travels in pieces.
+    voice, rate = soundfile.read(sounds.SPEECH)
+    long = np.concatenate([voice, np.zeros(rate * 60), voice])
+    soundfile.write(archive / "long.wav", np.column_stack([long] * 4), rate, "PCM_16")
+    assert (archive / "long.wav").stat().st_size > WHOLE_BYTES + PIECE_BYTES
     # Through a list and fsspec this time, as from an object store.
     listed = tmp_path / "list.csv"
     rows = [f"file://{archive}/{name},"
             for name in ("one.flac", "two.flac", "sub/three.flac", "broken.wav")]  # fmt: skip
     listed.write_text("path,hotwords\n" + "\n".join(rows) + "\n")
-    again = typed(environment, archive, "-o", output, "--ray", cluster.address)
+    again = typed(environment, archive, "-o", output, "--ray", "auto")
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["files"] == {"done": 2, "skipped": 2}
+    assert json.loads(again.stdout)["files"] == {"done": 3, "skipped": 2}
+    long_text = texts(output).pop("long.txt")
+    assert long_text.count(sounds.SPEECH_TEXT) == 2, long_text
     assert texts(output) == {
         **right, "two.txt": sounds.EXAMPLES[1]["text"], "broken.txt": sounds.SPEECH_TEXT,
+        "long.txt": long_text,
     }  # fmt: skip
     assert (output / "one.txt").stat().st_mtime_ns == written[output / "one.txt"]
     elsewhere = f"file://{tmp_path}/elsewhere"
@@ -230,11 +269,67 @@ def answers(url: str) -> bool:
 
 def test_wrong_use_gets_a_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
     nowhere = typed(environment, sounds.SPEECH, "-o", tmp_path, "--ray", f"127.0.0.1:{free_port()}")
-    assert nowhere.returncode != 0
+    assert nowhere.returncode == EX_UNAVAILABLE
     assert "no Ray cluster answers" in nowhere.stderr
     assert "Traceback" not in nowhere.stderr
     without = typed(environment, sounds.SPEECH, "--ray", "local")
     assert "--ray needs -o" in without.stderr
+
+
+@pytest.mark.parametrize(("token", "said"), [
+    (None, "the cluster wants its token, and there is none here"),
+    ("of another cluster", "the cluster does not accept the token of this machine"),
+])  # fmt: skip
+def test_a_token_that_is_missing_or_wrong_is_named(
+    tmp_path: Path, cluster: Cluster, environment: dict[str, str], token: str | None, said: str
+) -> None:
+    if token is not None:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray/auth_token").write_text(token)
+    refused = typed(
+        environment, sounds.SPEECH, "-o", tmp_path / "out", "--ray", cluster.address,
+        HOME=str(tmp_path),
+    )  # fmt: skip
+    assert refused.returncode == EX_CONFIG, refused.stderr
+    (sentence,) = refused.stderr.splitlines()
+    assert sentence.startswith(f"seacod: --ray {cluster.address}: {said}")
+
+
+# What Ray compares with its own; it is put back at the end of the input.
+ANOTHER_PYTHON = """
+import json, sys
+from ray._common.usage import usage_constants, usage_lib
+from ray._private.ray_constants import KV_NAMESPACE_CLUSTER
+from ray._raylet import GcsClient
+head = GcsClient(address=sys.argv[1], cluster_id=None)
+right = usage_lib.get_cluster_metadata(head)
+def put(told):
+    head.internal_kv_put(usage_constants.CLUSTER_METADATA_KEY, json.dumps(told).encode(), True,
+                         namespace=KV_NAMESPACE_CLUSTER)
+put({**right, "python_version": "3.9.2"})
+print("put", flush=True)
+sys.stdin.read()
+put(right)
+"""
+
+
+def test_a_cluster_with_another_python_is_named(
+    tmp_path: Path, cluster: Cluster, environment: dict[str, str]
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ANOTHER_PYTHON, cluster.address], text=True,
+        env={**environment, "RAY_AUTH_MODE": "token"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as pretender:  # fmt: skip
+        assert pretender.stdout is not None
+        assert pretender.stdout.readline() == "put\n"
+        refused = typed(
+            environment, sounds.SPEECH, "-o", tmp_path / "out", "--ray", cluster.address
+        )
+    assert pretender.returncode == 0
+    assert refused.returncode == EX_CONFIG, refused.stderr
+    (sentence,) = refused.stderr.splitlines()
+    assert " on Python 3.9.2, this machine Ray " in sentence
 
 
 # -- two nodes --------------------------------------------------------------------------------
@@ -268,6 +363,76 @@ def test_a_file_that_kills_its_engine_is_set_aside_and_the_rest_goes_on(
     assert len(states) == 6
     assert "venom.flac: the engine died 2 times" in done.stderr
     assert set(texts(output).values()) == {sounds.SPEECH_TEXT}
+    # Five engines were killed with recordings in their files.
+    wait_until(lambda: not left_by_engines(environment), lambda: f"{left_by_engines(environment)}")
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_behind(
+    tmp_path: Path, two_nodes: Cluster, environment: dict[str, str]
+) -> None:
+    archive, output = tmp_path / "archive", tmp_path / "texts"
+    archive.mkdir()
+    for name in ("a", "b", "held"):
+        shutil.copy(sounds.SPEECH, archive / f"{name}.flac")
+    plan = Path(json.loads(environment["ARCHIVE_PLAN"])["file"])
+    plan.write_text(json.dumps({"hold": "held"}))
+    with subprocess.Popen(
+        [sys.executable, HERE / "dying_actor.py", two_nodes.address, archive, output],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as archiving:  # fmt: skip
+        try:
+            wait_until(lambda: len(texts(output)) == 2, "what is not held")
+            assert left_by_engines(environment)
+            assert engines(two_nodes)
+            # As a terminal sends it, and as people press it.
+            for _ in range(2):
+                os.killpg(archiving.pid, signal.SIGINT)
+            told, errors = archiving.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            archiving.kill()
+    assert archiving.returncode == EX_INTERRUPTED, errors
+    assert errors.splitlines()[-1].startswith("stopped; the same command goes on where it stopped")
+    assert "Traceback" not in errors
+    assert not told
+    wait_until(lambda: not engines(two_nodes), "no engine")
+    wait_until(lambda: not left_by_engines(environment), "no file")
+    again = typed(environment, archive, "-o", output, "--ray", two_nodes.address)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["files"] == {"done": 1, "skipped": 2}
+
+
+def engines(cluster: Cluster) -> list[str]:
+    """Command lines of what engines consist of, on all nodes."""
+    found = []
+    for node in cluster.nodes:
+        for process in psutil.Process(node.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                line = " ".join(process.cmdline())
+                if "ray::Mortal" in line or "seacod.asr.decoder" in line:
+                    found.append(line)
+    return found
+
+
+def test_a_node_with_another_seacod_is_named_before_anything_is_heard(
+    tmp_path: Path, two_nodes: Cluster, environment: dict[str, str]
+) -> None:
+    (tmp_path / "seacod").mkdir()
+    (tmp_path / "seacod/__init__.py").write_text('__version__ = "0.0.9"\n')
+    two_nodes.add(PYTHONPATH=str(tmp_path))
+    try:
+        two_nodes.wait_for_all()
+        refused = typed(
+            environment, sounds.SPEECH, "-o", tmp_path / "out", "--ray", two_nodes.address
+        )
+    finally:
+        two_nodes.kill(2)
+        two_nodes.nodes.pop()
+    assert refused.returncode == EX_CONFIG, refused.stderr
+    (sentence,) = refused.stderr.splitlines()
+    assert f" has seacod 0.0.9 on Python {platform.python_version()}, this machine " in sentence
+    assert f"this machine {__version__} on" in sentence
+    assert not texts(tmp_path / "out")
 
 
 def recordings(directory: Path) -> dict[str, str]:

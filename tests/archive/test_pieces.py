@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 
 from seacod.archive.inputs import items
 from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
-from seacod.archive.pool import ArchiveOrder, Pool
+from seacod.archive.pool import ActorState, ArchiveOrder, Pool
 from seacod.archive.progress import ArchiveProgress, registry, summary
+from seacod.archive.sending import PIECE_BYTES, WHOLE_BYTES, Outbox
 from seacod.asr.choice import SoundChoice
-from seacod.errors import BadRequest
+from seacod.errors import BadRequest, ConfigError
 from seacod.formats.srt import FORMAT as SRT
 from seacod.formats.text import FORMAT as TEXT
 from seacod.system.digest import sha256_of
@@ -208,3 +210,100 @@ def test_the_words_of_a_list_are_for_their_recording(tmp_path: Path) -> None:
     for task in tuple(pool._waiting):
         pool._hand(place, task)
     assert told == {"a.wav": "own", "b.wav": "everybody's"}
+
+
+class Engine:
+    """Takes what it is given; the test says when it is done with it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.hear = SimpleNamespace(remote=lambda name, sound, *_: self._called("hear", sound))
+        self.receive = SimpleNamespace(
+            remote=lambda number, piece: self._called("receive", (number, len(piece)))
+        )
+        self.forget = SimpleNamespace(remote=lambda number: self._called("forget", number))
+
+    def _called(self, what: str, given: Any) -> object:
+        self.calls.append((what, given))
+        return object()
+
+
+@pytest.fixture
+def sending(tmp_path: Path) -> Iterator[tuple[Pool, Engine]]:
+    """An engine of a cluster, and two recordings of 6 MiB and one short one for it."""
+    recording(tmp_path / "a.wav", 6 << 20)
+    recording(tmp_path / "b.wav", 6 << 20)
+    recording(tmp_path / "c.wav", 10)
+    order = ArchiveOrder(TEXT, "", SoundChoice(), is_again=False, is_here=False)
+    found = items([str(tmp_path)], TEXT)
+    ledger, progress = ArchiveLedger(str(tmp_path / "out")), ArchiveProgress(len(found), 2)
+    pool = Pool(SimpleNamespace(nodes=list), object, 1, found, order, ledger, progress)
+    place, engine = pool._places[0], Engine()
+    place.actor, place.state = engine, ActorState.READY
+    yield pool, engine
+    for task in place.running.values():
+        if task.sending is not None:
+            task.sending.end()
+
+
+def test_a_long_recording_travels_in_pieces_and_no_more_at_once_than_may_be(
+    sending: tuple[Pool, Engine],
+) -> None:
+    pool, engine = sending
+    pool._outbox = Outbox(limit=1)
+    place = pool._places[0]
+    pool._tend(place)
+    first = (1, WHOLE_BYTES + 1)
+    # The others wait until this one is there.
+    assert engine.calls == [("receive", first)]
+    for _ in range(3):
+        (ref,) = place.running
+        pool._answered(place, ref, "")
+    assert engine.calls == [
+        ("receive", first), ("receive", (1, PIECE_BYTES)),
+        ("receive", (1, (1 << 20) - 1)), ("hear", 1),
+    ]  # fmt: skip
+    pool._tend(place)
+    assert engine.calls[4:] == [("receive", (2, WHOLE_BYTES + 1))]
+
+
+def test_a_recording_whose_engine_died_while_it_was_sent_is_sent_again_from_its_beginning(
+    sending: tuple[Pool, Engine],
+) -> None:
+    pool, engine = sending
+    place = pool._places[0]
+    pool._tend(place)
+    assert engine.calls == [
+        ("receive", (1, WHOLE_BYTES + 1)), ("receive", (2, WHOLE_BYTES + 1)), ("hear", b"x" * 10),
+    ]  # fmt: skip
+    # With its node: it is nobody's fault.
+    pool._died(place, "the node is gone")
+    assert not pool._outbox._sent
+    place.actor, place.state, engine.calls = engine, ActorState.READY, []
+    pool._tend(place)
+    assert sorted(engine.calls, key=str)[1:] == [
+        ("receive", (3, WHOLE_BYTES + 1)), ("receive", (4, WHOLE_BYTES + 1)),
+    ]  # fmt: skip
+
+
+def test_an_engine_that_cannot_keep_a_recording_costs_that_one(
+    sending: tuple[Pool, Engine],
+) -> None:
+    pool, _ = sending
+    place = pool._places[0]
+    pool._tend(place)
+    pool._answered(place, next(iter(place.running)), "No space left on device")
+    entry = pool._ledger.entries["a.wav"]
+    assert entry.state == "failed"
+    assert entry.error == "cannot be kept by its engine: No space left on device"
+    assert len(place.running) == 2
+
+
+def test_an_engine_of_another_seacod_that_comes_later_ends_the_run(
+    sending: tuple[Pool, Engine],
+) -> None:
+    pool, _ = sending
+    place = pool._places[0]
+    place.starting = object()
+    with pytest.raises(ConfigError, match=r"has seacod 0\.0\.9 on Python"):
+        pool._answered(place, place.starting, {"host": "late", "node": "1", "seacod": "0.0.9"})
