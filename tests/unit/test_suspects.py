@@ -75,6 +75,13 @@ def test_any_names_fit(names: list[str]) -> None:
     assert len(read) >= min(len(names), 32)
 
 
+def test_what_two_clients_sent_was_there_at_one_end(tmp_path: Path) -> None:
+    """Found by the soak: it was refused after a single end, though it had done nothing."""
+    world = World(tmp_path)
+    assert world.end_with("a", "a", "b") == {recording("a").digest: 1, recording("b").digest: 1}
+    assert not world.alerts
+
+
 def test_two_ends_are_told_and_counted_by_content(tmp_path: Path) -> None:
     world = World(tmp_path)
     assert world.end_with("a", "b") == {recording("a").digest: 1, recording("b").digest: 1}

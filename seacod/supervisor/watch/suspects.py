@@ -50,7 +50,8 @@ class Suspects:
 
     def _on_blamed(self, event: WorkerBlamed) -> None:
         now = self._clock()
-        for one in self._table.of(event.slot):
+        # Two clients may have sent the same content: it was one end all the same.
+        for one in {one.digest: one for one in self._table.of(event.slot)}.values():
             recent = [at for at in self._ends.pop(one.digest, []) if at > now - _REMEMBERED_SECONDS]
             ends = self._ends[one.digest] = [*recent, now]
             self._labels[one.digest] = one.label
