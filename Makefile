@@ -30,4 +30,4 @@ wheel:
 	.venv/bin/python -m pip wheel -q --no-deps --wheel-dir dist .
 
 deb:
-	tools/make_deb
+	tools/make_deb $(OPTIONS)

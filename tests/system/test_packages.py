@@ -21,23 +21,25 @@ pytestmark = pytest.mark.timeout(1500)
 LEFT = ("/etc/seacod", "/var/lib/seacod", "/var/log/seacod", "/opt/seacod")
 
 
-def make(what: str, checkout: Path) -> None:
+def make(what: str, checkout: Path, *options: str) -> None:
     done = subprocess.run(
-        ["make", what], cwd=checkout, capture_output=True, text=True, check=False, timeout=900
-    )
+        ["make", what, *options], cwd=checkout, capture_output=True, text=True, check=False,
+        timeout=900,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Built from a copy, so that the checkout stays as it is."""
+    """Built from a copy, so that the checkout stays as it is; quickly: whether it is packed and
+    compiled as users get it, a smaller one says below."""
     for program in ("make", "dpkg-deb"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is missing: apt-get install make dpkg")
-    # On a disk: the package alone is half a gigabyte.
+    # On a disk: it is big.
     checkout = tmp_path_factory.mktemp("package") / "seacod"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".venv", ".git", "dist", "build"))
-    make("deb", checkout)
+    make("deb", checkout, "OPTIONS=--quick")
     (found,) = (checkout / "dist").glob("seacod_*.deb")
     yield found
     shutil.rmtree(checkout)
@@ -144,6 +146,31 @@ def test_the_package_is_not_mixed_with_what_install_sh_made(fresh: Machine, pack
     assert done.returncode != 0
     assert "install.sh has installed it here already" in done.stderr
     fresh.run("rm", "-r", "/opt/seacod")
+
+
+def test_what_users_get_is_packed_and_compiled_for_where_it_will_lie(tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", venv], check=True)
+    (libraries,) = venv.glob("lib/python3*/site-packages")
+    (libraries / "one").mkdir()
+    (libraries / "one/module.py").write_text("def where(): pass\n")
+    program = venv / "bin/seacod"
+    program.write_text(f"#!{venv}/bin/python\n")
+    program.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "tools/make_deb", "--venv", venv, tmp_path],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    package = Path(done.stdout.strip())
+    # An archive of ar: how the files are packed is in the name of its member.
+    assert b"data.tar.zst " in package.read_bytes()
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path / "there"], check=True)
+    there = tmp_path / "there/opt/seacod/venv"
+    (compiled,) = there.glob("lib/python3*/site-packages/one/__pycache__/module.*.pyc")
+    source = f"/opt/seacod/venv/{libraries.relative_to(venv)}/one/module.py"
+    assert source.encode() in compiled.read_bytes()
+    assert (there / "bin/seacod").read_text() == "#!/opt/seacod/venv/bin/python\n"
+    assert str(tmp_path) not in (there / "pyvenv.cfg").read_text()
 
 
 def test_the_wheel_has_everything_and_runs(tmp_path: Path) -> None:
