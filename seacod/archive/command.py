@@ -94,8 +94,8 @@ def _hear(
     """Have all of them heard, on engines that end with this; raises as `transcribe` does."""
     settings = _settings(archive)
     logs.configure(settings.log, "worker")
-    with contextlib.ExitStack() as stack:
-        stack.callback(ledger.close)
+    # What is done is written down before anything of the cluster's is waited for.
+    with contextlib.ExitStack() as stack, contextlib.closing(ledger):
         ray = cluster.connected(archive.ray)
         stack.callback(ray.shutdown)
         if (serving := _serve_metrics(so_far, archive.metrics_port)) is not None:
@@ -111,9 +111,8 @@ def _hear(
             ray, lambda: actor.remote(body, order.wanted.name, said, theirs), count, items, order,
             ledger, so_far,
         )  # fmt: skip
-        teller = progress.Teller(so_far)
-        stack.callback(teller.close)
-        pool.run(teller.tell)
+        with contextlib.closing(progress.Teller(so_far)) as teller:
+            pool.run(teller.tell)
 
 
 def _told(archive: Archive, ledger: ArchiveLedger, so_far: progress.ArchiveProgress) -> int:

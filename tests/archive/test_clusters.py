@@ -9,8 +9,9 @@ import ray
 from ray._private import utils
 
 from seacod import __version__
+from seacod.archive import cluster_token
 from seacod.archive.cluster import other_python, other_seacod
-from seacod.errors import EX_CONFIG
+from seacod.errors import EX_CONFIG, ConfigError
 
 
 @pytest.mark.parametrize("versions", [("2.9.0", platform.python_version()),
@@ -42,3 +43,35 @@ def test_a_node_with_another_seacod_or_none_is_named_with_both_versions() -> Non
     assert all("0.0.9" in sentence for sentence in other.words)
     assert "has no seacod" in none.message
     assert other.exit_code == EX_CONFIG
+
+
+@pytest.mark.parametrize(("wants", "asked", "mode"), [
+    # Shown where none is wanted, Ray waits for engines for good.
+    (False, "", "disabled"),
+    (False, "disabled", "disabled"),
+    (True, "", "token"),
+    (True, "token", "token"),
+])  # fmt: skip
+def test_the_token_is_shown_where_it_is_wanted_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, *, wants: bool, asked: str, mode: str
+) -> None:
+    refuse(monkeypatch, "disabled" if wants else "nobody")
+    assert cluster_token._mode("auto", "10.0.0.1:6379", asked) == mode
+
+
+@pytest.mark.parametrize(("wants", "asked", "said"), [
+    (False, "token", "the cluster was started without tokens"),
+    (True, "disabled", "RAY_AUTH_MODE=disabled is set here; unset it"),
+])  # fmt: skip
+def test_a_mode_that_is_not_the_clusters_is_named(
+    monkeypatch: pytest.MonkeyPatch, *, wants: bool, asked: str, said: str
+) -> None:
+    refuse(monkeypatch, "disabled" if wants else "nobody")
+    with pytest.raises(ConfigError, match=said):
+        cluster_token._mode("auto", "10.0.0.1:6379", asked)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """A cluster that refuses who comes like that; with a real one each case is a start of Ray."""
+    monkeypatch.setattr(cluster_token, "_is_refused", lambda _, asked: asked == mode)
+    monkeypatch.setattr(cluster_token, "_has_token", lambda: True)
