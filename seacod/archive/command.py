@@ -190,16 +190,17 @@ def _places(ray: Any, settings: Settings) -> tuple[int, dict[str, Any]]:
     Raises:
         BadRequest: the cluster has neither.
     """
-    there = ray.cluster_resources()
-    gpus = 0 if settings.asr.device == "cpu" else int(there.get("GPU", 0))
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = 0 if settings.asr.device == "cpu" else sum(int(one.get("GPU", 0)) for one in there)
     if gpus:
         return gpus, {"num_gpus": 1, "num_cpus": 0}
     threads = settings.asr.cpu_threads
-    count = int(there.get("CPU", 0)) // threads
+    # An engine is on one node, with all its cores.
+    count = sum(int(one.get("CPU", 0)) // threads for one in there)
     if not count:
         raise BadRequest(
-            f"--ray: the cluster has no GPU, and fewer than {threads} cores (asr.cpu_threads)",
-            f"--ray：集群没有 GPU，且 CPU 核心少于 {threads} 个（asr.cpu_threads）",
+            f"--ray: the cluster has no GPU, and no node with {threads} cores (asr.cpu_threads)",
+            f"--ray：集群没有 GPU，也没有 CPU 核心达到 {threads} 个（asr.cpu_threads）的节点",
         )
     return count, {"num_cpus": threads}
 

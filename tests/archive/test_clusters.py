@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -11,7 +12,9 @@ from ray._private import utils
 from seacod import __version__
 from seacod.archive import cluster_token
 from seacod.archive.cluster import other_python, other_seacod
-from seacod.errors import EX_CONFIG, ConfigError
+from seacod.archive.command import _places
+from seacod.config import Settings, load_settings
+from seacod.errors import EX_CONFIG, BadRequest, ConfigError
 
 
 @pytest.mark.parametrize("versions", [("2.9.0", platform.python_version()),
@@ -75,3 +78,26 @@ def refuse(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     """A cluster that refuses who comes like that; with a real one each case is a start of Ray."""
     monkeypatch.setattr(cluster_token, "_is_refused", lambda _, asked: asked == mode)
     monkeypatch.setattr(cluster_token, "_has_token", lambda: True)
+
+
+def test_an_engine_has_all_its_cores_on_one_node() -> None:
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 3.0}},
+        {"Alive": True, "Resources": {"CPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0}},
+        {"Alive": True, "Resources": {}},
+    ]
+    there = SimpleNamespace(nodes=lambda: nodes)
+    settings = load_settings(None, default_file=None)
+
+    def with_threads(count: int) -> Settings:
+        return settings.model_copy(
+            update={"asr": settings.asr.model_copy(update={"cpu_threads": count})}
+        )
+
+    assert _places(there, with_threads(1)) == (4, {"num_cpus": 1})
+    assert _places(there, with_threads(2)) == (1, {"num_cpus": 2})
+    with pytest.raises(BadRequest, match="no GPU, and no node with 4 cores"):
+        _places(there, with_threads(4))
+    nodes[1]["Resources"] = {"CPU": 1.0, "GPU": 2.0}
+    assert _places(there, with_threads(4)) == (2, {"num_gpus": 1, "num_cpus": 0})
