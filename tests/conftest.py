@@ -18,7 +18,7 @@ from receivers import MailServer, Robot, certificate
 from supervised import MAX_AUDIO_SECONDS, MAX_UPLOAD_BYTES, QUEUE_LENGTH, Service
 
 # How long an example takes says how busy the machine is.
-for name, examples in (("every change", 30), ("all", 100)):
+for name, examples in (("every change", 30), ("all", 60)):
     hypothesis.settings.register_profile(
         name,
         deadline=None,
@@ -89,6 +89,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--faults-page", type=Path, help="write what the fault drills saw to this file"
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return runs.is_left_out(collection_path, config) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

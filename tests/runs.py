@@ -64,14 +64,14 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="also containers, browser, long drills ...")
 
 
+def is_left_out(path: Path, config: pytest.Config) -> bool:
+    """Whether a folder is not even looked at: its files import a browser's driver and more."""
+    return path.parent == HERE and path.name in FULL and not _is_whole(config)
+
+
 def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take out what this run leaves to `--all`, and put the longest first."""
-    is_named = config.invocation_params.args and any(
-        Path(str(one).partition("::")[0]).exists()
-        for one in config.invocation_params.args
-        if not str(one).startswith("-")
-    )
-    if not config.getoption("all") and not is_named:
+    if not _is_whole(config):
         left_out = [item for item in items if _is_full(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not _is_full(item)]
@@ -83,6 +83,15 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         return _group(nodeid.partition("::")[0].removeprefix(f"{HERE.name}/"))
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether nothing is left to `--all`: it is asked for, or something is named."""
+    return config.getoption("all") or any(
+        Path(str(one).partition("::")[0]).exists()
+        for one in config.invocation_params.args
+        if not str(one).startswith("-")
+    )
 
 
 def _place(item: pytest.Item) -> str:

@@ -157,7 +157,8 @@ class Service:
         status = self.status()
         if not status or status["state"] != state:
             return None
-        return None if other_than and status["worker"]["pid"] == other_than else status
+        # Between two there may be none.
+        return None if other_than and status["worker"]["pid"] in (None, other_than) else status
 
     def nursery(self, other_than: int | None = None) -> int:
         """The pid of the nursery, once it has loaded."""

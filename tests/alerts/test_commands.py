@@ -6,15 +6,14 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typed
 from receivers import PASSWORD, USER, MailServer, Robot
-from supervised import PATIENCE_SECONDS, ROOT, StandIn, wait_until
+from supervised import StandIn, wait_until
 
 from seacod.alerts.kinds import KINDS
 
@@ -39,17 +38,10 @@ def service(
     one.kill()
 
 
-def seacod(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "seacod", *arguments], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}, timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
-
-
 def test_a_test_message_and_what_was_answered(
     service: StandIn, mail_server: MailServer, robot: Robot
 ) -> None:
-    told = seacod("test-alert", "--config", str(service.config))
+    told = typed.seacod("test-alert", "--config", str(service.config))
     assert told.returncode == 0, told.stdout + told.stderr
     assert "mail: taken: " in told.stdout
     assert "dingtalk: taken: errcode 0" in told.stdout
@@ -57,17 +49,17 @@ def test_a_test_message_and_what_was_answered(
     assert len(robot.requests) == 1
     # One channel alone, and what it says when it does not take it.
     mail_server.refuse_with = "550 5.1.1 no such user"
-    told = seacod("test-alert", "--mail", "--config", str(service.config))
+    told = typed.seacod("test-alert", "--mail", "--config", str(service.config))
     assert told.returncode == 1
     assert "mail: not taken: b@example.org: 550 5.1.1 no such user" in told.stdout
     assert len(robot.requests) == 1
-    told = seacod("test-alert", "--webhook", "--config", str(service.config))
+    told = typed.seacod("test-alert", "--webhook", "--config", str(service.config))
     assert (told.returncode, told.stdout) == (1, "webhook: not configured\n")
 
 
 def test_without_a_channel_it_says_what_to_configure(service: StandIn) -> None:
     service.configure()
-    told = seacod("test-alert", "--config", str(service.config))
+    told = typed.seacod("test-alert", "--config", str(service.config))
     assert told.returncode == 78
     assert "alerts.mail_server" in told.stderr
 
@@ -81,28 +73,25 @@ def test_what_was_sent_what_waits_and_past_crashes(
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: robot.requests, "the robot told")
     wait_until(lambda: service.events("alert_not_delivered"), "a mail tried")
-    told = seacod("alerts", "--config", str(service.config)).stdout
+    told = typed.seacod("alerts", "--config", str(service.config)).stdout
     assert "delivered" in told
     assert re.search(r"waiting, \d+ tries", told)
     assert "451" in told
     assert f"The worker with pid {pid} ended" in told
     listed: list[dict[str, Any]] = json.loads(
-        seacod("alerts", "--json", "--config", str(service.config)).stdout
+        typed.seacod("alerts", "--json", "--config", str(service.config)).stdout
     )
     assert {entry["channel"] for entry in listed} == {"mail", "dingtalk"}
-    told = seacod("crashes", "--config", str(service.config)).stdout
+    told = typed.seacod("crashes", "--config", str(service.config)).stdout
     assert f"pid {pid}: signal SIGKILL" in told
     assert "stand-in worker says hello" in told
-    (crash,) = json.loads(seacod("crashes", "--json", "--config", str(service.config)).stdout)
+    (crash,) = json.loads(typed.seacod("crashes", "--json", "--config", str(service.config)).stdout)
     assert crash["status"] == -9
 
 
 @pytest.mark.parametrize("language", ["en_GB.UTF-8", "zh_CN.UTF-8"])
-def test_the_kinds_are_listed_in_the_language_of_the_terminal(
-    monkeypatch: pytest.MonkeyPatch, language: str
-) -> None:
-    monkeypatch.setenv("LC_ALL", language)
-    told = seacod("alerts", "--kinds").stdout
+def test_the_kinds_are_listed_in_the_language_of_the_terminal(language: str) -> None:
+    told = typed.seacod("alerts", "--kinds", LC_ALL=language).stdout
     for name, kind in KINDS.items():
         words = (kind.english, kind.chinese)
         said, other = words if language.startswith("en") else reversed(words)
@@ -120,7 +109,7 @@ def test_config_check_names_the_line_of_what_cannot_work(tmp_path: Path) -> None
         "  muted: worker_crashd",
     ]
     file.write_text("\n".join(lines))
-    told = seacod("config", "check", str(file))
+    told = typed.seacod("config", "check", str(file))
     assert told.returncode == 78
     assert (
         f"{file}:2: alerts.mail_server: 'no-such-host.invalid': there is no such host"
@@ -128,10 +117,10 @@ def test_config_check_names_the_line_of_what_cannot_work(tmp_path: Path) -> None
     )
     assert f"{file}:5: alerts.muted: 'worker_crashd' is not a kind of alert" in told.stderr
     file.write_text("\n".join([*lines[:3], "  mail_to: b@example.org, nobody"]))
-    told = seacod("config", "check", str(file))
+    told = typed.seacod("config", "check", str(file))
     assert told.returncode == 78
     assert f"{file}:4: alerts.mail_to: " in told.stderr
     assert "'nobody' is not a mail address" in told.stderr
     file.write_text("\n".join(lines[:2]))
-    told = seacod("config", "check", str(file))
+    told = typed.seacod("config", "check", str(file))
     assert f"{file}:2: alerts.mail_server: needs alerts.mail_to, too" in told.stderr

@@ -8,16 +8,15 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sounds
+import typed
 from receivers import MailServer, Robot, certificate
-from supervised import PATIENCE_SECONDS, ROOT, Service, StandIn, fetch, free_port, wait_until
+from supervised import Service, StandIn, fetch, free_port, wait_until
 
 from seacod.models import manifest
 from seacod.models.registry import BUILTIN
@@ -27,11 +26,7 @@ from seacod.proving.checks.registry import all_items
 def check(
     config: Path, *arguments: str, **environment: str
 ) -> tuple[int, dict[str, dict[str, Any]]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", "check", "--json", "--config", str(config), *arguments],
-        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environment},
-    )  # fmt: skip
+    done = typed.seacod("check", "--json", "--config", config, *arguments, **environment)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, {item["name"]: item for item in json.loads(done.stdout)["items"]}
 
@@ -82,21 +77,14 @@ def test_a_good_service(live: Service) -> None:
 
 def test_lines_for_people_in_both_languages(live: Service) -> None:
     for language, words in (("C.UTF-8", "for trying and"), ("zh_CN.UTF-8", "仅供试用")):
-        done = subprocess.run(
-            [sys.executable, "-m", "seacod", "check", "model", "device", "--config", live.config],
-            capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": language, "LC_ALL": language},
-        )  # fmt: skip
+        done = typed.seacod("check", "model", "device", "--config", live.config, LANG=language)
         assert done.stdout.startswith("warn  model"), done.stdout
         assert "→ seacod model fetch paraformer-zh" in done.stdout
         assert words in done.stdout
 
 
 def test_an_item_that_is_none(live: Service) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", "check", "nothing"], capture_output=True, text=True,
-        check=False, env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C"},
-    )  # fmt: skip
+    done = typed.seacod("check", "nothing", LANG="C")
     assert done.returncode == 1
     assert done.stderr.startswith("seacod: nothing: there is no such item; there are: config")
 

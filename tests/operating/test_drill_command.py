@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import typed
 from receivers import PASSWORD, USER, MailServer
 from supervised import PATIENCE_SECONDS, ROOT, Service, StandIn, wait_until
 
@@ -26,11 +27,7 @@ def command(service: Service, *arguments: str) -> list[str]:
 
 
 def drill(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(service, *arguments), capture_output=True, text=True, check=False,
-        timeout=PATIENCE_SECONDS,
-        env=ENVIRONMENT, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = typed.seacod("drill", *arguments, "--config", service.config)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -77,10 +74,7 @@ def quick(tmp_path: Path) -> Iterator[StandIn]:
 def test_the_list_names_every_drill() -> None:
     from seacod.proving.drills.catalogue import DRILLS
 
-    told = subprocess.run(
-        [sys.executable, "-m", "seacod", "drill", "--list"], capture_output=True, text=True,
-        check=True, env=ENVIRONMENT,
-    ).stdout  # fmt: skip
+    told = typed.seacod("drill", "--list").stdout
     assert [line.split()[0] for line in told.splitlines()] == list(DRILLS)
 
 

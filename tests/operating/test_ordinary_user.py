@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sounds
+import typed
 from supervised import PATIENCE_SECONDS, ROOT, Service
 
 NOBODY = 65534
@@ -45,15 +46,20 @@ def service() -> Iterator[Service]:
 def run(
     service: Service, *words: str, user: int = NOBODY, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*(BECOMES_NOBODY if user else ()), sys.executable, "-m", "seacod", *words],
-        capture_output=True, timeout=PATIENCE_SECONDS, check=False,
-        encoding="utf-8", errors="replace", cwd="/",
-        env={
-            "PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(ROOT),
-            "RUNTIME_DIRECTORY": str(service.directory / "run"), "LANG": "C.UTF-8", **environment,
-        },
-    )  # fmt: skip
+    variables = {
+        "HOME": "/nonexistent", "RUNTIME_DIRECTORY": str(service.directory / "run"),
+        "LANG": "C.UTF-8", **environment,
+    }  # fmt: skip
+    if not user and not any(name.startswith("PYTHON") for name in environment):
+        done = typed.seacod(*words, directory=Path("/"), **variables)
+    else:
+        # Another user and another encoding are there from the start.
+        done = subprocess.run(
+            [*(BECOMES_NOBODY if user else ()), sys.executable, "-m", "seacod", *words],
+            capture_output=True, timeout=PATIENCE_SECONDS, check=False,
+            encoding="utf-8", errors="replace", cwd="/",
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
+        )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

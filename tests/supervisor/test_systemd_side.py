@@ -75,6 +75,9 @@ def test_the_failure_of_a_first_start_is_told(service: StandIn, notify: NotifySo
     service.environment["NOTIFY_SOCKET"] = str(notify.path)
     service.plan(exit_at_start=69, fault="the model cannot be had")
     service.start(wait=False)
+    assert service.process is not None
+    # Read all the time: a socket holds ten messages, and a slow start sends more.
+    wait_until(lambda: notify.read() and service.process.poll() is not None, "its end")
     assert service.wait_for_exit() == 69
     assert "STATUS=the model cannot be had" in notify.read()
     assert "EXIT_STATUS=69" in notify.read()

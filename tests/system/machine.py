@@ -50,7 +50,9 @@ class Machine:
         target = self.root / "srv" / "seacod"
         shutil.copytree(
             self._checkout, target, symlinks=True,
-            ignore=shutil.ignore_patterns(".venv", ".git", "build", "__pycache__", "*.egg-info"),
+            ignore=shutil.ignore_patterns(
+                ".venv", ".git", "build", "__pycache__", "*.egg-info", "node_modules"
+            ),
         )  # fmt: skip
         self.boot()
         return self

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typed
 
 from seacod.cli import report
 from seacod.errors import BadRequest, NotRunning
@@ -73,29 +71,21 @@ def test_what_logrotate_put_aside_is_read_too(tmp_path: Path) -> None:
     now = time.time()
     (tmp_path / "seacod.log.1").write_text(line(SLOW, now - 60) + "\n")
     (tmp_path / "seacod.log").write_text(line(FAST, now) + "\n")
-    command = [sys.executable, "-m", "seacod", "report", "--log", str(tmp_path / "seacod.log")]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = typed.seacod("report", "--log", tmp_path / "seacod.log").stdout
     assert "2 requests in the last 1h: 2 answered (P50" in printed
     assert printed.index("20.00s") < printed.index("0.50s")
-    chinese = {**os.environ, "LC_ALL": "zh_CN.UTF-8", "PYTHONUTF8": "1"}
-    printed = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=chinese
-    ).stdout
+    printed = typed.seacod("report", "--log", tmp_path / "seacod.log", LC_ALL="zh_CN.UTF-8").stdout
     assert "最近 1h 内有 2 个请求，成功 2 个（P50 " in printed
     assert "60% 排队（12.00 秒）" in printed and "waiting" not in printed
-    missing = subprocess.run(
-        [*command[:-1], str(tmp_path / "none.log")], capture_output=True, text=True, check=False
-    )
+    missing = typed.seacod("report", "--log", tmp_path / "none.log")
     assert missing.returncode == 69
     assert "there is no such log" in missing.stderr
     assert "Traceback" not in missing.stderr
 
 
 def reported(*words: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", "report", "--json", *words],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = typed.seacod("report", "--json", *words)
+    assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -125,10 +115,7 @@ def test_a_packed_log_can_be_named(tmp_path: Path) -> None:
 def test_it_says_from_when_on_it_knows(tmp_path: Path) -> None:
     log = tmp_path / "seacod.log"
     log.write_text(line({"event": "supervisor_started"}, time.time() - 600) + "\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", "report", "--log", str(log), "--since", "2d"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = typed.seacod("report", "--log", log, "--since", "2d")
     assert "the log begins at" in done.stdout
 
 

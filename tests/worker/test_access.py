@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,9 @@ import httpx
 import openai
 import pytest
 import sounds
+import typed
 from patience import connect
-from supervised import PATIENCE_SECONDS, ROOT, Service
+from supervised import PATIENCE_SECONDS, Service
 
 from seacod.system import credentials
 
@@ -117,12 +115,9 @@ def test_a_browsers_key_is_a_subprotocol(closed: Service) -> None:
 
 def test_a_check_says_that_a_key_is_asked_for_and_takes_one(closed: Service) -> None:
     def check(*arguments: str, **environment: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-m", "seacod", "check", "--json", "--config", closed.config,
-             "recognition", *arguments],
-            capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environment},
-        )  # fmt: skip
+        done = typed.seacod(
+            "check", "--json", "--config", closed.config, "recognition", *arguments, **environment
+        )
         assert "Traceback" not in done.stderr, done.stderr
         (found,) = (one for one in json.loads(done.stdout)["items"] if one["name"] == "recognition")
         return dict(found)
@@ -179,32 +174,24 @@ def test_no_origin_is_let_in_by_default(live: Service) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-def seacod(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "seacod", *arguments],
-        input=given, capture_output=True, text=True, cwd=ROOT,
-        timeout=PATIENCE_SECONDS, check=False,
-    )  # fmt: skip
-
-
 def test_entries_are_made_by_a_command(tmp_path: Path) -> None:
-    made = seacod("access", "key", "robot")
+    made = typed.seacod("access", "key", "robot")
     key = next(line.split()[1] for line in made.stdout.splitlines() if line.startswith("key:"))
     entry = next(line.split()[1] for line in made.stdout.splitlines() if line.startswith("entry:"))
     assert entry == f"robot:{credentials.hash_key(key)}"
-    login = seacod("access", "user", "anna", given=PASSWORD + "\n").stdout.split()[1]
+    login = typed.seacod("access", "user", "anna", given=PASSWORD + "\n").stdout.split()[1]
     assert credentials.is_password(PASSWORD, login.partition(":")[2])
     config = tmp_path / "c.yaml"
     config.write_text(f"access:\n  api_keys: {entry}\n  users: {login}\n")
-    assert seacod("config", "check", str(config)).returncode == 0
+    assert typed.seacod("config", "check", str(config)).returncode == 0
     config.write_text("access:\n  api_keys: robot:plaintext\n")
-    wrong = seacod("config", "check", str(config))
+    wrong = typed.seacod("config", "check", str(config))
     assert wrong.returncode == 78
     assert "seacod access key" in wrong.stderr
     assert "plaintext" not in wrong.stderr
     for refused in (
-        seacod("access", "user", "anna", given="short\n"),
-        seacod("access", "key", "two words"),
+        typed.seacod("access", "user", "anna", given="short\n"),
+        typed.seacod("access", "key", "two words"),
     ):
         assert refused.returncode == 1
         assert refused.stderr.startswith("seacod: ")

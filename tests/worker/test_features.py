@@ -8,13 +8,12 @@ import sounds
 import torch
 
 from seacod.asr import audio
+from seacod.asr.recognisers import funasr_library
 from seacod.asr.recognisers.features import FilterBank
 
 
 def kaldi(samples: torch.Tensor) -> torch.Tensor:
-    from funasr.utils.fbank import _fbank_knf
-
-    return _fbank_knf(
+    return funasr_library.module("funasr.utils.fbank")._fbank_knf(
         samples[None], num_mel_bins=80, frame_length=25, frame_shift=10, dither=0.0,
         energy_floor=0.0, window_type="hamming", sample_frequency=16_000, snip_edges=True,
     )  # fmt: skip

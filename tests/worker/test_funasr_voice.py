@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 import sounds
 
 from seacod.asr import audio
@@ -15,6 +16,7 @@ from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.recognisers.funasr_voice import FunasrVoice
 
 
+@pytest.mark.full
 def test_every_sentence_is_in_a_piece_over_all_windows() -> None:
     from funasr import AutoModel
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +15,9 @@ import httpx
 import numpy as np
 import pytest
 import sounds
+import typed
 from containers import RATE, Sound, Track
-from supervised import PATIENCE_SECONDS, ROOT, Service
+from supervised import PATIENCE_SECONDS, Service
 
 from seacod.asr import audio
 from seacod.client import Client
@@ -155,12 +153,8 @@ def test_batches_clients_and_the_command_choose_a_track_and_what_of_the_channels
     assert [(s["speaker"], s["text"]) for s in body["segments"]] == [
         ("left", FIRST), ("right", SECOND),
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", "transcribe", str(path), "--url", live.url,
-         "--track", "all", "--format", "text"],
-        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C"},
-    )  # fmt: skip
+    options = ("--url", live.url, "--track", "all", "--format", "text")
+    done = typed.seacod("transcribe", path, *options)
     assert done.returncode == 0, done.stderr
     assert f"track 1 (eng):\n{THIRD}" in done.stdout
     answer = client.post(

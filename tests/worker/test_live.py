@@ -6,7 +6,6 @@ import contextlib
 import json
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -239,44 +238,47 @@ def test_there_are_so_many_microphones_and_no_more(live: Service) -> None:
     assert 'asr_requests_failed_total{reason="queue_full",route="/live"}' in text
 
 
-def test_a_drain_hands_microphones_on(tmp_path: Path, speech) -> None:
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    """One that may be broken; it ends in order."""
+    one = Faulty(tmp_path_factory.mktemp("own"))
+    with one.running():
+        yield one
+        assert one.stop() == 0
+
+
+def test_a_drain_hands_microphones_on(own: Faulty, speech) -> None:
     """`systemctl reload` with another model: the connection is closed with 1012, at once, and what
     was settled until then is known."""
-    service = Service(tmp_path)
-    with service.running():
-        with microphone(service) as mic:
-            mic.start()
-            mic.say(np.concatenate([speech, PAUSE]))
-            settled = mic.wait_for("final")["settled_seconds"]
-            mic.say(speech[:8000])
-            service.configure(asr={"max_segment_seconds": 15})
-            service.signal(signal.SIGHUP)
-            with pytest.raises(ConnectionClosed) as closed:
-                mic.wait_for("done")
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1012
-        rest = np.concatenate([speech, PAUSE, speech])[int(settled * 16_000) :]
-        with microphone(service) as mic:
-            mic.start(offset_seconds=settled)
-            mic.say(rest)
-            done = mic.stop()
-        assert done["text"] == sounds.SPEECH_TEXT
-        assert service.stop() == 0
+    with microphone(own) as mic:
+        mic.start()
+        mic.say(np.concatenate([speech, PAUSE]))
+        settled = mic.wait_for("final")["settled_seconds"]
+        mic.say(speech[:8000])
+        own.configure(asr={"max_segment_seconds": 15})
+        own.signal(signal.SIGHUP)
+        with pytest.raises(ConnectionClosed) as closed:
+            mic.wait_for("done")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+    rest = np.concatenate([speech, PAUSE, speech])[int(settled * 16_000) :]
+    with microphone(own) as mic:
+        mic.start(offset_seconds=settled)
+        mic.say(rest)
+        done = mic.stop()
+    assert done["text"] == sounds.SPEECH_TEXT
 
 
-def test_a_model_that_cannot_says_so_and_the_next_one_works(tmp_path: Path, speech) -> None:
-    service = Faulty(tmp_path)
-    with service.running():
-        service.fail("no_room_at_all")
-        with microphone(service) as mic:
-            mic.start()
-            # More than may wait: whoever speaks on must not hang for room that never comes.
-            with contextlib.suppress(ConnectionClosed):
-                mic.say(np.concatenate([speech, PAUSE] * 40), block=16_000)
-            assert mic.wait_for("error", "done")["error"]["status"] == 507
-        service.fail("room_again")
-        wait_until(lambda: not list(tmp_path.glob("fault-*")), "an obedient worker")
-        with microphone(service) as mic:
-            mic.start()
-            mic.say(speech)
-            assert mic.stop()["text"] == sounds.SPEECH_TEXT
+def test_a_model_that_cannot_says_so_and_the_next_one_works(own: Faulty, speech) -> None:
+    own.fail("no_room_at_all")
+    with microphone(own) as mic:
+        mic.start()
+        # More than may wait: whoever speaks on must not hang for room that never comes.
+        with contextlib.suppress(ConnectionClosed):
+            mic.say(np.concatenate([speech, PAUSE] * 40), block=16_000)
+        assert mic.wait_for("error", "done")["error"]["status"] == 507
+    own.taken_up("room_again")
+    with microphone(own) as mic:
+        mic.start()
+        mic.say(speech)
+        assert mic.stop()["text"] == sounds.SPEECH_TEXT

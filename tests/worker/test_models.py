@@ -7,15 +7,14 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
-import os
 import subprocess
-import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typed
 
 from seacod.models import manifest
 from seacod.models.registry import BUILTIN
@@ -103,12 +102,11 @@ def hub() -> Iterator[Hub]:
 def seacod(
     state: Path, *arguments: str, endpoint: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "seacod", *arguments],
-        capture_output=True, text=True, check=False, timeout=300,
-        env={
-            **os.environ, "SEACOD_PATHS_STATE_DIRECTORY": str(state), "LANG": "C.UTF-8",
-            "MODELSCOPE_ENDPOINT": endpoint, "NO_PROXY": "*", **environment,
+    return typed.seacod(
+        *arguments,
+        **{
+            "SEACOD_PATHS_STATE_DIRECTORY": str(state), "MODELSCOPE_ENDPOINT": endpoint,
+            "NO_PROXY": "*", **environment,
         },
     )  # fmt: skip
 

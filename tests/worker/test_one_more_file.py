@@ -20,6 +20,7 @@ import sounds
 from openai import OpenAI
 from supervised import PATIENCE_SECONDS, ROOT, Service, wait_until
 
+pytestmark = pytest.mark.full
 FORMAT = """
 from seacod.formats.base import OutputFormat
 

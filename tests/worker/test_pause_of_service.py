@@ -6,16 +6,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import sounds
+import typed
 from patience import connect
-from supervised import PATIENCE_SECONDS, ROOT, Service, wait_until
+from supervised import PATIENCE_SECONDS, Service, wait_until
 
 REASON = "new disks until 14:00"
 
@@ -30,11 +29,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 def seacod(service: Service, *words: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", *words, "--config", str(service.config)],
-        cwd=ROOT, env={**os.environ, "LC_ALL": "C.UTF-8"}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    done = typed.seacod(*words, "--config", service.config)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

@@ -196,10 +196,7 @@ def test_the_same_batch_again_is_the_same_job(client: httpx.Client, service: Ser
     assert submit(client, "x" * 300).status_code == 400
     assert submit(client).json()["job"] != submit(client).json()["job"]
     jobs = {one.name for one in (service.directory / "state/jobs").iterdir() if one.is_dir()}
-    # A key is kept over a restart of the whole service.
     finished(client, first.json()["job"])
-    assert service.stop() == 0
-    service.start()
     assert submit(client, key, hotwords="欣悦").json()["job"] == first.json()["job"]
     assert {
         one.name for one in (service.directory / "state/jobs").iterdir() if one.is_dir()
@@ -232,11 +229,12 @@ def test_who_asked_for_it_is_told_that_a_batch_is_over(
     assert client.get(f"/jobs/{without}").json()["callback"] is None
 
 
-def test_a_callback_that_is_not_taken_outlives_the_service(
+def test_a_callback_that_is_not_taken_and_a_key_outlive_the_service(
     client: httpx.Client, service: Service, receiver: CallbackReceiver
 ) -> None:
     receiver.statuses = [500]
-    job = submit(client, callback_url=receiver.url).json()["job"]
+    key = str(uuid.uuid4())
+    job = submit(client, key, callback_url=receiver.url).json()["job"]
     wait_until(lambda: [t for t in receiver.told if t.data["job"] == job], "the first try")
     wait_until(
         lambda: client.get(f"/jobs/{job}").json()["callback"]["answer"] == "500 ok", "the answer"
@@ -251,6 +249,7 @@ def test_a_callback_that_is_not_taken_outlives_the_service(
     )
     ids = {t.headers["webhook-id"] for t in receiver.told if t.data["job"] == job}
     assert len(ids) == 1
+    assert submit(client, key, callback_url=receiver.url).json()["job"] == job
 
 
 def test_a_callback_to_anybody_else_is_refused(client: httpx.Client, live: Service) -> None:

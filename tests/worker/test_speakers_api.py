@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +18,8 @@ import pytest
 import soundfile
 import sounds
 import speaker_models
-from supervised import PATIENCE_SECONDS, ROOT, Service
+import typed
+from supervised import PATIENCE_SECONDS, Service
 
 from seacod.client import AsyncClient, Client
 
@@ -157,12 +155,7 @@ def test_a_batch_has_speakers_in_all_of_its_results(service: Service, recording:
 
 
 def test_the_command_and_the_client_ask_for_speakers(service: Service, recording: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", "transcribe", str(recording), "--url", service.url,
-         "--speakers", "2"],
-        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C"},
-    )  # fmt: skip
+    done = typed.seacod("transcribe", recording, "--url", service.url, "--speakers", "2")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("S1: ")
     with Client(service.url) as asked:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 
-from supervised import PATIENCE_SECONDS, ROOT, Service, free_port
+import typed
+from supervised import Service, free_port
 
 
 def status(*arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "seacod", "status", *arguments],
-        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"},
-    )  # fmt: skip
+    done = typed.seacod("status", *arguments)
     assert "Traceback" not in done.stderr
     return done
 

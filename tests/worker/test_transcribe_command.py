@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import sounds
 import speaker_models
+import typed
 from docx import Document
-from supervised import PATIENCE_SECONDS, ROOT, Service, free_port
+from supervised import Service, free_port
 
 from seacod.asr.assembly import FOR_TRYING
 from seacod.cli import plan
@@ -24,11 +24,7 @@ WITH_HOTWORDS = next(e for e in sounds.EXAMPLES if e["hotwords"])
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "seacod", "transcribe", *map(str, arguments)],
-        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C", **environment},
-    )  # fmt: skip
+    return typed.seacod("transcribe", *arguments, **{"LANG": "C", **environment})
 
 
 @pytest.fixture

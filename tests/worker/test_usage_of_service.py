@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
 import sounds
+import typed
 from patience import connect
 from supervised import PATIENCE_SECONDS, Service, wait_until
 
@@ -35,9 +34,8 @@ def send(service: Service, key: str, route: str = "/transcribe") -> httpx.Respon
 
 
 def usage(service: Service, *options: str) -> str:
-    command = [sys.executable, "-m", "seacod", "usage", *options, "--config", str(service.config)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert not done.stderr
+    done = typed.seacod("usage", *options, "--config", service.config)
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
