@@ -282,6 +282,28 @@ def test_it_is_given_up_in_the_end_and_the_job_says_so(
     assert here.counts["given_up"] == 1
 
 
+def test_it_is_tried_for_as_many_hours_as_are_configured(
+    site: Callable[..., Site], receiver: CallbackReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.statuses = [503]
+    here = site(receiver.origin, callback_hours=2.0)
+    real = time.time
+
+    async def act() -> None:
+        async with here.working() as jobs:
+            await here.accept(jobs, "j", receiver.url)
+            for hours in (0.0, 1.9):
+                monkeypatch.setattr(callbacks.time, "time", lambda: real() + hours * 3600)  # noqa: B023
+                tries = here.counts["not_taken"]
+                while here.counts["not_taken"] == tries:
+                    assert not here.counts["given_up"]
+                    await asyncio.sleep(0.02)
+            monkeypatch.setattr(callbacks.time, "time", lambda: real() + 2.1 * 3600)
+            await here.until(jobs, "j", CallbackState.GIVEN_UP)
+
+    asyncio.run(act())
+
+
 def test_one_that_is_gone_for_good_is_given_up_at_once(
     site: Callable[..., Site], receiver: CallbackReceiver
 ) -> None:
