@@ -24,6 +24,7 @@ class Plan:
 
     load_seconds: float = 3.0
     fork_seconds: float = 0.005
+    beats_while_loading: bool = True
     exit_at_start: int | None = None
     never_ready: bool = False
     exit_on_serve: int | None = None
@@ -171,6 +172,7 @@ class Worker:
             return
         now = self._world.clock.now
         age = max(0.1, now - self.ill_since) if self.illness == "stuck" else self.progress_age
-        if now >= self._world.beats_again_at:
+        may_beat = self.is_served or self.plan.beats_while_loading
+        if may_beat and now >= self._world.beats_again_at:
             self._say(protocol.Beat(0, 0, age, age))
         self._later(BEAT_SECONDS, self._beat)

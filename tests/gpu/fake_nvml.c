@@ -3,6 +3,7 @@
  * Lines of that file:
  *   error NUMBER                         every call answers this (nvml.h: 15 GPU lost, 9 driver not
  *                                        loaded, 999 unknown)
+ *   lost GPU                             its handle is not to be had: GPU lost; the others answer
  *   hang SECONDS                         every reading of memory takes so long
  *   gpu TOTAL_MIB USED_MIB UTIL TEMP MW MIG
  *   process GPU PID USED_MIB             USED_MIB -1: the driver does not tell
@@ -13,14 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OK = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
+enum { OK = 0, LOST = 15, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
 #define MIB 1048576ULL
 #define MANY 16
 
 struct gpu { unsigned long long total, used; unsigned util, temp, power, mig; };
 struct process { unsigned gpu, pid; long long used; };
 struct world {
-    int error, unsupported; unsigned hang;
+    int error, unsupported; unsigned hang, lost;
     unsigned gpus, processes;
     struct gpu gpu[MANY];
     struct process process[MANY];
@@ -41,6 +42,8 @@ static struct world look(void) {
         struct gpu g; struct process p;
         if (sscanf(line, "error %d", &w.error) == 1) continue;
         if (sscanf(line, "hang %u", &w.hang) == 1) continue;
+        unsigned lost;
+        if (sscanf(line, "lost %u", &lost) == 1) { w.lost |= 1U << lost; continue; }
         if (!strncmp(line, "unsupported", 11)) { w.unsupported = 1; continue; }
         if (w.gpus < MANY && sscanf(line, "gpu %llu %llu %u %u %u %u", &g.total, &g.used, &g.util,
                                     &g.temp, &g.power, &g.mig) == 6)
@@ -63,12 +66,13 @@ int nvmlInitWithFlags(unsigned flags) { (void)flags; BEGIN; return OK; }
 int nvmlInit_v2(void) { BEGIN; return OK; }
 int nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(int code) {
-    return code == 15 ? "GPU is lost" : code == 9 ? "Driver Not Loaded" : "Unknown Error";
+    return code == LOST ? "GPU is lost" : code == 9 ? "Driver Not Loaded" : "Unknown Error";
 }
 int nvmlDeviceGetCount_v2(unsigned *count) { BEGIN; *count = w.gpus; return OK; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
     BEGIN;
     if (index >= w.gpus) return NOT_FOUND;
+    if (w.lost >> index & 1) return LOST;
     *handle = (void *)(size_t)(index + 1);
     return OK;
 }

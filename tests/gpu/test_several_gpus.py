@@ -83,6 +83,19 @@ def test_only_the_worker_whose_gpu_is_full_is_replaced(
     assert "seacod_worker_away_seconds_total 0.0" in pair.metrics()
 
 
+def test_a_single_gpu_that_is_lost_is_told_and_its_worker_goes_on(
+    pair: StandIn, driver: Driver, robot: Robot
+) -> None:
+    both = started(pair)
+    driver.tell(others="gpu 12288 1000 37 61 98500 0\nlost 1")
+    lost = told(robot, "gpu_lost")
+    assert lost["key"] == "GPU 1"
+    assert "GPU is lost" in lost["text"]["en"]
+    driver.tell(others="gpu 12288 1000 37 61 98500 0")
+    assert told(robot, "gpu_lost", is_recovery=True)["key"] == "GPU 1"
+    assert [one["pid"] for one in workers(pair)] == [one["pid"] for one in both]
+
+
 @pytest.mark.full
 def test_more_workers_than_gpus_share_one_watch(
     pair: StandIn, driver: Driver, robot: Robot

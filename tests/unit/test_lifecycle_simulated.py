@@ -130,6 +130,15 @@ def test_a_worker_that_is_never_ready_is_ended_and_started_again(make: Make) -> 
     assert world.causes() == ["not ready within worker.startup_timeout_seconds"]
 
 
+def test_a_worker_owes_a_beat_from_when_it_serves(make: Make) -> None:
+    """Loading keeps a Python busy for longer than a worker that serves may be silent."""
+    world = make(supervisor={"probe_interval_seconds": 0})
+    world.plan = Plan(load_seconds=30, beats_while_loading=False)
+    world.started()
+    world.pass_seconds(60)
+    assert world.causes() == []
+
+
 def test_a_stage_of_a_start_may_ask_for_more_time_and_never_gets_less(make: Make) -> None:
     world = make()
     world.plan = Plan(never_ready=True)
