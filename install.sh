@@ -38,7 +38,7 @@ Usage:
       remove it; --uninstall keeps configuration, secrets and results, and names them
 Environment:
   SEACOD_TORCH=cpu|cuda     which PyTorch to install (default: cuda if there is an NVIDIA GPU)
-  SEACOD_EXTRAS=NAME,NAME   also install ray, postgresql, itn, pinyin, apprise, mcp or otel, beside what
+  SEACOD_EXTRAS=NAME,NAME   also install ray, postgresql, s3, itn, pinyin, apprise, mcp or otel, beside what
                             was asked for before; SEACOD_EXTRAS= (nothing) forgets that (docs/install.md)
   SEACOD_TORCH_INDEX=URL    where PyTorch's CPU builds are, if not at PyTorch's own address
 TEXT

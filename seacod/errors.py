@@ -297,6 +297,10 @@ class NotReady(SeacodError):
     http_status = 503
 
 
+class PlaceUnusable(NotReady):
+    """Where recordings of batches lie outside the database cannot be used at present."""
+
+
 class Paused(NotReady):
     """The service takes nothing new for a while, because an operator said so."""
 

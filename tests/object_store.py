@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from supervised import PATIENCE_SECONDS, ROOT, free_port, wait_until
@@ -54,6 +57,15 @@ class ObjectStore:
     def hold_to_account(self) -> None:
         """From now on every request has to be signed by somebody who may do what it asks."""
         self._ask("POST", "/moto-api/reset-auth", b"0", **{"Content-Type": "text/plain"})
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Who asks meanwhile is answered by nobody."""
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         self._server.kill()

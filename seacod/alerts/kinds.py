@@ -81,6 +81,8 @@ KINDS = {
         AlertKind("runtime_files", _W, "files of the running service were removed",
                   "运行目录中的文件被删除"),
         AlertKind("jobs", _C, "batches cannot be taken", "无法受理批量任务", True),
+        AlertKind("jobs_place", _C, "the place of the recordings of batches cannot be used",
+                  "批量任务录音的存放位置无法使用", True),
         AlertKind("jobs_lost", _C, "the database of the batches was removed",
                   "批量任务数据库被删除"),
         AlertKind("leak", _W, "the worker's memory grows; it was replaced",

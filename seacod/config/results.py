@@ -34,6 +34,38 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
         credential="database-password",
         applies="replace",
     )
+    recordings: str = setting(
+        "",
+        "Where big recordings of shared batches lie, so that the database has rows only: "
+        "a directory that every node has under this name (/mnt/batches), or s3://BUCKET/PREFIX; of "
+        "this fleet alone. Empty: in the database",
+        "共享批量任务的大录音存放位置，使数据库只保存记录与结果：所有节点以同一路径挂载的目录"
+        "（/mnt/batches），或 s3://BUCKET/PREFIX；只能由这一组节点使用。留空表示存入数据库",
+        pattern=r"^(/[^\s]*[^\s/]|s3://[^\s/]+(/[^\s/]+)*)?$",
+        form=(
+            "a directory such as /mnt/batches, or s3://BUCKET/PREFIX, without / at its end",
+            "/mnt/batches 这样的目录，或 s3://BUCKET/PREFIX，结尾不带 /",
+        ),
+        applies="replace",
+    )
+    recordings_from_bytes: int = setting(
+        4 * MIB,
+        "Recordings of so many bytes and more lie there; smaller ones in the database",
+        "达到该字节数的录音存放在上述位置，更小的存入数据库",
+        ge=0,
+        le=1024 * 1024 * MIB,
+        applies="replace",
+    )
+    recordings_access_file: Path | None = setting(
+        None,
+        "File with who asks an object store: lines such as AWS_ACCESS_KEY_ID=..., "
+        "AWS_SECRET_ACCESS_KEY=..., AWS_ENDPOINT_URL=... (docs/scale.md, Object stores); what it "
+        "does not say is taken from the environment",
+        "访问对象存储的凭据文件，每行形如 AWS_ACCESS_KEY_ID=...、AWS_SECRET_ACCESS_KEY=...、"
+        "AWS_ENDPOINT_URL=...（见 docs/zh/scale.md“对象存储”）；未写明的取自环境变量",
+        credential="recordings-access",
+        applies="replace",
+    )
 
     keep_days: float = setting(
         7.0,

@@ -77,6 +77,13 @@ class Settings(BaseModel):
                 f"{self.supervisor.workers}；请写 auto 或 {kind.device}，"
                 f"并用 {kind.visibility} 选择显卡",
             )
+        if self.results.recordings and not self.results.database:
+            raise WrongValue(
+                "results.recordings: is for batches that nodes share; without results.database "
+                "they lie in the state directory of this machine",
+                "results.recordings：仅用于多节点共享的批量任务；未设置 results.database 时，"
+                "录音保存在本机状态目录",
+            )
         return self
 
 

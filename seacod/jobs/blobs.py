@@ -19,11 +19,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from seacod.jobs import outside
+from seacod.jobs.database import outside as outside_table
 from seacod.jobs.database import recordings, results
-from seacod.jobs.model import JobFile
+from seacod.jobs.model import ORPHAN_SECONDS, JobFile
 
-# An upload that was never accepted (the worker died on the way) is an orphan after so long.
-ORPHAN_SECONDS = 86_400.0
 _PART_BYTES = 1 << 20
 _DELETED_AT_ONCE = 64
 # What lies beside the directories of jobs.
@@ -44,8 +44,12 @@ class DirectoryBlobs:
         """The directory with the recordings of a job."""
         return self.directory / job / "in"
 
-    def put(self, job: str, count: int) -> None:
-        """Keep the recordings in `incoming`, numbered from 1, safe from a power cut."""
+    def put(self, job: str, count: int, elsewhere: Collection[int] = ()) -> None:
+        """Keep the recordings in `incoming`, numbered from 1, safe from a power cut.
+
+        Args:
+            elsewhere: numbers of those that lie outside already.
+        """
         for number in range(1, count + 1):
             _to_disk(self.incoming(job) / f"{number:04}")
         _to_disk(self.incoming(job))
@@ -53,6 +57,13 @@ class DirectoryBlobs:
     def fetch(self, file: JobFile) -> Path:
         """The path of a recording on this machine, until it is dropped."""
         return self.incoming(file.job) / f"{file.number:04}"
+
+    def path(self, file: JobFile) -> Path:
+        """Where a copy of a recording that lies outside belongs on this machine; its directory is
+        there."""
+        path = self.incoming(file.job) / f"{file.number:04}"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return path
 
     def has(self, file: JobFile) -> bool:
         """Whether the recording is still kept."""
@@ -64,6 +75,9 @@ class DirectoryBlobs:
     def drop(self, file: JobFile) -> None:
         """Delete a recording that is not needed any more."""
         (self.incoming(file.job) / f"{file.number:04}").unlink(missing_ok=True)
+
+    def not_needed_outside(self, job: str) -> None:
+        """What lies outside of a job is to be deleted there: of one machine alone, nothing."""
 
     def drop_all(self, job: str) -> None:
         """Delete all recordings of a job."""
@@ -124,9 +138,11 @@ class DatabaseBlobs(DirectoryBlobs):
         super().__init__(directory)
         self._database = database
 
-    def put(self, job: str, count: int) -> None:
+    def put(self, job: str, count: int, elsewhere: Collection[int] = ()) -> None:
         # A transaction for each: what is kept for a job that is never accepted is swept.
         for number in range(1, count + 1):
+            if number in elsewhere:
+                continue
             with (
                 (self.incoming(job) / f"{number:04}").open("rb") as sound,
                 self._database.begin() as connection,
@@ -142,8 +158,7 @@ class DatabaseBlobs(DirectoryBlobs):
         self.forget_here(job)
 
     def fetch(self, file: JobFile) -> Path:
-        path = super().fetch(file)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        path = self.path(file)
         fresh = path.with_suffix(".new")
         with fresh.open("wb") as out, self._database.begin() as connection:
             part = 0
@@ -155,6 +170,8 @@ class DatabaseBlobs(DirectoryBlobs):
 
     def has(self, file: JobFile) -> bool:
         with self._database.begin() as connection:
+            if file.place:
+                return outside.is_kept(connection, file.place)
             return self._part(connection, file, 0) is not None
 
     def let_go(self, file: JobFile) -> None:
@@ -164,9 +181,12 @@ class DatabaseBlobs(DirectoryBlobs):
         super().drop(file)
         with self._database.begin() as connection:
             connection.execute(recordings.delete().where(_same(recordings, file)))
+            if file.place:
+                outside.doom(connection, outside_table.c.address == file.place)
 
     def drop_all(self, job: str) -> None:
         super().drop_all(job)
+        self.not_needed_outside(job)
         self._gone(recordings.c.job == job)
 
     def keep(self, file: JobFile, body: dict[str, Any]) -> None:
@@ -187,9 +207,14 @@ class DatabaseBlobs(DirectoryBlobs):
 
     def forget(self, job: str) -> None:
         self.forget_here(job)
+        self.not_needed_outside(job)
         self._gone(recordings.c.job == job)
         with self._database.begin() as connection:
             connection.execute(results.delete().where(results.c.job == job))
+
+    def not_needed_outside(self, job: str) -> None:
+        with self._database.begin() as connection:
+            outside.doom(connection, outside_table.c.job == job)
 
     def forget_here(self, job: str) -> None:
         """Delete what this machine has of a job."""
@@ -198,6 +223,8 @@ class DatabaseBlobs(DirectoryBlobs):
     def sweep(self, known: Collection[str]) -> None:
         super().sweep(known)
         before = time.time() - ORPHAN_SECONDS
+        with self._database.begin() as connection:
+            outside.doom_orphans(connection)
         self._gone(and_(recordings.c.kept < before, recordings.c.job.not_in(list(known))))
 
     def _gone(self, which: ColumnElement[bool]) -> None:

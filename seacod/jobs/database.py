@@ -51,7 +51,7 @@ _KEEP_ALIVE = {
 }  # fmt: skip
 # What the tables are like: the newest revision (`migrations/`), FORMAT_NUMBER. What only adds is a
 # new number, and the version before goes on with it; what that could not use is a new format.
-HEAD = "1_0001"
+HEAD = "1_0002"
 FORMAT = int(HEAD.partition("_")[0])
 
 metadata = MetaData()
@@ -89,6 +89,8 @@ files = Table(
     Column("error", Text),
     Column("error_zh", Text),
     Column("warnings", Text, nullable=False, server_default=text("'[]'")),
+    # Of a recording that lies outside; see `outside.py`, also for what `crashes` is then.
+    Column("place", Text, nullable=False, server_default=text("''")),
     Index("files_by_state", "state"),
 )  # fmt: skip
 
@@ -136,6 +138,25 @@ recordings = Table(
     Column("part", Integer, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("kept", Float(53), nullable=False),
+)  # fmt: skip
+
+# Where recordings lie outside the database, and how such a place is told from another of its name.
+places = Table(
+    "recording_places", shared,
+    Column("root", Text, primary_key=True),
+    Column("identity", Text, nullable=False),
+    Column("is_marked", Boolean, nullable=False, server_default=text("false")),
+)  # fmt: skip
+
+# What was put there, written down before: nothing is forgotten there by who dies in between.
+outside = Table(
+    "outside_recordings", shared,
+    Column("address", Text, primary_key=True),
+    Column("job", Text, nullable=False),
+    Column("kept", Float(53), nullable=False),
+    Column("is_doomed", Boolean, nullable=False, server_default=text("false")),
+    Index("outside_by_job", "job"),
+    Index("outside_doomed", "address", postgresql_where=text("is_doomed")),
 )  # fmt: skip
 
 results = Table(

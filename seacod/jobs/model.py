@@ -50,6 +50,8 @@ TRANSITIONS: dict[FileState, frozenset[FileState]] = {
 CRASHES_ARE_POISON = 2
 # And one that was interrupted so often from outside (power, kill -9).
 INTERRUPTIONS_ARE_POISON = 10
+# An upload that was never accepted (the worker died on the way) is an orphan after so long.
+ORPHAN_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class JobFile:
     error_zh: str | None
     # Sentences in English and Chinese, as JSON.
     warnings: str = "[]"
+    # The address of its recording, where that lies outside (`outside.py`).
+    place: str = ""
 
     def sentences(self, language: str) -> list[str]:
         """What a reader of its text ought to know, in "en" or "zh"."""

@@ -13,6 +13,7 @@ from seacod.errors import NotFound
 from seacod.jobs import callbacks
 from seacod.jobs.database import files, jobs
 from seacod.jobs.model import TRANSITIONS, FileState, Job, JobFile
+from seacod.jobs.outside import UNSEEN
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,8 @@ def lock(connection: Connection, identifier: str) -> None:
 
 def move(connection: Connection, which: JobFile, state: FileState, **more: Any) -> None:
     """The only place where a file changes its state."""
+    if which.place and "crashes" in more:
+        more["crashes"] -= UNSEEN
     if state not in TRANSITIONS[which.state]:
         raise AssertionError(f"{which.job}/{which.number}: {which.state} to {state}")
     connection.execute(
@@ -78,6 +81,8 @@ def as_job(row: Any) -> Job:
 def file(row: Any) -> JobFile:
     """A row of the columns `FILE`."""
     values = dict(row._mapping)
+    if values["place"]:
+        values["crashes"] += UNSEEN
     return JobFile(**{**values, "state": FileState(values["state"])})
 
 

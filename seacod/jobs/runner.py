@@ -14,7 +14,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,11 +27,20 @@ from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.config.results import ResultSettings
-from seacod.errors import InferenceFailed, NotReady, RecordingLost, SeacodError
+from seacod.errors import (
+    InferenceFailed,
+    NotFound,
+    NotReady,
+    PlaceUnusable,
+    RecordingLost,
+    SeacodError,
+)
 from seacod.formats import asked, full_json
 from seacod.jobs.database import said
 from seacod.jobs.listing import Listed
 from seacod.jobs.model import Callback, FileState, Job, JobFile, Submission
+from seacod.jobs.moving import RecordingMover
+from seacod.jobs.outside import root_of
 from seacod.jobs.store import Claimed, JobStore
 from seacod.jobs.store_thread import StoreThread
 from seacod.system.clock_jumps import ClockJumps
@@ -73,6 +82,7 @@ class Jobs:
         on_trouble: told what an operator should hear: a kind of alert, English, Chinese, and
             whether it is over.
         is_paused: whether no further file is to be begun.
+        mover: of recordings that lie outside a database which nodes share.
     """
 
     def __init__(
@@ -82,8 +92,11 @@ class Jobs:
         keep_days: Callable[[], float],
         on_trouble: Callable[[str, str, str, bool], None] = lambda *told: None,
         is_paused: Callable[[], bool] = lambda: False,
+        mover: RecordingMover | None = None,
     ) -> None:
         self._service = service
+        self._mover = mover
+        self._forgetting: set[asyncio.Task[None]] = set()
         self._keep_days = keep_days
         self._on_trouble = on_trouble
         self._is_paused = is_paused
@@ -120,6 +133,8 @@ class Jobs:
             asyncio.ensure_future(self._renew()),
             asyncio.ensure_future(self._thread.watch()),
         )
+        if self._mover is not None:
+            self._tasks += (asyncio.ensure_future(self._mover.run(self.act)),)
 
     def blame(self, pid: int) -> None:
         """Another worker beside this one has crashed by itself."""
@@ -192,11 +207,16 @@ class Jobs:
         submission: Submission | None = None,
         callback_url: str = "",
     ) -> str:
-        """See `JobStore.accept`; the work begins at once."""
+        """See `JobStore.accept`; the work begins at once.
+
+        Raises:
+            PlaceUnusable, StorageFull: big recordings are to lie outside, and cannot now.
+        """
         said = json.dumps(choices or {})
+        elsewhere = await self._sent_out(job, files)
         accepted = await self._thread.asked(
             lambda: self.store.accept(
-                job, client, hotwords, files, choice, said, submission, callback_url
+                job, client, hotwords, files, choice, said, submission, callback_url, elsewhere
             ),
             # Whoever repeats it under its key finds it, and goes on with it.
             too_late=None if submission is not None else lambda: self.store.cancel(job),
@@ -205,6 +225,31 @@ class Jobs:
             log.info("job_accepted", job=job, files=len(files))
             self._news.set()
         return accepted
+
+    async def _sent_out(self, job: str, files: Sequence[tuple[str, int]]) -> Mapping[int, str]:
+        """Put the big ones of a job outside; where they lie, by number."""
+        mover = self._mover
+        if mover is None or not (numbers := mover.big([size for _, size in files])):
+            return {}
+        reserved = await self._thread.asked(lambda: self.store.reserve(mover.root, job, numbers))
+        try:
+            await mover.send(self.store.blobs.incoming(job), reserved)
+            if not reserved.is_marked:
+                await self._thread.asked(lambda: self.store.place_is_marked(mover.root))
+        except BaseException:
+            # Of a job that is not accepted nothing stays.
+            forgetting = asyncio.ensure_future(self._forget_sent(job, reserved.addresses.values()))
+            self._forgetting.add(forgetting)
+            forgetting.add_done_callback(self._forgetting.discard)
+            raise
+        return reserved.addresses
+
+    async def _forget_sent(self, job: str, addresses: Collection[str]) -> None:
+        assert self._mover is not None
+        await self._mover.settled(addresses)
+        # What cannot be written down now is swept later.
+        with contextlib.suppress(OSError, RuntimeError, SQLAlchemyError, NotReady):
+            await self.act(lambda store: store.blobs.not_needed_outside(job))
 
     async def submitted(self, client: str, submission: Submission) -> str | None:
         """See `JobStore.submitted`."""
@@ -393,7 +438,8 @@ class Jobs:
         if self._is_paused() or len(self._running) >= self._service.limits.concurrent_job_files:
             return False
         running = len(self._running)
-        claimed = await self._thread.call(lambda: self.store.claim(self._owner, running))
+        without = () if self._mover is None else self._mover.unreadable
+        claimed = await self._thread.call(lambda: self.store.claim(self._owner, running, without))
         if claimed is None:
             return False
         key = (claimed.file.job, claimed.file.number)
@@ -417,9 +463,15 @@ class Jobs:
 
         try:
             try:
-                recording = await self._insist(
-                    "recording_not_read", file, lambda: self._fetched(file)
-                )
+                try:
+                    recording = await self._fetched(file)
+                except PlaceUnusable as error:
+                    # Another node may reach it; this one claims nothing there until it can.
+                    log.error(
+                        "recording_not_read", job=file.job, number=file.number, error=error.message
+                    )
+                    await self._insist("file_not_put_back", file, lambda: self._put_back(file))
+                    return
                 transcript = await self._service.transcribe(
                     recording,
                     job.hotwords,
@@ -479,13 +531,38 @@ class Jobs:
             "end_not_kept", file, lambda: self.store.finish(self._owner, file, state, **more)
         )
 
-    def _fetched(self, file: JobFile) -> Path:
+    async def _fetched(self, file: JobFile) -> Path:
+        """The recording, on this machine.
+
+        Raises:
+            RecordingLost: it is not there any more.
+            PlaceUnusable: where it lies cannot be used now.
+        """
+        trouble = "recording_not_read"
+        if not file.place or self._mover is None:
+            return await self._insist(trouble, file, lambda: self._fetched_here(file))
+        identity, _ = await self._insist(
+            trouble, file, lambda: self.store.identity_of(root_of(file.place))
+        )
+        while True:
+            try:
+                target = await self._insist(trouble, file, lambda: self.store.blobs.path(file))
+                await self._mover.bring(file.place, target, identity)
+                return target
+            except NotFound:
+                raise _lost() from None
+            except OSError as error:
+                # Of our own disk.
+                log.error(trouble, job=file.job, number=file.number, error=said(error))
+                await asyncio.sleep(_STORE_AGAIN_SECONDS)
+
+    def _fetched_here(self, file: JobFile) -> Path:
         if not self.store.blobs.has(file):
-            raise RecordingLost(
-                "the recording is no longer on the server's disk; send it again",
-                "录音已不在服务器磁盘上，请重新提交",
-            )
+            raise _lost()
         return self.store.blobs.fetch(file)
+
+    def _put_back(self, file: JobFile) -> None:
+        self.store.put_back(self._owner, file)
 
     def _recover(self) -> int:
         return self.store.recover(self._blamed_pids, grace_seconds=_BLAME_SECONDS)
@@ -494,3 +571,10 @@ class Jobs:
         store = self._open_store()
         store.own(self._owner)
         self._store = store
+
+
+def _lost() -> RecordingLost:
+    return RecordingLost(
+        "the recording is no longer where the server keeps it; send it again",
+        "服务器上的录音已不存在，请重新提交",
+    )

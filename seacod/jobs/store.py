@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
-from sqlalchemy import Connection, Engine, and_, case, func, select, update
+from sqlalchemy import Connection, Engine, and_, case, func, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, QuotaExceeded
-from seacod.jobs import callbacks, listing, records, submissions
+from seacod.jobs import callbacks, listing, outside, records, submissions
 from seacod.jobs import database as tables
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
@@ -135,6 +136,7 @@ class JobStore:
         choices: str = "{}",
         submission: Submission | None = None,
         callback_url: str = "",
+        elsewhere: Mapping[int, str] = MappingProxyType({}),
     ) -> str:
         """Take on the recordings in `blobs.incoming(job)`, numbered from 1.
 
@@ -144,6 +146,7 @@ class JobStore:
             choices: what is said about the formats, as JSON.
             submission: what its client calls it; None for nothing.
             callback_url: who is to be told when it is over; empty for nobody.
+            elsewhere: by number, where those lie that were put outside (`reserve`).
 
         Returns:
             The job, which is an earlier one where this submission was accepted before; then nothing
@@ -151,13 +154,17 @@ class JobStore:
 
         Raises:
             KeyReused: its client called something else so.
+            NotReady: what was put outside is being deleted again.
         """
-        self.blobs.put(job, len(named))
+        self.blobs.put(job, len(named), elsewhere)
         try:
             with self._database.begin() as connection:
                 self._accept(
-                    connection, job, client, hotwords, named, choice, choices, callback_url
-                )
+                    connection, job, client, hotwords, named, choice, choices, callback_url,
+                    elsewhere,
+                )  # fmt: skip
+                if elsewhere:
+                    outside.settle(connection, job, elsewhere.values())
                 if submission is not None:
                     submissions.keep(connection, client, submission, job)
         except IntegrityError:
@@ -188,6 +195,7 @@ class JobStore:
         choice: SoundChoice,
         choices: str,
         callback_url: str,
+        elsewhere: Mapping[int, str],
     ) -> None:
         connection.execute(
             jobs.insert(),
@@ -205,7 +213,8 @@ class JobStore:
             files.insert(),
             [
                 {"job": job, "number": number, "name": name, "size_bytes": size,
-                 "state": FileState.WAITING.value}
+                 "state": FileState.WAITING.value, "place": elsewhere.get(number, ""),
+                 "crashes": -outside.UNSEEN if number in elsewhere else 0}
                 for number, (name, size) in enumerate(named, 1)
             ],
         )  # fmt: skip
@@ -230,9 +239,36 @@ class JobStore:
         if whole + more_bytes > limits.max_bytes:
             raise QuotaExceeded.of_all(limits.max_bytes)
 
+    # -- recordings that lie outside ----------------------------------------------------------
+
+    def reserve(self, root: str, job: str, numbers: Collection[int]) -> outside.Reserved:
+        """See `outside.reserve`; comes before `accept`."""
+        with self._database.begin() as connection:
+            return outside.reserve(connection, root, job, numbers)
+
+    def place_is_marked(self, root: str) -> None:
+        """See `outside.marked`."""
+        with self._database.begin() as connection:
+            outside.marked(connection, root)
+
+    def identity_of(self, root: str) -> tuple[str, bool]:
+        """See `outside.identity`."""
+        with self._database.begin() as connection:
+            return outside.identity(connection, root)
+
+    def doomed(self) -> Sequence[str]:
+        """Addresses where something is to be deleted; then `gone`."""
+        with self._database.begin() as connection:
+            return outside.doomed(connection)
+
+    def gone(self, addresses: Collection[str]) -> None:
+        """It was deleted."""
+        with self._database.begin() as connection:
+            outside.gone(connection, addresses)
+
     # -- working ------------------------------------------------------------------------------
 
-    def claim(self, owner: str, running: int) -> Claimed | None:
+    def claim(self, owner: str, running: int, without: Collection[str] = ()) -> Claimed | None:
         """The next file to work on, now this owner's.
 
         One that was there when a worker crashed runs alone in its worker, so that the next crash
@@ -240,21 +276,25 @@ class JobStore:
 
         Args:
             running: how many files the owner is at.
+            without: places of recordings that cannot be used now; what lies there waits.
         """
         owner = self._node + owner
+        readable = and_(
+            true(), *(~files.c.place.startswith(f"{one}/", autoescape=True) for one in without)
+        )
         with self._database.begin() as connection:
-            suspects = select(files.c.job).where(files.c.crashes > 0)
+            suspects = select(files.c.job).where(outside.CRASHES > 0)
             mine = suspects.where(files.c.state == "running", files.c.owner == owner)
             if connection.execute(mine.limit(1)).first():
                 return None
-            waiting = suspects.where(files.c.state == "waiting")
+            waiting = suspects.where(files.c.state == "waiting", readable)
             has_suspect = connection.execute(waiting.limit(1)).first() is not None
             if has_suspect and running:
                 return None
             row = connection.execute(
                 select(*records.FILE)
                 .join(jobs, jobs.c.id == files.c.job)
-                .where(files.c.state == "waiting", files.c.crashes >= int(has_suspect))
+                .where(files.c.state == "waiting", int(has_suspect) <= outside.CRASHES, readable)
                 # One that was claimed while the clock was ahead does not wait for that time.
                 .order_by(
                     case((jobs.c.claimed > time.time(), 0.0), else_=jobs.c.claimed), files.c.number

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,9 +46,13 @@ _IDENTITIES = (
 )  # fmt: skip
 # A store that restarts is waited for; one that is not there is told soon.
 _TRIES = 5
-_RETRY_SECONDS = 60
+RETRY_SECONDS = 60.0
 _CONNECT_SECONDS = 5
 _SILENCE_SECONDS = 60
+# A file that comes in pieces takes so much memory: the parts of a multipart upload, S3's least is 5
+# MiB, its most are 10,000.
+_PART_BYTES = 8 << 20
+_PARTS_AT_ONCE = 2
 _REFUSALS = (
     "AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
 )  # fmt: skip
@@ -85,6 +89,7 @@ def access(environment: Mapping[str, str], endpoint: str = "") -> dict[str, str]
 _LISTED: Words = ("cannot be listed", "无法列出")
 _READ: Words = ("cannot be read", "无法读取")
 _WRITTEN: Words = ("cannot be written", "无法写入")
+_DELETED: Words = ("cannot be deleted", "无法删除")
 _USED: Words = ("cannot be used", "无法使用")
 
 
@@ -93,10 +98,12 @@ class S3:
 
     Args:
         variables: see `access`.
+        retry_seconds: how long a store that fails is asked again.
     """
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], retry_seconds: float = RETRY_SECONDS) -> None:
         self._variables = variables
+        self._retry_seconds = retry_seconds
         self._buckets: dict[str, S3Store] = {}
 
     def find(self, url: str) -> Iterator[tuple[str, str, int | None]]:
@@ -133,6 +140,25 @@ class S3:
             store.put(key, content)
         except _failures() as error:
             raise CannotWrite(*self._sentence(url, error, _WRITTEN)) from None
+
+    def write_chunks(self, url: str, chunks: Iterable[bytes]) -> None:
+        store, _, key = self._at(url)
+        try:
+            store.put(
+                key, iter(chunks), use_multipart=True, chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )  # fmt: skip
+        except _failures() as error:
+            raise CannotWrite(*self._sentence(url, error, _WRITTEN)) from None
+
+    def delete(self, url: str) -> None:
+        store, _, key = self._at(url)
+        try:
+            store.delete(key)
+        except FileNotFoundError:
+            pass
+        except _failures() as error:
+            raise CannotWrite(*self._sentence(url, error, _DELETED)) from None
 
     def exists(self, url: str) -> bool:
         store, _, key = self._at(url)
@@ -194,7 +220,7 @@ class S3:
                 ) from None
         retry: RetryConfig = {
             "max_retries": _TRIES,
-            "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
+            "retry_timeout": timedelta(seconds=self._retry_seconds),
         }
         try:
             return S3Store(bucket, config=config, client_options=client, retry_config=retry)  # type: ignore[arg-type]

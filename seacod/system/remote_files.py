@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from seacod.errors import BadRequest, CannotWrite, NotFound
-from seacod.system.object_store import S3
+from seacod.system.object_store import RETRY_SECONDS, S3
 from seacod.system.words import reason
 
 _CHUNK_BYTES = 1 << 20
@@ -49,7 +49,15 @@ class Store(Protocol):
         """Put a file there, whole or not at all."""
         ...
 
+    def write_chunks(self, url: str, chunks: Iterable[bytes]) -> None:
+        """The same of what is too big for the memory."""
+        ...
+
     def exists(self, url: str) -> bool: ...
+
+    def delete(self, url: str) -> None:
+        """See that there is no such file."""
+        ...
 
 
 class RemoteFiles:
@@ -57,10 +65,13 @@ class RemoteFiles:
 
     Args:
         access: to object stores, by the names of the variables of AWS (`object_store.access`).
+        retry_seconds: how long a store that fails is asked again.
     """
 
-    def __init__(self, access: Mapping[str, str] | None = None) -> None:
-        self._s3 = S3(access or {})
+    def __init__(
+        self, access: Mapping[str, str] | None = None, retry_seconds: float = RETRY_SECONDS
+    ) -> None:
+        self._s3 = S3(access or {}, retry_seconds)
         self._others = _Fsspec()
 
     def find(self, url: str) -> list[RemoteFile]:
@@ -92,6 +103,14 @@ class RemoteFiles:
             CannotWrite: it cannot be written there now.
         """
         self._of(url).write(url, content)
+
+    def write_chunks(self, url: str, chunks: Iterable[bytes]) -> None:
+        """Put a file there in pieces; it appears whole or not at all. Raises as `write` does."""
+        self._of(url).write_chunks(url, chunks)
+
+    def delete(self, url: str) -> None:
+        """See that there is no such file; raises as `write` does."""
+        self._of(url).delete(url)
 
     def exists(self, url: str) -> bool:
         """Whether there is such a file; raises as `read` does."""
@@ -153,6 +172,12 @@ class _Fsspec:
                 f"{url}: cannot be written: {error}", f"{url}：无法写入：{reason(error)[1]}"
             ) from None
 
+    def write_chunks(self, url: str, chunks: Iterable[bytes]) -> None:
+        raise _not_here(url)
+
+    def delete(self, url: str) -> None:
+        raise _not_here(url)
+
     def exists(self, url: str) -> bool:
         files, path = self._at(url)
         try:
@@ -172,6 +197,12 @@ class _Fsspec:
 
 
 _CANNOT_BE_READ = ("cannot be read", "无法读取")
+
+
+def _not_here(url: str) -> BadRequest:
+    return BadRequest(
+        f"{url}: only object stores (s3://) can do that", f"{url}：仅对象存储（s3://）支持此操作"
+    )
 
 
 def _refused(url: str, error: Exception, what: str, chinese: str) -> BadRequest:

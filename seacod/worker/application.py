@@ -288,7 +288,9 @@ class WorkerApplication:
         )
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
+        from seacod.jobs.moving import RecordingMover
         from seacod.jobs.opening import open_store
+        from seacod.jobs.places import RecordingPlaces, read_access
         from seacod.jobs.runner import Jobs
         from seacod.jobs.store import JobStore
 
@@ -301,12 +303,22 @@ class WorkerApplication:
         def told(kind: str, english: str, chinese: str, is_over: bool) -> None:
             self._control.send(protocol.Fault(kind, english, None, chinese, is_over))
 
+        def access() -> dict[str, str]:
+            return read_access(read_secret(results, "recordings_access_file"), os.environ)
+
+        mover = RecordingMover(
+            results.recordings,
+            results.recordings_from_bytes,
+            RecordingPlaces(access),
+            lambda english, chinese, is_over: told("jobs_place", english, chinese, is_over),
+        )
         jobs = Jobs(
             opened,
             service,
             lambda: self._settings.results.keep_days,
             told,
             is_paused=lambda: self._readiness.pause is not None,
+            mover=mover if results.database else None,
         )
         await jobs.start(self._blamed_pids)
         self._jobs = self._jobs_gate.jobs = jobs

@@ -258,6 +258,13 @@ def test_an_impossible_combination_names_the_key_and_line(tmp_path: Path) -> Non
     assert line.startswith("environment variable SEACOD_METRICS_PORT: metrics.port: 8000 is also")
 
 
+def test_recordings_lie_outside_only_of_a_database_that_nodes_share(tmp_path: Path) -> None:
+    (line,) = refusal(tmp_path, "results:\n  recordings: /mnt/batches\n")
+    assert "results.recordings: is for batches that nodes share" in line
+    (line,) = refusal(tmp_path, "results:\n  recordings: batches/here\n")
+    assert "a directory such as /mnt/batches, or s3://BUCKET/PREFIX" in line
+
+
 def test_an_impossible_combination_within_a_section_names_key_and_line(tmp_path: Path) -> None:
     text = "supervisor:\n  backoff_initial_seconds: 9\n  backoff_max_seconds: 3\n"
     assert refusal(tmp_path, text) == [

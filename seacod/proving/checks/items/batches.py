@@ -6,12 +6,13 @@ import os
 import sqlite3
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seacod.config.results import ResultSettings
 from seacod.config.secrets import read_secret
-from seacod.errors import ConfigError, SeacodError
+from seacod.errors import ConfigError, SeacodError, StoredByNewer
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, fail, ok
 from seacod.system.words import Words, reason
@@ -36,6 +37,12 @@ _DATABASE: Words = (
     "用 psql 连接 results.database 的地址检查数据库与密码"
     "（/etc/credstore/seacod.database-password）",
 )
+_PLACE: Words = (
+    "it has to be there, and writable, on every node (findmnt, touch); of an object store "
+    "/etc/credstore/seacod.recordings-access says who asks (docs/scale.md)",
+    "每个节点上都必须能够访问并写入该位置（findmnt、touch）；对象存储的凭据写在 "
+    "/etc/credstore/seacod.recordings-access（见 docs/zh/scale.md）",
+)
 
 
 def jobs(context: CheckContext) -> Finding:
@@ -54,6 +61,7 @@ def _shared(results: ResultSettings) -> Finding:
     """The database of several machines."""
     # Only here: the command itself needs no database.
     from seacod.jobs.database import postgresql
+    from seacod.jobs.schema import try_out
 
     where = results.database.rpartition("@")[2]
     try:
@@ -61,16 +69,43 @@ def _shared(results: ResultSettings) -> Finding:
         database = postgresql(results.database, password)
     except ConfigError as error:
         return fail((error.message, error.chinese), _DATABASE)
-    return _tried(database, where, _DATABASE) or ok(
-        f"batches are shared through {where}", f"批量任务通过 {where} 共享"
+    problem = _tried(lambda: try_out(database, where), where, _DATABASE, database)
+    if problem is not None:
+        return problem
+    root = results.recordings
+    if not root:
+        return ok(f"batches are shared through {where}", f"批量任务通过 {where} 共享")
+    return _tried(lambda: _try_place(results, database), root, _PLACE, database) or ok(
+        f"batches are shared through {where}, big recordings lie at {root}",
+        f"批量任务通过 {where} 共享，大录音存放在 {root}",
     )
+
+
+def _try_place(results: ResultSettings, database: Engine) -> None:
+    """Write, read and delete something where recordings are to lie, and look whose it is."""
+    from sqlalchemy import inspect
+
+    from seacod.jobs.database import places as known_places
+    from seacod.jobs.outside import identity
+    from seacod.jobs.places import RecordingPlaces, read_access
+
+    def variables() -> dict[str, str]:
+        return read_access(read_secret(results, "recordings_access_file"), os.environ)
+
+    places, root = RecordingPlaces(variables), results.recordings
+    with database.begin() as connection:
+        # Before the first start there is no such table.
+        is_made = inspect(connection).has_table(known_places.name)
+        known, is_marked = identity(connection, root) if is_made else ("", False)
+    places.look(root, known, is_marked=is_marked)
+    places.try_out(root)
 
 
 def _embedded(directory: Path) -> Finding:
     """The database of this machine alone."""
     from seacod.jobs.database import sqlite
     from seacod.jobs.opening import FILE
-    from seacod.jobs.schema import file_problem
+    from seacod.jobs.schema import file_problem, try_out
 
     file = directory / FILE
     here = ok("batches are kept on this machine (SQLite)", "批量任务保存在本机（SQLite）")
@@ -93,21 +128,24 @@ def _embedded(directory: Path) -> Finding:
         )
     if os.geteuid() not in (0, found.st_uid):
         return here
-    return _tried(sqlite(file), file.as_posix(), _FILE) or here
+    database = sqlite(file)
+    where = file.as_posix()
+    return _tried(lambda: try_out(database, where), where, _FILE, database) or here
 
 
-def _tried(database: Engine, where: str, mend: Words) -> Finding | None:
-    """What is wrong with a database, after everything was done that a node does with it."""
+def _tried(act: Callable[[], None], where: str, mend: Words, database: Engine) -> Finding | None:
+    """What is wrong with a database, or a place of recordings, after everything was done that a
+    node does with it."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from seacod.jobs.database import said
-    from seacod.jobs.schema import advice, try_out
+    from seacod.jobs.schema import advice
 
     caught: list[Exception | None] = []
 
     def tried() -> None:
         try:
-            try_out(database, where)
+            act()
             caught.append(None)
         except Exception as error:
             caught.append(error)
@@ -122,7 +160,8 @@ def _tried(database: Engine, where: str, mend: Words) -> Finding | None:
     if error is None:
         return None
     if isinstance(error, SeacodError):
-        return fail((error.message, error.chinese), _NEWER)
+        mend = _NEWER if isinstance(error, StoredByNewer) else mend
+        return fail((error.message, error.chinese), mend)
     known = advice(error) if isinstance(error, SQLAlchemyError) else None
     chinese = reason(getattr(error, "orig", None) or error)[1]
     # What PostgreSQL says, it says in the language of its server.

@@ -1,0 +1,582 @@
+"""Recordings of shared batches that lie outside the database, in a directory or in an object store:
+heard by every node, deleted when nobody needs them, waited for while their place is away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import http.server
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from object_store import ObjectStore
+from postgres import Postgres
+from supervised import PATIENCE_SECONDS, ROOT, free_port
+
+from seacod.errors import NotReady, PlaceUnusable, StorageFull
+from seacod.jobs import moving, outside, places, runner
+from seacod.jobs.model import FileState
+from seacod.jobs.moving import RecordingMover
+from seacod.jobs.opening import open_store
+from seacod.jobs.places import MARK, Move, RecordingPlaces, read_access
+from seacod.jobs.runner import Jobs
+from seacod.jobs.store import JobStore
+from seacod.proving.checks.context import CheckContext
+from seacod.proving.checks.item import Finding, Status
+from seacod.proving.checks.items.batches import jobs as check_jobs
+from seacod.transcript import Transcript
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
+BIG = 100_000
+# How version 1_0001 looked for a file to claim.
+CLAIM_BEFORE = """
+    SELECT files.job, files.number FROM files JOIN jobs ON jobs.id = files.job
+    WHERE files.state = 'waiting' AND files.crashes >= 0 ORDER BY jobs.claimed, files.number
+    LIMIT 1 FOR UPDATE OF files SKIP LOCKED
+"""
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    one = ObjectStore(tmp_path_factory.mktemp("moto") / "log")
+    try:
+        one.make_bucket("batches")
+        one.hold_to_account()
+        yield one
+    finally:
+        one.stop()
+
+
+@pytest.fixture
+def shared(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty database."""
+    monkeypatch.setenv("PGPASSWORD", "a secret")
+    return postgres.fresh()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what comes round again."""
+    monkeypatch.setattr(runner, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(moving, "_TIDY_SECONDS", 0.1)
+    monkeypatch.setattr(places, "_RETRY_SECONDS", 1.0)
+
+
+@pytest.fixture(params=["directory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> SimpleNamespace:
+    """Its `root`, what is needed to get there (`access`), and what lies there (`names()`)."""
+    if request.param == "directory":
+        return directory(tmp_path / "place")
+    store: ObjectStore = request.getfixturevalue("objects")
+    return in_objects(store, store.access, f"s3://batches/{tmp_path.name}")
+
+
+def directory(root: Path) -> SimpleNamespace:
+    root.mkdir()
+
+    def names() -> list[str]:
+        found = (one for one in root.rglob("*") if one.is_file())
+        return sorted(one.relative_to(root).as_posix() for one in found)
+
+    return SimpleNamespace(root=str(root), access={}, names=names)
+
+
+def in_objects(store: ObjectStore, access: Mapping[str, str], root: str) -> SimpleNamespace:
+    from seacod.system.remote_files import RemoteFiles
+
+    def names() -> list[str]:
+        return sorted(one.place for one in RemoteFiles(read_access(None, store.access)).find(root))
+
+    return SimpleNamespace(root=root, access=dict(access), names=names)
+
+
+class Hearing:
+    """Its text is what tells the recording apart."""
+
+    def __init__(self) -> None:
+        self.limits = SimpleNamespace(concurrent_job_files=2)
+        self.fails = False
+
+    async def transcribe(self, path: Path, *words: Any, **more: Any) -> Transcript:
+        if self.fails:
+            raise RuntimeError("no text")
+        text = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Transcript(text, (), 1.0, 0.1, 0.0, None, "stand-in", "cpu")
+
+
+class Node:
+    """Jobs of a machine of its own."""
+
+    def __init__(self, address: str, directory: Path, place: Any, root: str | None = None) -> None:
+        self.told: list[tuple[str, bool]] = []
+        self.hearing = Hearing()
+        self.is_paused = False
+        self.mover = RecordingMover(
+            place.root if root is None else root,
+            BIG,
+            RecordingPlaces(lambda: read_access(None, place.access)),
+            lambda english, chinese, is_over: self.told.append((english, is_over)),
+        )
+        self.jobs = Jobs(
+            lambda: open_store(directory, address), self.hearing, lambda: 7.0,  # type: ignore[arg-type]
+            is_paused=lambda: self.is_paused, mover=self.mover,
+        )  # fmt: skip
+
+    async def accept(self, job: str, *sizes: int) -> list[str]:
+        """A batch of recordings; what tells each apart."""
+        incoming = self.jobs.store.blobs.incoming(job)
+        incoming.mkdir(parents=True)
+        bodies = [os.urandom(size) for size in sizes]
+        for number, body in enumerate(bodies, 1):
+            (incoming / f"{number:04}").write_bytes(body)
+        named = [(f"{number}.wav", size) for number, size in enumerate(sizes, 1)]
+        await self.jobs.accept(job, "me", "", named)
+        return [hashlib.sha256(body).hexdigest() for body in bodies]
+
+    async def states(self, job: str) -> list[FileState]:
+        return [file.state for file in (await self.jobs.get(job))[1]]
+
+    async def texts(self, job: str) -> list[str]:
+        _, files, _ = await self.jobs.get(job)
+        return [self.jobs.store.blobs.read(file)["text"] for file in files]
+
+    async def is_over(self, job: str) -> bool:
+        return (await self.jobs.get(job))[0].finished is not None
+
+
+@contextlib.asynccontextmanager
+async def running(node: Node) -> AsyncIterator[Node]:
+    await node.jobs.start([])
+    try:
+        yield node
+    finally:
+        await node.jobs.finish(1.0)
+        await node.jobs.close()
+
+
+async def until(is_so: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = is_so()
+        if found if not isinstance(found, Awaitable) else await found:
+            return
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def count(postgres: Postgres, address: str, what: str) -> int:
+    return int(postgres.rows(f"SELECT count(*) FROM {what}", address)[0][0])  # noqa: S608
+
+
+def test_any_node_hears_what_lies_outside_and_then_it_is_deleted_there(
+    postgres: Postgres, shared: str, place: Any, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        taking = Node(shared, tmp_path / "one", place)
+        # As after the setting was taken away: what lies there is read where it lies.
+        other = Node(shared, tmp_path / "two", place, root="")
+        taking.is_paused = True
+        async with running(taking):
+            said = await taking.accept("job", 10, BIG, 3 * BIG)
+            # What is small is in the database, and nothing else.
+            assert postgres.rows("SELECT DISTINCT number FROM recordings", shared) == [["1"]]
+            assert place.names() == [MARK, "job/0002", "job/0003"]
+            rows = postgres.rows("SELECT place FROM files ORDER BY number", shared)
+            assert rows == [[""], [f"{place.root}/job/0002"], [f"{place.root}/job/0003"]]
+            assert not (tmp_path / "one/job").exists()
+            async with running(other):
+                await until(lambda: other.is_over("job"))
+                assert await other.texts("job") == said
+                await until(lambda: place.names() == [MARK])
+                await until(lambda: not count(postgres, shared, "outside_recordings"))
+                assert not list((tmp_path / "two/job/in").glob("*"))
+
+    asyncio.run(work())
+
+
+def test_what_is_canceled_deleted_or_ended_by_others_is_deleted_there_and_what_failed_is_kept(
+    postgres: Postgres, shared: str, place: Any, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            node.is_paused = True
+            for job in ("canceled", "failed", "elsewhere"):
+                await node.accept(job, BIG)
+            await node.jobs.cancel("canceled")
+            await until(lambda: place.names() == [MARK, "elsewhere/0001", "failed/0001"])
+            # By a node of the version before, which knows nothing of places.
+            postgres.run("UPDATE files SET state = 'canceled' WHERE job = 'elsewhere'", shared)
+            node.jobs.store.blobs.sweep({"canceled", "failed", "elsewhere"})
+            await until(lambda: place.names() == [MARK, "failed/0001"])
+            node.hearing.fails, node.is_paused = True, False
+            node.jobs.look_soon()
+            await until(lambda: node.is_over("failed"))
+            assert await node.states("failed") == [FileState.FAILED]
+            # It can be tried again.
+            node.hearing.fails = False
+            await node.jobs.retry("failed")
+            await until(lambda: node.is_over("failed"))
+            assert await node.states("failed") == [FileState.DONE]
+            node.hearing.fails = True
+            await node.accept("expired", BIG)
+            await until(lambda: node.is_over("expired"))
+            assert await node.jobs.act(lambda store: store.delete_expired(0.0)) == 3
+            await until(lambda: place.names() == [MARK])
+            await until(lambda: not count(postgres, shared, "outside_recordings"))
+
+    asyncio.run(work())
+
+
+def test_what_was_never_accepted_is_swept_after_a_day_and_not_what_is_still_sent(
+    postgres: Postgres, shared: str, tmp_path: Path
+) -> None:
+    place = directory(tmp_path / "place")
+
+    def put(store: JobStore, job: str) -> str:
+        """As far as a node comes that dies before it accepts the job."""
+        reserved = store.reserve(place.root, job, [1])
+        (tmp_path / "sound").write_bytes(b"sound")
+        RecordingPlaces(dict).send(tmp_path / "sound", reserved.addresses[1], Move())
+        return reserved.addresses[1]
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            store = node.jobs.store
+            for job in ("old", "late", "fresh"):
+                put(store, job)
+            postgres.run(
+                "UPDATE outside_recordings SET kept = kept - 90000 WHERE job <> 'fresh'", shared
+            )
+            await node.jobs.act(lambda store: store.delete_expired(1e9))
+            await until(lambda: place.names() == ["fresh/0001"])
+            # Who had it in hand all the time does not have it accepted without its recording.
+            incoming = store.blobs.incoming("late")
+            incoming.mkdir(parents=True)
+            late = {1: f"{place.root}/late/0001"}
+            with pytest.raises(NotReady, match="too long"):
+                await node.jobs.act(
+                    lambda store: store.accept("late", "me", "", [("a", 5)], elsewhere=late)
+                )
+            assert not count(postgres, shared, "jobs")
+
+    asyncio.run(work())
+
+
+def test_a_node_of_the_version_before_claims_none_of_it_and_crashes_are_counted_all_the_same(
+    postgres: Postgres, shared: str, tmp_path: Path
+) -> None:
+    place = directory(tmp_path / "place")
+    store = open_store(tmp_path / "jobs", shared)
+    try:
+        reserved = store.reserve(place.root, "job", [1])
+        store.blobs.incoming("job").mkdir(parents=True)
+        store.accept("job", "me", "", [("a.wav", BIG)], elsewhere=reserved.addresses)
+        assert not postgres.rows(CLAIM_BEFORE, shared)
+        for crashes in (0, 1):
+            claimed = store.claim(f"{os.getpid()}-{crashes}", 0)
+            assert claimed is not None
+            assert claimed.file.crashes == crashes
+            assert claimed.file.place == reserved.addresses[1]
+            assert store.recover([os.getpid()]) == 1
+            assert not postgres.rows(CLAIM_BEFORE, shared)
+        assert store.get("job")[1][0].state is FileState.POISON
+    finally:
+        store.close()
+
+
+def test_a_place_that_is_away_is_a_503_nothing_is_half_accepted_and_it_is_told(
+    postgres: Postgres, shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "_TOLD_SECONDS", 0.0)
+    place = directory(tmp_path / "place")
+    root = Path(place.root)
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            await node.accept("before", BIG)
+            await until(lambda: node.is_over("before"))
+            # Not mounted: the directory is there, and empty.
+            root.rename(tmp_path / "away")
+            root.mkdir()
+            with pytest.raises(PlaceUnusable, match="not mounted") as refused:
+                await node.accept("refused", BIG)
+            assert refused.value.http_status == 503
+            assert not list(root.iterdir())
+            assert count(postgres, shared, "jobs") == 1
+            assert not node.told[0][1]
+            # What is small has nothing to do with it.
+            await node.accept("small", 10)
+            await until(lambda: node.is_over("small"))
+            root.rmdir()
+            (tmp_path / "away").rename(root)
+            await until(lambda: node.told[-1][1])
+            await until(lambda: not count(postgres, shared, "outside_recordings"))
+            await node.accept("again", BIG)
+            await until(lambda: node.is_over("again"))
+
+    asyncio.run(work())
+
+
+def test_a_file_whose_place_is_away_waits_and_is_no_fault_of_its_own(
+    shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "_TOLD_SECONDS", 0.0)
+    place = directory(tmp_path / "place")
+    root = Path(place.root)
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            node.is_paused = True
+            said = await node.accept("job", BIG, 10)
+            root.rename(tmp_path / "away")
+            root.mkdir()
+            node.is_paused = False
+            await until(lambda: node.told)
+            assert "not mounted" in node.told[0][0]
+            # The other one, which lies in the database, goes on.
+            await until(lambda: is_done(node, 2))
+            _, files, _ = await node.jobs.get("job")
+            assert files[0].state in (FileState.WAITING, FileState.RUNNING)
+            assert (files[0].crashes, files[0].interruptions) == (0, 0)
+            root.rmdir()
+            (tmp_path / "away").rename(root)
+            await until(lambda: node.is_over("job"))
+            assert await node.texts("job") == said
+            assert node.told[-1][1]
+            # One that somebody removed is lost, and says so.
+            node.is_paused = True
+            await node.accept("removed", BIG)
+            (root / "removed/0001").unlink()
+            node.is_paused = False
+            await until(lambda: node.is_over("removed"))
+            assert (await node.jobs.get("removed"))[1][0].error_code == "recording_lost"
+
+    async def is_done(node: Node, number: int) -> bool:
+        return (await node.states("job"))[number - 1] is FileState.DONE
+
+    asyncio.run(work())
+
+
+def test_a_place_that_hangs_is_a_503_within_its_time_and_everything_else_goes_on(
+    postgres: Postgres, shared: str, objects: ObjectStore, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(moving, "_SILENT_SECONDS", 3.0)
+    place = in_objects(objects, objects.access, f"s3://batches/{tmp_path.name}")
+    lease = "SELECT max(extract(epoch FROM clock_timestamp()) - seen) FROM owners"
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            await node.accept("before", BIG)
+            await until(lambda: node.is_over("before"))
+            with objects.frozen():
+                sending = asyncio.ensure_future(node.accept("hanging", BIG))
+                oldest = 0.0
+                while not sending.done():
+                    began = time.monotonic()
+                    await node.jobs.get("before")
+                    oldest = max(oldest, float(postgres.rows(lease, shared)[0][0]))
+                    assert time.monotonic() - began < 10.0, "the store of the jobs stands still"
+                    await asyncio.sleep(0.2)
+                with pytest.raises(PlaceUnusable, match="no answer"):
+                    await sending
+                assert oldest < 15.0
+                await node.accept("small", 10)
+                await until(lambda: node.is_over("small"))
+            assert count(postgres, shared, "jobs") == 2
+            # What came through after all does not stay.
+            await until(lambda: place.names() == [MARK])
+            await until(lambda: not count(postgres, shared, "outside_recordings"))
+
+    asyncio.run(work())
+
+
+def test_what_a_place_refuses_is_one_sentence(
+    shared: str, objects: ObjectStore, tmp_path: Path
+) -> None:
+    root = f"s3://batches/{tmp_path.name}"
+    nobody = {**objects.access, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
+    (tmp_path / "sound").write_bytes(b"sound")
+
+    def send(access: Mapping[str, str], root: str) -> None:
+        places = RecordingPlaces(lambda: read_access(None, access))
+        places.send(tmp_path / "sound", f"{root}/job/0001", Move())
+
+    with pytest.raises(PlaceUnusable, match="refuses these credentials"):
+        send(objects.reader, root)
+    with pytest.raises(PlaceUnusable, match="does not answer"):
+        send(nobody, root)
+    with pytest.raises(PlaceUnusable, match="no bucket"):
+        send(objects.access, "s3://none/here")
+    # A device that is full, under the name that the recording has on its way.
+    (tmp_path / "place/job").mkdir(parents=True)
+    (tmp_path / "place/job/0001.part").symlink_to("/dev/full")
+    with pytest.raises(StorageFull, match="no room") as full:
+        send({}, str(tmp_path / "place"))
+    assert full.value.http_status == 507
+    with full_store() as url, pytest.raises(StorageFull, match="no room"):
+        send({**objects.access, "AWS_ENDPOINT_URL": url}, root)
+
+
+@contextlib.contextmanager
+def full_store() -> Iterator[str]:
+    """Answers as MinIO does when its disks are full, which no store does that can be had here."""
+
+    class Full(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = b"<Error><Code>XMinioStorageFull</Code><Message>no space</Message></Error>"
+            self.send_response(507)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_PUT = do_POST = do_GET = answer
+
+        def log_message(self, *words: Any) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Full)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_place_of_another_database_is_not_taken(
+    postgres: Postgres, shared: str, place: Any, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with running(Node(shared, tmp_path / "one", place)) as ours:
+            ours.is_paused = True
+            await ours.accept("ours", BIG)
+        async with running(Node(postgres.fresh(), tmp_path / "two", place)) as theirs:
+            with pytest.raises(PlaceUnusable, match="another database"):
+                await theirs.accept("theirs", BIG)
+        assert place.names() == [MARK, "ours/0001"]
+
+    asyncio.run(work())
+
+
+def test_it_goes_there_and_back_in_pieces(place: Any, tmp_path: Path) -> None:
+    """In a process of its own, whose memory tells."""
+    act = f"""
+import pathlib, sys
+from seacod.jobs.places import Move, RecordingPlaces, read_access
+def peak():
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) >> 10
+there, back = pathlib.Path({str(tmp_path / "there")!r}), pathlib.Path({str(tmp_path / "back")!r})
+access = read_access(None, {place.access!r})
+places = RecordingPlaces(lambda: access)
+address = {place.root!r} + "/job/0001"
+there.write_bytes(b"small")
+places.send(there, address, Move())
+before = peak()
+with there.open("wb") as file:
+    for number in range(160):
+        file.write(number.to_bytes(4, "big") * (1 << 18))
+places.send(there, address, Move())
+places.bring(address, back, Move())
+grown = peak() - before
+same = there.read_bytes() == back.read_bytes()
+print(grown)
+sys.exit(not (same and grown < 64))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(
+        [sys.executable, "-c", act], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, f"MiB: {done.stdout} {done.stderr}"
+
+
+def test_half_a_recording_is_never_seen(tmp_path: Path) -> None:
+    place = directory(tmp_path / "place")
+    (tmp_path / "sound").write_bytes(bytes(3 << 20))
+    move = Move()
+    seen: list[list[str]] = []
+
+    class Watched(Move):
+        def of(self, chunks: Any) -> Iterator[bytes]:
+            for chunk in move.of(chunks):
+                seen.append(place.names())
+                move.is_given_up = len(seen) == 3
+                yield chunk
+
+    places = RecordingPlaces(dict)
+    with pytest.raises(PlaceUnusable):
+        for _ in range(2):
+            places.send(tmp_path / "sound", f"{place.root}/job/0001", Watched())
+    assert ["job/0001.part"] in seen
+    assert ["job/0001"] not in seen[:3]
+    assert not [name for name in place.names() if name.endswith(".part")]
+
+
+def found(tmp_path: Path, address: str, root: str, access: Mapping[str, str]) -> Finding:
+    """What the checklist says."""
+    config, password, lines = tmp_path / "seacod.yaml", tmp_path / "password", tmp_path / "access"
+    password.write_text("a secret")
+    lines.write_text("".join(f"{name}={value}\n" for name, value in access.items()) or "#\n")
+    for file in (password, lines):
+        file.chmod(0o600)
+    config.write_text(
+        f"paths: {{state_directory: {tmp_path}}}\n"
+        f"results: {{database: '{address}', database_password_file: {password}, "
+        f"recordings: '{root}', recordings_access_file: {lines}}}\n"
+    )
+    return check_jobs(CheckContext(config, None, False))
+
+
+def test_the_checklist_tries_the_place_and_names_what_stands_in_the_way(
+    postgres: Postgres, shared: str, objects: ObjectStore, place: Any, tmp_path: Path
+) -> None:
+    told = found(tmp_path, shared, place.root, place.access)
+    assert told.status is Status.OK, told
+    assert place.root in told.seen[0]
+    assert place.names() == []
+    if place.access:
+        told = found(tmp_path, shared, place.root, objects.reader)
+        assert "refuses these credentials" in told.seen[0]
+    nowhere = "s3://none" if place.access else f"{place.root}-none"
+    told = found(tmp_path, shared, nowhere, place.access)
+    assert told.status is Status.FAIL
+    # Used by others.
+    other = postgres.fresh()
+    with contextlib.closing(open_store(tmp_path / "other", other)) as store:
+        reserved = store.reserve(place.root, "job", [1])
+        RecordingPlaces(lambda: read_access(None, place.access)).recognise(
+            place.root, reserved.identity, is_marked=False
+        )
+        store.place_is_marked(place.root)
+    assert found(tmp_path, other, place.root, place.access).status is Status.OK
+    told = found(tmp_path, shared, place.root, place.access)
+    assert told.status is Status.FAIL
+    assert "another database" in told.seen[0]
+
+
+def test_who_asks_is_read_from_a_file_of_lines_and_masked() -> None:
+    from seacod.system.masking import masked
+
+    secret = "# of MinIO\nexport AWS_SECRET_ACCESS_KEY='a long secret'\nAWS_ACCESS_KEY_ID=me\n"
+    given = read_access(secret, {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "other"})
+    assert given == {
+        "AWS_SECRET_ACCESS_KEY": "a long secret", "AWS_ACCESS_KEY_ID": "me",
+        "AWS_REGION": "eu-west-1",
+    }  # fmt: skip
+    assert masked("it is a long secret.") == "it is ****."
+    assert outside.root_of("s3://bucket/prefix/job/0001") == "s3://bucket/prefix"
