@@ -52,7 +52,7 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
         4 * MIB,
         "Recordings of so many bytes and more lie there; smaller ones in the database",
         "达到该字节数的录音存放在上述位置，更小的存入数据库",
-        ge=0,
+        ge=1,
         le=1024 * 1024 * MIB,
         applies="replace",
     )

@@ -306,7 +306,8 @@ class Jobs:
     async def _look(self) -> None:
         expire_at = time.monotonic()
         has_failed = False
-        while True:
+        # Not until cancelled alone: Python 3.11 loses a cancellation that comes with news.
+        while not self._is_stopping:
             try:
                 if self._store is not None and await self._thread.call(self._store.was_removed):
                     await self._take_up_anew(self._store)
