@@ -6,15 +6,15 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typed
 from receivers import Robot
-from supervised import ROOT, StandIn, wait_until
+from supervised import StandIn, wait_until
 from test_mail import message
 
 from seacod.alerts.channels import apprise
@@ -145,10 +145,7 @@ def test_config_check_names_the_line_of_the_setting(tmp_path: Path) -> None:
     urls = settings(tmp_path, f"nosuchscheme://{TOKEN}").apprise_urls_file  # type: ignore[attr-defined]
     file = tmp_path / "seacod.yaml"
     file.write_text(f"alerts:\n  apprise_urls_file: {urls}\n")
-    told = subprocess.run(
-        [sys.executable, "-m", "seacod", "config", "check", str(file)],
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    told = typed.seacod("config", "check", file)
     assert told.returncode == 78
     assert f"{file}:2: alerts.apprise_urls_file: line 2 (nosuchscheme): Apprise" in told.stderr
     assert TOKEN not in told.stderr

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sounds
+import typed
 from postgres import PASSWORD, Postgres
 from results_of_jobs import texts
 from supervised import Faulty, Service, wait_until
@@ -67,10 +66,7 @@ def kill_all(service: Service) -> None:
 
 def test_what_a_dead_node_has_accepted_the_other_finishes(nodes: list[Faulty]) -> None:
     dying, other = nodes
-    checked = subprocess.run(
-        [sys.executable, "-m", "seacod", "check", "jobs", "--config", str(other.config)],
-        capture_output=True, text=True, check=False, env={**os.environ, "LANG": "C.UTF-8"},
-    )  # fmt: skip
+    checked = typed.seacod("check", "jobs", "--config", other.config)
     assert "batches are shared through 127.0.0.1" in checked.stdout, checked.stdout
     job = submitted(dying, sounds.SPEECH)
     # Both work on it; the one that accepted it dies in the middle.

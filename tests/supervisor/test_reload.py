@@ -6,12 +6,11 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typed
 from supervised import StandIn, wait_until
 
 from seacod.proving.load import ClientLoad
@@ -52,8 +51,7 @@ def test_a_log_file_that_cannot_be_opened_is_refused(service: StandIn, tmp_path:
     assert told["problem"] == (
         f"log.file: {nowhere} cannot be opened for writing: No such file or directory"
     )
-    command = [sys.executable, "-m", "seacod", "config", "check", str(service.config)]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    checked = typed.seacod("config", "check", service.config)
     assert checked.returncode == 78
     assert "log.file" in checked.stderr
     # Once the directory is there, the next reload takes it.
