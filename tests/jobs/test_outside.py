@@ -259,6 +259,8 @@ def test_what_was_never_accepted_is_swept_after_a_day_and_not_what_is_still_sent
                 "UPDATE outside_recordings SET kept = kept - 90000 WHERE job <> 'fresh'", shared
             )
             await node.jobs.act(lambda store: store.delete_expired(1e9))
+            needed = "SELECT job FROM outside_recordings WHERE NOT is_doomed"
+            assert postgres.rows(needed, shared) == [["fresh"]]
             await until(lambda: place.names() == ["fresh/0001"])
             # Who had it in hand all the time does not have it accepted without its recording.
             incoming = store.blobs.incoming("late")
