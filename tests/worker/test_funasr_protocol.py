@@ -342,6 +342,9 @@ def test_a_drain_tells_what_was_said_and_who_comes_again_goes_on(service: OnePor
         assert sending.until()[-1]["text"] == sounds.SPEECH_TEXT
         ended.append(sending.closed())
     assert [one.rcvd.code for one in ended if one.rcvd] == [1012, 1012, 1012]
+    # It was waited for, and not only there by chance.
+    drained = wait_until(lambda: service.events("worker_drained"), "the end of the drain")
+    assert drained[-1]["finished"] == 1
     # What was said before is not lost.
     said = [one["text"] for one in speaking.heard if one["mode"] == "2pass-offline"]
     assert said[0] == sounds.SPEECH_TEXT
