@@ -12,7 +12,7 @@ import pytest
 from supervised import ROOT
 
 LIST = Path(__file__).parent
-SAMPLE = "15"
+SAMPLE = "40"
 
 
 @pytest.mark.full
