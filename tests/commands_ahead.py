@@ -55,18 +55,8 @@ def _become(told: dict[str, Any], streams: list[int]) -> NoReturn:
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
-    code: Any = 70
-    try:
-        main(told["words"])
-    except SystemExit as ended:
-        code = ended.code
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    # And it ends as one that was started: what it has begun is waited for.
+    sys.exit(main(told["words"]))
 
 
 if __name__ == "__main__":

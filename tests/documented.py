@@ -27,7 +27,7 @@ ELSEWHERE = {
     r"sudo SEACOD_EXTRAS=\S+ \./install\.sh": ("tests/system/conftest.py", "SEACOD_EXTRAS"),
     r"sudo -u postgres psql .*": ("tests/postgres.py", "CREATE ROLE"),
     r"seacod transcribe .* --ray .*": ("tests/archive/test_archive_on_ray.py", '"--ray"'),
-    r"ray get-auth-token --generate": ("tests/archive/test_archive_on_ray.py", '"--generate"'),
+    r"RAY_AUTH_MODE=token ray get-.*": ("tests/archive/test_archive_on_ray.py", '"--generate"'),
     r"RAY_AUTH_MODE=token ray start .*": ("tests/archive/test_archive_on_ray.py", '"--head"'),
     r"seacod bench .*": ("tests/worker/test_bench.py", "documented"),
     r"podman (build|run) .*": ("tests/image/podman.py", '"podman"'),

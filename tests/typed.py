@@ -54,18 +54,21 @@ def seacod(
         "directory": str(directory),
     }
     with _one_at_a_time, _streams(given) as files:
-        ahead = _begun()
-        socket.send_fds(ahead, [json.dumps(told).encode()], [one.fileno() for one in files])
-        answers = ahead.makefile("r")
-        pid = int(answers.readline())
+        ahead, pid = _begun(), None
         ahead.settimeout(timeout_seconds)
         try:
+            socket.send_fds(ahead, [json.dumps(told).encode()], [one.fileno() for one in files])
+            answers = ahead.makefile("r")
+            pid = int(answers.readline())
             code = int(answers.readline())
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
+        except BaseException as error:
+            # What it still answers is not for the next one.
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
             _end()
-            raise subprocess.TimeoutExpired(told["words"], timeout_seconds) from None
-        ahead.settimeout(None)
+            if isinstance(error, TimeoutError):
+                raise subprocess.TimeoutExpired(told["words"], timeout_seconds) from None
+            raise
         said = []
         for one in files[1:]:
             one.seek(0)

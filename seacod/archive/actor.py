@@ -150,7 +150,7 @@ class TranscriptionActor:
                 "audio_seconds": transcript.duration_seconds,
             }
         finally:
-            os.unlink(file.path)
+            file.path.unlink(missing_ok=True)
 
     def _bring(self, sound: bytes | int | None, source: str) -> ReceivedFile:
         """The recording as a file of this machine."""

@@ -18,7 +18,7 @@ from seacod import __version__
 from seacod.archive import cluster_token
 from seacod.errors import BadRequest, ConfigError, NotRunning
 from seacod.system.terminal import in_language
-from seacod.system.words import reason
+from seacod.system.words import Words, reason
 
 _KNOCK_SECONDS = 5.0
 # Ray starts a Python on a node that has none at rest; a busy one takes long for it.
@@ -65,9 +65,15 @@ def connected(address: str) -> Any:
                 cluster_token.settle(address, place)
             ray.init(address=address, **quietly)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise other_python(address, str(error)) or _no_cluster(
-            address, str(error).splitlines()[0]
-        ) from None
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        if address == "local":
+            raise NotRunning(
+                f"--ray local: Ray cannot be started on this machine: {said}",
+                f"--ray local：本机无法启动 Ray：{said}",
+            ) from None
+        raise other_python(address, str(error)) or _no_cluster(address, (said, said)) from None
+    except getattr(ray.exceptions, "AuthenticationError", ()) as error:
+        raise cluster_token.unreadable(address) from error
     return ray
 
 
@@ -111,14 +117,16 @@ def _knock(place: str, address: str | None = None) -> None:
     try:
         socket.create_connection((parts.hostname, port), _KNOCK_SECONDS).close()
     except OSError as error:
-        raise _no_cluster(address, reason(error)[0]) from None
+        raise _no_cluster(address, reason(error)) from None
 
 
-def _no_cluster(address: str, cause: str) -> NotRunning:
+def _no_cluster(address: str, cause: Words) -> NotRunning:
+    english, chinese = cause
     return NotRunning(
-        f"--ray {address}: no Ray cluster answers ({cause}); start one with 'ray start --head', "
+        f"--ray {address}: no Ray cluster answers ({english}); start one with 'ray start --head', "
         "or use --ray local",
-        f"--ray {address}：没有可用的 Ray 集群；请先运行 ray start --head，或使用 --ray local",
+        f"--ray {address}：没有可用的 Ray 集群（{chinese}）；请先运行 ray start --head，"
+        "或使用 --ray local",
     )
 
 

@@ -89,7 +89,12 @@ def _has_token() -> bool:
 
     loader = _ray_itself().AuthenticationTokenLoader.instance()
     try:
-        return bool(loader.has_token(ignore_auth_mode=True))
+        try:
+            return bool(loader.has_token(ignore_auth_mode=True))
+        except TypeError:
+            # Ray before 2.60 looks for a token only in this mode.
+            _be(_TOKEN)
+            return bool(loader.has_token())
     except AuthenticationError:
         # RAY_AUTH_TOKEN_PATH names a file that is not there, or empty.
         return False
@@ -157,4 +162,14 @@ def _needs_none(address: str) -> ConfigError:
         f"tokens; start every node of it with {_MODE}={_TOKEN}, or unset it",
         f"--ray {address}：本机设置了 {_MODE}={_TOKEN}，而集群启动时未启用令牌；"
         f"请以 {_MODE}={_TOKEN} 启动集群的每个节点，或取消该设置",
+    )
+
+
+def unreadable(address: str) -> ConfigError:
+    """What to say of a token that Ray wants to show and cannot read."""
+    return ConfigError(
+        f"--ray {address}: the token that is named here cannot be read ({_WHERE}); put it there, "
+        "or unset the variable",
+        f"--ray {address}：无法读取所指定的令牌（RAY_AUTH_TOKEN_PATH、RAY_AUTH_TOKEN 或 "
+        "~/.ray/auth_token）；请放置令牌，或取消该变量",
     )

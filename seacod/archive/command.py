@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from seacod import logs
 from seacod.archive import cluster, inputs, progress
@@ -28,6 +29,8 @@ from seacod.system.terminal import in_language
 # What the settings allow at most: it is not a request that others wait behind.
 _LONGEST_SECONDS = 86_400.0
 _BIGGEST_BYTES = 16 << 30
+# What an end may take before Ctrl-C is listened to again.
+_ENDING_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +146,15 @@ def _told(archive: Archive, ledger: ArchiveLedger, so_far: progress.ArchiveProgr
 
 
 def _stop_once() -> None:
-    """Ctrl-C ends the run; pressed again, it does not disturb the end, which takes seconds."""
+    """Ctrl-C ends the run; pressed again, it does not disturb the end, which takes seconds. One
+    that takes longer (a store that is away) may be ended in its turn."""
+    last = -_ENDING_SECONDS
 
-    def stop(number: int, _: object) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal last
+        if time.monotonic() - last < _ENDING_SECONDS:
+            return
+        last = time.monotonic()
         raise KeyboardInterrupt
 
     # Ignored where whoever started us wanted that (nohup).

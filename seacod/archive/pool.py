@@ -270,12 +270,14 @@ class Pool:
             place = refs[ref]
             try:
                 told = self._ray.get(ref)
-            except (
-                self._ray.exceptions.RayActorError,
-                # What it had to say was on a node that went away.
-                self._ray.exceptions.ObjectLostError,
-            ) as error:
+            except self._ray.exceptions.RayActorError as error:
                 if place.state is not ActorState.GONE:
+                    self._died(place, _said(error))
+            except self._ray.exceptions.ObjectLostError as error:
+                # What it had to say was on a node that went away. One that lives after all must
+                # not go on beside the engine that comes in its place.
+                if place.state is not ActorState.GONE:
+                    self._ray.kill(place.actor)
                     self._died(place, _said(error))
             except self._ray.exceptions.RayTaskError as error:
                 self._raised(place, ref, error)
@@ -373,6 +375,9 @@ class Pool:
         place.actor = None
         self._move(place, ActorState.GONE, cause)
         self._failed_starts += 1
+        # One node that cannot have an engine ends no run of others that can.
+        if any(one.state is ActorState.READY for one in self._places):
+            return
         if self._failed_starts >= _STARTS * len(self._places):
             raise SeacodError(f"no engine can be started: {cause}", f"无法启动识别引擎：{cause}")
 

@@ -98,7 +98,7 @@ def test_a_hung_one_is_found_though_the_other_answers(pair: StandIn) -> None:
     def configure(failures: int) -> None:
         pair.configure(
             supervisor={
-                "workers": 2, "probe_interval_seconds": 0.5, "probe_timeout_seconds": 1,
+                "workers": 2, "probe_interval_seconds": 0.5, "probe_timeout_seconds": 3,
                 "probe_failures": failures,
             }
         )  # fmt: skip

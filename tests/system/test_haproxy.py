@@ -44,6 +44,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
             node.set_up(
                 server={
                     "host": "0.0.0.0",
+                    # What it says of its own addresses is what people would follow.
+                    "page": "on",
                     "drain_notice_seconds": NOTICE_SECONDS,
                     "trusted_proxies": node.gateway,
                 },
