@@ -386,6 +386,10 @@ class CannotWrite(SeacodError):
     exit_code = EX_CANTCREAT
 
 
+class StoreHasNoRoom(CannotWrite):
+    """An object store takes nothing more until somebody makes room there."""
+
+
 class InferenceFailed(SeacodError):
     """The model raised an unexpected error; the log has the details."""
 

@@ -83,9 +83,9 @@ class Beat:
 class Fault:
     """Something the operator should know; the worker goes on or exits by itself.
 
-    `kind`: config, model, out_of_memory, canary, jobs, jobs_lost. `exit_code` is what the worker
-    will exit with, or None when it goes on. `chinese`: the message again; empty for the same.
-    `is_over`: what it had told, or the worker before it, is no more.
+    `kind`: config, model, out_of_memory, canary, jobs, jobs_place, jobs_lost. `exit_code` is what
+    the worker will exit with, or None when it goes on. `chinese`: the message again; empty for the
+    same. `is_over`: what it had told, or the worker before it, is no more.
     """
 
     TYPE: ClassVar[str] = "fault"

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if place := settings.results.recordings:
         print(in_language(
             f"not in it: the recordings at {place} (results.recordings); each is deleted there "
-            "when it was heard, so one that a pg_dump of before still names may be gone",
+            "when it was heard, so a recording that an older pg_dump still names may be gone",
             f"其中不含 {place} 处的录音（results.recordings）；录音识别后即从那里删除，"
             "因此较早的 pg_dump 所列的录音可能已不存在",
         ))  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 ENV_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 # Where systemd looks for LoadCredential=NAME:seacod.NAME (systemd.exec(5)).
 CREDSTORE = Path("/etc/credstore")
+# Lines of such a file that say where something is, which messages have to name.
+_OPEN_LINE = re.compile(r"\s*(export\s+)?AWS_(ENDPOINT_URL\w*|REGION|DEFAULT_REGION)\s*=[^@]*")
 
 
 def find_secret(section: Section, key: str) -> Path | None:
@@ -79,7 +82,8 @@ def read_secret(section: Section, key: str) -> str | None:
         raise ConfigError(
             f"{path}: the secret {credential} is empty", f"{path}：机密 {credential} 为空"
         )
-    masking.remember(secret)
+    lines = (line for line in secret.splitlines() if _OPEN_LINE.fullmatch(line) is None)
+    masking.remember("\n".join(lines))
     return secret
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from seacod.errors import CannotWrite, NotFound, PlaceUnusable, SeacodError, StorageFull
+from seacod.errors import NotFound, PlaceUnusable, SeacodError, StorageFull, StoreHasNoRoom
 from seacod.system.masking import remember
 from seacod.system.object_store import access
 from seacod.system.remote_files import RemoteFiles, is_object
@@ -26,8 +26,6 @@ MARK = ".seacod-recordings"
 _CHUNK_BYTES = 1 << 20
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SHUT = (errno.EROFS, errno.EACCES, errno.EPERM)
-# What stores say: HTTP's 507, AWS's outposts, MinIO, Ceph.
-_FULL = ("507", "InsufficientCapacity", "StorageFull", "QuotaExceeded")
 # Somebody waits for the answer.
 _RETRY_SECONDS = 10.0
 
@@ -277,7 +275,7 @@ def _usable(address: object) -> Iterator[None]:
             chinese += "，或服务无权访问（服务单元的 ReadWritePaths=）"
         raise PlaceUnusable(f"{address}: {why}", f"{address}：{chinese}") from None
     except SeacodError as error:
-        if isinstance(error, CannotWrite) and any(one in error.message for one in _FULL):
+        if isinstance(error, StoreHasNoRoom):
             raise _full(error.message) from None
         raise PlaceUnusable(error.message, error.chinese) from None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from seacod.errors import BadRequest, CannotWrite, NotFound
+from seacod.errors import BadRequest, CannotWrite, NotFound, StoreHasNoRoom
 from seacod.system.words import Words, reason
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ _REFUSALS = (
     "AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
 )  # fmt: skip
 _IN_XML = re.compile(r"<(Code|Message)>([^<]*)</")
+# As AWS's outposts, MinIO and Ceph say it, and HTTP.
+_NO_ROOM = ("InsufficientCapacity", "StorageFull", "QuotaExceeded")
+_NO_ROOM_STATUS = re.compile(r"status code: 507\b")
 
 
 def access(environment: Mapping[str, str], endpoint: str = "") -> dict[str, str]:
@@ -129,9 +132,9 @@ class S3:
         try:
             for piece in store.get(key).stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(piece)
-        except FileNotFoundError as error:
-            raise NotFound(*self._sentence(url, error, _READ)) from None
         except _failures() as error:
+            if isinstance(error, FileNotFoundError) and _code(error) != "NoSuchBucket":
+                raise NotFound(*self._sentence(url, error, _READ)) from None
             raise BadRequest(*self._sentence(url, error, _READ)) from None
 
     def write(self, url: str, content: bytes) -> None:
@@ -139,7 +142,7 @@ class S3:
         try:
             store.put(key, content)
         except _failures() as error:
-            raise CannotWrite(*self._sentence(url, error, _WRITTEN)) from None
+            raise self._not_written(url, error) from None
 
     def write_chunks(self, url: str, chunks: Iterable[bytes]) -> None:
         store, _, key = self._at(url)
@@ -149,15 +152,16 @@ class S3:
                 max_concurrency=_PARTS_AT_ONCE,
             )  # fmt: skip
         except _failures() as error:
-            raise CannotWrite(*self._sentence(url, error, _WRITTEN)) from None
+            raise self._not_written(url, error) from None
 
     def delete(self, url: str) -> None:
         store, _, key = self._at(url)
         try:
             store.delete(key)
-        except FileNotFoundError:
-            pass
         except _failures() as error:
+            # A bucket that is not there is none from which something was deleted.
+            if isinstance(error, FileNotFoundError) and _code(error) == "NoSuchKey":
+                return
             raise CannotWrite(*self._sentence(url, error, _DELETED)) from None
 
     def exists(self, url: str) -> bool:
@@ -227,6 +231,12 @@ class S3:
         except _failures() as error:
             raise BadRequest(*self._sentence(url, error, _USED)) from None
 
+    def _not_written(self, url: str, error: Exception) -> CannotWrite:
+        is_named = any(one in _code(error) for one in _NO_ROOM)
+        has_no_room = is_named or _NO_ROOM_STATUS.search(str(error)) is not None
+        kind = StoreHasNoRoom if has_no_room else CannotWrite
+        return kind(*self._sentence(url, error, _WRITTEN))
+
     def _sentence(self, url: str, error: Exception, what: Words) -> Words:
         """What a store's answer means for who typed the address."""
         said = str(error)
@@ -263,6 +273,11 @@ class S3:
             )
         first = said.splitlines()[0] if said else kind
         return f"{url}: {what[0]}: {first}", f"{url}：{what[1]}：{reason(error)[1]}"
+
+
+def _code(error: Exception) -> str:
+    """What a store calls it; empty where it does not say."""
+    return str(dict(_IN_XML.findall(str(error))).get("Code", ""))
 
 
 def _failures() -> tuple[type[Exception], ...]:

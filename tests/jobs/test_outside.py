@@ -424,6 +424,12 @@ def test_what_a_place_refuses_is_one_sentence(
         send(nobody, root)
     with pytest.raises(PlaceUnusable, match="no bucket"):
         send(objects.access, "s3://none/here")
+    # Nothing was deleted where there is nothing to delete from.
+    with pytest.raises(PlaceUnusable, match="no bucket"):
+        RecordingPlaces(lambda: read_access(None, objects.access)).delete("s3://none/job/0001")
+    # A figure in a name is no answer of the store.
+    with pytest.raises(PlaceUnusable):
+        send(nobody, f"{root}/507")
     # A device that is full, under the name that the recording has on its way.
     (tmp_path / "place/job").mkdir(parents=True)
     (tmp_path / "place/job/0001.part").symlink_to("/dev/full")

@@ -37,6 +37,23 @@ def test_a_secret_has_no_line_break_and_is_masked_from_then_on(tmp_path: Path) -
     assert "t0ken-77a" not in masking.masked("it said t0ken-77a")
 
 
+def test_where_an_object_store_is_stays_readable_in_messages_and_who_asks_does_not(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "access"
+    file.write_text(
+        "AWS_ENDPOINT_URL=https://minio.nowhere.example:9000\nexport AWS_REGION = north-7\n"
+        "AWS_SECRET_ACCESS_KEY=s3cret-0f-st0re\n"
+    )
+    file.chmod(0o600)
+    settings = Settings.model_validate({"results": {"recordings_access_file": file}})
+    assert read_secret(settings.results, "recordings_access_file")
+    said = "https://minio.nowhere.example:9000 in north-7 does not answer"
+    assert masking.masked(said) == said
+    line = "AWS_SECRET_ACCESS_KEY=s3cret-0f-st0re"
+    assert "s3cret" not in masking.masked(line)
+
+
 @pytest.mark.parametrize(
     ("text", "mode", "words"),
     [("", 0o600, "is empty"), ("\n", 0o600, "is empty"), ("x", 0o604, "chmod o-rwx")],

@@ -62,7 +62,7 @@ TICK_SECONDS = 1.0
 # Where a worker waits for longer than this to be forked, its nursery was not there, or not loaded.
 _NOTHING_LOADED_SECONDS = 1.0
 # What a worker says of itself that an operator is to hear; the others end it.
-_TOLD_FAULTS = ("out_of_memory", "canary", "jobs", "jobs_lost")
+_TOLD_FAULTS = ("out_of_memory", "canary", "jobs", "jobs_place", "jobs_lost")
 # A start that ends so before anything was ever served ends the service, too: trying again changes
 # nothing (configuration), or is systemd's to do (model not available).
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
