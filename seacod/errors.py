@@ -158,6 +158,13 @@ class RecordingLost(SeacodError):
     http_status = 410
 
 
+class RecordingUnreadable(SeacodError):
+    """The recording of a batch is there and cannot be read, though what lies beside it can."""
+
+    code = "recording_unreadable"
+    http_status = 500
+
+
 class StoredByNewer(SeacodError):
     """A file of the state directory was made by a newer version."""
 

@@ -1,17 +1,17 @@
-"""Moves recordings to and from the places outside the database, on threads of their own, and
-deletes there what is not needed any more.
+"""Moves recordings to and from the places outside the database, and deletes there what is not
+needed any more.
 
 Lives on the worker's event loop. A place may hang for as long as it likes: who waits is told, the
-thread is left alone, and what lies there waits until the place answers again.
+thread is left alone (`place_threads.py`), and what lies there waits until the place answers again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,25 +19,26 @@ from typing import Any, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from seacod.errors import PlaceUnusable, SeacodError, StorageFull
+from seacod.errors import (
+    NotFound,
+    PlaceUnusable,
+    RecordingUnreadable,
+    SeacodError,
+    StorageFull,
+)
 from seacod.jobs.database import said
 from seacod.jobs.outside import Reserved, root_of
-from seacod.jobs.places import Move, RecordingPlaces
+from seacod.jobs.place_threads import PlaceThreads
+from seacod.jobs.place_troubles import PlaceTroubles, Side
+from seacod.jobs.places import TRIED_BYTES, Move, RecordingPlaces
 from seacod.jobs.store import JobStore
-from seacod.system.threads import on_thread
-from seacod.system.words import Words
 
 log = structlog.get_logger(__name__)
 
-# Of each kind of work, so that what hangs keeps no other kind; each takes the memory of two parts
-# (`object_store.py`).
-_AT_ONCE = 4
-_LOOK_SECONDS = 1.0
-# Of which nothing moves for so long, that hangs.
-_SILENT_SECONDS = 30.0
 _TIDY_SECONDS = 10.0
-# A place that cannot be used for so long is told.
-_TOLD_SECONDS = 30.0
+# At a place that does not delete so many, no more is tried in this round.
+_REFUSED_DELETIONS = 3
+_MOST_BEGUN_WITH_BYTES = 8 << 20
 
 
 class Act(Protocol):
@@ -47,14 +48,20 @@ class Act(Protocol):
 
 
 @dataclass(slots=True)
-class _Trouble:
-    """A place that cannot be used: since when on the monotonic clock, why, whether nothing can be
-    read there, and whether somebody was told."""
+class _Round:
+    """A round of deleting.
 
-    since: float
-    why: Words
-    is_unreadable: bool
-    is_told: bool = False
+    Args:
+        away: places where no more is tried in it.
+        refused: addresses where it was tried in vain.
+        refusals: how many, by place.
+        problem: what one of them said.
+    """
+
+    away: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    refusals: Counter[str] = field(default_factory=Counter)
+    problem: str = ""
 
 
 class RecordingMover:
@@ -77,11 +84,9 @@ class RecordingMover:
         self.root = root
         self._from_bytes = from_bytes
         self._places = places
-        self._on_trouble = on_trouble
-        self._troubles: dict[str, _Trouble] = {}
-        self._moves: defaultdict[str, set[Move]] = defaultdict(set)
-        # By address: threads that nobody waits for any more.
-        self._late: dict[str, asyncio.Future[None]] = {}
+        self._threads = PlaceThreads()
+        self._troubles = PlaceTroubles(on_trouble)
+        self._has_begun = False
         self._has_failed_to_delete = False
 
     def big(self, sizes: Sequence[int]) -> list[int]:
@@ -97,32 +102,49 @@ class RecordingMover:
     @property
     def unreadable(self) -> Collection[str]:
         """Places of which nothing can be read at present."""
-        return [root for root, one in self._troubles.items() if one.is_unreadable]
+        return self._troubles.unreadable | self._threads.hung
 
-    async def send(self, incoming: Path, reserved: Reserved) -> None:
-        """Put recordings of a job where there is room reserved for them.
+    async def recognise(self, reserved: Reserved) -> None:
+        """See that the place is the one that is meant, before anything is put there.
 
         Raises:
-            PlaceUnusable: the place cannot be used now.
-            StorageFull: it has no room.
+            PlaceUnusable, StorageFull: it cannot be used now; says no more than a client needs.
         """
         root, identity, is_marked = reserved.root, reserved.identity, reserved.is_marked
-        recognise = partial(self._places.recognise, root, identity, is_marked=is_marked)
+        side = Side.READ
         try:
-            await self._moved("send", root, _alone(recognise))
-            for number, address in reserved.addresses.items():
-                send = partial(self._places.send, incoming / f"{number:04}", address)
-                await self._moved("send", address, send)
+            if not await self._look(root, identity, is_marked=is_marked):
+                side = Side.WRITE
+                await self._threads.look(root, lambda move: self._places.mark(root, identity))
         except (PlaceUnusable, StorageFull) as error:
-            self._failed(root, error, is_unreadable=False)
-            raise
-        self._went_well(root)
+            self._troubles.failed(root, side, error)
+            raise _refused(root, error) from None
+        self._troubles.ended(root, Side.READ)
+
+    async def send(self, incoming: Path, reserved: Reserved, sizes: Mapping[int, int]) -> None:
+        """Put recordings of a job where there is room reserved for them.
+
+        Args:
+            incoming: a directory that has them by number.
+            reserved: the room; its place was recognised.
+            sizes: bytes of each.
+
+        Raises:
+            PlaceUnusable, StorageFull: as `recognise` says.
+        """
+        root = reserved.root
+        for number, address in reserved.addresses.items():
+            send = partial(self._places.send, incoming / f"{number:04}", address)
+            try:
+                await self._threads.do("send", address, send)
+            except (PlaceUnusable, StorageFull) as error:
+                self._troubles.failed(root, Side.WRITE, error, sizes[number])
+                raise _refused(root, error) from None
+        self._troubles.ended(root, Side.WRITE)
 
     async def settled(self, addresses: Collection[str]) -> None:
         """Wait until no thread is at these any more, however long it hangs."""
-        for address in addresses:
-            if (late := self._late.get(address)) is not None:
-                await asyncio.wait({late})
+        await self._threads.settled(addresses)
 
     async def bring(self, address: str, target: Path, identity: str) -> None:
         """Copy a recording to this machine.
@@ -134,22 +156,28 @@ class RecordingMover:
 
         Raises:
             PlaceUnusable: its place cannot be used now.
-            NotFound: it is not there.
+            NotFound: its place can be used, and it is not there.
+            RecordingUnreadable: its place can be used, and it cannot be read.
             OSError: of this machine.
         """
         root = root_of(address)
-
-        def bring(move: Move) -> None:
-            # Before: what is not mounted has no recording either.
-            self._places.recognise(root, identity, is_marked=True)
-            self._places.bring(address, target, move)
-
         try:
-            await self._moved("bring", address, bring)
+            # Before: what is not mounted has no recording either.
+            await self._look(root, identity, is_marked=True)
+            try:
+                await self._threads.do(
+                    "bring", address, lambda move: self._places.bring(address, target, move)
+                )
+            except (PlaceUnusable, NotFound) as error:
+                # And after: it may have gone meanwhile.
+                await self._look(root, identity, is_marked=True)
+                if isinstance(error, NotFound):
+                    raise
+                raise RecordingUnreadable(error.message, error.chinese) from None
         except PlaceUnusable as error:
-            self._failed(root, error, is_unreadable=True)
+            self._troubles.failed(root, Side.READ, error)
             raise
-        self._went_well(root)
+        self._troubles.ended(root, Side.READ)
 
     async def run(self, act: Act) -> None:
         """Delete what is not needed any more, and look whether places can be used again, until
@@ -160,8 +188,10 @@ class RecordingMover:
         """
         while True:
             try:
+                if not self._has_begun:
+                    await self._begin(act)
                 await self._look_again(act)
-                is_all = await self._delete_some(act)
+                is_all = await self._delete_doomed(act)
             except (OSError, SQLAlchemyError, SeacodError) as error:
                 # The runner tells of a database that is away.
                 log.debug("recordings_not_tidied", error=said(error))
@@ -172,110 +202,128 @@ class RecordingMover:
             if is_all:
                 await asyncio.sleep(_TIDY_SECONDS)
 
-    async def _look_again(self, act: Act) -> None:
-        for root, trouble in tuple(self._troubles.items()):
+    async def _begin(self, act: Act) -> None:
+        """A worker before this one may have told of a place that can be used now."""
+        root = self.root
+        if root:
             identity, is_marked = await act(partial(_identity, root=root))
-
-            def look(
-                move: Move, root: str = root, identity: str = identity, marked: bool = is_marked
-            ) -> None:
-                self._places.look(root, identity, is_marked=marked)
-                self._places.try_out(root)
-
+            side = Side.READ
             try:
-                await self._moved("look", root, look)
+                # Nobody knows whose it has to be before somebody has used it.
+                if identity:
+                    await self._look(root, identity, is_marked=is_marked)
+                side = Side.WRITE
+                await self._try_out(root, min(self._from_bytes, _MOST_BEGUN_WITH_BYTES))
             except (PlaceUnusable, StorageFull) as error:
-                self._failed(root, error, is_unreadable=trouble.is_unreadable)
-            else:
-                self._went_well(root)
+                self._troubles.failed(root, side, error, self._from_bytes, is_refusal=False)
+        self._has_begun = True
+        self._troubles.went_well()
 
-    async def _delete_some(self, act: Act) -> bool:
+    async def _look_again(self, act: Act) -> None:
+        for root in self._troubles.roots:
+            if self._troubles.of(root, Side.READ) is not None:
+                identity, is_marked = await act(partial(_identity, root=root))
+                try:
+                    await self._look(root, identity, is_marked=is_marked)
+                except PlaceUnusable as error:
+                    self._troubles.failed(root, Side.READ, error, is_refusal=False)
+                    continue
+                self._troubles.ended(root, Side.READ)
+            await self._write_again(root)
+        self._troubles.tell_full()
+
+    async def _write_again(self, root: str) -> None:
+        trouble = self._troubles.of(root, Side.WRITE)
+        if trouble is None or (trouble.lacking_bytes and not trouble.is_quiet):
+            return
+        try:
+            await self._try_out(root, trouble.lacking_bytes or TRIED_BYTES)
+        except (PlaceUnusable, StorageFull) as error:
+            self._troubles.failed(root, Side.WRITE, error, is_refusal=False)
+        else:
+            if trouble.is_quiet:
+                self._troubles.ended(root, Side.WRITE)
+
+    async def _delete_doomed(self, act: Act) -> bool:
         """Whether there is nothing more to do now."""
-        addresses: Sequence[str] = await act(lambda store: store.doomed())
-        gone = []
-        problem = ""
-        for address in addresses:
-            if address in self._late or root_of(address) in self._troubles:
-                continue
+        until, this = time.monotonic() + _TIDY_SECONDS, _Round()
+        is_all = False
+        while not is_all and time.monotonic() < until:
+            without = this.away | set(self.unreadable)
+            but = this.refused | self._threads.late
+            addresses: Sequence[str] = await act(partial(_doomed, without=without, but=but))
+            is_all = not addresses
+            gone: list[str] = []
             try:
-                delete = partial(self._places.delete, address)
-                await self._moved("delete", address, _alone(delete))
-            except PlaceUnusable as error:
-                problem = error.message
-                break
-            gone.append(address)
-        if gone:
-            await act(lambda store: store.gone(gone))
-            log.info("recordings_deleted", recordings=len(gone))
-        if problem and not self._has_failed_to_delete:
-            log.error("recordings_not_deleted", error=problem)
-        self._has_failed_to_delete = bool(problem)
-        return not gone
+                for address in addresses:
+                    if root_of(address) not in this.away and await self._deleted(
+                        act, address, this
+                    ):
+                        gone.append(address)
+            finally:
+                if gone:
+                    await act(partial(_gone, addresses=gone))
+                    log.info("recordings_deleted", recordings=len(gone))
+        if this.problem and not self._has_failed_to_delete:
+            log.error("recordings_not_deleted", error=this.problem)
+        self._has_failed_to_delete = bool(this.problem)
+        return is_all or bool(this.problem)
 
-    async def _moved(self, kind: str, address: str, act: Callable[[Move], None]) -> None:
-        """Have it done on a thread.
+    async def _deleted(self, act: Act, address: str, this: _Round) -> bool:
+        """Whether it was; otherwise it, or its whole place, has to wait for the next round."""
+        root = root_of(address)
+        try:
+            if not await self._has_mark(act, root):
+                this.away.add(root)
+                return False
+            delete = partial(self._places.delete, address)
+            await self._threads.do("delete", address, _alone(delete))
+        except (PlaceUnusable, StorageFull) as error:
+            this.problem = error.message
+            this.refused.add(address)
+            this.refusals[root] += 1
+            if this.refusals[root] == _REFUSED_DELETIONS or root in self.unreadable:
+                this.away.add(root)
+            return False
+        return True
+
+    async def _has_mark(self, act: Act, root: str) -> bool:
+        """Whether the place is ours, now: from one that is not mounted, nothing can be deleted,
+        though nothing is there.
 
         Raises:
-            PlaceUnusable: it hangs.
+            PlaceUnusable: it is not.
         """
-        moves = self._moves[kind]
-        while len(moves) >= _AT_ONCE:
-            if min(one.silent_seconds for one in moves) > _SILENT_SECONDS:
-                raise _silent(address)
-            await asyncio.sleep(_LOOK_SECONDS / 10)
-        move = Move()
-        moves.add(move)
-        doing = on_thread("seacod-recordings", lambda: act(move))
-        doing.add_done_callback(lambda _: moves.discard(move))
+        identity, is_marked = await act(partial(_identity, root=root))
         try:
-            while True:
-                await asyncio.wait({doing}, timeout=_LOOK_SECONDS)
-                if doing.done():
-                    return doing.result()
-                if move.silent_seconds > _SILENT_SECONDS:
-                    raise _silent(address)
-        finally:
-            if not doing.done():
-                move.is_given_up = True
-                self._late[address] = doing
-                doing.add_done_callback(lambda done: self._ended_late(address, done))
+            return await self._look(root, identity, is_marked=is_marked)
+        except PlaceUnusable as error:
+            self._troubles.failed(root, Side.READ, error, is_refusal=False)
+            raise
 
-    def _ended_late(self, address: str, done: asyncio.Future[None]) -> None:
-        if not done.cancelled():
-            done.exception()  # nobody else asks
-        if self._late.get(address) is done:
-            del self._late[address]
+    async def _look(self, root: str, identity: str, *, is_marked: bool) -> bool:
+        found: list[bool] = []
 
-    def _failed(self, root: str, error: SeacodError, *, is_unreadable: bool) -> None:
-        now = time.monotonic()
-        trouble = self._troubles.get(root)
-        if trouble is None:
-            log.error("recordings_place_unusable", place=root, error=error.message)
-            trouble = self._troubles[root] = _Trouble(now, error.words, is_unreadable)
-        trouble.is_unreadable |= is_unreadable
-        trouble.why = error.words
-        if not trouble.is_told and now - trouble.since >= _TOLD_SECONDS:
-            trouble.is_told = True
-            self._on_trouble(
-                f"Batches with big recordings wait or are refused, the place of these cannot be "
-                f"used: {error.message}",
-                f"含大录音的批量任务暂停或被拒绝，录音存放位置无法使用：{error.chinese}",
-                False,
-            )
+        def look(move: Move) -> None:
+            found.append(self._places.look(root, identity, is_marked=is_marked))
 
-    def _went_well(self, root: str) -> None:
-        if (trouble := self._troubles.pop(root, None)) is None:
-            return
-        log.info("recordings_place_usable", place=root)
-        if trouble.is_told:
-            self._on_trouble(
-                "The place of the recordings of batches can be used again.",
-                "批量任务录音的存放位置已恢复可用。", True,
-            )  # fmt: skip
+        await self._threads.look(root, look)
+        return found[0]
+
+    async def _try_out(self, root: str, size_bytes: int) -> None:
+        await self._threads.look(root, lambda move: self._places.try_out(root, size_bytes, move))
 
 
 def _identity(store: JobStore, root: str) -> tuple[str, bool]:
     return store.identity_of(root)
+
+
+def _doomed(store: JobStore, without: Collection[str], but: Collection[str]) -> Sequence[str]:
+    return store.doomed(without, but)
+
+
+def _gone(store: JobStore, addresses: Collection[str]) -> None:
+    store.gone(addresses)
 
 
 def _alone(act: Callable[[], None]) -> Callable[[Move], None]:
@@ -283,8 +331,16 @@ def _alone(act: Callable[[], None]) -> Callable[[Move], None]:
     return lambda move: act()
 
 
-def _silent(address: str) -> PlaceUnusable:
+def _refused(root: str, error: SeacodError) -> SeacodError:
+    """What a client is told: it can do nothing about addresses and rights."""
+    log.error("recordings_not_taken", place=root, error=error.message)
+    if isinstance(error, StorageFull):
+        return StorageFull(
+            "there is no room for big recordings of batches at present; try again later",
+            "批量任务的大录音暂无存储空间，请稍后重试",
+        )
     return PlaceUnusable(
-        f"{address}: no answer for {_SILENT_SECONDS:g} s; try again in a moment",
-        f"{address}：{_SILENT_SECONDS:g} 秒没有响应，请稍后重试",
+        "the place where big recordings of batches are kept cannot be used at present; try again "
+        "later",
+        "批量任务大录音的存放位置暂时无法使用，请稍后重试",
     )

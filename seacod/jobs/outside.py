@@ -40,6 +40,8 @@ CRASHES: ColumnElement[int] = case(
 )
 _NEEDED = ("waiting", "running", "failed", "poison")
 _DELETED_AT_ONCE = 16
+# As `root_of` has it.
+_BELOW_ROOT = "/[^/]*/[^/]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,21 @@ def is_kept(connection: Connection, address: str) -> bool:
     return connection.execute(select(outside.c.job).where(mine)).first() is not None
 
 
-def doomed(connection: Connection) -> Sequence[str]:
-    """Some addresses where something is to be deleted; others may be at the same ones."""
-    some = select(outside.c.address).where(outside.c.is_doomed).order_by(func.random())
-    return connection.execute(some.limit(_DELETED_AT_ONCE)).scalars().all()
+def doomed(
+    connection: Connection, without: Collection[str] = (), but: Collection[str] = ()
+) -> Sequence[str]:
+    """Some addresses where something is to be deleted; others may be at the same ones.
+
+    Args:
+        without: places where nothing can be deleted now.
+        but: addresses where that was tried, or somebody still is.
+    """
+    root = func.regexp_replace(outside.c.address, _BELOW_ROOT, "")
+    some = select(outside.c.address).where(
+        outside.c.is_doomed, root.not_in(list(without)), outside.c.address.not_in(list(but))
+    )
+    some = some.order_by(func.random()).limit(_DELETED_AT_ONCE)
+    return connection.execute(some).scalars().all()
 
 
 def gone(connection: Connection, addresses: Collection[str]) -> None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import re
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,6 +27,12 @@ from seacod.system.words import reason
 
 MARK = ".seacod-recordings"
 _CHUNK_BYTES = 1 << 20
+# Of a directory, after so much it is seen that what was written is on its disk.
+_SYNC_BYTES = 16 << 20
+# The parts of an object that are on their way, and the one that is filled (`object_store.py`).
+_IN_FLIGHT_BYTES = 24 << 20
+# What a place is tried with.
+TRIED_BYTES = 64
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SHUT = (errno.EROFS, errno.EACCES, errno.EPERM)
 # Somebody waits for the answer.
@@ -35,6 +44,8 @@ class Move:
 
     def __init__(self) -> None:
         self.is_given_up = False
+        # Handed over, and not known to be there yet.
+        self.outstanding_bytes = 0
         self._got_on = time.monotonic()
 
     @property
@@ -43,7 +54,7 @@ class Move:
         return time.monotonic() - self._got_on
 
     def of(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same chunks, noticed.
+        """The same chunks of what is read, noticed.
 
         Raises:
             PlaceUnusable: nobody waits for them any more.
@@ -54,6 +65,18 @@ class Move:
                 raise PlaceUnusable("given up", "已放弃")
             yield chunk
             self._got_on = time.monotonic()
+
+    def sending(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The same of what is written; raises as `of` does."""
+        for chunk in self.of(chunks):
+            outstanding_bytes = self.outstanding_bytes + len(chunk)
+            self.outstanding_bytes = min(outstanding_bytes, _IN_FLIGHT_BYTES)
+            yield chunk
+
+    def is_there(self) -> None:
+        """All that was handed over has arrived."""
+        self.outstanding_bytes = 0
+        self._got_on = time.monotonic()
 
 
 class RecordingPlaces:
@@ -66,22 +89,20 @@ class RecordingPlaces:
     def __init__(self, variables: Callable[[], Mapping[str, str]]) -> None:
         self._variables = variables
 
-    def recognise(self, root: str, identity: str, *, is_marked: bool) -> None:
+    def look(self, root: str, identity: str, *, is_marked: bool) -> bool:
         """See that a place is the one that is meant.
 
         Args:
             root: of the place.
             identity: what its mark has to say.
-            is_marked: False where nobody has used it yet; then it gets its mark.
+            is_marked: False where nobody has used it yet, so that it may have no mark.
+
+        Returns:
+            Whether it has its mark.
 
         Raises:
             PlaceUnusable: it cannot be used now, is another one, or somebody else's.
         """
-        if not self.look(root, identity, is_marked=is_marked):
-            self._put(f"{root}/{MARK}", (f"{identity}\n".encode(),))
-
-    def look(self, root: str, identity: str, *, is_marked: bool) -> bool:
-        """The same without putting a mark there; whether there is one."""
         try:
             found = b"".join(self._chunks(f"{root}/{MARK}")).decode("ascii", "replace").strip()
         except NotFound:
@@ -100,6 +121,15 @@ class RecordingPlaces:
             )
         return True
 
+    def mark(self, root: str, identity: str) -> None:
+        """Give a place its mark.
+
+        Raises:
+            PlaceUnusable: it cannot be used now.
+            StorageFull: there is no room.
+        """
+        self._put(f"{root}/{MARK}", (f"{identity}\n".encode(),))
+
     def send(self, source: Path, address: str, move: Move) -> None:
         """Put a file there, whole or not at all.
 
@@ -108,7 +138,8 @@ class RecordingPlaces:
             StorageFull: there is no room.
         """
         with source.open("rb") as file:
-            self._put(address, move.of(iter(lambda: file.read(_CHUNK_BYTES), b"")))
+            chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
+            self._put(address, move.sending(chunks), move.is_there)
 
     def bring(self, address: str, target: Path, move: Move) -> None:
         """Copy a recording to a file of this machine, whole or not at all.
@@ -147,34 +178,74 @@ class RecordingPlaces:
             with contextlib.suppress(OSError):  # there are others
                 path.parent.rmdir()
 
-    def try_out(self, root: str) -> None:
+    def try_out(self, root: str, size_bytes: int = TRIED_BYTES, move: Move | None = None) -> None:
         """Write, read and delete something there.
+
+        Args:
+            root: of the place.
+            size_bytes: how much.
+            move: where others see that it gets on.
 
         Raises:
             PlaceUnusable: it cannot be done.
             StorageFull: there is no room.
         """
-        address, body = f"{root}/check-{secrets.token_hex(8)}/0001", secrets.token_bytes(64)
-        self._put(address, (body,))
+        directory = f"{root}/{_check_name()}"
+        address = f"{directory}/{os.getpid()}"
+        self._clear(directory)
         try:
-            if b"".join(self._chunks(address)) != body:
-                raise PlaceUnusable(
-                    f"{root}: gives back something else than was written there",
-                    f"{root}：读出的内容与写入的不一致",
-                )
+            self._put_and_compare(root, address, size_bytes, move or Move())
+        except BaseException:
+            # Why it did not work is told, not that it cannot be deleted either.
+            with contextlib.suppress(PlaceUnusable):
+                self.delete(address)
+            raise
+        self.delete(address)
+
+    def _put_and_compare(self, root: str, address: str, size_bytes: int, move: Move) -> None:
+        block = secrets.token_bytes(min(size_bytes, _CHUNK_BYTES))
+        there, back = hashlib.sha256(), hashlib.sha256()
+
+        def body() -> Iterator[bytes]:
+            for begin in range(0, size_bytes, len(block)):
+                chunk = block[: size_bytes - begin]
+                there.update(chunk)
+                yield chunk
+
+        self._put(address, move.sending(body()), move.is_there)
+        try:
+            for chunk in move.of(self._chunks(address)):
+                back.update(chunk)
         except NotFound:
             raise PlaceUnusable(
                 f"{root}: what was written there is not there", f"{root}：写入的内容读不到"
             ) from None
-        finally:
-            self.delete(address)
+        if there.digest() != back.digest():
+            raise PlaceUnusable(
+                f"{root}: gives back something else than was written there",
+                f"{root}：读出的内容与写入的不一致",
+            )
 
-    def _put(self, address: str, chunks: Iterable[bytes]) -> None:
+    def _clear(self, directory: str) -> None:
+        """Delete what processes of this machine left there that died while they tried."""
+        with contextlib.suppress(OSError, SeacodError):
+            if is_object(directory):
+                left = [one.place for one in self._objects().find(f"{directory}/")]
+            else:
+                left = os.listdir(directory)
+            for name in left:
+                process = name.partition(".")[0]
+                if process.isdecimal() and not Path(f"/proc/{process}").exists():
+                    self.delete(f"{directory}/{process}")
+
+    def _put(
+        self, address: str, chunks: Iterable[bytes], is_there: Callable[[], None] = lambda: None
+    ) -> None:
         if is_object(address):
             with _usable(address):
                 self._objects().write_chunks(address, chunks)
         else:
-            _write(Path(address), chunks)
+            _write(Path(address), chunks, is_there)
 
     def _chunks(self, address: str) -> Iterator[bytes]:
         if is_object(address):
@@ -221,9 +292,25 @@ def read_access(secret: str | None, environment: Mapping[str, str]) -> dict[str,
     return access(given)
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    """A file in a directory, under its name when it is complete and on the disk."""
+def _check_name() -> str:
+    """Of what this machine tries places with: one directory for each user that does."""
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+    return f"check-{host}-{os.geteuid()}"
+
+
+def _write(path: Path, chunks: Iterable[bytes], is_there: Callable[[], None]) -> None:
+    """A file in a directory, under its name when it is complete and on the disk.
+
+    Args:
+        path: of the file.
+        chunks: its content.
+        is_there: called when all of them so far are on the disk.
+    """
     part = _part(path)
+    if path.name == MARK:
+        # Several nodes may put it there at once.
+        part = path.with_name(f"{MARK}.{secrets.token_hex(4)}.part")
+    unsure_bytes = 0
     try:
         with _usable(path):
             # Not the place itself, which may not be mounted.
@@ -234,6 +321,12 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
             for chunk in chunks:
                 with _usable(path):
                     out.write(chunk)
+                    unsure_bytes += len(chunk)
+                    if unsure_bytes >= _SYNC_BYTES:
+                        out.flush()
+                        os.fsync(out.fileno())
+                        unsure_bytes = 0
+                        is_there()
             with _usable(path):
                 out.flush()
                 os.fsync(out.fileno())

@@ -33,6 +33,7 @@ from seacod.errors import (
     NotReady,
     PlaceUnusable,
     RecordingLost,
+    RecordingUnreadable,
     SeacodError,
 )
 from seacod.formats import asked, full_json
@@ -56,6 +57,8 @@ _EXPIRY_SECONDS = 600.0
 # The disk may be full for a while; a result is not thrown away for that.
 _STORE_AGAIN_SECONDS = 5.0
 _PUT_BACK_SECONDS = 2.0
+# So often a recording is read that cannot be, where others can.
+_READ_TRIES = 3
 _CLOSE_SECONDS = 2.0
 # A drain waits for running files no longer; the next worker begins them again.
 _FINISH_SECONDS = 5.0
@@ -231,14 +234,20 @@ class Jobs:
         mover = self._mover
         if mover is None or not (numbers := mover.big([size for _, size in files])):
             return {}
+        sizes = {number: files[number - 1][1] for number in numbers}
         reserved = await self._thread.asked(lambda: self.store.reserve(mover.root, job, numbers))
+        is_begun = False
         try:
-            await mover.send(self.store.blobs.incoming(job), reserved)
+            await mover.recognise(reserved)
             if not reserved.is_marked:
                 await self._thread.asked(lambda: self.store.place_is_marked(mover.root))
+            is_begun = True
+            await mover.send(self.store.blobs.incoming(job), reserved, sizes)
         except BaseException:
             # Of a job that is not accepted nothing stays.
-            forgetting = asyncio.ensure_future(self._forget_sent(job, reserved.addresses.values()))
+            addresses = list(reserved.addresses.values())
+            forget = self._forget_sent(job, addresses) if is_begun else self._forget(addresses)
+            forgetting = asyncio.ensure_future(forget)
             self._forgetting.add(forgetting)
             forgetting.add_done_callback(self._forgetting.discard)
             raise
@@ -250,6 +259,11 @@ class Jobs:
         # What cannot be written down now is swept later.
         with contextlib.suppress(OSError, RuntimeError, SQLAlchemyError, NotReady):
             await self.act(lambda store: store.blobs.not_needed_outside(job))
+
+    async def _forget(self, addresses: Collection[str]) -> None:
+        """Nothing was put there, so nothing has to be deleted there first."""
+        with contextlib.suppress(OSError, RuntimeError, SQLAlchemyError, NotReady):
+            await self.act(lambda store: store.gone(addresses))
 
     async def submitted(self, client: str, submission: Submission) -> str | None:
         """See `JobStore.submitted`."""
@@ -537,6 +551,7 @@ class Jobs:
 
         Raises:
             RecordingLost: it is not there any more.
+            RecordingUnreadable: it cannot be read, again and again.
             PlaceUnusable: where it lies cannot be used now.
         """
         trouble = "recording_not_read"
@@ -545,6 +560,7 @@ class Jobs:
         identity, _ = await self._insist(
             trouble, file, lambda: self.store.identity_of(root_of(file.place))
         )
+        tries = 0
         while True:
             try:
                 target = await self._insist(trouble, file, lambda: self.store.blobs.path(file))
@@ -552,6 +568,12 @@ class Jobs:
                 return target
             except NotFound:
                 raise _lost() from None
+            except RecordingUnreadable as error:
+                log.error(trouble, job=file.job, number=file.number, error=error.message)
+                tries += 1
+                if tries == _READ_TRIES:
+                    raise _unreadable() from None
+                await asyncio.sleep(_STORE_AGAIN_SECONDS)
             except OSError as error:
                 # Of our own disk.
                 log.error(trouble, job=file.job, number=file.number, error=said(error))
@@ -578,4 +600,12 @@ def _lost() -> RecordingLost:
     return RecordingLost(
         "the recording is no longer where the server keeps it; send it again",
         "服务器上的录音已不存在，请重新提交",
+    )
+
+
+def _unreadable() -> RecordingUnreadable:
+    return RecordingUnreadable(
+        "the server cannot read the recording where it is kept; once its operator has mended that "
+        "(the log names it), try the batch again",
+        "服务器无法读取该录音，请联系管理员（详情见日志），修复后可重试该任务",
     )

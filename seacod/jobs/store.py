@@ -256,13 +256,13 @@ class JobStore:
         with self._database.begin() as connection:
             return outside.identity(connection, root)
 
-    def doomed(self) -> Sequence[str]:
-        """Addresses where something is to be deleted; then `gone`."""
+    def doomed(self, without: Collection[str] = (), but: Collection[str] = ()) -> Sequence[str]:
+        """See `outside.doomed`; what was deleted is `gone`."""
         with self._database.begin() as connection:
-            return outside.doomed(connection)
+            return outside.doomed(connection, without, but)
 
     def gone(self, addresses: Collection[str]) -> None:
-        """It was deleted."""
+        """Nothing is there: it was deleted, or never put there."""
         with self._database.begin() as connection:
             outside.gone(connection, addresses)
 

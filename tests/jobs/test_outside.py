@@ -8,11 +8,12 @@ import contextlib
 import hashlib
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +23,8 @@ from object_store import ObjectStore
 from postgres import Postgres
 from supervised import PATIENCE_SECONDS, ROOT, free_port
 
-from seacod.errors import NotReady, PlaceUnusable, StorageFull
-from seacod.jobs import moving, outside, places, runner
+from seacod.errors import NotFound, NotReady, PlaceUnusable, StorageFull
+from seacod.jobs import moving, outside, place_threads, place_troubles, places, runner
 from seacod.jobs.model import FileState
 from seacod.jobs.moving import RecordingMover
 from seacod.jobs.opening import open_store
@@ -85,7 +86,7 @@ def directory(root: Path) -> SimpleNamespace:
 
     def names() -> list[str]:
         found = (one for one in root.rglob("*") if one.is_file())
-        return sorted(one.relative_to(root).as_posix() for one in found)
+        return lasting(one.relative_to(root).as_posix() for one in found)
 
     return SimpleNamespace(root=str(root), access={}, names=names)
 
@@ -94,9 +95,14 @@ def in_objects(store: ObjectStore, access: Mapping[str, str], root: str) -> Simp
     from seacod.system.remote_files import RemoteFiles
 
     def names() -> list[str]:
-        return sorted(one.place for one in RemoteFiles(read_access(None, store.access)).find(root))
+        return lasting(one.place for one in RemoteFiles(read_access(None, store.access)).find(root))
 
     return SimpleNamespace(root=root, access=dict(access), names=names)
+
+
+def lasting(names: Iterable[str]) -> list[str]:
+    """Without what places are tried with."""
+    return sorted(name for name in names if not name.startswith("check-"))
 
 
 class Hearing:
@@ -255,13 +261,14 @@ def test_what_was_never_accepted_is_swept_after_a_day_and_not_what_is_still_sent
             store = node.jobs.store
             for job in ("old", "late", "fresh"):
                 put(store, job)
+            RecordingPlaces(dict).mark(place.root, store.identity_of(place.root)[0])
             postgres.run(
                 "UPDATE outside_recordings SET kept = kept - 90000 WHERE job <> 'fresh'", shared
             )
             await node.jobs.act(lambda store: store.delete_expired(1e9))
             needed = "SELECT job FROM outside_recordings WHERE NOT is_doomed"
             assert postgres.rows(needed, shared) == [["fresh"]]
-            await until(lambda: place.names() == ["fresh/0001"])
+            await until(lambda: place.names() == [MARK, "fresh/0001"])
             # Who had it in hand all the time does not have it accepted without its recording.
             incoming = store.blobs.incoming("late")
             incoming.mkdir(parents=True)
@@ -300,23 +307,33 @@ def test_a_node_of_the_version_before_claims_none_of_it_and_crashes_are_counted_
 def test_a_place_that_is_away_is_a_503_nothing_is_half_accepted_and_it_is_told(
     postgres: Postgres, shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moving, "_TOLD_SECONDS", 0.0)
+    monkeypatch.setattr(place_troubles, "_TOLD_SECONDS", 0.0)
     place = directory(tmp_path / "place")
     root = Path(place.root)
 
     async def work() -> None:
         node = Node(shared, tmp_path / "one", place)
         async with running(node):
+            # What the worker before may have told is over.
+            await until(lambda: node.told)
+            assert node.told.pop()[1]
             await node.accept("before", BIG)
             await until(lambda: node.is_over("before"))
             # Not mounted: the directory is there, and empty.
             root.rename(tmp_path / "away")
             root.mkdir()
-            with pytest.raises(PlaceUnusable, match="not mounted") as refused:
+            with pytest.raises(PlaceUnusable) as refused:
                 await node.accept("refused", BIG)
             assert refused.value.http_status == 503
+            # Addresses are for operators.
+            assert str(root) not in f"{refused.value.message}{refused.value.chinese}"
             assert not list(root.iterdir())
             assert count(postgres, shared, "jobs") == 1
+            # Nothing was put there, so nothing waits to be deleted there.
+            await until(
+                lambda: not count(postgres, shared, "outside_recordings WHERE job = 'refused'")
+            )
+            assert "not mounted" in node.told[0][0]
             assert not node.told[0][1]
             # What is small has nothing to do with it.
             await node.accept("small", 10)
@@ -334,7 +351,7 @@ def test_a_place_that_is_away_is_a_503_nothing_is_half_accepted_and_it_is_told(
 def test_a_file_whose_place_is_away_waits_and_is_no_fault_of_its_own(
     shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moving, "_TOLD_SECONDS", 0.0)
+    monkeypatch.setattr(place_troubles, "_TOLD_SECONDS", 0.0)
     place = directory(tmp_path / "place")
     root = Path(place.root)
 
@@ -342,6 +359,8 @@ def test_a_file_whose_place_is_away_waits_and_is_no_fault_of_its_own(
         node = Node(shared, tmp_path / "one", place)
         async with running(node):
             node.is_paused = True
+            await until(lambda: node.told)
+            node.told.clear()
             said = await node.accept("job", BIG, 10)
             root.rename(tmp_path / "away")
             root.mkdir()
@@ -376,7 +395,6 @@ def test_a_place_that_hangs_is_a_503_within_its_time_and_everything_else_goes_on
     postgres: Postgres, shared: str, objects: ObjectStore, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(moving, "_SILENT_SECONDS", 3.0)
     place = in_objects(objects, objects.access, f"s3://batches/{tmp_path.name}")
     lease = "SELECT max(extract(epoch FROM clock_timestamp()) - seen) FROM owners"
 
@@ -385,6 +403,7 @@ def test_a_place_that_hangs_is_a_503_within_its_time_and_everything_else_goes_on
         async with running(node):
             await node.accept("before", BIG)
             await until(lambda: node.is_over("before"))
+            monkeypatch.setattr(place_threads, "_SILENT_SECONDS", 3.0)
             with objects.frozen():
                 sending = asyncio.ensure_future(node.accept("hanging", BIG))
                 oldest = 0.0
@@ -394,7 +413,7 @@ def test_a_place_that_hangs_is_a_503_within_its_time_and_everything_else_goes_on
                     oldest = max(oldest, float(postgres.rows(lease, shared)[0][0]))
                     assert time.monotonic() - began < 10.0, "the store of the jobs stands still"
                     await asyncio.sleep(0.2)
-                with pytest.raises(PlaceUnusable, match="no answer"):
+                with pytest.raises(PlaceUnusable, match="cannot be used"):
                     await sending
                 assert oldest < 15.0
                 await node.accept("small", 10)
@@ -474,7 +493,7 @@ def test_the_place_of_another_database_is_not_taken(
             ours.is_paused = True
             await ours.accept("ours", BIG)
         async with running(Node(postgres.fresh(), tmp_path / "two", place)) as theirs:
-            with pytest.raises(PlaceUnusable, match="another database"):
+            with pytest.raises(PlaceUnusable):
                 await theirs.accept("theirs", BIG)
         assert place.names() == [MARK, "ours/0001"]
 
@@ -515,24 +534,334 @@ sys.exit(not (same and grown < 64))
 
 def test_half_a_recording_is_never_seen(tmp_path: Path) -> None:
     place = directory(tmp_path / "place")
-    (tmp_path / "sound").write_bytes(bytes(3 << 20))
-    move = Move()
+    (tmp_path / "sound").write_bytes(bytes(4 << 20))
     seen: list[list[str]] = []
 
     class Watched(Move):
+        gives_up = True
+
         def of(self, chunks: Any) -> Iterator[bytes]:
-            for chunk in move.of(chunks):
+            for chunk in super().of(chunks):
                 seen.append(place.names())
-                move.is_given_up = len(seen) == 3
+                self.is_given_up = self.gives_up and len(seen) == 2
                 yield chunk
 
-    places = RecordingPlaces(dict)
-    with pytest.raises(PlaceUnusable):
-        for _ in range(2):
-            places.send(tmp_path / "sound", f"{place.root}/job/0001", Watched())
-    assert ["job/0001.part"] in seen
-    assert ["job/0001"] not in seen[:3]
-    assert not [name for name in place.names() if name.endswith(".part")]
+    places, address = RecordingPlaces(dict), f"{place.root}/job/0001"
+    with pytest.raises(PlaceUnusable, match="given up"):
+        places.send(tmp_path / "sound", address, Watched())
+    assert seen == [["job/0001.part"]] * 2
+    assert place.names() == []
+    whole = Watched()
+    whole.gives_up = False
+    places.send(tmp_path / "sound", address, whole)
+    assert seen[2:] == [["job/0001.part"]] * 4
+    assert place.names() == ["job/0001"]
+
+
+def test_from_a_place_that_is_not_mounted_nothing_counts_as_deleted(
+    postgres: Postgres, shared: str, tmp_path: Path
+) -> None:
+    place, root = directory(tmp_path / "place"), tmp_path / "place"
+
+    async def work() -> None:
+        other = open_store(tmp_path / "other", shared)
+        with contextlib.closing(other):
+            reserved = other.reserve(place.root, "job", [1])
+            marked(other, place)
+            (tmp_path / "sound").write_bytes(b"sound")
+            RecordingPlaces(dict).send(tmp_path / "sound", reserved.addresses[1], Move())
+            other.blobs.not_needed_outside("job")
+        # As a mount point before its file system is there; its parent is there.
+        root.rename(tmp_path / "away")
+        (root / "job").mkdir(parents=True)
+        node = Node(shared, tmp_path / "one", place, root="")
+        async with running(node):
+            await until(lambda: node.mover.unreadable)
+            assert count(postgres, shared, "outside_recordings") == 1
+            shutil.rmtree(root)
+            (tmp_path / "away").rename(root)
+            await until(lambda: not count(postgres, shared, "outside_recordings"))
+            assert place.names() == [MARK]
+
+    asyncio.run(work())
+
+
+def marked(store: JobStore, place: Any) -> None:
+    identity, _ = store.identity_of(place.root)
+    RecordingPlaces(dict).mark(place.root, identity)
+    store.place_is_marked(place.root)
+
+
+def test_what_is_doomed_at_places_that_are_away_keeps_nothing_at_another(
+    postgres: Postgres, shared: str, tmp_path: Path
+) -> None:
+    """However much it is, and though one of their names is the beginning of the healthy one's."""
+    place = directory(tmp_path / "place")
+    (tmp_path / "place/inner").mkdir()
+    inner = SimpleNamespace(root=f"{place.root}/inner")
+    (tmp_path / "sound").write_bytes(b"sound")
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place, root="")
+        async with running(node):
+            store = node.jobs.store
+            for number in range(60):
+                store.reserve(str(tmp_path / "gone"), f"gone{number}", [1])
+                store.reserve(place.root, f"away{number}", [1])
+            for root in (str(tmp_path / "gone"), place.root):
+                store.place_is_marked(root)
+            kept = store.reserve(inner.root, "kept", [1])
+            marked(store, inner)
+            RecordingPlaces(dict).send(tmp_path / "sound", kept.addresses[1], Move())
+            postgres.run("UPDATE outside_recordings SET is_doomed = true", shared)
+            gone = str(tmp_path / "gone")
+            assert store.doomed([gone, place.root]) in ([], [kept.addresses[1]])
+            assert not {*store.doomed([inner.root, place.root])} & {*kept.addresses.values()}
+            await until(
+                lambda: not count(postgres, shared, "outside_recordings WHERE job = 'kept'")
+            )
+            assert place.names() == [f"inner/{MARK}"]
+            assert count(postgres, shared, "outside_recordings") == 120
+
+    asyncio.run(work())
+
+
+def test_a_recording_that_cannot_be_deleted_keeps_no_other(
+    postgres: Postgres, shared: str, tmp_path: Path
+) -> None:
+    place = directory(tmp_path / "place")
+    (tmp_path / "sound").write_bytes(b"sound")
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place, root="")
+        async with running(node):
+            store = node.jobs.store
+            for number in range(4):
+                reserved = store.reserve(place.root, f"job{number}", [1])
+                RecordingPlaces(dict).send(tmp_path / "sound", reserved.addresses[1], Move())
+            marked(store, place)
+            # No file, so it cannot be unlinked.
+            (tmp_path / "place/job2/0001").unlink()
+            (tmp_path / "place/job2/0001/inner").mkdir(parents=True)
+            postgres.run("UPDATE outside_recordings SET is_doomed = true", shared)
+            await until(lambda: count(postgres, shared, "outside_recordings") == 1)
+            assert not node.mover.unreadable
+
+    asyncio.run(work())
+
+
+def test_a_full_place_is_read_and_emptied_and_64_bytes_do_not_end_its_trouble(
+    postgres: Postgres, shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = directory(tmp_path / "place")
+    full = tmp_path / "place/refused"
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            await until(lambda: node.told)
+            node.told.clear()
+            node.is_paused = True
+            for job in ("before", "canceled"):
+                await node.accept(job, BIG)
+            monkeypatch.setattr(place_troubles, "_TOLD_SECONDS", 1.0)
+            # A device that is full, under the name that the recording has on its way.
+            full.mkdir()
+            (full / "0001.part").symlink_to("/dev/full")
+            with pytest.raises(StorageFull) as refused:
+                await node.accept("refused", BIG)
+            assert refused.value.http_status == 507
+            assert str(full) not in f"{refused.value.message}{refused.value.chinese}"
+            # Nobody else is refused meanwhile, and it is told.
+            await until(lambda: node.told)
+            assert "no room" in node.told[0][0]
+            await node.jobs.cancel("canceled")
+            await until(lambda: "canceled/0001" not in place.names())
+            node.is_paused = False
+            node.jobs.look_soon()
+            await until(lambda: node.is_over("before"))
+            assert len(node.told) == 1
+            # What is as big as what was refused ends it.
+            monkeypatch.setattr(place_troubles, "_QUIET_SECONDS", 0.0)
+            await until(lambda: node.told[-1][1])
+
+    asyncio.run(work())
+
+
+def test_what_a_full_place_is_tried_with_is_as_big_as_what_it_refused() -> None:
+    troubles = place_troubles.PlaceTroubles(lambda *told: None)
+    side = place_troubles.Side.WRITE
+    troubles.failed("/place", side, StorageFull("full", "满"), 5_000_000)
+    trouble = troubles.of("/place", side)
+    assert trouble is not None
+    assert trouble.lacking_bytes == 5_000_000
+    assert not trouble.is_quiet
+    troubles.failed("/place", side, StorageFull("full", "满"), 1 << 40)
+    assert trouble.lacking_bytes == 64 << 20
+    assert not troubles.unreadable
+
+
+class Hanging:
+    """A directory whose mark is a pipe into which nobody writes: whoever opens it hangs."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir()
+        self.root = str(root)
+        self._pipe = root / MARK
+        os.mkfifo(self._pipe)
+
+    def threads(self) -> int:
+        return sum(one.name == "seacod-recordings" for one in threading.enumerate())
+
+    def end(self) -> None:
+        while self.threads():
+            with contextlib.suppress(OSError):
+                os.close(os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK))
+            time.sleep(0.01)
+
+
+def test_a_place_that_hangs_keeps_no_other_and_gets_no_more_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place_threads, "_LOOK_SECONDS", 0.05)
+    hanging, healthy = Hanging(tmp_path / "old"), directory(tmp_path / "new")
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (incoming / "0001").write_bytes(b"sound")
+    reserved = outside.Reserved(healthy.root, "ours", False, {1: f"{healthy.root}/job/0001"})
+
+    async def work() -> None:
+        mover = RecordingMover(healthy.root, BIG, RecordingPlaces(dict))
+
+        async def bring(number: int) -> None:
+            await mover.bring(f"{hanging.root}/job/{number:04}", tmp_path / f"{number}", "ours")
+
+        old = [asyncio.ensure_future(bring(number)) for number in range(6)]
+        await until(lambda: hanging.threads() == 4)
+        await asyncio.wait_for(mover.recognise(reserved), 20.0)
+        await asyncio.wait_for(mover.send(incoming, reserved, {1: 5}), 20.0)
+        assert not any(one.done() for one in old)
+        monkeypatch.setattr(place_threads, "_SILENT_SECONDS", 0.1)
+        both = asyncio.gather(*old, return_exceptions=True)
+        for ended in await asyncio.wait_for(both, 20.0):
+            assert isinstance(ended, PlaceUnusable)
+        for number in range(3):
+            with pytest.raises(PlaceUnusable, match="no answer"):
+                await asyncio.wait_for(bring(number), 20.0)
+        assert hanging.threads() == 4
+        assert mover.unreadable == {hanging.root}
+        hanging.end()
+        await until(lambda: not mover._threads.hung)
+
+    try:
+        asyncio.run(work())
+    finally:
+        hanging.end()
+    assert healthy.names() == [MARK, "job/0001"]
+
+
+def test_what_is_written_comes_to_the_disk_in_pieces_and_the_rest_has_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = directory(tmp_path / "place")
+    with (tmp_path / "sound").open("wb") as file:
+        file.truncate(70 << 20)
+    part, synced = tmp_path / "place/job/0001.part", [0]
+    fsync, move = os.fsync, Move()
+
+    def noticed(descriptor: int) -> None:
+        fsync(descriptor)
+        if part.exists():
+            synced.append(part.stat().st_size)
+            waiting.append(move.outstanding_bytes)
+
+    waiting: list[int] = []
+    monkeypatch.setattr(os, "fsync", noticed)
+    RecordingPlaces(dict).send(tmp_path / "sound", f"{place.root}/job/0001", move)
+    assert synced[-1] == 70 << 20
+    steps = [after - before for before, after in zip(synced, synced[1:], strict=False)]
+    assert max(steps) <= 32 << 20
+    # What is not known to be there is waited for at half a megabyte a second.
+    assert max(waiting) <= 32 << 20
+    monkeypatch.setattr(place_threads, "_SILENT_SECONDS", 0.0)
+    move.outstanding_bytes = 16 << 20
+    assert not place_threads._is_silent(move)
+    move.is_there()
+    time.sleep(0.01)
+    assert place_threads._is_silent(move)
+
+
+def test_one_recording_that_cannot_be_read_fails_by_itself_and_its_place_goes_on(
+    shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_STORE_AGAIN_SECONDS", 0.05)
+    place, root = directory(tmp_path / "place"), tmp_path / "place"
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            node.is_paused = True
+            said = await node.accept("job", BIG, BIG)
+            # Whoever is root may read everything, but no directory as a file.
+            (root / "job/0001").rename(root / "job/aside")
+            (root / "job/0001").mkdir()
+            node.is_paused = False
+            node.jobs.look_soon()
+            await until(lambda: node.is_over("job"))
+            first, second = (await node.jobs.get("job"))[1]
+            assert (first.state, first.error_code) == (FileState.FAILED, "recording_unreadable")
+            assert str(root) not in (first.error or "")
+            assert second.state is FileState.DONE
+            assert not node.mover.unreadable
+            # It is kept, and can be tried again.
+            (root / "job/0001").rmdir()
+            (root / "job/aside").rename(root / "job/0001")
+            await node.jobs.retry("job")
+            await until(lambda: node.is_over("job"))
+            assert await node.texts("job") == said
+
+    asyncio.run(work())
+
+
+def test_what_is_not_there_is_lost_only_where_its_place_still_is(tmp_path: Path) -> None:
+    place = directory(tmp_path / "place")
+    (tmp_path / "place" / MARK).write_text("ours\n")
+
+    class Vanishing(RecordingPlaces):
+        """Its file system goes between the look and the reading."""
+
+        def bring(self, address: str, target: Path, move: Move) -> None:
+            (tmp_path / "place" / MARK).unlink()
+            super().bring(address, target, move)
+
+    async def bring(places: RecordingPlaces) -> None:
+        mover = RecordingMover(place.root, BIG, places)
+        await mover.bring(f"{place.root}/job/0001", tmp_path / "target", "ours")
+
+    with pytest.raises(NotFound):
+        asyncio.run(bring(RecordingPlaces(dict)))
+    with pytest.raises(PlaceUnusable, match="not mounted"):
+        asyncio.run(bring(Vanishing(dict)))
+
+
+def test_trying_a_place_out_leaves_nothing_and_clears_what_the_dead_left(place: Any) -> None:
+    places_of = RecordingPlaces(lambda: read_access(None, place.access))
+    check = f"{place.root}/{places._check_name()}"
+    # No process has this number.
+    places_of._put(f"{check}/4194305", (b"left",))
+    places_of.try_out(place.root, 2_500_000)
+    if place.access:
+        from seacod.system.remote_files import RemoteFiles
+
+        assert not RemoteFiles(read_access(None, place.access)).find(f"{place.root}/")
+    else:
+        assert not os.listdir(place.root)
+        # Also where it did not get so far as to read it.
+        os.mkdir(check)
+        os.symlink("/dev/full", f"{check}/{os.getpid()}.part")
+        with pytest.raises(StorageFull):
+            places_of.try_out(place.root, 2_500_000)
+        assert not os.listdir(place.root)
 
 
 def found(tmp_path: Path, address: str, root: str, access: Mapping[str, str]) -> Finding:
@@ -567,9 +896,7 @@ def test_the_checklist_tries_the_place_and_names_what_stands_in_the_way(
     other = postgres.fresh()
     with contextlib.closing(open_store(tmp_path / "other", other)) as store:
         reserved = store.reserve(place.root, "job", [1])
-        RecordingPlaces(lambda: read_access(None, place.access)).recognise(
-            place.root, reserved.identity, is_marked=False
-        )
+        RecordingPlaces(lambda: read_access(None, place.access)).mark(place.root, reserved.identity)
         store.place_is_marked(place.root)
     assert found(tmp_path, other, place.root, place.access).status is Status.OK
     told = found(tmp_path, shared, place.root, place.access)

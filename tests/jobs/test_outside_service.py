@@ -3,6 +3,8 @@ recording; while the directory is away or full, clients are told so and nothing 
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +75,31 @@ def test_the_text_is_the_same_and_what_cannot_be_kept_is_not_accepted(
         job = client.submit([("a.flac", sound)])
         wait_until(lambda: client.job(job).state == "done", "a result")
     assert jobs() == "2"
+
+
+def test_a_place_that_is_away_is_an_alert_which_the_next_worker_ends(
+    service: Service, place: Path, tmp_path: Path
+) -> None:
+    def is_told() -> bool:
+        status = service.status()
+        return bool(status) and "jobs_place" in [one["kind"] for one in status["alerts"]["open"]]
+
+    with service.client(PATIENT) as client:
+        job = client.submit([("a.flac", Path(sounds.SPEECH).read_bytes())])
+        wait_until(lambda: client.job(job).state == "done", "a result")
+    assert not is_told()
+    place.rename(tmp_path / "away")
+    with service.client() as client, pytest.raises(Busy) as refused:
+        client.submit([("a.flac", Path(sounds.SPEECH).read_bytes())])
+    # Addresses are for operators.
+    assert str(place) not in str(refused.value)
+    wait_until(is_told, "the alert")
+    (raised,) = [one for one in service.events("alert_raised") if one["kind"] == "jobs_place"]
+    assert str(place) in raised["text"]
+    # The worker that told it does not live to see that it is over.
+    first = service.worker_pid()
+    os.kill(first, signal.SIGSTOP)
+    (tmp_path / "away").rename(place)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not is_told(), "word that it is over")
+    assert service.worker_pid() != first
