@@ -904,6 +904,31 @@ def test_the_checklist_tries_the_place_and_names_what_stands_in_the_way(
     assert "another database" in told.seen[0]
 
 
+def test_the_checklist_sees_that_the_unit_of_the_service_leaves_a_directory_closed(
+    shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd would answer, which is not everywhere where tests run."""
+    place = directory(tmp_path / "place")
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    def unit(open_paths: str, load: str = "loaded") -> Finding:
+        command = tmp_path / "bin/systemctl"
+        command.write_text(
+            f"#!/bin/sh\ncase $3 in LoadState) echo {load};; ProtectSystem) echo strict;;\n"
+            f"ReadWritePaths) echo '{open_paths}';; esac\n"
+        )
+        command.chmod(0o755)
+        return found(tmp_path / "state", shared, place.root, {})
+
+    (tmp_path / "state").mkdir()
+    told = unit("-/var/lib/other /mnt")
+    assert told.status is Status.FAIL
+    assert "ReadWritePaths=" in told.seen[0]
+    for fine in (unit(place.root), unit(f"-{tmp_path} /mnt"), unit("", "not-found")):
+        assert fine.status is Status.OK, fine
+
+
 def test_who_asks_is_read_from_a_file_of_lines_and_masked() -> None:
     from seacod.system.masking import masked
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from seacod.config.results import ResultSettings
 from seacod.config.secrets import read_secret
 from seacod.errors import ConfigError, SeacodError, StoredByNewer
+from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, fail, ok
+from seacod.system.remote_files import is_object
 from seacod.system.words import Words, reason
 
 if TYPE_CHECKING:
@@ -54,10 +56,11 @@ def jobs(context: CheckContext) -> Finding:
              f"未检查：配置无效，无法得知批量任务保存在哪里（{refused.chinese}）"), _CONFIG,
         )  # fmt: skip
     results = context.settings.results
-    return _shared(results) if results.database else _embedded(context.paths.jobs)
+    jobs = context.paths.jobs
+    return _shared(results, jobs.parent) if results.database else _embedded(jobs)
 
 
-def _shared(results: ResultSettings) -> Finding:
+def _shared(results: ResultSettings, state: Path) -> Finding:
     """The database of several machines."""
     # Only here: the command itself needs no database.
     from seacod.jobs.database import postgresql
@@ -75,10 +78,33 @@ def _shared(results: ResultSettings) -> Finding:
     root = results.recordings
     if not root:
         return ok(f"batches are shared through {where}", f"批量任务通过 {where} 共享")
-    return _tried(lambda: _try_place(results, database), root, _PLACE, database) or ok(
+    problem = _tried(lambda: _try_place(results, database), root, _PLACE, database)
+    if (problem := problem or _closed(root, state)) is not None:
+        return problem
+    return ok(
         f"batches are shared through {where}, big recordings lie at {root}",
         f"批量任务通过 {where} 共享，大录音存放在 {root}",
     )
+
+
+def _closed(root: str, state: Path) -> Finding | None:
+    """What was tried here, the service may not do: its unit leaves it few directories."""
+    if is_object(root) or systemd.shown("LoadState") != "loaded":
+        return None
+    if systemd.shown("ProtectSystem") != "strict":
+        return None
+    given = systemd.shown("ReadWritePaths").split()
+    for one in (state, *(Path(path.lstrip("-+")) for path in given)):
+        if one == Path(root) or one in Path(root).parents:
+            return None
+    return fail(
+        (f"{root}: closed to the service, ReadWritePaths= of its unit does not name it",
+         f"{root}：服务无权写入，服务单元的 ReadWritePaths= 中没有该目录"),
+        (f"systemctl edit seacod: [Service] and ReadWritePaths={root}; then systemctl restart "
+         "seacod",
+         f"执行 systemctl edit seacod，写入 [Service] 与 ReadWritePaths={root}，然后 systemctl "
+         "restart seacod"),
+    )  # fmt: skip
 
 
 def _try_place(results: ResultSettings, database: Engine) -> None:
