@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -655,9 +656,16 @@ def test_a_full_place_is_read_and_emptied_and_64_bytes_do_not_end_its_trouble(
 ) -> None:
     place = directory(tmp_path / "place")
     full = tmp_path / "place/refused"
+    tried: list[int] = []
+
+    class Noticed(RecordingPlaces):
+        def try_out(self, root: str, size_bytes: int = 0, move: Move | None = None) -> None:
+            tried.append(size_bytes)
+            super().try_out(root, size_bytes, move)
 
     async def work() -> None:
         node = Node(shared, tmp_path / "one", place)
+        node.mover._places = Noticed(dict)
         async with running(node):
             await until(lambda: node.told)
             node.told.clear()
@@ -669,7 +677,7 @@ def test_a_full_place_is_read_and_emptied_and_64_bytes_do_not_end_its_trouble(
             full.mkdir()
             (full / "0001.part").symlink_to("/dev/full")
             with pytest.raises(StorageFull) as refused:
-                await node.accept("refused", BIG)
+                await node.accept("refused", BIG + 7)
             assert refused.value.http_status == 507
             assert str(full) not in f"{refused.value.message}{refused.value.chinese}"
             # Nobody else is refused meanwhile, and it is told.
@@ -684,21 +692,9 @@ def test_a_full_place_is_read_and_emptied_and_64_bytes_do_not_end_its_trouble(
             # What is as big as what was refused ends it.
             monkeypatch.setattr(place_troubles, "_QUIET_SECONDS", 0.0)
             await until(lambda: node.told[-1][1])
+            assert tried[-1] == BIG + 7
 
     asyncio.run(work())
-
-
-def test_what_a_full_place_is_tried_with_is_as_big_as_what_it_refused() -> None:
-    troubles = place_troubles.PlaceTroubles(lambda *told: None)
-    side = place_troubles.Side.WRITE
-    troubles.failed("/place", side, StorageFull("full", "满"), 5_000_000)
-    trouble = troubles.of("/place", side)
-    assert trouble is not None
-    assert trouble.lacking_bytes == 5_000_000
-    assert not trouble.is_quiet
-    troubles.failed("/place", side, StorageFull("full", "满"), 1 << 40)
-    assert trouble.lacking_bytes == 64 << 20
-    assert not troubles.unreadable
 
 
 class Hanging:
@@ -718,6 +714,52 @@ class Hanging:
             with contextlib.suppress(OSError):
                 os.close(os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK))
             time.sleep(0.01)
+
+
+def test_several_nodes_may_mark_a_place_at_once(tmp_path: Path) -> None:
+    place = directory(tmp_path / "place")
+    with ThreadPoolExecutor(8) as threads:
+        marks = [threads.submit(RecordingPlaces(dict).mark, place.root, "ours") for _ in range(64)]
+        for one in marks:
+            one.result()
+    assert place.names() == [MARK]
+    assert RecordingPlaces(dict).look(place.root, "ours", is_marked=True)
+
+
+def test_a_client_that_goes_in_the_middle_does_not_make_its_place_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = Hanging(tmp_path / "place")
+
+    async def work() -> None:
+        mover = RecordingMover(hanging.root, BIG, RecordingPlaces(dict))
+        reserved = outside.Reserved(hanging.root, "ours", True, {})
+        gone = asyncio.ensure_future(mover.recognise(reserved))
+        await until(lambda: hanging.threads() == 1)
+        gone.cancel()
+        other = asyncio.ensure_future(mover.recognise(reserved))
+        await until(lambda: hanging.threads() == 2)
+        assert not mover.unreadable
+        other.cancel()
+        await asyncio.wait({gone, other})
+
+    try:
+        asyncio.run(work())
+    finally:
+        hanging.end()
+
+
+def test_what_a_full_place_is_tried_with_is_as_big_as_what_it_refused() -> None:
+    troubles = place_troubles.PlaceTroubles(lambda *told: None)
+    side = place_troubles.Side.WRITE
+    troubles.failed("/place", side, StorageFull("full", "满"), 5_000_000)
+    trouble = troubles.of("/place", side)
+    assert trouble is not None
+    assert trouble.lacking_bytes == 5_000_000
+    assert not trouble.is_quiet
+    troubles.failed("/place", side, StorageFull("full", "满"), 1 << 40)
+    assert trouble.lacking_bytes == 64 << 20
+    assert not troubles.unreadable
 
 
 def test_a_place_that_hangs_keeps_no_other_and_gets_no_more_threads(
