@@ -416,6 +416,10 @@ def test_a_place_that_hangs_is_a_503_within_its_time_and_everything_else_goes_on
                     await asyncio.sleep(0.2)
                 with pytest.raises(PlaceUnusable, match="cannot be used"):
                     await sending
+                trouble = node.mover._troubles.of(place.root, place_troubles.Side.READ)
+                assert trouble is not None
+                # Ours, which comes before that of who asks the store.
+                assert "no answer for 3 s" in trouble.why[0]
                 assert oldest < 15.0
                 await node.accept("small", 10)
                 await until(lambda: node.is_over("small"))
