@@ -270,13 +270,13 @@ class Pool:
             place = refs[ref]
             try:
                 told = self._ray.get(ref)
-            except self._ray.exceptions.RayActorError as error:
+            except (
+                self._ray.exceptions.RayActorError,
+                # What it had to say was on a node that went away.
+                self._ray.exceptions.ObjectLostError,
+            ) as error:
                 if place.state is not ActorState.GONE:
-                    self._died(place, _said(error))
-            except self._ray.exceptions.ObjectLostError as error:
-                # What it had to say was on a node that went away. One that lives after all must
-                # not go on beside the engine that comes in its place.
-                if place.state is not ActorState.GONE:
+                    # One that lives after all must not go on beside the engine in its place.
                     self._ray.kill(place.actor)
                     self._died(place, _said(error))
             except self._ray.exceptions.RayTaskError as error:

@@ -246,24 +246,22 @@ class Jobs:
         except BaseException:
             # Of a job that is not accepted nothing stays.
             addresses = list(reserved.addresses.values())
-            forget = self._forget_sent(job, addresses) if is_begun else self._forget(addresses)
-            forgetting = asyncio.ensure_future(forget)
+            forgetting = asyncio.ensure_future(self._forget(job, addresses, is_begun=is_begun))
             self._forgetting.add(forgetting)
             forgetting.add_done_callback(self._forgetting.discard)
             raise
         return reserved.addresses
 
-    async def _forget_sent(self, job: str, addresses: Collection[str]) -> None:
+    async def _forget(self, job: str, addresses: Collection[str], *, is_begun: bool) -> None:
+        """Have deleted what was put there; where nothing was, nothing has to be deleted first."""
         assert self._mover is not None
         await self._mover.settled(addresses)
         # What cannot be written down now is swept later.
         with contextlib.suppress(OSError, RuntimeError, SQLAlchemyError, NotReady):
-            await self.act(lambda store: store.blobs.not_needed_outside(job))
-
-    async def _forget(self, addresses: Collection[str]) -> None:
-        """Nothing was put there, so nothing has to be deleted there first."""
-        with contextlib.suppress(OSError, RuntimeError, SQLAlchemyError, NotReady):
-            await self.act(lambda store: store.gone(addresses))
+            if is_begun:
+                await self.act(lambda store: store.blobs.not_needed_outside(job))
+            else:
+                await self.act(lambda store: store.gone(addresses))
 
     async def submitted(self, client: str, submission: Submission) -> str | None:
         """See `JobStore.submitted`."""
