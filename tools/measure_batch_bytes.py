@@ -21,7 +21,7 @@ from postgres import PASSWORD, Postgres
 
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
-from seacod.jobs.places import Move, RecordingPlaces
+from seacod.jobs.outside.places import Move, RecordingPlaces
 from seacod.jobs.store import JobStore
 
 _CHUNK_BYTES = 1 << 16

@@ -19,10 +19,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from seacod.jobs import outside
 from seacod.jobs.database import outside as outside_table
 from seacod.jobs.database import recordings, results
 from seacod.jobs.model import ORPHAN_SECONDS, JobFile
+from seacod.jobs.outside import address_book
 
 _PART_BYTES = 1 << 20
 _DELETED_AT_ONCE = 64
@@ -171,7 +171,7 @@ class DatabaseBlobs(DirectoryBlobs):
     def has(self, file: JobFile) -> bool:
         with self._database.begin() as connection:
             if file.place:
-                return outside.is_kept(connection, file.place)
+                return address_book.is_kept(connection, file.place)
             return self._part(connection, file, 0) is not None
 
     def let_go(self, file: JobFile) -> None:
@@ -182,7 +182,7 @@ class DatabaseBlobs(DirectoryBlobs):
         with self._database.begin() as connection:
             connection.execute(recordings.delete().where(_same(recordings, file)))
             if file.place:
-                outside.doom(connection, outside_table.c.address == file.place)
+                address_book.doom(connection, outside_table.c.address == file.place)
 
     def drop_all(self, job: str) -> None:
         super().drop_all(job)
@@ -214,7 +214,7 @@ class DatabaseBlobs(DirectoryBlobs):
 
     def not_needed_outside(self, job: str) -> None:
         with self._database.begin() as connection:
-            outside.doom(connection, outside_table.c.job == job)
+            address_book.doom(connection, outside_table.c.job == job)
 
     def forget_here(self, job: str) -> None:
         """Delete what this machine has of a job."""
@@ -224,7 +224,7 @@ class DatabaseBlobs(DirectoryBlobs):
         super().sweep(known)
         before = time.time() - ORPHAN_SECONDS
         with self._database.begin() as connection:
-            outside.doom_orphans(connection)
+            address_book.doom_orphans(connection)
         self._gone(and_(recordings.c.kept < before, recordings.c.job.not_in(list(known))))
 
     def _gone(self, which: ColumnElement[bool]) -> None:

@@ -13,7 +13,7 @@ from seacod.errors import NotFound
 from seacod.jobs import callbacks
 from seacod.jobs.database import files, jobs
 from seacod.jobs.model import TRANSITIONS, FileState, Job, JobFile
-from seacod.jobs.outside import UNSEEN
+from seacod.jobs.outside.address_book import UNSEEN
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, QuotaExceeded
-from seacod.jobs import callbacks, listing, outside, records, submissions
+from seacod.jobs import callbacks, listing, records, submissions
 from seacod.jobs import database as tables
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
@@ -38,6 +38,7 @@ from seacod.jobs.model import (
     JobFile,
     Submission,
 )
+from seacod.jobs.outside import address_book
 from seacod.jobs.recovery import Recovery
 from seacod.jobs.stalls import Stalls
 from seacod.system.file_identity import identity
@@ -164,7 +165,7 @@ class JobStore:
                     elsewhere,
                 )  # fmt: skip
                 if elsewhere:
-                    outside.settle(connection, job, elsewhere.values())
+                    address_book.settle(connection, job, elsewhere.values())
                 if submission is not None:
                     submissions.keep(connection, client, submission, job)
         except IntegrityError:
@@ -214,7 +215,7 @@ class JobStore:
             [
                 {"job": job, "number": number, "name": name, "size_bytes": size,
                  "state": FileState.WAITING.value, "place": elsewhere.get(number, ""),
-                 "crashes": -outside.UNSEEN if number in elsewhere else 0}
+                 "crashes": -address_book.UNSEEN if number in elsewhere else 0}
                 for number, (name, size) in enumerate(named, 1)
             ],
         )  # fmt: skip
@@ -241,30 +242,30 @@ class JobStore:
 
     # -- recordings that lie outside ----------------------------------------------------------
 
-    def reserve(self, root: str, job: str, numbers: Collection[int]) -> outside.Reserved:
-        """See `outside.reserve`; comes before `accept`."""
+    def reserve(self, root: str, job: str, numbers: Collection[int]) -> address_book.Reserved:
+        """See `address_book.reserve`; comes before `accept`."""
         with self._database.begin() as connection:
-            return outside.reserve(connection, root, job, numbers)
+            return address_book.reserve(connection, root, job, numbers)
 
     def place_is_marked(self, root: str) -> None:
-        """See `outside.marked`."""
+        """See `address_book.marked`."""
         with self._database.begin() as connection:
-            outside.marked(connection, root)
+            address_book.marked(connection, root)
 
     def identity_of(self, root: str) -> tuple[str, bool]:
-        """See `outside.identity`."""
+        """See `address_book.identity`."""
         with self._database.begin() as connection:
-            return outside.identity(connection, root)
+            return address_book.identity(connection, root)
 
     def doomed(self, without: Collection[str] = (), but: Collection[str] = ()) -> Sequence[str]:
-        """See `outside.doomed`; what was deleted is `gone`."""
+        """See `address_book.doomed`; what was deleted is `gone`."""
         with self._database.begin() as connection:
-            return outside.doomed(connection, without, but)
+            return address_book.doomed(connection, without, but)
 
     def gone(self, addresses: Collection[str]) -> None:
         """Nothing is there: it was deleted, or never put there."""
         with self._database.begin() as connection:
-            outside.gone(connection, addresses)
+            address_book.gone(connection, addresses)
 
     # -- working ------------------------------------------------------------------------------
 
@@ -283,7 +284,7 @@ class JobStore:
             true(), *(~files.c.place.startswith(f"{one}/", autoescape=True) for one in without)
         )
         with self._database.begin() as connection:
-            suspects = select(files.c.job).where(outside.CRASHES > 0)
+            suspects = select(files.c.job).where(address_book.CRASHES > 0)
             mine = suspects.where(files.c.state == "running", files.c.owner == owner)
             if connection.execute(mine.limit(1)).first():
                 return None
@@ -294,7 +295,9 @@ class JobStore:
             row = connection.execute(
                 select(*records.FILE)
                 .join(jobs, jobs.c.id == files.c.job)
-                .where(files.c.state == "waiting", int(has_suspect) <= outside.CRASHES, readable)
+                .where(
+                    files.c.state == "waiting", int(has_suspect) <= address_book.CRASHES, readable
+                )
                 # One that was claimed while the clock was ahead does not wait for that time.
                 .order_by(
                     case((jobs.c.claimed > time.time(), 0.0), else_=jobs.c.claimed), files.c.number

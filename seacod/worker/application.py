@@ -288,9 +288,9 @@ class WorkerApplication:
         )
 
     async def _take_up_jobs(self, service: TranscriptionService) -> Jobs:
-        from seacod.jobs.moving import RecordingMover
         from seacod.jobs.opening import open_store
-        from seacod.jobs.places import RecordingPlaces, read_access
+        from seacod.jobs.outside.moving import RecordingMover
+        from seacod.jobs.outside.places import RecordingPlaces, read_access
         from seacod.jobs.runner import Jobs
         from seacod.jobs.store import JobStore
 

@@ -91,7 +91,7 @@ class Site:
     async def until(self, jobs: Jobs, job: str, state: CallbackState) -> Callback:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            told = await jobs.callback(job)
+            told = await jobs.ask(lambda store: store.callback(job))
             if told is not None and told.state is state:
                 return told
             await asyncio.sleep(0.02)
@@ -116,7 +116,7 @@ def test_a_client_is_told_once_and_can_verify_who_says_it(
             # Until another one is told: this one is not told again, nor what nobody asked for.
             await here.accept(jobs, "after", receiver.url)
             await here.until(jobs, "after", CallbackState.DELIVERED)
-            assert await jobs.callback("quiet") is None
+            assert await jobs.ask(lambda store: store.callback("quiet")) is None
             return told
 
     kept = asyncio.run(act())
@@ -274,7 +274,7 @@ def test_it_is_given_up_in_the_end_and_the_job_says_so(
             here.settings = here.settings.model_copy(update={"callback_hours": 0.0})
             told = await here.until(jobs, "j", CallbackState.GIVEN_UP)
             assert await jobs.act(lambda store: store.delete_expired(-1.0)) == 1
-            assert await jobs.callback("j") is None
+            assert await jobs.ask(lambda store: store.callback("j")) is None
             return told
 
     told = asyncio.run(act())

@@ -21,9 +21,10 @@ from seacod.errors import BadRequest
 from seacod.formats import asked
 from seacod.formats.remarks import warning_json
 from seacod.jobs import callback_delivery, submissions
+from seacod.jobs.file_work import ROUTE
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Submission
-from seacod.jobs.runner import ROUTE, Jobs
+from seacod.jobs.runner import Jobs
 from seacod.jobs.unpacking import Bounds, unpack
 from seacod.system.outgoing import Target
 from seacod.system.waiting import end_task
@@ -66,7 +67,7 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
     async def batch(request: Request) -> Response:
         jobs, client = gate.open(), client_of(request)
         key = submissions.read_key(request.headers.get("idempotency-key", ""))
-        await jobs.check_room(client, 0, gate.results())
+        await jobs.ask(lambda store: store.check_room(client, 0, gate.results()))
         # 128 bits: whoever knows the address of a job may see it.
         job = secrets.token_hex(16)
         directory = jobs.store.blobs.incoming(job)
@@ -85,11 +86,13 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
             service.check(batch.choice)
             submission = await intake.submission(key, form, batch)
             if submission is not None:
-                accepted = await jobs.submitted(client, submission) or ""
+                earlier = await jobs.ask(lambda store: store.submitted(client, submission))
+                accepted = earlier or ""
             if not accepted:
                 fetched = await unless_gone(request, intake.fetch(batch, directory))
                 named = await intake.unpack(directory, [*batch.uploads, *fetched])
-                await jobs.check_room(client, sum(size for _, size in named), gate.results())
+                size_bytes = sum(size for _, size in named)
+                await jobs.ask(lambda store: store.check_room(client, size_bytes, gate.results()))
                 try:
                     accepted = await jobs.accept(
                         job, client, batch.hotwords, named, batch.choice, batch.chosen, submission,

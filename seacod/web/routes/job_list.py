@@ -23,7 +23,8 @@ def router(gate: JobsGate) -> APIRouter:
     @routes.get("/jobs", summary="Your own batches, newest first; next= goes on where a page ended")
     async def listed(request: Request, next: str = "", limit: str = "") -> dict[str, Any]:
         most = _wanted(limit)
-        found = await gate.open().of_client(_named(request), next, most + 1)
+        client = _named(request)
+        found = await gate.open().ask(lambda store: store.of_client(client, next, most + 1))
         page = found[:most]
         return {
             "jobs": [_line(one) for one in page],

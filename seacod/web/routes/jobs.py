@@ -130,7 +130,7 @@ async def _result(jobs: Jobs, job: str, number: int) -> str:
 async def _state(jobs: Jobs, job: str) -> dict[str, Any]:
     """The state of a job as JSON."""
     found, files, shares = await jobs.get(job)
-    told = await jobs.callback(job) if found.callback_url else None
+    told = await jobs.ask(lambda store: store.callback(job)) if found.callback_url else None
     return {**_shown(found, files, shares), "callback": _callback(found, told)}
 
 

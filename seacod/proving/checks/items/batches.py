@@ -112,8 +112,8 @@ def _try_place(results: ResultSettings, database: Engine) -> None:
     from sqlalchemy import inspect
 
     from seacod.jobs.database import places as known_places
-    from seacod.jobs.outside import identity
-    from seacod.jobs.places import RecordingPlaces, read_access
+    from seacod.jobs.outside.address_book import identity
+    from seacod.jobs.outside.places import RecordingPlaces, read_access
 
     def variables() -> dict[str, str]:
         return read_access(read_secret(results, "recordings_access_file"), os.environ)

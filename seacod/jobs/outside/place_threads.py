@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from seacod.errors import PlaceUnusable
-from seacod.jobs.outside import root_of
-from seacod.jobs.places import Move
+from seacod.jobs.outside.address_book import root_of
+from seacod.jobs.outside.places import Move
 from seacod.system.threads import on_thread
 
 # Each takes the memory of two parts (`object_store.py`).

@@ -1,5 +1,5 @@
 """Where big recordings of shared batches lie outside the database: a directory that all nodes have,
-or an object store. Told by addresses, ROOT/JOB/NUMBER; what there is, `outside.py` knows.
+or an object store. Told by addresses, ROOT/JOB/NUMBER; what there is, `address_book.py` knows.
 
 Blocking, and for as long as such a place hangs: `moving.py` calls it on threads that nobody waits
 for. A place has a mark that says whose it is, so that a directory whose file system is not mounted

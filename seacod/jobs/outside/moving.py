@@ -27,10 +27,10 @@ from seacod.errors import (
     StorageFull,
 )
 from seacod.jobs.database import said
-from seacod.jobs.outside import Reserved, root_of
-from seacod.jobs.place_threads import PlaceThreads
-from seacod.jobs.place_troubles import PlaceTroubles, Side
-from seacod.jobs.places import TRIED_BYTES, Move, RecordingPlaces
+from seacod.jobs.outside.address_book import Reserved, root_of
+from seacod.jobs.outside.place_threads import PlaceThreads
+from seacod.jobs.outside.place_troubles import PlaceTroubles, Side
+from seacod.jobs.outside.places import TRIED_BYTES, Move, RecordingPlaces
 from seacod.jobs.store import JobStore
 
 log = structlog.get_logger(__name__)

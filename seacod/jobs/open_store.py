@@ -1,0 +1,240 @@
+"""The store of one worker while it is used: opened on its thread, opened anew when somebody has
+removed it, and what an operator hears of it.
+
+Lives on the worker's event loop; SQL and files are the thread's (`store_thread.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from seacod.errors import NotReady, SeacodError
+from seacod.jobs.database import said
+from seacod.jobs.model import JobFile
+from seacod.jobs.store import JobStore
+from seacod.jobs.store_thread import StoreThread
+from seacod.system.words import Words, reason
+
+log = structlog.get_logger(__name__)
+
+# The disk may be full for a while; a result is not thrown away for that.
+_AGAIN_SECONDS = 5.0
+_CLOSE_SECONDS = 2.0
+# A database that fails in so many looks is told; a moment of it is nothing.
+_TOLD_FAILURES = 15
+_NAMED_LOST = 10
+_TAKEN_AGAIN = ("jobs", "Batches are taken again.", "已恢复受理批量任务。")
+
+T = TypeVar("T")
+
+
+class OpenStore:
+    """
+    Args:
+        open_store: opens the store, which is shared with the workers before, beside and after;
+            called on the store's thread.
+        owner: this worker, in the store.
+        on_trouble: told what an operator should hear: a kind of alert, English, Chinese, and
+            whether it is over.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], JobStore],
+        owner: str,
+        on_trouble: Callable[[str, str, str, bool], None],
+    ) -> None:
+        self._open_store = open_store
+        self._owner = owner
+        self._on_trouble = on_trouble
+        self._store: JobStore | None = None
+        self._failures = 0
+        # Why batches cannot be taken until somebody does something about it.
+        self.refusal: SeacodError | None = None
+        self._thread = StoreThread(
+            lambda: self._store.stalls if self._store is not None else None, self._gave_up
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store can be used; requests go on without a disk to write to."""
+        return self._store is not None
+
+    @property
+    def store(self) -> JobStore:
+        """
+        Raises:
+            NotReady: not opened yet, or just being written anew.
+        """
+        if self._store is None:
+            raise NotReady(
+                "the database of the batches is not open; try again in a moment",
+                "批量任务数据库尚未就绪，请稍后重试",
+            )
+        return self._store
+
+    async def act(self, act: Callable[[JobStore], T]) -> T:
+        """Call the store, however long it takes.
+
+        Raises:
+            OSError, SQLAlchemyError: it cannot be used now.
+            NotReady: it is not open.
+        """
+        return await self._thread.call(lambda: act(self.store))
+
+    async def ask(
+        self, act: Callable[[JobStore], T], too_late: Callable[[JobStore], object] | None = None
+    ) -> T:
+        """Call the store for a request that waits for the answer.
+
+        Args:
+            act: the call.
+            too_late: takes it back where it went through after it was told that it had not.
+
+        Raises:
+            NotReady: it is not open, cannot be used now, or does not answer.
+        """
+        undo = None if too_late is None else lambda: too_late(self.store)
+        return await self._thread.asked(lambda: act(self.store), undo)
+
+    async def insist(self, trouble: str, file: JobFile, act: Callable[[JobStore], T]) -> T:
+        """Repeat a call of the store until the disk has room and the database answers.
+
+        Args:
+            trouble: the event logged each time it fails.
+            file: whose matter it is.
+            act: the call.
+        """
+        while True:
+            try:
+                return await self.act(act)
+            except NotReady as error:
+                problem = error.message
+            except (OSError, SQLAlchemyError) as error:
+                problem = said(error)
+            log.error(trouble, job=file.job, number=file.number, error=problem)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def watch(self) -> None:
+        """Look whether the database still answers, until cancelled."""
+        await self._thread.watch()
+
+    async def was_removed(self) -> bool:
+        """Whether somebody has removed the database under us.
+
+        Raises:
+            OSError, SQLAlchemyError: nobody can say now.
+        """
+        return self._store is not None and await self._thread.call(self._store.was_removed)
+
+    async def open(self) -> None:
+        """Open it.
+
+        Raises:
+            OSError, SQLAlchemyError, SeacodError: it cannot be opened.
+        """
+        try:
+            await self._thread.call(self._open)
+        except SeacodError as error:
+            self._refuse(error)
+            raise
+        self.refusal = None
+        self._on_trouble(*_TAKEN_AGAIN, True)
+        self._tell_lost()
+
+    def _open(self) -> None:
+        store = self._open_store()
+        store.own(self._owner)
+        self._store = store
+
+    async def open_anew(self) -> None:
+        """Go on after it was removed: it is written anew from what is open here still, and is empty
+        where that cannot be.
+
+        Raises:
+            OSError, SQLAlchemyError, SeacodError: it cannot be opened.
+        """
+        removed, self._store = self.store, None
+        try:
+            await self._thread.call(removed.write_anew)
+            problem = ""
+        except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+            problem = said(error)
+        with contextlib.suppress(OSError, SQLAlchemyError):
+            await self._thread.call(removed.close)
+        log.error("jobs_database_was_removed", is_written_anew=not problem, error=problem or None)
+        await self.open()
+        if not problem:
+            self._on_trouble(
+                "jobs_lost",
+                "Somebody has removed the database of the batches while the service ran. It was "
+                "written anew; a batch whose recordings were removed, too, says so itself.",
+                "批量任务的数据库在运行中被删除，已重新写出；录音也被删除的文件会在任务中注明丢失。",
+                False,
+            )
+
+    async def close(self) -> None:
+        """Give up the ownership of every file; one that does not answer keeps nobody: leases run
+        out by themselves."""
+        if self._store is not None:
+            with contextlib.suppress(SQLAlchemyError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._thread.call(self._store.close), _CLOSE_SECONDS)
+        self._thread.close()
+
+    # -- what an operator hears ---------------------------------------------------------------
+
+    def failed(self, error: OSError | SQLAlchemyError) -> None:
+        """A look at it has failed."""
+        self._count((said(error), reason(getattr(error, "orig", None) or error)[1]))
+
+    def succeeded(self) -> None:
+        """A look at it went well."""
+        if self._failures >= _TOLD_FAILURES:
+            self._on_trouble(*_TAKEN_AGAIN, True)
+        self._failures = 0
+
+    def _gave_up(self) -> None:
+        """Nobody waits for what does not answer."""
+        self._count(("it does not answer", "没有响应"), _TOLD_FAILURES)
+
+    def _count(self, problem: Words, times: int = 1) -> None:
+        was_told = self._failures >= _TOLD_FAILURES
+        self._failures += times
+        if self._failures >= _TOLD_FAILURES and not was_told:
+            self._on_trouble(
+                "jobs", f"Batches wait, their database cannot be used: {problem[0]}",
+                f"批量任务暂停，数据库无法使用：{problem[1]}", False,
+            )  # fmt: skip
+
+    def _refuse(self, error: SeacodError) -> None:
+        if self.refusal is None or self.refusal.message != error.message:
+            self._on_trouble(
+                "jobs", f"Batches cannot be taken: {error.message}.",
+                f"无法受理批量任务：{error.chinese}。", False,
+            )  # fmt: skip
+        self.refusal = error
+
+    def _tell_lost(self) -> None:
+        """Name the jobs that a database which was made just now does not know."""
+        if not (lost := self.store.lost):
+            return
+        named = ", ".join(lost[:_NAMED_LOST])
+        more = len(lost) - _NAMED_LOST
+        log.error("jobs_lost", jobs=list(lost[:_NAMED_LOST]), more=max(0, more))
+        self._on_trouble(
+            "jobs_lost",
+            f"The database of the batches is gone, and with it what it knew of {len(lost)} of "
+            f"them: {named}{f' and {more} more' if more > 0 else ''}. Their recordings lie in "
+            f"{self.store.blobs.directory} for a day; a backup (seacod restore) knows more.",
+            f"批量任务的数据库已丢失，其中 {len(lost)} 个任务无法找回：{named}"
+            f"{f' 等另外 {more} 个' if more > 0 else ''}。录音在 {self.store.blobs.directory} "
+            "中保留一天；可用备份恢复（seacod restore）。",
+            False,
+        )
