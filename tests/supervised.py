@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from ports import free_port
 
 from seacod.client import NEVER, Client, RetryPolicy, status_socket
 
@@ -39,12 +39,6 @@ QUICK_START = {
 }  # fmt: skip
 # A proxy of the environment is none for services of our own.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(
