@@ -22,13 +22,33 @@ _AGAIN_SECONDS = 1.0
 
 def why_not(path: Path) -> Words | None:
     """Why a line could not be appended to this file by this process, in words; None when it could.
-    A full disk is no reason: it may be empty again."""
+    A full disk is no reason: it may be empty again. Nothing is left by looking: a file that root
+    makes is none that the service's user may write to."""
     try:
-        os.close(_opened(path))
+        try:
+            os.close(_opened(path, os.O_APPEND))
+        except FileNotFoundError:
+            _try_to_make(Path(os.path.realpath(path)).parent)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return reason(error)
     return None
+
+
+def _try_to_make(directory: Path) -> None:
+    """See whether a file could be made there, by one that has no name.
+
+    Raises:
+        OSError: it could not.
+    """
+    try:
+        os.close(os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, _MODE))
+    except OSError as error:
+        # Not every file system has files without a name (NFS); open(2) has both of these for it.
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 class AppendFile:
@@ -83,7 +103,7 @@ class AppendFile:
             raise self._trouble
         self._tried_at = now
         try:
-            self._descriptor = _opened(self.path)
+            self._descriptor = _opened(self.path, os.O_APPEND | os.O_CREAT)
         except OSError as error:
             self._trouble = error
             raise
@@ -91,10 +111,9 @@ class AppendFile:
         return self._descriptor
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path, flags: int) -> int:
     # A pipe that nobody reads must not be waited for.
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-    descriptor = os.open(path, flags, _MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags, _MODE)
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

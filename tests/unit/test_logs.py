@@ -150,6 +150,36 @@ def test_a_log_file_that_is_no_place_for_lines_is_a_sentence(tmp_path: Path) -> 
     assert why_not(tmp_path / "pipe") is not None, "nobody reads it: writing would wait for ever"
 
 
+def test_looking_whether_lines_can_be_written_makes_no_file(tmp_path: Path) -> None:
+    """`sudo seacod config check` made one of root's, and the service could not write to it."""
+    assert why_not(tmp_path / "log") is None
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    assert why_not(tmp_path / "link") is None
+    assert [one.name for one in tmp_path.iterdir()] == ["link"]
+    (tmp_path / "there").write_text("a line\n")
+    assert why_not(tmp_path / "there") is None
+    assert (tmp_path / "there").read_text() == "a line\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
+def test_a_directory_that_is_not_the_users_is_told(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    code = (
+        "import os, sys; from pathlib import Path; from seacod.system.append_file import why_not;"
+        "os.setgid(65534); os.setuid(65534); print(why_not(Path(sys.argv[1])))"
+    )
+    for directory in (tmp_path, *tmp_path.parents):
+        directory.chmod(directory.stat().st_mode | 0o011)
+    asked = [sys.executable, "-c", code]
+    for opened, told in ((0o700, "('Permission denied', '权限不足')"), (0o777, "None")):
+        closed.chmod(opened)
+        done = subprocess.run(
+            [*asked, closed / "log"], stdout=subprocess.PIPE, text=True, check=True
+        )
+        assert done.stdout.strip() == told
+
+
 def test_a_reader_of_stderr_that_is_gone_ends_nobody(tmp_path: Path) -> None:
     code = (
         "import structlog, sys; from seacod import logs; from seacod.config.log import LogSettings;"
