@@ -64,6 +64,13 @@ class ConfigClosed(ConfigError):
     """The configuration is there, and this user may not read it."""
 
 
+class ConfigOutOfReach(ConfigError):
+    """A file of the configuration cannot be read for now, by a fault that may pass (an I/O error, a
+    network file system): trying again is right."""
+
+    exit_code = EX_OSERR
+
+
 class ModelUnavailable(SeacodError):
     """The model is not on this machine and cannot be fetched, or does not load."""
 
@@ -91,6 +98,14 @@ class AddressInUse(SeacodError):
     """The address to listen on belongs to another program."""
 
     code = "address_in_use"
+    exit_code = EX_OSERR
+
+
+class AddressNotThere(SeacodError):
+    """The address to listen on is not this machine's for now, or nobody knows its name: a
+    network, a name server or a virtual address may come late, so trying again is right."""
+
+    code = "address_not_there"
     exit_code = EX_OSERR
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from seacod.config.schema import Settings
 from seacod.errors import CannotWrite, ConfigError
+from seacod.system.lasting import lasts
 from seacod.system.words import reason
 
 # What systemd gives a unit (RuntimeDirectory=).
@@ -102,15 +103,15 @@ class Paths:
         """Create what is missing, readable by the service's user and group only.
 
         Raises:
-            CannotWrite: a directory is there and cannot be written to.
-            ConfigError: a directory cannot be made, or the runtime directory is another user's.
+            CannotWrite: a directory cannot be made or written to for now.
+            ConfigError: one can never be made, or the runtime directory is another user's.
         """
         for path in (self.state, self.runtime, self.temp, self.models):
             try:
                 path.mkdir(parents=True, exist_ok=True, mode=0o750)
             except OSError as error:
                 why, chinese = reason(error)
-                raise ConfigError(
+                raise (ConfigError if lasts(error) else CannotWrite)(
                     f"{path}: this directory cannot be created: {why}; make it for the "
                     "user that runs seacod, or choose another under paths:",
                     f"{path}：无法创建该目录：{chinese}；请为运行 seacod 的用户创建，"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from seacod import __version__
 from seacod.cli.options import add_config
 from seacod.config import DEFAULT_FILE, Settings, load_settings
-from seacod.config.reach import log_file_problem, no_log_file
 from seacod.errors import SeacodError
 from seacod.system import terminal
 from seacod.system.first_process import end_when_told
@@ -80,10 +79,7 @@ def run(options: argparse.Namespace) -> int:
 def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
     """The settings; what is wrong with them is also in `systemctl status`."""
     try:
-        settings = read_settings()
-        if (problem := log_file_problem(settings.log)) is not None:
-            raise no_log_file(problem)
-        return settings
+        return read_settings()
     except SeacodError as error:
         from seacod.supervisor.systemd.notify import Notifier
 

@@ -19,7 +19,8 @@ import yaml
 from pydantic import ValidationError
 
 from seacod.config.schema import SECTIONS, Settings
-from seacod.errors import ConfigClosed, ConfigError
+from seacod.errors import ConfigClosed, ConfigError, ConfigOutOfReach
+from seacod.system.lasting import lasts_for_file
 from seacod.system.masking import without_credentials
 from seacod.system.words import Words, reason
 
@@ -207,7 +208,7 @@ def _read_file(file: Path, collected: _Collected) -> None:
         ) from None
     except OSError as error:
         why, chinese = reason(error)
-        raise ConfigError(
+        raise (ConfigError if lasts_for_file(error) else ConfigOutOfReach)(
             f"{file}: cannot be read: {why}", f"{file}：无法读取：{chinese}"
         ) from None
     except UnicodeDecodeError as error:

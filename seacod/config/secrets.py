@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seacod.config.setting import Section
-from seacod.errors import ConfigError
+from seacod.errors import ConfigError, ConfigOutOfReach
 from seacod.system import masking
+from seacod.system.lasting import lasts_for_file
 from seacod.system.words import reason
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def read_secret(section: Section, key: str) -> str | None:
         secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
         why, chinese = reason(error)
-        raise ConfigError(
+        raise (ConfigError if lasts_for_file(error) else ConfigOutOfReach)(
             f"{path}: the secret {credential} cannot be read: {why}",
             f"{path}：无法读取机密 {credential}：{chinese}",
         ) from None

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from seacod.config.secrets import find_secret, read_secret
 from seacod.config.server import ServerSettings
-from seacod.errors import ConfigError
+from seacod.errors import CannotWrite, ConfigError, ConfigOutOfReach
 from seacod.paths import Paths
 from seacod.system import self_made_certificate
+from seacod.system.lasting import lasts_for_file
 from seacod.system.words import reason
 
 
@@ -21,7 +22,8 @@ def context(server: ServerSettings, paths: Paths) -> ssl.SSLContext | None:
     """What encrypts; None where nothing is to be.
 
     Raises:
-        ConfigError: the certificate cannot be used.
+        CannotWrite: that of the service cannot be made for now.
+        ConfigError: that of the operator cannot be used.
     """
     if server.funasr_tls == "off":
         return None
@@ -43,7 +45,7 @@ def _with_certificate(server: ServerSettings, paths: Paths) -> ssl.SSLContext:
         return self_made_certificate.context(own)
     except OSError as error:
         why, chinese = reason(error)
-        raise ConfigError(f"{own}: {why}", f"{own}：{chinese}") from None
+        raise CannotWrite(f"{own}: {why}", f"{own}：{chinese}") from None
 
 
 def _of(file: Path) -> ssl.SSLContext:
@@ -53,10 +55,15 @@ def _of(file: Path) -> ssl.SSLContext:
         made.load_cert_chain(file, password="")
     except OSError as error:  # ssl.SSLError is one
         why, chinese = reason(error)
-        raise ConfigError(
+        raise (ConfigError if _is_bad(error) else ConfigOutOfReach)(
             f"server.funasr_certificate_file: {file}: {why}; it has to "
             "hold a certificate and its private key without a password, in PEM",
             f"server.funasr_certificate_file：{file}：{chinese}；"
             "文件须为 PEM 格式，包含证书及其不带密码的私钥",
         ) from None
     return made
+
+
+def _is_bad(error: OSError) -> bool:
+    """The file itself is no certificate, or not there; else it may be read at the next try."""
+    return isinstance(error, ssl.SSLError) or lasts_for_file(error)

@@ -64,6 +64,20 @@ def test_a_log_file_that_cannot_be_opened_is_refused(service: StandIn, tmp_path:
     )
 
 
+def test_a_log_file_that_cannot_be_opened_keeps_no_service_from_starting(
+    service: StandIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "late-mount" / "seacod.log"
+    service.configure(log={"format": "json", "file": str(file)})
+    service.start()
+    assert service.get()[0] == 200
+    told = service.events("log_file_not_written")
+    assert (told[0]["file"], told[0]["cause"]) == (str(file), "No such file or directory")
+    file.parent.mkdir()
+    service.signal(signal.SIGUSR1)
+    wait_until(lambda: file.exists() and "log_lines_lost" in file.read_text(), "the lines' return")
+
+
 def test_a_full_disk_under_the_log_loses_lines_only(service: StandIn, small_disk: Path) -> None:
     """Handed in as 01-log-file-disk-full.sh."""
     file = small_disk / "seacod.log"

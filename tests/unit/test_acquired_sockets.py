@@ -14,7 +14,7 @@ import pytest
 from supervised import free_port
 
 from seacod.config import Settings
-from seacod.errors import AddressInUse, ConfigError
+from seacod.errors import EX_CONFIG, EX_OSERR, AddressInUse, AddressNotThere, ConfigError
 from seacod.supervisor.sockets import binding
 from seacod.supervisor.sockets.acquire import acquire, remove_files
 from seacod.supervisor.sockets.inherited import Inherited
@@ -198,9 +198,26 @@ def test_what_a_killed_service_left_is_no_obstacle_and_another_program_is(tmp_pa
         ({"listen": "/no/such/directory/x"}, r"server\.listen: cannot listen on /no/such"),
     ],
 )
-def test_an_address_that_is_not_ours_is_one_sentence(given: dict[str, str], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+def test_an_address_that_is_not_ours_yet_is_one_sentence_and_tried_again(
+    given: dict[str, str], words: str
+) -> None:
+    """The name server, a virtual address or a directory came five seconds after the service."""
+    with pytest.raises(AddressNotThere, match=words) as told:
         acquire(settings(**{"listen": "", **given}), [], Store())
+    assert told.value.exit_code == EX_OSERR
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"host": "a" * 70 + ".example"}, r"server\.host: 'a+\.example' is not an"),
+        ({"listen": "/etc/hosts/x"}, r"server\.listen: cannot listen on /etc/hosts/x: Not a dir"),
+    ],
+)
+def test_one_that_never_will_be_is_not_tried_again(given: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as told:
+        acquire(settings(**{"listen": "", **given}), [], Store())
+    assert told.value.exit_code == EX_CONFIG
 
 
 def test_a_full_queue_of_somebody_else_keeps_nobody_waiting(

@@ -18,7 +18,7 @@ from seacod.config.render import example, facts, show
 from seacod.config.schema import SECRETS, SECTIONS
 from seacod.config.secrets import read_secret
 from seacod.config.setting import APPLIES_WORDS, Section, setting
-from seacod.errors import EX_CONFIG, EX_OK, BadRequest, ConfigClosed, ConfigError
+from seacod.errors import EX_CONFIG, EX_OK, EX_OSERR, BadRequest, ConfigClosed, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -322,6 +322,12 @@ def test_an_empty_variable_clears_a_path() -> None:
 def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such configuration file"):
         load_settings(tmp_path / "none.yaml")
+
+
+def test_one_that_cannot_be_read_for_now_is_tried_again() -> None:
+    with pytest.raises(ConfigError, match="cannot be read: Input/output error") as told:
+        load_settings(Path("/proc/self/mem"))
+    assert told.value.exit_code == EX_OSERR
 
 
 @given(st.binary(max_size=200))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seacod.config.server import ServerSettings
+from seacod.errors import CannotWrite, ConfigError
 from seacod.paths import Paths
 from seacod.worker import tls
 
@@ -64,3 +65,15 @@ def test_nothing_is_sent_while_a_client_says_its_first_word(paths: Paths, is_own
 
 def test_it_can_be_off(paths: Paths) -> None:
     assert tls.context(ServerSettings(funasr_tls="off"), paths) is None
+
+
+def test_a_certificate_that_finds_no_room_is_tried_again(tmp_path: Path) -> None:
+    """It ended the first start of a service with 78, after which systemd starts it no more."""
+    missing = Paths(tmp_path / "missing", tmp_path, tmp_path, tmp_path)
+    with pytest.raises(CannotWrite, match=r"funasr-certificate\.pem: No such file"):
+        tls.context(ServerSettings(), missing)
+    broken = tmp_path / "operator.pem"
+    broken.touch(mode=0o600)
+    broken.write_text("no certificate")
+    with pytest.raises(ConfigError, match="has to hold a certificate"):
+        tls.context(ServerSettings(funasr_certificate_file=broken), missing)

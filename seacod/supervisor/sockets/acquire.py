@@ -114,7 +114,8 @@ def acquire(settings: Settings, inherited: Sequence[Inherited], store: Store) ->
 
     Raises:
         AddressInUse: another program has an address.
-        ConfigError: an address is not one of this machine, or needs root.
+        AddressNotThere: one is not this machine's for now, or nobody knows its name.
+        ConfigError: one is no address, or needs root.
     """
     places = wanted(settings)
     kept = {one.name: one.socket for one in inherited if one.name.startswith(_PREFIX)}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seacod.errors import AddressInUse, ConfigError
+from seacod.errors import AddressInUse, AddressNotThere, ConfigError, SeacodError
+from seacod.system.lasting import lasts
 from seacod.system.listen_address import ListenAddress
 from seacod.system.words import reason
 
@@ -43,7 +44,8 @@ def bind(address: ListenAddress, settings: Named, *, is_ipv6_only: bool = False)
 
     Raises:
         AddressInUse: another program has the address.
-        ConfigError: the address is not one of this machine, or needs root.
+        AddressNotThere: it is not this machine's for now, or nobody knows its name.
+        ConfigError: it is no address, or needs root.
     """
     if address.path:
         return _unix(Path(address.path), settings.port)
@@ -54,14 +56,17 @@ def resolved(address: ListenAddress, settings: Named) -> tuple[socket.AddressFam
     """Family and address of a host and port, as the kernel takes them.
 
     Raises:
-        ConfigError: the host is none of this machine.
+        AddressNotThere: nobody knows the host for now.
+        ConfigError: it is no name of a host.
     """
     try:
         family, _, _, _, where = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except (socket.gaierror, UnicodeError):
-        raise ConfigError(
+    except (socket.gaierror, UnicodeError) as error:
+        # A name server that is not there yet says nothing of the name, or that there is none.
+        of_kind = AddressNotThere if isinstance(error, socket.gaierror) else ConfigError
+        raise of_kind(
             f"{settings.host}: {address.host!r} is not an address of this machine",
             f"{settings.host}：{address.host!r} 不是本机的地址",
         ) from None
@@ -100,9 +105,9 @@ def _tcp(address: ListenAddress, settings: Named, *, is_ipv6_only: bool) -> sock
     return listening
 
 
-def _refused(address: ListenAddress, settings: Named, error: OSError) -> ConfigError:
+def _refused(address: ListenAddress, settings: Named, error: OSError) -> SeacodError:
     why, chinese = reason(error)
-    return ConfigError(
+    return (ConfigError if lasts(error) else AddressNotThere)(
         f"{settings.host}: cannot listen on {address}: {why}",
         f"{settings.host}：无法监听 {address}：{chinese}",
     )
@@ -131,7 +136,7 @@ def _unix(path: Path, setting: str) -> socket.socket:
     except OSError as error:
         listening.close()
         why, chinese = reason(error)
-        raise ConfigError(
+        raise (ConfigError if lasts(error) else AddressNotThere)(
             f"{setting}: cannot listen on {path}: {why}; its directory must be there "
             "and the service's user must be allowed to write to it",
             f"{setting}：无法监听 {path}：{chinese}；其目录须存在且服务用户可写",
@@ -152,7 +157,7 @@ def is_left(path: Path) -> bool:
             with contextlib.suppress(OSError):
                 path.unlink()
             return True
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             # It is full, or not for us: somebody has it.

@@ -51,7 +51,7 @@ class UnixPath:
 
         Raises:
             CannotWrite: it is a socket unit's, and systemd's to make.
-            AddressInUse, ConfigError: it cannot be made.
+            AddressInUse, AddressNotThere, ConfigError: it cannot be made.
         """
         if self._wanted is None or self._listener.is_from_unit:
             raise CannotWrite(
