@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seacod import __version__
@@ -16,6 +16,9 @@ from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.formats import asked, registry
 from seacod.system.remote_files import RemoteFiles
+from seacod.system.words import reason
+
+_CHUNK_BYTES = 1 << 20
 
 
 class TranscriptionActor:
@@ -115,8 +118,8 @@ class TranscriptionActor:
         Args:
             name: for messages.
             sound: its content; its number when `receive` was given it; None when it is to be read
-                from `source`, a URL.
-            source: path or URL of the recording.
+                from `source`: a URL, or a path of this machine.
+            source: of the recording.
             words: hotwords.
             choice: what of it is to be heard.
             done: hashes of contents that need not be heard again.
@@ -138,7 +141,7 @@ class TranscriptionActor:
                 return {"sha256": file.sha256}
             try:
                 transcript = await self._service.transcribe(
-                    file.path, words, route="bulk", name=name, is_bulk=True,
+                    file.path, words, route="bulk", name=_as_text(name), is_bulk=True,
                     choice=choice,
                 )  # fmt: skip
             except SeacodError as error:
@@ -157,7 +160,31 @@ class TranscriptionActor:
         files: ReceivedFiles = self._files
         if isinstance(sound, int):
             return files.take(sound)
-        return files.receive(self._remote.chunks(source) if sound is None else (sound,))
+        if sound is not None:
+            return files.receive((sound,))
+        return files.receive(self._remote.chunks(source) if "://" in source else _of_here(source))
+
+
+def _of_here(path: str) -> Iterator[bytes]:
+    """A file of this machine in pieces, whatever letters its name has.
+
+    Raises:
+        CannotRead: it cannot be read.
+    """
+    from seacod.errors import CannotRead
+
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(_CHUNK_BYTES):
+                yield piece
+    except OSError as error:
+        why, chinese = reason(error)
+        raise CannotRead(f"cannot be read: {why}", f"无法读取：{chinese}") from None
+
+
+def _as_text(name: str) -> str:
+    """A file name that is no UTF-8 would end whatever writes it."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _say_nothing(text: str, extend_seconds: float = 0.0) -> None:

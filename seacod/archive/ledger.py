@@ -85,7 +85,7 @@ class ArchiveLedger:
         # cannot be written to is known before anything was heard.
         self._rewrite()
         if self._remote is None:
-            self._manifest = (Path(self._place) / MANIFEST).open("a", encoding="utf-8")
+            self._manifest = (Path(self._place) / MANIFEST).open("ab", buffering=0)
 
     def is_done(self, name: str, sha256: str, output: str) -> bool:
         """Whether this content has its result already, in the right place."""
@@ -95,18 +95,26 @@ class ArchiveLedger:
         return entry.sha256 == sha256 and entry.output == output and self._exists(output)
 
     def done(self, entry: Entry, content: bytes) -> None:
-        """Write the file, then the line of the manifest: what has a line has a text."""
+        """Write the file, then the line of the manifest: what has a line has a text.
+
+        Raises:
+            CannotWrite: one of them cannot be written.
+        """
         self._write(entry.output, content)
         self.note(entry)
 
     def note(self, entry: Entry) -> None:
-        """Write the line of a file that is done or has failed."""
+        """Write the line of a file that is done or has failed; raises as `done` does."""
         entry = replace(entry, at=round(time.time(), 3))
         self.entries[entry.name] = entry
         if self._manifest is not None:
-            self._manifest.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
-            self._manifest.flush()
-            os.fsync(self._manifest.fileno())
+            try:
+                line = _line(entry)
+                while line:  # a disk that fills up takes a part first
+                    line = line[self._manifest.write(line) :]
+                os.fsync(self._manifest.fileno())
+            except OSError as error:
+                raise _not_written(Path(self._place) / MANIFEST, error) from None
         elif time.monotonic() - self._written_at > _REWRITE_SECONDS:
             self._rewrite()
 
@@ -124,19 +132,19 @@ class ArchiveLedger:
         self._write(MANIFEST, self._lines())
 
     def _lines(self) -> bytes:
-        rows = (json.dumps(asdict(one), ensure_ascii=False) for one in self.entries.values())
-        return "".join(f"{row}\n" for row in rows).encode()
+        return b"".join(map(_line, self.entries.values()))
 
     def _read(self) -> list[Entry]:
         try:
             if self._remote is not None:
-                body = self._remote.read(self._url(MANIFEST)).decode("utf-8", "replace")
+                body = self._remote.read(self._url(MANIFEST))
             else:
-                body = (Path(self._place) / MANIFEST).read_text("utf-8")
+                body = (Path(self._place) / MANIFEST).read_bytes()
         except (FileNotFoundError, NotFound):
             return []
         found = []
-        for line in body.splitlines():
+        # A line may be cut off within a character; line ends of Unicode are part of a name.
+        for line in body.decode("utf-8", "replace").split("\n"):
             try:
                 found.append(Entry(**json.loads(line)))
             except (ValueError, TypeError):
@@ -145,7 +153,8 @@ class ArchiveLedger:
         return found
 
     def _url(self, output: str) -> str:
-        return posixpath.join(self._place, output)
+        # An address is text, and a name of an archive from Windows may be none.
+        return posixpath.join(self._place, output.encode("utf-8", "backslashreplace").decode())
 
     def _exists(self, output: str) -> bool:
         if self._remote is not None:
@@ -160,7 +169,19 @@ class ArchiveLedger:
         try:
             whole_file.write(target, content)
         except OSError as error:
-            why, chinese = reason(error)
-            raise CannotWrite(
-                f"{target}: cannot be written: {why}", f"{target}：无法写入：{chinese}"
-            ) from None
+            raise _not_written(target, error) from None
+
+
+def _line(entry: Entry) -> bytes:
+    """Readable for people, and UTF-8 whatever the name: one that is no text is escaped as JSON has
+    it, and read again as it was."""
+    told = asdict(entry)
+    try:
+        return f"{json.dumps(told, ensure_ascii=False)}\n".encode()
+    except UnicodeEncodeError:
+        return f"{json.dumps(told)}\n".encode("ascii")
+
+
+def _not_written(target: Path, error: OSError) -> CannotWrite:
+    why, chinese = reason(error)
+    return CannotWrite(f"{target}: cannot be written: {why}", f"{target}：无法写入：{chinese}")

@@ -252,7 +252,7 @@ class Pool:
             _stop_sending(task)
         item, source = task.item, task.item.source
         if self._order.is_here and not item.is_remote:
-            source = Path(source).absolute().as_uri()
+            source = str(Path(source).absolute())
         words = self._order.hotwords if item.hotwords is None else item.hotwords
         ref = place.actor.hear.remote(
             item.name, sound, source, words, self._order.choice, self._known(item)

@@ -177,22 +177,31 @@ def test_an_archive_on_this_machine_and_again_on_a_cluster(
 ) -> None:
     archive, output = tmp_path / "archive", tmp_path / "texts"
     (archive / "sub").mkdir(parents=True)
-    for place in ("one.flac", "two.flac", "sub/three.flac"):
+    (archive / "录音").mkdir()
+    # As Chinese archives have them, the last one from a zip of a Windows.
+    chinese = "录音/会议 1#.flac"
+    shutil.copy(sounds.SPEECH, os.fsencode(archive) + b"/\xbb\xe1.flac")
+    for place in ("one.flac", "two.flac", "sub/three.flac", chinese):
         shutil.copy(sounds.SPEECH, archive / place)
     (archive / "broken.wav").write_bytes(b"no sound at all")
     done = typed(environment, archive, "-o", output, "--ray", "local")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert "broken.wav: the file is not audio" in done.stderr
-    right = dict.fromkeys(("one.txt", "two.txt", "sub/three.txt"), sounds.SPEECH_TEXT)
+    gbk = os.fsdecode(b"\xbb\xe1.flac")
+    right = dict.fromkeys(
+        ("one.txt", "two.txt", "sub/three.txt", "录音/会议 1#.txt", gbk.replace("flac", "txt")),
+        sounds.SPEECH_TEXT,
+    )
     assert texts(output) == right
     states = {name: row["state"] for name, row in manifest(output).items()}
     assert states == {
         "one.flac": "done", "two.flac": "done", "sub/three.flac": "done", "broken.wav": "failed",
+        chinese: "done", gbk: "done",
     }  # fmt: skip
     told = json.loads(done.stdout)
-    assert told["files"] == {"done": 3, "failed": 1}
-    assert sum(node["files"] for node in told["nodes"].values()) == 4
+    assert told["files"] == {"done": 5, "failed": 1}
+    assert sum(node["files"] for node in told["nodes"].values()) == 6
 
     # Again: what has a text and the same content is not heard; what changed, and what failed, is.
     written = {path: path.stat().st_mtime_ns for path in output.rglob("*.txt")}
@@ -210,7 +219,7 @@ def test_an_archive_on_this_machine_and_again_on_a_cluster(
     listed.write_text("path,hotwords\n" + "\n".join(rows) + "\n")
     again = typed(environment, archive, "-o", output, "--ray", "auto")
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["files"] == {"done": 3, "skipped": 2}
+    assert json.loads(again.stdout)["files"] == {"done": 3, "skipped": 4}
     long_text = texts(output).pop("long.txt")
     assert long_text.count(sounds.SPEECH_TEXT) == 2, long_text
     assert texts(output) == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from seacod.archive.actor import TranscriptionActor
 from seacod.archive.inputs import items
 from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
 from seacod.archive.pool import ActorState, ArchiveOrder, Pool
 from seacod.archive.progress import ArchiveProgress, registry, summary
+from seacod.archive.received import ReceivedFiles
 from seacod.archive.sending import PIECE_BYTES, WHOLE_BYTES, Outbox
 from seacod.asr.choice import SoundChoice
-from seacod.errors import BadRequest, ConfigError
+from seacod.config import Settings
+from seacod.errors import BadRequest, CannotRead, ConfigError
 from seacod.formats.srt import FORMAT as SRT
 from seacod.formats.text import FORMAT as TEXT
 from seacod.system.digest import sha256_of
@@ -124,9 +128,56 @@ def test_a_manifest_that_was_cut_off_costs_its_last_line(tmp_path: Path) -> None
         file.write('{"name": "b.wav", "sha2')
     again = ArchiveLedger(str(tmp_path))
     assert list(again.entries) == ["a.wav"]
-    # What comes next does not run into it, even if this one is cut off, too.
+    # What comes next does not run into it, even if this one is cut off, too: within a character.
     again.done(Entry("c.wav", "3", "done", "c.txt"), b"text")
+    with (tmp_path / MANIFEST).open("ab") as file:
+        file.write('{"name": "会'.encode()[:-1])
     assert list(ArchiveLedger(str(tmp_path)).entries) == ["a.wav", "c.wav"]
+
+
+# As a zip from a Chinese Windows has it; a line end of Unicode; what an address would take apart.
+ODD_NAMES = (os.fsdecode(b"\xbb\xe1\xd2\xe9.wav"), "a\u2028b.wav", "会议 1#?%.wav")
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_of_any_letters_is_written_down_and_known_again(
+    tmp_path: Path, scheme: str, name: str
+) -> None:
+    place, output = f"{scheme}{tmp_path}/out", name.replace(".wav", ".txt")
+    ledger = ArchiveLedger(place)
+    ledger.done(Entry(name, "1", "done", output), "你好".encode())
+    ledger.note(Entry(f"{name}2", "2", "failed", error=f"{name}: no sound"))
+    ledger.close()
+    assert "�" not in (tmp_path / "out" / MANIFEST).read_text("utf-8")
+    again = ArchiveLedger(place)
+    assert list(again.entries) == [name, f"{name}2"]
+    assert again.is_done(name, "1", output)
+
+
+def test_a_recording_of_this_machine_is_read_by_its_path(tmp_path: Path) -> None:
+    """As `--ray local` has it: the engine opens what the command found."""
+    for name in ODD_NAMES:
+        recording(tmp_path / "录音" / name, 3)
+    order = ArchiveOrder(TEXT, "", SoundChoice(), is_again=False, is_here=True)
+    found = items([str(tmp_path)], TEXT)
+    ledger, progress = ArchiveLedger(str(tmp_path / "out")), ArchiveProgress(len(found), 9)
+    pool = Pool(None, object, 1, found, order, ledger, progress)
+    engine = TranscriptionActor(Settings().model_dump_json(), "text")
+    engine._files = ReceivedFiles(tmp_path)
+    heard = []
+
+    def hear(name: str, sound: Any, source: str, *_: Any) -> object:
+        heard.append(engine._bring(sound, source).path.read_bytes())
+        return object()
+
+    place = pool._places[0]
+    place.actor = SimpleNamespace(hear=SimpleNamespace(remote=hear))
+    for task in tuple(pool._waiting):
+        pool._hand(place, task)
+    assert heard == [b"xxx"] * len(ODD_NAMES)
+    with pytest.raises(CannotRead, match="cannot be read: No such file"):
+        engine._bring(None, str(tmp_path / "gone.wav"))
 
 
 def test_the_time_left_goes_by_bytes() -> None:
