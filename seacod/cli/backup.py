@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the configuration cannot be read.
+        BadRequest: the file would be below the state directory.
         CannotWrite: the file cannot be written.
     """
     settings = load_settings(options.config)

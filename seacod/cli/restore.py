@@ -28,8 +28,8 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         Conflict: the service runs.
-        BadRequest: the file is no backup.
-        CannotWrite: the state directory cannot be written to.
+        BadRequest: the file is no backup, or a damaged one.
+        CannotWrite: the state directory cannot be written to; it is as before.
     """
     settings = load_settings(options.config)
     paths = Paths.resolve(settings)
@@ -49,6 +49,11 @@ def run(options: argparse.Namespace) -> int:
         f"{paths.state}：已恢复为 {put.made_at} 的状态（seacod {put.version}）；"
         f"原有内容在 {put.aside}",
     ))  # fmt: skip
+    if not put.is_checked:
+        print(in_language(
+            "the backup is one without checksums: whether it was damaged since cannot be said",
+            "该备份没有校验值：无法确认它此后是否损坏",
+        ))  # fmt: skip
     for place in put.configuration:
         print(in_language(f"configuration: {place}", f"配置：{place}"))
     if put.secrets:

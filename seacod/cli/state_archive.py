@@ -3,6 +3,7 @@
     manifest.json           version, when, format of each database, names of secrets
     configuration/0, 1 ...  the settings and the lists they name, by the paths in the manifest
     state/...               the state directory without models and uploads
+    digests.json            SHA-256 of each of them by its name, compared before a restore
 
 A database is copied through SQLite, so that the copy is whole whatever is written meanwhile; what
 lies beside it is taken before and, if it is new, after: nothing that it names is missing.
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gzip
+import hashlib
 import io
 import json
 import os
@@ -19,10 +22,11 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from seacod import __version__
 from seacod.config.load import find_file
@@ -34,8 +38,12 @@ from seacod.system import sqlite_format
 from seacod.system.words import reason
 
 _MANIFEST = "manifest.json"
+_DIGESTS = "digests.json"
 _FORMAT = 1
 _MOST_MANIFEST_BYTES = 1 << 20
+# Some hundred bytes for each file: of a million files.
+_MOST_DIGESTS_BYTES = 256 << 20
+_CHUNK_BYTES = 1 << 20
 # Of the state directory: what can be fetched again, what is on its way, what SQLite makes itself.
 _LEFT_OUT = ("models", "uploads", ".cache")
 _RECORDINGS = "jobs"
@@ -57,13 +65,61 @@ class Written:
 @dataclass(frozen=True, slots=True)
 class PutBack:
     """What was put back: the version and time of the backup, where that went which was there, the
-    files of the configuration as written, and the names of the secrets that the service had."""
+    files of the configuration as written, the names of the secrets that the service had, and
+    whether the backup has digests; older ones have none."""
 
     version: str
     made_at: str
     aside: Path
     configuration: tuple[Path, ...]
     secrets: tuple[str, ...]
+    is_checked: bool
+
+
+class _Filling:
+    """The archive that is being written, and the digest of each file in it."""
+
+    def __init__(self, archive: tarfile.TarFile) -> None:
+        self._archive = archive
+        self._digests: dict[str, str] = {}
+
+    def add(self, file: Path, name: str) -> None:
+        """A file as it is now. Raises OSError: it cannot be read or written."""
+        with file.open("rb") as opened:
+            entry = self._archive.gettarinfo(arcname=name, fileobj=opened)
+            # Who has it here is nobody's business elsewhere.
+            entry.uid = entry.gid = 0
+            entry.uname = entry.gname = ""
+            self._put(entry, opened)
+
+    def add_json(self, told: Any, name: str) -> None:
+        body = json.dumps(told, indent=1).encode()
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(body), 0o600
+        self._put(entry, io.BytesIO(body))
+
+    def end(self) -> None:
+        """Add the digests of all that was added."""
+        self.add_json(self._digests, _DIGESTS)
+
+    def _put(self, entry: tarfile.TarInfo, opened: IO[bytes]) -> None:
+        reading = _Hashing(opened)
+        self._archive.addfile(entry, reading)
+        # A file that was taken twice is put back as it was the second time.
+        self._digests[entry.name] = reading.digest.hexdigest()
+
+
+class _Hashing(io.RawIOBase):
+    """What is read of a file, hashed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self.digest.update(piece)
+        return piece
 
 
 def write(
@@ -79,15 +135,25 @@ def write(
         has_recordings: whether the recordings and results of batches are to be in it.
 
     Raises:
+        BadRequest: the file would be below the state directory.
         CannotWrite: it cannot be written, or something cannot be read.
     """
+    if target.resolve().is_relative_to(paths.state.resolve()):
+        # The next backup would have this one in it, and the one after that both.
+        raise BadRequest(
+            f"{target}: is below the state directory, which is what is backed up; name a file "
+            "elsewhere, at best on another disk",
+            f"{target}：位于被备份的状态目录之内；请指定其他位置的文件，最好在另一块磁盘上",
+        )
     part = target.with_name(f".{target.name}.part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as out:
             mode: Any = "w" if target.suffix == ".tar" else "w:gz"
             with tarfile.open(fileobj=out, mode=mode, dereference=True) as archive:
-                made = _fill(archive, paths, settings, config, has_recordings=has_recordings)
+                filling = _Filling(archive)
+                made = _fill(filling, paths, settings, config, has_recordings=has_recordings)
+                filling.end()
             out.flush()
             os.fsync(out.fileno())
         os.replace(part, target)
@@ -102,7 +168,7 @@ def write(
 
 
 def _fill(
-    archive: tarfile.TarFile, paths: Paths, settings: Settings, config: Path | None, *,
+    archive: _Filling, paths: Paths, settings: Settings, config: Path | None, *,
     has_recordings: bool,
 ) -> Written:  # fmt: skip
     taken: dict[Path, tuple[int, int]] = {}
@@ -111,10 +177,17 @@ def _fill(
     with tempfile.TemporaryDirectory(prefix="seacod-backup-") as scratch:
         for file in _databases(paths.state):
             copied = Path(scratch) / "copy"
-            sqlite_format.copy(file, copied)
+            try:
+                sqlite_format.copy(file, copied)
+            except sqlite3.Error as error:
+                why, chinese = reason(error)
+                raise CannotWrite(
+                    f"no backup was made: {file} cannot be copied to {scratch}: {why}",
+                    f"未生成备份：无法将 {file} 复制到 {scratch}：{chinese}",
+                ) from None
             name = file.relative_to(paths.state).as_posix()
             formats[name] = sqlite_format.version_of(copied)
-            archive.add(copied, f"state/{name}", filter=_private)
+            archive.add(copied, f"state/{name}")
             copied.unlink()
     _take_files(archive, paths.state, taken, has_recordings=has_recordings)
     kept = _take_configuration(archive, settings, config)
@@ -130,16 +203,14 @@ def _fill(
         "databases": formats,
         "configuration": [str(place) for place in kept],
         "secrets": secrets,
+        "has_digests": True,
     }
-    body = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
-    entry = tarfile.TarInfo(_MANIFEST)
-    entry.size, entry.mode = len(body), 0o600
-    archive.addfile(entry, io.BytesIO(body))
+    archive.add_json(manifest, _MANIFEST)
     return Written(len(taken) + len(kept), tuple(formats), secrets)
 
 
 def _take_files(
-    archive: tarfile.TarFile, state: Path, taken: dict[Path, tuple[int, int]], *,
+    archive: _Filling, state: Path, taken: dict[Path, tuple[int, int]], *,
     has_recordings: bool,
 ) -> None:  # fmt: skip
     """What is no database and was not taken yet as it is; what goes meanwhile is passed over."""
@@ -152,7 +223,7 @@ def _take_files(
             seen = (status.st_mtime_ns, status.st_size)
             if taken.get(file) == seen or _is_database(file):
                 continue
-            archive.add(file, f"state/{name.as_posix()}", recursive=False, filter=_private)
+            archive.add(file, f"state/{name.as_posix()}")
             taken[file] = seen
 
 
@@ -162,14 +233,12 @@ def configured_places(settings: Settings, config: Path | None) -> tuple[Path, ..
     return tuple(place.absolute() for place in named if place is not None)
 
 
-def _take_configuration(
-    archive: tarfile.TarFile, settings: Settings, config: Path | None
-) -> list[Path]:
+def _take_configuration(archive: _Filling, settings: Settings, config: Path | None) -> list[Path]:
     kept: list[Path] = []
     for place in configured_places(settings, config):
         for file in sorted(place.glob("*")) if place.is_dir() else (place,):
             if file.is_file():
-                archive.add(file.resolve(), f"configuration/{len(kept)}", filter=_private)
+                archive.add(file, f"configuration/{len(kept)}")
                 kept.append(file.absolute())
     return kept
 
@@ -199,13 +268,6 @@ def _is_database(file: Path) -> bool:
         return False
 
 
-def _private(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Who has it here is nobody's business elsewhere."""
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = ""
-    return entry
-
-
 def put_back(source: Path, state: Path, places: Collection[Path]) -> PutBack:
     """Put a backup in place of what there is, which is kept beside it; all of it or nothing.
 
@@ -216,8 +278,8 @@ def put_back(source: Path, state: Path, places: Collection[Path]) -> PutBack:
             was there before.
 
     Raises:
-        BadRequest: it is no backup, or one that this version does not know.
-        CannotWrite: it cannot be put there.
+        BadRequest: it is no backup, a damaged one, or one that this version does not know.
+        CannotWrite: it cannot be put there; what was there is where it was.
     """
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     fresh, aside = state / f".restore-{now}", state / f"{_ASIDE}{now}"
@@ -239,23 +301,32 @@ def put_back(source: Path, state: Path, places: Collection[Path]) -> PutBack:
         raise CannotWrite(f"{where}: {why}", f"{where}：{chinese}") from None
     return PutBack(
         str(manifest["version"]), str(manifest["made_at"]), aside, tuple(written),
-        tuple(map(str, manifest["secrets"])),
+        tuple(map(str, manifest["secrets"])), is_checked="has_digests" in manifest,
     )  # fmt: skip
 
 
 def _unpacked(source: Path, target: Path) -> dict[str, Any]:
     if not source.is_file():
         raise BadRequest(f"{source}: there is no such file", f"{source}：文件不存在")
+    found: dict[str, str] = {}
     try:
         with tarfile.open(source) as archive:
             for entry in archive:
-                _unpack(archive, entry, target)
-        manifest: dict[str, Any] = json.loads(_bounded(target / _MANIFEST))
+                found[entry.name] = _unpack(archive, entry, target)
+            # The end of a tar file comes before the checksum of what it is compressed with.
+            while archive.fileobj is not None and archive.fileobj.read(_CHUNK_BYTES):
+                pass
+        manifest: dict[str, Any] = json.loads(_bounded(target / _MANIFEST, _MOST_MANIFEST_BYTES))
         known = manifest["format"] <= _FORMAT
         is_whole = {"version", "made_at", "configuration", "secrets"} <= set(manifest)
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, FileNotFoundError):
+        if "has_digests" in manifest or _DIGESTS in found:
+            _compare(source, json.loads(_bounded(target / _DIGESTS, _MOST_DIGESTS_BYTES)), found)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise _damaged(source, str(error)) from None
+    except (tarfile.TarError, ValueError, KeyError, TypeError, FileNotFoundError):
         raise BadRequest(
-            f"{source}: is no backup of seacod's", f"{source}：不是 seacod 的备份"
+            f"{source}: is no backup of seacod's, or a damaged one",
+            f"{source}：不是 seacod 的备份，或已损坏",
         ) from None
     if not known or not is_whole:
         raise BadRequest(
@@ -265,9 +336,27 @@ def _unpacked(source: Path, target: Path) -> dict[str, Any]:
     return manifest
 
 
-def _unpack(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
+def _compare(source: Path, digests: dict[str, str], found: dict[str, str]) -> None:
+    """See that the files of a backup are those that were written into it, and all of them."""
+    found = {name: digest for name, digest in found.items() if name != _DIGESTS}
+    if wrong := sorted(name for name in {*digests, *found} if digests.get(name) != found.get(name)):
+        raise _damaged(source, f"{wrong[0]} ({len(wrong)})")
+
+
+def _damaged(source: Path, where: str) -> BadRequest:
+    return BadRequest(
+        f"{source}: is damaged: {where}; nothing was put back, use another backup",
+        f"{source}：已损坏：{where}；未恢复任何内容，请使用其他备份",
+    )
+
+
+def _unpack(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> str:
     """A file, within the directory: no links, no devices, nothing elsewhere. Python has this itself
-    (PEP 706), but not in all versions that we run with."""
+    (PEP 706), but not in all versions that we run with.
+
+    Returns:
+        The SHA-256 of what is in it.
+    """
     parts = PurePosixPath(entry.name).parts
     if not entry.isreg() or ".." in parts or entry.name.startswith("/") or not parts:
         raise tarfile.TarError("not a file of a backup")
@@ -275,14 +364,18 @@ def _unpack(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> N
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     opened = archive.extractfile(entry)
     assert opened is not None
+    digest = hashlib.sha256()
     with opened, place.open("wb") as out:
-        shutil.copyfileobj(opened, out)
+        while piece := opened.read(_CHUNK_BYTES):
+            digest.update(piece)
+            out.write(piece)
     place.chmod(entry.mode & 0o740)
+    return digest.hexdigest()
 
 
-def _bounded(file: Path) -> str:
+def _bounded(file: Path, limit_bytes: int) -> str:
     with file.open("rb") as opened:
-        return opened.read(_MOST_MANIFEST_BYTES).decode("utf-8")
+        return opened.read(limit_bytes).decode("utf-8")
 
 
 def _give_to_owner(top: Path, state: Path) -> None:
@@ -295,16 +388,41 @@ def _give_to_owner(top: Path, state: Path) -> None:
 
 
 def _swap(fresh: Path, state: Path, aside: Path) -> None:
-    """Each thing of the backup in place of its namesake; a database without what SQLite had beside
-    the one before."""
+    """Each thing of the backup in place of its namesake, or, where one cannot be moved, everything
+    where it was; a database without what SQLite had beside the one before."""
     if not fresh.is_dir():
         return
     aside.mkdir(mode=0o700)
-    for one in sorted(fresh.iterdir()):
-        for name in (one.name, *(f"{one.name}{suffix}" for suffix in _OF_SQLITE)):
-            if (state / name).exists():
-                os.replace(state / name, aside / name)
-        os.replace(one, state / one.name)
+    moved: list[tuple[Path, Path]] = []
+
+    def move(source: Path, target: Path) -> None:
+        os.replace(source, target)
+        moved.append((source, target))
+
+    try:
+        for one in sorted(fresh.iterdir()):
+            for name in (one.name, *(f"{one.name}{suffix}" for suffix in _OF_SQLITE)):
+                if (state / name).exists():
+                    move(state / name, aside / name)
+            move(one, state / one.name)
+    except OSError as error:
+        _move_back(moved, aside, error)
+        raise
+
+
+def _move_back(moved: list[tuple[Path, Path]], aside: Path, cause: OSError) -> None:
+    """Undo a half restore; raises CannotWrite where that fails, too, and says where things are."""
+    try:
+        for source, target in reversed(moved):
+            os.replace(target, source)
+        aside.rmdir()
+    except OSError as error:
+        why, chinese = reason(cause)
+        raise CannotWrite(
+            f"{cause.filename}: {why}; and {error.filename} could not be moved back: what was "
+            f"there is in {aside}",
+            f"{cause.filename}：{chinese}；{error.filename} 也无法移回：原有内容在 {aside}",
+        ) from None
 
 
 def _put_configuration(
@@ -319,10 +437,10 @@ def _put_configuration(
             continue
         if not any(one in (place, place.parent) for one in places):
             place = aside / "configuration" / f"{number}-{place.name}"
-        if place.exists() and place.read_bytes() == source.read_bytes():
-            continue
-        target = place.with_name(f"{place.name}.restored") if place.exists() else place
         with contextlib.suppress(OSError):
+            if place.exists() and place.read_bytes() == source.read_bytes():
+                continue
+            target = place.with_name(f"{place.name}.restored") if place.exists() else place
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             target.chmod(0o640)

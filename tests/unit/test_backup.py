@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import random
 import shutil
 import sqlite3
+import subprocess
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
@@ -190,6 +193,104 @@ def test_nothing_is_put_where_the_service_does_not_look(tmp_path: Path) -> None:
     assert here.read_bytes() == b"log: {}"
     kept, _ = put.configuration
     assert kept == put.aside / "configuration/0-x"
+
+
+def flipped(file: Path, marked: bytes) -> None:
+    """One bit of the content that begins so, as a disk turns it."""
+    body = bytearray(file.read_bytes())
+    body[body.index(marked)] ^= 1
+    file.write_bytes(body)
+
+
+def contents(state: Path) -> dict[str, bytes]:
+    return {
+        str(one.relative_to(state)): one.read_bytes() for one in state.rglob("*") if one.is_file()
+    }
+
+
+@pytest.mark.parametrize("is_packed", [True, False], ids=["tar.gz", "tar"])
+def test_a_damaged_backup_is_refused_and_changes_nothing(
+    machine: Machine, capsys: pytest.CaptureFixture[str], is_packed: bool
+) -> None:
+    (machine.state / "crashes").mkdir(exist_ok=True)
+    # What does not get smaller by packing stands in the file as it is.
+    (machine.state / "crashes/dossier").write_bytes(random.Random(1).randbytes(1 << 16))
+    marked = (machine.state / "crashes/dossier").read_bytes()[30_000:30_020]
+    file = machine.file if is_packed else machine.file.with_suffix("").with_suffix(".tar")
+    assert machine.run("backup", str(file)) == 0
+    flipped(file, marked)
+    before = contents(machine.state)
+    capsys.readouterr()
+    assert machine.run("restore", str(file)) == BadRequest.exit_code
+    assert "is damaged: " in capsys.readouterr().err
+    assert contents(machine.state) == before
+
+
+def test_a_backup_that_lacks_a_file_is_refused(machine: Machine, tmp_path: Path) -> None:
+    machine.run("backup", str(machine.file))
+    less = tmp_path / "less.tar"
+    with tarfile.open(machine.file) as whole, tarfile.open(less, "w") as archive:
+        for entry in whole:
+            if entry.name != "state/usage.sqlite3":
+                archive.addfile(entry, whole.extractfile(entry))
+    with pytest.raises(BadRequest, match=r"is damaged: state/usage.sqlite3 \(1\)"):
+        state_archive.put_back(less, machine.state, ())
+
+
+def test_a_cut_off_backup_is_refused(machine: Machine) -> None:
+    machine.run("backup", str(machine.file))
+    with machine.file.open("r+b") as file:
+        file.truncate(machine.file.stat().st_size - 2000)
+    with pytest.raises(BadRequest, match="is damaged"):
+        state_archive.put_back(machine.file, machine.state, ())
+
+
+def test_an_older_backup_without_digests_is_put_back_with_a_word(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.run("backup", str(machine.file))
+    older = tmp_path / "older.tar.gz"
+    with tarfile.open(machine.file) as whole, tarfile.open(older, "w:gz") as archive:
+        for entry in whole:
+            body = whole.extractfile(entry)
+            assert body is not None
+            if entry.name == "manifest.json":
+                told = json.load(body)
+                del told["has_digests"]
+                written = json.dumps(told).encode()
+                entry.size, body = len(written), io.BytesIO(written)
+            if entry.name != "digests.json":
+                archive.addfile(entry, body)
+    capsys.readouterr()
+    assert machine.run("restore", str(older)) == 0
+    assert "without checksums" in capsys.readouterr().out
+    machine.run("restore", str(machine.file))
+    assert "without checksums" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_restore_is_all_or_nothing(machine: Machine) -> None:
+    """The batches are on a disk of their own, which nobody can rename."""
+    machine.run("backup", str(machine.file))
+    (machine.state / "alerts.sqlite3").write_bytes(b"mine")
+    before = contents(machine.state)
+    jobs = machine.state / "jobs"
+    subprocess.run(["mount", "--bind", jobs, jobs], check=True)
+    try:
+        with pytest.raises(CannotWrite, match=r"jobs: .*busy"):
+            state_archive.put_back(machine.file, machine.state, ())
+    finally:
+        subprocess.run(["umount", jobs], check=True)
+    assert contents(machine.state) == before
+    assert not list(machine.state.glob("before-restore-*"))
+
+
+def test_no_backup_is_written_into_what_is_backed_up(machine: Machine) -> None:
+    """Each would have all those before it."""
+    inside = machine.state / "backups"
+    inside.mkdir()
+    assert machine.run("backup", str(inside / "x.tar.gz")) == BadRequest.exit_code
+    assert not list(inside.iterdir())
 
 
 def test_a_backup_of_a_newer_version_is_named(tmp_path: Path) -> None:
