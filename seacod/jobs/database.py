@@ -35,7 +35,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from seacod.errors import ConfigError
 from seacod.system.masking import masked, without_credentials
 
-_LOCK_SECONDS = 30.0
+# Somebody else writes to the embedded one, or holds it: so long that is waited for.
+_LOCK_SECONDS = 10.0
 # A connection to PostgreSQL that does not come about within this is none.
 _CONNECT_SECONDS = 10
 # PostgreSQL ends what a client has begun and does not go on with, and what waits for such a one: a

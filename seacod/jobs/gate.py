@@ -48,8 +48,8 @@ class JobsGate:
             raise refusal
         if self.jobs is None or not self.jobs.is_open:
             raise NotReady(
-                "batches cannot be taken at present: the worker has just started, or cannot "
-                "write to the disk (its log says which); try again in a moment",
-                "暂时无法受理批量任务：服务刚启动或磁盘不可写，请稍后重试，原因详见服务日志",
+                "batches cannot be taken at present: the worker has just started, or their "
+                "database cannot be used (its log says which); try again in a moment",
+                "暂时无法受理批量任务：服务刚启动或数据库无法使用，请稍后重试，原因详见服务日志",
             )
         return self.jobs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -27,8 +28,8 @@ log = structlog.get_logger(__name__)
 # The disk may be full for a while; a result is not thrown away for that.
 _AGAIN_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
-# A database that fails in so many looks is told; a moment of it is nothing.
-_TOLD_FAILURES = 15
+# A database that has failed for so long is told; a moment of it is nothing.
+_TOLD_SECONDS = 30.0
 _NAMED_LOST = 10
 _TAKEN_AGAIN = ("jobs", "Batches are taken again.", "已恢复受理批量任务。")
 
@@ -55,7 +56,11 @@ class OpenStore:
         self._owner = owner
         self._on_trouble = on_trouble
         self._store: JobStore | None = None
-        self._failures = 0
+        # Set when it was tried for the first time to open it, well or not.
+        self.tried = asyncio.Event()
+        # Since when each look at it fails.
+        self._failing_since: float | None = None
+        self._is_told = False
         # Why batches cannot be taken until somebody does something about it.
         self.refusal: SeacodError | None = None
         self._thread = StoreThread(
@@ -145,6 +150,8 @@ class OpenStore:
         except SeacodError as error:
             self._refuse(error)
             raise
+        finally:
+            self.tried.set()
         self.refusal = None
         self._on_trouble(*_TAKEN_AGAIN, True)
         self._tell_lost()
@@ -192,22 +199,24 @@ class OpenStore:
 
     def failed(self, error: OSError | SQLAlchemyError) -> None:
         """A look at it has failed."""
-        self._count((said(error), reason(getattr(error, "orig", None) or error)[1]))
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        if time.monotonic() - self._failing_since >= _TOLD_SECONDS:
+            self._tell((said(error), reason(getattr(error, "orig", None) or error)[1]))
 
     def succeeded(self) -> None:
         """A look at it went well."""
-        if self._failures >= _TOLD_FAILURES:
+        if self._is_told:
             self._on_trouble(*_TAKEN_AGAIN, True)
-        self._failures = 0
+        self._failing_since, self._is_told = None, False
 
     def _gave_up(self) -> None:
         """Nobody waits for what does not answer."""
-        self._count(("it does not answer", "没有响应"), _TOLD_FAILURES)
+        self._tell(("it does not answer", "没有响应"))
 
-    def _count(self, problem: Words, times: int = 1) -> None:
-        was_told = self._failures >= _TOLD_FAILURES
-        self._failures += times
-        if self._failures >= _TOLD_FAILURES and not was_told:
+    def _tell(self, problem: Words) -> None:
+        if not self._is_told:
+            self._is_told = True
             self._on_trouble(
                 "jobs", f"Batches wait, their database cannot be used: {problem[0]}",
                 f"批量任务暂停，数据库无法使用：{problem[1]}", False,

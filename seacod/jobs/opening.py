@@ -69,7 +69,9 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
         database, is_new = _embedded(path), True
     blobs = DirectoryBlobs(directory)
     lost = sorted(blobs.there()) if is_new else ()
-    return JobStore(database, blobs, FileLocks(directory / ".owners"), file=path, lost=lost)
+    locks = FileLocks(directory / ".owners")
+    stalls = Stalls(database, is_embedded=True)
+    return JobStore(database, blobs, locks, file=path, lost=lost, stalls=stalls)
 
 
 def _embedded(path: Path) -> Engine:

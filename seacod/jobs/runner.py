@@ -45,6 +45,9 @@ _FINISH_SECONDS = 5.0
 # that is waited for before it counts as an interruption.
 _BLAME_SECONDS = 5.0
 _BLAMED_KEPT = 20
+# Who begins to serve waits so long for the store: mostly it is open by then, and nobody is turned
+# away. One that hangs keeps nobody else waiting.
+_HEAD_START_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -90,20 +93,21 @@ class Jobs:
         self._blamed_pids: list[int] = []
 
     async def start(self, blamed_pids: Sequence[int]) -> None:
-        """Take over what earlier workers have left, and work from now on.
+        """Begin to take over what earlier workers have left, and to work; it goes on when this
+        returns, which is soon, whatever the database does.
 
         Args:
             blamed_pids: workers that crashed by themselves.
         """
         self._blamed_pids = list(blamed_pids)
-        with contextlib.suppress(OSError, SQLAlchemyError, SeacodError):
-            await self._take_up()
         self._tasks = (
             asyncio.ensure_future(self._look()),
             asyncio.ensure_future(self._renew()),
             asyncio.ensure_future(self._opened.watch()),
             asyncio.ensure_future(self._recordings.run()),
         )
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._opened.tried.wait(), _HEAD_START_SECONDS)
 
     def blame(self, pid: int) -> None:
         """Another worker beside this one has crashed by itself."""

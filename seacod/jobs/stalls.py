@@ -1,8 +1,9 @@
-"""Whether a shared database still answers those who work with it.
+"""Whether a database still answers those who work with it.
 
 A server that is frozen, or a network that swallows everything, closes no connection: whoever waits
-for an answer waits for ever, and so does everybody behind. `store_thread.py` asks here how long it
-has been, tells clients, and breaks the connections off.
+for an answer waits for ever, and so does everybody behind; behind a lock of an embedded one for
+seconds each. `store_thread.py` asks here how long it has been, tells clients, and breaks the
+connections off, where there are any.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ class Stalls:
 
     Args:
         database: of which the steps are watched; each of them is a sign of life.
+        is_embedded: there is nobody at the other end; what takes long is a lock or the disk.
     """
 
-    def __init__(self, database: Engine) -> None:
+    def __init__(self, database: Engine, *, is_embedded: bool = False) -> None:
+        self.is_embedded = is_embedded
         self._connections: dict[int, Any] = {}
         self._lock = threading.Lock()
         # Of each thread that works: when it last got on.

@@ -64,7 +64,7 @@ class JobStore:
         file: of an embedded database.
         lost: ids of jobs whose recordings lie here and of which a database that was just made knows
             nothing.
-        stalls: of a database that may stop answering without closing a connection.
+        stalls: knows how long the database has not answered.
     """
 
     def __init__(

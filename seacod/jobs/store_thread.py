@@ -31,7 +31,7 @@ class StoreThread:
     """Lives on the event loop.
 
     Args:
-        stalls: gives what watches the database that is open now; None for an embedded one.
+        stalls: gives what watches the database that is open now; None while none is.
         on_given_up: told each time the connections were broken off.
     """
 
@@ -94,7 +94,7 @@ class StoreThread:
         if not self._stalled.is_set():
             log.error("jobs_database_stalled", seconds=round(seconds, 1))
             self._stalled.set()
-        if stalls is None or seconds < _GIVEN_UP_SECONDS:
+        if stalls is None or stalls.is_embedded or seconds < _GIVEN_UP_SECONDS:
             return
         stalls.break_off()
         if not self._has_given_up:

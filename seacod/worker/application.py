@@ -320,8 +320,8 @@ class WorkerApplication:
             is_paused=lambda: self._readiness.pause is not None,
             mover=mover if results.database else None,
         )
-        await jobs.start(self._blamed_pids)
         self._jobs = self._jobs_gate.jobs = jobs
+        await jobs.start(self._blamed_pids)
         return jobs
 
     async def _run_callbacks(self, jobs: Jobs) -> None:
