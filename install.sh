@@ -352,6 +352,15 @@ require_systemd() {
   [ -d /run/systemd/system ] || die "systemd does not run this machine; ./install.sh --try works without it"
 }
 
+# What the Debian package has put there is dpkg's: our units would hide the package's, and --uninstall
+# would remove its files.
+refuse_the_package() {
+  if [ -d "$PREFIX/venv" ] && [ ! -L "$PREFIX/venv" ]; then
+    die "the Debian package has installed seacod here already; use it (apt-get), or remove it first: \
+apt-get remove seacod (that keeps /etc/seacod and /var/lib/seacod)"
+  fi
+}
+
 # put SOURCE TARGET MODE: install a file if it is not there with this content already.
 put() {
   local source="$1" target="$2" mode="$3"
@@ -413,6 +422,8 @@ install_release() {
         libraries >"$target/.libraries"
       fi
       echo "$SEACOD_EXTRAS" >"$PREFIX/extras"
+      # The one that is left is the one to go back to, though others may be younger: after a rollback.
+      [ ! -e "$present/.complete" ] || touch "$present"
       touch "$target/.complete"
     fi
     CHANGED=yes
@@ -428,7 +439,7 @@ install_release() {
   remember /usr/local/bin/seacod
 }
 
-# Keep the release before this one, to go back to; remove older ones.
+# Keep the release that was used before this one, to go back to; remove older ones.
 remove_old_releases() {
   local directory
   [ -d "$PREFIX/releases" ] || return 0
@@ -498,6 +509,7 @@ install_memory_limits() {
 
 install_service() {
   require_systemd
+  refuse_the_package
   step "User, directories, units"
   put "$HERE/systemd/seacod.sysusers" /etc/sysusers.d/seacod.conf 0644
   put "$HERE/systemd/seacod.tmpfiles" /etc/tmpfiles.d/seacod.conf 0644
@@ -575,6 +587,7 @@ print(", ".join(served))' || true)"
 
 uninstall() {
   require_systemd
+  refuse_the_package
   step "Stopping and removing seacod"
   # A socket unit, of the operator's own or of a release before this one, would start it again.
   run systemctl disable -q --now seacod.socket 2>/dev/null || true

@@ -148,6 +148,17 @@ def test_the_package_is_not_mixed_with_what_install_sh_made(fresh: Machine, pack
     fresh.run("rm", "-r", "/opt/seacod")
 
 
+def test_install_sh_does_not_mix_with_what_the_package_made(fresh: Machine) -> None:
+    fresh.run("mkdir", "-p", "/opt/seacod/venv/bin")
+    for option in ("--model builtin", "--uninstall", "--purge"):
+        done = fresh.run("/srv/seacod/install.sh", *option.split(), check=False)
+        assert done.returncode == 1, option
+        assert "the Debian package has installed seacod here already" in done.stderr
+    fresh.run("test", "-d", "/opt/seacod/venv/bin")
+    assert fresh.run("test", "-e", "/etc/systemd/system/seacod.service", check=False).returncode
+    fresh.run("rm", "-r", "/opt/seacod")
+
+
 def test_what_users_get_is_packed_and_compiled_for_where_it_will_lie(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", venv], check=True)
