@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -144,7 +145,12 @@ def _read(options: argparse.Namespace, from_time: float, span: Span) -> list[Req
     found = list(requests(_files(configured), from_time, span))
     begins = span.earliest
     if shutil.which("journalctl") is not None and (begins is None or begins > from_time):
-        older = requests(_journal(from_time), from_time, span)
+        try:
+            older = list(requests(_journal(from_time), from_time, span))
+        except NotRunning:
+            if begins is None:
+                raise
+            return found  # and it is told when the log begins
         found += [one for one in older if begins is None or one.at < begins]
     return found
 
@@ -280,10 +286,31 @@ def _journal(from_time: float) -> Iterator[str]:
             "there is no journal on this machine; give a log file with --log",
             "本机没有 journal；请用 --log 指定日志文件",
         )
-    command = [program, "-u", _UNIT, "--since", f"@{int(from_time)}", "-o", "json", "--no-pager"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+    command = [
+        program,
+        "-u",
+        _UNIT,
+        "--since",
+        f"@{max(0, int(from_time))}",
+        "-o",
+        "json",
+        "--no-pager",
+    ]
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as words,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=words, text=True, errors="replace"
+        ) as process,
+    ):
         assert process.stdout is not None
         yield from process.stdout
+        if process.wait():
+            words.seek(0)
+            said = " ".join(words.read().split()) or f"exit {process.returncode}"
+            raise NotRunning(
+                f"the journal cannot be read: {said} (root and the group systemd-journal may)",
+                f"无法读取 journal：{said}（root 与 systemd-journal 组可以读取）",
+            )
 
 
 def _from_journal(entry: dict[str, Any]) -> dict[str, Any]:

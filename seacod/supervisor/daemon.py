@@ -296,6 +296,7 @@ class Supervisor:
 
     def _present(self) -> Present:
         """What a scrape shows beside the counters."""
+        self._metrics.set_away_seconds(self.workers.report.total_away_seconds)
         return scrape.snapshot(
             self._settings,
             self.workers,

@@ -79,6 +79,20 @@ def test_one_that_dies_costs_only_what_was_inside(pair: StandIn) -> None:
     assert told["key"] == "worker 1"
 
 
+def test_each_scrape_shows_how_long_nobody_has_served(pair: StandIn) -> None:
+    started(pair)
+    pair.plan(never_ready=True)
+    before = pids(pair)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not {None, *before} & set(pids(pair)), "workers that will not get ready")
+    # From here on nothing happens.
+    name = "seacod_worker_away_seconds_total"
+    seen = value(pair, name)
+    wait_until(lambda: value(pair, name) > seen + 1, "the outage in the figures while it lasts")
+    assert not all_serve(pair)
+
+
 def test_a_reload_takes_one_after_the_other_and_fails_no_request(pair: StandIn) -> None:
     pair.plan(answer_seconds=0.05)
     started(pair)

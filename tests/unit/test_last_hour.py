@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from seacod.protocol import Beat
 from seacod.supervisor.watch.last_hour import INTERVAL_SECONDS, History
 from seacod.supervisor.watch.time_series import TimeSeries
+from seacod.system.cpu_use import CpuUse
 
 
 class Clock:
@@ -37,6 +40,27 @@ def rates(clock: Clock, answered: list[int | None], pid: int = 7) -> list[float 
         history.look((pid,), beat, None, None)
         clock.now += INTERVAL_SECONDS
     return history.as_lists()["requests_per_minute"]
+
+
+def test_each_asker_has_a_figure_of_the_processors_of_his_own() -> None:
+    """In one moment psutil's own says 0 to the second."""
+    now, times = [0.0], [(0.0, 0.0)]
+    scrape, page = (CpuUse(lambda: now[0], lambda: times[0]) for _ in range(2))
+    now[0], times[0] = 15.0, (30.0, 60.0)
+    assert (scrape.percent(), page.percent(), scrape.percent()) == (50.0, 50.0, 50.0)
+    # Another Prometheus, a hundredth later.
+    now[0], times[0] = 15.01, (30.1, 60.1)
+    assert scrape.percent() == 50.0
+    now[0], times[0] = 30.0, (30.0, 120.0)
+    assert (scrape.percent(), page.percent()) == (0.0, 0.0)
+
+
+def test_the_figure_of_the_processors_is_the_systems() -> None:
+    use = CpuUse(lambda: time.perf_counter() * 1e6)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        pass
+    assert 0.0 < use.percent() <= 100.0
 
 
 def test_one_request_is_one_in_a_minute(clock: Clock) -> None:

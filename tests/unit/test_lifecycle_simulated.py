@@ -473,6 +473,20 @@ def test_the_fallback_opens_when_the_last_one_is_gone(make: Make) -> None:
     assert world.workers.report.total_away_seconds > 0
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_time_without_a_worker_counts_while_it_lasts(make: Make, count: int) -> None:
+    """A scrape during an outage shows it; after a restart of the supervisor nobody could."""
+    world = make(count).started()
+    for number in range(count):
+        world.front(number).exit(-9)
+    world.pass_seconds(2.5)
+    assert world.state != "serving"
+    seen = world.workers.report.total_away_seconds
+    assert seen >= 1.0
+    world.started()
+    assert world.workers.report.total_away_seconds > seen
+
+
 def test_settings_that_do_not_work_reach_one_worker_only(make: Make) -> None:
     world = make(2).started()
     before = [world.front(0), world.front(1)]

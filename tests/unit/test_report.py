@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,32 @@ def test_a_broken_packed_log_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.gz").write_bytes(gzip.compress(b"something" * 100)[:-20])
     with pytest.raises(NotRunning, match=r"x\.gz: cannot be read"):
         list(report._files(tmp_path / "x.gz"))
+
+
+@pytest.fixture
+def refusing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journalctl as somebody meets it who may not read the journal."""
+    program = tmp_path / "bin/journalctl"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\necho 'No journal files were opened: not permitted' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("refusing")
+def test_a_journal_that_cannot_be_read_is_no_hour_without_requests(tmp_path: Path) -> None:
+    config = tmp_path / "seacod.yaml"
+    config.write_text("log: {level: info}\n")
+    done = typed.seacod("report", "--config", config)
+    assert done.returncode == NotRunning.exit_code
+    assert "journal cannot be read: No journal files were opened: not permitted" in done.stderr
+
+
+@pytest.mark.usefixtures("refusing")
+def test_what_the_file_has_is_reported_without_the_journal(tmp_path: Path) -> None:
+    log, config = tmp_path / "seacod.log", tmp_path / "seacod.yaml"
+    log.write_text(line(SLOW, time.time() - 60) + "\n")
+    config.write_text(f"log: {{file: {log}}}\n")
+    assert "1 request" in typed.seacod("report", "--config", config).stdout

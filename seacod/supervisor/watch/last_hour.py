@@ -11,6 +11,7 @@ import psutil
 from seacod.accelerators.base import Gpu
 from seacod.protocol import Beat
 from seacod.supervisor.watch.time_series import TimeSeries
+from seacod.system.cpu_use import CpuUse
 
 INTERVAL_SECONDS = 15.0
 _KEPT_SECONDS = 3600.0
@@ -41,6 +42,7 @@ class History:
         self._finished: collections.deque[tuple[int, float]] = collections.deque(
             maxlen=_COUNTED_INTERVALS + 1
         )
+        self._cpu_use = CpuUse()
         self._finished_by: tuple[int | None, ...] = ()
 
     def look(
@@ -68,7 +70,7 @@ class History:
                 self._rate(pids, beat, elapsed),
                 beat.in_flight if beat is not None else None,
                 beat.queue_depth if beat is not None else None,
-                psutil.cpu_percent(),
+                self._cpu_use.percent(),
                 _used_memory(),
                 worker_bytes,
                 gpu.used_bytes if gpu is not None else None,

@@ -10,9 +10,15 @@ class Absence:
 
     def __init__(self, clock: Clock) -> None:
         self.last_seconds: float | None = None
-        self.total_seconds = 0.0
+        self._ended_seconds = 0.0
         self._clock = clock
         self._since: float | None = None
+
+    @property
+    def total_seconds(self) -> float:
+        """Of all times without one, the present one as far as it has come."""
+        since = self._since
+        return self._ended_seconds + (0.0 if since is None else self._clock.monotonic() - since)
 
     def begin(self) -> None:
         """Nobody serves from now on; nothing changes if that was so before."""
@@ -25,5 +31,5 @@ class Absence:
             return None
         away, self._since = self._clock.monotonic() - self._since, None
         self.last_seconds = away
-        self.total_seconds += away
+        self._ended_seconds += away
         return away

@@ -139,6 +139,8 @@ class Lifecycle:
                 touch()
                 self._handle(event)
                 self._check_deadlines()
+                # While nobody serves it grows with each tick.
+                self.report.total_away_seconds = self._absence.total_seconds
                 self._check_liveness()
         finally:
             self._group.kill()

@@ -18,6 +18,7 @@ from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.paths import Paths, free_bytes
 from seacod.pause import Pause
+from seacod.system.cpu_use import CpuUse
 from seacod.web import supervisor_client
 from seacod.web.readiness import Readiness
 
@@ -30,6 +31,7 @@ def router(
     """The routes of one worker; `shares_jobs` where other nodes answer for its batches, too."""
     routes = APIRouter(tags=["health"])
     started = time.monotonic()
+    cpu_use = CpuUse()
     versions = {"seacod": __version__, "python": platform.python_version(), **_versions()}
 
     @routes.get("/health", summary="Whether recordings are transcribed, and how busy it is")
@@ -86,7 +88,7 @@ def router(
             "failed": load.failed,
             "live_sessions": service.live.sessions,
             "gpu_reserved_bytes": load.gpu_reserved_bytes,
-            "cpu_percent": psutil.cpu_percent(),
+            "cpu_percent": cpu_use.percent(),
             "memory_used_bytes": memory.total - memory.available,
             "memory_bytes": memory.total,
             "worker_memory_bytes": psutil.Process().memory_info().rss,
