@@ -29,11 +29,22 @@ class SeacodError(Exception):
         message: one English sentence for people.
         chinese: the same sentence in Chinese.
         retry_after_seconds: when trying again makes sense, if known.
+
+    `class TooBig(SeacodError, code="too_big", status=413)` says what differs from its base.
     """
 
     code: ClassVar[str] = "internal"
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = EX_FAILURE
+
+    def __init_subclass__(
+        cls, code: str | None = None, status: int | None = None, exit_code: int | None = None
+    ) -> None:
+        super().__init_subclass__()
+        # Only what is given: whether a class has a status of its own is asked (metrics/worker.py).
+        for name, value in (("code", code), ("http_status", status), ("exit_code", exit_code)):
+            if value is not None:
+                setattr(cls, name, value)
 
     def __init__(
         self, message: str, chinese: str, *, retry_after_seconds: int | None = None
@@ -53,139 +64,86 @@ class SeacodError(Exception):
         return self.chinese if language.lower().startswith("zh") else self.message
 
 
-class ConfigError(SeacodError):
+class ConfigError(SeacodError, code="config", exit_code=EX_CONFIG):
     """The configuration cannot be used; restarting will not help."""
-
-    code = "config"
-    exit_code = EX_CONFIG
 
 
 class ConfigClosed(ConfigError):
     """The configuration is there, and this user may not read it."""
 
 
-class ConfigOutOfReach(ConfigError):
+class ConfigOutOfReach(ConfigError, exit_code=EX_OSERR):
     """A file of the configuration cannot be read for now, by a fault that may pass (an I/O error, a
     network file system): trying again is right."""
 
-    exit_code = EX_OSERR
 
-
-class ModelUnavailable(SeacodError):
+class ModelUnavailable(SeacodError, code="model_unavailable", status=503, exit_code=EX_UNAVAILABLE):
     """The model is not on this machine and cannot be fetched, or does not load."""
 
-    code = "model_unavailable"
-    http_status = 503
-    exit_code = EX_UNAVAILABLE
 
-
-class NoSpeakerModel(SeacodError):
+class NoSpeakerModel(SeacodError, code="no_speaker_model", status=501, exit_code=EX_UNAVAILABLE):
     """Speakers are to be told apart, and there is no model for it on this service."""
 
-    code = "no_speaker_model"
-    http_status = 501
-    exit_code = EX_UNAVAILABLE
 
-
-class NotSupported(SeacodError):
+class NotSupported(SeacodError, code="not_supported", status=501):
     """Clients know how to ask for it, and this service does not do it."""
 
-    code = "not_supported"
-    http_status = 501
 
-
-class AddressInUse(SeacodError):
+class AddressInUse(SeacodError, code="address_in_use", exit_code=EX_OSERR):
     """The address to listen on belongs to another program."""
 
-    code = "address_in_use"
-    exit_code = EX_OSERR
 
-
-class AddressNotThere(SeacodError):
+class AddressNotThere(SeacodError, code="address_not_there", exit_code=EX_OSERR):
     """The address to listen on is not this machine's for now, or nobody knows its name: a
     network, a name server or a virtual address may come late, so trying again is right."""
 
-    code = "address_not_there"
-    exit_code = EX_OSERR
 
-
-class NotRunning(SeacodError):
+class NotRunning(SeacodError, code="not_running", exit_code=EX_UNAVAILABLE):
     """No running service answers where one was asked for."""
-
-    code = "not_running"
-    exit_code = EX_UNAVAILABLE
 
 
 class NotAllowed(NotRunning):
     """A service runs, and this user may not ask it."""
 
 
-class NotConfirmed(SeacodError):
+class NotConfirmed(SeacodError, code="not_confirmed", exit_code=EX_USAGE):
     """What was asked for does harm on purpose, and nobody said that it may."""
 
-    code = "not_confirmed"
-    exit_code = EX_USAGE
 
-
-class ProtocolError(SeacodError):
+class ProtocolError(SeacodError, code="protocol", exit_code=EX_SOFTWARE):
     """A line on the control channel is not a message of the protocol. For the log only, which is in
     English."""
-
-    code = "protocol"
-    exit_code = EX_SOFTWARE
 
     def __init__(self, message: str) -> None:
         super().__init__(message, message)
 
 
-class BadRequest(SeacodError):
+class BadRequest(SeacodError, code="bad_request", status=400):
     """A request that lacks something or has something that cannot be used."""
 
-    code = "bad_request"
-    http_status = 400
 
-
-class Unauthorized(SeacodError):
+class Unauthorized(SeacodError, code="unauthorized", status=401):
     """The request has no key or login, or not the right one."""
 
-    code = "unauthorized"
-    http_status = 401
 
-
-class TooManyLogins(SeacodError):
+class TooManyLogins(SeacodError, code="too_many_logins", status=429):
     """Too many wrong passwords came from there, or for that name."""
 
-    code = "too_many_logins"
-    http_status = 429
 
-
-class QuotaUsed(SeacodError):
+class QuotaUsed(SeacodError, code="quota_used", status=429):
     """A client has used what it may for now."""
 
-    code = "quota_used"
-    http_status = 429
 
-
-class RecordingLost(SeacodError):
+class RecordingLost(SeacodError, code="recording_lost", status=410):
     """The recording of a batch was removed before it was heard."""
 
-    code = "recording_lost"
-    http_status = 410
 
-
-class RecordingUnreadable(SeacodError):
+class RecordingUnreadable(SeacodError, code="recording_unreadable", status=500):
     """The recording of a batch is there and cannot be read, though what lies beside it can."""
 
-    code = "recording_unreadable"
-    http_status = 500
 
-
-class StoredByNewer(SeacodError):
+class StoredByNewer(SeacodError, code="stored_by_newer", status=503, exit_code=EX_CONFIG):
     """A file of the state directory was made by a newer version."""
-
-    code = "stored_by_newer"
-    http_status = 503
-    exit_code = EX_CONFIG
 
     @classmethod
     def of(cls, where: object, found: int, known: int) -> StoredByNewer:
@@ -203,167 +161,101 @@ class StoredByNewer(SeacodError):
         )
 
 
-class ForeignPage(SeacodError):
+class ForeignPage(SeacodError, code="foreign_page", status=403):
     """A page of another site asks for something that only our own may."""
 
-    code = "foreign_page"
-    http_status = 403
 
-
-class WrongHost(SeacodError):
+class WrongHost(SeacodError, code="wrong_host", status=421):
     """The request is for a name that the service does not have."""
 
-    code = "wrong_host"
-    http_status = 421
 
-
-class Poisonous(SeacodError):
+class Poisonous(SeacodError, code="poison", status=422):
     """A recording that was with the model each time when it broke down."""
 
-    code = "poison"
-    http_status = 422
 
-
-class NotFound(SeacodError):
+class NotFound(SeacodError, code="not_found", status=404):
     """There is no such job, model or result."""
 
-    code = "not_found"
-    http_status = 404
 
-
-class Conflict(SeacodError):
+class Conflict(SeacodError, code="conflict", status=409):
     """What was asked for is not possible in the present state."""
 
-    code = "conflict"
-    http_status = 409
 
-
-class KeyReused(SeacodError):
+class KeyReused(SeacodError, code="idempotency_key_reused", status=422):
     """An Idempotency-Key came before, with something else."""
-
-    code = "idempotency_key_reused"
-    http_status = 422
 
 
 class OutgoingError(SeacodError):
     """The service was asked to connect to an address, and did not or could not."""
 
 
-class HostNotAllowed(OutgoingError):
+class HostNotAllowed(OutgoingError, code="host_not_allowed", status=403):
     """The configuration does not name the host, or its address is one that it may not have."""
 
-    code = "host_not_allowed"
-    http_status = 403
 
-
-class SourceUnreachable(OutgoingError):
+class SourceUnreachable(OutgoingError, code="source_unreachable", status=502):
     """What was to be there could not be had from the address."""
 
-    code = "source_unreachable"
-    http_status = 502
 
-
-class SourceTooSlow(OutgoingError):
+class SourceTooSlow(OutgoingError, code="source_too_slow", status=504):
     """It did not come within the time for it."""
 
-    code = "source_too_slow"
-    http_status = 504
 
-
-class BadAudio(SeacodError):
+class BadAudio(SeacodError, code="bad_audio", status=415):
     """The upload is not audio that can be decoded."""
 
-    code = "bad_audio"
-    http_status = 415
 
-
-class EmptyAudio(SeacodError):
+class EmptyAudio(SeacodError, code="empty_audio", status=400):
     """The upload is empty, or holds no sound."""
 
-    code = "empty_audio"
-    http_status = 400
 
-
-class TooLong(SeacodError):
+class TooLong(SeacodError, code="too_long", status=413):
     """The recording is longer than the limit."""
 
-    code = "too_long"
-    http_status = 413
 
-
-class TooBig(SeacodError):
+class TooBig(SeacodError, code="too_big", status=413):
     """The file is bigger than the limit."""
 
-    code = "too_big"
-    http_status = 413
 
-
-class QueueFull(SeacodError):
+class QueueFull(SeacodError, code="queue_full", status=503):
     """The queue in front of the model is full; the client should come back."""
 
-    code = "queue_full"
-    http_status = 503
 
-
-class Busy(SeacodError):
+class Busy(SeacodError, code="busy", status=503):
     """The service has too little memory or too few descriptors for more work at present."""
 
-    code = "busy"
-    http_status = 503
 
-
-class NotReady(SeacodError):
+class NotReady(SeacodError, code="not_ready", status=503):
     """The model is not loaded yet, or is on its way out."""
-
-    code = "not_ready"
-    http_status = 503
 
 
 class PlaceUnusable(NotReady):
     """Where recordings of batches lie outside the database cannot be used at present."""
 
 
-class Paused(NotReady):
+class Paused(NotReady, code="paused", status=503):
     """The service takes nothing new for a while, because an operator said so."""
 
-    code = "paused"
-    http_status = 503
 
-
-class ClientGone(SeacodError):
+# What nginx logs for this case; no status of the standard fits.
+class ClientGone(SeacodError, code="canceled", status=499):
     """The client closed the connection; the answer reaches nobody."""
 
-    code = "canceled"
-    # What nginx logs for this case; no status of the standard fits.
-    http_status = 499
 
-
-class DeadlineExceeded(SeacodError):
+class DeadlineExceeded(SeacodError, code="deadline_exceeded", status=504):
     """The request was not finished within its deadline."""
 
-    code = "deadline_exceeded"
-    http_status = 504
 
-
-class OutOfMemory(SeacodError):
+class OutOfMemory(SeacodError, code="out_of_memory", status=507):
     """One segment alone does not fit into the memory of the device."""
 
-    code = "out_of_memory"
-    http_status = 507
 
-
-class StorageFull(SeacodError):
+class StorageFull(SeacodError, code="storage_full", status=507):
     """There is no room on the disk for an upload, or too little would be left."""
 
-    code = "storage_full"
-    http_status = 507
 
-
-class QuotaExceeded(SeacodError):
+class QuotaExceeded(SeacodError, code="quota_exceeded", status=507):
     """As much of batches is kept as may be, of one client or of all."""
-
-    code = "quota_exceeded"
-    http_status = 507
 
     @classmethod
     def of_client(cls, kept_bytes: int, limit_bytes: int) -> QuotaExceeded:
@@ -395,28 +287,20 @@ class QuotaExceeded(SeacodError):
         )
 
 
-class CannotRead(SeacodError):
+class CannotRead(SeacodError, code="cannot_read"):
     """A file of ours cannot be read by whoever asks."""
 
-    code = "cannot_read"
 
-
-class CannotWrite(SeacodError):
+class CannotWrite(SeacodError, code="cannot_write", exit_code=EX_CANTCREAT):
     """A directory of ours cannot be written to; that may be mended, so trying again is right."""
-
-    code = "cannot_write"
-    exit_code = EX_CANTCREAT
 
 
 class StoreHasNoRoom(CannotWrite):
     """An object store takes nothing more until somebody makes room there."""
 
 
-class InferenceFailed(SeacodError):
+class InferenceFailed(SeacodError, code="inference_failed", status=500):
     """The model raised an unexpected error; the log has the details."""
-
-    code = "inference_failed"
-    http_status = 500
 
     @classmethod
     def unforeseen(cls) -> InferenceFailed:

@@ -23,11 +23,9 @@ class Unreachable(NotRunning):
         self.cause = cause
 
 
-class BrokenOff(SeacodError):
+class BrokenOff(SeacodError, code="broken_off"):
     """The connection broke, or nothing came for too long, before the answer was complete. What was
     asked for may have been done."""
-
-    code = "broken_off"
 
     def __init__(self, cause: Words, times: int = 1) -> None:
         often, often_zh = (f" {times} times", f" {times} 次") if times > 1 else ("", "")
@@ -37,13 +35,11 @@ class BrokenOff(SeacodError):
         self.cause = cause
 
 
-class NoSeacod(SeacodError):
+class NoSeacod(SeacodError, code="no_seacod"):
     """What answers is not seacod."""
 
-    code = "no_seacod"
 
-
-class Refused(SeacodError):
+class Refused(SeacodError, code="refused"):
     """The service said why there will be no answer, in its sentence.
 
     Args:
@@ -52,8 +48,6 @@ class Refused(SeacodError):
         reason: the `code` of its error, such as too_long; empty if there is none.
         retry_after_seconds: when to come back, where that was said.
     """
-
-    code = "refused"
 
     def __init__(
         self, message: str, chinese: str, status: int, reason: str = "",
@@ -64,10 +58,8 @@ class Refused(SeacodError):
         self.reason = reason
 
 
-class Busy(Refused):
+class Busy(Refused, code="busy"):
     """Not now (503): the queue is full, or no worker serves; `retry_after_seconds` says when."""
-
-    code = "busy"
 
 
 def refusal(status: int, body: bytes, retry_after: str = "") -> Refused:

@@ -53,10 +53,8 @@ class Answer:
     status: dict[str, Any]
 
 
-class NotBelieved(SeacodError):
+class NotBelieved(SeacodError, code="not_believed"):
     """Somebody else may have put there what answers."""
-
-    code = "not_believed"
 
 
 def status(config: Path | None = None) -> dict[str, Any]:

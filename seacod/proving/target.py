@@ -27,10 +27,8 @@ PATIENCE_SECONDS = 600.0
 T = TypeVar("T")
 
 
-class DrillFailed(SeacodError):
+class DrillFailed(SeacodError, code="drill_failed"):
     """The service did not do what it should have done."""
-
-    code = "drill_failed"
 
 
 @dataclass(frozen=True, slots=True)
