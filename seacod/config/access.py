@@ -39,8 +39,7 @@ class AccessSettings(
         12.0,
         "Hours after which somebody who logged in at the page has to log in again",
         "网页登录的有效时间（小时），超过后需重新登录",
-        ge=0.01,
-        le=720,
+        between=(0.01, 720),
     )
     quotas: str = setting(
         "",

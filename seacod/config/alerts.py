@@ -51,22 +51,19 @@ class GeneralAlertSettings(
         900.0,
         "The same alert again within so many seconds is counted, not sent",
         "同一告警在此时间内只计数、不重复发送（秒）",
-        ge=0,
-        le=86_400,
+        between=(0, 86_400),
     )
     gather_seconds: float = setting(
         3.0,
         "What comes within so many seconds goes out as one message",
         "在此时间内发生的告警合并为一条消息（秒）",
-        ge=0,
-        le=600,
+        between=(0, 600),
     )
     retry_hours: float = setting(
         72.0,
         "Hours for which a message that cannot be delivered is tried again",
         "无法送达时重试多久（小时）",
-        ge=0.01,
-        le=720,
+        between=(0.01, 720),
     )
     muted: str = setting(
         "",
@@ -77,43 +74,37 @@ class GeneralAlertSettings(
         0.1,
         "Share of requests failing on our side, within error_rate_window_seconds, that is an alert",
         "error_rate_window_seconds 内服务端失败请求占比达到多少时告警",
-        ge=0.001,
-        le=1,
+        between=(0.001, 1),
     )
     error_rate_window_seconds: float = setting(
         300.0,
         "Seconds over which error_rate_ratio is computed",
         "失败率的统计窗口（秒）",
-        ge=10,
-        le=86_400,
+        between=(10, 86_400),
     )
     error_rate_min_requests: int = setting(
         20,
         "With fewer requests in that time the ratio means nothing",
         "窗口内请求少于该数时不计算失败率",
-        ge=1,
-        le=1_000_000,
+        between=(1, 1_000_000),
     )
     queue_full_seconds: float = setting(
         60.0,
         "A queue full for so many seconds is an alert",
         "队列持续占满多久告警（秒）",
-        ge=1,
-        le=86_400,
+        between=(1, 86_400),
     )
     wrong_logins: int = setting(
         20,
         "So many wrong passwords within ten minutes are an alert; 0 for never",
         "十分钟内密码错误达到多少次时告警；0 表示关闭",
-        ge=0,
-        le=1_000_000,
+        between=(0, 1_000_000),
     )
     stalled_seconds: float = setting(
         120.0,
         "Work that waits for so many seconds while the model makes no progress is an alert",
         "有任务等待而模型多久没有进展时告警（秒）；没有请求不算",
-        ge=1,
-        le=86_400,
+        between=(1, 86_400),
     )
 
 

@@ -74,8 +74,7 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
         0,
         "Threads of the model on the CPU; 0 takes all cores but one, which decodes",
         "CPU 推理线程数；0 表示除一个用于解码外的全部核心",
-        ge=0,
-        le=1024,
+        between=(0, 1024),
     )
     models_directory: Path | None = setting(
         None,
@@ -92,8 +91,7 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
         20.0,
         "Longest piece of speech given to the model at once; longer ones are cut at silences",
         "一次送入模型的最长语音片段（秒），更长的在静音处切开",
-        ge=2,
-        le=60,
+        between=(2, 60),
     )
     hotwords_file: Path | None = setting(
         None,
@@ -116,16 +114,14 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
         120.0,
         "Seconds of audio, padding included, that go through the model together",
         "一批送入模型的音频总时长（秒，含补齐）",
-        ge=2,
-        le=3_600,
+        between=(2, 3_600),
     )
 
     gathering_seconds: float = setting(
         0.01,
         "How long a batch that is not full waits for speech that is on its way, in seconds",
         "未满的批次等待后续语音的时间（秒）",
-        ge=0,
-        le=1,
+        between=(0, 1),
     )
     tune: Literal["auto", "off"] = setting(
         "auto",

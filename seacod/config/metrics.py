@@ -15,6 +15,5 @@ class MetricsSettings(Section, applies="restart", chinese="由守护进程提供
         8000,
         "Port of the metrics page; 0 switches it off",
         "指标页面的端口；0 表示关闭",
-        ge=0,
-        le=65535,
+        between=(0, 65535),
     )

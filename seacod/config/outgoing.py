@@ -27,8 +27,7 @@ class OutgoingSettings(
         50.0,
         "Seconds that fetching one recording may take",
         "获取单个录音的时间上限（秒）",
-        ge=1,
-        le=3600,
+        between=(1, 3600),
     )
     callback_hosts: str = setting(
         "",
@@ -46,8 +45,7 @@ class OutgoingSettings(
         24.0,
         "Hours for which a callback that is not taken is tried again",
         "回调未送达时重试多久（小时）",
-        ge=0.01,
-        le=168,
+        between=(0.01, 168),
     )
 
     @field_validator("input_hosts", "callback_hosts")

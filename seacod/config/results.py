@@ -52,8 +52,7 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
         4 * MIB,
         "Recordings of so many bytes and more lie there; smaller ones in the database",
         "达到该字节数的录音存放在上述位置，更小的存入数据库",
-        ge=1,
-        le=1024 * 1024 * MIB,
+        between=(1, 1024 * 1024 * MIB),
         applies="replace",
     )
     recordings_access_file: Path | None = setting(
@@ -71,11 +70,10 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
         7.0,
         "Days the results of a finished batch are kept",
         "批量任务的结果保留天数",
-        ge=0.01,
-        le=3_650,
+        between=(0.01, 3_650),
     )
     max_files: int = setting(
-        1_000, "Files in one batch", "单个批量任务的文件数上限", ge=1, le=100_000
+        1_000, "Files in one batch", "单个批量任务的文件数上限", between=(1, 100_000)
     )
 
     max_bytes: int = setting(
@@ -84,15 +82,13 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
         "another batch is answered 507",
         "磁盘上保留的批量录音总字节数上限，所有客户端合计（68719476736 即 64 GiB）；"
         "超出时新任务返回 507",
-        ge=1 * MIB,
-        le=1024 * 1024 * MIB,
+        between=(1 * MIB, 1024 * 1024 * MIB),
     )
     max_client_bytes: int = setting(
         16_384 * MIB,
         "Of those the recordings of one client (its key, login or address)",
         "单个客户端（密钥、登录名或地址）的批量录音字节数上限",
-        ge=1 * MIB,
-        le=1024 * 1024 * MIB,
+        between=(1 * MIB, 1024 * 1024 * MIB),
     )
 
     @field_validator("database")

@@ -29,8 +29,7 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         7860,
         "Port of the page and the API",
         "网页与 API 的端口",
-        ge=0,
-        le=65535,
+        between=(0, 65535),
     )
     listen: str = setting(
         "",
@@ -48,8 +47,7 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "none. It is on the same hosts as page and API, and the protocol also at /funasr of those",
         "FunASR WebSocket 协议的端口，供 FunASR 客户端使用，惯例为 10095；0 表示不开放。"
         "监听主机与网页相同；网页端口的 /funasr 也提供该协议",
-        ge=0,
-        le=65535,
+        between=(0, 65535),
     )
     funasr_tls: Literal["on", "off"] = setting(
         "on",
@@ -123,16 +121,14 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "Connections that may be open at once; fewer where there are too few descriptors "
         "(LimitNOFILE=). Idle ones make room for new ones",
         "同时打开的最大连接数；文件描述符不足（LimitNOFILE=）时更少。空闲连接会为新连接让位",
-        ge=8,
-        le=100_000,
+        between=(8, 100_000),
         applies="replace",
     )
     max_connections_of_address: int = setting(
         256,
         "Connections of one address that may be open at once, unless it is one of trusted_proxies",
         "单个地址的最大连接数（trusted_proxies 除外）",
-        ge=4,
-        le=100_000,
+        between=(4, 100_000),
         applies="replace",
     )
     drain_notice_seconds: float = setting(
@@ -144,8 +140,7 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
         "停止前先让 /health/ready 返回 503 并继续服务的时间（秒），供前端负载均衡切走流量；"
         "没有负载均衡时为 0。与 worker.drain_timeout_seconds、"
         "worker.stop_timeout_seconds 之和须小于 TimeoutStopSec=",
-        ge=0,
-        le=3600,
+        between=(0, 3600),
         applies="live",
     )
 

@@ -49,6 +49,7 @@ def setting(
     applies: Applies | None = None,
     credential: str = "",
     form: Words = ("", ""),
+    between: tuple[float, float] | None = None,
     **limits: Any,
 ) -> Any:
     """A field that describes itself; see `Declaration`.
@@ -60,13 +61,16 @@ def setting(
         applies: how a change takes effect; None for what its section says.
         credential: see `Declaration`; the descriptions then say that it comes first.
         form: what a value looks like; a `pattern` needs it, for whoever does not read those.
-        limits: pydantic's (ge, le, pattern, ...).
+        between: the least and the greatest value, both allowed.
+        limits: pydantic's (pattern, max_length, ...).
     """
     if credential:
         english += f"; the systemd credential {credential} comes first"
         chinese += f"；优先使用 systemd 凭据 {credential}"
     if all(form) != ("pattern" in limits):
         raise TypeError(f"{english}: a pattern and its form in words belong together")
+    if between:
+        limits["ge"], limits["le"] = between
     extra: dict[str, Any] = {
         "zh": chinese, "applies": applies, "credential": credential, "form": form
     }  # fmt: skip

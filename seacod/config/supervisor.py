@@ -31,22 +31,19 @@ class SupervisorSettings(
         "replaced at once; from the eleventh within a minute on there are pauses of at most 5 s",
         "首次启动失败后的等待（秒）。已正常服务过的进程退出后立即恢复；"
         "一分钟内从第十一次起，每次最多等待 5 秒",
-        ge=0,
-        le=60,
+        between=(0, 60),
     )
     backoff_max_seconds: float = setting(
         60.0,
         "Longest pause between restarts, in seconds",
         "两次重启之间的最长等待（秒）",
-        ge=0.1,
-        le=3_600,
+        between=(0.1, 3_600),
     )
     stable_seconds: float = setting(
         60.0,
         "Ready for so many seconds, a worker counts as stable and the pause starts small again",
         "就绪多久之后视为稳定并重置等待（秒）",
-        ge=1,
-        le=86_400,
+        between=(1, 86_400),
     )
     crash_loop_failures: int = setting(
         5,
@@ -54,59 +51,51 @@ class SupervisorSettings(
         "crash loop; this many ends of workers that had served are told as a storm",
         "在 crash_loop_window_seconds 内连续启动失败多少次视为“反复启动失败”；"
         "正常服务过的进程退出达到该次数时合并为一次告警",
-        ge=2,
-        le=1_000,
+        between=(2, 1_000),
     )
     crash_loop_window_seconds: float = setting(
         600.0,
         "Seconds within which crash_loop_failures are counted",
         "统计 crash_loop_failures 的时间窗口（秒）",
-        ge=1,
-        le=86_400,
+        between=(1, 86_400),
     )
     crash_loop_pause_seconds: float = setting(
         300.0,
         "Pause between tries in a crash loop, in seconds; it never gives up",
         "反复启动失败时两次尝试之间的等待（秒）；不会放弃",
-        ge=0.1,
-        le=86_400,
+        between=(0.1, 86_400),
     )
     beat_timeout_seconds: float = setting(
         15.0,
         "Without a sign of life from its event loop for so many seconds, a worker counts as hung",
         "多久没有收到识别进程的心跳即视为卡死（秒）",
-        ge=2,
-        le=600,
+        between=(2, 600),
     )
     progress_timeout_seconds: float = setting(
         300.0,
         "Longest time one batch may be with the model, in seconds; then the worker counts as hung. "
         "An idle worker and one that finishes batch after batch never do",
         "一批音频在模型中的最长时间（秒），超过即视为卡死；空闲或正常推进的进程不受影响",
-        ge=2,
-        le=86_400,
+        between=(2, 86_400),
     )
     probe_interval_seconds: float = setting(
         10.0,
         "Seconds between probes, requests of the supervisor's own through the listening socket; 0 "
         "for none",
         "守护进程经由监听套接字自行探测的间隔（秒）；0 表示关闭",
-        ge=0,
-        le=3_600,
+        between=(0, 3_600),
     )
     probe_timeout_seconds: float = setting(
         10.0,
         "Seconds after which a probe counts as failed",
         "探测的超时（秒）",
-        ge=0.1,
-        le=600,
+        between=(0.1, 600),
     )
     probe_failures: int = setting(
         3,
         "Failed probes in a row after which the worker counts as hung",
         "连续多少次探测失败即视为卡死",
-        ge=1,
-        le=100,
+        between=(1, 100),
     )
 
     @model_validator(mode="after")

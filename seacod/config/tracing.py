@@ -24,8 +24,7 @@ class TracingSettings(
         1.0,
         "Share of requests that are sent, of those whose caller does not decide it (traceparent)",
         "发送的请求比例；调用方在 traceparent 中已决定的除外",
-        ge=0,
-        le=1,
+        between=(0, 1),
     )
     service_name: str = setting(
         "seacod", "Name of the service in traces", "链路追踪中的服务名", min_length=1
