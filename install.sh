@@ -457,6 +457,9 @@ choose_model() {
     echo "$MODEL"
   elif run_as_seacod model fetch paraformer-zh >&2; then
     echo paraformer-zh
+  elif [ $? -eq 78 ]; then
+    # Not the network's fault: the command has said which setting or variable it is.
+    die "the model was not fetched: see above"
   else
     note "The real model could not be fetched, so the built-in one is used: good for trying and" >&2
     note "testing, not for real speech. Later: sudo -u seacod seacod model fetch paraformer-zh," >&2

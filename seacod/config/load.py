@@ -19,6 +19,7 @@ import yaml
 from pydantic import ValidationError
 
 from seacod.config.schema import SECTIONS, Settings
+from seacod.config.service_links import service_links
 from seacod.errors import ConfigClosed, ConfigError, ConfigOutOfReach
 from seacod.system.lasting import lasts_for_file
 from seacod.system.masking import without_credentials
@@ -30,12 +31,13 @@ ENV_FILE = "SEACOD_CONFIG"
 ENV_DEBUG = "SEACOD_DEBUG"
 _ENV_PREFIX = "SEACOD_"
 # Variables of ours that are no settings: the file's place, the installer's, the control channel's.
-_ENV_RESERVED = (
+ENV_RESERVED = (
     "SEACOD_CONFIG",
     "SEACOD_DEBUG",
     "SEACOD_API_KEY",
     "SEACOD_INTERNAL_",
     "SEACOD_TORCH",
+    "SEACOD_EXTRAS",
     "SEACOD_TEST_",
 )
 
@@ -325,8 +327,11 @@ def _is_number(path: KeyPath) -> bool:
 
 def _read_environment(environment: Mapping[str, str], collected: _Collected) -> None:
     names = {variable_name(path): path for path in leaves()}
+    links = service_links(environment)
     for name, value in environment.items():
-        if not name.startswith(_ENV_PREFIX) or name.startswith(_ENV_RESERVED):
+        if not name.startswith(_ENV_PREFIX) or name.startswith(ENV_RESERVED):
+            continue
+        if name in links:
             continue
         if name in names:
             path = names[name]
