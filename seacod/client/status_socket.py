@@ -123,7 +123,7 @@ def open_url(config: Path | None = None) -> str | None:
     for path in _places(config):
         try:
             _owner(path.parent)
-            text = (path.parent / _ADDRESS).read_text("ascii").strip()
+            text = (path.parent / _ADDRESS).read_text("utf-8").strip()
         except (OSError, ValueError, NotBelieved):
             continue
         if text.startswith("http://"):

@@ -6,10 +6,10 @@ here is only what holds them together.
 
 from __future__ import annotations
 
-import functools
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -22,6 +22,7 @@ from seacod.metrics import Present, SupervisorMetrics
 from seacod.shared_load import SLOTS_A_REPLICA, SharedLoad
 from seacod.supervisor import lock, scrape, status
 from seacod.supervisor.bus import Bus, PauseChanged, StateChanged, WorkerCrashed, WorkerGone
+from seacod.supervisor.kept_going import kept_going
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.pausing import Pausing
 from seacod.supervisor.reload import Reloader
@@ -126,14 +127,18 @@ class Supervisor:
         tasks.start_soon(self._live, name="workers")
         tasks.start_soon(self._watch, name="watch")
         self._heartbeats.expect("nursery", CHECK_SECONDS)
-        tasks.start_soon(self._nurseries.run, functools.partial(self._heartbeats.touch, "nursery"))
+        beside: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("nursery", partial(self._nurseries.run, partial(self._heartbeats.touch, "nursery"))),
+            ("runtime", self._runtime.run),
+            ("pause", self._pausing.run),
+        ]
         targets = [one.target for one in self.listeners.http]
         for life in self.workers.lives:
-            probing = (life, targets, self._settings, self._heartbeats)
-            tasks.start_soon(probe_forever, *probing, name=life.replica.named("probe"))
+            probing = partial(probe_forever, life, targets, self._settings, self._heartbeats)
+            beside.append((life.replica.named("probe"), probing))
+        for name, run in beside:
+            tasks.start_soon(kept_going, name, run, self._metrics, name=name)
         self._watches.start(tasks)
-        tasks.start_soon(self._runtime.run, name="runtime")
-        tasks.start_soon(self._pausing.run, name="pause")
         if self.metrics_server is not None:
             tasks.start_soon(self.metrics_server.run, name="metrics")
 
@@ -173,9 +178,12 @@ class Supervisor:
     async def _finish(self) -> None:
         if self.metrics_server is not None:
             self.metrics_server.stop()
-        for status_socket in self._sockets:
-            await status_socket.close()
-        self._address.path.unlink(missing_ok=True)
+        for one in (*self._sockets, self._address):
+            try:
+                await one.remove()
+            except OSError as error:
+                # The next start makes it anew; the last alerts are still to be sent.
+                log.warning("runtime_file_left", file=str(one.path), error=error.strerror)
         await self._fallback.finish()
         remove_files(self.listeners)
 
@@ -214,7 +222,7 @@ class Supervisor:
         adopt_orphans()
         self._nurseries = Nurseries(
             self.listeners,
-            functools.partial(settings.for_worker, replicas[0]),
+            partial(settings.for_worker, replicas[0]),
             self._nursery_command,
             len(replicas),
         )

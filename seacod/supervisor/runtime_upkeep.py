@@ -76,11 +76,19 @@ class AddressFile:
         self._url = url
 
     def is_there(self) -> bool:
-        return self.path.exists()
+        return identity(self.path) is not None
 
     async def remake(self) -> None:
-        self.path.write_text(f"{self._url}\n", "ascii")
+        self.path.write_text(f"{self._url}\n", "utf-8")
         self.path.chmod(0o644)
+
+    async def remove(self) -> None:
+        """At the end of the service.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        self.path.unlink(missing_ok=True)
 
 
 class RuntimeUpkeep:

@@ -217,23 +217,34 @@ class StatusSocket:
         self._made: Identity | None = None
 
     async def open(self) -> None:
+        """Listen there, and nowhere else.
+
+        Raises:
+            OSError: it cannot be made; where it listened before it does still.
+        """
         self.path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._answer, path=str(self.path))
+        server = await asyncio.start_unix_server(self._answer, path=str(self.path))
         # The group may look (systemd's unit gives it to operators), others may not.
         self.path.chmod(0o660)
         self._made = identity(self.path)
+        if self._server is not None:
+            self._server.close()
+        self._server = server
 
     def is_there(self) -> bool:
         """Whether somebody who asks there reaches us."""
         return identity(self.path) == self._made
 
     async def remake(self) -> None:
-        """Listen there anew: somebody has removed the socket."""
-        if self._server is not None:
-            self._server.close()
+        """Listen there anew: somebody has removed the socket; raises as `open`."""
         await self.open()
 
-    async def close(self) -> None:
+    async def remove(self) -> None:
+        """At the end of the service.
+
+        Raises:
+            OSError: its path cannot be removed; nobody listens there any more.
+        """
         if self._server is not None:
             self._server.close()
             self.path.unlink(missing_ok=True)

@@ -45,6 +45,17 @@ def test_an_emptied_runtime_directory_is_filled_again(service: StandIn) -> None:
     assert service.get()[0] == 200
 
 
+def test_what_cannot_be_removed_at_the_end_is_left(service: StandIn) -> None:
+    """It ended with 1, and the last alerts were not sent."""
+    service.start()
+    address = service.directory / "run/address"
+    address.unlink()
+    address.mkdir()
+    assert service.stop() == 0
+    assert service.events("runtime_file_left")
+    assert service.events("supervisor_stopped")
+
+
 def test_a_directory_that_is_removed_is_made_again_and_one_that_cannot_be_is_told(
     service: StandIn,
 ) -> None:

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import anyio.abc
-import structlog
 
 from seacod.accelerators.base import Gpu
 from seacod.accelerators.registry import visible
 from seacod.metrics import SupervisorMetrics
 from seacod.supervisor.bus import Bus
+from seacod.supervisor.kept_going import kept_going
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import evidence, memory_series
@@ -29,11 +28,6 @@ from seacod.supervisor.watch.last_hour import History
 from seacod.supervisor.watch.replica_watch import GpuShare, ReplicaWatch, by_gpu
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
-
-log = structlog.get_logger(__name__)
-
-# Before a watch that broke is started again.
-_BROKEN_PAUSE_SECONDS = 5.0
 
 
 class Watches:
@@ -95,22 +89,7 @@ class Watches:
             ("look", self._look),
             ("dossiers", self._crashes.run),
         ):
-            # None so far is a figure, too.
-            self._metrics.watch_failures.labels(name)
-            tasks.start_soon(self._kept_going, name, run, name=name)
-
-    async def _kept_going(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """A watch that breaks is started again: none is worth the service. One that keeps breaking
-        gives no heartbeat, and the supervisor as a whole is restarted by systemd's watchdog."""
-        while True:
-            try:
-                await run()
-            except Exception:
-                log.exception("watch_broke", watch=name)
-                self._metrics.watch_failures.labels(name).inc()
-                await asyncio.sleep(_BROKEN_PAUSE_SECONDS)
-            else:
-                return
+            tasks.start_soon(kept_going, name, run, self._metrics, name=name)
 
     async def finish(self) -> None:
         """The service ends: write and send what there is."""
