@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,11 @@ WORKER_STATES = (
 )  # fmt: skip
 
 
+def _shown(metric: str, text: str, label: str | None = None) -> Any:
+    """A figure that is shown as this metric, with this help; of one with parts, their label."""
+    return field(metadata={"of": (metric, text, None, [label] if label else None)})
+
+
 @dataclass(frozen=True, slots=True)
 class Present:
     """What is true at the moment of a scrape; None or missing means unknown.
@@ -30,80 +35,41 @@ class Present:
     outcome.
     """
 
-    cpu_percent: float
-    memory_percent: float
-    memory_bytes: dict[str, int]
-    disk_free_bytes: int | None
-    jobs_bytes: int | None
-    workers: int
-    workers_serving: int
-    is_paused: bool
-    nursery_is_ready: bool
-    beat_age_seconds: float | None
-    oldest_request_seconds: float | None
-    watchdog_age_seconds: float | None
-    outbox_messages: int | None
-    queue_length: int
-    deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
-
-
-# name, help, label if any, and where the value is.
-PRESENT: tuple[tuple[str, str, str | None, Callable[[Present], Any]], ...] = (
-    ("system_cpu_usage_percent", "Use of all processors, 0 to 100", None, lambda p: p.cpu_percent),
-    (
-        "system_memory_usage_percent", "Memory that is not available, 0 to 100", None,
-        lambda p: p.memory_percent,
-    ),
-    (
+    cpu_percent: float = _shown("system_cpu_usage_percent", "Use of all processors, 0 to 100")
+    memory_percent: float = _shown(
+        "system_memory_usage_percent", "Memory that is not available, 0 to 100"
+    )
+    memory_bytes: dict[str, int] = _shown(
         "seacod_process_memory_bytes",
         "Resident memory of our processes: supervisor, workers, nursery with the next worker",
         "process",
-        lambda p: p.memory_bytes,
-    ),
-    (
-        "seacod_disk_free_bytes", "Free space where uploads go", None,
-        lambda p: p.disk_free_bytes,
-    ),
-    (
-        "seacod_jobs_bytes", "What batches hold on the disk: recordings and results", None,
-        lambda p: p.jobs_bytes,
-    ),
-    (
-        "seacod_workers", "Workers there are to be (supervisor.workers)", None,
-        lambda p: p.workers,
-    ),
-    ("seacod_workers_serving", "Workers that serve now", None, lambda p: p.workers_serving),
-    (
-        "seacod_paused", "1 while nothing new is taken (seacod pause)", None,
-        lambda p: int(p.is_paused),
-    ),
-    (
-        "seacod_nursery_ready", "1 while the next worker could be forked at once", None,
-        lambda p: int(p.nursery_is_ready),
-    ),
-    (
-        "seacod_worker_beat_age_seconds", "Since the worker's last sign of life", None,
-        lambda p: p.beat_age_seconds,
-    ),
-    (
-        "seacod_oldest_request_seconds",
-        "How long the oldest request in the worker has been there",
-        None,
-        lambda p: p.oldest_request_seconds,
-    ),
-    (
-        "seacod_watchdog_age_seconds", "Since systemd was last told that we live", None,
-        lambda p: p.watchdog_age_seconds,
-    ),
-    (
-        "seacod_alert_outbox_messages", "Alert messages that wait for delivery", None,
-        lambda p: p.outbox_messages,
-    ),
-    (
-        "seacod_queue_length", "Requests that may wait (limits.queue_length)", None,
-        lambda p: p.queue_length,
-    ),
-)  # fmt: skip
+    )
+    disk_free_bytes: int | None = _shown("seacod_disk_free_bytes", "Free space where uploads go")
+    jobs_bytes: int | None = _shown(
+        "seacod_jobs_bytes", "What batches hold on the disk: recordings and results"
+    )
+    workers: int = _shown("seacod_workers", "Workers there are to be (supervisor.workers)")
+    workers_serving: int = _shown("seacod_workers_serving", "Workers that serve now")
+    is_paused: bool = _shown("seacod_paused", "1 while nothing new is taken (seacod pause)")
+    nursery_is_ready: bool = _shown(
+        "seacod_nursery_ready", "1 while the next worker could be forked at once"
+    )
+    beat_age_seconds: float | None = _shown(
+        "seacod_worker_beat_age_seconds", "Since the worker's last sign of life"
+    )
+    oldest_request_seconds: float | None = _shown(
+        "seacod_oldest_request_seconds", "How long the oldest request in the worker has been there"
+    )
+    watchdog_age_seconds: float | None = _shown(
+        "seacod_watchdog_age_seconds", "Since systemd was last told that we live"
+    )
+    outbox_messages: int | None = _shown(
+        "seacod_alert_outbox_messages", "Alert messages that wait for delivery"
+    )
+    queue_length: int = _shown(
+        "seacod_queue_length", "Requests that may wait (limits.queue_length)"
+    )
+    deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class _PresentFigures(Collector):
@@ -112,20 +78,22 @@ class _PresentFigures(Collector):
     def __init__(self) -> None:
         self.now: Present | None = None
 
+    def _families(self) -> Iterable[tuple[str, GaugeMetricFamily]]:
+        for one in fields(Present):
+            if "of" in one.metadata:
+                yield one.name, GaugeMetricFamily(*one.metadata["of"])
+
     def describe(self) -> Iterable[Metric]:
-        for name, text, label, _ in PRESENT:
-            yield GaugeMetricFamily(name, text, labels=[label] if label else None)
+        return [family for _, family in self._families()]
 
     def collect(self) -> Iterable[Metric]:
-        for name, text, label, value_of in PRESENT:
-            family = GaugeMetricFamily(name, text, labels=[label] if label else None)
-            value = value_of(self.now) if self.now is not None else None
-            if label is None:
-                if value is not None:
-                    family.add_metric([], value)
-            else:
-                for key, one in (value or {}).items():
+        for name, family in self._families():
+            value = getattr(self.now, name, None)
+            if isinstance(value, dict):
+                for key, one in value.items():
                     family.add_metric([key], one)
+            elif value is not None:
+                family.add_metric([], value)
             yield family
 
 
