@@ -317,29 +317,18 @@ class Supervisor:
     def _snapshot(self) -> dict[str, object]:
         """What `seacod status` shows."""
         return status.snapshot(
-            self.workers.report,
-            workers=[(life.replica, life.report) for life in self.workers.lives],
-            nursery=self._nurseries.newest,
+            self.workers,
+            self._nurseries.newest,
+            self._watches,
+            self._settings,
             started_at=self._started_at,
-            version=__version__,
             listeners=self.listeners,
-            funasr_url=self.listeners.funasr_url(self._settings.current.server.funasr_tls),
             metrics=self.metrics_server,
-            paths=self._settings.paths,
             reloads=self._reloader,
             pause=self._pausing.current,
-            gpus=self._watches.gpus,
-            full_by_others=self._watches.full_by_others(),
-            alerts=self._watches.alerting.outbox,
         )
 
     def _snapshot_for_page(self) -> dict[str, object]:
         return status.for_page(
-            self.workers.report,
-            workers=[life.report for life in self.workers.lives],
-            nursery=self._nurseries.newest,
-            started_at=self._started_at,
-            gpu=self._watches.gpu_in_use(),
-            alerts=self._watches.alerting.outbox,
-            history=self._watches.history.as_lists(),
+            self.workers, self._nurseries.newest, self._watches, self._started_at
         )

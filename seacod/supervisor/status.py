@@ -12,22 +12,22 @@ import dataclasses
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seacod.accelerators.base import Gpu
+from seacod import __version__
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
-from seacod.paths import Paths
 from seacod.pause import Pause
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
+from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.sockets.listener import Listeners
-from seacod.supervisor.watch.gpu_sampler import GpuSampler
+from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.report import NurseryProcess, OtherProcess, Report
-from seacod.supervisor.workers.states import ServiceState
 from seacod.system.file_identity import Identity, identity
 from seacod.system.masking import masked_deep
 
@@ -35,34 +35,30 @@ _SHOWN_ALERTS = 10
 
 
 def snapshot(
-    report: Report,
-    *,
-    workers: Sequence[tuple[Replica, Report]],
+    workers: Replicas,
     nursery: NurseryProcess | None,
+    watches: Watches,
+    settings: SettingsHolder,
+    *,
     started_at: float,
-    version: str,
     listeners: Listeners,
-    funasr_url: str | None,
     metrics: MetricsServer | None,
-    paths: Paths,
     reloads: Reloader,
     pause: Pause | None,
-    gpus: GpuSampler,
-    full_by_others: frozenset[int],
-    alerts: Outbox,
 ) -> dict[str, Any]:
     """The state of the service as plain values. Times are Unix seconds."""
+    report, gpus = workers.report, watches.gpus
     beat = report.beat
     return {
-        "version": version,
+        "version": __version__,
         "pid": os.getpid(),
         "since": started_at,
         "url": listeners.local_url,
         "listening": listeners.described(),
-        "funasr_url": funasr_url,
+        "funasr_url": listeners.funasr_url(settings.current.server.funasr_tls),
         "state": report.state.value,
         "pause": None if pause is None else dataclasses.asdict(pause),
-        "paths": {name: str(path) for name, path in dataclasses.asdict(paths).items()},
+        "paths": {name: str(path) for name, path in dataclasses.asdict(settings.paths).items()},
         "metrics": {
             "url": metrics.url,
             "scraped_at": metrics.scraped_at,
@@ -71,7 +67,7 @@ def snapshot(
         if metrics is not None
         else None,
         "worker": _face(report),
-        "workers": [_worker(replica, one) for replica, one in workers],
+        "workers": [_worker(life.replica, life.report) for life in workers.lives],
         "nursery": _beside(nursery),
         "replacement": _beside(report.replacement),
         "leaving": report.leaving,
@@ -90,7 +86,7 @@ def snapshot(
             "read_at": gpus.read_at or None,
             "gpus": [dataclasses.asdict(gpu) for gpu in gpus.gpus],
             "lost": list(gpus.lost),
-            "full_by_others": sorted(full_by_others),
+            "full_by_others": sorted(watches.full_by_others()),
         },
         "reload": {
             "number": reloads.number,
@@ -101,28 +97,22 @@ def snapshot(
             "replaced": list(reloads.changed.replace),
             "needs_restart": list(reloads.changed.restart),
         },
-        "alerts": _alerts(alerts),
+        "alerts": _alerts(watches.alerting.outbox),
         "notices": [dataclasses.asdict(notice) for notice in report.notices],
     }
 
 
 def for_page(
-    report: Report,
-    *,
-    workers: Sequence[Report],
-    nursery: NurseryProcess | None,
-    started_at: float,
-    gpu: Gpu | None,
-    alerts: Outbox,
-    history: dict[str, list[Any]],
+    workers: Replicas, nursery: NurseryProcess | None, watches: Watches, started_at: float
 ) -> dict[str, Any]:
     """What only the supervisor knows and people at the page may see. Times are Unix seconds."""
+    report, gpu = workers.report, watches.gpu_in_use()
     ratio = gpu.utilization_ratio if gpu is not None else None
     return {
         "since": started_at,
         "state": report.state.value,
-        "workers": len(workers),
-        "workers_serving": sum(one.state is ServiceState.SERVING for one in workers),
+        "workers": len(workers.lives),
+        "workers_serving": workers.serving(),
         # Of all workers together, by their last beats.
         "in_flight": report.beat.in_flight if report.beat is not None else 0,
         "queue_depth": report.beat.queue_depth if report.beat is not None else 0,
@@ -140,8 +130,8 @@ def for_page(
             "total_bytes": gpu.total_bytes,
             "utilisation_percent": None if ratio is None else round(100 * ratio),
         },
-        "alerts": _last_alerts(alerts),
-        "history": history,
+        "alerts": _last_alerts(watches.alerting.outbox),
+        "history": watches.history.as_lists(),
     }
 
 
