@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from seacod.config.supervisor import SupervisorSettings
 from seacod.protocol import Beat
-from seacod.supervisor.workers.liveness import Ailment, Limits, Vitals, judge, own_pause
+from seacod.supervisor.workers.liveness import Ailment, Vitals, judge, own_pause
 
-LIMITS = Limits(beat_seconds=15, progress_seconds=300, probe_failures=3)
+LIMITS = SupervisorSettings(beat_timeout_seconds=15, progress_timeout_seconds=300, probe_failures=3)
 
 
 class Clock:
@@ -98,7 +99,7 @@ def test_a_worker_that_says_it_is_crowded_owes_no_answer_but_its_beat() -> None:
     for _ in range(10):
         vitals.probed("no answer within 10 s")
     assert judge(vitals.seen(), LIMITS) is None
-    now += LIMITS.beat_seconds + 1
+    now += LIMITS.beat_timeout_seconds + 1
     assert judge(vitals.seen(), LIMITS) is Ailment.SILENT
     vitals.beat(Beat(0, 0, 0.0, 0.0))
     for _ in range(LIMITS.probe_failures):

@@ -7,15 +7,18 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seacod.config.supervisor import SupervisorSettings
 from seacod.supervisor.workers.restart import AT_ONCE, STORM_PAUSE_SECONDS, Failures, RestartPolicy
 
 POLICY = RestartPolicy(
-    initial_seconds=1.0,
-    max_seconds=60.0,
-    stable_seconds=60.0,
-    crash_loop_failures=5,
-    crash_loop_window_seconds=600.0,
-    crash_loop_pause_seconds=300.0,
+    SupervisorSettings(
+        backoff_initial_seconds=1.0,
+        backoff_max_seconds=60.0,
+        stable_seconds=60.0,
+        crash_loop_failures=5,
+        crash_loop_window_seconds=600.0,
+        crash_loop_pause_seconds=300.0,
+    )
 )
 # So far apart that they are no crash loop.
 RARE = tuple(1000.0 * n for n in range(64))

@@ -74,12 +74,12 @@ class Backoff:
         Returns:
             The pause before the next start.
         """
-        policy = RestartPolicy.of(settings)
+        policy = RestartPolicy(settings)
         self._failures = policy.after(self._failures, self._clock.monotonic(), ready_for)
         pause = policy.pause(self._failures, self._random)
         if end.kind is ExitKind.CONFIGURATION:
             # Quick tries change nothing: only the operator does.
-            pause = Pause(policy.crash_loop_pause_seconds, is_crash_loop=True)
+            pause = Pause(settings.crash_loop_pause_seconds, is_crash_loop=True)
         chinese = cause_in_chinese(end.cause)
         if pause.is_crash_loop and not self._report.is_crash_looping:
             count = len(self._failures.never_served)

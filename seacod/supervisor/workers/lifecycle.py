@@ -45,7 +45,7 @@ from seacod.supervisor.workers.events import (
 from seacod.supervisor.workers.exits import End, ExitKind, MemoryKills, classify, is_own_fault
 from seacod.supervisor.workers.group import WorkerGroup
 from seacod.supervisor.workers.host import Host
-from seacod.supervisor.workers.liveness import Limits, own_pause
+from seacod.supervisor.workers.liveness import own_pause
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.rollover import Rollover
@@ -179,16 +179,14 @@ class Lifecycle:
 
     def _check_liveness(self) -> None:
         paused = self._own_pause()
-        limits = Limits.of(self._settings.supervisor)
+        settings = self._settings.supervisor
         for worker in list(self._group):
             if paused:
                 worker.vitals.begin()
-            elif (found := worker.ailment(limits)) is not None:
+            elif (found := worker.ailment(settings)) is not None:
                 worker.give_up(*found)
         front = self._group.front
-        self._backoff.is_serving(
-            front.ready_for_seconds if front is not None else None, self._settings.supervisor
-        )
+        self._backoff.is_serving(front.ready_for_seconds if front is not None else None, settings)
 
     # -- what a worker says -----------------------------------------------------------------
 

@@ -35,29 +35,6 @@ class Ailment(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How long each debt may stand.
-
-    Args:
-        beat_seconds: without a beat.
-        progress_seconds: with work in the model and nothing finished.
-        probe_failures: probes through the listening socket that failed in a row.
-    """
-
-    beat_seconds: float
-    progress_seconds: float
-    probe_failures: int
-
-    @classmethod
-    def of(cls, settings: SupervisorSettings) -> Limits:
-        return cls(
-            settings.beat_timeout_seconds,
-            settings.progress_timeout_seconds,
-            settings.probe_failures,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of a serving worker.
 
@@ -73,16 +50,16 @@ class Seen:
     failed_probes: int
 
 
-def judge(seen: Seen, limits: Limits) -> Ailment | None:
+def judge(seen: Seen, settings: SupervisorSettings) -> Ailment | None:
     """The worker's ailment, None when it lives.
 
     The most telling one comes first: an event loop that stands still answers no probe either.
     """
-    if seen.beat_age_seconds > limits.beat_seconds:
+    if seen.beat_age_seconds > settings.beat_timeout_seconds:
         return Ailment.SILENT
-    if seen.progress_age_seconds > limits.progress_seconds:
+    if seen.progress_age_seconds > settings.progress_timeout_seconds:
         return Ailment.STUCK
-    if seen.failed_probes >= limits.probe_failures:
+    if seen.failed_probes >= settings.probe_failures:
         return Ailment.UNREACHABLE
     return None
 

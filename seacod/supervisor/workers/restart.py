@@ -50,32 +50,10 @@ class RestartPolicy:
     """How pauses grow.
 
     Args:
-        initial_seconds: the first step.
-        max_seconds: no step is longer.
-        stable_seconds: a worker that was ready for this long starts everything anew.
-        crash_loop_failures: so many starts in a row that never served ...
-        crash_loop_window_seconds: ... within this time are a crash loop; so many ends of workers
-            that had served are a storm.
-        crash_loop_pause_seconds: the step in a crash loop.
+        settings: the steps, and what counts as a crash loop.
     """
 
-    initial_seconds: float
-    max_seconds: float
-    stable_seconds: float
-    crash_loop_failures: int
-    crash_loop_window_seconds: float
-    crash_loop_pause_seconds: float
-
-    @classmethod
-    def of(cls, settings: SupervisorSettings) -> RestartPolicy:
-        return cls(
-            settings.backoff_initial_seconds,
-            settings.backoff_max_seconds,
-            settings.stable_seconds,
-            settings.crash_loop_failures,
-            settings.crash_loop_window_seconds,
-            settings.crash_loop_pause_seconds,
-        )
+    settings: SupervisorSettings
 
     def after(self, before: Failures, now: float, ready_for_seconds: float | None) -> Failures:
         """The ends that still count, the newest included.
@@ -85,10 +63,10 @@ class RestartPolicy:
             now: when the worker ended just now.
             ready_for_seconds: how long it had been ready; None if it never was.
         """
-        kept = max(_REMEMBERED, self.crash_loop_failures)
+        kept = max(_REMEMBERED, self.settings.crash_loop_failures)
         if ready_for_seconds is None:
             return Failures((*before.never_served, now)[-kept:], before.had_served)
-        if ready_for_seconds >= self.stable_seconds:
+        if ready_for_seconds >= self.settings.stable_seconds:
             return Failures((), (now,))
         return Failures((), (*before.had_served, now)[-kept:])
 
@@ -97,8 +75,10 @@ class RestartPolicy:
         jitter = random_.uniform(0.5, 1.0)
         if failures.never_served:
             if self._is_often(failures.never_served):
-                return Pause(self.crash_loop_pause_seconds * jitter, is_crash_loop=True)
-            return Pause(self._step(len(failures.never_served), self.max_seconds) * jitter)
+                return Pause(self.settings.crash_loop_pause_seconds * jitter, is_crash_loop=True)
+            return Pause(
+                self._step(len(failures.never_served), self.settings.backoff_max_seconds) * jitter
+            )
         ends = failures.had_served
         last_minute = sum(at > ends[-1] - AT_ONCE_WINDOW_SECONDS for at in ends)
         if last_minute <= AT_ONCE:
@@ -111,14 +91,13 @@ class RestartPolicy:
 
     def _step(self, count: int, longest_seconds: float) -> float:
         # 2**63 is longer than any limit; larger exponents only overflow.
-        return min(
-            longest_seconds, self.max_seconds, self.initial_seconds * 2.0 ** min(count - 1, 63)
-        )
+        step = self.settings.backoff_initial_seconds * 2.0 ** min(count - 1, 63)
+        return min(longest_seconds, self.settings.backoff_max_seconds, step)
 
     def _is_often(self, ends: tuple[float, ...]) -> bool:
         """Whether they came too fast; once so, only what clears them leads out."""
-        count = self.crash_loop_failures
+        count = self.settings.crash_loop_failures
         return any(
-            ends[start + count - 1] - ends[start] <= self.crash_loop_window_seconds
+            ends[start + count - 1] - ends[start] <= self.settings.crash_loop_window_seconds
             for start in range(len(ends) - count + 1)
         )

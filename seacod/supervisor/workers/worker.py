@@ -16,10 +16,11 @@ import structlog
 from seacod import protocol
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
+from seacod.config.supervisor import SupervisorSettings
 from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.host import Clock, Process
-from seacod.supervisor.workers.liveness import Ailment, Limits, Seen, Vitals, judge
+from seacod.supervisor.workers.liveness import Ailment, Seen, Vitals, judge
 from seacod.supervisor.workers.states import TRANSITIONS, WorkerState
 from seacod.system.words import Words, cause_in_chinese
 
@@ -220,12 +221,12 @@ class Worker:
         self.process.signal(signal.SIGUSR2)
         self.terminate(End(ExitKind.HUNG, ailment.value), _HUNG_GRACE_SECONDS)
 
-    def ailment(self, limits: Limits) -> tuple[Ailment, Seen] | None:
+    def ailment(self, settings: SupervisorSettings) -> tuple[Ailment, Seen] | None:
         """What is wrong with it now, if anything. Only one that serves owes something."""
         if self.state is not WorkerState.SERVING:
             return None
         seen = self.vitals.seen()
-        found = judge(seen, limits)
+        found = judge(seen, settings)
         return None if found is None else (found, seen)
 
     def check_deadline(self) -> None:
