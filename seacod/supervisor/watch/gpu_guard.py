@@ -103,15 +103,7 @@ class GpuGuard:
 
     def _act(self, verdict: GpuVerdict) -> None:
         gpu, own = verdict.gpu, verdict.own_bytes
-        figures = {
-            "gpu": f"{gpu.index} ({gpu.name})",
-            "used_mib": gpu.used_bytes >> 20,
-            "total_mib": gpu.total_bytes >> 20,
-            "limit_mib": verdict.limit_bytes >> 20,
-            "own_mib": None if own is None else own >> 20,
-        }
-        say = log.info if verdict.step is GpuStep.CALM else log.warning
-        say("gpu_memory_watch", step=verdict.step.value, **figures)
+        _log(verdict)
         key = f"GPU {gpu.index}"
         english = (
             f"{gpu.used_bytes >> 20} of {gpu.total_bytes >> 20} MiB are in use, the limit is "
@@ -186,15 +178,8 @@ class UnusedGpus:
             watch.settings = settings
             # None of it is ours: there is only full and not full.
             if (verdict := watch.look(gpu, 0)) is not None:
-                say = log.info if verdict.step is GpuStep.CALM else log.warning
-                say(
-                    "gpu_memory_watch",
-                    step=verdict.step.value,
-                    gpu=f"{gpu.index} ({gpu.name})",
-                    used_mib=gpu.used_bytes >> 20,
-                    total_mib=gpu.total_bytes >> 20,
-                    limit_mib=verdict.limit_bytes >> 20,
-                    own_mib=0,
+                _log(
+                    verdict,
                     hint="the model runs on the processor, and nothing of ours uses this GPU",
                 )
 
@@ -228,6 +213,21 @@ class LostGpus:
                 key=name,
             )
         self._told = self._open = set(now)
+
+
+def _log(verdict: GpuVerdict, **more: str) -> None:
+    gpu, own = verdict.gpu, verdict.own_bytes
+    say = log.info if verdict.step is GpuStep.CALM else log.warning
+    say(
+        "gpu_memory_watch",
+        step=verdict.step.value,
+        gpu=f"{gpu.index} ({gpu.name})",
+        used_mib=gpu.used_bytes >> 20,
+        total_mib=gpu.total_bytes >> 20,
+        limit_mib=verdict.limit_bytes >> 20,
+        own_mib=None if own is None else own >> 20,
+        **more,
+    )
 
 
 def _own_bytes(gpu: Gpu, worker: WorkerOnGpu) -> int | None:

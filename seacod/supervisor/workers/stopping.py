@@ -7,7 +7,6 @@ from __future__ import annotations
 import structlog
 
 from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
-from seacod.supervisor.systemd.announced_stop import AnnouncedStop
 from seacod.supervisor.workers.backoff import Backoff
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.group import WorkerGroup
@@ -34,7 +33,7 @@ class Stopping:
         self._group = group
         self._backoff = backoff
         self._fallback = fallback
-        self._announced = AnnouncedStop(clock)
+        self._announced = _AnnouncedStop(clock)
 
     @property
     def is_asked_for(self) -> bool:
@@ -99,3 +98,40 @@ class Stopping:
         # Draining and stopping go on; their end ends the service now.
         self._fallback.open("stopping")
         self._group.changed()
+
+
+class _AnnouncedStop:
+    """For a while the service says at /health/ready that it will go, and goes on serving, so that a
+    load balancer sends nothing more before anything is refused. At most one at a time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._cause: str | None = None
+        self._ends_at = 0.0
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the stop is under way."""
+        return self._cause is not None
+
+    def give(self, cause: str, seconds: float) -> bool:
+        """Announce a stop; returns False where there is no time for that, or it was done before.
+
+        Args:
+            cause: of the stop.
+            seconds: until it begins.
+        """
+        if seconds <= 0 or self.is_given:
+            return False
+        self._cause = cause
+        self._ends_at = self._clock.monotonic() + seconds
+        return True
+
+    def seconds_left(self) -> float | None:
+        """Seconds until the stop begins; None when none was announced."""
+        return max(0.0, self._ends_at - self._clock.monotonic()) if self.is_given else None
+
+    def take(self) -> str | None:
+        """The cause of the stop that is to begin now, once; None when there is none."""
+        cause, self._cause = self._cause, None
+        return cause
