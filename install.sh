@@ -205,7 +205,7 @@ for line in sys.stdin:
 }
 
 # install_packages VENV [pip arguments]: with uv, which takes a quarter of the time; with pip where
-# uv is not to be had or does not get through.
+# uv is not available or does not get through.
 install_packages() {
   local venv="$1" settings
   shift

@@ -42,11 +42,11 @@ _TLS = (
     "使用 TLS（麦克风需要）：seacod haproxy --bind :443 --certificate FILE",
 )
 _WHO_ASKS = (
-    "Who asks, and how, is said here alone: what a client says of that is replaced.",
+    "The client's address and protocol are set here; what it sends itself is replaced.",
     "由谁、以何种方式访问，只由这里说明；客户端自称的一律替换。",
 )
 _WHERE = (
-    "A single recording may go anywhere; who is logged in is known to one node alone.",
+    "A single recording may go to any node; a login is known to one node only.",
     "单个录音可以交给任意节点；已登录的用户只有一个节点知道。",
 )
 _QUEUE = (

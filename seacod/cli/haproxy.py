@@ -40,7 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--shared-jobs", action="store_true", default=None,
-        help="the nodes share their batches in PostgreSQL (with --places: nobody says so else)",
+        help="the nodes share their batches in PostgreSQL (with --places, which asks no node)",
     )  # fmt: skip
 
 

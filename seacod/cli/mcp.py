@@ -20,7 +20,7 @@ from seacod.formats import registry
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
-HELP = "let assistants hear recordings (Model Context Protocol, over stdio)"
+HELP = "let assistants transcribe recordings (Model Context Protocol, over stdio)"
 
 _TRANSCRIBE = (
     "The text of a Chinese recording, from a file on this machine or from an address that the "

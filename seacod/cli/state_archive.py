@@ -325,7 +325,7 @@ def _unpacked(source: Path, target: Path) -> dict[str, Any]:
         raise _damaged(source, str(error)) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError, FileNotFoundError):
         raise BadRequest(
-            f"{source}: is no backup of seacod's, or a damaged one",
+            f"{source}: is not a backup made by seacod, or a damaged one",
             f"{source}：不是 seacod 的备份，或已损坏",
         ) from None
     if not known or not is_whole:

@@ -29,7 +29,7 @@ HELP = "transcribe recordings"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", help="recordings, directories, wildcards")
     parser.add_argument(
-        "-o", "--output", help="directory for the texts (else printed); with --ray, or a URL"
+        "-o", "--output", help="directory for the texts, with --ray also a URL (default: printed)"
     )
     *others, last = registry.names(registry.all_formats())
     parser.add_argument("--format", default="text", help=f"{', '.join(others)} or {last} (text)")

@@ -145,7 +145,7 @@ def _clients(config: Path | None) -> Finding:
         )  # fmt: skip
     if systemd.has_started(told["pid"]) and systemd.shown("NFileDescriptorStore") in ("", "0"):
         return warn(
-            (f"{words[0]}; systemd keeps none of its sockets: who connects during it is refused",
+            (f"{words[0]}; systemd keeps no sockets of it: new connections are refused meanwhile",
              f"{words[1]}；systemd 未保存监听套接字，升级期间新连接会被拒绝"),
             ("seacod runbook, docs/install.md, Addresses", "见 docs/install.md 的“地址”一节"),
         )  # fmt: skip

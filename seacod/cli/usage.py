@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         first = datetime.date.today() - datetime.timedelta(days=days - 1)
     except OverflowError as error:
         raise BadRequest(
-            f"--since {options.since}: so long ago there were no days",
+            f"--since {options.since}: that is too long ago for the calendar",
             f"--since {options.since}：超出日期范围",
         ) from error
     path = Paths.resolve(load_settings(options.config)).usage

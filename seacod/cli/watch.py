@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seacod.formats.base import OutputFormat
     from seacod.inbox.watch import FolderWatch
 
-HELP = "hear whatever is laid into a folder, once; its texts lie beside it"
+HELP = "transcribe each recording in a folder once, and write its texts beside it"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -174,7 +174,7 @@ def signal_at(path: Path, pid: int, number: signal.Signals) -> None:
         pid: as the service has told it.
 
     Raises:
-        ProcessLookupError: it has ended, or is none of the service's.
+        ProcessLookupError: it has ended, or does not belong to the service.
         PermissionError: this user may not.
         OSError, ValueError, NotBelieved: as `ask`.
     """
@@ -186,7 +186,7 @@ def signal_at(path: Path, pid: int, number: signal.Signals) -> None:
         if service.pid != pid:
             facts = process.facts()
             if facts.user != service.user or facts.parent != service.pid:
-                raise ProcessLookupError(f"process {pid} is none of the service's at {path}")
+                raise ProcessLookupError(f"process {pid} does not belong to the service at {path}")
         process.send(number)
 
 
@@ -204,7 +204,7 @@ def reload_at(path: Path) -> dict[str, Any]:
 
     Raises:
         NotRunning: it ended meanwhile.
-        ConfigError: the new configuration was refused; the one before stays in use.
+        ConfigError: the new configuration was refused; the previous one stays in use.
     """
     before = _answer_of(path)
     try:
@@ -248,7 +248,7 @@ def _read(connection: socket.socket) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > _MAX_BYTES or time.monotonic() > deadline:
-            raise ValueError("no status: it does not come to an end")
+            raise ValueError("no status: the answer is too long, or takes too long")
     return b"".join(chunks)
 
 

@@ -33,8 +33,8 @@ class GpuSettings(Section, applies="live", chinese="显存监控；没有驱动�
     )
     readings: int = setting(
         3,
-        "So many readings in a row before anything is done, and before each further step: say it, "
-        "release the cache, replace the worker. Other people's memory is only said",
+        "So many readings in a row before anything is done, and before each further step: raise an "
+        "alert, release the cache, replace the worker. Memory of other programs only raises it",
         "连续多少次读数过高才采取下一步：告警、释放缓存、更换识别进程；其他程序占用的显存只告警",
         between=(1, 1_000),
     )

@@ -315,7 +315,7 @@ def _ambiguous(path: KeyPath, node: yaml.Node, value: Any) -> Words | None:
     if value is None or not is_plain or not _LEADING_ZERO.fullmatch(value) or not _is_number(path):
         return None
     return (
-        f"is {value}, which is octal to some; write it without the zeros in front",
+        f"is {value}, which some programs read as octal; write it without leading zeros",
         f"值为 {value}，可能被当作八进制；请去掉前面的零",
     )
 

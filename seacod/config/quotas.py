@@ -44,7 +44,7 @@ def parse(text: str) -> dict[str, Quota]:
         given = {limit[1]: float(limit[2]) for limit in limits if limit is not None}
         if not all(given.values()):
             raise WrongValue(
-                f"{entry!r}: a limit is above 0; who may nothing has no key",
+                f"{entry!r}: a limit must be above 0; for no use at all, give no key",
                 f"{entry!r}：配额须大于 0；如不允许某人使用，请勿为其分配密钥",
             )
         quotas[found[1]] = Quota(**given)

@@ -57,9 +57,9 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
     )
     recordings_access_file: Path | None = setting(
         None,
-        "File with who asks an object store: lines such as AWS_ACCESS_KEY_ID=..., "
+        "File with the credentials for the object store: lines such as AWS_ACCESS_KEY_ID=..., "
         "AWS_SECRET_ACCESS_KEY=..., AWS_ENDPOINT_URL=... (docs/scale.md, Object stores); what it "
-        "does not say is taken from the environment",
+        "does not name is taken from the environment",
         "访问对象存储的凭据文件，每行形如 AWS_ACCESS_KEY_ID=...、AWS_SECRET_ACCESS_KEY=...、"
         "AWS_ENDPOINT_URL=...（见 docs/zh/scale.md“对象存储”）；未写明的取自环境变量",
         credential="recordings-access",

@@ -239,9 +239,10 @@ class OpenStore:
         log.error("jobs_lost", jobs=list(lost[:_NAMED_LOST]), more=max(0, more))
         self._on_trouble(
             "jobs_lost",
-            f"The database of the batches is gone, and with it what it knew of {len(lost)} of "
-            f"them: {named}{f' and {more} more' if more > 0 else ''}. Their recordings lie in "
-            f"{self.store.blobs.directory} for a day; a backup (seacod restore) knows more.",
+            f"The database of the batches was lost, and with it {len(lost)} of the batches: "
+            f"{named}{f' and {more} more' if more > 0 else ''}. Their recordings lie in "
+            f"{self.store.blobs.directory} for a day; a backup (seacod restore) may "
+            "still have these batches.",
             f"批量任务的数据库已丢失，其中 {len(lost)} 个任务无法找回：{named}"
             f"{f' 等另外 {more} 个' if more > 0 else ''}。录音在 {self.store.blobs.directory} "
             "中保留一天；可用备份恢复（seacod restore）。",

@@ -48,7 +48,7 @@ class Present:
     jobs_bytes: int | None = _shown(
         "seacod_jobs_bytes", "What batches hold on the disk: recordings and results"
     )
-    workers: int = _shown("seacod_workers", "Workers there are to be (supervisor.workers)")
+    workers: int = _shown("seacod_workers", "Workers that are wanted (supervisor.workers)")
     workers_serving: int = _shown("seacod_workers_serving", "Workers that serve now")
     is_paused: bool = _shown("seacod_paused", "1 while nothing new is taken (seacod pause)")
     nursery_is_ready: bool = _shown(

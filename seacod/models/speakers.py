@@ -143,7 +143,7 @@ def _downloaded(place: Path) -> Path:
         if proxy is not None and proxy.problem:
             cause = proxy.problem
         raise ModelUnavailable(
-            f"the wheel of Resemblyzer {_RELEASE} cannot be had from the package index "
+            f"the wheel of Resemblyzer {_RELEASE} cannot be downloaded from the package index "
             f"({cause[0]}); "
             "download it elsewhere and name its file: seacod model fetch "
             f"./Resemblyzer-{_RELEASE}-py3-none-any.whl",

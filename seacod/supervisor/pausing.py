@@ -84,7 +84,7 @@ class Pausing:
                 hint="nothing new is taken until: seacod resume",
             )  # fmt: skip
             if was is not None:
-                english = "The pause was begun anew: somebody knows of it."
+                english = "The pause was renewed by seacod pause, so an operator knows of it."
                 self._bus.publish(AlertCleared("paused", english, "已重新执行暂停，有人知晓。"))
         self._bus.publish(PauseChanged(now))
 

@@ -115,7 +115,7 @@ def allowed(target: Target, hosts: AllowedOrigins, key: str) -> AllowedOrigin:
     shown = written(target.scheme, target.host, target.port)
     if not hosts:
         raise HostNotAllowed(
-            f"this service connects to nobody for its clients; its operator can allow {shown} in "
+            f"this service connects to no host for its clients; its operator can allow {shown} in "
             f"{key}",
             f"本服务未开放该功能；管理员可在 {key} 中允许 {shown}",
         )

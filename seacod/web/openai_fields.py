@@ -121,7 +121,7 @@ def remarks(lists: Mapping[str, Sequence[str]], response_format: str) -> list[Tr
     if given("chunking_strategy") and lists.get("chunking_strategy") != ["auto"]:
         found.append(
             _unread(
-                "chunking_strategy", "where to cut is for the service to find", "切分由服务自行决定"
+                "chunking_strategy", "the service decides itself where to cut", "切分由服务自行决定"
             )
         )
     return found
@@ -132,8 +132,8 @@ def language_remarks(given: Iterable[str]) -> list[TranscriptWarning]:
     return [
         TranscriptWarning(
             "language",
-            f"language {one.strip()[:20]!r}: this model recognises Chinese, and was not told "
-            "otherwise",
+            f"language {one.strip()[:20]!r}: this model recognises Chinese; the setting had "
+            "no effect",
             f"language {one.strip()[:20]}：本模型识别中文，该设置未生效",
         )
         for one in given

@@ -114,7 +114,7 @@ def test_a_neighbours_memory_never_restarts_ours(
     first = service.worker_pid()
     driver.tell(used_mib=12_000, processes={first: 1_000, 999_999: 11_000})
     alert = told(robot, "gpu_foreign")
-    assert "Nothing of ours is restarted" in alert["text"]["en"]
+    assert "This service is not restarted" in alert["text"]["en"]
     # Many more readings than any step needs.
     reading = (service.status() or {})["gpu"]["read_at"]
     wait_until(lambda: (service.status() or {})["gpu"]["read_at"] > reading + 3, "more readings")

@@ -372,7 +372,7 @@ def test_only_what_can_be_told_is_accepted(tmp_path: Path) -> None:
         check("hooks.example", settings)
     with pytest.raises(HostNotAllowed, match="add that to outgoing.callback_hosts"):
         check("https://other.example/", settings)
-    with pytest.raises(HostNotAllowed, match="connects to nobody for its clients"):
+    with pytest.raises(HostNotAllowed, match="connects to no host for its clients"):
         check("https://hooks.example/", OutgoingSettings(callback_secret_file=secret))
     with pytest.raises(HostNotAllowed, match="set outgoing.callback_secret_file"):
         check("https://hooks.example/", OutgoingSettings(callback_hosts="hooks.example"))

@@ -165,7 +165,7 @@ def test_what_is_no_backup_changes_nothing(tmp_path: Path, write: Callable[[Path
     write(file)
     state.mkdir(parents=True)
     (state / "usage.sqlite3").write_text("mine")
-    with pytest.raises(BadRequest, match="is no backup"):
+    with pytest.raises(BadRequest, match="is not a backup"):
         state_archive.put_back(file, state, ())
     assert [one.name for one in state.iterdir()] == ["usage.sqlite3"]
     assert [one.name for one in state.parent.iterdir()] == ["state"]

@@ -136,7 +136,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ("1:30", "is '1:30'; it must be a whole number"),
         ("1:01:30", "is '1:01:30'; it must be a whole number"),
         ("2026-11-26", "is '2026-11-26'; it must be a whole number"),
-        ("0755", "is 0755, which is octal to some; write it without the zeros in front"),
+        ("0755", "is 0755, which some programs read as octal; write it without leading zeros"),
         ("0x1e", "is '0x1e'; it must be a whole number"),
         ("0o17", "is '0o17'; it must be a whole number"),
         ("!!int 1:30", "is '1:30'; it must be a whole number"),

@@ -165,7 +165,7 @@ def test_what_cannot_be_written_now_is_written_later(ledger: UsageLedger) -> Non
         ("a:hours=3", "'a:hours=3' is no quota"),
         ("a:requests_per_minute=", "is no quota"),
         ("a:requests_per_minute=-1", "is no quota"),
-        ("a:requests_per_minute=0", "a limit is above 0"),
+        ("a:requests_per_minute=0", "a limit must be above 0"),
         ("a:requests_per_minute=1 a:requests_per_minute=2", "'a' is there twice"),
     ],
 )
@@ -195,5 +195,5 @@ def test_a_week_is_seven_days_today_included(
     assert usage.run(options) == 0
     assert json.loads(capsys.readouterr().out)["since"] == asked[0] == "2026-11-20"
     options.since = "999999d"
-    with pytest.raises(BadRequest, match="so long ago there were no days"):
+    with pytest.raises(BadRequest, match="that is too long ago for the calendar"):
         usage.run(options)

@@ -264,7 +264,7 @@ def test_a_callback_to_anybody_else_is_refused(client: httpx.Client, live: Servi
     assert any("the right one is 'callback_url'" in one for one in answer.json()["warnings"])
     # A service where nobody has allowed anything says so.
     with live.client() as other:
-        with pytest.raises(Refused, match="connects to nobody for its clients") as refused:
+        with pytest.raises(Refused, match="connects to no host for its clients") as refused:
             other.submit([("a.flac", SPEECH)], callback_url="https://other.example/")
         assert refused.value.status == 403
         with pytest.raises(Refused, match="outgoing.input_hosts"):

@@ -44,7 +44,7 @@ something failed
 a drill nobody has agreed to
 .TP
 .B 69
-no service answers, or the model cannot be had
+no service answers, or the model is not available
 .TP
 .B 70
 an unexpected error

@@ -49,8 +49,8 @@ def claiming(models: ModelSet) -> type[Recogniser]:
     known = sorted(name for one in all_recognisers() for name in one.classes)
     raise ModelUnavailable(
         f"asr.model: {models.name} is of the class {wanted}, and there is no recogniser for it "
-        f"(there are for: {', '.join(known)}); choose another model, such as paraformer-zh, or "
-        "install a package with a recogniser for it",
+        f"(recognisers exist for: {', '.join(known)}); choose another model, such as "
+        "paraformer-zh, or install a package with a recogniser for it",
         f"asr.model：{models.name} 的模型类型为 {wanted}，没有对应的识别器"
         f"（支持：{'、'.join(known)}）；请更换模型（如 paraformer-zh），"
         "或安装支持该类型的识别器软件包",

@@ -192,7 +192,7 @@ def _regex(expression: str, is_any_case: bool, new: str) -> Rule:
         raise _BadRule(f"not a regular expression: {error}", f"正则表达式有误{place}") from None
     if matches_nothing:
         raise _BadRule(
-            "the expression fits between any two characters; make it ask for at least one",
+            "the expression also matches empty text; make it match at least one character",
             "该正则可匹配空文本，请至少匹配一个字符",
         )
     for number, name in _REFERENCE.findall(new):

@@ -36,7 +36,7 @@ def chosen(container: Any, wanted: int | None, findings: Findings) -> Any:
         taken = tracks[wanted - 1]
     if taken.codec_context is None:
         raise BadAudio(
-            "the audio track cannot be decoded: its header is damaged, or nobody has a decoder for "
+            "the audio track cannot be decoded: its header is damaged, or there is no decoder for "
             "it; convert it (such as with ffmpeg)",
             "无法解码音轨：文件头损坏或编码不受支持，请转换格式后重试",
         )

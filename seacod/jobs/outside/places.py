@@ -218,11 +218,11 @@ class RecordingPlaces:
                 back.update(chunk)
         except NotFound:
             raise PlaceUnusable(
-                f"{root}: what was written there is not there", f"{root}：写入的内容读不到"
+                f"{root}: what was written there cannot be found", f"{root}：写入的内容读不到"
             ) from None
         if there.digest() != back.digest():
             raise PlaceUnusable(
-                f"{root}: gives back something else than was written there",
+                f"{root}: what is read there differs from what was written",
                 f"{root}：读出的内容与写入的不一致",
             )
 

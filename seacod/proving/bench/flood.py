@@ -27,7 +27,7 @@ from seacod.proving.statistics import quantile
 if TYPE_CHECKING:
     import httpx
 
-HELP = "many recordings at once: who is let in, who is told to come back when"
+HELP = "many recordings at once: how many are accepted, and when the others are told to come back"
 _PATIENCE_SECONDS = 3600.0
 
 

@@ -27,7 +27,7 @@ from seacod.proving.statistics import quantile
 if TYPE_CHECKING:
     from seacod.asr.audio import Samples
 
-HELP = "how long people at microphones wait"
+HELP = "how long people at microphones wait for their text"
 _PAUSE_SECONDS = 1.5
 # What is quieter than this beside the loudest is the end of a sentence, not a part of it.
 _SILENT = 0.03

@@ -78,7 +78,7 @@ class SoakClient:
             ) from None
         if not bare(text):
             raise SeacodError(
-                "the service hears nothing in the recordings; try others",
+                "the service finds no speech in the recordings; try others",
                 "服务从这些录音中识别不出内容；请换用其他录音",
             )
         self._right[seconds] = text

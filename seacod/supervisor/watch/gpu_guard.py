@@ -120,7 +120,7 @@ class GpuGuard:
         elif verdict.step is GpuStep.FOREIGN:
             self._deduplicator.raised(
                 "gpu_foreign",
-                f"{english} Nothing of ours is restarted for that.",
+                f"{english} This service is not restarted for that.",
                 f"{chinese} 不会因此重启本服务。",
                 key=key,
             )

@@ -1,7 +1,7 @@
 """Whether a GPU's memory runs full, whose it is, and what is to be done: arithmetic, no driver.
 
 Readings above the limit count; after so many in a row the watch climbs one step: say it, ask the
-worker to release its cache, replace the worker. Memory that is somebody else's is only said. Below
+worker to release its cache, replace the worker. For memory of others there is only an alert. Below
 the limit by a margin (hysteresis), for as many readings, the watch climbs down.
 
 The practice this began from: three readings in a row above 11.5 GB of 12.

@@ -149,7 +149,7 @@ class Connection:
             raise Moved("the worker is being replaced", "识别进程正在更换")
         if isinstance(message, asyncio.Event):
             raise QueueFull(
-                "others need the place of this connection, on which nobody speaks; connect again",
+                "other clients need this connection, on which nobody speaks; connect again",
                 "连接数已满，本连接长时间空闲，已让位给其他客户端；请重新连接",
             )
         return message

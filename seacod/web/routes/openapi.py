@@ -71,7 +71,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     415: _refusal("Not audio that can be decoded"),
     422: _refusal("The recording ended the worker twice; an Idempotency-Key came with others"),
     501: _refusal("Speakers were asked for, and this service has no model that tells them apart"),
-    502: _refusal("What was named by its address cannot be had from there"),
+    502: _refusal("The address that was named does not deliver the recording"),
     503: _refusal(
         "The queue is full, or the model is not ready; Retry-After says when to come back"
     ),

@@ -41,7 +41,7 @@ _DATABASE: Words = (
 )
 _PLACE: Words = (
     "it has to be there, and writable, on every node (findmnt, touch); of an object store "
-    "/etc/credstore/seacod.recordings-access says who asks (docs/scale.md)",
+    "/etc/credstore/seacod.recordings-access has the credentials (docs/scale.md)",
     "每个节点上都必须能够访问并写入该位置（findmnt、touch）；对象存储的凭据写在 "
     "/etc/credstore/seacod.recordings-access（见 docs/zh/scale.md）",
 )
