@@ -29,6 +29,8 @@ class Plan:
     never_ready: bool = False
     exit_on_serve: int | None = None
     ignores_term: bool = False
+    # The kernel holds it.
+    ignores_kill: bool = False
     ignores_drain: bool = False
     drain_seconds: float = 1.0
 
@@ -136,7 +138,8 @@ class Worker:
     def kill(self) -> None:
         self.signals.append((self._world.clock.now, signal.SIGKILL))
         self.is_told_to_end = True
-        self._later(0.01, self.exit, -signal.SIGKILL)
+        if not self.plan.ignores_kill:
+            self._later(0.01, self.exit, -signal.SIGKILL)
 
     def close(self) -> None:
         self.is_closed = True

@@ -24,6 +24,7 @@ from simulated_worker import Plan, Worker
 from seacod import protocol
 from seacod.config import Settings
 from seacod.errors import ConfigError
+from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, ReplacementEnded, WorkerCrashed
 from seacod.supervisor.reload import Reloader
 from seacod.supervisor.settings import SettingsHolder
@@ -193,6 +194,8 @@ class World:
             + settings.worker.drain_timeout_seconds
             + settings.worker.stop_timeout_seconds
             + 4.0
+            # Until it is seen that a KILL was in vain.
+            + 5.0
             + SLACK_SECONDS,
         )
         if self.stop_asked_at is None:
@@ -207,7 +210,11 @@ class World:
             self.pass_seconds(1.0)
         self.running.result()
         self.loop.selector.each_turn = lambda: None
-        left = [one.pid for one in self.processes if one.is_alive or not one.is_closed]
+        left = [
+            one.pid
+            for one in self.processes
+            if (one.is_alive and not one.plan.ignores_kill) or not one.is_closed
+        ]
         assert not left, f"left behind: {left}"
 
     def close(self) -> None:
@@ -303,6 +310,10 @@ class World:
         if others:
             return  # a replacement is there already: nothing is to be started
         now, served = self.clock.now, event.crash.served_seconds
+        if event.crash.kind == "configuration":
+            # Quick tries change nothing, whether it served or not.
+            self._not_after[number] = now + settings.crash_loop_pause_seconds
+            return
         if served is not None:
             # It served: the next one comes at once, ten times a minute, and then soon.
             was_stable = served >= settings.stable_seconds
@@ -393,13 +404,17 @@ class World:
         number = life.replica.number
         mine = [one for one in self.alive() if one.replica == number]
         assert sum(one.accepts for one in mine) <= 1, "two workers in front"
-        stable_seconds = self.settings.current.supervisor.stable_seconds
+        settings = self.settings.current.supervisor
+        stable_seconds = settings.stable_seconds
         if any(one.accepts and self.clock.now - one.served_at >= stable_seconds for one in mine):
             self._failures[number] = []
             self._storms[number] = []
         if life.report.state is ServiceState.ABSENT and self.processes:
             is_over = self.stop_asked_at or self.workers.fatal_exit_code is not None
             assert is_over, "no worker, and none is due"
+        if len(mine) == SLOTS_A_REPLICA:
+            # Nothing ends those who are there: it is looked again slowly.
+            self._not_after[number] = self.clock.now + settings.crash_loop_pause_seconds
         if life.report.state in (ServiceState.BACKING_OFF, ServiceState.CRASH_LOOPING):
             late = self.clock.now - max(self._not_after[number], self._stood_still_at)
             assert late <= SLACK_SECONDS, "the pause is over, and nobody starts"

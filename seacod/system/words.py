@@ -39,6 +39,7 @@ STATES = {
     "serving": "正在服务",
     "draining": "正在处理完剩余请求",
     "stopping": "正在停止",
+    "stuck": "无法结束",
     "ended": "已退出",
     "backing_off": "已退出，等待再次启动",
     "crash_looping": "反复启动失败，缓慢重试",
@@ -114,6 +115,7 @@ _CAUSES = (
     (r"hung: no beat", "卡死：没有心跳"),
     (r"hung: work without progress", "卡死：有任务但没有进展"),
     (r"hung: no answer over HTTP", "卡死：HTTP 无响应"),
+    (r"hung: cannot be ended", "卡死：无法结束"),
     (r"not ready within (\S+)", r"未能在 \1 内就绪"),
     (r"did not end after its drain time-out", "排空超时后仍未退出"),
 )

@@ -3,16 +3,18 @@ processes. tests/supervisor and tests/faults have one test of each mechanism on 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from simulated_worker import Plan
+from simulated_worker import Plan, Worker
 from simulation import World
 
 from seacod import protocol
+from seacod.supervisor.workers.states import ServiceState
 
 Make = Callable[..., World]
 DAY = 86_400.0
@@ -518,3 +520,53 @@ def test_what_was_refused_stays_refused_when_the_way_back_fails(make: Make) -> N
     world.front(0).exit(-9)
     world.started()
     assert world.front(0).settings.asr.cpu_threads != 7
+
+
+# -- what nothing ends ------------------------------------------------------------------------
+
+
+def made_stuck(world: World, worker: Worker) -> None:
+    """The kernel holds it: it neither goes on nor ends."""
+    worker.plan = dataclasses.replace(worker.plan, ignores_kill=True)
+    worker.fall_ill("silent")
+
+
+def test_beside_a_worker_that_nothing_ends_another_one_starts(make: Make) -> None:
+    """A driver or NFS holds it: SIGKILL is pending for ever."""
+    world = make()
+    stuck = world.started().front()
+    made_stuck(world, stuck)
+    world.until(lambda: world.fallback.is_open)
+    (killed_at,) = (at for at, number in stuck.signals if number == signal.SIGKILL)
+    assert 5.0 <= world.clock.now - killed_at <= 7.0
+    (told,) = (one for one in world.alerts if one.kind == "worker_hung")
+    assert "cannot be ended, not even by SIGKILL" in told.english
+    world.until(lambda: not world.fallback.is_open)
+    assert stuck.is_alive
+    assert world.workers.report.state is ServiceState.SERVING
+    # The driver answers at last.
+    stuck.exit(-signal.SIGKILL)
+    world.pass_seconds(1)
+    assert world.told()[-1] == "worker_hung over"
+    assert stuck.is_closed
+    assert world.workers.report.state is ServiceState.SERVING
+
+
+def test_a_stop_waits_for_no_worker_that_nothing_ends(make: Make) -> None:
+    world = make()
+    made_stuck(world, world.started().front())
+    world.stop()
+    world.until(lambda: world.running.done(), within_seconds=60)
+
+
+def test_workers_that_nothing_ends_do_not_end_the_service(make: Make) -> None:
+    """Each keeps its slot, of which there are sixteen."""
+    world = make(supervisor={"crash_loop_failures": 1000, "backoff_max_seconds": 1})
+    world.plan = Plan(never_ready=True, ignores_term=True, ignores_kill=True)
+    world.until(lambda: len(world.alive()) == 16, within_seconds=2 * DAY)
+    world.pass_seconds(1000)
+    assert not world.running.done()
+    assert world.fallback.is_open
+    world.plan = Plan()
+    world.alive()[0].exit(-signal.SIGKILL)
+    world.started()

@@ -34,6 +34,7 @@ PLANS = st.builds(
     fork_seconds=st.sampled_from([0.005, 2.0, 30.0]),
     ignores_term=st.booleans(),
     ignores_drain=st.booleans(),
+    ignores_kill=st.sampled_from([False, False, False, True]),
     drain_seconds=st.sampled_from([0.0, 1.0, 30.0]),
 )
 

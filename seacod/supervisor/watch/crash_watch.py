@@ -16,7 +16,7 @@ from seacod.supervisor.bus import Bus, StateChanged, WorkerCrashed
 from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.memory_series import in_words
 from seacod.supervisor.watch.replica_watch import ReplicaWatch
-from seacod.supervisor.workers.states import ServiceState
+from seacod.supervisor.workers.states import ServiceState, WorkerState
 from seacod.system.words import cause_in_chinese
 
 log = structlog.get_logger(__name__)
@@ -81,6 +81,9 @@ class CrashWatch:
 
     def _on_crash(self, event: WorkerCrashed) -> None:
         self._unwritten.put_nowait(event)
+        if event.crash.in_state == WorkerState.STUCK.value:
+            # It has not ended, and that was told.
+            return
         cause_zh = cause_in_chinese(event.crash.cause)
         crash, count = event.crash, event.crash.in_flight
         directory = crashes.directory_of(self._state, crash)

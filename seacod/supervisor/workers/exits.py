@@ -37,6 +37,9 @@ class End:
     cause: str
 
 
+# What a worker is taken for that was killed in vain, while it is there still.
+STUCK = End(ExitKind.HUNG, "hung: cannot be ended")
+
 # Signals that somebody else sends; the others come from what the process itself did.
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _OWN_FAULT = (ExitKind.OUT_OF_MEMORY, ExitKind.HUNG, ExitKind.FAILED)

@@ -54,6 +54,16 @@ class WorkerGroup:
     def is_serving(self) -> bool:
         return self.front is not None and self.front.state is WorkerState.SERVING
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there is a slot for one more: those that nothing ends keep theirs."""
+        return sum(1 for _ in self) < len(self._replica.slots)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody is there who will end."""
+        return any(worker.state is not WorkerState.STUCK for worker in self)
+
     def spawn(self, settings: Settings, cause: str) -> Worker:
         """A worker that is to serve. Each has a slot of its own, for its metrics."""
         taken = {worker.process.slot for worker in self}

@@ -8,6 +8,7 @@ when the next start is due in `backoff.py`, how a stop goes in `stopping.py`.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import structlog
@@ -42,12 +43,20 @@ from seacod.supervisor.workers.events import (
     ReplaceRequested,
     StopRequested,
 )
-from seacod.supervisor.workers.exits import End, ExitKind, MemoryKills, classify, is_own_fault
+from seacod.supervisor.workers.exits import (
+    STUCK,
+    End,
+    ExitKind,
+    MemoryKills,
+    classify,
+    is_own_fault,
+)
 from seacod.supervisor.workers.group import WorkerGroup
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.liveness import own_pause
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import Report
+from seacod.supervisor.workers.restart import Pause as RestartPause
 from seacod.supervisor.workers.rollover import Rollover
 from seacod.supervisor.workers.states import ServiceState, WorkerState, service_state
 from seacod.supervisor.workers.stopping import Stopping
@@ -147,7 +156,7 @@ class Lifecycle:
 
     def _is_over(self) -> bool:
         is_ending = self._stopping.cause is not None or self.fatal_exit_code is not None
-        return is_ending and not any(self._group)
+        return is_ending and not self._group.is_waited_for
 
     def _wait_seconds(self) -> float:
         waits = [worker.seconds_until_deadline() for worker in self._group]
@@ -173,7 +182,8 @@ class Lifecycle:
     def _check_deadlines(self) -> None:
         self._stopping.check_deadline()
         for worker in list(self._group):
-            worker.check_deadline()
+            if worker.check_deadline():
+                self._on_stuck(worker)
         if self._backoff.seconds_left() == 0.0:
             self._start("back-off over")
 
@@ -260,6 +270,12 @@ class Lifecycle:
         end = worker.our_end or classify(status, is_out_of_memory=is_out_of_memory)
         if worker.pid and is_own_fault(end, status):
             self._bus.publish(WorkerBlamed(worker.pid, worker.process.slot))
+        if worker.state is WorkerState.STUCK:
+            self._telling.cleared(
+                "worker_hung",
+                f"The process with pid {worker.pid}, which nothing ended, has ended now.",
+                f"此前无法结束的进程（pid {worker.pid}）现已退出。",
+            )
         was_asked, ready_for = worker.was_asked_to_end, worker.ready_for_seconds
         is_hung = end.kind in (ExitKind.HUNG, ExitKind.NEVER_READY)
         worker.ended(end, status, is_wanted=was_asked and not is_hung)
@@ -273,6 +289,33 @@ class Lifecycle:
             self._on_front_ended(worker, end, status, ready_for, is_wanted=was_asked)
         else:
             self._group.leaving.remove(worker)
+        self._changed()
+
+    def _on_stuck(self, worker: Worker) -> None:
+        """KILL was in vain: as if it had ended, but that it stays, with what it has."""
+        self._telling.raised(
+            "worker_hung",
+            f"The worker with pid {worker.pid} cannot be ended, not even by SIGKILL: the kernel "
+            "holds it, mostly for a driver (GPU) or a disk that does not answer. Another worker is "
+            "started beside it; its memory, on the GPU too, is free when it goes or the machine "
+            "restarts.",
+            f"识别进程（pid {worker.pid}）无法结束，SIGKILL 亦无效：它卡在内核中，"
+            "多因驱动（GPU）或磁盘没有响应。将另行启动新的识别进程；"
+            "该进程占用的内存（含显存）须待其退出或重启机器后释放。",
+        )
+        is_front, is_incoming = worker is self._group.front, worker is self._group.incoming
+        if is_front or is_incoming:
+            self._group.leaving.append(worker)
+        if is_incoming:
+            self._group.incoming = None
+            if self._stopping.cause is None:
+                self._give_up_replacement(worker, STUCK)
+        elif is_front:
+            self._group.front = None
+            wanted = worker.our_end is not None and worker.our_end.kind is ExitKind.STOPPED
+            self._on_front_ended(
+                worker, STUCK, -signal.SIGKILL, worker.ready_for_seconds, is_wanted=wanted
+            )
         self._changed()
 
     def _on_front_ended(
@@ -378,6 +421,11 @@ class Lifecycle:
         """A worker is to serve."""
         self._fallback.open("restarting" if self.report.has_served else "starting")
         self._backoff.clear()
+        if not self._group.has_room:
+            log.error("worker_not_started", cause="too many processes that nothing ends")
+            seconds = self._settings.supervisor.crash_loop_pause_seconds
+            self._backoff.wait(RestartPause(seconds, is_crash_loop=True), STUCK.cause)
+            return
         self.report.last_start_seconds = self._start_times.last_seconds
         self._group.front = self._group.spawn(self._settings, cause)
         self._changed()

@@ -98,7 +98,7 @@ class Rollover:
             front.terminate(End(ExitKind.STOPPED, cause))
         if front.state is not WorkerState.SERVING:
             return False
-        if requested.may_overlap:
+        if requested.may_overlap and self._group.has_room:
             self._group.incoming = self._group.spawn(settings, cause)
             return False
         log.info("replacing_one_after_the_other", cause=cause)

@@ -16,6 +16,9 @@ class WorkerState(enum.Enum):
     """It finishes what it has and accepts nothing more."""
     STOPPING = "stopping"
     """It was told to end now (TERM, later KILL)."""
+    STUCK = "stuck"
+    """It was killed and does not end: the kernel holds it, mostly for a driver or a disk that does
+    not answer. Nobody waits for it."""
     ENDED = "ended"
     """It was reaped."""
 
@@ -24,7 +27,8 @@ TRANSITIONS: dict[WorkerState, frozenset[WorkerState]] = {
     WorkerState.STARTING: frozenset({WorkerState.SERVING, WorkerState.STOPPING, WorkerState.ENDED}),
     WorkerState.SERVING: frozenset({WorkerState.DRAINING, WorkerState.STOPPING, WorkerState.ENDED}),
     WorkerState.DRAINING: frozenset({WorkerState.STOPPING, WorkerState.ENDED}),
-    WorkerState.STOPPING: frozenset({WorkerState.ENDED}),
+    WorkerState.STOPPING: frozenset({WorkerState.STUCK, WorkerState.ENDED}),
+    WorkerState.STUCK: frozenset({WorkerState.ENDED}),
     WorkerState.ENDED: frozenset(),
 }
 
@@ -52,7 +56,7 @@ def service_state(front: WorkerState | None, is_paused: bool, is_crash_loop: boo
         is_paused: the next start is due at a known time.
         is_crash_loop: and that time is a slow one.
     """
-    if front is not None and front is not WorkerState.ENDED:
+    if front is not None and front not in (WorkerState.STUCK, WorkerState.ENDED):
         return ServiceState(front.value)
     if is_paused:
         return ServiceState.CRASH_LOOPING if is_crash_loop else ServiceState.BACKING_OFF

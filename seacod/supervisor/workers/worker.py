@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 _DRAIN_GRACE_SECONDS = 2.0
 # A hung worker has this long between its stack dump with TERM, and KILL.
 _HUNG_GRACE_SECONDS = 2.0
+# The kernel ends whom it can at once; whoever is there so long after KILL is held by it.
+_KILLED_GRACE_SECONDS = 5.0
 # How often the log has how far one step of a start is.
 _STAGE_SECONDS = 30.0
 
@@ -83,7 +85,7 @@ class Worker:
 
     @property
     def was_asked_to_end(self) -> bool:
-        return self.state in (WorkerState.DRAINING, WorkerState.STOPPING)
+        return self.state in (WorkerState.DRAINING, WorkerState.STOPPING, WorkerState.STUCK)
 
     @property
     def ready_for_seconds(self) -> float | None:
@@ -179,7 +181,7 @@ class Worker:
 
     def terminate(self, end: End, grace_seconds: float | None = None) -> None:
         """TERM now, KILL after `grace_seconds` (worker.stop_timeout_seconds by default)."""
-        if self.state in (WorkerState.STOPPING, WorkerState.ENDED):
+        if self.state in (WorkerState.STOPPING, WorkerState.STUCK, WorkerState.ENDED):
             return
         if grace_seconds is None:
             grace_seconds = self.settings.worker.stop_timeout_seconds
@@ -229,20 +231,35 @@ class Worker:
         found = judge(seen, settings)
         return None if found is None else (found, seen)
 
-    def check_deadline(self) -> None:
-        """Act when the present state has lasted too long."""
+    def check_deadline(self) -> bool:
+        """Act when the present state has lasted too long.
+
+        Returns:
+            Whether it turned out just now that nothing ends it.
+        """
         if self._deadline is None or self._clock.monotonic() < self._deadline:
-            return
+            return False
         if self.state is WorkerState.STARTING:
             late = "not ready within worker.startup_timeout_seconds"
             self.terminate(End(ExitKind.NEVER_READY, late))
         elif self.state is WorkerState.DRAINING:
             self.terminate(End(ExitKind.STOPPED, "did not end after its drain time-out"))
-        elif self.state is WorkerState.STOPPING:
+        elif self.state is WorkerState.STOPPING and not self.was_killed:
             log.warning("worker_killed", worker_pid=self.pid, cause="did not end on TERM")
             self.was_killed = True
-            self._deadline = None
+            self._deadline = self._clock.monotonic() + _KILLED_GRACE_SECONDS
             self.process.kill()
+        elif self.state is WorkerState.STOPPING:
+            self._deadline = None
+            log.error(
+                "worker_cannot_be_ended",
+                worker_pid=self.pid,
+                hint="the kernel holds it: cat /proc/PID/stack, dmesg",
+            )
+            self._move(WorkerState.STUCK, "does not end on KILL")
+            self.ended_in = self.state
+            return True
+        return False
 
     def ended(self, end: End, status: int, *, is_wanted: bool) -> None:
         """It was reaped: log how it ended, with its last words unless it was wanted."""
