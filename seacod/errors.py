@@ -286,6 +286,36 @@ class QuotaExceeded(SeacodError, code="quota_exceeded", status=507):
             f"加上本批次，服务保留的录音将超过 {limit_bytes >> 20} MiB 的上限，请稍后重试",
         )
 
+    @classmethod
+    def files_of_client(cls, kept: int, limit: int) -> QuotaExceeded:
+        """One client has too many files.
+
+        Args:
+            kept: how many it has.
+            limit: how many it may have.
+        """
+        return cls(
+            f"with this batch, more than {limit:,} files of yours would wait or be kept without "
+            f"text, which is the limit ({kept:,} are); wait until some are done, or delete jobs "
+            "that are over: DELETE /jobs/ID",
+            f"加上本批次，您等待识别或未得出文字的文件将超过 {limit:,} 个的上限"
+            f"（当前 {kept:,} 个）；请等待任务完成，或删除已结束的任务：DELETE /jobs/编号",
+        )
+
+    @classmethod
+    def files_of_all(cls, limit: int) -> QuotaExceeded:
+        """All clients together have too many files.
+
+        Args:
+            limit: how many they may have.
+        """
+        return cls(
+            f"with this batch, more than {limit:,} files of all clients would wait or be kept "
+            "without text, which is the limit; try again when others are done",
+            f"加上本批次，所有客户端等待识别或未得出文字的文件将超过 {limit:,} 个的上限，"
+            "请稍后重试",
+        )
+
 
 class CannotRead(SeacodError, code="cannot_read"):
     """A file of ours cannot be read by whoever asks."""

@@ -90,6 +90,21 @@ class ResultSettings(Section, applies="live", chinese="批量任务：受理之�
         "单个客户端（密钥、登录名或地址）的批量录音字节数上限",
         between=(1 * MIB, 1024 * 1024 * MIB),
     )
+    max_kept_files: int = setting(
+        200_000,
+        "Files of batches that wait, failed or were canceled, of all clients together; another "
+        "batch is answered 507",
+        "等待识别、失败或已取消的批量文件总数上限，所有客户端合计；超出时新任务返回 507",
+        ge=1,
+        le=10_000_000,
+    )
+    max_client_files: int = setting(
+        100_000,
+        "Of those the files of one client (its key, login or address)",
+        "单个客户端（密钥、登录名或地址）的上述文件数上限",
+        ge=1,
+        le=10_000_000,
+    )
 
     @field_validator("database")
     @classmethod

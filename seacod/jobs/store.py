@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, QuotaExceeded
-from seacod.jobs import callbacks, listing, records, submissions
+from seacod.jobs import callbacks, listing, records, submissions, turns
 from seacod.jobs import database as tables
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
@@ -198,13 +198,15 @@ class JobStore:
         callback_url: str,
         elsewhere: Mapping[int, str],
     ) -> None:
+        now = time.time()
         connection.execute(
             jobs.insert(),
             {
                 "id": job,
                 "client": client,
                 "hotwords": hotwords,
-                "created": time.time(),
+                "created": now,
+                "claimed": turns.joining(connection, client, now),
                 **choice.fields(),
                 "choices": choices,
                 "callback_url": callback_url,
@@ -220,21 +222,34 @@ class JobStore:
             ],
         )  # fmt: skip
 
-    def check_room(self, client: str, more_bytes: int, limits: ResultSettings) -> None:
-        """Whether so many bytes more of this client's recordings may be kept.
+    def check_room(
+        self, client: str, more_bytes: int, limits: ResultSettings, more_files: int = 0
+    ) -> None:
+        """Whether so much more of this client's recordings may be kept.
 
         Raises:
-            QuotaExceeded: with them, there would be too many.
+            QuotaExceeded: with them, there would be too many, or too much.
         """
-        is_kept = files.c.state.in_(("waiting", "running", "failed", "poison"))
+        # Who cancels has the places of its files still, until its job is deleted.
+        states = ("waiting", "running", "failed", "poison", "canceled")
+        size = case((files.c.state == "canceled", 0), else_=files.c.size_bytes)
+        is_theirs = jobs.c.client == client
         kept = (
-            select(func.coalesce(func.sum(files.c.size_bytes), 0))
-            .join(jobs, jobs.c.id == files.c.job)
-            .where(is_kept)
+            select(
+                func.count(),
+                func.coalesce(func.sum(size), 0),
+                func.coalesce(func.sum(case((is_theirs, 1), else_=0)), 0),
+                func.coalesce(func.sum(case((is_theirs, size), else_=0)), 0),
+            )
+            .select_from(files.join(jobs, jobs.c.id == files.c.job))
+            .where(files.c.state.in_(states))
         )
         with self._database.begin() as connection:
-            theirs = int(connection.execute(kept.where(jobs.c.client == client)).scalar() or 0)
-            whole = int(connection.execute(kept).scalar() or 0)
+            count, whole, their_count, theirs = map(int, connection.execute(kept).one())
+        if their_count + more_files > limits.max_client_files:
+            raise QuotaExceeded.files_of_client(their_count, limits.max_client_files)
+        if count + more_files > limits.max_kept_files:
+            raise QuotaExceeded.files_of_all(limits.max_kept_files)
         if theirs + more_bytes > limits.max_client_bytes:
             raise QuotaExceeded.of_client(theirs, limits.max_client_bytes)
         if whole + more_bytes > limits.max_bytes:
@@ -273,7 +288,7 @@ class JobStore:
         """The next file to work on, now this owner's.
 
         One that was there when a worker crashed runs alone in its worker, so that the next crash
-        says whose fault it was; jobs take turns.
+        says whose fault it was. Whose turn it is says `turns`.
 
         Args:
             running: how many files the owner is at.
@@ -292,18 +307,14 @@ class JobStore:
             has_suspect = connection.execute(waiting.limit(1)).first() is not None
             if has_suspect and running:
                 return None
+            next_one = select(*records.FILE).join(jobs, jobs.c.id == files.c.job)
+            next_one = next_one.where(
+                files.c.state == "waiting", int(has_suspect) <= address_book.CRASHES, readable
+            )
+            # PostgreSQL: others claim at the same moment, and take the next one.
             row = connection.execute(
-                select(*records.FILE)
-                .join(jobs, jobs.c.id == files.c.job)
-                .where(
-                    files.c.state == "waiting", int(has_suspect) <= address_book.CRASHES, readable
-                )
-                # One that was claimed while the clock was ahead does not wait for that time.
-                .order_by(
-                    case((jobs.c.claimed > time.time(), 0.0), else_=jobs.c.claimed), files.c.number
-                )
+                turns.ordered(next_one, time.time())
                 .limit(1)
-                # PostgreSQL: others claim at the same moment, and take the next one.
                 .with_for_update(of=files, skip_locked=True)
             ).first()
             if row is None:
@@ -315,6 +326,8 @@ class JobStore:
         # On its own: with the file's lock in hand, waiting for the job's could be a deadlock.
         with self._database.begin() as connection:
             connection.execute(update(jobs).where(jobs.c.id == file.job).values(claimed=now))
+        with self._database.begin() as connection:
+            turns.pass_on(connection, job.client, now)
         return Claimed(file, job)
 
     def finish(
@@ -464,6 +477,10 @@ class JobStore:
                     running.append(file)
                 records.move(connection, file, FileState.CANCELED, owner=None, finished=time.time())
             records.end_job(connection, job, is_canceled=True)
+            claimed = select(jobs.c.claimed).where(jobs.c.id == job)
+            served = connection.execute(claimed).scalar() or 0.0
+        with self._database.begin() as connection:
+            turns.pass_on(connection, found.client, served)
         self.blobs.drop_all(job)
         return running
 

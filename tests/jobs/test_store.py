@@ -23,11 +23,11 @@ def store(tmp_path: Path, address: str) -> Iterator[JobStore]:
     one.close()
 
 
-def accepted(store: JobStore, job: str, files: int) -> None:
+def accepted(store: JobStore, job: str, files: int, client: str = "someone") -> None:
     store.blobs.incoming(job).mkdir(parents=True)
     for number in range(1, files + 1):
         (store.blobs.incoming(job) / f"{number:04}").write_text("sound")
-    store.accept(job, "someone", "", [(f"{n}.wav", 5) for n in range(1, files + 1)])
+    store.accept(job, client, "", [(f"{n}.wav", 5) for n in range(1, files + 1)])
 
 
 def dead(store: JobStore, owner: str, running: int) -> list[JobFile]:
@@ -292,6 +292,23 @@ def test_what_is_kept_is_bounded_by_client_and_in_all(store: JobStore) -> None:
             store.check_room("someone", (2 << 20) - kept + 1, limits)
     store.delete("a")
     store.check_room("someone", 2 << 20, limits)
+
+
+def test_the_number_of_files_is_bounded_by_client_and_in_all(store: JobStore) -> None:
+    limits = ResultSettings(max_kept_files=6, max_client_files=4)
+    accepted(store, "a", 3)
+    store.check_room("someone", 0, limits, more_files=1)
+    with pytest.raises(QuotaExceeded, match="more than 4 files of yours"):
+        store.check_room("someone", 0, limits, more_files=2)
+    store.check_room("another", 0, limits, more_files=3)
+    with pytest.raises(QuotaExceeded, match="more than 6 files of all clients"):
+        store.check_room("another", 0, limits, more_files=4)
+    # Canceling makes no room, deleting does.
+    store.cancel("a")
+    with pytest.raises(QuotaExceeded):
+        store.check_room("someone", 0, limits, more_files=2)
+    store.delete("a")
+    store.check_room("someone", 0, limits, more_files=4)
 
 
 def test_a_job_that_is_over_can_be_deleted_and_no_other(store: JobStore) -> None:

@@ -92,7 +92,11 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
                 fetched = await unless_gone(request, intake.fetch(batch, directory))
                 named = await intake.unpack(directory, [*batch.uploads, *fetched])
                 size_bytes = sum(size for _, size in named)
-                await jobs.ask(lambda store: store.check_room(client, size_bytes, gate.results()))
+                await jobs.ask(
+                    lambda store: store.check_room(
+                        client, size_bytes, gate.results(), more_files=len(named)
+                    )
+                )
                 try:
                     accepted = await jobs.accept(
                         job, client, batch.hotwords, named, batch.choice, batch.chosen, submission,
