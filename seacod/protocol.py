@@ -273,7 +273,9 @@ _BY_TYPE: dict[str, type[Any]] = {cls.TYPE: cls for cls in typing.get_args(Messa
 def encode(message: Message) -> bytes:
     """One line, newline included."""
     body = {"type": message.TYPE, **dataclasses.asdict(message)}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    line = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    # Names are whole where they come in; a beat that could not be written would look like a hang.
+    return line.encode("utf-8", "replace") + b"\n"
 
 
 def decode(line: bytes) -> Message:

@@ -76,7 +76,7 @@ class ModelTable:
         for one in recordings:
             if count == _PLACES:
                 break
-            label = one.label.encode()[:_LABEL_BYTES]
+            label = one.label.encode("utf-8", "replace")[:_LABEL_BYTES]
             place = page + _COUNT.size + count * _RECORD.size
             _RECORD.pack_into(self._map, place, bytes.fromhex(one.digest), label)
             count += 1

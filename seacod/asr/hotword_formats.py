@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from seacod.system import given_text
+
 # The longest text that is read.
 MAX_CHARACTERS = 100_000
 # FunASR's weights are 1 to 100, 20 as a rule; a bigger number behind a word may be one itself
@@ -81,8 +83,8 @@ def _plain(line: str) -> str:
     """One form of each character; blanks for what is neither letter nor mark, nothing for what
     cannot be seen."""
     if line.isalnum():
-        return unicodedata.normalize("NFKC", line)
-    kinds = ((c, unicodedata.category(c)) for c in unicodedata.normalize("NFKC", line))
+        return given_text.normalised(line)
+    kinds = ((c, unicodedata.category(c)) for c in given_text.normalised(line))
     return "".join(
         " " if kind in ("Cc", "So") and c != _UNREADABLE else c for c, kind in kinds if kind != "Cf"
     )

@@ -26,7 +26,7 @@ from seacod.asr.piece_queue import PieceQueue, PieceResult, QueuedPiece
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.tuning import Tuning
-from seacod.errors import OutOfMemory
+from seacod.errors import InferenceFailed, OutOfMemory
 
 log = structlog.get_logger(__name__)
 
@@ -172,13 +172,24 @@ class Scheduler:
         while (work := self._next()) is not None:
             self.last_progress = time.monotonic()
             self.is_busy = True
-            if isinstance(work, _Action):
-                self._act(engine, work)
-            else:
-                self._with_model({piece.request for piece in work})
-                self._recognise(engine, work)
-                self._with_model(())
+            try:
+                self._do(engine, work)
+            except BaseException:
+                # A thread that ends serves nobody, and nobody would be told.
+                log.exception("inference_broke")
+                waiting = [work] if isinstance(work, _Action) else work
+                self._tell([(one.result, InferenceFailed.unforeseen()) for one in waiting])
             self.is_busy = False
+
+    def _do(self, engine: Recogniser, work: _Action | list[QueuedPiece]) -> None:
+        if isinstance(work, _Action):
+            self._act(engine, work)
+            return
+        self._with_model({piece.request for piece in work})
+        try:
+            self._recognise(engine, work)
+        finally:
+            self._with_model(())
 
     def _next(self) -> _Action | list[QueuedPiece] | None:
         """What to do now; waits until there is something. None at the end."""

@@ -140,7 +140,7 @@ def joined(segments: Iterable[Segment]) -> str:
 
 def prefix(segment: Segment) -> str:
     """Who speaks, in front of a sentence; nothing where that is not known."""
-    return f"{segment.speaker}: " if segment.speaker else ""
+    return f"{one_line(segment.speaker)}: " if segment.speaker else ""
 
 
 def rounded(value: float | None) -> float | None:

@@ -22,8 +22,8 @@ def _render(transcript: Transcript, choices: Choices) -> str:
 
 
 def _escaped(text: str) -> str:
-    """In one line, without the two characters that would begin markup."""
-    return one_line(text).replace("&", "&amp;").replace("<", "&lt;")
+    """In one line, without what would begin markup, or look like a line of times (`-->`)."""
+    return one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("-->", "--&gt;")
 
 
 def _voice(speaker: str | None) -> str:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, SeacodError, StorageFull, TooBig
 from seacod.paths import free_bytes
+from seacod.system import given_text
 
 # How a zip file with something in it begins (APPNOTE.TXT 4.3.7); no recording does.
 _MARK = b"PK\x03\x04"
@@ -40,7 +41,6 @@ _MAX_RATIO = 200
 _RATIO_SPARE_BYTES = 64 << 20
 # What systems put beside the files somebody packed.
 _LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
-_NAME_LENGTH = 255
 # What is no fault of an archive's.
 _OUR_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -285,4 +285,4 @@ def _name(entry: zipfile.ZipInfo) -> str:
                 break
             except UnicodeDecodeError:
                 continue
-    return name[-_NAME_LENGTH:]
+    return given_text.name(name)

@@ -25,6 +25,7 @@ from starlette.requests import Request
 from seacod.asr import hotword_formats
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone
+from seacod.system import given_text
 
 # It warns of each wrong byte, as often as a stranger likes.
 logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)
@@ -42,7 +43,7 @@ _MAX_HEADER_BYTES = 8 * 1024
 # https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1
 _MAX_BOUNDARY = 70
 # Codecs that decode bytes to text, and whose cost or meaning is not that of a character set.
-_NO_CHARSETS = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined")
+_NO_CHARSETS = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +185,15 @@ def _given_name(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
     if extended is not None:
         charset, encoded = extended.group(1) or "", extended.group(2) or ""
         with contextlib.suppress(LookupError, UnicodeError, ValueError):
-            return unquote_to_bytes(encoded).decode(_charset(charset))
-        return plain.decode("utf-8", "replace") if plain is not None else ""
-    return None if plain is None else plain.decode("utf-8", "replace")
+            return given_text.name(unquote_to_bytes(encoded).decode(_charset(charset)))
+        plain = plain or b""
+    return None if plain is None else given_text.name(plain.decode("utf-8", "replace"))
 
 
 def _charset(name: str) -> str:
     """A character set by its name, and no other codec of Python's."""
     info = codecs.lookup(name or "utf-8")
-    if info.name in _NO_CHARSETS:
+    if info.name.replace("-", "_") in _NO_CHARSETS:
         raise LookupError(name)
     return info.name
 

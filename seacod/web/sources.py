@@ -17,7 +17,7 @@ from seacod.asr.audio import too_big
 from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import SourceTooSlow, SourceUnreachable, StorageFull
 from seacod.paths import free_bytes
-from seacod.system import outgoing
+from seacod.system import given_text, outgoing
 from seacod.system.allowed_origins import AllowedOrigin, AllowedOrigins
 from seacod.system.outgoing import Target
 
@@ -162,5 +162,4 @@ class Sources:
 def name_of(target: Target) -> str:
     """What people would call the recording: the end of its path."""
     path = target.path.partition(b"?")[0].decode("ascii", "replace")
-    name = unquote(path.rstrip("/").rpartition("/")[2]).replace("\0", " ")
-    return name[-255:] or target.host
+    return given_text.name(unquote(path.rstrip("/").rpartition("/")[2])) or target.host

@@ -271,3 +271,11 @@ def test_warnings_stand_wherever_a_format_can_hold_them() -> None:
     for one in FORMATS.values():
         if not one.is_json and not one.is_binary:
             assert "注意" not in one.write(without, Choices(shows_warnings=True))
+
+
+def test_an_arrow_in_a_text_is_no_line_of_times() -> None:
+    said = Transcript(
+        "", (Segment(0.0, 2.0, "a --> b", None, (), "A --> B"),), 2.0, 0.1, 0.0, None, "m", "cpu"
+    )
+    lines = FORMATS["vtt"].write(said).splitlines()
+    assert [line for line in lines if "-->" in line] == ["00:00:00.000 --> 00:00:02.000"]

@@ -46,6 +46,7 @@ FOREIGN: list[dict[str, str]] = [
     {"Origin": "http://evil.example"},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://["},
     {"Origin": "http://127.0.0.1:8080"},
     {"Origin": "http://127.0.0.1:7860.evil.example"},
     {"Origin": "http://127.0.0.1:7860@evil.example"},

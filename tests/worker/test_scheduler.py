@@ -33,6 +33,7 @@ class SteeredEngine:
         self.may_go_on.set()
         self.is_in = threading.Event()
         self.error: Exception | None = None
+        self.fails_with: BaseException | None = None
         self.fits = 1000
         self.hates = -1
         self.releases = 0
@@ -45,6 +46,8 @@ class SteeredEngine:
         self.batches.append((len(pieces), [" ".join(words) for words in hotwords or ()]))
         self.is_in.set()
         assert self.may_go_on.wait(PATIENCE_SECONDS)
+        if self.fails_with is not None:
+            raise self.fails_with
         if self.error is not None:
             raise self.error
         if len(pieces) > self.fits:
@@ -289,3 +292,16 @@ def test_a_model_that_does_not_load_is_told_to_who_waits_for_it() -> None:
             await scheduler.start()
 
     asyncio.run(run())
+
+
+def test_what_nobody_foresaw_fails_its_batch_and_the_thread_goes_on(engine: SteeredEngine) -> None:
+    engine.fails_with = SystemExit(1)
+
+    async def test(scheduler: Scheduler) -> None:
+        with pytest.raises(InferenceFailed):
+            await asyncio.wait_for(scheduler.submit(asked(), sound(1)), PATIENCE_SECONDS)
+        engine.fails_with = None
+        heard = await asyncio.wait_for(scheduler.submit(asked(), sound(1)), PATIENCE_SECONDS)
+        assert heard.recognised.text == str(SAMPLE_RATE)
+
+    scheduled(engine, test)

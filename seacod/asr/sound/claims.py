@@ -100,7 +100,7 @@ def _tag(text: str) -> float | None:
     try:
         hours, minutes, seconds = text.split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

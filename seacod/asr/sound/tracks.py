@@ -6,9 +6,11 @@ from typing import Any
 
 from seacod.asr.sound.findings import Findings
 from seacod.errors import BadAudio, BadRequest
+from seacod.system import given_text
 
 # With `track=all`; more would be a film with every dubbing there is.
 MAX_TRACKS = 8
+_SHOWN = 40
 
 
 def chosen(container: Any, wanted: int | None, findings: Findings) -> Any:
@@ -52,11 +54,12 @@ def count(container: Any) -> int:
 
 def label(track: Any, number: int) -> str:
     """A track as people know it: number, language, title."""
-    language = str(track.metadata.get("language", ""))
+    language = given_text.name(str(track.metadata.get("language", "")))
     title = str(track.metadata.get("title", "") or track.metadata.get("handler_name", ""))
+    title = given_text.name(title[:_SHOWN])
     # What muxers write when nobody named the track.
     known = [
-        part[:40]
+        part[:_SHOWN]
         for part in (language, title)
         if part and part.lower() not in ("und", "soundhandler", "sound media handler")
     ]

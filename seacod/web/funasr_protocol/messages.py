@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seacod.errors import BadRequest
+from seacod.system import given_text
+from seacod.system.given_text import read_json
 
 MAX_MESSAGE_CHARACTERS = 256 * 1024
 _MAX_NAME = 200
@@ -110,7 +112,7 @@ def _body(text: str) -> dict[str, Any]:
             f"JSON 消息长 {len(text):,} 个字符，最多 {MAX_MESSAGE_CHARACTERS:,} 个",
         )
     try:
-        body = json.loads(text)
+        body = read_json(text)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
@@ -134,7 +136,7 @@ def _mode(value: Any) -> Mode:
 
 def _name(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text[:_MAX_NAME]
+    return given_text.name(text[:_MAX_NAME])
 
 
 def _format(value: Any) -> str:

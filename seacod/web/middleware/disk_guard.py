@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import StorageFull
@@ -55,8 +55,11 @@ def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]
         )
         request = Request(scope, receive)
         # Read to the end: closing on a client that still sends would lose it the answer.
-        async for _ in request.stream():
-            pass
+        try:
+            async for _ in request.stream():
+                pass
+        except ClientDisconnect:
+            return
         response = answer(request, full.http_status, full.code, full.message, full.chinese)
         await response(scope, receive, send)
 

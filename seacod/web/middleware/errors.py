@@ -16,10 +16,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seacod.errors import Busy, SeacodError, StorageFull
+from seacod.errors import Busy, ClientGone, SeacodError, StorageFull
 from seacod.system.acceptor import OUT_OF_DESCRIPTORS
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,10 @@ def install(app: FastAPI) -> None:
             request, error.http_status, error.code, error.message, error.chinese,
             retry_after_seconds=error.retry_after_seconds,
         )  # fmt: skip
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return await known(request, ClientGone("the client went away", "客户端已断开连接"))
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:

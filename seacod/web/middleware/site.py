@@ -84,13 +84,21 @@ class SiteGuard:
         if origin is None:
             if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
                 return
-        elif origin in self._origins or urlsplit(origin).netloc.lower() == host.lower() != "":
+        elif origin in self._origins or _netloc(origin) == host.lower() != "":
             return
         raise ForeignPage(
             "this page does not belong to the service; the operator can allow its address in "
             "access.cors_origins (a proxy has to pass on the header Host)",
             "该页面来源未被允许，请管理员设置 access.cors_origins；反向代理需传递 Host 请求头",
         )
+
+
+def _netloc(origin: str) -> str:
+    """The address in an origin; empty where it is none, such as `null` or `http://[`."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
+from seacod.system.given_text import read_json
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
 from seacod.web import openai_fields
@@ -401,7 +402,7 @@ def _read(message: str) -> dict[str, Any]:
         BadRequest: it is no event.
     """
     try:
-        given = json.loads(message)
+        given = read_json(message)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):

@@ -14,6 +14,7 @@ from seacod.errors import BadRequest, TooBig
 from seacod.formats import registry
 from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat
+from seacod.system import given_text
 from seacod.system.threads import on_thread
 from seacod.transcript import Segment, Token, Transcript, TranscriptWarning
 from seacod.web.routes import openapi
@@ -65,8 +66,13 @@ class _Given(BaseModel):
         """The same as the formats read it."""
         segments = tuple(
             Segment(
-                s.start, max(s.start, s.end), s.text, s.confidence, _tokens(s.tokens), s.speaker
-            )
+                s.start,
+                max(s.start, s.end),
+                s.text,
+                s.confidence,
+                _tokens(s.tokens),
+                _person(s.speaker),
+            )  # fmt: skip
             for s in self.segments
         )
         last = max((segment.end_seconds for segment in segments), default=0.0)
@@ -129,8 +135,12 @@ def _content(body: bytes, wanted: OutputFormat, chosen: Choices) -> bytes:
     return wanted.content(given.transcript(), chosen)
 
 
+def _person(given: str | None) -> str | None:
+    return None if given is None else given_text.name(given)
+
+
 def _tokens(given: list[_Timed]) -> tuple[Token, ...]:
     return tuple(
-        Token(one.text, one.start, max(one.start, one.end), one.confidence, one.speaker)
+        Token(one.text, one.start, max(one.start, one.end), one.confidence, _person(one.speaker))
         for one in given
     )

@@ -38,6 +38,7 @@ from seacod.errors import (
     SeacodError,
 )
 from seacod.formats import asked, full_json, registry
+from seacod.system.given_text import read_json
 from seacod.system.waiting import end_task
 from seacod.transcript import Segment
 from seacod.web import closing
@@ -281,7 +282,7 @@ def _check_stop(text: str) -> None:
         BadRequest: the message is not "stop".
     """
     try:
-        body = json.loads(text)
+        body = read_json(text)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or body.get("type") != "stop":
