@@ -6,7 +6,6 @@ outbox, so that a restart of the supervisor neither repeats an alert nor forgets
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import sqlite3
 from collections.abc import Callable
@@ -16,13 +15,11 @@ import structlog
 
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
+from seacod.alerts.unkept import Happening, Unkept
 from seacod.config.alerts import AlertSettings
 from seacod.system.terminal import date_and_time
 
 log = structlog.get_logger(__name__)
-
-# So many alerts are held in memory while the outbox cannot be written to.
-_UNKEPT = 200
 
 
 class Deduplicator:
@@ -54,7 +51,7 @@ class Deduplicator:
         self._evidence = evidence
         self._on_message = on_message
         # What the outbox would not take (a full disk); tried again at each tick.
-        self._unkept: collections.deque[Callable[[], None]] = collections.deque(maxlen=_UNKEPT)
+        self._unkept = Unkept()
 
     def raised(
         self, kind: str, english: str, chinese: str, *, key: str = "", **evidence: Any
@@ -68,54 +65,19 @@ class Deduplicator:
             key: what it is about, where there may be several.
             evidence: more figures and lines, for this alert alone.
         """
-        now, settings = self._clock(), self._settings()
-        try:
-            told = self._outbox.told(kind, key)
-            was_open = told is not None and told.is_open
-            # Told in the future: the clock was set back meanwhile.
-            if told is not None and 0 <= now - told.told_at < settings.cool_down_seconds:
-                last = Occurrence(now, {"en": english, "zh": chinese}, evidence)
-                self._count(kind, key, told, told.opened_at if was_open else now, last)
-                return
-            alert = Alert(
-                kind, key, {"en": english, "zh": chinese}, now,
-                repeated=told.untold if told is not None else 0,
-                evidence={**self._evidence(), **evidence},
-            )  # fmt: skip
-            opened = told.opened_at if told is not None and was_open else now
-            self._add(alert, Told(True, opened, now, 0), settings)
-        except sqlite3.Error as error:
-            log.error("alert_not_kept", kind=kind, text=english, error=str(error))
-            self._unkept.append(lambda: self.raised(kind, english, chinese, key=key, **evidence))
+        text = {"en": english, "zh": chinese}
+        self._take(Happening(kind, key, text, self._clock(), evidence=evidence))
 
     def cleared(self, kind: str, english: str, chinese: str, *, key: str = "") -> None:
         """It is over; told only if its beginning was."""
-        now = self._clock()
-        try:
-            told = self._outbox.told(kind, key)
-            if told is None or not told.is_open:
-                return
-            closed = dataclasses.replace(told, is_open=False)
-            if told.opened_at > told.told_at:
-                # It came again within the cool-down and was only counted.
-                self._outbox.remember(kind, key, closed)
-                return
-            alert = Alert(
-                kind, key, {"en": english, "zh": chinese}, now, is_recovery=True,
-                repeated=told.untold,
-                evidence={"lasted_seconds": max(0.0, round(now - told.opened_at, 1))},
-            )  # fmt: skip
-            self._add(alert, dataclasses.replace(closed, untold=0), self._settings())
-        except sqlite3.Error as error:
-            log.error("alert_not_kept", kind=kind, text=english, error=str(error))
-            self._unkept.append(lambda: self.cleared(kind, english, chinese, key=key))
+        text = {"en": english, "zh": chinese}
+        self._take(Happening(kind, key, text, self._clock(), is_over=True))
 
     def tick(self) -> None:
         """Tell what was only counted, once its cool-down is over; keep what could not be kept."""
         settings, now = self._settings(), self._clock()
-        for _ in range(len(self._unkept)):
-            self._unkept.popleft()()
         try:
+            self._unkept.hand_over(self._keep)
             for kind, key, told in self._outbox.counted(now - settings.cool_down_seconds, now):
                 if kind not in KINDS:
                     continue
@@ -127,16 +89,10 @@ class Deduplicator:
         except sqlite3.Error as error:
             log.error("alerts_not_read", error=str(error))
 
-    def _count(self, kind: str, key: str, told: Told, opened_at: float, last: Occurrence) -> None:
-        """One more of what was told a short while ago: in the message that still waits, or else
-        kept for a later one."""
-        is_counted = self._outbox.counted_in_waiting(kind, key, self._channels())
-        untold = told.untold + (not is_counted)
-        self._outbox.remember(kind, key, Told(True, opened_at, told.told_at, untold))
-        self._outbox.remember_last(kind, key, last)
-
     def is_open(self, kind: str, key: str = "") -> bool:
         """Whether this alert was raised and is not over."""
+        if (waits := self._unkept.last(kind, key)) is not None:
+            return not waits.is_over
         try:
             told = self._outbox.told(kind, key)
         except sqlite3.Error as error:
@@ -144,12 +100,88 @@ class Deduplicator:
             return False
         return told is not None and told.is_open
 
+    def _take(self, what: Happening) -> None:
+        before = self._unkept.last(what.kind, what.key)
+        if before is not None and before.is_over and what.is_over:
+            return
+        try:
+            if before is None:
+                self._keep(what)
+                return
+        except sqlite3.Error as error:
+            log.error("alert_not_kept", kind=what.kind, text=what.text["en"], error=str(error))
+        # Behind what waits of this alert already: an end never overtakes its beginning.
+        surroundings = None if what.is_over else self._evidence()
+        self._unkept.add(dataclasses.replace(what, surroundings=surroundings))
+
+    def _keep(self, what: Happening) -> None:
+        """Into the outbox, as of the moment when it happened.
+
+        Raises:
+            sqlite3.Error: it cannot be written; nothing of it was.
+        """
+        if what.is_over:
+            self._keep_end(what)
+        else:
+            self._keep_beginning(what)
+
+    def _keep_beginning(self, what: Happening) -> None:
+        settings, now = self._settings(), what.at
+        told = self._outbox.told(what.kind, what.key)
+        was_open = told is not None and told.is_open
+        # Told in the future: the clock was set back meanwhile.
+        if told is not None and 0 <= now - told.told_at < settings.cool_down_seconds:
+            self._count(what, told)
+            return
+        around = self._evidence() if what.surroundings is None else what.surroundings
+        alert = Alert(
+            what.kind, what.key, what.text, now,
+            repeated=told.untold if told is not None else 0,
+            evidence={**around, **what.evidence},
+        )  # fmt: skip
+        opened = told.opened_at if told is not None and was_open else now
+        self._add(alert, Told(True, opened, now, 0), settings)
+
+    def _keep_end(self, what: Happening) -> None:
+        told = self._outbox.told(what.kind, what.key)
+        if told is None or not told.is_open:
+            return
+        closed = dataclasses.replace(told, is_open=False)
+        if told.opened_at > told.told_at:
+            # It came again within the cool-down and was only counted.
+            self._outbox.remember(what.kind, what.key, closed)
+            return
+        alert = Alert(
+            what.kind, what.key, what.text, what.at, is_recovery=True,
+            repeated=told.untold,
+            evidence={"lasted_seconds": max(0.0, round(what.at - told.opened_at, 1))},
+        )  # fmt: skip
+        self._add(alert, dataclasses.replace(closed, untold=0), self._settings())
+
+    def _count(self, what: Happening, told: Told) -> None:
+        """One more of what was told a short while ago: in the message that still waits, or else
+        kept for a later one. The message that waits may say that it is over; then it has not been
+        open since, or something is kept for later already."""
+        kind, key = what.kind, what.key
+        with self._outbox.at_once():
+            is_counted = (
+                told.is_open
+                and not told.untold
+                and self._outbox.counted_in_waiting(kind, key, self._channels())
+            )
+            opened_at = told.opened_at if told.is_open else what.at
+            untold = told.untold + (not is_counted)
+            self._outbox.remember(kind, key, Told(True, opened_at, told.told_at, untold))
+            self._outbox.remember_last(kind, key, Occurrence(what.at, what.text, what.evidence))
+
     def _add(self, alert: Alert, told: Told, settings: AlertSettings) -> None:
         muted = {name.strip() for name in settings.muted.split(",")}
         channels = [] if alert.kind in muted else self._channels()
         if not channels:
             # Told to nobody: whoever is configured later hears of the next one at once.
             told = dataclasses.replace(told, told_at=0.0)
+        # A clock that was set back has no beginning behind what was told: its end would be silent.
+        told = dataclasses.replace(told, opened_at=min(told.opened_at, alert.at))
         self._outbox.add(alert, told, channels, alert.at + settings.gather_seconds)
         log.info(
             "alert_cleared" if alert.is_recovery else "alert_raised",

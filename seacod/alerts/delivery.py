@@ -133,7 +133,8 @@ class Delivery:
             self._outbox.given_up(ids, self._clock(), "the channel is not configured any more")
             return
         try:
-            answer = await attempt.send(channel, compose(messages, settings), messages)
+            with self._outbox.sending(ids):
+                answer = await attempt.send(channel, compose(messages, settings), messages)
         except Undelivered as error:
             self._not_taken(name, messages, error)
             return

@@ -7,10 +7,11 @@ the disk itself and runs on a thread. https://www.sqlite.org/wal.html
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,8 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # What a channel is sending at this moment.
+        self._on_their_way: set[int] = set()
         self._open()
 
     def _open(self) -> None:
@@ -186,6 +189,10 @@ class Outbox:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             db.close()
+
+    def at_once(self) -> contextlib.AbstractContextManager[None]:
+        """All writes of the block, or none."""
+        return transaction(self._db)
 
     # -- alerts -----------------------------------------------------------------------------
 
@@ -255,6 +262,8 @@ class Outbox:
             "GROUP BY channel",
             (kind, key),
         ).fetchall()
+        # What is being sent goes out with the count that it had.
+        rows = [row for row in rows if row[0] not in self._on_their_way]
         wanted = set(channels)
         if not wanted or wanted - {channel for _, channel in rows}:
             return False
@@ -293,6 +302,16 @@ class Outbox:
         """Everything that waits for this channel, oldest first: it goes out together, so that
         nothing of one key overtakes another."""
         return self._select("state='waiting' AND channel=? ORDER BY id", (channel,))
+
+    @contextlib.contextmanager
+    def sending(self, ids: Iterable[int]) -> Iterator[None]:
+        """These are on their way while the block runs: nothing more is counted in them."""
+        ids = set(ids)
+        self._on_their_way |= ids
+        try:
+            yield
+        finally:
+            self._on_their_way -= ids
 
     def recent(self, limit: int) -> list[Message]:
         """The newest messages of all channels, newest first."""

@@ -178,6 +178,72 @@ def test_what_cannot_be_kept_now_is_kept_later(
     assert end.alert.is_recovery
 
 
+def test_an_alert_that_goes_and_comes_for_good_is_not_told_as_over_last(world: World) -> None:
+    world.deduplicator.raised("gpu_lost", "lost", "丢失")
+    world.deduplicator.cleared("gpu_lost", "over", "恢复")
+    for _ in range(2):
+        world.deduplicator.raised("gpu_lost", "lost", "丢失")
+    assert [(m.alert.is_recovery, m.count) for m in world.waiting()] == [(False, 1), (True, 1)]
+    world.send()
+    world.now += 901
+    world.deduplicator.tick()
+    (last,) = world.waiting()
+    assert not last.alert.is_recovery
+    assert "over" not in last.alert.text["en"]
+
+
+def test_what_was_kept_late_has_the_time_when_it_was_and_ends(world: World) -> None:
+    began = world.now
+    world.outbox._db.execute("PRAGMA query_only=1")
+    world.deduplicator.raised("worker_crashed", "It ended.", "已退出。", last_recording="a.wav")
+    world.now += 1
+    world.deduplicator.cleared("worker_crashed", "It serves.", "已恢复。")
+    assert not world.deduplicator.is_open("worker_crashed")
+    world.now += 3600
+    world.outbox._db.execute("PRAGMA query_only=0")
+    world.deduplicator.tick()
+    beginning, end = world.waiting()
+    assert (beginning.alert.at, end.alert.at) == (began, began + 1)
+    assert beginning.alert.evidence == {"state": "serving", "last_recording": "a.wav"}
+    assert end.alert.evidence["lasted_seconds"] == 1
+
+
+def test_of_a_storm_on_a_full_disk_the_last_word_of_each_alert_stays(world: World) -> None:
+    world.outbox._db.execute("PRAGMA query_only=1")
+    world.deduplicator.raised("gpu_lost", "lost", "丢失", key="GPU 3")
+    for _ in range(300):
+        world.deduplicator.raised("queue_full", "full", "满")
+        world.deduplicator.cleared("queue_full", "over", "恢复")
+    world.outbox._db.execute("PRAGMA query_only=0")
+    world.deduplicator.tick()
+    assert world.deduplicator.is_open("gpu_lost", "GPU 3")
+    assert not world.deduplicator.is_open("queue_full")
+
+
+def test_an_end_is_told_though_the_clock_was_set_back_meanwhile(world: World) -> None:
+    world.deduplicator.raised("gpu_lost", "lost", "丢失")
+    world.now -= 5000
+    world.deduplicator.raised("gpu_lost", "lost", "丢失")
+    world.now += 10
+    world.deduplicator.cleared("gpu_lost", "over", "恢复")
+    assert [m.alert.is_recovery for m in world.waiting()] == [False, False, True]
+
+
+def test_a_count_that_cannot_be_written_down_is_counted_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    world.crash()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.outbox, "remember_last", full)
+        world.crash()
+    world.deduplicator.tick()
+    (one,) = world.waiting()
+    assert one.count == 2
+
+
 def test_what_nobody_was_told_is_no_reason_to_keep_quiet(world: World) -> None:
     world.channels = ()
     world.crash()

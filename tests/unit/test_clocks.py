@@ -74,6 +74,22 @@ def test_messages_put_off_by_a_clock_that_was_ahead_are_due_at_once(alerts: Aler
     assert alerts.deliver() == ["leak", "canary"]
 
 
+def test_what_happens_while_a_message_is_sent_is_told_later(
+    alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def meanwhile(*_: Any) -> str:
+        alerts.deduplicator.raised("leak", "It grows.", "增长。")
+        return "taken"
+
+    monkeypatch.setattr(attempt, "send", meanwhile)
+    alerts.deduplicator.raised("leak", "It grows.", "增长。")
+    alerts.now += 10.0
+    alerts.deliver()
+    told = alerts.outbox.told("leak", "")
+    assert told is not None
+    assert told.untold == 1
+
+
 def test_what_a_clock_that_was_ahead_left_in_the_outbox_holds_nothing_back(alerts: Alerts) -> None:
     """Handed in as 10-clock-set-back.sql."""
     alerts.deduplicator.raised("leak", "It grows.", "增长。")

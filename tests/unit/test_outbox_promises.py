@@ -61,6 +61,13 @@ def test_one_more_is_counted_only_where_all_still_wait(outbox: Outbox) -> None:
     assert not outbox.counted_in_waiting("leak", "", [])
 
 
+def test_nothing_is_counted_in_what_is_being_sent(outbox: Outbox) -> None:
+    outbox.add(alert(), TOLD, ["mail"], 0.0)
+    with outbox.sending([1]):
+        assert not outbox.counted_in_waiting("leak", "", ["mail"])
+    assert outbox.counted_in_waiting("leak", "", ["mail"])
+
+
 def test_news_wait_with_what_was_tried_already(outbox: Outbox) -> None:
     outbox.add(alert(), TOLD, ["mail"], 10.0)
     assert outbox.next_due("mail") == 10.0
