@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from sqlalchemy import Connection, Engine, and_, case, func, select, true, update
+from sqlalchemy import Engine, and_, case, func, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from seacod.asr.choice import EVERYTHING, SoundChoice
@@ -160,9 +160,28 @@ class JobStore:
         self.blobs.put(job, len(named), elsewhere)
         try:
             with self._database.begin() as connection:
-                self._accept(
-                    connection, job, client, hotwords, named, choice, choices, callback_url,
-                    elsewhere,
+                now = time.time()
+                connection.execute(
+                    jobs.insert(),
+                    {
+                        "id": job,
+                        "client": client,
+                        "hotwords": hotwords,
+                        "created": now,
+                        "claimed": turns.joining(connection, client, now),
+                        **choice.fields(),
+                        "choices": choices,
+                        "callback_url": callback_url,
+                    },
+                )
+                connection.execute(
+                    files.insert(),
+                    [
+                        {"job": job, "number": number, "name": name, "size_bytes": size,
+                         "state": FileState.WAITING.value, "place": elsewhere.get(number, ""),
+                         "crashes": -address_book.UNSEEN if number in elsewhere else 0}
+                        for number, (name, size) in enumerate(named, 1)
+                    ],
                 )  # fmt: skip
                 if elsewhere:
                     address_book.settle(connection, job, elsewhere.values())
@@ -185,42 +204,6 @@ class JobStore:
         """
         with self._database.begin() as connection:
             return submissions.find(connection, client, submission)
-
-    def _accept(
-        self,
-        connection: Connection,
-        job: str,
-        client: str,
-        hotwords: str,
-        named: Sequence[tuple[str, int]],
-        choice: SoundChoice,
-        choices: str,
-        callback_url: str,
-        elsewhere: Mapping[int, str],
-    ) -> None:
-        now = time.time()
-        connection.execute(
-            jobs.insert(),
-            {
-                "id": job,
-                "client": client,
-                "hotwords": hotwords,
-                "created": now,
-                "claimed": turns.joining(connection, client, now),
-                **choice.fields(),
-                "choices": choices,
-                "callback_url": callback_url,
-            },
-        )
-        connection.execute(
-            files.insert(),
-            [
-                {"job": job, "number": number, "name": name, "size_bytes": size,
-                 "state": FileState.WAITING.value, "place": elsewhere.get(number, ""),
-                 "crashes": -address_book.UNSEEN if number in elsewhere else 0}
-                for number, (name, size) in enumerate(named, 1)
-            ],
-        )  # fmt: skip
 
     def check_room(
         self, client: str, more_bytes: int, limits: ResultSettings, more_files: int = 0

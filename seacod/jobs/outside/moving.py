@@ -206,7 +206,7 @@ class RecordingMover:
         """A worker before this one may have told of a place that can be used now."""
         root = self.root
         if root:
-            identity, is_marked = await act(partial(_identity, root=root))
+            identity, is_marked = await act(partial(JobStore.identity_of, root=root))
             side = Side.READ
             try:
                 # Nobody knows whose it has to be before somebody has used it.
@@ -222,7 +222,7 @@ class RecordingMover:
     async def _look_again(self, act: Act) -> None:
         for root in self._troubles.roots:
             if self._troubles.of(root, Side.READ) is not None:
-                identity, is_marked = await act(partial(_identity, root=root))
+                identity, is_marked = await act(partial(JobStore.identity_of, root=root))
                 try:
                     await self._look(root, identity, is_marked=is_marked)
                 except PlaceUnusable as error:
@@ -251,7 +251,7 @@ class RecordingMover:
         while not is_all and time.monotonic() < until:
             without = this.away | set(self.unreadable)
             but = this.refused | self._threads.late
-            addresses: Sequence[str] = await act(partial(_doomed, without=without, but=but))
+            addresses: Sequence[str] = await act(partial(JobStore.doomed, without=without, but=but))
             is_all = not addresses
             gone: list[str] = []
             try:
@@ -262,7 +262,7 @@ class RecordingMover:
                         gone.append(address)
             finally:
                 if gone:
-                    await act(partial(_gone, addresses=gone))
+                    await act(partial(JobStore.gone, addresses=gone))
                     log.info("recordings_deleted", recordings=len(gone))
         if this.problem and not self._has_failed_to_delete:
             log.error("recordings_not_deleted", error=this.problem)
@@ -276,8 +276,8 @@ class RecordingMover:
             if not await self._has_mark(act, root):
                 this.away.add(root)
                 return False
-            delete = partial(self._places.delete, address)
-            await self._threads.do("delete", address, _alone(delete))
+            # So short that it needs no account of how it gets on.
+            await self._threads.do("delete", address, lambda _: self._places.delete(address))
         except (PlaceUnusable, StorageFull) as error:
             this.problem = error.message
             this.refused.add(address)
@@ -294,7 +294,7 @@ class RecordingMover:
         Raises:
             PlaceUnusable: it is not.
         """
-        identity, is_marked = await act(partial(_identity, root=root))
+        identity, is_marked = await act(partial(JobStore.identity_of, root=root))
         try:
             return await self._look(root, identity, is_marked=is_marked)
         except PlaceUnusable as error:
@@ -312,23 +312,6 @@ class RecordingMover:
 
     async def _try_out(self, root: str, size_bytes: int) -> None:
         await self._threads.look(root, lambda move: self._places.try_out(root, size_bytes, move))
-
-
-def _identity(store: JobStore, root: str) -> tuple[str, bool]:
-    return store.identity_of(root)
-
-
-def _doomed(store: JobStore, without: Collection[str], but: Collection[str]) -> Sequence[str]:
-    return store.doomed(without, but)
-
-
-def _gone(store: JobStore, addresses: Collection[str]) -> None:
-    store.gone(addresses)
-
-
-def _alone(act: Callable[[], None]) -> Callable[[Move], None]:
-    """What is so short that it needs no account of how it gets on."""
-    return lambda move: act()
 
 
 def _refused(root: str, error: SeacodError) -> SeacodError:
