@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from seacod.config.limits import LimitSettings
 from seacod.errors import Busy
 from seacod.system import heap
-from seacod.web.middleware.errors import answer
+from seacod.web.middleware.errors import answer_error
 
 log = structlog.get_logger(__name__)
 
@@ -92,12 +92,9 @@ class MemoryGuard:
                 "the service has no memory for more work at present; try again in "
                 f"{_RETRY_SECONDS} s",
                 f"服务内存不足，暂时无法接收新任务；请在 {_RETRY_SECONDS} 秒后重试",
-            )
-            response = answer(
-                Request(scope, receive), busy.http_status, busy.code, busy.message, busy.chinese,
                 retry_after_seconds=_RETRY_SECONDS,
-            )  # fmt: skip
-            await response(scope, receive, send)
+            )
+            await answer_error(Request(scope, receive), busy)(scope, receive, send)
 
         return guard
 

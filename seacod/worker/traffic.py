@@ -155,10 +155,7 @@ async def _tell(scope: Scope, receive: Receive, send: Send) -> None:
         "服务正在停止或更换识别进程，未能完成本次请求，请重新发送",
         retry_after_seconds=_RETRY_SECONDS,
     )
-    answer = errors.answer(
-        Request(scope), error.http_status, error.code, error.message, error.chinese,
-        retry_after_seconds=error.retry_after_seconds,
-    )  # fmt: skip
+    answer = errors.answer_error(Request(scope), error)
     answer.headers["connection"] = "close"
     await answer(scope, receive, send)
 

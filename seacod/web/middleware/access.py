@@ -23,7 +23,7 @@ from seacod.system.credentials import hash_key
 from seacod.web import closing
 from seacod.web.funasr_protocol import ROUTE as FUNASR_ROUTE
 from seacod.web.logins.logins import Logins
-from seacod.web.middleware.errors import answer
+from seacod.web.middleware.errors import answer_error
 
 log = structlog.get_logger(__name__)
 
@@ -146,10 +146,7 @@ class Access:
             await send({"type": "websocket.close", "code": closing.POLICY})
             return
         request = Request(scope, receive)
-        response = answer(
-            request, error.http_status, error.code, error.message, error.chinese,
-            retry_after_seconds=error.retry_after_seconds,
-        )  # fmt: skip
+        response = answer_error(request, error)
         if error.http_status == 401:
             is_basic = self._logins.is_used and not _is_browser(request.headers)
             # A browser would show a dialog of its own, instead of our page.

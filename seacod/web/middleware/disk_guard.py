@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import StorageFull
 from seacod.paths import free_bytes
-from seacod.web.middleware.errors import answer
+from seacod.web.middleware.errors import answer_error
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]
                 pass
         except ClientDisconnect:
             return
-        response = answer(request, full.http_status, full.code, full.message, full.chinese)
+        response = answer_error(request, full)
         await response(scope, receive, send)
 
     return guard

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import secrets
@@ -20,8 +21,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seacod.errors import Busy, ClientGone, SeacodError, StorageFull
+from seacod.errors import Busy, ClientGone, Paused, SeacodError, StorageFull
 from seacod.system.acceptor import OUT_OF_DESCRIPTORS
+from seacod.web import closing
 
 log = structlog.get_logger(__name__)
 
@@ -72,10 +74,7 @@ def install(app: FastAPI) -> None:
     async def known(request: Request, error: SeacodError) -> Response:
         # What recognition refuses, the service has logged; this is for uploads it never saw.
         log.debug("request_refused", path=request.url.path, code=error.code)
-        return answer(
-            request, error.http_status, error.code, error.message, error.chinese,
-            retry_after_seconds=error.retry_after_seconds,
-        )  # fmt: skip
+        return answer_error(request, error)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> Response:
@@ -114,12 +113,12 @@ def handle_storage(app: FastAPI) -> None:
                 "the service has too much open at present; try again in a few seconds",
                 "服务当前打开的连接或文件过多，请几秒后重试",
             )
-            return answer(request, busy.http_status, busy.code, busy.message, busy.chinese)
+            return answer_error(request, busy)
         full = storage_full(error)
         if full is None:
             return broke(request, error)
         log.error("storage_full", path=request.url.path, error=error.strerror, file=error.filename)
-        return answer(request, full.http_status, full.code, full.message, full.chinese)
+        return answer_error(request, full)
 
 
 def storage_full(error: Exception) -> StorageFull | None:
@@ -161,6 +160,28 @@ def broke(request: Request, error: Exception) -> Response:
         request, 500, "internal",
         "something went wrong on our side; the log has it under this request id",
         "服务内部出错，日志中可按请求编号查找",
+    )  # fmt: skip
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: SeacodError) -> None:
+    """Answer a request, or end a WebSocket that has not been accepted, with an error."""
+    if scope["type"] != "websocket":
+        await answer_error(Request(scope, receive), error)(scope, receive, send)
+        return
+    # Let in to hear why: a browser does not tell its page what a refusal said.
+    await receive()
+    await send({"type": "websocket.accept"})
+    told = {"type": "error", **said(error, "")}
+    await send({"type": "websocket.send", "text": json.dumps(told, ensure_ascii=False)})
+    code = closing.TRY_LATER if isinstance(error, Paused) else closing.POLICY
+    await send({"type": "websocket.close", "code": code})
+
+
+def answer_error(request: Request, error: SeacodError) -> JSONResponse:
+    """The response for an error that has a sentence."""
+    return answer(
+        request, error.http_status, error.code, error.message, error.chinese,
+        retry_after_seconds=error.retry_after_seconds,
     )  # fmt: skip
 
 

@@ -3,16 +3,14 @@ read, on every way one can come in."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import Paused, QuotaUsed, SeacodError
-from seacod.web import closing
 from seacod.web.middleware.access import client_of
-from seacod.web.middleware.errors import answer, said
+from seacod.web.middleware.errors import refuse
 
 # What `admit` may raise.
 REFUSALS = (QuotaUsed, Paused)
@@ -48,7 +46,7 @@ class QuotaGate:
                 self._admit(client)
             except REFUSALS as error:
                 self._refused(client, route, error)
-                await _refuse(scope, receive, send, error)
+                await refuse(scope, receive, send, error)
                 return
         await self._app(scope, receive, send)
 
@@ -62,19 +60,3 @@ def route_of(scope: Scope) -> str | None:
     else:
         return None
     return next((route for route in routes if str(scope["path"]).endswith(route)), None)
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: SeacodError) -> None:
-    if scope["type"] == "websocket":
-        # Accepted first: a browser's script learns nothing of a handshake that was refused.
-        told = {"type": "error", **said(error, "")}
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.send", "text": json.dumps(told, ensure_ascii=False)})
-        code = closing.TRY_LATER if isinstance(error, Paused) else closing.POLICY
-        await send({"type": "websocket.close", "code": code})
-        return
-    response = answer(
-        Request(scope, receive), error.http_status, error.code, error.message, error.chinese,
-        retry_after_seconds=error.retry_after_seconds,
-    )  # fmt: skip
-    await response(scope, receive, send)

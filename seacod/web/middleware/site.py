@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import socket
 from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.access import AccessSettings
 from seacod.config.server import ServerSettings
 from seacod.errors import ForeignPage, SeacodError, WrongHost
-from seacod.web import closing
-from seacod.web.middleware import errors
+from seacod.web.middleware.errors import refuse
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +50,7 @@ class SiteGuard:
             self._check(scope, Headers(scope=scope))
         except SeacodError as error:
             log.info("foreign_request", path=scope["path"], code=error.code, said=error.message)
-            await _refuse(scope, receive, send, error)
+            await refuse(scope, receive, send, error)
             return
         await self._app(scope, receive, send)
 
@@ -136,17 +133,3 @@ class AllowedHosts:
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() and not name.endswith(":") else host
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: SeacodError) -> None:
-    if scope["type"] == "websocket":
-        # Let in to hear why: a browser does not tell its page what a refusal said.
-        await receive()
-        await send({"type": "websocket.accept"})
-        said = {"type": "error", **errors.said(error, "")}
-        await send({"type": "websocket.send", "text": json.dumps(said, ensure_ascii=False)})
-        await send({"type": "websocket.close", "code": closing.POLICY})
-        return
-    request = Request(scope, receive)
-    response = errors.answer(request, error.http_status, error.code, error.message, error.chinese)
-    await response(scope, receive, send)
