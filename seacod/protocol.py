@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -28,34 +29,42 @@ ENV_SETTINGS = "SEACOD_INTERNAL_SETTINGS"
 ENV_COLD = "SEACOD_INTERNAL_COLD"
 
 
+class _Named:
+    """A message; its `type` is the name of its class."""
+
+    __slots__ = ()
+    TYPE: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.TYPE = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).lower()
+
+
 # -- worker to supervisor ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(_Named):
     """What a starting worker is busy with, in words for STATUS= (English).
 
     `extend_seconds`: how much longer the start may take from now; 0 leaves the time-out alone.
     A model download sends one of these every few seconds.
     """
 
-    TYPE: ClassVar[str] = "stage"
     text: str
     extend_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(_Named):
     """The model has transcribed its warm-up recording where it works; `serve` may come."""
 
-    TYPE: ClassVar[str] = "ready"
     model: str
     device: str
     load_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(_Named):
     """Sent every second by the worker's event loop.
 
     `progress_age_seconds`: time since the engine last finished a piece of work (0 when idle).
@@ -66,7 +75,6 @@ class Beat:
     `wrong_logins`: wrong passwords since the start, and tries that were refused after them.
     """
 
-    TYPE: ClassVar[str] = "beat"
     in_flight: int
     queue_depth: int
     oldest_seconds: float
@@ -80,7 +88,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(_Named):
     """Something the operator should know; the worker goes on or exits by itself.
 
     `kind`: config, model, out_of_memory, canary, jobs, jobs_place, jobs_lost. `exit_code` is what
@@ -88,7 +96,6 @@ class Fault:
     same. `is_over`: what it had told, or the worker before it, is no more.
     """
 
-    TYPE: ClassVar[str] = "fault"
     kind: str
     message: str
     exit_code: int | None = None
@@ -97,22 +104,20 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(_Named):
     """No request is left in the worker; it exits now."""
 
-    TYPE: ClassVar[str] = "drained"
     finished: int
     abandoned: int
 
 
 @dataclass(frozen=True, slots=True)
-class Acquitted:
+class Acquitted(_Named):
     """A suspect recording was heard to its end, alone with the model.
 
     `digest`: SHA-256 of its content, in hexadecimal digits.
     """
 
-    TYPE: ClassVar[str] = "acquitted"
     digest: str
 
 
@@ -120,49 +125,44 @@ class Acquitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Serve:
+class Serve(_Named):
     """Start accepting on the inherited socket; the supervisor has stopped to.
 
     `blamed_pids`: workers before this one that ended by their own fault, newest last. What they
     were working on is suspect.
     """
 
-    TYPE: ClassVar[str] = "serve"
     blamed_pids: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(_Named):
     """Accept nothing more, finish what runs within `timeout_seconds`, then exit with 0."""
 
-    TYPE: ClassVar[str] = "drain"
     timeout_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Blame:
+class Blame(_Named):
     """Another worker of this service has just ended by its own fault: what it was working on is
     suspect."""
 
-    TYPE: ClassVar[str] = "blame"
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
-class Suspects:
+class Suspects(_Named):
     """All recordings that were with the model when workers ended by their own fault: by the digest
     of their content, at how many ends."""
 
-    TYPE: ClassVar[str] = "suspects"
     ends: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(_Named):
     """Take nothing new (`is_on`), for a reason that clients are told, or again as ever; finish what
     runs. `since`: Unix seconds."""
 
-    TYPE: ClassVar[str] = "paused"
     is_on: bool
     reason: str = ""
     since: float = 0.0
@@ -170,31 +170,24 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(_Named):
     """Say at /health/ready that no more should come, and go on serving."""
 
-    TYPE: ClassVar[str] = "retire"
-
 
 @dataclass(frozen=True, slots=True)
-class ReleaseGpuCache:
+class ReleaseGpuCache(_Named):
     """Give cached GPU memory back to the device."""
 
-    TYPE: ClassVar[str] = "release_gpu_cache"
-
 
 @dataclass(frozen=True, slots=True)
-class ReopenLogs:
+class ReopenLogs(_Named):
     """logrotate has moved the log file away; go on in a new one."""
 
-    TYPE: ClassVar[str] = "reopen_logs"
-
 
 @dataclass(frozen=True, slots=True)
-class Reload:
+class Reload(_Named):
     """New settings that can be applied without a restart (dotted key → value)."""
 
-    TYPE: ClassVar[str] = "reload"
     changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -202,7 +195,7 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(_Named):
     """To the nursery: a worker is wanted. With it come descriptors: the worker's end of the control
     channel, what it prints to, and the listening sockets.
 
@@ -212,7 +205,6 @@ class Fork:
     ones, are of FunASR's protocol.
     """
 
-    TYPE: ClassVar[str] = "fork"
     settings: str
     slot: str
     replicas: int
@@ -221,41 +213,34 @@ class Fork:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(_Named):
     """To the nursery: could a worker be forked now? It answers with `Loaded` or `Refused`."""
 
-    TYPE: ClassVar[str] = "check"
-
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(_Named):
     """From the nursery: everything is imported and mapped; workers can be forked."""
 
-    TYPE: ClassVar[str] = "loaded"
-
 
 @dataclass(frozen=True, slots=True)
-class Forked:
+class Forked(_Named):
     """From the nursery: the worker has this pid, and is the supervisor's child."""
 
-    TYPE: ClassVar[str] = "forked"
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(_Named):
     """From the nursery: this worker is forked, and waits to be wanted; 0: the one that did has
     ended. No answer to anything."""
 
-    TYPE: ClassVar[str] = "waiting"
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(_Named):
     """From the nursery: no worker can be forked here any more, and why."""
 
-    TYPE: ClassVar[str] = "refused"
     cause: str
 
 
