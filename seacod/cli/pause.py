@@ -114,6 +114,8 @@ def place(config: Path | None) -> tuple[Path, bool]:
 def refused(path: Path, error: OSError) -> CannotWrite:
     """Why the pause cannot be written down."""
     why, chinese = reason(error)
+    if not isinstance(error, PermissionError):
+        return CannotWrite(f"{path}: {why}", f"{path}：{chinese}")
     return CannotWrite(
         f"{path}: {why}; only root and the service's own user may pause it (sudo)",
         f"{path}：{chinese}；只有 root 和服务用户可以暂停服务（请使用 sudo）",

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import IO, Any, Generic, TypedDict, TypeVar
 
 from seacod.client.answers import Job, Progress, System, Written, read, read_job, read_system
 from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
@@ -34,7 +34,7 @@ class FromUrl:
 
 
 # A file, a name and a content, or where the service finds it.
-Recording = str | Path | tuple[str, bytes] | FromUrl
+Recording = str | Path | tuple[str, bytes | IO[bytes]] | FromUrl
 
 
 class SoundFields(TypedDict, total=False):

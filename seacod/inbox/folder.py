@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from seacod.system.recordings import is_recording
 
@@ -38,6 +39,26 @@ def version_of(path: Path) -> Version | None:
         status = path.lstat()
     except OSError:
         return None
+    return _version(status)
+
+
+def opened(path: Path, version: Version) -> IO[bytes] | None:
+    """The file that was seen, for reading; None where another one has its name by now: a link that
+    somebody puts there leads to what only we may read.
+
+    Raises:
+        OSError: it is a link, or gone, or cannot be read.
+    """
+    # Not waiting for who writes to a pipe.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    if _version(os.fstat(descriptor)) == version:
+        return file
+    file.close()
+    return None
+
+
+def _version(status: os.stat_result) -> Version | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     return Version(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)

@@ -4,6 +4,7 @@ waits when the service says so. Ends when asked to, after what runs."""
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from seacod.client import AsyncClient
 from seacod.client.calls import SoundFields
 from seacod.errors import CannotRead, CannotWrite, SeacodError
 from seacod.inbox import verdict
-from seacod.inbox.folder import Arrivals, Version, recordings, version_of
+from seacod.inbox.folder import Arrivals, Version, opened, recordings, version_of
 from seacod.inbox.ledger import Ledger
 from seacod.inbox.texts import Texts
 from seacod.inbox.verdict import Again
@@ -166,7 +167,13 @@ class FolderWatch:
 
     async def _hear(self, path: Path, version: Version) -> None:
         folder = self.texts.folder
-        transcript = await self.service.transcribe(folder / path, **self.wanted)
+        file = await asyncio.to_thread(opened, folder / path, version)
+        if file is None:
+            return  # looked at again
+        with file:
+            # A name need not be UTF-8 on the disk, but has to be in a form.
+            shown = os.fsencode(path.name).decode("utf-8", "replace")
+            transcript = await self.service.transcribe((shown, file), **self.wanted)
         if await asyncio.to_thread(version_of, folder / path) not in (version, None):
             return  # it was written over meanwhile: that one is heard
         # Not given up in the middle: what is written is in the ledger.

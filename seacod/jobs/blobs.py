@@ -225,7 +225,11 @@ class DatabaseBlobs(DirectoryBlobs):
         before = time.time() - ORPHAN_SECONDS
         with self._database.begin() as connection:
             address_book.doom_orphans(connection)
-        self._gone(and_(recordings.c.kept < before, recordings.c.job.not_in(list(known))))
+            old = select(recordings.c.job).where(recordings.c.kept < before).distinct()
+            there = set(connection.execute(old).scalars())
+        # One by one: a statement has 65,535 parameters at most, and there may be more jobs.
+        for job in sorted(there.difference(known)):
+            self._gone(and_(recordings.c.kept < before, recordings.c.job == job))
 
     def _gone(self, which: ColumnElement[bool]) -> None:
         """A few parts at a time: gigabytes in one statement look as if the database stood still."""

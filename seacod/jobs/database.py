@@ -170,7 +170,9 @@ results = Table(
 
 def said(error: Exception) -> str:
     """The error of a database in one line."""
-    return masked(str(getattr(error, "orig", None) or error).strip().splitlines()[0])
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    # A TimeoutError says nothing but its name.
+    return masked(lines[0] if lines else type(error).__name__)
 
 
 def sqlite(path: Path) -> Engine:

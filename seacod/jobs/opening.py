@@ -55,7 +55,8 @@ def open_store(directory: Path, address: str = "", password: str | None = None) 
             stalls=Stalls(shared),
         )
     path = directory / FILE
-    is_new = not path.exists()
+    # What a full disk or a broken copy has left of one: its tables are made anew.
+    is_new = not path.exists() or not path.stat().st_size
     try:
         database = _embedded(path)
     except OperationalError:

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres import PASSWORD, Postgres
+from sqlalchemy import select
 
 from seacod.errors import BadRequest, Conflict
 from seacod.jobs import blobs
+from seacod.jobs.database import recordings
 from seacod.jobs.leases import FileLocks
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
@@ -73,6 +76,25 @@ def test_an_upload_that_was_never_accepted_is_swept_after_a_day(store: JobStore)
     left = {one.name for one in store.blobs.directory.iterdir() if one.name[0] != "."}
     assert left >= {"accepted", "young"}
     assert "old" not in left
+
+
+@pytest.mark.full
+def test_recordings_of_nobody_are_swept_however_many_jobs_there_are(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement of PostgreSQL has 65,535 parameters at most."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    shared = open_store(tmp_path / "jobs", postgres.fresh())
+    for job in ("orphan", "7"):
+        shared.blobs.incoming(job).mkdir(parents=True)
+        (shared.blobs.incoming(job) / "0001").write_text("sound")
+        shared.blobs.put(job, 1)
+    monkeypatch.setattr(blobs, "ORPHAN_SECONDS", -60.0)
+    shared.blobs.sweep({str(number) for number in range(70_000)})
+    with shared.blobs._database.begin() as connection:
+        left = connection.execute(select(recordings.c.job)).scalars().all()
+    shared.close()
+    assert left == ["7"]
 
 
 def test_a_deleted_job_leaves_nothing_on_the_disk(store: JobStore) -> None:

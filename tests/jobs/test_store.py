@@ -10,6 +10,7 @@ import pytest
 from seacod.asr.choice import SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, NotFound, QuotaExceeded
+from seacod.jobs.database import said
 from seacod.jobs.model import FileState, JobFile
 from seacod.jobs.opening import open_store
 from seacod.jobs.results import safe_name
@@ -177,6 +178,24 @@ def test_a_damaged_database_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
     assert states(store, "job") == ["waiting"]
     assert [p.name for p in directory.glob("jobs.db.damaged-*")]
     store.close()
+
+
+def test_an_empty_file_in_its_place_is_a_lost_database(tmp_path: Path) -> None:
+    """What a full disk has left of a copy: its jobs are named, not forgotten."""
+    directory = tmp_path / "jobs"
+    store = open_store(directory)
+    accepted(store, "job", 1)
+    store.close()
+    for file in directory.glob("jobs.db*"):
+        file.unlink()
+    (directory / "jobs.db").touch()
+    store = open_store(directory)
+    assert list(store.lost) == ["job"]
+    store.close()
+
+
+def test_an_error_without_words_is_named() -> None:
+    assert said(TimeoutError()) == "TimeoutError"
 
 
 def test_what_has_failed_gets_another_try(store: JobStore) -> None:

@@ -61,6 +61,15 @@ def test_every_alert_says_what_and_what_to_do() -> None:
             assert set(rule["annotations"]) == {"summary", "summary_zh", "description"}
 
 
+def test_what_alertmanager_reads_is_there_in_its_container() -> None:
+    compose = yaml.safe_load((ROOT / "etc/observability/compose.yaml").read_text("utf-8"))
+    mounted = [one.split(":")[-2] for one in compose["services"]["alertmanager"]["volumes"]]
+    told = (ROOT / "etc/alertmanager/alertmanager.yml").read_text("utf-8")
+    named = re.findall(r"_file: (\S+)", told)
+    assert named
+    assert [one for one in named if one not in mounted] == []
+
+
 def test_alertmanager_takes_its_configuration() -> None:
     file = ROOT / "etc/alertmanager/alertmanager.yml"
     assert "SUCCESS" in run("amtool", "check-config", file)

@@ -14,6 +14,7 @@ from simulated_worker import Plan, Worker
 from simulation import World
 
 from seacod import protocol
+from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.supervisor.workers.states import ServiceState
 
 Make = Callable[..., World]
@@ -344,6 +345,19 @@ def with_threads(world: World, threads: int, **behaviour: Any) -> None:
 
 def outcome(world: World) -> str:
     return world.reloader.state.value
+
+
+def test_more_old_workers_than_there_are_slots_for_end_nothing(make: Make) -> None:
+    """Each reload leaves one that finishes what it has, for most of an hour."""
+    world = make(worker={"drain_timeout_seconds": 3600})
+    world.plan = Plan(drain_seconds=3000)
+    world.started()
+    for threads in range(2, 2 + 2 * SLOTS_A_REPLICA):
+        with_threads(world, threads, drain_seconds=3000)
+        world.pass_seconds(20)
+        assert not world.running.done()
+    world.until(lambda: world.state == "serving" and outcome(world) == "done", 7200)
+    assert world.front().settings.asr.cpu_threads == threads
 
 
 def test_an_unchanged_file_changes_nothing(make: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typed
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated_worker import Plan
@@ -17,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from seacod import pause, protocol
-from seacod.errors import Paused
+from seacod.errors import CannotWrite, Paused
 from seacod.pause import Pause
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, PauseChanged
 from seacod.supervisor.pausing import FORGOTTEN_SECONDS, Pausing
@@ -210,3 +212,16 @@ def test_a_file_that_is_closed_changes_nothing(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(OSError, match="denied"):
         pause.read(path)
+
+
+def test_a_full_disk_is_not_taken_for_a_user_who_may_not(small_disk: Path) -> None:
+    with contextlib.suppress(OSError):
+        (small_disk / "filler").write_bytes(bytes(32 << 20))
+    config = small_disk.parent / "seacod.yaml"
+    config.write_text(
+        f"paths: {{state_directory: {small_disk}, runtime_directory: {small_disk.parent}/run}}\n"
+    )
+    done = typed.seacod("pause", "--config", config)
+    assert done.returncode == CannotWrite.exit_code
+    assert "No space left on device" in done.stderr
+    assert "sudo" not in done.stderr

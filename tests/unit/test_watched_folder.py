@@ -21,7 +21,7 @@ from seacod.errors import BadAudio, Conflict, SeacodError
 from seacod.formats import registry
 from seacod.formats.base import DEFAULT_CHOICES
 from seacod.inbox import verdict
-from seacod.inbox.folder import Arrivals, Version, open_for_writing, recordings, version_of
+from seacod.inbox.folder import Arrivals, Version, open_for_writing, opened, recordings, version_of
 from seacod.inbox.ledger import Ledger
 from seacod.inbox.texts import REASON_ENDING, Texts
 from seacod.inbox.verdict import Again, SetAside
@@ -58,6 +58,26 @@ def test_recordings_of_sub_folders_are_found_and_nothing_else(tmp_path: Path) ->
     (tmp_path / "directory.wav").mkdir()
     found = recordings(tmp_path, {tmp_path / "failed"})
     assert sorted(map(str, found)) == ["a.WAV", "deep/b.mp3"]
+
+
+def test_what_takes_the_name_of_a_recording_is_not_read(tmp_path: Path) -> None:
+    """Whoever may write to the folder could have what only the watcher may read."""
+    secret, path = put(tmp_path / "secret.wav"), put(tmp_path / "in/a.wav")
+    version = recordings(tmp_path / "in")[Path("a.wav")]
+    file = opened(path, version)
+    assert file is not None
+    with file:
+        assert file.read() == b"sound"
+    path.unlink()
+    path.symlink_to(secret)
+    with pytest.raises(OSError, match="symbolic"):
+        opened(path, version)
+    path.unlink()
+    # A directory that is a link by now, and a hard link.
+    (tmp_path / "in").rmdir()
+    (tmp_path / "in").symlink_to(tmp_path)
+    os.link(secret, path)
+    assert opened(path, version) is None
 
 
 def test_a_file_is_complete_when_it_has_not_changed_for_a_while(tmp_path: Path) -> None:
