@@ -7,8 +7,9 @@
 The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
 etc/seacod.yaml and docs/configuration.md from seacod/config; etc/haproxy/haproxy.cfg from what
 `seacod haproxy` prints; the formats in docs/api.md from
-seacod/formats; the man page and the completion of shells from seacod/cli; what `seacod runbook`
-prints from docs/operations.md. Of the pages in docs/zh the same.
+seacod/formats; the secrets in docs/security.md, and of systemd/ what follows from seacod/config
+and seacod/accelerators; the man page and the completion of shells from seacod/cli; what
+`seacod runbook` prints from docs/operations.md. Of the pages in docs/zh the same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from documents import balancer, completion, configuration, formats, man  # noqa: E402
+from documents import balancer, completion, configuration, formats, man, unit  # noqa: E402
 from observability import catalogue, dashboard  # noqa: E402
 
 from seacod.config import render  # noqa: E402
@@ -37,6 +38,12 @@ FILES = {
     # Only their tables of formats.
     "docs/api.md": formats.page,
     "docs/zh/api.md": formats.chinese_page,
+    # Only their tables of secrets.
+    "docs/security.md": unit.security,
+    "docs/zh/security.md": unit.chinese_security,
+    # Only what stands there between marks.
+    "systemd/seacod.service": unit.service,
+    "systemd/memory-limits": unit.memory_limits,
     # For `seacod runbook`.
     "seacod/alerts/runbook.md": (ROOT / "docs/operations.md").read_text,
     "seacod/alerts/runbook.zh.md": (ROOT / "docs/zh/operations.md").read_text,

@@ -85,6 +85,12 @@ class Accelerator:
     """What to do when the driver does not answer, in English and Chinese."""
     mend_torch: tuple[str, str]
     """What to do when PyTorch sees no device of it."""
+    device_groups: tuple[str, ...]
+    """Of its device files, as /proc/devices names them: what the unit lets through (`DeviceAllow=`
+    of systemd.resource-control(5)). `make generated` writes them into it."""
+    lists_with: str
+    """A command of the shell that prints a line for each of its GPUs, by which the unit's limits of
+    memory count workers. `make generated` writes it into systemd/memory-limits."""
     visibility: str
     """The environment variable that says which GPUs a process sees."""
     worker_environment: Mapping[str, str]

@@ -36,6 +36,8 @@ class Nvidia(Accelerator):
         "SEACOD_TORCH=cuda",
         "PyTorch 未检测到 CUDA：用 nvidia-smi 检查驱动，并以 SEACOD_TORCH=cuda 重新安装",
     )
+    device_groups = ("nvidia-frontend", "nvidia", "nvidia-uvm", "nvidia-caps")
+    lists_with = "nvidia-smi -L"
     visibility = "CUDA_VISIBLE_DEVICES"
     # Otherwise asking whether there is a GPU would already take memory on it.
     worker_environment: Mapping[str, str] = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}

@@ -12,10 +12,11 @@ from seacod.config import model_names
 from seacod.config.setting import Section, setting
 
 _DEVICES = "|".join(one.device for one in all_accelerators())
-_DEVICE_FORM = (
-    "auto, cpu, " + ", ".join(f"{one.device} or {one.device}:N" for one in all_accelerators()),
-    "auto、cpu、" + "、".join(f"{one.device} 或 {one.device}:N" for one in all_accelerators()),
+_NAMED = (
+    ", ".join(f"{one.device} or {one.device}:N" for one in all_accelerators()),
+    "、".join(f"{one.device} 或 {one.device}:N" for one in all_accelerators()),
 )
+_DEVICE_FORM = f"auto, cpu, {_NAMED[0]}", f"auto、cpu、{_NAMED[1]}"
 
 
 class AsrSettings(Section, applies="replace", chinese="模型，以及运行它的设备"):
@@ -57,8 +58,8 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
     )
     device: str = setting(
         "auto",
-        "auto (the first GPU if there is one, otherwise the CPU), cpu, cuda or cuda:N",
-        "auto（有 GPU 用 GPU，否则用 CPU）、cpu、cuda 或 cuda:N",
+        f"auto (the first GPU if there is one, otherwise the CPU), cpu, {_NAMED[0]}",
+        f"auto（有 GPU 用 GPU，否则用 CPU）、cpu、{_NAMED[1]}",
         pattern=rf"^(auto|cpu|({_DEVICES})(:\d+)?)$",
         form=_DEVICE_FORM,
     )

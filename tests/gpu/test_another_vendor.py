@@ -26,6 +26,8 @@ class Acme(Accelerator):
     looks_with = "acme-info"
     mend_driver = ("restart the acmed", "重启 acmed")
     mend_torch = ("pip install torch-acme", "请安装 torch-acme")
+    device_groups = ("acme", "acme-control")
+    lists_with = "acme-info --list"
     visibility = "ACME_VISIBLE"
     worker_environment = {"ACME_QUIET": "1"}
 
@@ -178,3 +180,22 @@ def test_a_worker_computes_on_it(environment: dict[str, str]) -> None:
     assert second == "True acme:1"
     assert "acme:2" in third
     assert "acme-info" in third
+
+
+def test_the_unit_lets_its_devices_through_and_counts_its_workers(
+    environment: dict[str, str],
+) -> None:
+    """After `make generated`."""
+    code = (
+        "from documents import unit; from seacod.config.asr import AsrSettings; "
+        "print(unit.service(), unit.memory_limits(), AsrSettings.declared('device').english)"
+    )
+    path = f"{environment['PYTHONPATH']}:{ROOT / 'tools'}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert "\nDeviceAllow=char-acme rw\nDeviceAllow=char-acme-control rw\n" in done.stdout
+    assert "\nDeviceAllow=char-nvidia rw\n" in done.stdout
+    assert "{ acme-info --list; nvidia-smi -L; }" in done.stdout
+    assert "acme or acme:N, cuda or cuda:N" in done.stdout

@@ -45,7 +45,7 @@ CHANNEL = Pager
 LOOK = """
 import asyncio, json, sys
 from pathlib import Path
-from documents import configuration, man
+from documents import configuration, man, unit
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Outbox
 from seacod.config import load_settings, render
@@ -68,6 +68,9 @@ print(json.dumps({
     "document": configuration.page(),
     "chinese document": configuration.chinese_page(),
     "man": man.page(),
+    "unit": unit.service(),
+    "security": unit.security(),
+    "chinese security": unit.chinese_security(),
     "check": keeping.mail(Context()).seen[0],
     "delivers": asyncio.run(delivers()),
 }))
@@ -113,6 +116,10 @@ def test_a_channel_added_in_one_file_is_known_everywhere(tmp_path: Path) -> None
         assert f"| `pager` | {words} | `alerts.pager_number` | `pager-pin` |" in seen[document]
     assert "### alerts.pager_pin_file" in seen["document"]
     assert "pager-pin" in seen["man"] and r"\-\-pager" in seen["man"]
+    # What `make generated` writes.
+    assert "LoadCredential=pager-pin:seacod.pager-pin\n" in seen["unit"]
+    for document in ("security", "chinese security"):
+        assert "| `seacod.pager-pin` | `alerts.pager_pin_file` |" in seen[document]
     # It had the PIN, and what it says of it is masked.
     assert "pager: 555 beeped with ****" in seen["check"]
     assert "pager" in seen["delivers"]
