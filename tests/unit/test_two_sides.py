@@ -82,8 +82,7 @@ def test_proofs_share_what_lies_beside_them(room: str, others: str) -> None:
 
 
 def test_what_is_particular_to_a_vendor_is_in_one_file() -> None:
-    """What people read of a setting may name one."""
-    assert files_with(r"cuda|nvml|nvidia") == {"accelerators/nvidia.py", "config/asr.py"}
+    assert files_with(r"cuda|nvml|nvidia") == {"accelerators/nvidia.py"}
 
 
 def test_only_recognisers_import_funasr() -> None:
