@@ -163,27 +163,35 @@ class OpenStore:
 
     async def open_anew(self) -> None:
         """Go on after it was removed: it is written anew from what is open here still, and is empty
-        where that cannot be.
+        where that cannot be. Another file in its place is used as it is.
 
         Raises:
             OSError, SQLAlchemyError, SeacodError: it cannot be opened.
         """
         removed, self._store = self.store, None
+        is_written, problem = False, ""
         try:
-            await self._thread.call(removed.write_anew)
-            problem = ""
+            is_written = await self._thread.call(removed.write_anew)
         except (OSError, sqlite3.Error, SQLAlchemyError) as error:
             problem = said(error)
         with contextlib.suppress(OSError, SQLAlchemyError):
             await self._thread.call(removed.close)
-        log.error("jobs_database_was_removed", is_written_anew=not problem, error=problem or None)
+        log.error("jobs_database_was_removed", is_written_anew=is_written, error=problem or None)
         await self.open()
-        if not problem:
+        if is_written:
             self._on_trouble(
                 "jobs_lost",
                 "Somebody has removed the database of the batches while the service ran. It was "
                 "written anew; a batch whose recordings were removed, too, says so itself.",
                 "批量任务的数据库在运行中被删除，已重新写出；录音也被删除的文件会在任务中注明丢失。",
+                False,
+            )
+        elif not problem:
+            self._on_trouble(
+                "jobs_lost",
+                "Somebody has put another file in place of the database of the batches while the "
+                "service ran. That one is used now; batches that it does not know are lost.",
+                "批量任务的数据库在运行中被另一个文件替换；现使用该文件，其中没有的批量任务已丢失。",
                 False,
             )
 

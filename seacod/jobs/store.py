@@ -42,7 +42,7 @@ from seacod.jobs.outside import address_book
 from seacod.jobs.recovery import Recovery
 from seacod.jobs.stalls import Stalls
 from seacod.system.file_identity import identity
-from seacod.system.sqlite_format import put_back
+from seacod.system.sqlite_format import drop_logs, put_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +95,25 @@ class JobStore:
         """Whether somebody has removed the database's file, or put another one there."""
         return self._path is not None and identity(self._path) != self._file
 
-    def write_anew(self) -> None:
+    def write_anew(self) -> bool:
         """Put the database, which is open here still, back to where its file was.
+
+        Returns:
+            False where another file lies there, which counts from now on.
 
         Raises:
             sqlite3.Error, OSError: it cannot be written, or not be read any more.
         """
         assert self._path is not None
+        if self._path.exists():
+            drop_logs(self._path)
+            return False
         connection = self._database.raw_connection()
         try:
             put_back(cast("sqlite3.Connection", connection.driver_connection), self._path)
         finally:
             connection.close()
+        return True
 
     # -- owners -------------------------------------------------------------------------------
 

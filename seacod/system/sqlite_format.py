@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from seacod.system.file_identity import identity
+
 _BUSY_SECONDS = 10.0
 # What each such file begins with.
 MAGIC = b"SQLite format 3\0"
@@ -103,6 +105,7 @@ def put_back(database: sqlite3.Connection, path: Path) -> None:
         sqlite3.Error, OSError: it cannot be written, or our file cannot be read any more.
     """
     if path.exists():
+        drop_logs(path)
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -115,6 +118,21 @@ def put_back(database: sqlite3.Connection, path: Path) -> None:
         # Another process may have been quicker.
         os.link(fresh, path)
     fresh.unlink()
+
+
+def drop_logs(path: Path) -> None:
+    """Somebody has put another file in place of one that this process has open. What lies beside it
+    belongs to the one before, and SQLite would play it into the new one: it is removed, unless it
+    came with that.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    ours = {identity(one) for one in Path("/proc/self/fd").iterdir()} - {None}
+    for suffix in ("-wal", "-shm"):
+        log = Path(f"{path}{suffix}")
+        if identity(log) in ours:
+            log.unlink(missing_ok=True)
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ database that is removed under the service is written anew."""
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import time
@@ -18,7 +19,7 @@ from work_and_die import StandIn
 from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
 from seacod.config.outgoing import OutgoingSettings
 from seacod.config.results import ResultSettings
-from seacod.errors import NotReady, StoredByNewer
+from seacod.errors import NotFound, NotReady, StoredByNewer
 from seacod.jobs.database import FORMAT
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import FileState
@@ -220,6 +221,39 @@ async def accept(jobs: Jobs, job: str) -> None:
     await jobs.accept(job, "key:front", "", [("a.wav", 5)])
 
 
+def test_a_backup_that_is_put_in_place_meanwhile_is_used_as_it_is(tmp_path: Path) -> None:
+    """SQLite played the log of the one before into it: the old batches were there, or a mixture."""
+    directory, told = tmp_path / "jobs", list[tuple[str, str, str, bool]]()
+    accepted(tmp_path / "backup", "of-the-backup", 1)
+
+    async def live() -> list[str]:
+        jobs = working(directory, told)
+        await jobs.start([])
+        for number in range(3):
+            jobs.store.blobs.incoming(f"old-{number}").mkdir(parents=True)
+            (jobs.store.blobs.incoming(f"old-{number}") / "0001").write_text("sound")
+            await jobs.accept(f"old-{number}", "key:front", "", [("1.wav", 5)])
+        assert (directory / "jobs.db-wal").stat().st_size
+        os.replace(tmp_path / "backup" / "jobs.db", directory / "jobs.db")
+        await until(lambda: knows(jobs, "of-the-backup"))
+        known = [name for name in ("old-0", "old-1", "old-2") if await knows(jobs, name)]
+        await jobs.finish(1.0)
+        await jobs.close()
+        return known
+
+    assert asyncio.run(live()) == []
+    with closing(sqlite3.connect(directory / "jobs.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert [text for kind, text, *_ in told if kind == "jobs_lost" and "put another file" in text]
+
+
+async def knows(jobs: Jobs, job: str) -> bool:
+    try:
+        return bool(await jobs.get(job))
+    except (NotReady, NotFound):
+        return False
+
+
 def test_recordings_that_are_removed_are_named_in_their_batch(tmp_path: Path) -> None:
     directory = tmp_path / "jobs"
     accepted(directory, "job", 2)
@@ -256,7 +290,7 @@ def test_a_database_that_was_removed_while_nothing_ran_names_what_was_accepted(
 
     asyncio.run(live())
     (words,) = [text for kind, text, *_ in told if kind == "jobs_lost"]
-    assert "of 2 of them: one, two" in words
+    assert "with it 2 of the batches: one, two" in words
 
 
 def test_a_database_that_cannot_be_opened_says_so_and_asks_to_come_back(tmp_path: Path) -> None:
