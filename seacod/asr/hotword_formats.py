@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seacod.system import given_text
@@ -73,9 +73,10 @@ def entries(text: str) -> list[Entry]:
         loose = _LAST_COMMA.sub(r"\1", _QUOTES.sub('"', clean))
         for whole in (clean, f"[{','.join(clean.splitlines())}]", loose):
             try:
-                return list(_of_json(json.loads(whole, object_pairs_hook=_Pairs), 0))
+                found = list(_of_json(json.loads(whole, object_pairs_hook=_Pairs), 0))
             except (ValueError, RecursionError):
                 continue
+            return [replace(one, word=given_text.whole(one.word)) for one in found]
     return list(_of_lines(clean))
 
 

@@ -62,6 +62,7 @@ class Scheduler:
         on_out_of_memory: told there that a batch did not fit.
         with_model: told there whose pieces are with the model from now on, for whoever looks after
             this process has died; must be quick.
+        on_lost: told there that the thread has ended by an error.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class Scheduler:
         on_batch: Callable[[BatchDone], None] = lambda done: None,
         on_out_of_memory: Callable[[], None] = lambda: None,
         with_model: Callable[[Iterable[RecognitionRequest]], None] = lambda requests: None,
+        on_lost: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         self._load = load
         self._gathering_seconds = gathering_seconds
         self._on_batch = on_batch
         self._on_out_of_memory = on_out_of_memory
         self._with_model = with_model
+        self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[Recogniser] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="seacod-inference", daemon=True)
@@ -169,6 +172,12 @@ class Scheduler:
             self._tell([(self._loaded, error)])
             return
         self._tell([(self._loaded, engine)])
+        try:
+            self._work(engine)
+        except BaseException as error:
+            self._on_lost(error)
+
+    def _work(self, engine: Recogniser) -> None:
         while (work := self._next()) is not None:
             self.last_progress = time.monotonic()
             self.is_busy = True

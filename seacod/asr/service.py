@@ -68,6 +68,7 @@ class TranscriptionService:
         shared_load: of the workers that share the work; None where this is the only one.
         model_table: where it is said what is with the model; None where nobody looks.
         decoder_nursery: a connection to the one that decoders are forked from; None to start one.
+        on_lost: told, on the inference thread, that this has ended by an error.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class TranscriptionService:
         shared_load: SharedLoad | None = None,
         model_table: ModelTable | None = None,
         decoder_nursery: socket.socket | None = None,
+        on_lost: Callable[[BaseException], None] = ignore,
     ) -> None:
         limits = settings.limits
         self.limits: LimitSettings = limits
@@ -90,6 +92,7 @@ class TranscriptionService:
             on_batch=self._counters.batch,
             on_out_of_memory=self._counters.out_of_memory,
             with_model=partial(_write, model_table) if model_table is not None else ignore,
+            on_lost=on_lost,
         )
         self._admission = Admission(
             limits.queue_length,

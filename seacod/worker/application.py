@@ -31,6 +31,7 @@ from seacod.usage.ledger import UsageLedger
 from seacod.usage.meter import UsageMeter
 from seacod.web.middleware.disk_guard import guarded
 from seacod.web.readiness import Readiness
+from seacod.worker import lost_part
 from seacod.worker.control import ControlChannel
 from seacod.worker.drain import Drain
 from seacod.worker.memory import MemoryGuard
@@ -126,6 +127,8 @@ class WorkerApplication:
         )
         listening = asyncio.ensure_future(self._control.listen(self._obey))
         beating = asyncio.ensure_future(self._control.beat(self._report))
+        lost_part.watch(listening, "control channel")
+        lost_part.watch(beating, "beat")
         try:
             return await self._live()
         except SeacodError as error:
@@ -205,6 +208,7 @@ class WorkerApplication:
             self._neighbours.shared_load if self._neighbours is not None else None,
             self._model_table,
             self._decoder_nursery,
+            partial(lost_part.end_worker, "inference thread"),
         )
         await service.start()
         # Three things that need not wait for each other: the model's first recording, the decoding

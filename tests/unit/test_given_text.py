@@ -62,6 +62,11 @@ def test_half_a_character_of_a_client_is_in_no_answer() -> None:
     PlainTextResponse(json.dumps({"wav_name": name}, ensure_ascii=False))
 
 
+def test_half_a_character_in_a_list_of_hotwords_can_be_named_in_the_answer() -> None:
+    found = hotword_formats.entries(r'["\ud800", "欣悦"]')
+    assert [one.word for one in found] == ["\ufffd", "欣悦"]
+
+
 def test_what_is_with_the_model_is_written_whatever_its_name(tmp_path: Path) -> None:
     table = ModelTable(tmp_path / "table", 1, slot=0)
     table.write([WithModel("ab" * 32, "\ud800.wav")])
