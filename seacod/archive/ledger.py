@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from seacod.errors import CannotWrite, NotFound
+from seacod.errors import NotFound
 from seacod.system import whole_file
 from seacod.system.remote_files import RemoteFiles
-from seacod.system.words import reason
+from seacod.system.writing import making, writing
 
 MANIFEST = "manifest.jsonl"
 # A place that cannot be appended to gets the whole manifest anew, at most so often.
@@ -71,13 +71,8 @@ class ArchiveLedger:
         self._place = place.rstrip("/")
         self._remote = (remote or RemoteFiles()) if "://" in place else None
         if self._remote is None:
-            try:
+            with making(place):
                 Path(place).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                why, chinese = reason(error)
-                raise CannotWrite(
-                    f"{place}: cannot be made: {why}", f"{place}：无法创建：{chinese}"
-                ) from None
         self.entries = {entry.name: entry for entry in self._read()}
         self._written_at = 0.0
         self._manifest = None
@@ -108,13 +103,11 @@ class ArchiveLedger:
         entry = replace(entry, at=round(time.time(), 3))
         self.entries[entry.name] = entry
         if self._manifest is not None:
-            try:
+            with writing(Path(self._place) / MANIFEST):
                 line = _line(entry)
                 while line:  # a disk that fills up takes a part first
                     line = line[self._manifest.write(line) :]
                 os.fsync(self._manifest.fileno())
-            except OSError as error:
-                raise _not_written(Path(self._place) / MANIFEST, error) from None
         elif time.monotonic() - self._written_at > _REWRITE_SECONDS:
             self._rewrite()
 
@@ -166,10 +159,8 @@ class ArchiveLedger:
             self._remote.write(self._url(output), content)
             return
         target = Path(self._place) / output
-        try:
+        with writing(target):
             whole_file.write(target, content)
-        except OSError as error:
-            raise _not_written(target, error) from None
 
 
 def _line(entry: Entry) -> bytes:
@@ -180,8 +171,3 @@ def _line(entry: Entry) -> bytes:
         return f"{json.dumps(told, ensure_ascii=False)}\n".encode()
     except UnicodeEncodeError:
         return f"{json.dumps(told)}\n".encode("ascii")
-
-
-def _not_written(target: Path, error: OSError) -> CannotWrite:
-    why, chinese = reason(error)
-    return CannotWrite(f"{target}: cannot be written: {why}", f"{target}：无法写入：{chinese}")

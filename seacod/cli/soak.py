@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from seacod.cli.options import add_config, add_json, add_key, api_key
-from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest, CannotWrite
-from seacod.system.words import reason
+from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest
+from seacod.system.writing import making, writing
 
 HELP = "days of mixed work at high speed, and a report"
 
@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
         find(name)
     material, target = Material(options.recordings), Target(options.config, api_key(options))
     ledger = SoakLedger()
-    _make(output)
+    with making(output):
+        output.mkdir(parents=True, exist_ok=True)
     minutes = run_seconds(hours, speed) / 60
     print(f"{hours:g} hours at {speed:g} times their speed: {minutes:.1f} minutes", file=sys.stderr)
     try:
@@ -108,21 +109,6 @@ def _words(found: dict[str, Any], output: Path) -> str:
     return "\n".join([*lines, f"report: {output / 'soak.html'}"])
 
 
-def _make(output: Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why, chinese = reason(error)
-        raise CannotWrite(
-            f"{output}: cannot be made: {why}", f"{output}：无法创建：{chinese}"
-        ) from None
-
-
 def _write(path: Path, text: str) -> None:
-    try:
+    with writing(path):
         path.write_text(text, "utf-8")
-    except OSError as error:
-        why, chinese = reason(error)
-        raise CannotWrite(
-            f"{path}: cannot be written: {why}", f"{path}：无法写入：{chinese}"
-        ) from None

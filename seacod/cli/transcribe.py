@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from seacod.cli import plan
 from seacod.cli.options import add_config, add_key, add_url, add_wanted, api_key, wanted_of
 from seacod.client import BrokenOff, Client, NoSeacod, Refused, Unreachable, status_socket
-from seacod.errors import EX_FAILURE, EX_OK, BadRequest, CannotWrite, NotRunning
+from seacod.errors import EX_FAILURE, EX_OK, BadRequest, NotRunning
 from seacod.formats import asked, registry
 from seacod.system import terminal, whole_file
-from seacod.system.words import reason
+from seacod.system.writing import writing
 from seacod.transcript import TRIAL_MODEL, TranscriptWarning
 
 if TYPE_CHECKING:
@@ -224,10 +224,5 @@ def _put(task: plan.PlannedFile, content: bytes, *, is_one: bool) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
         return
-    try:
+    with writing(task.target):
         whole_file.write(task.target, content)
-    except OSError as error:
-        why, chinese = reason(error)
-        raise CannotWrite(
-            f"{task.target}: cannot be written: {why}", f"{task.target}：无法写入：{chinese}"
-        ) from None
