@@ -76,6 +76,8 @@ _COLUMNS = (
 )
 # Delivered and given-up messages are kept for `seacod alerts`.
 _KEPT = 1000
+# SQLITE_OK, SQLITE_DONE: https://www.sqlite.org/rescode.html
+_WENT_WELL = (0, 101)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,29 +151,47 @@ class Outbox:
 
     Args:
         path: made when it is missing.
+        in_memory: the file cannot be used for now; what can be read of it is taken along, and
+            `rescue` brings everything back when it can be.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, in_memory: bool = False) -> None:
         self.path = path
+        # Whether the file cannot be used at present.
+        self.is_in_memory = in_memory
         # What a channel is sending at this moment.
         self._on_their_way: set[int] = set()
-        self._open()
+        if in_memory:
+            self._db = sqlite3.connect(":memory:", isolation_level=None)
+            self._has_read = _copied(path, self._db)
+            bring_up(self._db, _UPGRADES)
+        else:
+            self._open()
 
     def _open(self) -> None:
         self._db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        # Checkpoints wait for the disk: `sync` makes them, elsewhere.
-        self._db.execute("PRAGMA wal_autocheckpoint=0")
-        bring_up(self._db, _UPGRADES)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            # Checkpoints wait for the disk: `sync` makes them, elsewhere.
+            self._db.execute("PRAGMA wal_autocheckpoint=0")
+            bring_up(self._db, _UPGRADES)
+        except BaseException:
+            # Its lock would keep the next one out.
+            self._db.close()
+            raise
         self._file = identity(self.path)
 
     def rescue(self) -> bool:
-        """Write everything into a new file where somebody has removed ours; False where nobody has.
+        """Write everything into a new file where somebody has removed ours, or into ours which
+        could not be used before; False where there is nothing to do.
 
         Raises:
             sqlite3.Error, OSError: it cannot be written; what we have open goes on.
         """
+        if self.is_in_memory:
+            self._bring_back()
+            return True
         if self._file is None or identity(self.path) == self._file:
             return False
         put_back(self._db, self.path)
@@ -179,11 +199,26 @@ class Outbox:
         self._open()
         return True
 
+    def _bring_back(self) -> None:
+        memory, file = self._db, Outbox(self.path)
+        try:
+            if self._has_read:
+                memory.backup(file._db, progress=_at_once)
+            else:
+                _added(memory, file._db)
+        finally:
+            file.close()
+        self._open()
+        self.is_in_memory = False
+        memory.close()
+
     def close(self) -> None:
         self._db.close()
 
     def sync(self) -> None:
         """Bring everything to the disk. Blocking; may run on any thread."""
+        if self.is_in_memory:
+            return
         db = sqlite3.connect(self.path, timeout=5.0)
         try:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -371,6 +406,41 @@ class Outbox:
             )
             for row in rows
         ]  # fmt: skip
+
+
+def _at_once(status: int, remaining: int, total: int) -> None:
+    """A backup that is kept waiting by a lock would wait for ever."""
+    if status not in _WENT_WELL:
+        raise sqlite3.OperationalError(f"{remaining} of {total} pages cannot be copied")
+
+
+def _copied(path: Path, memory: sqlite3.Connection) -> bool:
+    """Whether everything of a file that cannot be written to is in memory now."""
+    # With exclusive locking it needs no file for shared memory, which a full disk has no room for.
+    for locking in ("NORMAL", "EXCLUSIVE"):
+        try:
+            path.stat()
+            with contextlib.closing(sqlite3.connect(path, timeout=1.0)) as file:
+                file.execute(f"PRAGMA locking_mode={locking}")
+                file.backup(memory, progress=_at_once)
+        except (sqlite3.Error, OSError):
+            continue
+        return True
+    return False
+
+
+def _added(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
+    """What happened meanwhile, beside what the file has."""
+    columns = _COLUMNS.removeprefix("id, ")
+    messages = memory.execute(f"SELECT {columns} FROM message ORDER BY id").fetchall()  # noqa: S608
+    with transaction(file):
+        file.executemany(
+            f"INSERT INTO message ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            messages,
+        )
+        for table, values in (("alert", "?,?,?,?,?,?"), ("last_time", "?,?,?")):
+            rows = memory.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+            file.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({values})", rows)  # noqa: S608
 
 
 def now() -> float:

@@ -52,6 +52,8 @@ class Alerting:
 
         self._heartbeats = heartbeats
         self._troubled: set[str] = set()
+        # Why the outbox is not in its file, as it was last said.
+        self._problem = ""
         self.outbox = _opened(settings.paths.state / FILE)
         self.delivery = Delivery(
             self.outbox,
@@ -82,15 +84,21 @@ class Alerting:
                 await asyncio.sleep(_TICK_SECONDS)
 
     def _rescue(self) -> None:
+        event = "outbox_in_memory" if self.outbox.is_in_memory else "outbox_was_removed"
         try:
             if self.outbox.rescue():
-                log.error("outbox_was_removed", path=str(self.outbox.path), hint="written anew")
+                log.error(event, path=str(self.outbox.path), hint="written anew")
+            self._problem = ""
         except (sqlite3.Error, OSError) as error:
-            log.error("outbox_was_removed", path=str(self.outbox.path), error=str(error))
+            if str(error) != self._problem:
+                log.error(event, path=str(self.outbox.path), error=str(error))
+            self._problem = str(error)
 
     async def finish(self) -> None:
         """The service ends: a last try; what is not taken waits for the next start."""
+        self.deduplicator.tick()
         await self.delivery.last_try(_LAST_TRY_SECONDS)
+        self._rescue()
         self.outbox.close()
 
     def _on_raised(self, event: AlertRaised) -> None:
@@ -118,10 +126,14 @@ class Alerting:
 
 
 def _opened(path: Path) -> Outbox:
-    """The outbox; a file that cannot be read is put aside, and without a disk it lives in memory:
-    a broken outbox must not keep the service from serving."""
+    """The outbox; a file that is damaged is put aside, and without a disk it lives in memory until
+    there is one: a broken outbox must not keep the service from serving."""
     try:
         return Outbox(path)
+    except sqlite3.OperationalError as error:
+        # A full disk, a lock, no permission: the file is as good as it was.
+        log.error("outbox_in_memory", error=str(error), hint="until the file can be written to")
+        return Outbox(path, in_memory=True)
     except sqlite3.DatabaseError as error:
         aside = path.with_suffix(f".broken-{int(now())}")
         log.error("outbox_broken", path=str(path), error=str(error), put_aside=str(aside))
@@ -129,5 +141,7 @@ def _opened(path: Path) -> Outbox:
             path.rename(aside)
             return Outbox(path)
         except (OSError, sqlite3.DatabaseError) as second:
-            log.error("outbox_in_memory", error=str(second), hint="alerts do not survive a restart")
-            return Outbox(Path(":memory:"))
+            log.error(
+                "outbox_in_memory", error=str(second), hint="until the file can be written to"
+            )
+            return Outbox(path, in_memory=True)

@@ -1,0 +1,47 @@
+"""Run by `test_outbox_without_disk.py` on a file system of its own: fills it, and starts."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from pathlib import Path
+
+from seacod.alerts.outbox import FILE, Alert, Outbox, Told
+from seacod.supervisor.watch import alerting
+
+
+def main(directory: Path, end: str) -> None:
+    if (pid := os.fork()) == 0:
+        before = Outbox(directory / FILE)
+        alert = Alert("leak", "", {"en": "x", "zh": "y"}, 5.0)
+        before.add(alert, Told(True, 5.0, 5.0, 0), ["mail"], 0.0)
+        if end == "closed":
+            before.close()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    for shared in directory.glob("*-shm"):
+        shared.unlink()  # as after a reboot on a disk that kept only what was written to it
+    filling = directory / "filling"
+    with filling.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+    outbox = alerting._opened(directory / FILE)
+    assert outbox.depth() == 1
+    assert not list(directory.glob("alerts.broken-*"))
+    with contextlib.suppress(Exception):
+        outbox.rescue()
+    outbox.add(Alert("poison", "", {"en": "x", "zh": "y"}, 6.0), Told(True, 6.0, 6.0, 0), [], 0.0)
+    filling.unlink()
+    assert outbox.rescue()
+    outbox.close()
+    after = Outbox(directory / FILE)
+    assert after.depth() == 1
+    assert {kind for kind, *_ in after.open_alerts()} == {"leak", "poison"}
+
+
+main(Path(sys.argv[1]), sys.argv[2])
