@@ -26,6 +26,7 @@ from seacod.asr import hotword_formats
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone
 from seacod.system import given_text
+from seacod.web.free_space import check_room
 
 # It warns of each wrong byte, as often as a stranger likes.
 logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)
@@ -98,6 +99,7 @@ async def read_form(
     max_file_bytes: int,
     max_files: int,
     more_fields: int = 0,
+    free_refuse_bytes: Callable[[], int],
 ) -> Form:
     """Read the whole form.
 
@@ -108,13 +110,17 @@ async def read_form(
         max_file_bytes: size of the biggest file allowed.
         max_files: number of files allowed.
         more_fields: number of fields allowed besides the usual ones.
+        free_refuse_bytes: gives how much of the disk is to stay free; 0 for no such limit.
 
     Raises:
+        StorageFull: less would; the caller removes what was written.
         BadRequest: the body is not a multipart form, or a broken one.
         TooBig: a file is too big; the caller removes what was written.
         ClientGone: the client went away before the end of the form.
     """
-    reading = _Reading(place, max_file_bytes, max_files, _MAX_FIELDS + more_fields)
+    reading = _Reading(
+        place, max_file_bytes, max_files, _MAX_FIELDS + more_fields, free_refuse_bytes
+    )
     parser = MultipartParser(
         _boundary(content_type),
         {
@@ -202,7 +208,12 @@ class _Reading:
     """One form on its way in: the parser's callbacks on the loop, `write` on a thread between."""
 
     def __init__(
-        self, place: Callable[[int], Path], max_file_bytes: int, max_files: int, max_fields: int
+        self,
+        place: Callable[[int], Path],
+        max_file_bytes: int,
+        max_files: int,
+        max_fields: int,
+        free_refuse_bytes: Callable[[], int],
     ) -> None:
         self.form = Form()
         self.buffered = 0
@@ -210,6 +221,7 @@ class _Reading:
         self._max_file_bytes = max_file_bytes
         self._max_files = max_files
         self._max_fields = max_fields
+        self._free_refuse_bytes = free_refuse_bytes
         self._headers: dict[bytes, bytes] = {}
         self._header = (b"", b"")
         self._name = ""
@@ -224,6 +236,7 @@ class _Reading:
         # What is to be written: data, or a file that begins or ends.
         self._pending: list[bytes | Path | FormFile] = []
         self._open: BinaryIO | None = None
+        self._directory: Path | None = None
 
     def took(self, length: int) -> None:
         """So many bytes more were parsed.
@@ -318,12 +331,15 @@ class _Reading:
         pending, self._pending, self.buffered = self._pending, [], 0
         for item in pending:
             if isinstance(item, Path):
-                self._open = item.open("xb")
+                self._open, self._directory = item.open("xb"), item.parent
             elif isinstance(item, FormFile):
                 self.close()
                 self.form.files.append(item)
             elif self._open is not None:
                 self._open.write(item)
+        # Whatever was said at the head: others write, too.
+        if self._directory is not None:
+            check_room(self._directory, self._free_refuse_bytes())
 
     def close(self) -> None:
         """Close the open file; a full disk may show itself only here."""

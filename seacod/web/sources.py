@@ -15,11 +15,11 @@ import structlog
 
 from seacod.asr.audio import too_big
 from seacod.config.outgoing import OutgoingSettings
-from seacod.errors import SourceTooSlow, SourceUnreachable, StorageFull
-from seacod.paths import free_bytes
+from seacod.errors import SourceTooSlow, SourceUnreachable
 from seacod.system import given_text, outgoing
 from seacod.system.allowed_origins import AllowedOrigin, AllowedOrigins
 from seacod.system.outgoing import Target
+from seacod.web.free_space import check_room
 
 if TYPE_CHECKING:
     import httpcore
@@ -31,8 +31,6 @@ _HOSTS_KEY = "outgoing.input_hosts"
 # Of one worker; others wait, within their time.
 _AT_ONCE = 8
 _BUFFER_BYTES = 1 << 20
-# How much is written before the disk is looked at again.
-_FREE_EVERY_BYTES = 32 << 20
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -48,7 +46,7 @@ class Sources:
         self, settings: Callable[[], OutgoingSettings], free_refuse_bytes: Callable[[], int]
     ) -> None:
         self._settings = settings
-        self._free_refuse_bytes = free_refuse_bytes
+        self.free_refuse_bytes = free_refuse_bytes
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     def check(self, url: str) -> Target:
@@ -127,8 +125,8 @@ class Sources:
     ) -> int:
         if declared > max_bytes:
             raise too_big(max_bytes)
-        self._check_room(path, declared)
-        size, looked_at = 0, 0
+        check_room(path.parent, self.free_refuse_bytes(), declared)
+        size = 0
         buffer = bytearray()
         with path.open("xb") as file:
             async for chunk in response.aiter_stream():
@@ -139,20 +137,9 @@ class Sources:
                 if len(buffer) >= _BUFFER_BYTES:
                     await asyncio.to_thread(file.write, bytes(buffer))
                     buffer.clear()
-                if size - looked_at >= _FREE_EVERY_BYTES:
-                    looked_at = size
-                    self._check_room(path, 0)
+                    check_room(path.parent, self.free_refuse_bytes())
             await asyncio.to_thread(file.write, bytes(buffer))
         return size
-
-    def _check_room(self, path: Path, more_bytes: int) -> None:
-        limit, free = self._free_refuse_bytes(), free_bytes(path.parent)
-        if limit and free is not None and free - more_bytes < limit:
-            raise StorageFull(
-                f"the server has only {free >> 20} MiB left, too little for this recording; its "
-                "operator has to make room on the disk",
-                f"服务器仅剩 {free >> 20} MiB 磁盘空间，无法保存该录音，请联系管理员",
-            )
 
     def _allowed(self, target: Target) -> AllowedOrigin:
         hosts = AllowedOrigins(self._settings().input_hosts)

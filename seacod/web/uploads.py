@@ -18,7 +18,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from seacod.asr.audio import too_big
-from seacod.errors import BadRequest, ClientGone, TooBig
+from seacod.errors import BadRequest, ClientGone, StorageFull, TooBig
 from seacod.web.disconnect import unless_gone
 from seacod.web.forms import Body, Form, around_bytes, read_form
 from seacod.web.sources import FIELD, Sources
@@ -58,12 +58,19 @@ async def received(
     Raises:
         BadRequest: the body is not a multipart form, or has no file.
         TooBig: the file is too big, by its header or when it was read.
+        StorageFull: too little of the disk would be left.
         OutgoingError: it cannot be had from the address.
         ClientGone: the client went away meanwhile.
     """
     path = directory / f"{PREFIX}{secrets.token_hex(8)}"
     try:
-        form = await heard_out(request, lambda number: path, max_file_bytes=max_bytes, max_files=1)
+        form = await heard_out(
+            request,
+            lambda number: path,
+            max_file_bytes=max_bytes,
+            max_files=1,
+            free_refuse_bytes=sources.free_refuse_bytes,
+        )
         yield Upload(
             path, await _named(request, form, path, max_bytes, sources), form.fields, form.lists
         )
@@ -94,6 +101,7 @@ async def heard_out(
     max_file_bytes: int,
     max_files: int,
     more_fields: int = 0,
+    free_refuse_bytes: Callable[[], int],
 ) -> Form:
     """Read the form; a client that sends too much still gets the reason. See `read_form`.
 
@@ -114,8 +122,9 @@ async def heard_out(
             max_file_bytes=max_file_bytes,
             max_files=max_files,
             more_fields=more_fields,
+            free_refuse_bytes=free_refuse_bytes,
         )
-    except (TooBig, BadRequest, OSError):
+    except (TooBig, BadRequest, StorageFull, OSError):
         await hear_out(request, body)
         raise
 

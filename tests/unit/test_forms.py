@@ -33,7 +33,8 @@ def read(
     def place(number: int) -> Path:
         return directory / f"{len(list(directory.iterdir()))}-{number}"
 
-    limits = {"max_file_bytes": 1 << 20, "max_files": max_files, "more_fields": more_fields}
+    limits = {"max_file_bytes": 1 << 20, "max_files": max_files, "more_fields": more_fields,
+              "free_refuse_bytes": lambda: 0}  # fmt: skip
     return asyncio.run(read_form(content_type, Body(request), place, **limits))
 
 

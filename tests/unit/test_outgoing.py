@@ -25,7 +25,7 @@ from seacod.errors import (
 )
 from seacod.system import outgoing
 from seacod.system.allowed_origins import AllowedOrigins
-from seacod.web import sources
+from seacod.web import free_space, sources
 from seacod.web.sources import Sources, name_of
 
 SOUND = b"RIFF" + bytes(100_000)
@@ -208,8 +208,8 @@ def test_a_disk_that_fills_on_the_way_is_noticed(
     files: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter([1 << 40])
-    monkeypatch.setattr(sources, "_FREE_EVERY_BYTES", 64 * 1024)
-    monkeypatch.setattr(sources, "free_bytes", lambda path: next(left, 0))
+    monkeypatch.setattr(sources, "_BUFFER_BYTES", 64 * 1024)
+    monkeypatch.setattr(free_space, "free_bytes", lambda path: next(left, 0))
     with pytest.raises(StorageFull):
         fetch(files.url("endless"), tmp_path / "a", free=1 << 20, input_hosts=files.origin)
 

@@ -19,9 +19,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.config.access import AccessSettings
 from seacod.config.outgoing import OutgoingSettings
-from seacod.errors import BadRequest, NotReady, QueueFull, SeacodError, TooBig
+from seacod.errors import BadRequest, NotReady, QueueFull, SeacodError, StorageFull, TooBig
 from seacod.system import credentials
-from seacod.web import closing, uploads
+from seacod.web import closing, free_space, uploads
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware import disk_guard
 from seacod.web.middleware.access import Access, client_of
@@ -224,7 +224,7 @@ FREE = 1000
 def test_an_upload_leaves_the_disk_its_reserve(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str, reserve: int, status: int
 ) -> None:
-    monkeypatch.setattr(disk_guard, "free_bytes", lambda place: FREE)
+    monkeypatch.setattr(free_space, "free_bytes", lambda place: FREE)
     inner = Starlette(routes=[Route("/{path:path}", who, methods=["GET", "POST"])])
     client = TestClient(disk_guard.guarded(inner, tmp_path, lambda: reserve))
     told = client.post(path, content=b"x" * 10)
@@ -284,8 +284,9 @@ def test_what_says_itself_that_it_is_too_big_is_not_written(
             headers.append((b"expect", b"100-continue"))
         request = Request({"type": "http", "headers": headers}, receive)
         await uploads.heard_out(
-            request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1
-        )
+            request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1,
+            free_refuse_bytes=lambda: 0,
+        )  # fmt: skip
 
     with pytest.raises(TooBig):
         asyncio.run(run(most + 1))
@@ -308,9 +309,39 @@ def test_who_sends_more_than_was_said_is_heard_out_too(tmp_path: Path) -> None:
         headers = [(b"content-type", b"multipart/form-data; boundary=x")]
         request = Request({"type": "http", "headers": headers}, receive)
         await uploads.heard_out(
-            request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1
-        )
+            request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1,
+            free_refuse_bytes=lambda: 0,
+        )  # fmt: skip
 
     with pytest.raises(TooBig):
         asyncio.run(run())
     assert not coming
+
+
+def test_an_upload_that_does_not_say_how_much_leaves_the_disk_its_reserve_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor does one beside which others fill it. Noticed on the way, and heard out."""
+    target = tmp_path / "x"
+
+    def free(place: Path) -> int:
+        return (100 << 20) - (target.stat().st_size if target.exists() else 0)
+
+    monkeypatch.setattr(free_space, "free_bytes", free)
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    coming = [head, *[bytes(1 << 20)] * 40, b"\r\n--x--\r\n"]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": coming.pop(0), "more_body": bool(coming)}
+
+    async def run(reserve: int) -> None:
+        headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+        await uploads.heard_out(
+            Request({"type": "http", "headers": headers}, receive), lambda number: target,
+            max_file_bytes=1 << 30, max_files=1, free_refuse_bytes=lambda: reserve,
+        )  # fmt: skip
+
+    with pytest.raises(StorageFull):
+        asyncio.run(run(80 << 20))
+    assert not coming
+    assert 20 << 20 < target.stat().st_size < 23 << 20

@@ -24,12 +24,12 @@ from seacod.errors import (
     ClientGone,
     QueueFull,
     SeacodError,
-    StorageFull,
 )
-from seacod.paths import Paths, free_bytes
+from seacod.paths import Paths
 from seacod.system.waiting import end_task
 from seacod.transcript import Transcript
 from seacod.web.closing import Moved
+from seacod.web.free_space import check_room
 from seacod.web.funasr_protocol import ROUTE, answers, wav_head
 from seacod.web.funasr_protocol.answers import Answer
 from seacod.web.funasr_protocol.crowd import Crowd, Guest
@@ -187,7 +187,7 @@ class Connection:
             message: str | bytes = first
             while True:
                 if isinstance(message, bytes):
-                    self._check_disk(len(message))
+                    check_room(desk.paths.temp, desk.free_refuse_bytes(), len(message))
                     await spool.add(message)
                 elif (control := self._take(message)).is_end:
                     break
@@ -220,16 +220,6 @@ class Connection:
             client=client_of(self._socket),
             wants_digits=wishes.has_digits,
         )
-
-    def _check_disk(self, wanted_bytes: int) -> None:
-        limit = self._desk.free_refuse_bytes()
-        free = free_bytes(self._desk.paths.temp) if limit else None
-        if free is not None and free - wanted_bytes < limit:
-            raise StorageFull(
-                f"the server has only {free >> 20} MiB left for uploads; its operator has to make "
-                "room on the disk",
-                f"服务器仅剩 {free >> 20} MiB 磁盘空间，无法接收该文件，请联系管理员",
-            )
 
     # -- a microphone -------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Refuses uploads before the disk is full, in front of everything that takes one.
 
-An ASGI application around ours, like `traffic.py`. The size is the client's word; one that sends
-without saying how much is refused only when the level is reached already.
+An ASGI application around ours, like `traffic.py`. The size is the client's word; what comes
+without one, or beside others, is looked at while it comes (`free_space.py`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import StorageFull
-from seacod.paths import free_bytes
+from seacod.web.free_space import check_room
 from seacod.web.middleware.errors import answer_error
 
-log = structlog.get_logger(__name__)
 
 _UPLOADS = (
     "/transcribe",
@@ -43,16 +41,13 @@ def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]
             return
         declared = Headers(scope=scope).get("content-length", "0")
         wanted = int(declared) if declared.isdigit() else 0
-        free = free_bytes(directory)
-        if free is None or free - wanted >= limit:
+        try:
+            check_room(directory, limit, wanted)
+        except StorageFull as error:
+            full = error
+        else:
             await app(scope, receive, send)
             return
-        log.warning("upload_refused", free_mib=free >> 20, limit_mib=limit >> 20)
-        full = StorageFull(
-            f"the server has only {free >> 20} MiB left for uploads; its operator has to make room "
-            "on the disk",
-            f"服务器仅剩 {free >> 20} MiB 磁盘空间，无法接收该文件，请联系管理员",
-        )
         request = Request(scope, receive)
         # Read to the end: closing on a client that still sends would lose it the answer.
         try:

@@ -81,6 +81,7 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
                 max_files=gate.results().max_files,
                 # Each may be named by its address, in a field.
                 more_fields=gate.results().max_files,
+                free_refuse_bytes=gate.free_refuse_bytes,
             )
             batch = _Batch.read(form, gate, sources)
             service.check(batch.choice)
