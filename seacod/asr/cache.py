@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from seacod.asr.decoder.cutting import Piece
 from seacod.asr.request import SoundFindings
 
+# What Python takes for an entry with its key and findings, and for a piece, besides the sound.
+_ENTRY_BYTES, _PIECE_BYTES = 4096, 512
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -23,7 +26,14 @@ class Cut:
 
     @property
     def size_bytes(self) -> int:
-        return sum(piece.samples.nbytes for piece in self.pieces)
+        """About what it takes: its sound, and what is kept of one that has none."""
+        words = sum(len(one.message) + len(one.chinese) for one in self.found.warnings)
+        return (
+            sum(piece.samples.nbytes + _PIECE_BYTES for piece in self.pieces)
+            + len(self.found.peaks)
+            + 2 * words
+            + _ENTRY_BYTES
+        )
 
 
 class CutCache:
@@ -34,6 +44,11 @@ class CutCache:
         self._kept: OrderedDict[str, Cut] = OrderedDict()
         self._bytes = 0
 
+    @property
+    def most_bytes(self) -> int:
+        """What a recording may take that is kept."""
+        return self.budget_bytes // 4
+
     def get(self, key: str) -> Cut | None:
         """The recording with this content, if it is still kept."""
         cut = self._kept.get(key)
@@ -43,7 +58,7 @@ class CutCache:
 
     def put(self, key: str, cut: Cut) -> None:
         """Keep a recording, if it is small enough to leave room for others."""
-        if cut.size_bytes > self.budget_bytes // 4 or key in self._kept:
+        if cut.size_bytes > self.most_bytes or key in self._kept:
             return
         self._kept[key] = cut
         self._bytes += cut.size_bytes

@@ -198,11 +198,19 @@ class RecordingPipeline:
             for piece in cut.pieces:
                 yield piece
             return
-        kept: list[Piece] = []
+        kept: list[Piece] | None = []
+        kept_bytes = 0
         async with contextlib.aclosing(self._cut(request)) as pieces:
             async for piece in pieces:
-                kept.append(piece)
+                kept_bytes += piece.samples.nbytes
+                # One whose length was guessed may be long all the same.
+                if kept is not None and kept_bytes <= self.cache.most_bytes:
+                    kept.append(piece)
+                else:
+                    kept = None
                 yield piece
+        if kept is None:
+            return
         samples = round(request.decoded_seconds * SAMPLE_RATE)
         speech = round(request.speech_seconds * SAMPLE_RATE)
         self.cache.put(key, Cut(tuple(kept), samples, speech, request.found))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 from seacod.transcript import TranscriptWarning
 
@@ -60,21 +61,23 @@ class KnownFields:
             given: the fields of the form, each with its values.
             query: names in the address.
         """
-        warnings = [
-            self._unknown(name)
+        found = [
+            partial(self._unknown, name)
             for name in given
             if name not in self.fields and _whole(name) not in self.several
         ]
-        warnings += [
-            _repeated(name, len(values))
+        found += [
+            partial(_repeated, name, len(values))
             for name, values in given.items()
             if name in self.fields and len(values) > 1 and _whole(name) not in self.several
         ]
         # In the order of the address, each once.
         misplaced = [name for name in dict.fromkeys(query) if name not in self.query]
-        warnings += [self._misplaced(name) for name in misplaced]
-        rest = len(warnings) - _NAMED
-        return (*warnings[:_NAMED], *((_more(rest),) if rest > 0 else ()))
+        found += [partial(self._misplaced, name) for name in misplaced]
+        rest = len(found) - _NAMED
+        # Finding out what was meant takes a moment for each: not for those that are not named.
+        named = (write() for write in found[:_NAMED])
+        return (*named, *((_more(rest),) if rest > 0 else ()))
 
     def _unknown(self, name: str) -> TranscriptWarning:
         shown, meant = _shown(name), self._meant(name)

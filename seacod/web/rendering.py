@@ -14,10 +14,12 @@ T = TypeVar("T")
 _THREAD = "seacod-writing"
 # What is shorter is written at once, in about 10 ms.
 _SHORT_CHARACTERS = 300
+_FEW_SEGMENTS = 50
 
 
 async def rendered(transcript: Transcript, render: Callable[[], T]) -> T:
     """What `render` makes of a transcript, on a thread of its own where the text is long."""
-    if len(transcript.text) <= _SHORT_CHARACTERS:
+    is_short = len(transcript.text) <= _SHORT_CHARACTERS
+    if is_short and len(transcript.segments) <= _FEW_SEGMENTS:
         return render()
     return await on_thread(_THREAD, render)

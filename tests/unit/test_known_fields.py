@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seacod.web import known_fields
 from seacod.web.known_fields import KnownFields
 
 OWN = KnownFields(
@@ -77,6 +80,21 @@ def test_many_are_counted() -> None:
     messages = told(OWN, {f"unknown-{n}-of-many": ["x"] for n in range(60)})
     assert len(messages) < 12
     assert messages[-1] == f"and {60 - len(messages) + 1} more were not read"
+
+
+def test_what_was_meant_is_looked_for_only_where_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes a moment for each, on the event loop, and tens of thousands fit into a message."""
+    looked_for: list[str] = []
+
+    def look(name: str, *others: Any) -> list[str]:
+        looked_for.append(name)
+        return []
+
+    monkeypatch.setattr(known_fields, "get_close_matches", look)
+    told(OWN, {f"unknown{n}": ["x"] for n in range(5_000)}, *(f"asked{n}" for n in range(5_000)))
+    assert len(looked_for) <= 8
 
 
 @given(st.dictionaries(st.text(), st.lists(st.text(max_size=3), max_size=3)), st.lists(st.text()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,6 +103,26 @@ def test_each_track_and_each_choice_of_channels_is_heard_for_itself(tmp_path: Pa
                 assert await heard(pipeline, recording(tmp_path, choice)) == seconds
         # The second time each came from what was kept.
         assert decoders.decoded == 3
+
+    piped(test)
+
+
+def test_of_a_recording_that_turns_out_long_nothing_is_kept(tmp_path: Path) -> None:
+    """Its length was guessed: its sound is outside of what decoded recordings may take."""
+
+    async def test(pipeline: RecordingPipeline, decoders: StandInDecoders, _: StandInModel) -> None:
+        pipeline.cache = CutCache(12 * _SECOND)
+        sound: list[weakref.ref[Any]] = []
+        most = 0
+        async for piece, _recognised in pipeline.run(recording(tmp_path, SoundChoice(20))):
+            sound.append(weakref.ref(piece.samples))
+            most = max(most, sum(one() is not None for one in sound))
+        # Kept is a quarter of what the cache may take, three; a batch of eight is with the model.
+        assert len(sound) == 20
+        assert most < 15
+        for _again in range(2):
+            await heard(pipeline, recording(tmp_path, SoundChoice(2)))
+        assert decoders.decoded == 2
 
     piped(test)
 

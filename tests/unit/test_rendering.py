@@ -12,18 +12,22 @@ from seacod.transcript import Segment, Token, Transcript
 from seacod.web.rendering import rendered
 
 
-def transcript(text: str) -> Transcript:
-    return Transcript(text, (), 1.0, 1.0, 0.0, None, "builtin", "cpu")
+def transcript(text: str, segments: int = 0) -> Transcript:
+    return Transcript(
+        text, (Segment(0.0, 1.0, ""),) * segments, 1.0, 1.0, 0.0, None, "builtin", "cpu"
+    )
 
 
 def test_a_long_text_is_written_on_a_thread_and_a_short_one_at_once() -> None:
-    def written(text: str) -> str:
+    def written(text: str, segments: int = 0) -> str:
         return asyncio.run(
-            rendered(transcript(text), lambda: threading.current_thread().name)  # type: ignore[arg-type]
+            rendered(transcript(text, segments), lambda: threading.current_thread().name)  # type: ignore[arg-type]
         )
 
     assert written("好" * 100_000) == "seacod-writing"
-    assert written("好") == threading.current_thread().name
+    assert written("好", 50) == threading.current_thread().name
+    # Sentences without a letter take as long as others.
+    assert written("", 34_000) == "seacod-writing"
 
 
 def test_what_goes_wrong_while_a_long_text_is_written_is_told() -> None:

@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,6 +41,7 @@ from seacod.web.funasr_protocol.spool import Spool
 from seacod.web.middleware.access import client_of
 from seacod.web.middleware.quota import REFUSALS
 from seacod.web.readiness import Readiness
+from seacod.web.rendering import rendered
 from seacod.web.uploads import PREFIX
 
 # A client that sends nothing for so long in the middle of an utterance has gone without a word; one
@@ -201,7 +203,8 @@ class Connection:
                 # The next recording may be a better one.
                 await self.refuse(error, wants_receipt=control.wants_receipt)
                 return
-        await self.tell(answers.whole(self._wishes, transcript))
+        whole = partial(answers.whole, self._wishes, transcript)
+        await self.tell(await rendered(transcript, whole))
         await self._give_receipt(control)
 
     async def _more(self) -> str | bytes:

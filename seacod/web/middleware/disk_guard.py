@@ -17,7 +17,6 @@ from seacod.errors import StorageFull
 from seacod.web.free_space import check_room
 from seacod.web.middleware.errors import answer_error
 
-
 _UPLOADS = (
     "/transcribe",
     "/batch_transcribe",
