@@ -82,6 +82,8 @@ class OutputFormat:
         is_on_page: the page offers it as a download; text, or the JSON that it has anyway.
         is_in_zip: the results of a batch have a file of it for each recording.
         needs_speakers: whoever asks for it asks for speakers.
+        reads: which of OpenAI's own fields `render_openai` takes from the choices,
+            "timestamp_granularities" and "include"; of others a client hears that nobody read them.
     """
 
     name: str
@@ -97,6 +99,7 @@ class OutputFormat:
     is_on_page: bool = False
     is_in_zip: bool = False
     needs_speakers: bool = False
+    reads: Collection[str] = ()
 
     def title(self, language: str) -> str:
         """The title for people in a language, "zh" or "en"."""

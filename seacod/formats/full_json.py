@@ -140,4 +140,5 @@ def _render_openai(transcript: Transcript, choices: Choices) -> dict[str, Any]:
 FORMAT = OutputFormat(
     "json", ".json", "application/json", "JSON with everything there is", "JSON（全部信息）", 10,
     render=_render, render_openai=_render_openai, is_json=True, is_on_page=True, is_in_zip=True,
+    reads=("include",),
 )  # fmt: skip

@@ -10,6 +10,7 @@ import zlib
 from typing import Any
 
 from seacod.formats.base import Choices, OutputFormat, rounded
+from seacod.formats.languages import language_name
 from seacod.formats.log_probabilities import logarithm
 from seacod.formats.remarks import warnings_json
 from seacod.transcript import Segment, Token, Transcript
@@ -21,7 +22,7 @@ _FRAMES_A_SECOND = 100
 def _render(transcript: Transcript, choices: Choices) -> dict[str, Any]:
     body: dict[str, Any] = {
         "task": "transcribe",
-        "language": "chinese",
+        "language": language_name(transcript.language)[0].lower(),
         "duration": round(transcript.duration_seconds, 3),
         "text": transcript.text,
         **warnings_json(transcript),
@@ -82,4 +83,5 @@ def _whose(said: Segment | Token) -> dict[str, str]:
 FORMAT = OutputFormat(
     "verbose_json", ".json", "application/json", "JSON in OpenAI's shape", "JSON（OpenAI 格式）",
     20, render=_render, render_openai=_render, is_json=True,
+    reads=("timestamp_granularities",),
 )  # fmt: skip

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from seacod.errors import BadRequest, NotFound
+from seacod.formats.base import OutputFormat
+from seacod.formats.languages import language_name
+from seacod.formats.registry import all_formats
 from seacod.transcript import TranscriptWarning
 
 DIARIZE = "gpt-4o-transcribe-diarize"
@@ -86,29 +89,35 @@ def wants_log_probabilities(lists: Mapping[str, Sequence[str]]) -> bool:
     return "logprobs" in _chosen("include", lists, _INCLUDES)
 
 
-def remarks(lists: Mapping[str, Sequence[str]], response_format: str) -> list[TranscriptWarning]:
-    """What of a form is known and has no meaning here."""
+def remarks(
+    lists: Mapping[str, Sequence[str]], wanted: OutputFormat, language: str
+) -> list[TranscriptWarning]:
+    """What of a form is known and has no meaning here.
+
+    Args:
+        lists: its fields.
+        wanted: the format it asks for.
+        language: `Recogniser.language`.
+    """
 
     def given(name: str) -> bool:
         return any(key.partition("[")[0] == name and any(lists[key]) for key in lists)
 
-    found = language_remarks([*lists.get("language", ()), *several(lists, "languages")])
+    given_languages = [*lists.get("language", ()), *several(lists, "languages")]
+    found = language_remarks(given_languages, language)
     if any(value.strip() not in ("", "0", "0.0") for value in lists.get("temperature", ())):
         found.append(_unread("temperature", "this model has none", "本模型没有该参数"))
-    if given("timestamp_granularities") and response_format != "verbose_json":
-        found.append(
-            _unread(
-                "timestamp_granularities[]", "only response_format=verbose_json has them",
-                "仅 response_format=verbose_json 支持",
+    for name, what in (("timestamp_granularities", ""), ("include", "logprobs")):
+        if given(name) and name not in wanted.reads:
+            having = [one.name for one in all_formats() if one.render_openai and name in one.reads]
+            english, chinese = " or ".join(having), "、".join(having)
+            found.append(
+                _unread(
+                    f"{name}[]",
+                    f"only response_format={english} has {what or 'them'}",
+                    f"仅 response_format={chinese} 支持{f' {what}' if what else ''}",
+                )
             )
-        )  # fmt: skip
-    if given("include") and response_format != "json":
-        found.append(
-            _unread(
-                "include[]", "only response_format=json has logprobs",
-                "仅 response_format=json 支持 logprobs",
-            )
-        )  # fmt: skip
     for name in ("known_speaker_names", "known_speaker_references"):
         if given(name):
             found.append(
@@ -127,23 +136,34 @@ def remarks(lists: Mapping[str, Sequence[str]], response_format: str) -> list[Tr
     return found
 
 
-def language_remarks(given: Iterable[str]) -> list[TranscriptWarning]:
-    """A warning for each language that this service does not know."""
+def language_remarks(given: Iterable[str], language: str) -> list[TranscriptWarning]:
+    """A warning for each language that this service does not know.
+
+    Args:
+        given: as clients write them.
+        language: what the model writes, `Recogniser.language`.
+    """
+    english, chinese = language_name(language)
     return [
         TranscriptWarning(
             "language",
-            f"language {one.strip()[:20]!r}: this model recognises Chinese; the setting had "
-            "no effect",
-            f"language {one.strip()[:20]}：本模型识别中文，该设置未生效",
+            f"language {one.strip()[:20]!r}: this model recognises {english}, and was not told "
+            "otherwise",
+            f"language {one.strip()[:20]}：本模型识别{chinese}，该设置未生效",
         )
         for one in given
-        if not _is_chinese(one.strip().lower())
+        if not _is_meant(one.strip().lower(), language)
     ]
 
 
-def _is_chinese(language: str) -> bool:
-    """Whether somebody means Chinese by it, or leaves it open."""
-    return language in _ANY | _CHINESE or _CHINESE_TAG.fullmatch(language) is not None
+def _is_meant(given: str, language: str) -> bool:
+    """Whether somebody means this language, or leaves it open."""
+    if given in _ANY:
+        return True
+    if language == "zh":
+        return given in _CHINESE or _CHINESE_TAG.fullmatch(given) is not None
+    name = language_name(language)[0].lower()
+    return re.split(r"[-_ ]", given)[0] in (language, name)
 
 
 def _chosen(name: str, lists: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from seacod.errors import BadRequest, NotFound
+from seacod.formats.registry import all_formats, chosen, on_page
 from seacod.web.openai_fields import (
     ModelNames,
     granularities,
@@ -14,6 +18,7 @@ from seacod.web.openai_fields import (
     wants_log_probabilities,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ModelNames("paraformer* SenseVoice* my-model", "builtin")
 
 
@@ -57,12 +62,12 @@ def test_granularities_and_includes_are_those_of_the_api() -> None:
      "cmn-Hans-CN", "zho", "mandarin", "Mandarin", "Chinese", "chinese (simplified)", "中文"],
 )  # fmt: skip
 def test_chinese_by_any_name_is_silent(language: str) -> None:
-    assert language_remarks([language]) == []
+    assert language_remarks([language], "zh") == []
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "ja", "yue", "english", "zhx", "cn2", "x" * 500])
 def test_another_language_is_remarked_upon(language: str) -> None:
-    (remark,) = language_remarks([language])
+    (remark,) = language_remarks([language], "zh")
     assert remark.code == "language"
     assert len(remark.message) < 120
 
@@ -70,7 +75,9 @@ def test_another_language_is_remarked_upon(language: str) -> None:
 def test_what_has_no_meaning_here_is_remarked_upon() -> None:
     def told(response_format: str = "json", **fields: str) -> list[str]:
         lists = {name: [value] for name, value in fields.items()}
-        return [one.message for one in remarks(lists, response_format)]
+        return [
+            one.message for one in remarks(lists, chosen("", response_format, all_formats()), "zh")
+        ]
 
     assert told(temperature="0", model="whisper-1", chunking_strategy="auto") == []
     assert "'temperature'" in told(temperature="0.4")[0]
@@ -80,3 +87,27 @@ def test_what_has_no_meaning_here_is_remarked_upon() -> None:
     assert told("verbose_json", **{"timestamp_granularities[]": "word"}) == []
     assert "logprobs" in told("srt", **{"include[]": "logprobs"})[0]
     assert len(told(languages="en,zh,fr")) == 2
+
+
+@pytest.mark.parametrize("language", ["en", "EN-us", "english", "English", "auto", ""])
+def test_a_model_of_another_language_says_which_one_it_recognises(language: str) -> None:
+    assert language_remarks([language], "en") == []
+    (remark,) = language_remarks(["zh"], "en")
+    assert "this model recognises English" in remark.message
+    assert "本模型识别英语" in remark.chinese
+
+
+def test_each_format_says_which_fields_it_reads() -> None:
+    """Another one that reads them is not answered that nobody did."""
+    also = replace(chosen("", "text", all_formats()), name="words", reads=("include",))
+    lists = {"include[]": ["logprobs"], "timestamp_granularities[]": ["word"]}
+    assert [one.message.split("'")[1] for one in remarks(lists, also, "zh")] == [
+        "timestamp_granularities[]"
+    ]
+
+
+def test_every_page_that_lists_formats_names_what_a_reader_may_take_from_the_page() -> None:
+    for name in ("README.md", "docs/zh/README.md", "docs/page.md", "docs/zh/page.md"):
+        text = (ROOT / name).read_text("utf-8").lower()
+        wanted = {one.name for one in on_page()} - {"text", "docx"}
+        assert {one for one in wanted if one not in text} == set(), name

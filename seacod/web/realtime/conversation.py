@@ -23,7 +23,7 @@ from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
 from seacod.system.given_text import read_json
 from seacod.system.waiting import end_task
-from seacod.transcript import Segment
+from seacod.transcript import Segment, TranscriptWarning
 from seacod.web import openai_fields
 from seacod.web.closing import Moved
 from seacod.web.middleware.access import client_of
@@ -199,7 +199,7 @@ class Conversation:
             # What was sent so far was sent as it was wanted so far.
             await self._finish()
         self._wishes = wishes
-        remarks = openai_fields.language_remarks([wishes.language])
+        remarks = self._language_remarks()
         await self.tell(
             events.event(
                 "transcription_session.updated" if is_old else "session.updated",
@@ -211,6 +211,11 @@ class Conversation:
     def _shown(self, *, is_old: bool) -> dict[str, Any]:
         shown = self._wishes.shown_as_before() if is_old else self._wishes.shown()
         return {"id": f"sess_{self._request_id}", **shown}
+
+    def _language_remarks(self) -> list[TranscriptWarning]:
+        return openai_fields.language_remarks(
+            [self._wishes.language], self._service.engine.language
+        )
 
     async def _append(self, audio: object) -> None:
         try:
@@ -249,7 +254,7 @@ class Conversation:
                 rate=self._wishes.rate,
                 offset_seconds=self._seconds,
                 route=ROUTE,
-                remarks=tuple(openai_fields.language_remarks([self._wishes.language])),
+                remarks=tuple(self._language_remarks()),
             )
         )
         self._utterances = _Utterances(self, session, stack, self._seconds)

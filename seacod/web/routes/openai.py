@@ -127,7 +127,7 @@ def router(
             SoundChoice.read(fields).for_format(
                 wanted.needs_speakers or fields.get("model") == openai_fields.DIARIZE
             ),
-            remarks=tuple(openai_fields.remarks(upload.lists, wanted.name)),
+            remarks=tuple(openai_fields.remarks(upload.lists, wanted, service.engine.language)),
         )
 
     @routes.get("/v1/models", summary="The model there is")
