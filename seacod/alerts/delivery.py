@@ -148,7 +148,13 @@ class Delivery:
         oldest = min(message.made_at for message in messages)
         retry_seconds = self._settings().retry_hours * 3600
         # Also what is refused for good is kept for that long: an operator can mend an address.
-        old = [m.id for m in messages if self._clock() - m.made_at > retry_seconds]
+        # And a clock that is set ahead makes nothing old: so long takes that many tries, too.
+        least_attempts = retry_seconds / _MAX_RETRY_SECONDS
+        old = [
+            m.id
+            for m in messages
+            if self._clock() - m.made_at > retry_seconds and m.attempts >= least_attempts
+        ]
         rest = [m.id for m in messages if m.id not in set(old)]
         attempts = max(message.attempts for message in messages)
         step = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(attempts, 20))

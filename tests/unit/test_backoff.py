@@ -9,7 +9,7 @@ from typing import Any
 from simulated_clock import Clock
 
 from seacod.config.supervisor import SupervisorSettings
-from seacod.supervisor.bus import Bus
+from seacod.supervisor.bus import AlertCleared, Bus
 from seacod.supervisor.workers.backoff import Backoff
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.report import Report
@@ -47,3 +47,15 @@ def test_a_crash_loop_is_left_by_a_stable_worker_and_by_no_other() -> None:
     assert report.is_crash_looping
     one.is_serving(60.0, SETTINGS)
     assert not report.is_crash_looping
+
+
+def test_a_stable_worker_ends_what_the_supervisor_before_told_once_and_without_a_note() -> None:
+    one, report = backoff()
+    over: list[str] = []
+    one._telling._bus.subscribe(AlertCleared, lambda event: over.append(event.kind))
+    one.is_serving(59.0, SETTINGS)
+    assert not over
+    for _ in range(2):
+        one.is_serving(60.0, SETTINGS)
+    assert over == ["crash_loop", "crash_storm"]
+    assert not report.notices

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from seacod.alerts import attempt
+from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Alert, Outbox, Told
@@ -72,6 +73,26 @@ def test_messages_put_off_by_a_clock_that_was_ahead_are_due_at_once(alerts: Aler
     alerts.now -= 8 * HOUR
     alerts.deduplicator.raised("canary", "It is silent.", "没有结果。")
     assert alerts.deliver() == ["leak", "canary"]
+
+
+def test_a_message_is_not_given_up_since_the_clock_was_set_ahead(
+    alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: Any) -> str:
+        raise Undelivered("not now", "暂不可用")
+
+    monkeypatch.setattr(attempt, "send", refused)
+    alerts.deduplicator.raised("leak", "It grows.", "增长。")
+    for _ in range(3):
+        alerts.now += 400 * 24 * HOUR
+        alerts.deliver()
+    (one,) = alerts.outbox.waiting("mail")
+    # Tried for as long as configured it is given up.
+    alerts.outbox._db.execute("UPDATE message SET attempts=864")
+    alerts.now += HOUR
+    alerts.deliver()
+    assert not alerts.outbox.waiting("mail")
+    assert one.attempts == 3
 
 
 def test_what_happens_while_a_message_is_sent_is_told_later(

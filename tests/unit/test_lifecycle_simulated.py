@@ -182,7 +182,8 @@ def test_a_crash_loop_is_entered_said_once_and_left(make: Make) -> None:
     assert world.told() == ["crash_loop"]
     world.plan = Plan()
     world.started().pass_seconds(61)
-    assert world.told() == ["crash_loop", "crash_loop over"]
+    # Of a storm the supervisor before may have told; where it is not open this is silent.
+    assert world.told() == ["crash_loop", "crash_storm over", "crash_loop over"]
     assert not world.life.report.is_crash_looping
 
 

@@ -16,6 +16,10 @@ from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
 from seacod.system.words import Words
 
+# Of a pile that was not taken for long, so many have their figures and lines; the older ones only
+# their words, so that no receiver refuses it for its size.
+_WHOLE = 20
+
 
 class WebhookKeys(Section, applies="live"):
     """Its part of the section `alerts`."""
@@ -62,9 +66,11 @@ class Webhook(Channel[WebhookKeys]):
                         "text": message.alert.text,
                         "evidence": {
                             k: v for k, v in message.alert.evidence.items() if k[:1] != "_"
-                        },
+                        }
+                        if number >= len(messages) - _WHOLE
+                        else {},
                     }
-                    for message in messages
+                    for number, message in enumerate(messages)
                 ],
             },
         )

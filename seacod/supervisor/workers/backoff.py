@@ -36,6 +36,9 @@ class Backoff:
         self._due_at: float | None = None
         self._failures = Failures()
         self._is_storm = False
+        # Whether word went out that all is well: a supervisor before this one may have told of a
+        # crash loop, and what is not open is cleared silently.
+        self._is_known_well = False
 
     @property
     def is_waiting(self) -> bool:
@@ -115,6 +118,7 @@ class Backoff:
         if ready_for is None or ready_for < settings.stable_seconds:
             return
         self._failures = Failures()
+        self._tell_that_all_is_well()
         if self._is_storm:
             self._is_storm = False
             self._telling.cleared(
@@ -124,3 +128,13 @@ class Backoff:
             self._report.is_crash_looping = False
             log.info("crash_loop_left", worker_pid=self._report.pid)
             self._telling.cleared("crash_loop", "A worker has been stable.", "识别进程已稳定运行。")
+
+    def _tell_that_all_is_well(self) -> None:
+        """Once, of what this process has not told itself."""
+        if self._is_known_well:
+            return
+        self._is_known_well = True
+        ours = {"crash_loop": self._report.is_crash_looping, "crash_storm": self._is_storm}
+        for kind, is_ours in ours.items():
+            if not is_ours:
+                self._telling.is_well(kind, "A worker has been stable.", "识别进程已稳定运行。")

@@ -35,6 +35,10 @@ class Telling:
         self.note(f"{kind} over", english, chinese)
         self._bus.publish(AlertCleared(kind, english, chinese, self._key))
 
+    def is_well(self, kind: str, english: str, chinese: str) -> None:
+        """Over, if a supervisor before this one has told of it; nothing is written down here."""
+        self._bus.publish(AlertCleared(kind, english, chinese, self._key))
+
     def faulted(self, fault: protocol.Fault) -> None:
         """A worker tells of a fault, or that one is over."""
         chinese = fault.chinese or fault.message
