@@ -189,7 +189,9 @@ class Assembly:
             model=engine.name,
             device=engine.device,
             language=engine.language,
-            hotwords=hotwords.report(request.hotwords, self._read(), engine.spell),
+            hotwords=hotwords.report(
+                request.hotwords, self._read(), engine.spell, engine.reads_hotwords
+            ),
             warnings=tuple(self._warnings()),
             speech_seconds=request.speech_seconds,
             decoding_seconds=request.decoding_seconds,
@@ -218,6 +220,9 @@ class Assembly:
 
     def _warnings(self) -> list[TranscriptWarning]:
         warnings = [FOR_TRYING] if self._writer.engine.name == _TRIAL else []
+        given = self._request.hotwords
+        if len(given.words) > given.of_server and not self._writer.engine.reads_hotwords:
+            warnings.append(hotwords.NO_HOTWORDS)
         warnings += [
             *self._request.remarks,
             *self._request.hotwords.warnings,

@@ -32,6 +32,12 @@ NOT_READ = TranscriptWarning(
     "the list of hotwords is too long; what is behind its first 100,000 characters was not read",
     "热词表过长，末尾部分未读取",
 )
+NO_HOTWORDS = TranscriptWarning(
+    "hotwords_not_supported",
+    "this model has no hotwords: those that were given are not used",
+    "该模型不支持热词，所给热词未使用",
+)
+_NOT_SUPPORTED = "this model has no hotwords"
 FROM_SERVER = "in the list of the server"
 
 
@@ -107,7 +113,7 @@ def _objection(entry: hotword_formats.Entry) -> str | None:
 
 
 def report(
-    hotwords: Hotwords, text: str, spell: Callable[[str], Spelling]
+    hotwords: Hotwords, text: str, spell: Callable[[str], Spelling], is_read: bool = True
 ) -> tuple[HotwordReport, ...]:
     """What became of each word of the request, and which of the server's were heard.
 
@@ -115,7 +121,12 @@ def report(
         hotwords: the words of the request.
         text: the recognised text; several forms of it may follow each other, a line each.
         spell: how the recogniser writes a word.
+        is_read: `Recogniser.reads_hotwords`.
     """
+    if not is_read:
+        own_words = hotwords.words[: len(hotwords.words) - hotwords.of_server]
+        unread = (HotwordReport(word, "ignored", _NOT_SUPPORTED) for word in own_words)
+        return (*unread, *hotwords.ignored)
     found = []
     lowered = _UNSAID.sub("", text.lower())
     own = len(hotwords.words) - hotwords.of_server

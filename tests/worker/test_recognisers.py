@@ -28,7 +28,8 @@ from seacod.transcript import Token
 class Parrot(Recogniser):
     kind = "parrot"
     classes = frozenset({"Parrot"})
-    language = "zh"
+    language = "en"
+    reads_hotwords = False
     vocabulary = None
     voice = None
     has_punctuation = True
@@ -104,6 +105,25 @@ def test_the_service_hears_with_it(service: Service) -> None:
         assert answer.json()["text"] == "你好。"
         assert answer.json()["confidence"] == 0.5
         assert client.get("/health").json()["recogniser"] == "parrot"
+
+
+def test_what_it_cannot_do_is_told_in_every_output(service: Service) -> None:
+    def answer(path: str, **fields: str) -> httpx.Response:
+        with httpx.Client(base_url=service.url, timeout=PATIENCE_SECONDS, trust_env=False) as one:
+            return one.post(path, data=fields, files={"file": sounds.SPEECH.read_bytes()})
+
+    told = answer("/transcribe", hotwords="欣悦 宏宇", also="vtt,srt").json()
+    assert told["hotwords"] == [
+        {"word": word, "status": "ignored", "reason": "this model has no hotwords"}
+        for word in ("欣悦", "宏宇")
+    ]
+    assert [one["code"] for one in told["warning_details"]] == ["hotwords_not_supported"]
+    assert "this model has no hotwords" in told["also"]["vtt"]
+    assert answer("/transcribe").json()["warning_details"] == []
+    # Nor is it taken for one of Chinese.
+    asked = answer("/v1/audio/transcriptions", language="zh", response_format="verbose_json")
+    assert asked.json()["language"] == "english"
+    assert "this model recognises English" in asked.text
 
 
 def test_check_and_bench_name_it(service: Service) -> None:
