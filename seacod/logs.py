@@ -32,6 +32,7 @@ Component = Literal["supervisor", "worker", "client"]
 # syslog(3) priorities by structlog's level names.
 _PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 _JOURNAL_SOCKET = "/run/systemd/journal/socket"
+_PATIENCE_SECONDS = 0.2
 
 # The worker's stderr is a pipe to the supervisor, so it is told what `auto` means.
 ENV_FORMAT = "SEACOD_INTERNAL_LOG_FORMAT"
@@ -46,14 +47,14 @@ class JournalSink:
     def __init__(self, component: Component) -> None:
         self._component = component
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        # A journald that stands still must not stand the event loop still.
-        self._socket.settimeout(1.0)
+        self._is_stalled = False
 
     def send(self, level: str, message: str, fields: dict[str, Any]) -> None:
         """Hand one event over.
 
         Raises:
-            OSError: journald is not there or does not accept it.
+            TimeoutError, BlockingIOError: journald stands still.
+            OSError: it is not there or does not accept it.
         """
         entry = {
             "MESSAGE": message,
@@ -63,7 +64,15 @@ class JournalSink:
         }
         for key, value in fields.items():
             entry[f"SEACOD_{_field_name(key)}"] = value if isinstance(value, str) else _json(value)
-        self._socket.sendto(b"".join(map(_journal_field, entry.items())), _JOURNAL_SOCKET)
+        # Many at once may be more than it takes in a moment; but where it stands still, event loops
+        # wait for it once, not for each line.
+        self._socket.settimeout(0.0 if self._is_stalled else _PATIENCE_SECONDS)
+        try:
+            self._socket.sendto(b"".join(map(_journal_field, entry.items())), _JOURNAL_SOCKET)
+        except (TimeoutError, BlockingIOError):
+            self._is_stalled = True
+            raise
+        self._is_stalled = False
 
 
 class _Output:
@@ -123,6 +132,9 @@ class _Output:
             fields = {k: v for k, v in event.items() if k not in ("timestamp", "level")}
             try:
                 self._journal.send(level, _message(event), fields)
+            except (TimeoutError, BlockingIOError):
+                # Behind stderr is the same journald, and writing there waits for ever.
+                raise
             except OSError:
                 # Below journald the same stderr line, with the priority systemd understands.
                 _to_stderr(f"<{_PRIORITY.get(level, 6)}>{_message(event)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -79,6 +80,40 @@ def test_the_journal_gets_priority_and_fields(
     assert b"SEACOD_EVENT=request_failed\n" in data
     assert b"SEACOD_REQUEST_ID=r-1\n" in data
     assert b"SEACOD_TEXT\n\x03\x00\x00\x00\x00\x00\x00\x00a\nb\n" in data
+
+
+def test_a_journald_that_stands_still_is_waited_for_once_and_told_of_what_it_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "journal"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(path))
+        monkeypatch.setattr(logs, "_JOURNAL_SOCKET", str(path))
+        logs.configure(LogSettings(format="journal"), "supervisor")
+        # What sockets are told to wait, line by line.
+        waited: list[float] = []
+        kept = socket.socket.settimeout
+
+        def settimeout(one: socket.socket, seconds: float | None) -> None:
+            waited.append(seconds or 0.0)
+            kept(one, seconds)
+
+        monkeypatch.setattr(socket.socket, "settimeout", settimeout)
+        for number in range(2_000):
+            structlog.get_logger().info("worker_ready", number=number)
+        assert waited[-1000:] == [0.0] * 1000
+        assert capsys.readouterr().err == ""
+        queued = 0
+        journal.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                journal.recv(65536)
+                queued += 1
+        structlog.get_logger().info("worker_exited")
+        told, last = journal.recv(65536).decode(), journal.recv(65536).decode()
+    assert "MESSAGE=log_lines_lost" in told
+    assert f"SEACOD_LINES={2_000 - queued}\n" in told
+    assert "MESSAGE=worker_exited" in last
 
 
 def test_without_journald_the_line_goes_to_stderr_with_its_priority(

@@ -69,15 +69,19 @@ class GpuSampler:
         self._is_failing = False
 
     async def run(self) -> None:
-        """Sample until cancelled; ends by itself where there is no driver."""
+        """Sample until cancelled; ends by itself where there never was a driver."""
         while True:
             pause = self._interval_seconds()
             try:
                 gpus = await asyncio.wait_for(read_soon(self._drivers), _TIMEOUT_SECONDS)
             except DriverAbsent as error:
-                self.state = GpuState.ABSENT
-                log.info("gpu_watch_off", cause=str(error))
-                return
+                if not self.read_at:
+                    self.state = GpuState.ABSENT
+                    self._heartbeats.forget("gpu")
+                    log.info("gpu_watch_off", cause=str(error))
+                    return
+                # Of a driver that is being exchanged, nothing is there for a while.
+                pause = self._failed(str(error))
             except DriverFailed as error:
                 pause = self._failed(str(error))
             except asyncio.TimeoutError:
