@@ -117,6 +117,20 @@ def test_a_channel_that_fails_is_told_once_and_that_it_works_again(tmp_path: Pat
     alerting.outbox.close()
 
 
+def test_a_channel_that_works_ends_what_the_supervisor_before_told_of_it(tmp_path: Path) -> None:
+    def started() -> Alerting:
+        return Alerting(holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), Bus(lambda: None))
+
+    before = started()
+    before._on_trouble("mail", ("535 wrong password", "535 密码错误"))
+    before.outbox.close()
+    after = started()
+    assert after.deduplicator.is_open("delivery", "mail")
+    after._on_trouble("mail", None)
+    assert not after.deduplicator.is_open("delivery", "mail")
+    after.outbox.close()
+
+
 def test_a_full_gpu_replaces_the_largest_worker_and_not_again_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

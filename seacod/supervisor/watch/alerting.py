@@ -118,7 +118,8 @@ class Alerting:
                 f"{channel} 告警发送失败：{problem[1]}",
                 key=channel,
             )
-        elif channel in self._troubled:
+        else:
+            # Also what the supervisor before this one told; of what is not open nothing is said.
             self._troubled.discard(channel)
             self.deduplicator.cleared(
                 "delivery", f"{channel} takes messages again.", f"{channel} 已恢复。", key=channel
