@@ -50,6 +50,14 @@ class Segment:
     speech_probability: float | None = None
 
 
+def by_speaker(segments: Iterable[Segment]) -> dict[str, list[Segment]]:
+    """The sentences of each speaker (or track), by names in their order; "" for nobody's."""
+    found: dict[str, list[Segment]] = {}
+    for segment in segments:
+        found.setdefault(segment.speaker or "", []).append(segment)
+    return dict(sorted(found.items()))
+
+
 def turns(segments: Sequence[Segment], gap: str, *, is_by_speaker: bool = False) -> str:
     """The sentences as one text: a line for each turn, where it is known who speaks.
 
@@ -60,10 +68,9 @@ def turns(segments: Sequence[Segment], gap: str, *, is_by_speaker: bool = False)
             do not talk to each other).
     """
     if is_by_speaker:
-        names = sorted({segment.speaker or "" for segment in segments})
         return "\n\n".join(
-            f"{name}:\n" + gap.join(s.text for s in segments if (s.speaker or "") == name)
-            for name in names
+            f"{name}:\n" + gap.join(one.text for one in said)
+            for name, said in by_speaker(segments).items()
         )
     lines = groupby(segments, key=lambda segment: segment.speaker)
     return "\n".join(gap.join(segment.text for segment in turn) for _, turn in lines)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seacod.formats.base import Choices, OutputFormat, joined, prefix
 from seacod.formats.remarks import remarks
-from seacod.transcript import Segment, Transcript
+from seacod.transcript import Segment, Transcript, by_speaker
 
 # A paragraph ends at a long pause; a long one at a shorter pause, a very long one at a sentence.
 _PAUSE_SECONDS = 2.0
@@ -35,15 +35,12 @@ def _text(transcript: Transcript) -> str:
     return "".join(f"{prefix(part[0])}{joined(part)}\n" for part in parts)
 
 
-def sections(transcript: Transcript) -> list[tuple[str | None, Sequence[Segment]]]:
+def sections(transcript: Transcript) -> Sequence[tuple[str | None, Sequence[Segment]]]:
     """The sentences of each track under its name: tracks do not talk to each other, so their text
     is one after the other. Of everything else one section without a name."""
     if not any(transcript.text.startswith(f"{name}:\n") for name in transcript.speakers):
         return [(None, transcript.segments)]
-    return [
-        (name, [one for one in transcript.segments if (one.speaker or "") == name])
-        for name in sorted({segment.speaker or "" for segment in transcript.segments})
-    ]
+    return [*by_speaker(transcript.segments).items()]
 
 
 def paragraphs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
