@@ -9,7 +9,8 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable, Iterator
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -33,6 +34,9 @@ _LOOK_SECONDS = 1.0
 # A request waits so long for a file system that does not answer; then it has what was read before.
 _PATIENCE_SECONDS = 2.0
 _MAX_FILES = 1_000
+# Long lists of requests are read by so many threads, and so many are kept as they were read.
+_THREADS = 2
+_LISTS_KEPT = 8
 # What is shorter is read at once.
 _SHORT_CHARACTERS = 2_000
 
@@ -51,6 +55,9 @@ class HotwordLists:
         self._limit = 0
         self._looked = -_LOOK_SECONDS
         self._looking: asyncio.Future[None] | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=_THREAD)
+        # The files of a batch come one after the other, each with the list of the batch.
+        self._parsed = lru_cache(_LISTS_KEPT)(hotwords.parse)
 
     def apply(self, settings: Settings) -> None:
         """Use these settings for requests from now on."""
@@ -66,8 +73,13 @@ class HotwordLists:
         """
         limit = self._settings.limits.max_hotwords
         text = given if isinstance(given, str) else "\n".join(given or ())
-        parse = partial(hotwords.parse, text, limit)
-        found = await on_thread(_THREAD, parse) if len(text) > _SHORT_CHARACTERS else parse()
+        # What is behind that is not read; one character of it says that it is there.
+        text = text[: hotword_formats.MAX_CHARACTERS + 1]
+        if len(text) > _SHORT_CHARACTERS:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(self._threads, self._parsed, text, limit)
+        else:
+            found = hotwords.parse(text, limit)
         if self._settings.asr.hotwords_file is not None:
             await self._look()
             for name in (own_name(client), FOR_ALL):

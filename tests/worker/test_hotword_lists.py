@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -117,5 +118,27 @@ def test_a_word_of_both_counts_once_and_a_file_whose_name_nobody_has_is_no_list(
         lists = HotwordLists(settings(tmp_path))
         found = await lists.of("海鸟", "key:two words")
         assert (found.words, found.of_server) == (("海鸟", "今天"), 1)
+
+    asyncio.run(test())
+
+
+def test_long_lists_are_read_by_two_threads_and_that_of_a_batch_once() -> None:
+    async def test() -> None:
+        lists = HotwordLists(settings(None))
+        texts = [f"欣悦{number} " * 2_000 for number in range(12)]
+        await asyncio.gather(*(lists.of(text, "someone") for text in texts))
+        reading = [one for one in threading.enumerate() if one.name.startswith("seacod-hotwords")]
+        assert len(reading) == 2
+        first = await lists.of(texts[-1], "someone")
+        assert await lists.of(texts[-1], "someone") is first
+
+    asyncio.run(test())
+
+
+def test_what_is_behind_the_most_that_is_read_is_told() -> None:
+    async def test() -> None:
+        found = await HotwordLists(settings(None)).of("欣悦" + " " * 200_000, "someone")
+        assert found.words == ("欣悦",)
+        assert [one.code for one in found.warnings] == ["hotwords_not_read"]
 
     asyncio.run(test())
