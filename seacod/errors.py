@@ -221,7 +221,7 @@ class QueueFull(SeacodError, code="queue_full", status=503):
     """The queue in front of the model is full; the client should come back."""
 
 
-class Busy(SeacodError, code="busy", status=503):
+class ResourcesExhausted(SeacodError, code="busy", status=503):
     """The service has too little memory or too few descriptors for more work at present."""
 
 

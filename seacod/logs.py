@@ -75,12 +75,12 @@ class JournalSink:
         self._is_stalled = False
 
 
-class _Output:
+class _LogOutput:
     """The last processor: renders an event and writes it where it belongs. What cannot be written
     there is lost, counted and told; nothing else comes of it."""
 
     def __init__(self, format_: str, component: Component, file: AppendFile | None) -> None:
-        self._lost = {"file": _Lost(), "stderr": _Lost()}
+        self._lost = {"file": _LostLines(), "stderr": _LostLines()}
         self._component = component
         self._journal = JournalSink(component) if format_ == "journal" else None
         self._console = (
@@ -150,7 +150,7 @@ def _to_stderr(line: str) -> None:
     sys.stderr.flush()
 
 
-class _Lost:
+class _LostLines:
     """Lines that could not be written to one place."""
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class _Lost:
         self.count, self._cause = 0, ""
 
 
-_output: _Output | None = None
+_output: _LogOutput | None = None
 # What every event of this process has besides.
 _identity: dict[str, str | int] = {}
 # The newest lines of this process, for the evidence of an alert.
@@ -187,7 +187,7 @@ def configure(settings: LogSettings, component: Component) -> None:
     file = AppendFile(settings.file) if settings.file else None
     if _output is not None and _output.file is not None:
         _output.file.close()
-    _output = _Output(format_, component, file)
+    _output = _LogOutput(format_, component, file)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -30,13 +30,13 @@ ENV_COLD = "SEACOD_INTERNAL_COLD"
 
 
 class _Named:
-    """A message; its `type` is the name of its class."""
+    """A message; its `type` is the name of its class, without `Message` at its end."""
 
     __slots__ = ()
     TYPE: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
-        cls.TYPE = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).lower()
+        cls.TYPE = re.sub(r"\B(?=[A-Z])", "_", cls.__name__.removesuffix("Message")).lower()
 
 
 # -- worker to supervisor ---------------------------------------------------------------------
@@ -136,7 +136,7 @@ class Serve(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Drain(_Named):
+class DrainMessage(_Named):
     """Accept nothing more, finish what runs within `timeout_seconds`, then exit with 0."""
 
     timeout_seconds: float
@@ -151,7 +151,7 @@ class Blame(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Suspects(_Named):
+class SuspectsMessage(_Named):
     """All recordings that were with the model when workers ended by their own fault: by the digest
     of their content, at how many ends."""
 
@@ -159,7 +159,7 @@ class Suspects(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Paused(_Named):
+class PausedMessage(_Named):
     """Take nothing new (`is_on`), for a reason that clients are told, or again as ever; finish what
     runs. `since`: Unix seconds."""
 
@@ -214,23 +214,23 @@ class Fork(_Named):
 
 @dataclass(frozen=True, slots=True)
 class Check(_Named):
-    """To the nursery: could a worker be forked now? It answers with `Loaded` or `Refused`."""
+    """To the nursery: could a worker be forked now? `LoadedMessage` or `RefusedMessage` answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded(_Named):
+class LoadedMessage(_Named):
     """From the nursery: everything is imported and mapped; workers can be forked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forked(_Named):
+class ForkedMessage(_Named):
     """From the nursery: the worker has this pid, and is the supervisor's child."""
 
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting(_Named):
+class WaitingMessage(_Named):
     """From the nursery: this worker is forked, and waits to be wanted; 0: the one that did has
     ended. No answer to anything."""
 
@@ -238,7 +238,7 @@ class Waiting(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(_Named):
+class RefusedMessage(_Named):
     """From the nursery: no worker can be forked here any more, and why."""
 
     cause: str
@@ -246,9 +246,17 @@ class Refused(_Named):
 
 FromWorker = Union[Stage, Ready, Beat, Fault, Drained, Acquitted]
 FromSupervisor = Union[
-    Serve, Blame, Suspects, Paused, Retire, Drain, ReleaseGpuCache, ReopenLogs, Reload
+    Serve,
+    Blame,
+    SuspectsMessage,
+    PausedMessage,
+    Retire,
+    DrainMessage,
+    ReleaseGpuCache,
+    ReopenLogs,
+    Reload,
 ]
-FromNursery = Union[Stage, Fault, Loaded, Forked, Waiting, Refused]
+FromNursery = Union[Stage, Fault, LoadedMessage, ForkedMessage, WaitingMessage, RefusedMessage]
 ToNursery = Union[Fork, Check]
 Message = Union[FromWorker, FromSupervisor, FromNursery, ToNursery]
 

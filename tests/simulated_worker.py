@@ -120,7 +120,7 @@ class Worker:
             self.retired = True
         elif isinstance(message, protocol.Reload):
             self.settings = with_values(self.settings, message.changes)
-        elif isinstance(message, protocol.Drain):
+        elif isinstance(message, protocol.DrainMessage):
             self.is_told_to_end = True
             if not self.plan.ignores_drain:
                 self._later(self.plan.drain_seconds, self._drained)

@@ -360,7 +360,7 @@ class World:
     def sent(self, worker: Worker, message: protocol.FromSupervisor) -> None:
         """The supervisor says something to a worker."""
         self.said.append((worker, message))
-        if isinstance(message, protocol.Drain):
+        if isinstance(message, protocol.DrainMessage):
             self._promise(
                 self.stop_asked_at is not None or self._is_replacing(worker.replica),
                 "a worker was drained that nobody asked to go",

@@ -27,7 +27,7 @@ _REWRITE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One file and what became of it.
 
     Args:
@@ -89,7 +89,7 @@ class ArchiveLedger:
             return False
         return entry.sha256 == sha256 and entry.output == output and self._exists(output)
 
-    def done(self, entry: Entry, content: bytes) -> None:
+    def done(self, entry: LedgerEntry, content: bytes) -> None:
         """Write the file, then the line of the manifest: what has a line has a text.
 
         Raises:
@@ -98,7 +98,7 @@ class ArchiveLedger:
         self._write(entry.output, content)
         self.note(entry)
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: LedgerEntry) -> None:
         """Write the line of a file that is done or has failed; raises as `done` does."""
         entry = replace(entry, at=round(time.time(), 3))
         self.entries[entry.name] = entry
@@ -127,7 +127,7 @@ class ArchiveLedger:
     def _lines(self) -> bytes:
         return b"".join(map(_line, self.entries.values()))
 
-    def _read(self) -> list[Entry]:
+    def _read(self) -> list[LedgerEntry]:
         try:
             if self._remote is not None:
                 body = self._remote.read(self._url(MANIFEST))
@@ -139,7 +139,7 @@ class ArchiveLedger:
         # A line may be cut off within a character; line ends of Unicode are part of a name.
         for line in body.decode("utf-8", "replace").split("\n"):
             try:
-                found.append(Entry(**json.loads(line)))
+                found.append(LedgerEntry(**json.loads(line)))
             except (ValueError, TypeError):
                 # Cut off when the power failed: that file is heard again.
                 continue
@@ -163,7 +163,7 @@ class ArchiveLedger:
             whole_file.write(target, content)
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: LedgerEntry) -> bytes:
     """Readable for people, and UTF-8 whatever the name: one that is no text is escaped as JSON has
     it, and read again as it was."""
     told = asdict(entry)

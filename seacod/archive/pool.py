@@ -23,9 +23,9 @@ import structlog
 from seacod import __version__
 from seacod.archive.cluster import other_seacod
 from seacod.archive.inputs import Item
-from seacod.archive.ledger import ArchiveLedger, Entry
+from seacod.archive.ledger import ArchiveLedger, LedgerEntry
 from seacod.archive.progress import ArchiveProgress
-from seacod.archive.sending import WHOLE_BYTES, Outbox, Sending
+from seacod.archive.sending import WHOLE_BYTES, OutgoingRecordings, Sending
 from seacod.asr.choice import SoundChoice
 from seacod.errors import SeacodError
 from seacod.formats.base import OutputFormat
@@ -148,7 +148,7 @@ class Pool:
         self._ledger = ledger
         self._progress = progress
         self._failed_starts = 0
-        self._outbox = Outbox()
+        self._outbox = OutgoingRecordings()
         self._numbers = itertools.count(1)
 
     def run(self, tell: Callable[[], None]) -> None:
@@ -178,7 +178,7 @@ class Pool:
         if state not in TRANSITIONS[place.state]:
             raise AssertionError(f"{place.state.value} to {state.value}: {cause}")
         log.info(
-            "hearer_state_changed", place=place.number, old=place.state.value, new=state.value,
+            "actor_state_changed", place=place.number, old=place.state.value, new=state.value,
             cause=cause, **facts,
         )  # fmt: skip
         place.state, place.since = state, time.monotonic()
@@ -306,7 +306,7 @@ class Pool:
 
     def _heard(self, place: ActorSlot, task: ArchiveTask, told: dict[str, Any]) -> None:
         item = task.item
-        entry = Entry(
+        entry = LedgerEntry(
             item.name, told["sha256"], "done", node=place.name,
             audio_seconds=round(told.get("audio_seconds", 0.0), 3),
             seconds=round(time.monotonic() - task.handed_at, 3),
@@ -320,7 +320,10 @@ class Pool:
             )
         elif "error" in told:
             self._over(
-                Entry(item.name, told["sha256"], "failed", node=place.name, error=entry.error), item
+                LedgerEntry(
+                    item.name, told["sha256"], "failed", node=place.name, error=entry.error
+                ),
+                item,
             )
         else:
             self._progress.over("skipped", item.size_bytes)
@@ -339,7 +342,7 @@ class Pool:
     def _failed(self, place: ActorSlot, task: ArchiveTask, error: str) -> None:
         """Write down that there will be no text of a recording that an engine was given."""
         _stop_sending(task)
-        entry = Entry(task.item.name, task.sha256, "failed", node=place.name, error=error)
+        entry = LedgerEntry(task.item.name, task.sha256, "failed", node=place.name, error=error)
         self._over(entry, task.item)
 
     def _died(self, place: ActorSlot, cause: str) -> None:
@@ -365,7 +368,7 @@ class Pool:
                 self._suspects.append(task)
                 continue
             told = f"the engine died {task.crashes} times while it heard this recording"
-            entry = Entry(
+            entry = LedgerEntry(
                 task.item.name, task.sha256, "poison", node=place.name,
                 error=f"{told}, the last time alone; it is set aside",
             )  # fmt: skip
@@ -423,7 +426,7 @@ class Pool:
                 left.append(task)
         self._waiting = collections.deque(left)
 
-    def _over(self, entry: Entry, item: Item) -> None:
+    def _over(self, entry: LedgerEntry, item: Item) -> None:
         """Write down that a file has no text."""
         self._ledger.note(entry)
         self._progress.over(entry.state, item.size_bytes, node=entry.node)

@@ -71,7 +71,7 @@ class ReceivedFiles:
             start_new_session=True, cwd="/",
         )  # fmt: skip
         shell.wait()
-        self._lifeline = shell.stdin
+        self._shell_input = shell.stdin
 
     def receive(self, pieces: Iterable[bytes], number: int | None = None) -> ReceivedFile:
         """Write what comes of a recording.

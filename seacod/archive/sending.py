@@ -13,7 +13,7 @@ PIECE_BYTES = 4 << 20
 _AT_ONCE = 64
 
 
-class Outbox:
+class OutgoingRecordings:
     """All recordings that are being sent.
 
     Args:
@@ -41,7 +41,7 @@ class Outbox:
 
 
 class Sending:
-    """One of them; see `Outbox.begin`."""
+    """One of them; see `OutgoingRecordings.begin`."""
 
     def __init__(self, path: Path, sent: set[Sending]) -> None:
         self._file = path.open("rb")

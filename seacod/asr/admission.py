@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from seacod.asr import forecast
-from seacod.asr.forecast import Work
+from seacod.asr.forecast import QueuedWork
 from seacod.asr.request import RecordingRequest
 from seacod.errors import QueueFull, TooLong
 from seacod.shared_load import Line
@@ -193,7 +193,7 @@ class Admission:
             (r for r in self._requests.values() if not r.is_bulk),
             key=lambda r: (not r.has_turn, r.number),
         )
-        work = [Work(r.client, r.left_seconds) for r in present]
+        work = [QueuedWork(r.client, r.left_seconds) for r in present]
         running = sum(r.has_turn for r in present)
         return forecast.work_until_done(
             present.index(request), work[:running], work[running:], self.concurrent

@@ -15,7 +15,7 @@ from typing import Protocol
 _BULK_PATIENCE_SECONDS = 30.0
 
 
-class Waiting(Protocol):
+class WaitingPiece(Protocol):
     """A piece of speech that waits for the model."""
 
     @property
@@ -39,7 +39,7 @@ class Waiting(Protocol):
 
 
 def choose(
-    line: Sequence[Waiting],
+    line: Sequence[WaitingPiece],
     served: Mapping[str, float],
     *,
     budget_seconds: float,
@@ -84,7 +84,7 @@ def choose(
     return batch
 
 
-def padded_seconds(pieces: Sequence[Waiting]) -> float:
+def padded_seconds(pieces: Sequence[WaitingPiece]) -> float:
     """The padded seconds that pieces occupy together."""
     return max(piece.seconds for piece in pieces) * len(pieces)
 

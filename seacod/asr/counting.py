@@ -97,7 +97,7 @@ class RequestCounters:
         self._metrics.failed.labels(route, _reason(error)).inc()
         who = owner(client)
         self._metrics.client_requests.labels(_label(who), "failed").inc()
-        self._metrics.worker_requests.labels(self._metrics.seat, "failed").inc()
+        self._metrics.worker_requests.labels(self._metrics.replica, "failed").inc()
         self.on_ended(who, 0.0, False)
         self.on_traced(Ended(route, _reason(error), seconds, is_our_fault=_is_our_fault(error)))
         _tell_failed(route, who, error, seconds)
@@ -107,7 +107,7 @@ class RequestCounters:
         self.answered += 1
         who = owner(client)
         self._metrics.client_requests.labels(_label(who), "text").inc()
-        self._metrics.worker_requests.labels(self._metrics.seat, "text").inc()
+        self._metrics.worker_requests.labels(self._metrics.replica, "text").inc()
         self._metrics.client_audio_seconds.labels(_label(who)).inc(transcript.duration_seconds)
         self.on_ended(who, transcript.duration_seconds, True)
         self.on_traced(Ended(route, "text", seconds, transcript))

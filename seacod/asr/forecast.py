@@ -20,7 +20,7 @@ AHEAD_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class QueuedWork:
     """A request: whose, and what it still costs, in padded seconds of audio."""
 
     client: str
@@ -28,7 +28,7 @@ class Work:
 
 
 def work_until_done(
-    mine: int, running: Sequence[Work], waiting: Sequence[Work], places: int
+    mine: int, running: Sequence[QueuedWork], waiting: Sequence[QueuedWork], places: int
 ) -> float:
     """How much the model has to do, for everybody, until one request is done, in padded seconds.
 
@@ -59,7 +59,7 @@ def work_until_done(
         inside.remove(first)
 
 
-def _take_next(queue: list[int], inside: Sequence[int], everybody: Sequence[Work]) -> int:
+def _take_next(queue: list[int], inside: Sequence[int], everybody: Sequence[QueuedWork]) -> int:
     """Whose client has least in front of it, as `Admission` calls them."""
     ahead = Counter(everybody[number].client for number in inside)
     ranked = []
@@ -73,7 +73,7 @@ def _take_next(queue: list[int], inside: Sequence[int], everybody: Sequence[Work
 
 
 def _rates(
-    inside: Sequence[int], everybody: Sequence[Work], left: Mapping[int, float]
+    inside: Sequence[int], everybody: Sequence[QueuedWork], left: Mapping[int, float]
 ) -> dict[int, float]:
     """The share of the model that each has; nothing for those that are not in the list."""
     by_client: dict[str, list[int]] = {}

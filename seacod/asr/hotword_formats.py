@@ -44,7 +44,7 @@ _UNREADABLE = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HotwordEntry:
     """A word as it was found, and its weight where it has one."""
 
     word: str
@@ -61,7 +61,7 @@ def decoded(content: bytes) -> str:
         return content.decode("gb18030", "replace")
 
 
-def entries(text: str) -> list[Entry]:
+def entries(text: str) -> list[HotwordEntry]:
     """Every word in a text, in its order.
 
     Args:
@@ -95,7 +95,7 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object, with every key in its order."""
 
 
-def _of_json(value: Any, depth: int) -> Iterator[Entry]:
+def _of_json(value: Any, depth: int) -> Iterator[HotwordEntry]:
     if depth > _MOST_NESTED:
         return
     if isinstance(value, _Pairs):
@@ -109,10 +109,10 @@ def _of_json(value: Any, depth: int) -> Iterator[Entry]:
     elif isinstance(value, str):
         yield from _of_item(value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield Entry(str(value))
+        yield HotwordEntry(str(value))
 
 
-def _of_object(pairs: _Pairs, depth: int) -> Iterator[Entry]:
+def _of_object(pairs: _Pairs, depth: int) -> Iterator[HotwordEntry]:
     known = {key.lower(): value for key, value in pairs}
     word = next((w for key in _WORD_KEYS if isinstance(w := known.get(key), str)), None)
     weight = next((known[key] for key in _WEIGHT_KEYS if key in known), None)
@@ -130,11 +130,11 @@ def _of_object(pairs: _Pairs, depth: int) -> Iterator[Entry]:
             yield from _of_item(key, _weight(one))
 
 
-def _of_item(text: str, weight: float | None = None) -> Iterator[Entry]:
+def _of_item(text: str, weight: float | None = None) -> Iterator[HotwordEntry]:
     """One string of a JSON file: a word, an English phrase, or as much as a line may have."""
     text = text.strip()
     if weight is not None or _PHRASE.fullmatch(text):
-        yield Entry(_bare(text), weight)
+        yield HotwordEntry(_bare(text), weight)
     else:
         yield from _of_lines(text)
 
@@ -149,7 +149,7 @@ def _weight(value: Any) -> float | None:
     return None
 
 
-def _of_lines(text: str) -> Iterator[Entry]:
+def _of_lines(text: str) -> Iterator[HotwordEntry]:
     lines = []
     for line in text.splitlines():
         bare = line if line.isalnum() else _BULLET.sub("", _COMMENT.sub("", line), count=1).strip()
@@ -161,7 +161,7 @@ def _of_lines(text: str) -> Iterator[Entry]:
     for line in lines:
         # On a line of its own it is one word, as in FunASR's files.
         if len(lines) > 1 and _PHRASE.fullmatch(line):
-            yield Entry(line)
+            yield HotwordEntry(line)
             continue
         yield from _of_line(line, _BIGGEST_WEIGHT if are_all_weighted else _USUAL_WEIGHT)
 
@@ -173,28 +173,28 @@ def _ends_in_number(line: str) -> bool:
     return bool(words and _NUMBER.fullmatch(words[-1]) and not _NUMBER.fullmatch(words[-2]))
 
 
-def _of_line(line: str, biggest: float) -> Iterator[Entry]:
+def _of_line(line: str, biggest: float) -> Iterator[HotwordEntry]:
     phrase, _, last = line.rpartition(" ")
     if _PHRASE.fullmatch(phrase.strip()) and _NUMBER.fullmatch(last):
-        yield Entry(phrase.strip(), float(last))
+        yield HotwordEntry(phrase.strip(), float(last))
         return
     waiting: str | None = None
     for part in map(_bare, filter(None, _SEPARATORS.split(line))):
         is_number = _NUMBER.fullmatch(part) is not None
         if waiting is not None:
             is_weight = is_number and abs(float(part)) <= biggest
-            yield Entry(waiting, float(part) if is_weight else None)
+            yield HotwordEntry(waiting, float(part) if is_weight else None)
             waiting = None
             if is_weight:
                 continue
         if is_number:
-            yield Entry(part)
+            yield HotwordEntry(part)
         elif joined := _WEIGHTED.fullmatch(part):
-            yield Entry(_bare(joined[1]), float(joined[2]))
+            yield HotwordEntry(_bare(joined[1]), float(joined[2]))
         else:
             waiting = part
     if waiting is not None:
-        yield Entry(waiting)
+        yield HotwordEntry(waiting)
 
 
 def _bare(word: str) -> str:

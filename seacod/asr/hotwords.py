@@ -100,7 +100,7 @@ def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
     )
 
 
-def _objection(entry: hotword_formats.Entry) -> str | None:
+def _objection(entry: hotword_formats.HotwordEntry) -> str | None:
     """Why a word is not used; None when it is."""
     word = entry.word
     if not _WORD.match(word) or word.lower().startswith("http"):

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from seacod.proving.drills import telling
     from seacod.proving.drills.catalogue import DRILLS, find
-    from seacod.proving.target import Target
+    from seacod.proving.target import LocalService
 
     if options.list or options.name is None:
         for name, drill in DRILLS.items():
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
             ),
             file=sys.stderr,
         )
-    target = Target(options.config, api_key(options))
+    target = LocalService(options.config, api_key(options))
     told = target.serving()
     if not options.yes:
         _ask(options.name, chosen, told["url"], told["in_flight"])

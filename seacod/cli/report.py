@@ -93,7 +93,7 @@ class Request:
         )
 
 
-class Span:
+class LogSpan:
     """From when on a log says something."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
     """
     count = max(1, options.count)
     from_time = datetime.datetime.now().timestamp() - seconds_of(options.since)
-    span = Span()
+    span = LogSpan()
     found = sorted(_read(options, from_time, span), key=lambda one: -one.seconds)
     if options.json:
         body = [{"at": one.at, "why": one.why()[0], **one.fields} for one in found[:count]]
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
     return EX_OK
 
 
-def _read(options: argparse.Namespace, from_time: float, span: Span) -> list[Request]:
+def _read(options: argparse.Namespace, from_time: float, span: LogSpan) -> list[Request]:
     """From the file that is named, else the configured one, and from the journal what that does not
     reach back to."""
     if options.log is not None:
@@ -170,7 +170,9 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def requests(lines: Iterable[str], from_time: float, span: Span | None = None) -> Iterator[Request]:
+def requests(
+    lines: Iterable[str], from_time: float, span: LogSpan | None = None
+) -> Iterator[Request]:
     """What the lines say of requests; lines that are something else are passed over.
 
     Args:

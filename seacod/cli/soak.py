@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from seacod.proving.soak.material import Material
     from seacod.proving.soak.run import soak
     from seacod.proving.soak.timetable import run_seconds
-    from seacod.proving.target import Target
+    from seacod.proving.target import LocalService
 
     hours, speed, output = options.hours, options.speed, options.output
     if not (0 < hours <= 10_000 and 0 < speed <= 3600):
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         )
     for name in options.drills:
         find(name)
-    material, target = Material(options.recordings), Target(options.config, api_key(options))
+    material, target = Material(options.recordings), LocalService(options.config, api_key(options))
     ledger = SoakLedger()
     with making(output):
         output.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ _ASIDE = "before-restore-"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class BackupSummary:
     """What is in a backup: how many files, which databases, and the names of secrets that are
     not."""
 
@@ -124,7 +124,7 @@ class _Hashing(io.RawIOBase):
 
 def write(
     target: Path, paths: Paths, settings: Settings, config: Path | None, *, has_recordings: bool
-) -> Written:
+) -> BackupSummary:
     """Write a backup; the service may run.
 
     Args:
@@ -170,7 +170,7 @@ def write(
 def _fill(
     archive: _Filling, paths: Paths, settings: Settings, config: Path | None, *,
     has_recordings: bool,
-) -> Written:  # fmt: skip
+) -> BackupSummary:  # fmt: skip
     taken: dict[Path, tuple[int, int]] = {}
     _take_files(archive, paths.state, taken, has_recordings=has_recordings)
     formats: dict[str, int] = {}
@@ -206,7 +206,7 @@ def _fill(
         "has_digests": True,
     }
     archive.add_json(manifest, _MANIFEST)
-    return Written(len(taken) + len(kept), tuple(formats), secrets)
+    return BackupSummary(len(taken) + len(kept), tuple(formats), secrets)
 
 
 def _take_files(

@@ -113,7 +113,7 @@ NEVER = RetryPolicy(patience_seconds=0.0, tries=1)
 
 
 @dataclass(slots=True)
-class Attempts:
+class RequestAttempts:
     """The tries of one request.
 
     Args:

@@ -27,7 +27,7 @@ from seacod.client.calls import (
     form_fields,
     understood,
 )
-from seacod.client.failures import PATIENT, Attempts, BrokenOff, RetryPolicy, refusal
+from seacod.client.failures import PATIENT, BrokenOff, RequestAttempts, RetryPolicy, refusal
 from seacod.client.live import LiveSession
 from seacod.errors import SeacodError
 from seacod.transcript import Transcript
@@ -216,7 +216,7 @@ class Client(_BaseClient):
         return httpx.Client(**self._options)
 
     def _ask(self, call: Call[T]) -> T:
-        attempts = Attempts(self._retry, call.is_repeatable)
+        attempts = RequestAttempts(self._retry, call.is_repeatable)
         while True:
             try:
                 return self._once(call)
@@ -332,7 +332,7 @@ class AsyncClient(_BaseClient):
         # Here, so that `seacod status`, which needs none of this, is quick.
         import asyncio
 
-        attempts = Attempts(self._retry, call.is_repeatable)
+        attempts = RequestAttempts(self._retry, call.is_repeatable)
         while True:
             try:
                 return await self._once(call)

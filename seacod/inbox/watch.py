@@ -30,7 +30,7 @@ Tell = Callable[[str, str, str, bool], None]
 
 
 @dataclass(slots=True)
-class _Trouble:
+class _RecordingTrouble:
     """What a recording has met so far: how often it was tried, and when it may be tried again."""
 
     version: Version
@@ -62,7 +62,7 @@ class FolderWatch:
     tell: Tell
     _running: dict[Path, asyncio.Task[None]] = field(init=False, default_factory=dict)
     _due: list[tuple[Path, Version]] = field(init=False, default_factory=list)
-    _troubles: dict[Path, _Trouble] = field(init=False, default_factory=dict)
+    _troubles: dict[Path, _RecordingTrouble] = field(init=False, default_factory=dict)
     _news: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _held_until: float = field(init=False, default=0.0)
     _told: str = field(init=False, default="")
@@ -150,7 +150,7 @@ class FolderWatch:
             return  # looked at again
         trouble = self._troubles.get(path)
         if trouble is None or trouble.version != version:
-            trouble = self._troubles[path] = _Trouble(version)
+            trouble = self._troubles[path] = _RecordingTrouble(version)
         trouble.tries += 1
         try:
             await self._hear(path, version)
@@ -184,7 +184,7 @@ class FolderWatch:
         names = ", ".join(one.name for one in written)
         self.tell(str(path), f"heard: {names}", f"已识别：{names}", False)
 
-    async def _judge(self, path: Path, trouble: _Trouble, error: SeacodError) -> None:
+    async def _judge(self, path: Path, trouble: _RecordingTrouble, error: SeacodError) -> None:
         said = verdict.after(error, trouble.tries)
         if isinstance(said, Again):
             self._put_off(trouble, said, str(path), error)
@@ -206,7 +206,9 @@ class FolderWatch:
             f"{error.chinese}（已移出：{reason}）", True,
         )  # fmt: skip
 
-    def _put_off(self, trouble: _Trouble, said: Again, path: str, error: SeacodError) -> None:
+    def _put_off(
+        self, trouble: _RecordingTrouble, said: Again, path: str, error: SeacodError
+    ) -> None:
         trouble.not_before = time.monotonic() + said.after_seconds
         if not said.holds_all:
             self.tell(path, error.message, error.chinese, True)

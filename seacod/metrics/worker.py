@@ -51,13 +51,13 @@ class WorkerMetrics:
     """The figures of one worker.
 
     Args:
-        seat: which of the workers it is, from 1.
+        replica: which of the workers it is, from 1.
     """
 
-    def __init__(self, seat: int = 1) -> None:
+    def __init__(self, replica: int = 1) -> None:
         registry = CollectorRegistry()
         self.registry = registry
-        self.seat = str(seat)
+        self.replica = str(replica)
 
         def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
             return Counter(name, text, labels, registry=registry)
@@ -194,8 +194,8 @@ class WorkerMetrics:
                 self.failed.labels(route, reason)
         self.trace_spans.labels("exported")
         self.trace_spans.labels("dropped")
-        self.worker_requests.labels(self.seat, "text")
-        self.worker_requests.labels(self.seat, "failed")
+        self.worker_requests.labels(self.replica, "text")
+        self.worker_requests.labels(self.replica, "failed")
         for stage in STAGES:
             self.stages.labels(stage)
         for name, _ in LENGTHS:

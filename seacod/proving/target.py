@@ -32,7 +32,7 @@ class DrillFailed(SeacodError, code="drill_failed"):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LocalService:
     """A running service on this machine.
 
     Args:

@@ -24,7 +24,7 @@ _FEWEST = 16
 _CROWDED_SECONDS = 15.0
 
 
-class Connection:
+class OpenConnection:
     """The place of one connection; idle until `busy` is called."""
 
     __slots__ = ("_connections", "address", "close", "is_idle")
@@ -72,7 +72,7 @@ class Connections:
         self._clock = clock
         self._counts: Counter[str] = Counter()
         # By address, the longest idle first.
-        self._idle: dict[str, OrderedDict[Connection, None]] = {}
+        self._idle: dict[str, OrderedDict[OpenConnection, None]] = {}
         self._crowded_at: float | None = None
         self.closed = 0
         self.refused = 0
@@ -92,7 +92,7 @@ class Connections:
             if not self._close_one(self._fullest()):
                 break
 
-    def come(self, address: str, close: Callable[[], None]) -> Connection | None:
+    def come(self, address: str, close: Callable[[], None]) -> OpenConnection | None:
         """A place for a new connection; None when there is none and nobody idle to make room.
 
         Args:
@@ -111,22 +111,22 @@ class Connections:
             self.refused += 1
             self._crowded_at = self._clock()
             return None
-        connection = Connection(self, address, close)
+        connection = OpenConnection(self, address, close)
         self._counts[address] += 1
         self._idle.setdefault(address, OrderedDict())[connection] = None
         return connection
 
-    def busy(self, connection: Connection) -> None:
+    def busy(self, connection: OpenConnection) -> None:
         if connection.is_idle:
             connection.is_idle = False
             self._take_from_idle(connection)
 
-    def idle(self, connection: Connection) -> None:
+    def idle(self, connection: OpenConnection) -> None:
         if not connection.is_idle and connection.address in self._counts:
             connection.is_idle = True
             self._idle.setdefault(connection.address, OrderedDict())[connection] = None
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: OpenConnection) -> None:
         if connection.is_idle:
             self._take_from_idle(connection)
         self._counts[connection.address] -= 1
@@ -150,7 +150,7 @@ class Connections:
         connection.close()
         return True
 
-    def _take_from_idle(self, connection: Connection) -> None:
+    def _take_from_idle(self, connection: OpenConnection) -> None:
         waiting = self._idle.get(connection.address)
         if waiting is not None:
             waiting.pop(connection, None)

@@ -27,7 +27,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from seacod.system.acceptor import Acceptor
 from seacod.system.addresses import UNIX
 from seacod.system.answer_headers import ANSWER_HEADERS, with_answer_headers
-from seacod.system.connections import Connection, Connections
+from seacod.system.connections import Connections, OpenConnection
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
         *,
         connections: Connections,
         websocket: Callable[..., asyncio.Protocol] | None = None,
-        place: Connection | None = None,
+        place: OpenConnection | None = None,
         **others: Any,
     ) -> None:
         super().__init__(**others)
@@ -275,7 +275,7 @@ class BoundedWebSocket(_GivesUpOnReaders, WebSocketsSansIOProtocol):
         others: of uvicorn's.
     """
 
-    def __init__(self, *, place: Connection, **others: Any) -> None:
+    def __init__(self, *, place: OpenConnection, **others: Any) -> None:
         super().__init__(**others)
         self.logger = _quiet
         self._place = place
@@ -393,7 +393,7 @@ class BoundedServer(uvicorn.Server):
             if not protocol.has_begun:
                 place.leave()
 
-    def _protocol(self, place: Connection | None = None) -> BoundedHttp:
+    def _protocol(self, place: OpenConnection | None = None) -> BoundedHttp:
         return BoundedHttp(
             connections=self.connections,
             place=place,

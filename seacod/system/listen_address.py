@@ -94,7 +94,7 @@ def is_ipv6_only(address: ListenAddress, beside: Sequence[ListenAddress]) -> boo
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReachableAddress:
     """How a listening socket is reached from here.
 
     Args:
@@ -108,11 +108,11 @@ class Target:
     host: str
 
     @classmethod
-    def unix(cls, path: str) -> Target:
+    def unix(cls, path: str) -> ReachableAddress:
         return cls(socket.AF_UNIX, path, "localhost")
 
     @classmethod
-    def of(cls, listening: socket.socket) -> Target:
+    def of(cls, listening: socket.socket) -> ReachableAddress:
         """That of a listening socket, by what it says itself."""
         name = listening.getsockname()
         if listening.family == socket.AF_UNIX:

@@ -32,7 +32,7 @@ _AGENT = b"seacod"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WebAddress:
     """An address of the web, in parts.
 
     Args:
@@ -55,7 +55,7 @@ class Target:
         return self.url.partition("?")[0]
 
 
-def read(url: str, field: str, base: Target | None = None) -> Target:
+def read(url: str, field: str, base: WebAddress | None = None) -> WebAddress:
     """An address as a client wrote it.
 
     Args:
@@ -95,10 +95,10 @@ def read(url: str, field: str, base: Target | None = None) -> Target:
             f"{field}：地址中不能包含用户名或密码",
         )
     parsed = parsed.copy_with(fragment=None)
-    return Target(str(parsed), scheme, host.rstrip("."), port, parsed.raw_path)
+    return WebAddress(str(parsed), scheme, host.rstrip("."), port, parsed.raw_path)
 
 
-def allowed(target: Target, hosts: AllowedOrigins, key: str) -> AllowedOrigin:
+def allowed(target: WebAddress, hosts: AllowedOrigins, key: str) -> AllowedOrigin:
     """The entry of the configuration that lets us connect there.
 
     Args:
@@ -128,7 +128,7 @@ def allowed(target: Target, hosts: AllowedOrigins, key: str) -> AllowedOrigin:
 @contextlib.asynccontextmanager
 async def answer(
     method: str,
-    target: Target,
+    target: WebAddress,
     entry: AllowedOrigin,
     headers: Sequence[tuple[str, str]] = (),
     body: bytes = b"",
@@ -186,7 +186,7 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _host_header(target: Target) -> bytes:
+def _host_header(target: WebAddress) -> bytes:
     return written(target.scheme, target.host, target.port).partition("://")[2].encode()
 
 
@@ -258,7 +258,7 @@ def _failures() -> tuple[type[Exception], ...]:
     )  # fmt: skip
 
 
-def _unreachable(target: Target, error: Exception) -> SourceUnreachable:
+def _unreachable(target: WebAddress, error: Exception) -> SourceUnreachable:
     import httpcore
 
     shown = target.shown[:200]

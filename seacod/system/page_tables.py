@@ -18,19 +18,19 @@ _MADV_POPULATE_READ = 22
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class AddressSpan:
     """Addresses of this process and of those that are forked from it."""
 
     start: int
     length_bytes: int
 
 
-def used_of_files() -> list[Span]:
+def used_of_files() -> list[AddressSpan]:
     """Where this process has pages of files now; nothing where the kernel does not tell."""
     # Not before what it starts by itself is switched off (`worker/main.py`).
     import numpy as np
 
-    spans: list[Span] = []
+    spans: list[AddressSpan] = []
     page_bytes = resource.getpagesize()
     try:
         with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
@@ -47,13 +47,13 @@ def used_of_files() -> list[Span]:
                 for first, after in edges.reshape(-1, 2).tolist():
                     length = (after - first) * page_bytes
                     if length >= _LEAST_BYTES:
-                        spans.append(Span(start + first * page_bytes, length))
+                        spans.append(AddressSpan(start + first * page_bytes, length))
     except (OSError, ValueError):
         return []
     return spans
 
 
-def enter(spans: list[Span]) -> None:
+def enter(spans: list[AddressSpan]) -> None:
     """Have the kernel enter these in the page table, as far as it can."""
     madvise = ctypes.CDLL(None).madvise
     for span in spans:

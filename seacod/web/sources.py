@@ -18,7 +18,7 @@ from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import SourceTooSlow, SourceUnreachable
 from seacod.system import given_text, outgoing
 from seacod.system.allowed_origins import AllowedOrigin, AllowedOrigins
-from seacod.system.outgoing import Target
+from seacod.system.outgoing import WebAddress
 from seacod.web.free_space import check_room
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Sources:
         self.free_refuse_bytes = free_refuse_bytes
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    def check(self, url: str) -> Target:
+    def check(self, url: str) -> WebAddress:
         """The address, if recordings may come from there.
 
         Raises:
@@ -60,7 +60,7 @@ class Sources:
         self._allowed(target)
         return target
 
-    async def fetch(self, target: Target, path: Path, max_bytes: int) -> str:
+    async def fetch(self, target: WebAddress, path: Path, max_bytes: int) -> str:
         """Write the recording to a file, which the caller removes whatever happens.
 
         Args:
@@ -93,7 +93,7 @@ class Sources:
         log.info("source_fetched", host=target.host, size_bytes=size)
         return name_of(target)
 
-    async def _follow(self, target: Target, path: Path, max_bytes: int) -> int:
+    async def _follow(self, target: WebAddress, path: Path, max_bytes: int) -> int:
         for _ in range(_MOST_REDIRECTS + 1):
             entry = self._allowed(target)
             async with outgoing.answer("GET", target, entry) as response:
@@ -141,12 +141,12 @@ class Sources:
             await asyncio.to_thread(file.write, bytes(buffer))
         return size
 
-    def _allowed(self, target: Target) -> AllowedOrigin:
+    def _allowed(self, target: WebAddress) -> AllowedOrigin:
         hosts = AllowedOrigins(self._settings().input_hosts)
         return outgoing.allowed(target, hosts, _HOSTS_KEY)
 
 
-def name_of(target: Target) -> str:
+def name_of(target: WebAddress) -> str:
     """What people would call the recording: the end of its path."""
     path = target.path.partition(b"?")[0].decode("ascii", "replace")
     return given_text.name(unquote(path.rstrip("/").rpartition("/")[2])) or target.host

@@ -70,7 +70,7 @@ class WorkerApplication:
         loaded: by the nursery; None to load it here.
         model_table: where it says what is with the model.
         decoder_nursery: a connection to the one that decoders are forked from; None to start one.
-        seat: which of the workers it is, from 1; the next one there has the same.
+        replica: which of the workers it is, from 1; the next one there has the same.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class WorkerApplication:
         loaded: Loaded | None,
         model_table: ModelTable,
         decoder_nursery: socket.socket | None = None,
-        seat: int = 1,
+        replica: int = 1,
     ) -> None:
         self._settings = settings
         self._paths = paths
         self._listeners = listeners
         self._funasr = funasr
         self._decoder_nursery = decoder_nursery
-        self._seat = seat
+        self._replica = replica
         self._control = control
         self._neighbours = neighbours
         self._began = time.monotonic()
@@ -200,7 +200,7 @@ class WorkerApplication:
         from seacod.asr.service import TranscriptionService
         from seacod.metrics.worker import WorkerMetrics
 
-        metrics = WorkerMetrics(self._seat)
+        metrics = WorkerMetrics(self._replica)
         service = TranscriptionService(
             self._settings,
             self._load,
@@ -246,7 +246,7 @@ class WorkerApplication:
         def count(outcome: str, spans: int) -> None:
             metrics.trace_spans.labels(outcome).inc(spans)
 
-        export = TraceExport(self._settings.tracing, self._seat, count)
+        export = TraceExport(self._settings.tracing, self._replica, count)
         service.on_traced(export.ended)
         return export
 
@@ -356,14 +356,14 @@ class WorkerApplication:
         elif isinstance(message, protocol.Blame):
             if self._jobs is not None:
                 self._jobs.blame(message.pid)
-        elif isinstance(message, protocol.Suspects):
+        elif isinstance(message, protocol.SuspectsMessage):
             if self._service is not None:
                 self._service.suspect(message.ends)
         elif isinstance(message, protocol.Reload):
             self._apply(message.changes)
-        elif isinstance(message, (protocol.Paused, protocol.Retire)):
+        elif isinstance(message, (protocol.PausedMessage, protocol.Retire)):
             self._change_readiness(message)
-        elif isinstance(message, protocol.Drain):
+        elif isinstance(message, protocol.DrainMessage):
             self._leave(message.timeout_seconds)
         elif isinstance(message, protocol.ReleaseGpuCache):
             if self._service is not None:
@@ -371,7 +371,7 @@ class WorkerApplication:
         elif isinstance(message, protocol.ReopenLogs):
             logs.reopen()
 
-    def _change_readiness(self, told: protocol.Paused | protocol.Retire) -> None:
+    def _change_readiness(self, told: protocol.PausedMessage | protocol.Retire) -> None:
         if isinstance(told, protocol.Retire):
             self._readiness.is_retiring = True
             log.info("retiring")

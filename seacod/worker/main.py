@@ -54,7 +54,7 @@ def run_nursery() -> int:
     paths = Paths.resolve(settings)
     _prepare(paths)
     loaded: list[Loaded] = []
-    spans: list[page_tables.Span] = []
+    spans: list[page_tables.AddressSpan] = []
 
     def load() -> None:
         if not os.environ.get(protocol.ENV_COLD):
@@ -92,8 +92,8 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     logs.configure(given.settings.log, "worker")
     number = int(given.slot.removeprefix("worker"))
-    seat = number // SLOTS_A_REPLICA + 1
-    logs.identify(pid=os.getpid(), worker=seat)
+    replica = number // SLOTS_A_REPLICA + 1
+    logs.identify(pid=os.getpid(), worker=replica)
     paths = Paths.resolve(given.settings)
     metrics.use_directory(paths.runtime, given.slot)
     neighbours = Neighbours(paths, given.slot, given.replicas) if given.replicas > 1 else None
@@ -108,7 +108,7 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
         loaded,
         table,
         given.decoder_nursery,
-        seat,
+        replica,
     )
     code = asyncio.run(worker.run())
     # The inference thread may sit in a call that never ends; it does not keep the process.

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.limits import LimitSettings
-from seacod.errors import Busy
+from seacod.errors import ResourcesExhausted
 from seacod.system import heap
 from seacod.web.middleware.errors import answer_error
 
@@ -88,7 +88,7 @@ class MemoryGuard:
                 await receive()
                 await send({"type": "websocket.close", "code": 1013})
                 return
-            busy = Busy(
+            busy = ResourcesExhausted(
                 "the service has no memory for more work at present; try again in "
                 f"{_RETRY_SECONDS} s",
                 f"服务内存不足，暂时无法接收新任务；请在 {_RETRY_SECONDS} 秒后重试",

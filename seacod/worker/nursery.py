@@ -27,7 +27,7 @@ from seacod.asr.decoder.births import SharedDecoderNursery
 from seacod.errors import EX_OK, ProtocolError, SeacodError
 from seacod.protocol import FromNursery
 from seacod.system import heap
-from seacod.worker.waiting import MOST_DESCRIPTORS, Birth, Given, Inheritance, WaitingWorker
+from seacod.worker.waiting import MOST_DESCRIPTORS, Birth, Inheritance, WaitingWorker, WorkerParts
 
 # More private memory than this times what it was after loading is a leak.
 _GROWTH = 1.5
@@ -101,7 +101,7 @@ class Nursery:
                 elif isinstance(message, protocol.Check):
                     self._answer_check()
             except ProtocolError as error:
-                self.send(protocol.Refused(error.message))
+                self.send(protocol.RefusedMessage(error.message))
             finally:
                 self._close_given()
 
@@ -116,9 +116,9 @@ class Nursery:
         if self._ahead is not None and self._ahead.has_ended:
             self._ahead.close()
             self._ahead = None
-            self.send(protocol.Waiting(0))
+            self.send(protocol.WaitingMessage(0))
         problem = self._problem()
-        self.send(protocol.Refused(problem) if problem else protocol.Loaded())
+        self.send(protocol.RefusedMessage(problem) if problem else protocol.LoadedMessage())
 
     def _answer_fork(self, order: bytes) -> None:
         problem = self._problem()
@@ -127,7 +127,7 @@ class Nursery:
                 pid = self._fork(order)
             except OSError as error:
                 problem = f"no process could be forked: {error.strerror}"
-        self.send(protocol.Refused(problem) if problem else protocol.Forked(pid))
+        self.send(protocol.RefusedMessage(problem) if problem else protocol.ForkedMessage(pid))
 
     def _fork(self, order: bytes) -> int:
         """The one that waits; another one where it cannot be used.
@@ -138,12 +138,12 @@ class Nursery:
         decoders = self._decoders.connection() if self._decoders is not None else None
         if decoders is not None:
             self._given.insert(0, decoders.detach())
-        given = Given(order, self._given, has_decoders=decoders is not None)
+        given = WorkerParts(order, self._given, has_decoders=decoders is not None)
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             if ahead.take(given):
                 return ahead.pid
-            self.send(protocol.Waiting(0))
+            self.send(protocol.WaitingMessage(0))
         worker = WaitingWorker.forked(replace(self._birth, prepare=tuple))
         if not worker.take(given):
             raise ChildProcessError(errno.ECHILD, "it ended before its order")
@@ -155,7 +155,7 @@ class Nursery:
         if self._problem() is None:
             with contextlib.suppress(OSError):
                 self._ahead = WaitingWorker.forked(self._birth)
-                self.send(protocol.Waiting(self._ahead.pid))
+                self.send(protocol.WaitingMessage(self._ahead.pid))
 
     def _close_given(self) -> None:
         while self._given:

@@ -42,7 +42,7 @@ _STAGES = ("queue", "decode", "vad", "inference", "other")
 _TOLD_AGAIN_SECONDS = 600.0
 
 
-class _Said(logging.Handler):
+class _ExporterLog(logging.Handler):
     """What the library said last, in place of a line for each of its tries."""
 
     text = ""
@@ -55,7 +55,7 @@ class TraceExport:
     """
     Args:
         settings: where to, and how many.
-        seat: which of the workers this is, from 1.
+        replica: which of the workers this is, from 1.
         count: told how many spans were sent (`exported`) or lost (`dropped`), by their outcome.
 
     Raises:
@@ -63,13 +63,13 @@ class TraceExport:
     """
 
     def __init__(
-        self, settings: TracingSettings, seat: int, count: Callable[[str, int], None]
+        self, settings: TracingSettings, replica: int, count: Callable[[str, int], None]
     ) -> None:
         self._settings = settings
         self._count = count
         self._waiting: queue.Queue[ReadableSpan | None] = queue.Queue(_MOST_WAITING)
-        self._exporter, self._make = _library(settings, seat)
-        self._said = _Said()
+        self._exporter, self._make = _library(settings, replica)
+        self._said = _ExporterLog()
         library = logging.getLogger("opentelemetry")
         library.addHandler(self._said)
         library.propagate = False
@@ -214,7 +214,7 @@ class TraceExport:
         self._is_troubled = not is_taken
 
 
-def _library(settings: TracingSettings, seat: int) -> tuple[Any, Callable[..., Any]]:
+def _library(settings: TracingSettings, replica: int) -> tuple[Any, Callable[..., Any]]:
     """The exporter, and what makes a span."""
     try:
         import requests
@@ -250,7 +250,7 @@ def _library(settings: TracingSettings, seat: int) -> tuple[Any, Callable[..., A
             "service.version": __version__,
             "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
             "host.name": socket.gethostname(),
-            "seacod.worker": seat,
+            "seacod.worker": replica,
         }
     )
     scope = InstrumentationScope("seacod", __version__)

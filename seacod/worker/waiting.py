@@ -84,7 +84,7 @@ class Birth:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class WorkerParts:
     """What makes a worker of one that waits.
 
     Args:
@@ -150,7 +150,7 @@ class WaitingWorker:
         """Let it go: it ends, if it has not."""
         self._channel.close()
 
-    def take(self, given: Given) -> bool:
+    def take(self, given: WorkerParts) -> bool:
         """Have it begin.
 
         Returns:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
+from seacod.archive.ledger import MANIFEST, ArchiveLedger, LedgerEntry
 from seacod.archive.progress import ArchiveProgress, summary
 from seacod.errors import CannotWrite
 
 
-def entry(state: str = "done") -> Entry:
-    return Entry("a.wav", "abc", state, "a.txt")
+def entry(state: str = "done") -> LedgerEntry:
+    return LedgerEntry("a.wav", "abc", state, "a.txt")
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ import pytest
 
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.inputs import items
-from seacod.archive.ledger import MANIFEST, ArchiveLedger, Entry
+from seacod.archive.ledger import MANIFEST, ArchiveLedger, LedgerEntry
 from seacod.archive.pool import ActorState, ArchiveOrder, Pool
 from seacod.archive.progress import ArchiveProgress, registry, summary
 from seacod.archive.received import ReceivedFiles
-from seacod.archive.sending import PIECE_BYTES, WHOLE_BYTES, Outbox
+from seacod.archive.sending import PIECE_BYTES, WHOLE_BYTES, OutgoingRecordings
 from seacod.asr.choice import SoundChoice
 from seacod.config import Settings
 from seacod.errors import BadRequest, CannotRead, ConfigError
@@ -105,9 +105,9 @@ def test_two_that_would_be_written_to_one_file(tmp_path: Path) -> None:
 def test_what_is_done_is_known_the_next_time(tmp_path: Path, scheme: str) -> None:
     place = f"{scheme}{tmp_path}/out"
     ledger = ArchiveLedger(place)
-    ledger.done(Entry("a.wav", "1", "done", "a.txt", warnings=("lost",)), "你好".encode())
-    ledger.note(Entry("b.wav", "2", "failed", error="no sound"))
-    ledger.note(Entry("b.wav", "2", "failed", error="no sound, again"))
+    ledger.done(LedgerEntry("a.wav", "1", "done", "a.txt", warnings=("lost",)), "你好".encode())
+    ledger.note(LedgerEntry("b.wav", "2", "failed", error="no sound"))
+    ledger.note(LedgerEntry("b.wav", "2", "failed", error="no sound, again"))
     ledger.close()
     lines = (tmp_path / "out" / MANIFEST).read_text().splitlines()
     assert len(lines) == 2
@@ -123,13 +123,13 @@ def test_what_is_done_is_known_the_next_time(tmp_path: Path, scheme: str) -> Non
 
 def test_a_manifest_that_was_cut_off_costs_its_last_line(tmp_path: Path) -> None:
     ledger = ArchiveLedger(str(tmp_path))
-    ledger.done(Entry("a.wav", "1", "done", "a.txt"), b"text")
+    ledger.done(LedgerEntry("a.wav", "1", "done", "a.txt"), b"text")
     with (tmp_path / MANIFEST).open("a") as file:
         file.write('{"name": "b.wav", "sha2')
     again = ArchiveLedger(str(tmp_path))
     assert list(again.entries) == ["a.wav"]
     # What comes next does not run into it, even if this one is cut off, too: within a character.
-    again.done(Entry("c.wav", "3", "done", "c.txt"), b"text")
+    again.done(LedgerEntry("c.wav", "3", "done", "c.txt"), b"text")
     with (tmp_path / MANIFEST).open("ab") as file:
         file.write('{"name": "会'.encode()[:-1])
     assert list(ArchiveLedger(str(tmp_path)).entries) == ["a.wav", "c.wav"]
@@ -146,8 +146,8 @@ def test_a_name_of_any_letters_is_written_down_and_known_again(
 ) -> None:
     place, output = f"{scheme}{tmp_path}/out", name.replace(".wav", ".txt")
     ledger = ArchiveLedger(place)
-    ledger.done(Entry(name, "1", "done", output), "你好".encode())
-    ledger.note(Entry(f"{name}2", "2", "failed", error=f"{name}: no sound"))
+    ledger.done(LedgerEntry(name, "1", "done", output), "你好".encode())
+    ledger.note(LedgerEntry(f"{name}2", "2", "failed", error=f"{name}: no sound"))
     ledger.close()
     assert "�" not in (tmp_path / "out" / MANIFEST).read_text("utf-8")
     again = ArchiveLedger(place)
@@ -226,7 +226,7 @@ def test_what_is_done_is_heard_again_only_where_that_is_asked_for(
 ) -> None:
     sound = recording(tmp_path / "in/a.wav")
     ledger = ArchiveLedger(str(tmp_path / "out"))
-    ledger.done(Entry("a.wav", sha256_of(sound), "done", "a.txt"), b"text")
+    ledger.done(LedgerEntry("a.wav", sha256_of(sound), "done", "a.txt"), b"text")
     order = ArchiveOrder(TEXT, "", SoundChoice(), is_again=is_again, is_here=True)
     found = items([str(tmp_path / "in")], TEXT)
     pool = Pool(None, object, 1, found, order, ledger, ArchiveProgress(1, 1))
@@ -301,7 +301,7 @@ def test_a_long_recording_travels_in_pieces_and_no_more_at_once_than_may_be(
     sending: tuple[Pool, Engine],
 ) -> None:
     pool, engine = sending
-    pool._outbox = Outbox(limit=1)
+    pool._outbox = OutgoingRecordings(limit=1)
     place = pool._places[0]
     pool._tend(place)
     first = (1, WHOLE_BYTES + 1)

@@ -15,7 +15,7 @@ import pytest
 from supervised import ROOT, wait_until
 
 from seacod.archive.received import ReceivedFiles
-from seacod.archive.sending import PIECE_BYTES, Outbox
+from seacod.archive.sending import PIECE_BYTES, OutgoingRecordings
 from seacod.system.digest import sha256_of
 
 # An engine that has a recording and half of another one.
@@ -94,7 +94,7 @@ def test_a_living_engine_keeps_its_recordings(tmp_path: Path, engine: Engine) ->
 def test_a_recording_that_comes_in_pieces_is_whole(tmp_path: Path) -> None:
     sound = tmp_path / "a.wav"
     sound.write_bytes(os.urandom(2 * PIECE_BYTES + 5))
-    outbox = Outbox(limit=1)
+    outbox = OutgoingRecordings(limit=1)
     sending, files = outbox.begin(sound), ReceivedFiles(tmp_path)
     assert outbox.is_full
     sizes = []

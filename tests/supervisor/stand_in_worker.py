@@ -233,7 +233,7 @@ async def _main(given: Inheritance) -> int:
             if plan.get("blocked"):
                 # PyDLL keeps the interpreter lock during the call: nothing of Python runs.
                 ctypes.PyDLL(None).sleep(3600)
-        elif isinstance(message, protocol.Drain) and not plan.get("ignore_drain"):
+        elif isinstance(message, protocol.DrainMessage) and not plan.get("ignore_drain"):
             for server in servers:
                 for listening in server.sockets:
                     asyncio.get_running_loop().remove_reader(listening.fileno())

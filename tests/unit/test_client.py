@@ -31,7 +31,7 @@ from seacod.client import (
     Unreachable,
 )
 from seacod.client.answers import Progress
-from seacod.client.failures import Attempts
+from seacod.client.failures import RequestAttempts
 from seacod.client.live import Done, Final, LiveEvent, Partial
 from seacod.errors import BadRequest, SeacodError
 from seacod.formats import full_json
@@ -256,11 +256,11 @@ def test_a_silent_service_is_not_waited_for_for_ever() -> None:
 
 def test_a_policy_gives_up_when_its_patience_is_over() -> None:
     busy = Busy("full", "满", 503, "", 20)
-    assert Attempts(RetryPolicy(900)).pause_after(busy) == 20
-    assert Attempts(RetryPolicy(900, longest_pause_seconds=3)).pause_after(busy) == 3
+    assert RequestAttempts(RetryPolicy(900)).pause_after(busy) == 20
+    assert RequestAttempts(RetryPolicy(900, longest_pause_seconds=3)).pause_after(busy) == 3
     with pytest.raises(Busy):
-        Attempts(RetryPolicy(10)).pause_after(busy)
-    waiting = Attempts(RetryPolicy(900, waits_for_start=True, pause_seconds=1))
+        RequestAttempts(RetryPolicy(10)).pause_after(busy)
+    waiting = RequestAttempts(RetryPolicy(900, waits_for_start=True, pause_seconds=1))
     assert waiting.pause_after(Unreachable("u", ("refused", "拒绝"))) == 1
     for other in (
         Unreachable("u", ("refused", "拒绝")),
@@ -268,7 +268,7 @@ def test_a_policy_gives_up_when_its_patience_is_over() -> None:
         NoSeacod("x", "x"),
     ):
         with pytest.raises(SeacodError) as raised:
-            Attempts(RetryPolicy()).pause_after(other)
+            RequestAttempts(RetryPolicy()).pause_after(other)
         assert raised.value is other
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from seacod.asr import batching
 from seacod.asr.admission import Admission
-from seacod.asr.forecast import Work, work_until_done
+from seacod.asr.forecast import QueuedWork, work_until_done
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.request import RecordingRequest
 from seacod.config.limits import LimitSettings
@@ -231,10 +231,10 @@ def test_a_guess_at_the_length_refuses_nobody_alone() -> None:
 
 
 def test_work_of_others_is_counted_by_their_share() -> None:
-    hours = Work("a", 3600.0)
-    short = Work("b", 10.0)
+    hours = QueuedWork("a", 3600.0)
+    short = QueuedWork("b", 10.0)
     assert work_until_done(1, [hours, short], [], 2) == pytest.approx(20.0)
     # Without a place it waits for one.
     assert work_until_done(1, [hours], [short], 1) == pytest.approx(3610.0)
-    many = [Work("a", 1.0)] * 5000
+    many = [QueuedWork("a", 1.0)] * 5000
     assert work_until_done(4999, many[:8], many[8:], 8) == 5000.0

@@ -25,7 +25,12 @@ from seacod.transcript import Segment, Token
 from seacod.web.funasr_protocol import stamps, wav_head
 from seacod.web.funasr_protocol.crowd import Crowd
 from seacod.web.funasr_protocol.growing import GrowingText
-from seacod.web.funasr_protocol.messages import MAX_MESSAGE_CHARACTERS, Mode, Wishes, understood
+from seacod.web.funasr_protocol.messages import (
+    MAX_MESSAGE_CHARACTERS,
+    FunasrWishes,
+    Mode,
+    understood,
+)
 from seacod.web.funasr_protocol.spool import Spool
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware.access import Access
@@ -33,8 +38,8 @@ from seacod.web.middleware.access import Access
 KEYS = f"program:{hash_key('secret')}"
 
 
-def say(before: Wishes | None = None, **message: object) -> Wishes:
-    return understood(json.dumps(message), before or Wishes()).wishes
+def say(before: FunasrWishes | None = None, **message: object) -> FunasrWishes:
+    return understood(json.dumps(message), before or FunasrWishes()).wishes
 
 
 # -- what clients say --------------------------------------------------------------------------
@@ -48,9 +53,9 @@ def test_the_first_message_of_the_documentation_is_understood() -> None:
             "chunk_size": [5, 10, 5], "chunk_interval": 10, "svs_lang": "auto", "svs_itn": True,
             "encoder_chunk_look_back": 4, "decoder_chunk_look_back": 1,
         }),
-        Wishes(),
+        FunasrWishes(),
     )  # fmt: skip
-    assert control.wishes == Wishes(
+    assert control.wishes == FunasrWishes(
         Mode.OFFLINE, "会议", "mp3", 8000, False, '{"阿里巴巴":20,"通义实验室":30}', 0.6
     )
     assert not control.is_end
@@ -119,7 +124,7 @@ def test_what_a_message_does_not_say_stays_as_it_was() -> None:
 def test_an_utterance_ends_when_nobody_speaks(
     message: dict[str, object], is_end: bool, wants_receipt: bool
 ) -> None:
-    control = understood(json.dumps(message), Wishes())
+    control = understood(json.dumps(message), FunasrWishes())
     assert (control.is_end, control.wants_receipt) == (is_end, wants_receipt)
 
 
@@ -156,7 +161,7 @@ def test_values_are_read_as_clients_write_them(
 )  # fmt: skip
 def test_what_is_of_no_use_is_told_in_both_languages(text: str) -> None:
     with pytest.raises(BadRequest) as told:
-        understood(text, Wishes())
+        understood(text, FunasrWishes())
     assert told.value.message
     assert told.value.chinese != told.value.message
 
@@ -170,7 +175,7 @@ def test_what_is_of_no_use_is_told_in_both_languages(text: str) -> None:
 ))  # fmt: skip
 def test_nothing_that_is_sent_breaks_the_reading(message: dict[str, object]) -> None:
     try:
-        understood(json.dumps(message), Wishes())
+        understood(json.dumps(message), FunasrWishes())
     except BadRequest as error:
         assert len(error.message) < 500
 
@@ -252,7 +257,7 @@ def test_without_corrections_all_that_is_told_is_the_text(parts: list[str]) -> N
 # -- recordings on their way -------------------------------------------------------------------
 
 
-def spooled(path: Path, wishes: Wishes, *messages: bytes, max_bytes: int = 1 << 30) -> bytes:
+def spooled(path: Path, wishes: FunasrWishes, *messages: bytes, max_bytes: int = 1 << 30) -> bytes:
     async def write() -> bytes:
         with Spool(path, wishes, max_bytes) as spool:
             for one in messages:
@@ -265,7 +270,7 @@ def spooled(path: Path, wishes: Wishes, *messages: bytes, max_bytes: int = 1 << 
 
 def test_bare_samples_become_a_wav_file(tmp_path: Path) -> None:
     # A sample is cut in two by a message, and half a one is left over.
-    written = spooled(tmp_path / "a", Wishes(rate=8000), b"\1\2\3", b"\4\5")
+    written = spooled(tmp_path / "a", FunasrWishes(rate=8000), b"\1\2\3", b"\4\5")
     (tmp_path / "b").write_bytes(written)
     with wave.open(str(tmp_path / "b")) as file:
         assert file.getparams()[:4] == (1, 2, 8000, 2)
@@ -273,18 +278,18 @@ def test_bare_samples_become_a_wav_file(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("wishes", [Wishes(format="mp3"), Wishes(format="others")])
-def test_a_file_is_left_as_it_is(tmp_path: Path, wishes: Wishes) -> None:
+@pytest.mark.parametrize("wishes", [FunasrWishes(format="mp3"), FunasrWishes(format="others")])
+def test_a_file_is_left_as_it_is(tmp_path: Path, wishes: FunasrWishes) -> None:
     assert spooled(tmp_path / "a", wishes, b"ID3", b"\1") == b"ID3\1"
 
 
 def test_a_wav_file_that_is_called_pcm_is_a_wav_file(tmp_path: Path) -> None:
-    assert spooled(tmp_path / "a", Wishes(), b"RIFF....WAVE") == b"RIFF....WAVE"
+    assert spooled(tmp_path / "a", FunasrWishes(), b"RIFF....WAVE") == b"RIFF....WAVE"
 
 
 def test_a_recording_has_a_biggest_size(tmp_path: Path) -> None:
     with pytest.raises(TooBig):
-        spooled(tmp_path / "a", Wishes(), b"\0" * 60, b"\0" * 60, max_bytes=100)
+        spooled(tmp_path / "a", FunasrWishes(), b"\0" * 60, b"\0" * 60, max_bytes=100)
     assert not (tmp_path / "a").exists()
 
 

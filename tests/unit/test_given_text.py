@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from seacod import protocol
 from seacod.asr import hotword_formats
 from seacod.system import given_text
-from seacod.web.funasr_protocol.messages import Wishes, understood
+from seacod.web.funasr_protocol.messages import FunasrWishes, understood
 from seacod.with_model import ModelTable, WithModel
 
 # Half characters, too.
@@ -58,7 +58,7 @@ def test_what_is_no_json_is_refused(text: str) -> None:
 
 
 def test_half_a_character_of_a_client_is_in_no_answer() -> None:
-    name = understood(r'{"mode": "offline", "wav_name": "\ud800.wav"}', Wishes()).wishes.name
+    name = understood(r'{"mode": "offline", "wav_name": "\ud800.wav"}', FunasrWishes()).wishes.name
     PlainTextResponse(json.dumps({"wav_name": name}, ensure_ascii=False))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seacod.config import Settings
 from seacod.config.server import ServerSettings
-from seacod.system.listen_address import ListenAddress, Target, is_ipv6_only, parse, shown
+from seacod.system.listen_address import ListenAddress, ReachableAddress, is_ipv6_only, parse, shown
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_a_socket_says_itself_how_it_is_reached(tmp_path: Path) -> None:
             (socket.AF_INET6, ("::1", 0), 0, "[::1]"),
         ):
             one = listening(family, where, only)
-            target = Target.of(one)
+            target = ReachableAddress.of(one)
             assert target.url == f"http://{host}:{one.getsockname()[1]}"
             with socket.socket(target.family) as client:
                 client.connect(target.address)
         path = str(tmp_path / "sock")
         one = listening(socket.AF_UNIX, path)
-        assert (shown(one), Target.of(one).url) == (path, f"unix:{path}")
+        assert (shown(one), ReachableAddress.of(one).url) == (path, f"unix:{path}")
         one = listening(socket.AF_UNIX, f"\0{tmp_path.name}{id(stack)}")
         assert shown(one).startswith(f"@{tmp_path.name}")
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(Target.of(one).address)
+            client.connect(ReachableAddress.of(one).address)

@@ -8,7 +8,7 @@ import pytest
 
 from seacod.config import load_settings
 from seacod.errors import ConfigError
-from seacod.proving.target import Target
+from seacod.proving.target import LocalService
 
 
 def test_a_configuration_that_is_refused_for_a_moment_is_no_end(tmp_path: Path) -> None:
@@ -16,4 +16,4 @@ def test_a_configuration_that_is_refused_for_a_moment_is_no_end(tmp_path: Path) 
     config.write_text("this_is_a_drill: 1\n")
     with pytest.raises(ConfigError):
         load_settings(config)
-    assert Target(config, None).status() == {}
+    assert LocalService(config, None).status() == {}

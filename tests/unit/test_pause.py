@@ -147,17 +147,17 @@ def test_every_worker_hears_of_it_also_the_ones_to_come(make: type[World]) -> No
     world = make(2).started()
     first, second = world.front(0), world.front(1)
     world.bus.publish(PauseChanged(MAINTENANCE))
-    wanted = protocol.Paused(True, MAINTENANCE.reason, 1000.0, 60)
-    assert world.heard(first, protocol.Paused) == [wanted]
-    assert world.heard(second, protocol.Paused) == [wanted]
+    wanted = protocol.PausedMessage(True, MAINTENANCE.reason, 1000.0, 60)
+    assert world.heard(first, protocol.PausedMessage) == [wanted]
+    assert world.heard(second, protocol.PausedMessage) == [wanted]
     world.plan = Plan()
     first.exit(-9)
     world.started()
     # Before it serves.
     kinds = [type(said) for worker, said in world.said if worker is world.front(0)]
-    assert kinds.index(protocol.Paused) < kinds.index(protocol.Serve)
+    assert kinds.index(protocol.PausedMessage) < kinds.index(protocol.Serve)
     world.bus.publish(PauseChanged(None))
-    assert world.heard(second, protocol.Paused)[1:] == [protocol.Paused(is_on=False)]
+    assert world.heard(second, protocol.PausedMessage)[1:] == [protocol.PausedMessage(is_on=False)]
 
 
 def test_one_that_leaves_hears_of_it_too(make: type[World]) -> None:
@@ -169,7 +169,7 @@ def test_one_that_leaves_hears_of_it_too(make: type[World]) -> None:
     assert first.is_alive
     # On connections that are open new work comes to it still.
     world.bus.publish(PauseChanged(MAINTENANCE))
-    assert [one.is_on for one in world.heard(first, protocol.Paused)] == [True]
+    assert [one.is_on for one in world.heard(first, protocol.PausedMessage)] == [True]
 
 
 def test_what_is_new_is_refused_with_the_reason_and_when_to_come_back() -> None:

@@ -16,7 +16,7 @@ from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.workers.lifecycle import Lifecycle
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.probe import probe_forever
-from seacod.system.listen_address import Target
+from seacod.system.listen_address import ReachableAddress
 
 
 @pytest.mark.parametrize(("count", "is_well"), [(1, True), (2, False)])
@@ -58,7 +58,9 @@ def test_of_several_workers_each_is_asked_for_itself(
         ):
             probing = asyncio.ensure_future(
                 probe_forever(
-                    cast(Lifecycle, life), [Target.unix(str(tmp_path / "shared"))], settings,
+                    cast(Lifecycle, life),
+                    [ReachableAddress.unix(str(tmp_path / "shared"))],
+                    settings,
                     TaskHeartbeats(lambda: 0.0),
                 )
             )  # fmt: skip

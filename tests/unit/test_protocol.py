@@ -20,7 +20,7 @@ MESSAGES = [
     protocol.Fault("engine", "x"),
     protocol.Drained(3, 0),
     protocol.Serve(),
-    protocol.Drain(30.0),
+    protocol.DrainMessage(30.0),
     protocol.Retire(),
     protocol.ReleaseGpuCache(),
     protocol.ReopenLogs(),

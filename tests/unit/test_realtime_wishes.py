@@ -12,7 +12,7 @@ from openai.types.realtime import RealtimeTranscriptionSessionCreateResponse
 from seacod.errors import BadRequest
 from seacod.transcript import Segment, Token
 from seacod.web.realtime import events, g711
-from seacod.web.realtime.wishes import Wishes, updated
+from seacod.web.realtime.wishes import RealtimeWishes, updated
 
 
 def now(**sound: Any) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def now(**sound: Any) -> dict[str, Any]:
 
 def test_both_shapes_say_the_same() -> None:
     of_now = updated(
-        Wishes(),
+        RealtimeWishes(),
         now(
             format={"type": "audio/pcmu"},
             transcription={"model": "whisper-1", "prompt": "欣悦", "language": "zh"},
@@ -29,7 +29,7 @@ def test_both_shapes_say_the_same() -> None:
         ),
     )
     of_before = updated(
-        Wishes(),
+        RealtimeWishes(),
         {
             "input_audio_format": "g711_ulaw",
             "input_audio_transcription": {"model": "whisper-1", "prompt": "欣悦", "language": "zh"},
@@ -41,7 +41,7 @@ def test_both_shapes_say_the_same() -> None:
 
 
 def test_what_is_not_said_stays() -> None:
-    wishes = updated(Wishes(), now(turn_detection=None, transcription={"prompt": "欣悦"}))
+    wishes = updated(RealtimeWishes(), now(turn_detection=None, transcription={"prompt": "欣悦"}))
     again = updated(wishes, now(format={"type": "audio/pcm", "rate": 16000}))
     assert (again.is_manual, again.prompt, again.rate) == (True, "欣悦", 16000)
     assert not updated(again, now(turn_detection={"type": "semantic_vad"})).is_manual
@@ -52,9 +52,9 @@ def test_what_is_not_said_stays() -> None:
 @pytest.mark.parametrize("is_manual", [True, False])
 @pytest.mark.parametrize("kind", ["audio/pcm", "audio/pcma"])
 def test_the_session_is_shown_as_their_types_have_it(is_manual: bool, kind: str) -> None:
-    shown = Wishes(kind, is_manual=is_manual, wants_log_probabilities=True).shown()
+    shown = RealtimeWishes(kind, is_manual=is_manual, wants_log_probabilities=True).shown()
     RealtimeTranscriptionSessionCreateResponse.model_validate({"id": "sess_1", **shown})
-    assert updated(Wishes(), shown).is_manual == is_manual
+    assert updated(RealtimeWishes(), shown).is_manual == is_manual
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_session_is_shown_as_their_types_have_it(is_manual: bool, kind: str)
 )
 def test_what_means_nothing_is_told_where_it_stands(session: Any, part: str) -> None:
     with pytest.raises(BadRequest, match=part):
-        updated(Wishes(), session)
+        updated(RealtimeWishes(), session)
 
 
 @pytest.mark.parametrize(

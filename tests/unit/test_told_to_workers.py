@@ -76,10 +76,10 @@ def test_suspects_are_told_to_who_serves_and_to_who_comes(make: Make) -> None:
     world = make().started()
     world.bus.publish(RecordingsSuspected({"abc": 1}))
     first = world.front()
-    assert world.heard(first, protocol.Suspects)[-1].ends == {"abc": 1}
+    assert world.heard(first, protocol.SuspectsMessage)[-1].ends == {"abc": 1}
     first.exit(-9)
     world.started()
-    assert world.heard(world.front(), protocol.Suspects)[-1].ends == {"abc": 1}
+    assert world.heard(world.front(), protocol.SuspectsMessage)[-1].ends == {"abc": 1}
 
 
 def test_figures_are_those_of_the_worker_in_front_and_of_one_that_lives(make: Make) -> None:

@@ -18,7 +18,7 @@ from supervised import PATIENCE_SECONDS, ROOT
 
 from seacod.asr import audio
 from seacod.asr.decoder.pool import Decoders
-from seacod.asr.decoder.voice import Voice
+from seacod.asr.decoder.voice import SileroVoice
 from seacod.asr.live import caged_voice
 from seacod.asr.live.caged_voice import CagedNetwork
 from seacod.errors import InferenceFailed
@@ -179,7 +179,7 @@ def test_the_voice_activity_of_microphones_is_caged_and_the_same(
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://user:s3cret@proxy")
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
-    inside, outside = Voice(network), Voice()
+    inside, outside = SileroVoice(network), SileroVoice()
     for at in range(0, len(speech), 5000):
         block = speech[at : at + 5000]
         np.testing.assert_array_equal(inside.feed(block), outside.feed(block))
@@ -194,7 +194,7 @@ def test_a_voice_process_that_breaks_costs_nothing_of_what_was_said(
 ) -> None:
     monkeypatch.setattr(caged_voice, "_SILENT_SECONDS", PATIENCE_SECONDS)
     speech = audio.decode(sounds.SPEECH, max_seconds=60)
-    inside, outside = Voice(network), Voice()
+    inside, outside = SileroVoice(network), SileroVoice()
     half = len(speech) // 2
     np.testing.assert_array_equal(inside.feed(speech[:half]), outside.feed(speech[:half]))
     assert network._process is not None and network._connection is not None
@@ -211,12 +211,12 @@ def test_voice_activity_that_does_not_start_is_our_fault(
     monkeypatch.setattr(caged_voice, "python", lambda *_: ["/bin/false"])
     network.begin()
     with pytest.raises(InferenceFailed):
-        Voice(network).feed(np.zeros(16_000, np.float32))
+        SileroVoice(network).feed(np.zeros(16_000, np.float32))
     monkeypatch.undo()
-    assert len(Voice(network).feed(np.zeros(16_000, np.float32))) == 31
+    assert len(SileroVoice(network).feed(np.zeros(16_000, np.float32))) == 31
     network.close()
     with pytest.raises(InferenceFailed):
-        Voice(network).feed(np.zeros(16_000, np.float32))
+        SileroVoice(network).feed(np.zeros(16_000, np.float32))
 
 
 def test_the_worker_itself_never_runs_onnxruntime() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder.cutting import Cutter, Piece
-from seacod.asr.decoder.voice import FRAME, Voice
+from seacod.asr.decoder.voice import FRAME, SileroVoice
 
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))
 
@@ -106,7 +106,7 @@ def test_voice_is_what_the_network_says_frame_by_frame(speech: Samples) -> None:
     for at in range(0, len(speech), FRAME):
         chunk = np.pad(speech[at : at + FRAME], (0, max(0, at + FRAME - len(speech))))
         expected.append(stream(torch.from_numpy(chunk), SAMPLE_RATE).item())
-    voice = Voice()
+    voice = SileroVoice()
     for sizes in ([len(speech)], [1000, 1, 77_777], [160]):
         voice.begin()
         found, at = [], 0
@@ -122,7 +122,7 @@ def test_voice_is_what_the_network_says_frame_by_frame(speech: Samples) -> None:
 def test_stretches_are_those_of_the_library(speech: Samples) -> None:
     from silero_vad import get_speech_timestamps_from_probs
 
-    voice = Voice()
+    voice = SileroVoice()
     marks = np.concatenate([voice.feed(speech), voice.end()])
     theirs = get_speech_timestamps_from_probs(
         marks.tolist(), min_silence_duration_ms=300, audio_length_samples=len(speech)

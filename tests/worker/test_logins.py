@@ -21,7 +21,7 @@ from supervised import PATIENCE_SECONDS
 from seacod.config.access import AccessSettings
 from seacod.system import credentials
 from seacod.web.logins import attempts, passwords, sessions
-from seacod.web.logins.attempts import Attempts, Refused
+from seacod.web.logins.attempts import AttemptRefused, LoginAttempts
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import COOKIE, Access, client_of
@@ -236,37 +236,37 @@ async def test_after_too_many_wrong_ones_there_is_no_answer_for_a_while(
 
 
 def test_answers_get_slower_and_what_is_old_is_forgotten() -> None:
-    tries = Attempts()
+    tries = LoginAttempts()
     pauses = []
     for number in range(attempts.MOST_OF_NAME):
         attempt = tries.begin("192.0.2.1", "anna", float(number))
-        assert not isinstance(attempt, Refused)
+        assert not isinstance(attempt, AttemptRefused)
         pauses.append(attempt.pause_seconds)
     assert pauses[:3] == [0, 0, 0] and pauses == sorted(pauses) and pauses[-1] > 1
     refused = tries.begin("192.0.2.1", "anna", 20.0)
-    assert refused == Refused(attempts.WINDOW_SECONDS - 20.0)
-    assert not isinstance(tries.begin("192.0.2.1", "anna", 601.0), Refused)
+    assert refused == AttemptRefused(attempts.WINDOW_SECONDS - 20.0)
+    assert not isinstance(tries.begin("192.0.2.1", "anna", 601.0), AttemptRefused)
 
 
 def test_an_address_of_ipv6_is_counted_by_its_network() -> None:
-    tries = Attempts()
+    tries = LoginAttempts()
     for number in range(attempts.MOST_OF_ADDRESS):
         tries.begin(f"2001:db8:1:2::{number:x}", f"name{number}", 0.0)
-    assert isinstance(tries.begin("2001:db8:1:2:ffff::1", "x", 1.0), Refused)
-    assert not isinstance(tries.begin("2001:db8:1:3::1", "x", 1.0), Refused)
+    assert isinstance(tries.begin("2001:db8:1:2:ffff::1", "x", 1.0), AttemptRefused)
+    assert not isinstance(tries.begin("2001:db8:1:3::1", "x", 1.0), AttemptRefused)
     for number in range(attempts.MOST_OF_ADDRESS):
         tries.begin("::ffff:192.0.2.1", f"other{number}", 0.0)
-    assert isinstance(tries.begin("192.0.2.1", "x", 1.0), Refused)
+    assert isinstance(tries.begin("192.0.2.1", "x", 1.0), AttemptRefused)
 
 
 def test_addresses_and_names_without_end_need_no_memory_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(attempts, "_REMEMBERED", 100)
-    tries = Attempts()
+    tries = LoginAttempts()
     for number in range(1000):
         attempt = tries.begin(f"10.0.{number // 256}.{number % 256}", f"name{number}", 0.0)
-        assert not isinstance(attempt, Refused)
+        assert not isinstance(attempt, AttemptRefused)
         tries.was_right(attempt)
     assert len(tries._tries) <= 100 and len(tries._known) <= 100
 

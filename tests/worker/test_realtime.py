@@ -1,4 +1,4 @@
-"""OpenAI's Realtime API by their own Python client: transcription sessions on the live desk."""
+"""OpenAI's Realtime API by their own Python client: transcription sessions on the live sessions."""
 
 from __future__ import annotations
 

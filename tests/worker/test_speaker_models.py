@@ -98,7 +98,7 @@ def test_real_voices_are_told_apart_with_the_weights_of_the_package_index(tmp_pa
 
     from builtin_model.speech import Speaker
     from seacod.asr.decoder.cutting import Cutter
-    from seacod.asr.decoder.voice import Voice
+    from seacod.asr.decoder.voice import SileroVoice
     from seacod.asr.speakers.clustering import nearest, voices
     from seacod.asr.speakers.wanted import SpeakerRange
     from seacod.asr.speakers.windows import filled, windows
@@ -107,7 +107,7 @@ def test_real_voices_are_told_apart_with_the_weights_of_the_package_index(tmp_pa
     assert (directory / "LICENSE").read_text().strip().startswith("Apache License")
     encoder = encoders.load(speakers.resolve("auto", tmp_path / "models"), "cpu")
     made = conversation(Speaker(), 0, 3, 60.0, is_overlapping=False)
-    voice, cutter = Voice(), Cutter(20.0)
+    voice, cutter = SileroVoice(), Cutter(20.0)
     voice.begin()
     pieces = cutter.feed(made.samples, voice.feed(made.samples)) + cutter.finish()
     placed, numbers, embeddings = [], [], []

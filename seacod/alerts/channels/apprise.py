@@ -158,7 +158,7 @@ class Apprise(Channel[AppriseKeys]):
             Undelivered: Apprise says no, or breaks.
         """
         try:
-            with _Said() as said:
+            with _AppriseLog() as said:
                 service = _service(_library(), address)
                 is_taken = service is not None and service.notify(
                     title=composed.subject,
@@ -186,7 +186,7 @@ class Apprise(Channel[AppriseKeys]):
             raise Undelivered(*address.says(*said.status), is_ours=said.is_ours)
 
 
-class _Said(logging.Handler):
+class _AppriseLog(logging.Handler):
     """What Apprise logs on this thread about a failure: it only returns False.
 
     Its sentences may name the host, which for many services is the token; of them the status of
@@ -198,7 +198,7 @@ class _Said(logging.Handler):
         self._thread = threading.get_ident()
         self._status = ""
 
-    def __enter__(self) -> _Said:
+    def __enter__(self) -> _AppriseLog:
         for name in _LOGGERS:
             logging.getLogger(name).propagate = False
         logging.getLogger(_LOGGERS[0]).addHandler(self)

@@ -43,7 +43,7 @@ async def post(url: str, body: dict[str, Any]) -> tuple[int, str]:
     proxy = proxy_for(url)
     if proxy is not None and proxy.problem:
         raise Undelivered(*proxy.problem, is_ours=True)
-    call = _Call(url, body, proxy)
+    call = _Post(url, body, proxy)
     try:
         return await asyncio.wait_for(on_thread("seacod-post", call.run), _TIMEOUT_SECONDS)
     except asyncio.TimeoutError:
@@ -84,7 +84,7 @@ def problems(channel: Channel[Any], key: str) -> Iterator[tuple[str, Words]]:
             yield key, wrong
 
 
-class _Call:
+class _Post:
     """One POST, which another thread may cut off.
 
     Args:
@@ -140,34 +140,34 @@ class _Call:
                 one.shutdown(socket.SHUT_RDWR)
 
 
-class _Connection(http.client.HTTPConnection):
-    call: _Call
+class _CutOffConnection(http.client.HTTPConnection):
+    call: _Post
 
     def connect(self) -> None:
         super().connect()
         self.call.connected(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection, _Connection):
+class _SecureConnection(http.client.HTTPSConnection, _CutOffConnection):
     """`connect` of the first calls that of the second, before TLS begins."""
 
 
 class _Plain(urllib.request.HTTPHandler):
-    def __init__(self, call: _Call) -> None:
+    def __init__(self, call: _Post) -> None:
         super().__init__()
         self._call = call
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(self._connection, req)
 
-    def _connection(self, host: str, **options: Any) -> _Connection:
-        made = _Connection(host, **options)
+    def _connection(self, host: str, **options: Any) -> _CutOffConnection:
+        made = _CutOffConnection(host, **options)
         made.call = self._call
         return made
 
 
 class _Secure(urllib.request.HTTPSHandler):
-    def __init__(self, call: _Call) -> None:
+    def __init__(self, call: _Post) -> None:
         super().__init__()
         self._call = call
 
@@ -180,7 +180,7 @@ class _Secure(urllib.request.HTTPSHandler):
         return made
 
 
-def _opener(call: _Call, proxies: dict[str, str]) -> urllib.request.OpenerDirector:
+def _opener(call: _Post, proxies: dict[str, str]) -> urllib.request.OpenerDirector:
     """HTTP and HTTPS, by the given proxies; no files, no redirects."""
     opener = urllib.request.OpenerDirector()
     for handler in (

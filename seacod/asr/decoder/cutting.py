@@ -49,7 +49,7 @@ class Piece:
 
 
 @dataclass(slots=True)
-class _Span:
+class _SpeechSpan:
     start: int
     end: int
 
@@ -77,7 +77,7 @@ class Cutter:
         self._forgotten = 0
         self._open: int | None = None
         self._silent_since: int | None = None
-        self._held: _Span | None = None
+        self._held: _SpeechSpan | None = None
         self._last_end = 0
         self._out: list[Piece] = []
         # How much speech was found, in samples, before padding.
@@ -139,7 +139,7 @@ class Cutter:
                 self._close(self._open, self._silent_since)
         if self._open is not None and at - self._open > self._longest:
             place = self._quietest(self._open)
-            self._found(_Span(self._open, place))
+            self._found(_SpeechSpan(self._open, place))
             self._open = place
         held = self._held
         if held and self._open is None and at - held.end > self._release:
@@ -149,9 +149,9 @@ class Cutter:
     def _close(self, start: int, end: int) -> None:
         self._open = self._silent_since = None
         if end - start > _SHORTEST_SECONDS * SAMPLE_RATE:
-            self._found(_Span(start, end))
+            self._found(_SpeechSpan(start, end))
 
-    def _found(self, span: _Span) -> None:
+    def _found(self, span: _SpeechSpan) -> None:
         """Keep a stretch of speech until it is known whether the next one belongs to it."""
         self.speech += span.end - span.start
         held = self._held
@@ -163,7 +163,7 @@ class Cutter:
             self._emit(held, span.start)
         self._held = span
 
-    def _emit(self, span: _Span, following: int, *, is_last: bool = False) -> None:
+    def _emit(self, span: _SpeechSpan, following: int, *, is_last: bool = False) -> None:
         """Give out a piece with some silence on both sides, at most half of the pause to the next
         one."""
         room = int(PAD_SECONDS * SAMPLE_RATE)
@@ -177,7 +177,7 @@ class Cutter:
         self._out.append(Piece(start, sound, speech_probability=self._mean(span)))
         self._last_end = span.end
 
-    def _mean(self, span: _Span) -> float | None:
+    def _mean(self, span: _SpeechSpan) -> float | None:
         """The mean probability of a stretch."""
         first = span.start // FRAME - self._forgotten
         heard = self._probabilities[first : -(-span.end // FRAME) - self._forgotten]

@@ -39,7 +39,7 @@ _PR_SET_NAME = 15
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoder:
+class _DecoderChild:
     """A child: its pid, and the connection of whose it is."""
 
     pid: int
@@ -58,7 +58,7 @@ class DecoderNursery:
         self._selector = selectors.DefaultSelector()
         self._connections: set[socket.socket] = set()
         # By their handles.
-        self._decoders: dict[int, _Decoder] = {}
+        self._decoders: dict[int, _DecoderChild] = {}
 
     def serve(self, connection: socket.socket) -> None:
         """Fork whenever somebody asks, until nobody is connected any more.
@@ -122,7 +122,7 @@ class DecoderNursery:
             os.waitpid(pid, 0)
             _tell(owner, b"%s %d" % (REFUSED, error.errno or 0))
             return
-        self._decoders[handle] = _Decoder(pid, owner)
+        self._decoders[handle] = _DecoderChild(pid, owner)
         self._selector.register(handle, selectors.EVENT_READ, partial(self._reap, handle))
         _tell(owner, b"%s %d" % (BORN, pid), handle)
 

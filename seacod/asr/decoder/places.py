@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
+class _WaitingTurn:
     client: str
     turn: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -28,7 +28,7 @@ class FairPlaces:
     def __init__(self, count: int) -> None:
         self._count = count
         self._held: Counter[str] = Counter()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_WaitingTurn] = []
 
     def resize(self, count: int) -> None:
         """There are so many from now on; who has a place keeps it."""
@@ -38,7 +38,7 @@ class FairPlaces:
     @asynccontextmanager
     async def held(self, client: str) -> AsyncGenerator[None]:
         """Wait for a place and have it for the time of the block."""
-        one = _Waiting(client)
+        one = _WaitingTurn(client)
         self._waiting.append(one)
         self._call_next()
         try:

@@ -25,9 +25,9 @@ from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder import sandbox, wire
 from seacod.asr.decoder.cutting import Cutter, Piece
 from seacod.asr.decoder.nursery import DecoderNursery
-from seacod.asr.decoder.voice import Voice
+from seacod.asr.decoder.voice import SileroVoice
 from seacod.asr.decoder.wire import DecodeTask
-from seacod.asr.sound.channels import Stretch
+from seacod.asr.sound.channels import LaneStretch
 from seacod.asr.sound.peaks import Peaks
 from seacod.errors import SeacodError
 from seacod.models.examples import EXAMPLES, examples
@@ -45,7 +45,7 @@ def main() -> None:
     """Be a nursery of decoders until nobody needs one any more."""
     # Ctrl-C in a terminal reaches the whole group; ending is the worker's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    voice = Voice()
+    voice = SileroVoice()
     _warm_up(voice)
     DecoderNursery(lambda tasks, answers: _decode(tasks, answers, voice)).serve(
         socket.socket(fileno=int(sys.argv[1]))
@@ -65,14 +65,14 @@ class _Nobody:
         pass
 
 
-def _warm_up(voice: Voice) -> None:
+def _warm_up(voice: SileroVoice) -> None:
     """Go the whole way once with a shipped recording: what a library does the first time only, no
     decoder has to do."""
     with open(EXAMPLES / examples()[0]["file"], "rb") as file:
         _serve(DecodeTask("pieces", 60.0, 1 << 20, 20.0), file, voice, _Nobody())
 
 
-def _decode(tasks: socket.socket, answers: socket.socket, voice: Voice) -> None:
+def _decode(tasks: socket.socket, answers: socket.socket, voice: SileroVoice) -> None:
     """Be a decoder until the worker closes the other end."""
     cage = sandbox.enter(tasks.fileno(), answers.fileno())
     answers.sendall(wire.frame("ready", asdict(cage)))
@@ -84,7 +84,7 @@ def _decode(tasks: socket.socket, answers: socket.socket, voice: Voice) -> None:
             _serve(DecodeTask.decode(message), file, voice, answers)
 
 
-def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) -> None:
+def _serve(task: DecodeTask, file: BinaryIO, voice: SileroVoice, answers: _Answers) -> None:
     try:
         _work(task, file, voice, answers)
     except SeacodError as error:
@@ -102,7 +102,7 @@ def _serve(task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) ->
         _allow(0)
 
 
-def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) -> None:
+def _work(task: DecodeTask, file: BinaryIO, voice: SileroVoice, answers: _Answers) -> None:
     _allow(_HEADER_SECONDS)
     track = task.track if isinstance(task.track, int) else None
     info = audio.inspect(
@@ -126,7 +126,9 @@ def _work(task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) -> 
 class _Recording:
     """One recording on its way through voice activity and cutter, a lane for each voice."""
 
-    def __init__(self, task: DecodeTask, file: BinaryIO, voice: Voice, answers: _Answers) -> None:
+    def __init__(
+        self, task: DecodeTask, file: BinaryIO, voice: SileroVoice, answers: _Answers
+    ) -> None:
         self._task = task
         self._file = file
         self._voice = voice
@@ -244,13 +246,13 @@ class _Lane:
     number: int
     start: int
     cutter: Cutter
-    voice: Voice
+    voice: SileroVoice
     samples: int = 0
 
 
-def _grouped(stretches: Iterator[Stretch]) -> Iterator[Stretch]:
+def _grouped(stretches: Iterator[LaneStretch]) -> Iterator[LaneStretch]:
     """Put blocks of milliseconds, as decoders give them, together into blocks of seconds."""
-    gathered: dict[int, list[Stretch]] = {}
+    gathered: dict[int, list[LaneStretch]] = {}
     for stretch in stretches:
         if stretch.lane and 0 in gathered:
             yield from _joined(gathered.pop(0))
@@ -262,11 +264,11 @@ def _grouped(stretches: Iterator[Stretch]) -> Iterator[Stretch]:
         yield from _joined(of_lane)
 
 
-def _joined(stretches: list[Stretch]) -> Iterator[Stretch]:
+def _joined(stretches: list[LaneStretch]) -> Iterator[LaneStretch]:
     first = stretches[0]
     samples = np.concatenate([one.samples for one in stretches])
     for at in range(0, len(samples), _BLOCK):
-        yield Stretch(first.lane, first.start + at, samples[at : at + _BLOCK])
+        yield LaneStretch(first.lane, first.start + at, samples[at : at + _BLOCK])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Network(Protocol):
 
 def network() -> Network:
     """Load the network. Several streams may share it: what it remembers of one is with the
-    `Voice`."""
+    `SileroVoice`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -50,7 +50,7 @@ def network() -> Network:
     return session
 
 
-class Voice:
+class SileroVoice:
     """Speech probability of each frame of a recording, given piece by piece.
 
     Args:
@@ -61,9 +61,9 @@ class Voice:
         self._session = session or network()
         self.begin()
 
-    def another(self) -> Voice:
+    def another(self) -> SileroVoice:
         """For another recording, or another voice in it, with the same network."""
-        return Voice(self._session)
+        return SileroVoice(self._session)
 
     def begin(self) -> None:
         """Forget the recording before."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder.cutting import Cutter, Piece
-from seacod.asr.decoder.voice import Voice
+from seacod.asr.decoder.voice import SileroVoice
 from seacod.errors import BadRequest
 
 _LOWEST_RATE, _HIGHEST_RATE = 8_000, 192_000
@@ -27,7 +27,7 @@ class Microphone:
     """
 
     # Before the first sound.
-    voice: Voice
+    voice: SileroVoice
 
     def __init__(self, rate: int, max_piece_seconds: float) -> None:
         if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from seacod.asr.admission import Admission
 from seacod.asr.assembly import Assembly, SentenceWriter
 from seacod.asr.counting import RequestCounters
-from seacod.asr.decoder.voice import Voice
+from seacod.asr.decoder.voice import SileroVoice
 from seacod.asr.hotword_lists import HotwordLists
 from seacod.asr.live.caged_voice import CagedNetwork
 from seacod.asr.live.microphone import Microphone
@@ -163,7 +163,7 @@ class LiveSessions:
                 retry_after_seconds=_RETRY_SECONDS,
             )
 
-    async def _voice(self) -> Voice:
+    async def _voice(self) -> SileroVoice:
         """Voice activity for one microphone; all of them have one process."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._network.begin)
-        return Voice(self._network)
+        return SileroVoice(self._network)

@@ -81,7 +81,7 @@ class _Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _QuietStretch:
     start: float
     end: float
     before: _Edge | None
@@ -119,7 +119,7 @@ class Breaks:
         self._open: tuple[float, _Samples, _Edge | None] | None = None
         # One that ended, until there is enough sound behind it: beginning, end, value, before.
         self._ended: tuple[float, float, _Samples, _Edge | None] | None = None
-        self._stretches: list[_Stretch] = []
+        self._stretches: list[_QuietStretch] = []
         self._count, self._seconds = 0, 0.0
         # The longest two between sounds.
         self._longest = [0.0, 0.0]
@@ -234,7 +234,7 @@ class Breaks:
         self._ended = None
         after = None if behind is None else _edge(behind, value, self._rate)
         is_off = bool((np.abs(value) > _OFF_THE_MIDDLE).all())
-        one = _Stretch(start, end, before, after, is_off)
+        one = _QuietStretch(start, end, before, after, is_off)
         self._count += 1
         self._seconds += one.seconds
         if len(one.edges) == 2:
@@ -267,7 +267,7 @@ class Breaks:
             if self._is_broken(one, loud, noisy_seconds):
                 self._findings.stretch("zeroed", one.start, one.end)
 
-    def _is_broken(self, one: _Stretch, loud: float, noisy_seconds: float) -> bool:
+    def _is_broken(self, one: _QuietStretch, loud: float, noisy_seconds: float) -> bool:
         if one.is_off:
             return True
         edges = one.edges

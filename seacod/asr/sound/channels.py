@@ -45,7 +45,7 @@ _BLEED_DB, _BLEED_LIKENESS = 6.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class LaneStretch:
     """Sound for one lane: where it begins, in samples of the recording, and what it is.
 
     Lane 0 is the recording as a whole, the others are its channels from 1.
@@ -82,23 +82,23 @@ class Channels:
         if self._count > MAX_CHANNELS and mode != "mix":
             self._tell_too_many()
 
-    def feed(self, block: Planes) -> list[Stretch]:
+    def feed(self, block: Planes) -> list[LaneStretch]:
         """Take the next samples; gives what is decided."""
         if self._count == 1:
             self._start += len(block)
-            return [Stretch(0, self._start - len(block), block[:, 0])]
+            return [LaneStretch(0, self._start - len(block), block[:, 0])]
         self._held.append(block)
         self._held_samples += len(block)
         return self._decide() if self._held_samples >= self._wanted else []
 
-    def finish(self) -> list[Stretch]:
+    def finish(self) -> list[LaneStretch]:
         """Nothing more comes."""
         return self._decide() if self._held_samples else []
 
     def _window(self, seconds: float) -> int:
         return int(min(seconds, seconds * 2 / max(2, self._count)) * SAMPLE_RATE)
 
-    def _decide(self) -> list[Stretch]:
+    def _decide(self) -> list[LaneStretch]:
         sound = np.concatenate(self._held)
         self._held, self._held_samples = [], 0
         self._wanted = self._window(_NEXT_SECONDS)
@@ -112,10 +112,10 @@ class Channels:
             else:
                 self._findings.stretch("mixed", *seconds)
         if not self._is_split:
-            return [Stretch(0, start, self._mixed(sound, loudness, seconds))]
+            return [LaneStretch(0, start, self._mixed(sound, loudness, seconds))]
         quieted = _without_bleed(sound) if self._count == 2 else sound
         return [
-            Stretch(number + 1, start, np.ascontiguousarray(quieted[:, number]))
+            LaneStretch(number + 1, start, np.ascontiguousarray(quieted[:, number]))
             for number in range(self._count)
         ]
 

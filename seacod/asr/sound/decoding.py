@@ -10,7 +10,7 @@ import av
 
 from seacod.asr.sound import claims, packets, tracks
 from seacod.asr.sound.breaks import Breaks
-from seacod.asr.sound.channels import ChannelMode, Channels, Stretch
+from seacod.asr.sound.channels import ChannelMode, Channels, LaneStretch
 from seacod.asr.sound.container import opened
 from seacod.asr.sound.findings import Findings
 from seacod.asr.sound.level import Level
@@ -60,7 +60,7 @@ class Decoding:
         # How long the timeline is, in samples.
         self.samples = 0
 
-    def stretches(self) -> Iterator[Stretch]:
+    def stretches(self) -> Iterator[LaneStretch]:
         """The sound as it is to be heard: float32, 16 kHz, -1 to 1, each stretch with its lane.
 
         Raises:

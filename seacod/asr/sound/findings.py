@@ -58,7 +58,7 @@ _LOST = ("damaged", "damaged_somewhere", "missing", "zeroed")
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _FindingStretch:
     start: float
     end: float
     seconds: float
@@ -69,7 +69,7 @@ class Findings:
     """All that was found in one recording."""
 
     missing_seconds: float = 0.0
-    _stretches: dict[str, list[_Stretch]] = field(default_factory=dict)
+    _stretches: dict[str, list[_FindingStretch]] = field(default_factory=dict)
     _left_out: dict[str, int] = field(default_factory=dict)
     _notes: dict[str, TranscriptWarning] = field(default_factory=dict)
 
@@ -89,7 +89,7 @@ class Findings:
             known[-1].end = max(known[-1].end, end)
             known[-1].seconds += length
         elif len(known) < _NAMED:
-            known.append(_Stretch(start, end, length))
+            known.append(_FindingStretch(start, end, length))
         else:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
 

@@ -34,12 +34,12 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class _CodedFrame:
     length: int
     seconds: float
 
 
-_Reader = Callable[[bytes, int], _Frame | None]
+_Reader = Callable[[bytes, int], _CodedFrame | None]
 
 
 def holes(file: Reader, kind: str) -> list[Hole]:
@@ -73,7 +73,7 @@ def holes(file: Reader, kind: str) -> list[Hole]:
     return [Hole(number, step / rate) for number, step in found]
 
 
-def _steps(file: Reader, read: _Reader) -> Iterator[tuple[_Frame, bytes] | int]:
+def _steps(file: Reader, read: _Reader) -> Iterator[tuple[_CodedFrame, bytes] | int]:
     """Frames with their first bytes, and as numbers the bytes that are none."""
     file = file.beside()
     data, at, is_over = b"", 0, False
@@ -118,7 +118,7 @@ def _next_sync(data: bytes, at: int) -> int:
     return found if found >= 0 else len(data)
 
 
-def _adts(data: bytes, at: int) -> _Frame | None:
+def _adts(data: bytes, at: int) -> _CodedFrame | None:
     """ISO 13818-7, 6.2: the header of an ADTS frame."""
     if data[at] != 0xFF or data[at + 1] & 0xF6 != 0xF0:
         return None
@@ -126,7 +126,7 @@ def _adts(data: bytes, at: int) -> _Frame | None:
     length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
     if rate_index > 12 or length < 7:
         return None
-    return _Frame(length, (1 + (data[at + 6] & 3)) * 1024 / _ADTS_RATES[rate_index])
+    return _CodedFrame(length, (1 + (data[at + 6] & 3)) * 1024 / _ADTS_RATES[rate_index])
 
 
 _ADTS_RATES = (
@@ -142,7 +142,7 @@ _BIT_RATES = {
 }
 
 
-def _mpeg(data: bytes, at: int) -> _Frame | None:
+def _mpeg(data: bytes, at: int) -> _CodedFrame | None:
     """ISO 11172-3, 2.4.2.3: the header of an MPEG audio frame."""
     (header,) = _HEADER.unpack_from(data, at)
     if header >> 21 != 0x7FF:
@@ -155,9 +155,9 @@ def _mpeg(data: bytes, at: int) -> _Frame | None:
     rate = (44_100, 48_000, 32_000)[rate_index] // {3: 1, 2: 2, 0: 4}[version]
     bits = _BIT_RATES[(1, layer) if is_first else (2, min(layer, 2))][index - 1] * 1000
     if layer == 1:
-        return _Frame((12 * bits // rate + padding) * 4, 384 / rate)
+        return _CodedFrame((12 * bits // rate + padding) * 4, 384 / rate)
     samples = 576 if layer == 3 and not is_first else 1152
-    return _Frame(samples // 8 * bits // rate + padding, samples / rate)
+    return _CodedFrame(samples // 8 * bits // rate + padding, samples / rate)
 
 
 def _xing_at(data: bytes) -> int | None:

@@ -99,7 +99,9 @@ def measure(name: str, tree: Path | None, options: argparse.Namespace) -> FloodF
         with busy_with("waiting until batch sizes are measured", "等待批次大小测量"):
             service.wait_until_tuned()
         speech = sounds.speech(options.length)
-        clients = [_Client(service.url, sounds.wav(speech, n)) for n in range(options.recordings)]
+        clients = [
+            _InsistentClient(service.url, sounds.wav(speech, n)) for n in range(options.recordings)
+        ]
         began = time.monotonic()
         for client in clients:
             client.start()
@@ -130,7 +132,7 @@ def _line(f: FloodFigures) -> str:
     )
 
 
-class _Client(threading.Thread):
+class _InsistentClient(threading.Thread):
     """Sends one recording until it has a text; `told` is each Retry-After."""
 
     def __init__(self, url: str, recording: bytes) -> None:

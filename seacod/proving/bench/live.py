@@ -48,7 +48,7 @@ class LiveFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sentence:
+class _SpokenSentence:
     begins: float
     ends: float
 
@@ -136,7 +136,7 @@ async def _run(url: str, count: int, said: Sequence[Samples]) -> LiveFigures:
     )  # fmt: skip
 
 
-def _speech(said: Sequence[Samples]) -> tuple[Samples, list[_Sentence]]:
+def _speech(said: Sequence[Samples]) -> tuple[Samples, list[_SpokenSentence]]:
     """The sentences with pauses, and where each is heard, in seconds."""
     import numpy as np
 
@@ -146,7 +146,9 @@ def _speech(said: Sequence[Samples]) -> tuple[Samples, list[_Sentence]]:
     parts, sentences, at = [], [], 0
     for one in said:
         loud = np.flatnonzero(np.abs(one) > _SILENT * np.abs(one).max())
-        sentences.append(_Sentence((at + loud[0]) / SAMPLE_RATE, (at + loud[-1]) / SAMPLE_RATE))
+        sentences.append(
+            _SpokenSentence((at + loud[0]) / SAMPLE_RATE, (at + loud[-1]) / SAMPLE_RATE)
+        )
         parts += [one, pause]
         at += len(one) + len(pause)
     return np.concatenate(parts), sentences

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seacod.errors import BadRequest
 from seacod.proving.drills import processes, storage, telling
 from seacod.proving.drills.timing import Result
-from seacod.proving.target import Target
+from seacod.proving.target import LocalService
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Drill:
 
     english: str
     chinese: str
-    run: Callable[[Target], Result]
+    run: Callable[[LocalService], Result]
 
 
 DRILLS = {

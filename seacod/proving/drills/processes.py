@@ -9,11 +9,11 @@ from typing import Any
 
 from seacod.errors import SeacodError
 from seacod.proving.drills.timing import Result, Timing
-from seacod.proving.target import DrillFailed, Target
+from seacod.proving.target import DrillFailed, LocalService
 from seacod.system.process_handle import ProcessHandle
 
 
-def kill_worker(target: Target) -> Result:
+def kill_worker(target: LocalService) -> Result:
     """SIGKILL to the worker, as the kernel does when memory is short."""
     pid = target.serving()["worker"]["pid"]
     with Timing("kill-worker", target) as timing:
@@ -23,7 +23,7 @@ def kill_worker(target: Target) -> Result:
     return timing.result()
 
 
-def hang_worker(target: Target) -> Result:
+def hang_worker(target: LocalService) -> Result:
     """SIGSTOP to the worker: it is there and does nothing."""
     pid = target.serving()["worker"]["pid"]
     with Timing("hang-worker", target) as timing, _going_on(pid):
@@ -35,7 +35,7 @@ def hang_worker(target: Target) -> Result:
     return timing.result()
 
 
-def kill_supervisor(target: Target) -> Result:
+def kill_supervisor(target: LocalService) -> Result:
     """SIGKILL to the supervisor; systemd has to start it again."""
     if not target.is_unit:
         raise SeacodError(
@@ -67,7 +67,7 @@ def _going_on(pid: int) -> Iterator[None]:
                 process.send(signal.SIGCONT)
 
 
-def _has_left(target: Target, pid: int) -> bool:
+def _has_left(target: LocalService, pid: int) -> bool:
     """Whether this worker is not in front any more, or on its way out."""
     worker: dict[str, Any] | None = target.status().get("worker")
     return worker is not None and (worker["pid"] != pid or worker["state"] != "serving")

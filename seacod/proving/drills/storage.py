@@ -13,14 +13,14 @@ from pathlib import Path
 from seacod.errors import CannotWrite, SeacodError
 from seacod.paths import free_bytes
 from seacod.proving.drills.timing import Result, Timing
-from seacod.proving.target import Target, wait_for
+from seacod.proving.target import LocalService, wait_for
 from seacod.system.words import reason
 
 # So much of what is refused below stays free for everybody else on this file system.
 _LEFT_SHARE = 0.9
 
 
-def fill_temp(target: Target) -> Result:
+def fill_temp(target: LocalService) -> Result:
     """A file without a name takes the room for uploads, to just below storage.free_refuse_bytes. It
     goes with this process, whatever becomes of that."""
     limit = target.settings.storage.free_refuse_bytes
@@ -46,7 +46,7 @@ def fill_temp(target: Target) -> Result:
     return timing.result()
 
 
-def _open_alerts(target: Target) -> set[str]:
+def _open_alerts(target: LocalService) -> set[str]:
     alerts = target.status().get("alerts") or {"open": []}
     return {one["kind"] for one in alerts["open"]}
 

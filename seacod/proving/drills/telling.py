@@ -20,7 +20,7 @@ from seacod.client import status_socket
 from seacod.config.load import find_file
 from seacod.errors import ConfigError, SeacodError
 from seacod.proving.drills.timing import Result, Timing
-from seacod.proving.target import DrillFailed, Target, wait_for
+from seacod.proving.target import DrillFailed, LocalService, wait_for
 from seacod.system.words import reason
 
 _KEPT_ENDING = ".before-drill"
@@ -28,7 +28,7 @@ _KEPT_ENDING = ".before-drill"
 _UNKNOWN_KEY = "this_is_a_drill"
 
 
-def mail_down(target: Target) -> Result:
+def mail_down(target: LocalService) -> Result:
     """For a while the settings name a port of this machine where nobody listens; an alert is raised
     (a configuration that is refused), and has to wait and to arrive once the settings are back."""
     if Mail.name not in configured(target.settings.alerts):
@@ -129,16 +129,16 @@ def _chown_like(file: Path, copy: Path) -> None:
     os.chown(copy, status.st_uid, status.st_gid)
 
 
-def _newest(target: Target) -> int:
+def _newest(target: LocalService) -> int:
     with open_outbox(target.config) as outbox:
         return max((one.id for one in outbox.recent(1)), default=0)
 
 
-def _since(target: Target, last: int) -> list[Message]:
+def _since(target: LocalService, last: int) -> list[Message]:
     """The mails of this drill."""
     with open_outbox(target.config) as outbox:
         return [one for one in outbox.recent(50) if one.id > last and one.channel == Mail.name]
 
 
-def _tried(target: Target, last: int) -> bool:
+def _tried(target: LocalService, last: int) -> bool:
     return any(one.attempts for one in _since(target, last))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from seacod.proving.target import Target, wait_for
+from seacod.proving.target import LocalService, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Result:
 class Timing:
     """A context manager: clients post meanwhile, answers come before the fault is let in."""
 
-    def __init__(self, drill: str, target: Target) -> None:
+    def __init__(self, drill: str, target: LocalService) -> None:
         self.target = target
         self.load = target.load()
         self._drill = drill

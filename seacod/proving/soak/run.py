@@ -17,11 +17,11 @@ from seacod.proving.soak.ledger import SoakLedger
 from seacod.proving.soak.material import Material
 from seacod.proving.soak.timetable import Mix, Phase, phases
 from seacod.proving.soak.work import SoakClient, connect
-from seacod.proving.target import Target
+from seacod.proving.target import LocalService
 
 
 async def soak(
-    target: Target,
+    target: LocalService,
     hours: float,
     speed: float,
     drills: Sequence[str],
@@ -79,7 +79,7 @@ def _stop_on_signals() -> None:
 
 
 async def _drill(
-    name: str, target: Target, ledger: SoakLedger, tell: Callable[[str], None]
+    name: str, target: LocalService, ledger: SoakLedger, tell: Callable[[str], None]
 ) -> None:
     tell(f"drill {name}")
     began = time.time()

@@ -10,7 +10,7 @@ import psutil
 
 from seacod.client import NEVER, AsyncClient, BrokenOff, Refused, Unreachable
 from seacod.proving.soak.ledger import Probe, Sample, SeenRestart, SoakLedger
-from seacod.proving.target import Target
+from seacod.proving.target import LocalService
 
 _PROBE_SECONDS = 1.0
 _PROBE_TIMEOUT_SECONDS = 10.0
@@ -37,7 +37,7 @@ async def probe(url: str, ledger: SoakLedger) -> None:
         await anyio.sleep(max(0.0, _PROBE_SECONDS - took))
 
 
-async def sample(target: Target, ledger: SoakLedger) -> None:
+async def sample(target: LocalService, ledger: SoakLedger) -> None:
     """Sizes, restarts and alerts, every two seconds."""
     seen = set(_restarts(await anyio.to_thread.run_sync(target.status)))
     while True:

@@ -24,7 +24,7 @@ from seacod.client import (
     RetryPolicy,
     Unreachable,
 )
-from seacod.client.failures import Attempts
+from seacod.client.failures import RequestAttempts
 from seacod.client.live import Done, LiveSession
 from seacod.errors import SeacodError
 from seacod.proving import sounds
@@ -157,7 +157,7 @@ class SoakClient:
         Raises:
             SeacodError: there will be none.
         """
-        attempts = Attempts(_INSISTENT)
+        attempts = RequestAttempts(_INSISTENT)
         while True:
             try:
                 return await one_try()

@@ -34,7 +34,7 @@ _PREFIX = "kept."
 _NAME_LETTERS = 255
 
 
-class Store(Protocol):
+class DescriptorStore(Protocol):
     """systemd's file descriptor store; see `notify.py`."""
 
     @property
@@ -47,7 +47,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedAddress:
     """An address that the settings name.
 
     Args:
@@ -83,7 +83,7 @@ class Wanted:
         return where[1] in (0, one.getsockname()[1])
 
 
-def wanted(settings: Settings) -> list[Wanted]:
+def wanted(settings: Settings) -> list[WantedAddress]:
     """Every address that the settings name."""
     server, metrics = settings.server, settings.metrics
     listens = bool(server.listen.strip())
@@ -100,11 +100,13 @@ def wanted(settings: Settings) -> list[Wanted]:
 _HOST = Named("server.host", "server.port")
 
 
-def _each(serves: Serves, addresses: Sequence[ListenAddress], named: Named) -> list[Wanted]:
-    return [Wanted(serves, one, is_ipv6_only(one, addresses), named) for one in addresses]
+def _each(serves: Serves, addresses: Sequence[ListenAddress], named: Named) -> list[WantedAddress]:
+    return [WantedAddress(serves, one, is_ipv6_only(one, addresses), named) for one in addresses]
 
 
-def acquire(settings: Settings, inherited: Sequence[Inherited], store: Store) -> Listeners:
+def acquire(
+    settings: Settings, inherited: Sequence[Inherited], store: DescriptorStore
+) -> Listeners:
     """All sockets of the service.
 
     Args:
@@ -150,7 +152,7 @@ def remove_files(listeners: Listeners) -> None:
                 Path(listener.socket.getsockname()).unlink()
 
 
-def _served_on(listener: Listener, place: Wanted | None, settings: Settings) -> Serves:
+def _served_on(listener: Listener, place: WantedAddress | None, settings: Settings) -> Serves:
     """What a socket of a socket unit is for: by its port, and else page and API."""
     if place is not None:
         return place.serves
@@ -161,7 +163,7 @@ def _served_on(listener: Listener, place: Wanted | None, settings: Settings) -> 
     return Serves.HTTP
 
 
-def _is_good(place: Wanted, kept: dict[str, socket.socket]) -> bool:
+def _is_good(place: WantedAddress, kept: dict[str, socket.socket]) -> bool:
     """Whether the store has the socket of an address, and people still find it there."""
     one = kept.get(place.name)
     if one is None or not place.is_at(one):
@@ -169,7 +171,9 @@ def _is_good(place: Wanted, kept: dict[str, socket.socket]) -> bool:
     return not place.address.path or Path(place.address.path).is_socket()
 
 
-def _drop(kept: dict[str, socket.socket], in_use: Sequence[Listener], store: Store) -> None:
+def _drop(
+    kept: dict[str, socket.socket], in_use: Sequence[Listener], store: DescriptorStore
+) -> None:
     """Close what an earlier life has left and the settings name no more."""
     addresses = {listener.address for listener in in_use}
     for name, one in kept.items():

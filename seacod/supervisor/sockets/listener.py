@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seacod.system import listen_address
-from seacod.system.listen_address import Target
+from seacod.system.listen_address import ReachableAddress
 
 
 class Serves(enum.Enum):
@@ -48,9 +48,9 @@ class Listener:
         return 0 if self.socket.family == socket.AF_UNIX else int(self.socket.getsockname()[1])
 
     @property
-    def target(self) -> Target:
+    def target(self) -> ReachableAddress:
         """How it is reached from this machine."""
-        return Target.of(self.socket)
+        return ReachableAddress.of(self.socket)
 
     @property
     def local_url(self) -> str:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from seacod.errors import CannotWrite
-from seacod.supervisor.sockets.acquire import Store, Wanted
+from seacod.supervisor.sockets.acquire import DescriptorStore, WantedAddress
 from seacod.supervisor.sockets.binding import bind
 from seacod.supervisor.sockets.listener import Listener, Listeners
 from seacod.system.file_identity import identity
@@ -31,8 +31,8 @@ class UnixPath:
     def __init__(
         self,
         listener: Listener,
-        wanted: Wanted | None,
-        store: Store,
+        wanted: WantedAddress | None,
+        store: DescriptorStore,
         suspended: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.path = Path(listener.address)
@@ -71,8 +71,8 @@ class UnixPath:
 
 def unix_paths(
     listeners: Listeners,
-    places: Sequence[Wanted],
-    store: Store,
+    places: Sequence[WantedAddress],
+    store: DescriptorStore,
     suspended: Callable[[], AbstractContextManager[None]],
 ) -> list[UnixPath]:
     """Those of a service.

@@ -23,7 +23,7 @@ _REPLACED = ("WATCHDOG=", "STATUS=", "EXTEND_TIMEOUT_USEC=")
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
+class _Notification:
     """What is told at once, with a socket that goes along."""
 
     text: str
@@ -39,7 +39,7 @@ class Notifier:
 
     def __init__(self, *, keep: bool = False) -> None:
         self._systemd = _connected()
-        self._waiting: list[_Message] = []
+        self._waiting: list[_Notification] = []
         self._status = ""
         # When systemd was last told that we live; None without a watchdog.
         self.watchdog_at: float | None = None
@@ -123,7 +123,7 @@ class Notifier:
         kind = state.partition("=")[0] + "="
         if kind in _REPLACED and "\n" not in state:
             self._waiting = [one for one in self._waiting if not one.text.startswith(kind)]
-        self._waiting = [*self._waiting, _Message(state, with_socket)][-_MOST_WAITING:]
+        self._waiting = [*self._waiting, _Notification(state, with_socket)][-_MOST_WAITING:]
         while self._waiting:
             try:
                 message = self._waiting[0]

@@ -11,7 +11,7 @@ from seacod.config.supervisor import SupervisorSettings
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.report import Report
-from seacod.supervisor.workers.restart import Failures, Pause, RestartPolicy
+from seacod.supervisor.workers.restart import Failures, RestartPause, RestartPolicy
 from seacod.supervisor.workers.states import ServiceState
 from seacod.supervisor.workers.telling import Telling
 from seacod.system.words import cause_in_chinese
@@ -49,7 +49,7 @@ class Backoff:
         """Until the next start; None when none is due."""
         return None if self._due_at is None else max(0.0, self._due_at - self._clock.monotonic())
 
-    def wait(self, pause: Pause, cause: str) -> None:
+    def wait(self, pause: RestartPause, cause: str) -> None:
         """The next start is due after this pause."""
         self._due_at = self._clock.monotonic() + pause.seconds
         state = ServiceState.CRASH_LOOPING if pause.is_crash_loop else ServiceState.BACKING_OFF
@@ -66,7 +66,9 @@ class Backoff:
         """No start is due: a worker starts, or none is wanted."""
         self._due_at = None
 
-    def failed(self, end: End, ready_for: float | None, settings: SupervisorSettings) -> Pause:
+    def failed(
+        self, end: End, ready_for: float | None, settings: SupervisorSettings
+    ) -> RestartPause:
         """A worker ended that should not have.
 
         Args:
@@ -82,7 +84,7 @@ class Backoff:
         pause = policy.pause(self._failures, self._random)
         if end.kind is ExitKind.CONFIGURATION:
             # Quick tries change nothing: only the operator does.
-            pause = Pause(settings.crash_loop_pause_seconds, is_crash_loop=True)
+            pause = RestartPause(settings.crash_loop_pause_seconds, is_crash_loop=True)
         chinese = cause_in_chinese(end.cause)
         if pause.is_crash_loop and not self._report.is_crash_looping:
             count = len(self._failures.never_served)

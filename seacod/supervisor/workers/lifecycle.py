@@ -56,7 +56,7 @@ from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.liveness import own_pause
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import Report
-from seacod.supervisor.workers.restart import Pause as RestartPause
+from seacod.supervisor.workers.restart import RestartPause
 from seacod.supervisor.workers.rollover import Rollover
 from seacod.supervisor.workers.states import ServiceState, WorkerState, service_state
 from seacod.supervisor.workers.stopping import Stopping
@@ -79,10 +79,10 @@ _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
 _BLAMED_KEPT = 20
 
 
-def _paused(pause: Pause | None) -> protocol.Paused:
+def _paused(pause: Pause | None) -> protocol.PausedMessage:
     if pause is None:
-        return protocol.Paused(is_on=False)
-    return protocol.Paused(True, pause.reason, pause.since, pause.retry_after_seconds)
+        return protocol.PausedMessage(is_on=False)
+    return protocol.PausedMessage(True, pause.reason, pause.since, pause.retry_after_seconds)
 
 
 class Lifecycle:
@@ -257,7 +257,7 @@ class Lifecycle:
                 f"A worker serves again after {away:.1f} s.",
                 f"{away:.1f} 秒后已恢复服务。",
             )
-        worker.process.send(protocol.Suspects(self._suspects))
+        worker.process.send(protocol.SuspectsMessage(self._suspects))
         if self._pause is not None:
             worker.process.send(_paused(self._pause))
         self._start_times.note("start", worker.serve(message, self._blamed_pids))
@@ -406,7 +406,7 @@ class Lifecycle:
         self._suspects = event.ends
         front = self._group.front
         if front is not None and front.state is WorkerState.SERVING:
-            front.process.send(protocol.Suspects(event.ends))
+            front.process.send(protocol.SuspectsMessage(event.ends))
 
     def _on_pause(self, event: PauseChanged) -> None:
         """Also those that drain: new requests may come on connections that are open."""

@@ -20,7 +20,7 @@ from seacod.config.schema import Settings
 from seacod.errors import EX_SOFTWARE
 from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.workers.events import EventQueue
-from seacod.supervisor.workers.nursery import NURSERY_COMMAND, Birth, Nursery
+from seacod.supervisor.workers.nursery import NURSERY_COMMAND, NurseryHandle, WorkerBirth
 from seacod.supervisor.workers.process import WorkerProcess
 from seacod.supervisor.workers.report import NurseryProcess
 
@@ -61,7 +61,7 @@ class Nurseries:
         self._command = command
         self._replicas = replicas
         self._loop = asyncio.get_running_loop()
-        self._nurseries: list[Nursery] = []
+        self._nurseries: list[NurseryHandle] = []
         # Made to load nothing, since one that had loaded could not fork.
         self._is_cold = False
         self._pause_seconds = _FIRST_PAUSE_SECONDS
@@ -75,7 +75,7 @@ class Nurseries:
         request = protocol.Fork(
             settings.model_dump_json(), slot, self._replicas, self._funasr, dict(environment)
         )
-        self._bear(Birth(process, settings, request, self._descriptors))
+        self._bear(WorkerBirth(process, settings, request, self._descriptors))
         return process
 
     async def run(self, touch: Callable[[], None]) -> None:
@@ -123,7 +123,7 @@ class Nurseries:
 
     # -- births -----------------------------------------------------------------------------
 
-    def _bear(self, birth: Birth) -> None:
+    def _bear(self, birth: WorkerBirth) -> None:
         birth.tries += 1
         try:
             nursery = self._for(birth.settings) or self._made_for(birth.settings)
@@ -137,11 +137,11 @@ class Nurseries:
         for nursery in self._nurseries:
             nursery.cancel(process)
 
-    def _for(self, settings: Settings) -> Nursery | None:
+    def _for(self, settings: Settings) -> NurseryHandle | None:
         return next((one for one in self._nurseries if _serves(one.settings, settings)), None)
 
-    def _made_for(self, settings: Settings) -> Nursery:
-        nursery = Nursery(
+    def _made_for(self, settings: Settings) -> NurseryHandle:
+        nursery = NurseryHandle(
             self._command, settings, self._on_gone, self._on_refused, is_cold=self._is_cold
         )
         self._nurseries.append(nursery)
@@ -149,7 +149,7 @@ class Nurseries:
 
     # -- ends -------------------------------------------------------------------------------
 
-    def _on_refused(self, nursery: Nursery, cause: str) -> None:
+    def _on_refused(self, nursery: NurseryHandle, cause: str) -> None:
         """It forks no more: another one does."""
         if not nursery.was_loaded and not self._is_cold:
             self._is_cold = True
@@ -161,7 +161,7 @@ class Nurseries:
             )
         nursery.retire(cause)
 
-    def _on_gone(self, nursery: Nursery, status: int) -> None:
+    def _on_gone(self, nursery: NurseryHandle, status: int) -> None:
         self._nurseries.remove(nursery)
         if not nursery.is_retired and not self._is_closed:
             cause = f"exit code {status}" if status >= 0 else f"signal {-status}"

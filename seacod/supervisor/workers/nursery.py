@@ -41,7 +41,7 @@ _NOT_INHERITED = (
 
 
 @dataclass(slots=True)
-class Birth:
+class WorkerBirth:
     """A worker that is to be forked.
 
     Args:
@@ -58,7 +58,7 @@ class Birth:
     tries: int = 0
 
 
-class Nursery:
+class NurseryHandle:
     """
     Args:
         command: what to execute.
@@ -72,8 +72,8 @@ class Nursery:
         self,
         command: Sequence[str],
         settings: Settings,
-        on_gone: Callable[[Nursery, int], None],
-        on_refused: Callable[[Nursery, str], None],
+        on_gone: Callable[[NurseryHandle, int], None],
+        on_refused: Callable[[NurseryHandle, str], None],
         *,
         is_cold: bool,
     ) -> None:
@@ -87,9 +87,9 @@ class Nursery:
         self._on_gone = on_gone
         self._on_refused = on_refused
         self._loop = asyncio.get_running_loop()
-        self._waiting: collections.deque[Birth] = collections.deque()
+        self._waiting: collections.deque[WorkerBirth] = collections.deque()
         # The one the nursery is at.
-        self._asked: Birth | None = None
+        self._asked: WorkerBirth | None = None
         # The worker that is forked ahead; 0 while there is none.
         self._waiting_pid = 0
         self._late: asyncio.TimerHandle | None = None
@@ -143,7 +143,7 @@ class Nursery:
 
     # -- what is done with it ---------------------------------------------------------------
 
-    def bear(self, birth: Birth) -> None:
+    def bear(self, birth: WorkerBirth) -> None:
         """Fork this worker, as soon as it can."""
         self._waiting.append(birth)
         self._ask()
@@ -174,7 +174,7 @@ class Nursery:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def taken(self) -> list[Birth]:
+    def taken(self) -> list[WorkerBirth]:
         """The workers it has not forked, which are no longer its own."""
         births = [*([self._asked] if self._asked is not None else []), *self._waiting]
         self._asked = None
@@ -228,20 +228,20 @@ class Nursery:
             for birth in self._waiting:
                 birth.process.stage(message)
             return
-        if isinstance(message, protocol.Waiting):
+        if isinstance(message, protocol.WaitingMessage):
             self._on_waiting(message.pid)
             return
         if self._late is not None:
             self._late.cancel()
             self._late = None
-        if isinstance(message, protocol.Loaded):
+        if isinstance(message, protocol.LoadedMessage):
             self._on_loaded()
-        elif isinstance(message, protocol.Forked) and self._asked is not None:
+        elif isinstance(message, protocol.ForkedMessage) and self._asked is not None:
             birth, self._asked = self._asked, None
             if message.pid == self._waiting_pid:
                 self._waiting_pid = 0
             birth.process.forked(message.pid)
-        elif isinstance(message, protocol.Refused):
+        elif isinstance(message, protocol.RefusedMessage):
             self._on_refused(self, message.cause)
         self._ask()
 

@@ -19,7 +19,7 @@ from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.workers.events import Probed
 from seacod.supervisor.workers.lifecycle import Lifecycle
 from seacod.system.acceptor import OUT_OF_DESCRIPTORS
-from seacod.system.listen_address import Target
+from seacod.system.listen_address import ReachableAddress
 from seacod.system.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ class CannotAsk(Exception):
 
 async def probe_forever(
     life: Lifecycle,
-    targets: Sequence[Target],
+    targets: Sequence[ReachableAddress],
     settings: SettingsHolder,
     heartbeats: TaskHeartbeats,
 ) -> None:
@@ -65,7 +65,7 @@ async def probe_forever(
         heartbeats.expect(replica.named("probe"), interval + now.probe_timeout_seconds)
         slot = life.slot
         if now.probe_interval_seconds and slot is not None:
-            own = [Target.unix(str(settings.paths.worker_socket(slot)))]
+            own = [ReachableAddress.unix(str(settings.paths.worker_socket(slot)))]
             try:
                 problem = await probe(
                     own if replica.count > 1 else targets, now.probe_timeout_seconds
@@ -80,7 +80,7 @@ async def probe_forever(
         await wait_at_most(interval, asked)
 
 
-async def probe(targets: Sequence[Target], timeout_seconds: float) -> str | None:
+async def probe(targets: Sequence[ReachableAddress], timeout_seconds: float) -> str | None:
     """One request, at the first target that can be connected to.
 
     Args:
@@ -101,7 +101,7 @@ async def probe(targets: Sequence[Target], timeout_seconds: float) -> str | None
         return error.strerror or type(error).__name__
 
 
-async def _ask_first(targets: Sequence[Target]) -> str | None:
+async def _ask_first(targets: Sequence[ReachableAddress]) -> str | None:
     unreached = ""
     for target in targets:
         try:
@@ -117,13 +117,13 @@ async def _ask_first(targets: Sequence[Target]) -> str | None:
     raise CannotAsk(unreached)
 
 
-def _is_about_the_way(target: Target, error: OSError) -> bool:
+def _is_about_the_way(target: ReachableAddress, error: OSError) -> bool:
     """Whether a connection failed for an address that is gone, not for who listens there."""
     is_replaced = target.family == socket.AF_UNIX and error.errno == errno.ECONNREFUSED
     return is_replaced or error.errno in _NO_WAY
 
 
-async def _connected(target: Target) -> socket.socket:
+async def _connected(target: ReachableAddress) -> socket.socket:
     connection = socket.socket(target.family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
@@ -134,7 +134,7 @@ async def _connected(target: Target) -> socket.socket:
     return connection
 
 
-async def _ask(target: Target, connection: socket.socket) -> str | None:
+async def _ask(target: ReachableAddress, connection: socket.socket) -> str | None:
     reader, writer = await asyncio.open_connection(sock=connection, limit=_HEAD_LIMIT_BYTES)
     try:
         writer.write(

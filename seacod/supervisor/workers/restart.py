@@ -25,7 +25,7 @@ _REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class RestartPause:
     """How long to wait, and whether this is a crash loop."""
 
     seconds: float
@@ -70,20 +70,22 @@ class RestartPolicy:
             return Failures((), (now,))
         return Failures((), (*before.had_served, now)[-kept:])
 
-    def pause(self, failures: Failures, random_: random.Random) -> Pause:
+    def pause(self, failures: Failures, random_: random.Random) -> RestartPause:
         """The pause before the next start, after these ends."""
         jitter = random_.uniform(0.5, 1.0)
         if failures.never_served:
             if self._is_often(failures.never_served):
-                return Pause(self.settings.crash_loop_pause_seconds * jitter, is_crash_loop=True)
-            return Pause(
+                return RestartPause(
+                    self.settings.crash_loop_pause_seconds * jitter, is_crash_loop=True
+                )
+            return RestartPause(
                 self._step(len(failures.never_served), self.settings.backoff_max_seconds) * jitter
             )
         ends = failures.had_served
         last_minute = sum(at > ends[-1] - AT_ONCE_WINDOW_SECONDS for at in ends)
         if last_minute <= AT_ONCE:
-            return Pause(0.0)
-        return Pause(self._step(last_minute - AT_ONCE, STORM_PAUSE_SECONDS) * jitter)
+            return RestartPause(0.0)
+        return RestartPause(self._step(last_minute - AT_ONCE, STORM_PAUSE_SECONDS) * jitter)
 
     def is_storm(self, failures: Failures) -> bool:
         """Whether workers that served end one after the other."""

@@ -175,7 +175,7 @@ class Worker:
     def drain(self, cause: str) -> None:
         """It accepts nothing more, finishes what it has, and ends."""
         timeout = self.settings.worker.drain_timeout_seconds
-        self.process.send(protocol.Drain(timeout))
+        self.process.send(protocol.DrainMessage(timeout))
         self._deadline = self._clock.monotonic() + timeout + _DRAIN_GRACE_SECONDS
         self._move(WorkerState.DRAINING, cause)
 

@@ -1,7 +1,7 @@
 """One conversation in FunASR's protocol: utterance after utterance, each heard as its mode says.
 
 A recording (`offline`) is written to the disk and recognised like an upload; the other modes are a
-microphone of the live desk, whose texts are told while somebody speaks. The route makes it, and
+microphone of the live sessions, whose texts are told while somebody speaks. The route makes it, and
 turns what it raises into an answer and a close code.
 """
 
@@ -36,7 +36,7 @@ from seacod.web.funasr_protocol.answers import Answer
 from seacod.web.funasr_protocol.crowd import Crowd, Guest
 from seacod.web.funasr_protocol.growing import GrowingText
 from seacod.web.funasr_protocol.incoming import Incoming
-from seacod.web.funasr_protocol.messages import Control, Mode, Wishes, understood
+from seacod.web.funasr_protocol.messages import Control, FunasrWishes, Mode, understood
 from seacod.web.funasr_protocol.spool import Spool
 from seacod.web.middleware.access import client_of
 from seacod.web.middleware.quota import REFUSALS
@@ -55,7 +55,7 @@ class TooSilent(BadRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class FunasrShared:
     """What all conversations of a worker share.
 
     Args:
@@ -75,20 +75,20 @@ class Desk:
     crowd: Crowd
 
 
-class Connection:
+class FunasrConnection:
     """
     Args:
         socket: accepted.
-        desk: of the worker.
+        shared: what all connections of the worker have in common.
         request_id: for the log, and for errors.
     """
 
-    def __init__(self, socket: WebSocket, desk: Desk, request_id: str) -> None:
+    def __init__(self, socket: WebSocket, shared: FunasrShared, request_id: str) -> None:
         self._socket = socket
-        self._desk = desk
+        self._shared = shared
         self._request_id = request_id
         self._incoming = Incoming(socket)
-        self._wishes = Wishes()
+        self._wishes = FunasrWishes()
 
     async def run(self, guest: Guest) -> NoReturn:
         """Serve one utterance after the other.
@@ -142,8 +142,8 @@ class Connection:
     # -- messages -----------------------------------------------------------------------------
 
     async def _between_utterances(self, guest: Guest) -> str | bytes:
-        draining = self._desk.readiness.draining
-        with self._desk.crowd.waiting(guest):
+        draining = self._shared.readiness.draining
+        with self._shared.crowd.waiting(guest):
             message = await self._incoming.next(WAITING_SECONDS, draining, guest.must_go)
         if message is None:
             raise _too_silent(WAITING_SECONDS)
@@ -168,13 +168,13 @@ class Connection:
     async def _utterance(self, first: bytes) -> None:
         client = client_of(self._socket)
         try:
-            self._desk.admit(client)
+            self._shared.admit(client)
         except REFUSALS as error:
-            self._desk.service.refused(client, ROUTE, error)
+            self._shared.service.refused(client, ROUTE, error)
             raise
         if self._wishes.mode is Mode.OFFLINE:
             # A drain waits for it, as for an upload.
-            with self._desk.readiness.unfinished():
+            with self._shared.readiness.unfinished():
                 await self._recording(first)
         else:
             await self._speech(first)
@@ -182,14 +182,14 @@ class Connection:
     # -- a recording --------------------------------------------------------------------------
 
     async def _recording(self, first: bytes) -> None:
-        desk = self._desk
-        desk.service.check_room(client_of(self._socket), ROUTE)
-        path = desk.paths.temp / f"{PREFIX}{secrets.token_hex(8)}"
-        with Spool(path, self._wishes, desk.service.limits.max_upload_bytes) as spool:
+        shared = self._shared
+        shared.service.check_room(client_of(self._socket), ROUTE)
+        path = shared.paths.temp / f"{PREFIX}{secrets.token_hex(8)}"
+        with Spool(path, self._wishes, shared.service.limits.max_upload_bytes) as spool:
             message: str | bytes = first
             while True:
                 if isinstance(message, bytes):
-                    check_room(desk.paths.temp, desk.free_refuse_bytes(), len(message))
+                    check_room(shared.paths.temp, shared.free_refuse_bytes(), len(message))
                     await spool.add(message)
                 elif (control := self._take(message)).is_end:
                     break
@@ -215,7 +215,7 @@ class Connection:
 
     async def _transcribed(self, path: Path) -> Transcript:
         wishes = self._wishes
-        return await self._desk.service.transcribe(
+        return await self._shared.service.transcribe(
             path,
             wishes.hotwords,
             route=ROUTE,
@@ -229,7 +229,7 @@ class Connection:
     async def _speech(self, first: bytes) -> None:
         wishes = self._wishes
         head = wav_head.read(first)
-        async with self._desk.service.live.open(
+        async with self._shared.service.live.open(
             wishes.hotwords,
             client=f"live:{client_of(self._socket)}",
             rate=head.rate if head is not None else wishes.rate,
@@ -237,7 +237,7 @@ class Connection:
             wants_digits=wishes.has_digits,
             partial_every_seconds=wishes.first_text_seconds,
         ) as session:
-            teller = _Teller(self, wishes, session)
+            teller = _UtteranceTexts(self, wishes, session)
             telling = asyncio.ensure_future(teller.run())
             feeding = asyncio.ensure_future(self._feed(session, first[head.size if head else 0 :]))
             try:
@@ -260,7 +260,7 @@ class Connection:
     async def _feed(self, session: LiveSession, sound: bytes) -> Control | SeacodError | None:
         """Take sound until the client says that it is over; what ends it otherwise is given back,
         so that what was said before is written down first."""
-        draining = self._desk.readiness.draining
+        draining = self._shared.readiness.draining
         message: str | bytes | asyncio.Event | None = sound
         # A sample may be cut in two by the end of a message.
         half = b""
@@ -269,7 +269,7 @@ class Connection:
                 sound = half + message
                 half = sound[len(sound) // 2 * 2 :]
                 await session.feed(sound[: len(sound) // 2 * 2])
-                if session.seconds >= self._desk.service.limits.max_audio_seconds:
+                if session.seconds >= self._shared.service.limits.max_audio_seconds:
                     # What comes next is an utterance of its own.
                     return None
             elif isinstance(message, str):
@@ -283,7 +283,7 @@ class Connection:
             message = await self._incoming.next(SILENT_SECONDS, draining)
 
 
-class _Teller:
+class _UtteranceTexts:
     """Tells the client what is heard in one utterance.
 
     Args:
@@ -292,7 +292,9 @@ class _Teller:
         session: hears it.
     """
 
-    def __init__(self, connection: Connection, wishes: Wishes, session: LiveSession) -> None:
+    def __init__(
+        self, connection: FunasrConnection, wishes: FunasrWishes, session: LiveSession
+    ) -> None:
         self._connection = connection
         self._wishes = wishes
         self._session = session

@@ -45,7 +45,7 @@ class Mode(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class FunasrWishes:
     """What a client has said so far.
 
     Args:
@@ -77,12 +77,12 @@ class Control:
         wants_receipt: the client waits to be told that everything has been answered (`is_end`).
     """
 
-    wishes: Wishes
+    wishes: FunasrWishes
     is_end: bool
     wants_receipt: bool
 
 
-def understood(text: str, before: Wishes) -> Control:
+def understood(text: str, before: FunasrWishes) -> Control:
     """What a message says.
 
     Args:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from seacod.asr.audio import too_big
-from seacod.web.funasr_protocol.messages import Wishes
+from seacod.web.funasr_protocol.messages import FunasrWishes
 
 _BUFFER_BYTES = 1 << 20
 # How a WAV file begins: some clients send one whole, and call it pcm.
@@ -33,7 +33,7 @@ class Spool:
         max_bytes: of the recording.
     """
 
-    def __init__(self, path: Path, wishes: Wishes, max_bytes: int) -> None:
+    def __init__(self, path: Path, wishes: FunasrWishes, max_bytes: int) -> None:
         self.path = path
         self._wishes = wishes
         self._max_bytes = max_bytes

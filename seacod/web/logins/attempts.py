@@ -43,7 +43,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AttemptRefused:
     """A try that may not be made.
 
     Args:
@@ -53,14 +53,14 @@ class Refused:
     retry_after_seconds: float
 
 
-class Attempts:
+class LoginAttempts:
     """What was tried lately."""
 
     def __init__(self) -> None:
         self._tries: OrderedDict[tuple[str, str], collections.deque[float]] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def begin(self, address: str, name: str, now: float) -> Attempt | Refused:
+    def begin(self, address: str, name: str, now: float) -> Attempt | AttemptRefused:
         """Somebody wants to try a password.
 
         Args:
@@ -76,7 +76,7 @@ class Attempts:
         for key, most in counted:
             tries = self._lately(key, now)
             if len(tries) >= most:
-                return Refused(tries[-most] + WINDOW_SECONDS - now)
+                return AttemptRefused(tries[-most] + WINDOW_SECONDS - now)
             worst = max(worst, len(tries) * MOST_OF_NAME // most)
         for key, _ in counted:
             self._lately(key, now).append(now)

@@ -14,7 +14,7 @@ import structlog
 
 from seacod.config.access import AccessSettings, entries
 from seacod.errors import QueueFull, TooManyLogins
-from seacod.web.logins.attempts import Attempts, Refused
+from seacod.web.logins.attempts import AttemptRefused, LoginAttempts
 from seacod.web.logins.passwords import Passwords
 from seacod.web.logins.sessions import Sessions
 
@@ -38,7 +38,7 @@ class Logins:
     ) -> None:
         self._users = dict(entries(settings.users))
         self._count = count
-        self._attempts = Attempts()
+        self._attempts = LoginAttempts()
         self._passwords = Passwords()
         self._pausing = 0
         self._told_at = 0.0
@@ -69,7 +69,7 @@ class Logins:
         if remembered:
             return True
         attempt = self._attempts.begin(address, name, time.monotonic())
-        if isinstance(attempt, Refused):
+        if isinstance(attempt, AttemptRefused):
             self._note("too_many", name, address)
             seconds = math.ceil(attempt.retry_after_seconds)
             raise TooManyLogins(

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seacod.errors import Busy, ClientGone, Paused, SeacodError, StorageFull
+from seacod.errors import ClientGone, Paused, ResourcesExhausted, SeacodError, StorageFull
 from seacod.system.acceptor import OUT_OF_DESCRIPTORS
 from seacod.web import closing
 
@@ -109,7 +109,7 @@ def handle_storage(app: FastAPI) -> None:
     async def system(request: Request, error: OSError) -> Response:
         if error.errno in OUT_OF_DESCRIPTORS:
             log.error("out_of_descriptors", path=request.url.path, error=error.strerror)
-            busy = Busy(
+            busy = ResourcesExhausted(
                 "the service has too much open at present; try again in a few seconds",
                 "服务当前打开的连接或文件过多，请几秒后重试",
             )

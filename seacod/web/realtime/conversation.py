@@ -1,6 +1,6 @@
-"""One client of the Realtime API: its sound to the live desk, its utterances back as events.
+"""One client of the Realtime API: its sound to the live sessions, its utterances back as events.
 
-With turn detection one session of the desk goes on, and each piece of speech is an utterance;
+With turn detection one live session goes on, and each piece of speech is an utterance;
 without, the client says where one ends, and each has a session of its own. The route makes it and
 says what its end looks like.
 """
@@ -29,7 +29,7 @@ from seacod.web.closing import Moved
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
 from seacod.web.realtime import ROUTE, events, g711
-from seacod.web.realtime.wishes import PCM, Wishes, updated
+from seacod.web.realtime.wishes import PCM, RealtimeWishes, updated
 
 # Nobody has spoken for so long: what was said is written down, but the connection stays.
 _PAUSE_SECONDS = 60.0
@@ -42,7 +42,7 @@ class Conversation:
     """
     Args:
         socket: accepted.
-        service: has the live desk.
+        service: has the live sessions.
         readiness: knows when the worker is to end.
         models: the names by which the model may be asked for.
         request_id: for the log, and for errors.
@@ -65,12 +65,12 @@ class Conversation:
         self._models = models
         self._request_id = request_id
         self._is_old = is_old
-        self._wishes = Wishes(model=service.engine.name)
+        self._wishes = RealtimeWishes(model=service.engine.name)
         self._utterances: _Utterances | None = None
         self._last_item: str | None = None
         # Half a sample that waits for its other half.
         self._rest = b""
-        # How much was heard in the sessions of the desk before this one.
+        # How much was heard in the sessions before this one.
         self._seconds = 0.0
 
     async def run(self) -> NoReturn:
@@ -123,7 +123,7 @@ class Conversation:
         return self._service.engine.sentence_gap
 
     @property
-    def wishes(self) -> Wishes:
+    def wishes(self) -> RealtimeWishes:
         return self._wishes
 
     # -- what the client sends ------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Conversation:
                 await self._utterances.close()
 
     async def _next(self) -> str:
-        """The next message; a long pause ends the session of the desk, and later the connection."""
+        """The next message; a long pause ends the live session, and later the connection."""
         while True:
             pause = _SILENT_SECONDS if self._utterances is None else _PAUSE_SECONDS
             try:
@@ -240,7 +240,7 @@ class Conversation:
         if heard >= self._service.limits.max_audio_seconds:
             await self._finish()
 
-    # -- sessions of the desk -------------------------------------------------------------------
+    # -- live sessions -----------------------------------------------------------------------------
 
     async def _begin(self) -> None:
         if self._utterances is not None:
@@ -276,7 +276,7 @@ class Conversation:
 
 
 class _Utterances:
-    """One session of the desk, and its texts as they are told.
+    """One live session, and its texts as they are told.
 
     Args:
         conversation: tells them.

@@ -23,7 +23,7 @@ _LONGEST_PROMPT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RealtimeWishes:
     """
     Args:
         kind: of the sound that comes, as the API names it.
@@ -88,7 +88,7 @@ class Wishes:
         return [_LOGPROBS] if self.wants_log_probabilities else []
 
 
-def updated(wishes: Wishes, session: object) -> Wishes:
+def updated(wishes: RealtimeWishes, session: object) -> RealtimeWishes:
     """The wishes after an update.
 
     Args:
@@ -116,7 +116,7 @@ def updated(wishes: Wishes, session: object) -> Wishes:
     return wishes
 
 
-def _of_sound(wishes: Wishes, given: dict[str, Any]) -> Wishes:
+def _of_sound(wishes: RealtimeWishes, given: dict[str, Any]) -> RealtimeWishes:
     """What is said about sound, now or as before."""
     audio = _object("session.audio", given.get("audio"))
     now = _object("session.audio.input", audio.get("input"))
@@ -129,7 +129,7 @@ def _of_sound(wishes: Wishes, given: dict[str, Any]) -> Wishes:
     return wishes
 
 
-def _format(wishes: Wishes, where: str, value: object) -> Wishes:
+def _format(wishes: RealtimeWishes, where: str, value: object) -> RealtimeWishes:
     if isinstance(value, str):
         value = {"type": _OLD_FORMATS.get(value, value)}
     given = _object(where, value)
@@ -148,7 +148,7 @@ def _format(wishes: Wishes, where: str, value: object) -> Wishes:
     return replace(wishes, kind=kind, rate=rate)
 
 
-def _transcription(wishes: Wishes, where: str, value: object) -> Wishes:
+def _transcription(wishes: RealtimeWishes, where: str, value: object) -> RealtimeWishes:
     given = _object(where, value)
     texts = {name: given[name] for name in ("model", "prompt", "language") if given.get(name)}
     for name, text in texts.items():
@@ -160,7 +160,7 @@ def _transcription(wishes: Wishes, where: str, value: object) -> Wishes:
     return replace(wishes, **texts)
 
 
-def _turn_detection(wishes: Wishes, where: str, value: object) -> Wishes:
+def _turn_detection(wishes: RealtimeWishes, where: str, value: object) -> RealtimeWishes:
     given = _object(where, value)
     return replace(wishes, is_manual=value is None or given.get("type") == "none")
 

@@ -26,7 +26,7 @@ from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Submission
 from seacod.jobs.runner import Jobs
 from seacod.jobs.unpacking import Bounds, unpack
-from seacod.system.outgoing import Target
+from seacod.system.outgoing import WebAddress
 from seacod.system.waiting import end_task
 from seacod.web.disconnect import unless_gone
 from seacod.web.forms import Form
@@ -137,7 +137,7 @@ class _Batch:
     """What a form asks for; `uploads` are the name people gave to each file, and where it lies."""
 
     uploads: list[tuple[str, Path]]
-    sources: list[Target]
+    sources: list[WebAddress]
     hotwords: str
     choice: SoundChoice
     chosen: dict[str, str]
@@ -205,7 +205,7 @@ class _Intake:
         places = asyncio.Semaphore(_FETCHED_AT_ONCE)
         most = self._service.limits.max_upload_bytes
 
-        async def fetch(number: int, target: Target) -> tuple[str, Path]:
+        async def fetch(number: int, target: WebAddress) -> tuple[str, Path]:
             path = directory / f"upload-{number:04}"
             async with places:
                 return await self._sources.fetch(target, path, most), path

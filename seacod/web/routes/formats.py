@@ -42,7 +42,7 @@ class _Timed(BaseModel):
     speaker: str | None = Field(None, max_length=1_000)
 
 
-class _Sentence(_Timed):
+class _GivenSentence(_Timed):
     tokens: list[_Timed] = Field(default_factory=list)
 
 
@@ -52,8 +52,8 @@ class _Warning(BaseModel):
     message_zh: str = Field(max_length=10_000)
 
 
-class _Given(BaseModel):
-    segments: list[_Sentence]
+class _GivenTranscript(BaseModel):
+    segments: list[_GivenSentence]
     text: str | None = None
     duration: float | None = Field(None, ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
     confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
@@ -119,7 +119,7 @@ async def _read(request: Request) -> bytes:
 def _content(body: bytes, wanted: OutputFormat, chosen: Choices) -> bytes:
     """Blocking: seconds, where the transcript is one of hours."""
     try:
-        given = _Given.model_validate_json(body)
+        given = _GivenTranscript.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"

@@ -20,7 +20,7 @@ from seacod.errors import ClientGone, InferenceFailed, SeacodError
 from seacod.paths import Paths
 from seacod.web import closing
 from seacod.web.funasr_protocol import ROUTE
-from seacod.web.funasr_protocol.connection import Connection, Desk
+from seacod.web.funasr_protocol.connection import FunasrConnection, FunasrShared
 from seacod.web.funasr_protocol.crowd import Crowd
 from seacod.web.middleware import errors
 from seacod.web.readiness import Readiness
@@ -43,7 +43,7 @@ def router(
     """The route of one worker; `admit` raises one of `quota.REFUSALS` where a client may send
     nothing more now."""
     routes = APIRouter()
-    desk = Desk(service, paths, readiness, free_refuse_bytes, admit, Crowd())
+    shared = FunasrShared(service, paths, readiness, free_refuse_bytes, admit, Crowd())
 
     @routes.websocket(ROUTE)
     async def funasr(socket: WebSocket) -> None:
@@ -52,7 +52,7 @@ def router(
         request_id = secrets.token_hex(8)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             with contextlib.suppress(ClientGone):
-                error = await _conversation(socket, desk, request_id)
+                error = await _conversation(socket, shared, request_id)
                 await closing.close(socket, closing.code(error), error.code)
                 return
             log.info("funasr_client_gone")
@@ -60,17 +60,17 @@ def router(
     return routes
 
 
-async def _conversation(socket: WebSocket, desk: Desk, request_id: str) -> SeacodError:
+async def _conversation(socket: WebSocket, shared: FunasrShared, request_id: str) -> SeacodError:
     """Serve the client until the conversation cannot go on; why it cannot.
 
     Raises:
         ClientGone: the client went away.
     """
-    limits = desk.service.limits
+    limits = shared.service.limits
     most = limits.live_sessions + limits.concurrent_requests + limits.queue_length + _IDLE
-    connection = Connection(socket, desk, request_id)
+    connection = FunasrConnection(socket, shared, request_id)
     try:
-        with desk.crowd.guest(most) as guest:
+        with shared.crowd.guest(most) as guest:
             return await connection.run(guest)
     except ClientGone:
         raise

@@ -110,7 +110,7 @@ def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
                 try:
                     if len(here) > service.limits.live_sessions + _STARTING:
                         raise _too_many(len(here) - 1)
-                    await _Connection(socket, service, readiness, request_id).run()
+                    await _LiveConnection(socket, service, readiness, request_id).run()
                 except (ClientGone, closing.Moved):
                     raise
                 except SeacodError as error:
@@ -132,7 +132,7 @@ def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
     return routes
 
 
-class _Connection:
+class _LiveConnection:
     """One connection from its start message to its end."""
 
     def __init__(

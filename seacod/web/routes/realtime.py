@@ -37,7 +37,7 @@ def router(service: TranscriptionService, readiness: Readiness, model_aliases: s
     """The route of one worker.
 
     Args:
-        service: has the live desk.
+        service: has the live sessions.
         readiness: knows when the worker is to end.
         model_aliases: server.model_aliases.
     """
