@@ -29,7 +29,7 @@ ENV_SETTINGS = "SEACOD_INTERNAL_SETTINGS"
 ENV_COLD = "SEACOD_INTERNAL_COLD"
 
 
-class _Named:
+class _TypedMessage:
     """A message; its `type` is the name of its class, without `Message` at its end."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class _Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage(_Named):
+class Stage(_TypedMessage):
     """What a starting worker is busy with, in words for STATUS= (English).
 
     `extend_seconds`: how much longer the start may take from now; 0 leaves the time-out alone.
@@ -55,7 +55,7 @@ class Stage(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Ready(_Named):
+class Ready(_TypedMessage):
     """The model has transcribed its warm-up recording where it works; `serve` may come."""
 
     model: str
@@ -64,7 +64,7 @@ class Ready(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Beat(_Named):
+class Beat(_TypedMessage):
     """Sent every second by the worker's event loop.
 
     `progress_age_seconds`: time since the engine last finished a piece of work (0 when idle).
@@ -88,7 +88,7 @@ class Beat(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault(_Named):
+class Fault(_TypedMessage):
     """Something the operator should know; the worker goes on or exits by itself.
 
     `kind`: config, model, out_of_memory, canary, jobs, jobs_place, jobs_lost. `exit_code` is what
@@ -104,7 +104,7 @@ class Fault(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Drained(_Named):
+class Drained(_TypedMessage):
     """No request is left in the worker; it exits now."""
 
     finished: int
@@ -112,7 +112,7 @@ class Drained(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Acquitted(_Named):
+class Acquitted(_TypedMessage):
     """A suspect recording was heard to its end, alone with the model.
 
     `digest`: SHA-256 of its content, in hexadecimal digits.
@@ -125,7 +125,7 @@ class Acquitted(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Serve(_Named):
+class Serve(_TypedMessage):
     """Start accepting on the inherited socket; the supervisor has stopped to.
 
     `blamed_pids`: workers before this one that ended by their own fault, newest last. What they
@@ -136,14 +136,14 @@ class Serve(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class DrainMessage(_Named):
+class DrainMessage(_TypedMessage):
     """Accept nothing more, finish what runs within `timeout_seconds`, then exit with 0."""
 
     timeout_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Blame(_Named):
+class Blame(_TypedMessage):
     """Another worker of this service has just ended by its own fault: what it was working on is
     suspect."""
 
@@ -151,7 +151,7 @@ class Blame(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class SuspectsMessage(_Named):
+class SuspectsMessage(_TypedMessage):
     """All recordings that were with the model when workers ended by their own fault: by the digest
     of their content, at how many ends."""
 
@@ -159,7 +159,7 @@ class SuspectsMessage(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class PausedMessage(_Named):
+class PausedMessage(_TypedMessage):
     """Take nothing new (`is_on`), for a reason that clients are told, or again as ever; finish what
     runs. `since`: Unix seconds."""
 
@@ -170,22 +170,22 @@ class PausedMessage(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Retire(_Named):
+class Retire(_TypedMessage):
     """Say at /health/ready that no more should come, and go on serving."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseGpuCache(_Named):
+class ReleaseGpuCache(_TypedMessage):
     """Give cached GPU memory back to the device."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReopenLogs(_Named):
+class ReopenLogs(_TypedMessage):
     """logrotate has moved the log file away; go on in a new one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reload(_Named):
+class Reload(_TypedMessage):
     """New settings that can be applied without a restart (dotted key → value)."""
 
     changes: dict[str, Any] = field(default_factory=dict)
@@ -195,7 +195,7 @@ class Reload(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Fork(_Named):
+class Fork(_TypedMessage):
     """To the nursery: a worker is wanted. With it come descriptors: the worker's end of the control
     channel, what it prints to, and the listening sockets.
 
@@ -213,24 +213,24 @@ class Fork(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class Check(_Named):
+class Check(_TypedMessage):
     """To the nursery: could a worker be forked now? `LoadedMessage` or `RefusedMessage` answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedMessage(_Named):
+class LoadedMessage(_TypedMessage):
     """From the nursery: everything is imported and mapped; workers can be forked."""
 
 
 @dataclass(frozen=True, slots=True)
-class ForkedMessage(_Named):
+class ForkedMessage(_TypedMessage):
     """From the nursery: the worker has this pid, and is the supervisor's child."""
 
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingMessage(_Named):
+class WaitingMessage(_TypedMessage):
     """From the nursery: this worker is forked, and waits to be wanted; 0: the one that did has
     ended. No answer to anything."""
 
@@ -238,7 +238,7 @@ class WaitingMessage(_Named):
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedMessage(_Named):
+class RefusedMessage(_TypedMessage):
     """From the nursery: no worker can be forked here any more, and why."""
 
     cause: str
