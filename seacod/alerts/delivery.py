@@ -6,8 +6,10 @@ it again. Whatever one channel meets is its own: the others go on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
+import time
 from collections.abc import Callable
 
 import anyio
@@ -27,6 +29,7 @@ _LOOK_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 10.0
 _MAX_RETRY_SECONDS = 300.0
 _SYNC_SECONDS = 5.0
+_HELD_SECONDS = 60.0
 
 
 class Delivery:
@@ -62,6 +65,10 @@ class Delivery:
         # Channels for which something may wait; asking the file each second would cost more than
         # everything else an idle supervisor does.
         self._busy = set(all_channels())
+        # What a channel has taken and the disk has not, with its answer: it is not sent twice. And
+        # until when a channel whose outbox cannot be written sends nothing more.
+        self._taken: dict[str, dict[int, str]] = {name: {} for name in all_channels()}
+        self._held_until = dict.fromkeys(all_channels(), 0.0)
         self.delivered: dict[str, int] = dict.fromkeys(all_channels(), 0)
         self.failed: dict[str, int] = dict.fromkeys(all_channels(), 0)
 
@@ -87,7 +94,7 @@ class Delivery:
     async def _channel(self, name: str) -> None:
         while True:
             self._touch()
-            if name in self._busy:
+            if name in self._busy and time.monotonic() >= self._held_until[name]:
                 await self._try(name, False)
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -95,7 +102,9 @@ class Delivery:
         try:
             await self._deliver(name, is_last)
         except sqlite3.Error as error:
-            log.error("outbox_failed", channel=name, error=str(error))
+            # Who has got it, or is to be left alone for a while, cannot be written down.
+            self._held_until[name] = time.monotonic() + _HELD_SECONDS
+            log.error("outbox_failed", channel=name, error=str(error), again_seconds=_HELD_SECONDS)
         except Exception:
             # What waits is tried again; the other channels never hear of it.
             log.exception("delivery_broke", channel=name)
@@ -116,6 +125,8 @@ class Delivery:
 
     async def _deliver(self, name: str, is_last: bool) -> None:
         """Everything that waits for one channel, as one message."""
+        with contextlib.suppress(sqlite3.Error):
+            self._keep_taken(name)
         due = self._outbox.next_due(name)
         if due is None:
             self._busy.discard(name)
@@ -126,7 +137,10 @@ class Delivery:
         longest = max(_MAX_RETRY_SECONDS, settings.gather_seconds)
         if 0 < ahead <= longest and not is_last:
             return
-        messages = self._outbox.waiting(name)
+        messages = [one for one in self._outbox.waiting(name) if one.id not in self._taken[name]]
+        if not messages:
+            self._held_until[name] = time.monotonic() + _HELD_SECONDS
+            return
         ids = [message.id for message in messages]
         channel = configured(settings).get(name)
         if channel is None:
@@ -138,10 +152,22 @@ class Delivery:
         except Undelivered as error:
             self._not_taken(name, messages, error)
             return
-        self._outbox.delivered(ids, self._clock(), answer)
         self.delivered[name] += 1
         log.info("alert_delivered", channel=name, alerts=len(messages), answer=answer)
         self._on_trouble(name, None)
+        self._taken[name] |= dict.fromkeys(ids, answer)
+        self._keep_taken(name)
+
+    def _keep_taken(self, name: str) -> None:
+        """
+        Raises:
+            sqlite3.Error: it cannot be written down; it is kept here until it can.
+        """
+        taken = self._taken[name]
+        for answer in {*taken.values()}:
+            ids = [number for number, said in taken.items() if said == answer]
+            self._outbox.delivered(ids, self._clock(), answer)
+        self._taken[name] = {}
 
     def _not_taken(self, name: str, messages: list[Message], error: Undelivered) -> None:
         self.failed[name] += 1

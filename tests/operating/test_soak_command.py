@@ -103,7 +103,7 @@ def test_speech_of_ones_own_and_what_is_none(service: Service, tmp_path: Path) -
     silence.write_bytes(sounds.wav(b"\0\0" * 16000))
     done = soak(service, "--recordings", silence, "-o", tmp_path)
     assert done.returncode == 1
-    assert "hears nothing in the recordings" in done.stderr
+    assert "finds no speech in the recordings" in done.stderr
     assert not (tmp_path / "soak.json").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,29 @@ def test_a_message_is_not_given_up_since_the_clock_was_set_ahead(
     alerts.deliver()
     assert not alerts.outbox.waiting("mail")
     assert one.attempts == 3
+
+
+def test_what_was_taken_is_not_sent_again_because_a_full_disk_cannot_say_so(
+    alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    alerts.deduplicator.raised("leak", "It grows.", "增长。")
+    alerts.now += 10.0
+    with monkeypatch.context() as disk:
+        disk.setattr(alerts.outbox, "_done", full)
+        with pytest.raises(sqlite3.OperationalError):
+            alerts.deliver()
+        assert alerts.sent == ["leak"]
+        assert alerts.deliver() == []
+        alerts.deduplicator.raised("canary", "It is silent.", "没有结果。")
+        alerts.now += 10.0
+        with pytest.raises(sqlite3.OperationalError):
+            alerts.deliver()
+        assert alerts.sent == ["canary"]
+    assert alerts.deliver() == []
+    assert not alerts.outbox.waiting("mail")
 
 
 def test_what_happens_while_a_message_is_sent_is_told_later(
