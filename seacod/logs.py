@@ -3,7 +3,7 @@ as readable lines, or as JSON lines; and to a file besides, if one is configured
 
 Called by `main.py` (supervisor, commands) and the worker's entry. Event names are verbs in the
 past (`worker_exited`); the facts are fields. No secret may be given to a logger; one that comes
-along in the words of somebody else is masked (`system/masking.py`).
+along in the words of somebody else is masked (`system/text/masking.py`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import structlog
 from structlog.typing import EventDict
 
 from seacod.config.log import LogSettings
-from seacod.system.append_file import AppendFile
-from seacod.system.masking import masked_deep
+from seacod.system.files.append_file import AppendFile
+from seacod.system.text.masking import masked_deep
 
 Component = Literal["supervisor", "worker", "client"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from seacod.config.schema import Settings
 from seacod.errors import CannotWrite, ConfigError
 from seacod.system.lasting import lasts
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 # What systemd gives a unit (RuntimeDirectory=).
 ENV_RUNTIME = "RUNTIME_DIRECTORY"

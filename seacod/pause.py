@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from seacod.errors import Paused
-from seacod.system import whole_file
+from seacod.system.files import whole_file
 
 RETRY_AFTER_SECONDS = 300
 LONGEST_RETRY_SECONDS = 86_400

@@ -15,9 +15,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from seacod.system.addresses import AddressSet
-from seacod.system.connections import Connections
-from seacod.system.http_server import BoundedServer
+from seacod.system.net.addresses import AddressSet
+from seacod.system.net.connections import Connections
+from seacod.system.net.http_server import BoundedServer
 
 PATIENCE = 120.0
 

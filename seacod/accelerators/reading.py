@@ -6,7 +6,7 @@ import asyncio
 
 from seacod.accelerators.base import Driver, DriverAbsent, Gpu
 from seacod.accelerators.registry import all_accelerators
-from seacod.system.threads import on_thread
+from seacod.system.processes.threads import on_thread
 
 
 class Drivers(Driver):

@@ -17,8 +17,8 @@ import structlog
 from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed
 from seacod.alerts.outbox import Message
-from seacod.system.masking import masked
-from seacod.system.words import Words
+from seacod.system.text.masking import masked
+from seacod.system.text.words import Words
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)

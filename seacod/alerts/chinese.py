@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from seacod.system.words import cause_in_chinese, state_in_chinese
+from seacod.system.text.words import cause_in_chinese, state_in_chinese
 
 _LABELS = {
     "state": "状态",

@@ -17,7 +17,7 @@ from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
 from seacod.alerts.unkept import Happening, Unkept
 from seacod.config.alerts import AlertSettings
-from seacod.system.terminal import date_and_time
+from seacod.system.text.terminal import date_and_time
 
 log = structlog.get_logger(__name__)
 

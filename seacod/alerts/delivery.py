@@ -21,7 +21,7 @@ from seacod.alerts.channels.registry import all_channels, configured
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Message, Outbox, now
 from seacod.config.alerts import AlertSettings
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 

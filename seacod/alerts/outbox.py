@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seacod.system.file_identity import identity
-from seacod.system.masking import masked_deep
-from seacod.system.sqlite_format import bring_up, put_back, transaction
+from seacod.system.files.file_identity import identity
+from seacod.system.files.sqlite_format import bring_up, put_back, transaction
+from seacod.system.text.masking import masked_deep
 
 # In the state directory.
 FILE = "alerts.sqlite3"

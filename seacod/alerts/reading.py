@@ -11,7 +11,7 @@ from seacod.alerts.outbox import FILE, Outbox
 from seacod.config import load_settings
 from seacod.errors import NotRunning
 from seacod.paths import Paths
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from seacod.archive.received import ReceivedFile, ReceivedFiles
 from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.formats import asked, registry
-from seacod.system.remote_files import RemoteFiles
-from seacod.system.words import reason
+from seacod.system.net.remote_files import RemoteFiles
+from seacod.system.text.words import reason
 
 _CHUNK_BYTES = 1 << 20
 
@@ -29,7 +29,7 @@ class TranscriptionActor:
         settings: as JSON: they travel.
         wanted: name of the format of the texts.
         said: about that format, as text fields.
-        access: to object stores (`system/object_store.py`).
+        access: to object stores (`system/net/object_store.py`).
     """
 
     def __init__(

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from seacod import __version__
 from seacod.archive import cluster_token
 from seacod.errors import BadRequest, ConfigError, NotRunning
-from seacod.system.terminal import in_language
-from seacod.system.words import Words, reason
+from seacod.system.text.terminal import in_language
+from seacod.system.text.words import Words, reason
 
 _KNOCK_SECONDS = 5.0
 # Ray starts a Python on a node that has none at rest; a busy one takes long for it.

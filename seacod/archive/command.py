@@ -22,9 +22,9 @@ from seacod.asr.choice import SoundChoice
 from seacod.config import Settings, load_settings
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest
 from seacod.formats import asked, registry
-from seacod.system import object_store
-from seacod.system.remote_files import RemoteFiles, access_of_engines
-from seacod.system.terminal import in_language
+from seacod.system.net import object_store
+from seacod.system.net.remote_files import RemoteFiles, access_of_engines
+from seacod.system.text.terminal import in_language
 
 # What the settings allow at most: it is not a request that others wait behind.
 _LONGEST_SECONDS = 86_400.0

@@ -17,9 +17,9 @@ from typing import Any
 
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
-from seacod.system.recordings import is_recording, meant
-from seacod.system.remote_files import RemoteFiles
-from seacod.system.words import reason
+from seacod.system.files.recordings import is_recording, meant
+from seacod.system.net.remote_files import RemoteFiles
+from seacod.system.text.words import reason
 
 _LISTS = (".jsonl", ".csv")
 

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from seacod.errors import NotFound
-from seacod.system import whole_file
-from seacod.system.remote_files import RemoteFiles
-from seacod.system.writing import making, writing
+from seacod.system.files import whole_file
+from seacod.system.files.writing import making, writing
+from seacod.system.net.remote_files import RemoteFiles
 
 MANIFEST = "manifest.jsonl"
 # A place that cannot be appended to gets the whole manifest anew, at most so often.

@@ -30,7 +30,7 @@ from seacod.asr.choice import SoundChoice
 from seacod.errors import SeacodError
 from seacod.formats.base import OutputFormat
 from seacod.jobs.model import CRASHES_ARE_POISON
-from seacod.system.digest import sha256_of
+from seacod.system.files.digest import sha256_of
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from tqdm import tqdm
 
-from seacod.system.terminal import in_language
+from seacod.system.text.terminal import in_language
 
 # Where nobody watches a bar, a line now and then.
 _LINE_SECONDS = 30.0

@@ -11,7 +11,7 @@ import structlog
 from seacod.asr.scheduler import BatchDone
 from seacod.errors import NotReady, QueueFull, SeacodError
 from seacod.metrics.worker import WorkerMetrics
-from seacod.system.client_names import is_named, owner
+from seacod.system.net.client_names import is_named, owner
 from seacod.transcript import Transcript
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seacod.system import given_text
+from seacod.system.text import given_text
 
 # The longest text that is read.
 MAX_CHARACTERS = 100_000

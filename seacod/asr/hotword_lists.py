@@ -19,9 +19,9 @@ import structlog
 from seacod.asr import hotword_formats, hotwords
 from seacod.asr.hotwords import Hotwords
 from seacod.config.schema import Settings
-from seacod.system.client_names import own_name
-from seacod.system.threads import on_thread
-from seacod.system.watched_file import WatchedFile
+from seacod.system.files.watched_file import WatchedFile
+from seacod.system.net.client_names import own_name
+from seacod.system.processes.threads import on_thread
 
 log = structlog.get_logger(__name__)
 

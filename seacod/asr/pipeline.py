@@ -24,8 +24,8 @@ from seacod.asr.recognisers.base import Voice
 from seacod.asr.request import RecordingRequest, SoundFindings
 from seacod.asr.scheduler import Scheduler
 from seacod.errors import Poisonous
-from seacod.system.digest import sha256_of
-from seacod.system.waiting import end_task
+from seacod.system.files.digest import sha256_of
+from seacod.system.processes.waiting import end_task
 from seacod.transcript import TranscriptWarning
 from seacod.with_model import ENDS_ARE_POISON
 

@@ -14,7 +14,7 @@ import structlog
 
 from seacod.config.schema import Settings
 from seacod.paths import Paths
-from seacod.system import heap
+from seacod.system.processes import heap
 
 if TYPE_CHECKING:
     from seacod.asr.recognisers.base import Recogniser

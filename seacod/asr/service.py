@@ -46,8 +46,8 @@ from seacod.config.schema import Settings
 from seacod.errors import BadRequest, NotReady, OutOfMemory, QueueFull, SeacodError
 from seacod.metrics.worker import WorkerMetrics
 from seacod.shared_load import SharedLoad
-from seacod.system import file_in_use
-from seacod.system.words import Words
+from seacod.system.files import file_in_use
+from seacod.system.text.words import Words
 from seacod.transcript import Transcript, TranscriptWarning
 from seacod.with_model import ModelTable, WithModel
 

@@ -12,8 +12,8 @@ from seacod.alerts.outbox import Message
 from seacod.alerts.reading import open_outbox
 from seacod.cli.options import add_config, add_json
 from seacod.errors import EX_OK
-from seacod.system.terminal import date_and_time
-from seacod.system.terminal import in_language as say
+from seacod.system.text.terminal import date_and_time
+from seacod.system.text.terminal import in_language as say
 
 HELP = "alerts sent to the operator, and those that wait"
 _SHOWN = 50

@@ -10,7 +10,7 @@ from seacod.cli.options import add_config
 from seacod.config import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
-from seacod.system.terminal import in_language
+from seacod.system.text.terminal import in_language
 
 HELP = "write state, batches and configuration into one file; the service may run"
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seacod.system.terminal import in_language as say
+from seacod.system.text.terminal import in_language as say
 
 # Of the places in a node's queue, so many stay free for what comes past HAProxy's queue: requests
 # of people who are logged in, who have to be at their node.

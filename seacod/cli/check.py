@@ -9,7 +9,7 @@ import sys
 
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.proving.checks.item import Finding, Status
-from seacod.system import terminal
+from seacod.system.text import terminal
 
 HELP = "the go-live checklist; exit status 0: all is well, 1: warnings, 2: failures"
 # ECMA-48: green, yellow, red.

@@ -11,7 +11,7 @@ from seacod.config import load_settings, render
 from seacod.config.load import find_file
 from seacod.config.reach import check as check_reach
 from seacod.errors import EX_OK, BadRequest
-from seacod.system import terminal
+from seacod.system.text import terminal
 
 HELP = "look at the configuration"
 

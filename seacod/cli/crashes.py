@@ -9,9 +9,9 @@ from seacod.cli.options import add_config, add_json
 from seacod.config import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
-from seacod.system.terminal import date_and_time
-from seacod.system.terminal import in_language as say
-from seacod.system.words import cause_in_chinese, state_in_chinese
+from seacod.system.text.terminal import date_and_time
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.words import cause_in_chinese, state_in_chinese
 
 HELP = "what is known of past crashes"
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_OK, NotConfirmed
-from seacod.system import terminal
-from seacod.system.terminal import in_language as say
+from seacod.system.text import terminal
+from seacod.system.text.terminal import in_language as say
 
 if TYPE_CHECKING:
     from seacod.proving.drills.catalogue import Drill

@@ -10,8 +10,8 @@ from typing import Any
 
 from seacod.client import NEVER, BrokenOff, Busy, Client, NoSeacod, Refused, Unreachable
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
-from seacod.system.terminal import in_language, is_chinese, padded, width
-from seacod.system.words import state_in_chinese
+from seacod.system.text.terminal import in_language, is_chinese, padded, width
+from seacod.system.text.words import state_in_chinese
 
 _PORT = 7860
 _TIMEOUT_SECONDS = 5.0

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from seacod.cli.parser import make_parser
 from seacod.config.load import ENV_DEBUG
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
-from seacod.system import surroundings, terminal
-from seacod.system.words import reason
+from seacod.system.processes import surroundings
+from seacod.system.text import terminal
+from seacod.system.text.words import reason
 
 
 def main(arguments: list[str] | None = None) -> None:

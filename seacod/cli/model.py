@@ -12,7 +12,7 @@ from seacod.config import load_settings
 from seacod.config.asr import AsrSettings
 from seacod.errors import EX_OK, ModelUnavailable
 from seacod.paths import Paths
-from seacod.system.interpreter import python
+from seacod.system.processes.interpreter import python
 
 HELP = "fetch models"
 _LOADING_SECONDS = 600

@@ -13,8 +13,8 @@ from seacod.client import status_socket
 from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotWrite, NotAllowed, NotRunning, SeacodError
 from seacod.paths import Paths
-from seacod.system.terminal import in_language
-from seacod.system.words import reason
+from seacod.system.text.terminal import in_language
+from seacod.system.text.words import reason
 
 HELP = "take nothing new (503 with a reason and Retry-After) and finish what runs, until 'resume'"
 # The supervisor looks once a second.

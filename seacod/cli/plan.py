@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seacod.errors import BadRequest
 from seacod.formats.base import OutputFormat
-from seacod.system.recordings import meant
+from seacod.system.files.recordings import meant
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from seacod.config import load_settings
 from seacod.config.load import ENV_FILE, find_file
 from seacod.paths import Paths
 from seacod.proving.checks.item import Finding, fail, ok, warn, worst
-from seacod.system import sqlite_format
-from seacod.system.words import Words
+from seacod.system.files import sqlite_format
+from seacod.system.text.words import Words
 
 PREFIX = Path("/opt/seacod")
 # Reads a configuration, or imports some modules.

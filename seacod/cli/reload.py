@@ -7,7 +7,7 @@ import argparse
 from seacod.cli.options import add_config
 from seacod.client import status_socket
 from seacod.errors import EX_OK
-from seacod.system.terminal import in_language
+from seacod.system.text.terminal import in_language
 
 HELP = "apply the changed configuration, and print how each change took effect"
 

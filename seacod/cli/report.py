@@ -25,9 +25,9 @@ from seacod.cli.options import add_config, add_json
 from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
 from seacod.proving.statistics import quantile
-from seacod.system.terminal import date_and_time, padded
-from seacod.system.terminal import in_language as say
-from seacod.system.words import reason
+from seacod.system.text.terminal import date_and_time, padded
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.words import reason
 
 HELP = "the slowest requests, and where their time went"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -13,7 +13,7 @@ from seacod.client import status_socket
 from seacod.config import DEFAULT_FILE, load_settings
 from seacod.errors import EX_OK, Conflict, NotAllowed, NotRunning
 from seacod.paths import Paths
-from seacod.system.terminal import in_language
+from seacod.system.text.terminal import in_language
 
 HELP = "put back what seacod backup has written; stop the service before"
 

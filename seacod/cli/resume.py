@@ -7,7 +7,7 @@ import argparse
 from seacod.cli.options import add_config
 from seacod.cli.pause import noticed, place, refused
 from seacod.errors import EX_OK
-from seacod.system.terminal import in_language
+from seacod.system.text.terminal import in_language
 
 HELP = "end a pause: take requests again, and go on with batches"
 

@@ -13,8 +13,8 @@ from seacod.cli.releases import Release
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, Conflict, NotFound, SeacodError
 from seacod.proving import systemd
 from seacod.proving.checks.item import Status
-from seacod.system.terminal import in_language
-from seacod.system.words import reason
+from seacod.system.text.terminal import in_language
+from seacod.system.text.words import reason
 
 HELP = "go back to the release before, which install.sh has kept"
 

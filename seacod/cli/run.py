@@ -13,8 +13,8 @@ from seacod import __version__
 from seacod.cli.options import add_config
 from seacod.config import DEFAULT_FILE, Settings, load_settings
 from seacod.errors import SeacodError
-from seacod.system import terminal
-from seacod.system.first_process import end_when_told
+from seacod.system.processes.first_process import end_when_told
+from seacod.system.text import terminal
 
 if TYPE_CHECKING:
     from seacod.supervisor.daemon import Supervisor

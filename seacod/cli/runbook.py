@@ -8,7 +8,7 @@ import re
 from importlib import resources
 
 from seacod.errors import EX_OK, BadRequest
-from seacod.system.terminal import in_language
+from seacod.system.text.terminal import in_language
 
 HELP = "what an alert means, and what to do"
 

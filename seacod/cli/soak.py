@@ -12,7 +12,7 @@ from typing import Any
 
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest
-from seacod.system.writing import making, writing
+from seacod.system.files.writing import making, writing
 
 HELP = "days of mixed work at high speed, and a report"
 

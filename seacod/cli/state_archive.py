@@ -34,8 +34,8 @@ from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import find_secret
 from seacod.errors import BadRequest, CannotWrite
 from seacod.paths import Paths
-from seacod.system import sqlite_format
-from seacod.system.words import reason
+from seacod.system.files import sqlite_format
+from seacod.system.text.words import reason
 
 _MANIFEST = "manifest.json"
 _DIGESTS = "digests.json"

@@ -13,9 +13,9 @@ from seacod.alerts.kinds import KINDS
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.client import status_socket
 from seacod.errors import EX_OK, NotAllowed, NotRunning
-from seacod.system.terminal import ago, padded
-from seacod.system.terminal import in_language as say
-from seacod.system.words import cause_in_chinese, stage_in_chinese, state_in_chinese
+from seacod.system.text.terminal import ago, padded
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.words import cause_in_chinese, stage_in_chinese, state_in_chinese
 
 HELP = "show the state of the running service"
 # Cursor home, and clear from there to the end (ECMA-48).

@@ -16,8 +16,9 @@ from seacod.cli.options import add_config, add_key, add_url, add_wanted, api_key
 from seacod.client import BrokenOff, Client, NoSeacod, Refused, Unreachable, status_socket
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, NotRunning
 from seacod.formats import asked, registry
-from seacod.system import terminal, whole_file
-from seacod.system.writing import writing
+from seacod.system.files import whole_file
+from seacod.system.files.writing import writing
+from seacod.system.text import terminal
 from seacod.transcript import TRIAL_MODEL, TranscriptWarning
 
 if TYPE_CHECKING:

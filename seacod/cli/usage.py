@@ -16,9 +16,9 @@ from seacod.cli.report import seconds_of
 from seacod.config import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotRead
 from seacod.paths import Paths
-from seacod.system.terminal import in_language as say
-from seacod.system.terminal import padded, width
-from seacod.system.words import reason
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import padded, width
+from seacod.system.text.words import reason
 from seacod.usage.ledger import UsageLedger, Use
 
 HELP = "who used what: requests, hours of audio, failures by client"

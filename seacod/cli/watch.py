@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seacod.cli.options import add_config, add_key, add_url, add_wanted, api_key, wanted_of
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
 from seacod.formats import asked, registry
-from seacod.system import terminal
+from seacod.system.text import terminal
 
 if TYPE_CHECKING:
     from seacod.formats.base import OutputFormat

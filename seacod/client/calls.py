@@ -17,7 +17,7 @@ from seacod.client.answers import Job, Progress, System, Written, read, read_job
 from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
 from seacod.errors import BadRequest
 from seacod.formats import full_json
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 from seacod.transcript import Transcript
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from seacod.errors import NotRunning, SeacodError
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 # Where a service that is busy does not say for how long.
 _BUSY_SECONDS = 5

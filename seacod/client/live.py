@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seacod.client.calls import understood
 from seacod.client.failures import BrokenOff, Unreachable, refusal
 from seacod.formats import full_json
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 from seacod.transcript import Segment, Transcript
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from seacod.config.load import DEFAULT_FILE, ENV_FILE, find_file, variable_name
 from seacod.config.schema import Settings
 from seacod.errors import ConfigError, NotAllowed, NotRunning, SeacodError
 from seacod.paths import ENV_RUNTIME, Paths
-from seacod.system.process_handle import ProcessHandle
+from seacod.system.processes.process_handle import ProcessHandle
 
 _TIMEOUT_SECONDS = 5.0
 _POLL_SECONDS = 0.1

@@ -8,8 +8,8 @@ from pydantic import ValidationInfo, field_validator
 
 from seacod.config import quotas
 from seacod.config.setting import Section, setting
-from seacod.system.addresses import AddressSet
-from seacod.system.words import WrongValue
+from seacod.system.net.addresses import AddressSet
+from seacod.system.text.words import WrongValue
 
 # A name and the hash of a secret, as seacod/system/credentials.py makes it.
 _NAME = r"[A-Za-z0-9._@-]{1,64}"

@@ -22,8 +22,8 @@ from seacod.config.schema import SECTIONS, Settings
 from seacod.config.service_links import service_links
 from seacod.errors import ConfigClosed, ConfigError, ConfigOutOfReach
 from seacod.system.lasting import lasts_for_file
-from seacod.system.masking import without_credentials
-from seacod.system.words import Words, reason
+from seacod.system.text.masking import without_credentials
+from seacod.system.text.words import Words, reason
 
 DEFAULT_FILE = Path("/etc/seacod/seacod.yaml")
 ENV_FILE = "SEACOD_CONFIG"

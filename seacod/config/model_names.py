@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from seacod.system.words import WrongValue
+from seacod.system.text.words import WrongValue
 
 BUILTIN = "builtin"
 SILERO = "silero-vad"

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import field_validator
 
 from seacod.config.setting import Section, setting
-from seacod.system.allowed_origins import AllowedOrigins
+from seacod.system.net.allowed_origins import AllowedOrigins
 
 
 class OutgoingSettings(

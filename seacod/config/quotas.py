@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from seacod.system.client_names import is_named, own_name
-from seacod.system.words import WrongValue
+from seacod.system.net.client_names import is_named, own_name
+from seacod.system.text.words import WrongValue
 
 ENTRY = re.compile(r"(\*|[A-Za-z0-9._@-]{1,64}):(\S+)")
 _LIMIT = re.compile(r"(audio_hours_per_day|requests_per_minute)=(\d{1,9}(?:\.\d{1,6})?)")

@@ -13,8 +13,8 @@ from seacod.config.log import LogSettings
 from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import find_secret, read_secret
 from seacod.errors import ConfigError
-from seacod.system.append_file import why_not
-from seacod.system.words import Words, reason
+from seacod.system.files.append_file import why_not
+from seacod.system.text.words import Words, reason
 
 
 def log_file_problem(log: LogSettings) -> Words | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import field_validator
 
 from seacod.config.setting import MIB, Section, setting
-from seacod.system.words import WrongValue
+from seacod.system.text.words import WrongValue
 
 
 class ResultSettings(Section, applies="live", chinese="批量任务：受理之后，经历崩溃与重启也会完成"):

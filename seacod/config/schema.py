@@ -26,7 +26,7 @@ from seacod.config.storage import StorageSettings
 from seacod.config.supervisor import SupervisorSettings
 from seacod.config.tracing import TracingSettings
 from seacod.config.worker import WorkerSettings
-from seacod.system.words import WrongValue
+from seacod.system.text.words import WrongValue
 
 
 class Settings(BaseModel):

@@ -1,7 +1,7 @@
 """Secrets: from a systemd credential or a file only the service can read, never from the yaml.
 
 A secret is read where it is used and never kept in `Settings`, so nothing that prints settings
-can print it; what was read is masked in log and alerts from then on (`system/masking.py`).
+can print it; what was read is masked in log and alerts from then on (`system/text/masking.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from seacod.config.setting import Section
 from seacod.errors import ConfigError, ConfigOutOfReach
-from seacod.system import masking
 from seacod.system.lasting import lasts_for_file
-from seacod.system.words import reason
+from seacod.system.text import masking
+from seacod.system.text.words import reason
 
 if TYPE_CHECKING:
     from seacod.config.schema import Settings

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import field_validator
 
 from seacod.config.setting import Section, setting
-from seacod.system.addresses import AddressSet
-from seacod.system.listen_address import ListenAddress, parse
-from seacod.system.words import WrongValue
+from seacod.system.net.addresses import AddressSet
+from seacod.system.net.listen_address import ListenAddress, parse
+from seacod.system.text.words import WrongValue
 
 # More than that are a mistake, and each is handed to every worker.
 _MOST_ADDRESSES = 16

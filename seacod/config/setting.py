@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 MIB = 1024 * 1024
 

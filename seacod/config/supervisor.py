@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from seacod.config.setting import Section, setting
-from seacod.system.words import WrongValue
+from seacod.system.text.words import WrongValue
 
 
 class SupervisorSettings(

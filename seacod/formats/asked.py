@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from seacod.errors import BadRequest
 from seacod.formats.base import Choices, CueLimits
-from seacod.system.switches import is_true
+from seacod.system.text.switches import is_true
 
 FIELDS = ("max_line_characters", "max_cue_seconds", "show_warnings")
 # Of forms only: whoever draws a wave asks for it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 _NAMES: dict[str, Words] = {
     "zh": ("Chinese", "中文"),

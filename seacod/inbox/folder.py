@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from seacod.system.recordings import is_recording
+from seacod.system.files.recordings import is_recording
 
 # An empty file is one that somebody is about to fill; after so long it is one that stays empty.
 _EMPTY_SECONDS = 60.0

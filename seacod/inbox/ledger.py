@@ -14,8 +14,8 @@ from pathlib import Path
 
 from seacod.errors import CannotWrite, Conflict, StoredByNewer
 from seacod.inbox.folder import Version
-from seacod.system.sqlite_format import bring_up, transaction
-from seacod.system.words import reason
+from seacod.system.files.sqlite_format import bring_up, transaction
+from seacod.system.text.words import reason
 
 _FILE, _LOCK = ".seacod-watch.sqlite3", ".seacod-watch.lock"
 # A new version is a new entry.

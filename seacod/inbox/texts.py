@@ -15,7 +15,7 @@ from seacod.errors import SeacodError
 from seacod.formats.base import Choices, OutputFormat
 from seacod.inbox.folder import Version, version_of
 from seacod.inbox.ledger import Ledger
-from seacod.system import whole_file
+from seacod.system.files import whole_file
 from seacod.transcript import Transcript
 
 REASON_ENDING = ".reason.txt"

@@ -20,7 +20,7 @@ from seacod.inbox.folder import Arrivals, Version, opened, recordings, version_o
 from seacod.inbox.ledger import Ledger
 from seacod.inbox.texts import Texts
 from seacod.inbox.verdict import Again
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 # What cannot be read or written now may be mended.
 _DISK_SECONDS = 30.0

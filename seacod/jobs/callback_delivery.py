@@ -30,9 +30,9 @@ from seacod.jobs.database import said
 from seacod.jobs.model import Callback, CallbackState
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
-from seacod.system import outgoing
-from seacod.system.allowed_origins import AllowedOrigins
-from seacod.system.waiting import end_task
+from seacod.system.net import outgoing
+from seacod.system.net.allowed_origins import AllowedOrigins
+from seacod.system.processes.waiting import end_task
 
 log = structlog.get_logger(__name__)
 

@@ -33,7 +33,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from seacod.errors import ConfigError
-from seacod.system.masking import masked, without_credentials
+from seacod.system.text.masking import masked, without_credentials
 
 # Somebody else writes to the embedded one, or holds it: so long that is waited for.
 _LOCK_SECONDS = 10.0

@@ -21,7 +21,7 @@ from seacod.jobs.database import said
 from seacod.jobs.model import JobFile
 from seacod.jobs.store import JobStore
 from seacod.jobs.store_thread import StoreThread
-from seacod.system.words import Words, reason
+from seacod.system.text.words import Words, reason
 
 log = structlog.get_logger(__name__)
 

@@ -31,7 +31,7 @@ from seacod.jobs.outside.job_recordings import JobRecordings
 from seacod.jobs.outside.moving import RecordingMover
 from seacod.jobs.store import JobStore
 from seacod.system.clock_jumps import ClockJumps
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from seacod.errors import StoredByNewer
 from seacod.jobs.database import FORMAT, HEAD, files, jobs, metadata, shared
-from seacod.system.sqlite_format import version_of
+from seacod.system.files.sqlite_format import version_of
 
 # PostgreSQL: one of any number that names us among its users (pg_advisory_lock(bigint)).
 _SCHEMA_LOCK = 0x5EAC0D

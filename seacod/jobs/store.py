@@ -41,8 +41,8 @@ from seacod.jobs.model import (
 from seacod.jobs.outside import address_book
 from seacod.jobs.recovery import Recovery
 from seacod.jobs.stalls import Stalls
-from seacod.system.file_identity import identity
-from seacod.system.sqlite_format import drop_logs, put_back
+from seacod.system.files.file_identity import identity
+from seacod.system.files.sqlite_format import drop_logs, put_back
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from seacod.errors import BadRequest, KeyReused
 from seacod.jobs.database import submissions
 from seacod.jobs.model import Submission
-from seacod.system.digest import sha256_of
+from seacod.system.files.digest import sha256_of
 
 # Whatever is printed; UUIDs have 36.
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

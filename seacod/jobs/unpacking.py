@@ -19,7 +19,7 @@ from typing import BinaryIO
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, SeacodError, StorageFull, TooBig
 from seacod.paths import free_bytes
-from seacod.system import given_text
+from seacod.system.text import given_text
 
 # How a zip file with something in it begins (APPNOTE.TXT 4.3.7); no recording does.
 _MARK = b"PK\x03\x04"

@@ -23,8 +23,8 @@ from seacod.config.asr import AsrSettings
 from seacod.config.secrets import read_secret
 from seacod.errors import ModelUnavailable
 from seacod.models import manifest, registry
-from seacod.system.proxies import Proxy, proxy_for
-from seacod.system.words import reason
+from seacod.system.net.proxies import Proxy, proxy_for
+from seacod.system.text.words import reason
 
 log = structlog.get_logger(__name__)
 

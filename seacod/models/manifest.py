@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from seacod.system.digest import sha256_of
-from seacod.system.words import Words, WrongValue, reason
+from seacod.system.files.digest import sha256_of
+from seacod.system.text.words import Words, WrongValue, reason
 
 NAME = "seacod-manifest.json"
 # What is said of a file that has changed.

@@ -10,7 +10,7 @@ from seacod.config.asr import AsrSettings
 from seacod.config.model_names import BUILTIN as BUILTIN_NAME
 from seacod.config.model_names import HUB_IDS, SILERO, checked, is_directory
 from seacod.errors import ConfigError, ModelUnavailable
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 BUILTIN = Path(__file__).parent / "builtin"
 # Without these AutoModel cannot even begin.

@@ -18,8 +18,8 @@ from pathlib import Path
 from seacod.config.model_names import HUB_IDS
 from seacod.errors import ModelUnavailable, NoSpeakerModel
 from seacod.models import manifest, registry
-from seacod.system.digest import sha256_of
-from seacod.system.proxies import proxy_for
+from seacod.system.files.digest import sha256_of
+from seacod.system.net.proxies import proxy_for
 
 RESEMBLYZER = "resemblyzer"
 CAMPPLUS = "campplus"

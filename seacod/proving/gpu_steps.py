@@ -23,7 +23,7 @@ from seacod.proving import sounds
 from seacod.proving.load import ClientLoad
 from seacod.proving.processor import own_bytes
 from seacod.proving.service import PrivateService, private_service
-from seacod.system.interpreter import python
+from seacod.system.processes.interpreter import python
 
 Facts = dict[str, Any]
 _RECORDING = EXAMPLES / examples()[0]["file"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from seacod.errors import SeacodError
 from seacod.proving.service import free_port, private_service
-from seacod.system.interpreter import python
+from seacod.system.processes.interpreter import python
 
 if TYPE_CHECKING:
     import httpx

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from seacod.system.terminal import in_language, width
+from seacod.system.text.terminal import in_language, width
 
 _TOLD_SECONDS = 1.0
 _COLUMNS = 60

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import seacod
 from seacod.errors import BadRequest
-from seacod.system.interpreter import python
+from seacod.system.processes.interpreter import python
 
 OWN_TREE = Path(seacod.__file__).parent.parent
 

@@ -19,9 +19,9 @@ from seacod.client import NEVER, Client, status_socket
 from seacod.config import load_settings
 from seacod.errors import SeacodError
 from seacod.proving.progress import telling
-from seacod.system.interpreter import python
-from seacod.system.terminal import in_language
-from seacod.system.words import Words, stage_in_chinese
+from seacod.system.processes.interpreter import python
+from seacod.system.text.terminal import in_language
+from seacod.system.text.words import Words, stage_in_chinese
 
 # A start that takes longer than this has failed.
 _PATIENCE_SECONDS = 600.0

@@ -17,7 +17,7 @@ from seacod.errors import ConfigError, NotRunning, SeacodError
 from seacod.paths import Paths
 from seacod.proving import sounds, systemd
 from seacod.proving.load import ClientLoad
-from seacod.system.words import state_in_chinese
+from seacod.system.text.words import state_in_chinese
 
 _CLIENTS = 2
 _POLL_SECONDS = 0.05

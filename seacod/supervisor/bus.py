@@ -17,7 +17,7 @@ from seacod import protocol
 from seacod.pause import Pause
 from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.workers.placement import Replica
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 

@@ -48,7 +48,7 @@ from seacod.supervisor.workers.probe import probe_forever
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.start_times import StartTimes
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.parent_death import adopt_orphans
+from seacod.system.processes.parent_death import adopt_orphans
 from seacod.with_model import ModelTable
 
 log = structlog.get_logger(__name__)

@@ -20,8 +20,8 @@ from starlette.routing import Route
 from seacod import OWN_AGENT
 from seacod.metrics import Present, SupervisorMetrics
 from seacod.supervisor.sockets.listener import Listener
-from seacod.system.connections import Connections, most_connections
-from seacod.system.http_server import BoundedServer
+from seacod.system.net.connections import Connections, most_connections
+from seacod.system.net.http_server import BoundedServer
 
 # Few ask for metrics; who holds more connections than that has no good reason.
 _MAX_CONNECTIONS = 64

@@ -14,7 +14,7 @@ from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.notify import Notifier
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.words import NOTHING, Words
+from seacod.system.text.words import NOTHING, Words
 
 log = structlog.get_logger(__name__)
 

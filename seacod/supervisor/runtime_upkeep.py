@@ -17,8 +17,8 @@ import structlog
 from seacod.errors import SeacodError
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
-from seacod.system.file_identity import identity
-from seacod.system.words import NOTHING, Words, joined, reason
+from seacod.system.files.file_identity import identity
+from seacod.system.text.words import NOTHING, Words, joined, reason
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from seacod.supervisor.workers.host_memory import resident_bytes
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.report import NurseryProcess, Report
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.cpu_use import CpuUse
+from seacod.system.processes.cpu_use import CpuUse
 
 # Several servers may scrape; the page's last hour has one of its own.
 _cpu_use = CpuUse()

@@ -28,8 +28,8 @@ from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.report import NurseryProcess, OtherProcess, Report
-from seacod.system.file_identity import Identity, identity
-from seacod.system.masking import masked_deep
+from seacod.system.files.file_identity import Identity, identity
+from seacod.system.text.masking import masked_deep
 
 _SHOWN_ALERTS = 10
 

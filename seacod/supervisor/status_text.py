@@ -8,7 +8,7 @@ from seacod.accelerators.base import Gpu
 from seacod.pause import Pause
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.words import NOTHING, Words, stage_in_chinese
+from seacod.system.text.words import NOTHING, Words, stage_in_chinese
 
 _EXPLANATIONS = {
     ServiceState.ABSENT: "no worker",

@@ -1,2 +1,1 @@
-"""What we need of the operating system: processes, files in use, hashes, the terminal. For both
-sides."""
+"""What we need of the operating system, for both sides: processes, files, the network, text."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seacod.errors import SeacodError, StoredByNewer
-from seacod.system.client_names import is_named
-from seacod.system.sqlite_format import bring_up
+from seacod.system.files.sqlite_format import bring_up
+from seacod.system.net.client_names import is_named
 
 # A new version is a new entry.
 _UPGRADES = (

@@ -21,7 +21,7 @@ import structlog
 from seacod.config import quotas
 from seacod.config.quotas import Quota
 from seacod.errors import QuotaUsed, SeacodError
-from seacod.system.threads import on_thread
+from seacod.system.processes.threads import on_thread
 from seacod.usage.ledger import OTHERS, UsageLedger, Use, today
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from seacod.errors import ClientGone
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from seacod.system.threads import on_thread
+from seacod.system.processes.threads import on_thread
 from seacod.transcript import Transcript
 
 T = TypeVar("T")

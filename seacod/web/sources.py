@@ -1,5 +1,5 @@
 """Recordings that clients name by their address (`url=`): fetched into private files of ours, like
-an upload. From whom is `outgoing.input_hosts`; how the connection is made `system/outgoing.py`.
+an upload. From whom is `outgoing.input_hosts`; how the connection is made `system/net/outgoing.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import structlog
 from seacod.asr.audio import too_big
 from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import SourceTooSlow, SourceUnreachable
-from seacod.system import given_text, outgoing
-from seacod.system.allowed_origins import AllowedOrigin, AllowedOrigins
-from seacod.system.outgoing import WebAddress
+from seacod.system.net import outgoing
+from seacod.system.net.allowed_origins import AllowedOrigin, AllowedOrigins
+from seacod.system.net.outgoing import WebAddress
+from seacod.system.text import given_text
 from seacod.web.free_space import check_room
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.pause import Pause
 from seacod.protocol import Message
-from seacod.system.threads import on_thread
-from seacod.system.words import Words
+from seacod.system.processes.threads import on_thread
+from seacod.system.text.words import Words
 from seacod.usage.ledger import UsageLedger
 from seacod.usage.meter import UsageMeter
 from seacod.web.middleware.disk_guard import guarded

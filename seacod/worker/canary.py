@@ -14,7 +14,7 @@ import structlog
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.service import TranscriptionService
 from seacod.errors import SeacodError
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 

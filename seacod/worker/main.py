@@ -24,8 +24,8 @@ from seacod.config.secrets import remember_all
 from seacod.errors import EX_SOFTWARE, EX_USAGE
 from seacod.paths import Paths
 from seacod.shared_load import SLOTS_A_REPLICA
-from seacod.system import page_tables
-from seacod.system.parent_death import die_with
+from seacod.system.processes import page_tables
+from seacod.system.processes.parent_death import die_with
 from seacod.with_model import ModelTable
 from seacod.worker import rehearsal
 from seacod.worker.application import WorkerApplication

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.limits import LimitSettings
 from seacod.errors import ResourcesExhausted
-from seacod.system import heap
+from seacod.system.processes import heap
 from seacod.web.middleware.errors import answer_error
 
 log = structlog.get_logger(__name__)

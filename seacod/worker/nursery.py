@@ -26,7 +26,7 @@ from seacod import protocol
 from seacod.asr.decoder.births import SharedDecoderNursery
 from seacod.errors import EX_OK, ProtocolError, SeacodError
 from seacod.protocol import FromNursery
-from seacod.system import heap
+from seacod.system.processes import heap
 from seacod.worker.waiting import MOST_DESCRIPTORS, Birth, Inheritance, WaitingWorker, WorkerParts
 
 # More private memory than this times what it was after loading is a leak.

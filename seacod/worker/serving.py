@@ -1,4 +1,4 @@
-"""The worker's web server: ours (`system/http_server.py`) on the sockets a worker accepts on."""
+"""The worker's web server: ours (`system/net/http_server.py`) on the sockets of a worker."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from seacod.config.server import ServerSettings
-from seacod.system.acceptor import Acceptor, unix_socket
-from seacod.system.addresses import AddressSet
-from seacod.system.connections import Connections, most_connections
-from seacod.system.http_server import BoundedServer
+from seacod.system.net.acceptor import Acceptor, unix_socket
+from seacod.system.net.addresses import AddressSet
+from seacod.system.net.connections import Connections, most_connections
+from seacod.system.net.http_server import BoundedServer
 from seacod.worker.neighbours import Neighbours
 
 # The sentences of a recording of some hours, sent along when a microphone comes back.

@@ -13,9 +13,9 @@ from seacod.config.secrets import find_secret, read_secret
 from seacod.config.server import ServerSettings
 from seacod.errors import CannotWrite, ConfigError, ConfigOutOfReach
 from seacod.paths import Paths
-from seacod.system import self_made_certificate
 from seacod.system.lasting import lasts_for_file
-from seacod.system.words import reason
+from seacod.system.net import self_made_certificate
+from seacod.system.text.words import reason
 
 
 def context(server: ServerSettings, paths: Paths) -> ssl.SSLContext | None:

@@ -23,8 +23,8 @@ from seacod import __version__
 from seacod.asr.counting import Ended
 from seacod.config.tracing import TracingSettings
 from seacod.errors import ConfigError
-from seacod.system import proxies, trace_context
-from seacod.system.trace_context import TraceContext, TraceParent
+from seacod.system.net import proxies, trace_context
+from seacod.system.net.trace_context import TraceContext, TraceParent
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan

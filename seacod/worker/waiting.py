@@ -26,8 +26,8 @@ import structlog
 from seacod import protocol
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, EX_SOFTWARE, ProtocolError
-from seacod.system.forked import end_with
-from seacod.system.parent_death import die_with
+from seacod.system.processes.forked import end_with
+from seacod.system.processes.parent_death import die_with
 
 log = structlog.get_logger(__name__)
 

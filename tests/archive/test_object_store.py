@@ -21,8 +21,8 @@ from seacod.archive.ledger import ArchiveLedger
 from seacod.asr.choice import SoundChoice
 from seacod.errors import BadRequest, NotFound, SeacodError
 from seacod.formats.text import FORMAT as TEXT
-from seacod.system import object_store
-from seacod.system.remote_files import RemoteFiles
+from seacod.system.net import object_store
+from seacod.system.net.remote_files import RemoteFiles
 
 pytestmark = pytest.mark.timeout(600)
 # As people call their recordings.

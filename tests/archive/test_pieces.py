@@ -23,8 +23,8 @@ from seacod.config import Settings
 from seacod.errors import BadRequest, CannotRead, ConfigError
 from seacod.formats.srt import FORMAT as SRT
 from seacod.formats.text import FORMAT as TEXT
-from seacod.system.digest import sha256_of
-from seacod.system.remote_files import access_of_engines
+from seacod.system.files.digest import sha256_of
+from seacod.system.net.remote_files import access_of_engines
 
 
 def recording(path: Path, size: int = 1) -> Path:

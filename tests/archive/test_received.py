@@ -16,7 +16,7 @@ from supervised import ROOT, wait_until
 
 from seacod.archive.received import ReceivedFiles
 from seacod.archive.sending import PIECE_BYTES, OutgoingRecordings
-from seacod.system.digest import sha256_of
+from seacod.system.files.digest import sha256_of
 
 # An engine that has a recording and half of another one.
 ENGINE = """

@@ -26,7 +26,7 @@ from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.schema import file_problem
-from seacod.system.sqlite_format import version_of
+from seacod.system.files.sqlite_format import version_of
 from seacod.usage.ledger import UsageLedger, Use
 
 # Made by 0.1.0's code.

@@ -37,8 +37,8 @@ from pathlib import Path
 from seacod import protocol
 from seacod.paths import Paths
 from seacod.shared_load import SLOTS_A_REPLICA
-from seacod.system.acceptor import unix_socket
-from seacod.system.parent_death import die_with
+from seacod.system.net.acceptor import unix_socket
+from seacod.system.processes.parent_death import die_with
 from seacod.with_model import ModelTable, WithModel
 from seacod.worker.nursery import Nursery
 from seacod.worker.waiting import Inheritance

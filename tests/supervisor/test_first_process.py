@@ -82,7 +82,8 @@ def namespaced(pid: int) -> int:
 
 def test_a_stop_in_the_first_moment_is_not_lost() -> None:
     early = (
-        "import time; from seacod.system.first_process import end_when_told; end_when_told(); "
+        "import time; from seacod.system.processes.first_process import end_when_told; "
+        "end_when_told(); "
         "print('here', flush=True); time.sleep(600)"
     )
     with subprocess.Popen(

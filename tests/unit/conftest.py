@@ -12,7 +12,7 @@ import pytest
 from simulation import World, quiet
 
 from seacod.supervisor.sockets.binding import Named, bind
-from seacod.system.listen_address import ListenAddress
+from seacod.system.net.listen_address import ListenAddress
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from supervised import PATIENCE_SECONDS
 
 from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.sockets.listener import Listener
-from seacod.system.acceptor import Acceptor
+from seacod.system.net.acceptor import Acceptor
 
 CLIENTS = 50
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seacod.system.client_names import is_named, own_name, owner
+from seacod.system.net.client_names import is_named, own_name, owner
 
 
 @pytest.mark.parametrize(

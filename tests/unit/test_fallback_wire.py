@@ -15,7 +15,7 @@ from seacod.supervisor.sockets.binding import Named, bind
 from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.sockets.listener import Listener
 from seacod.supervisor.sockets.shared_fallback import SharedFallback
-from seacod.system.listen_address import ListenAddress
+from seacod.system.net.listen_address import ListenAddress
 
 Wire = Callable[[bytes], Awaitable[bytes]]
 

@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 
 from seacod.config.access import AccessSettings
 from seacod.errors import BadRequest, QueueFull, TooBig
-from seacod.system import self_made_certificate
 from seacod.system.credentials import hash_key
+from seacod.system.net import self_made_certificate
 from seacod.transcript import Segment, Token
 from seacod.web.funasr_protocol import stamps, wav_head
 from seacod.web.funasr_protocol.crowd import Crowd

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 
 from seacod import protocol
 from seacod.asr import hotword_formats
-from seacod.system import given_text
+from seacod.system.text import given_text
 from seacod.web.funasr_protocol.messages import FunasrWishes, understood
 from seacod.with_model import ModelTable, WithModel
 

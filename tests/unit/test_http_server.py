@@ -18,8 +18,8 @@ from starlette.routing import Route
 from websockets.asyncio.client import connect
 
 from seacod.config.server import ServerSettings
-from seacod.system import http_server, self_made_certificate
-from seacod.system.addresses import AddressSet
+from seacod.system.net import http_server, self_made_certificate
+from seacod.system.net.addresses import AddressSet
 from seacod.worker.serving import Server
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -9,7 +9,7 @@ import pytest
 from seacod.protocol import Beat
 from seacod.supervisor.watch.last_hour import INTERVAL_SECONDS, History
 from seacod.supervisor.watch.time_series import TimeSeries
-from seacod.system.cpu_use import CpuUse
+from seacod.system.processes.cpu_use import CpuUse
 
 
 class Clock:

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from seacod.config import Settings
 from seacod.config.server import ServerSettings
-from seacod.system.listen_address import ListenAddress, ReachableAddress, is_ipv6_only, parse, shown
+from seacod.system.net.listen_address import (
+    ListenAddress,
+    ReachableAddress,
+    is_ipv6_only,
+    parse,
+    shown,
+)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from seacod.asr.decoder.cutting import Piece
 from seacod.config import Settings
 from seacod.config.schema import SECTIONS
 from seacod.supervisor.workers.nursery import _environment
-from seacod.system.waiting import wait_at_most
+from seacod.system.processes.waiting import wait_at_most
 
 PACKAGE = Path(__file__).resolve().parents[2] / "seacod"
 # Commands, checks and drills read the settings once and end.

@@ -15,7 +15,7 @@ import structlog
 
 from seacod import logs
 from seacod.config.log import LogSettings
-from seacod.system.append_file import AppendFile, why_not
+from seacod.system.files.append_file import AppendFile, why_not
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +201,8 @@ def test_a_directory_that_is_not_the_users_is_told(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     code = (
-        "import os, sys; from pathlib import Path; from seacod.system.append_file import why_not;"
+        "import os, sys; from pathlib import Path; "
+        "from seacod.system.files.append_file import why_not;"
         "os.setgid(65534); os.setuid(65534); print(why_not(Path(sys.argv[1])))"
     )
     for directory in (tmp_path, *tmp_path.parents):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.system import masking
-from seacod.system.masking import masked, masked_deep, without_credentials
+from seacod.system.text import masking
+from seacod.system.text.masking import masked, masked_deep, without_credentials
 
 
 @pytest.fixture(autouse=True)

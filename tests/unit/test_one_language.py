@@ -35,7 +35,7 @@ from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.status_text import start_progress, status_text
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.words import reason, stage_in_chinese
+from seacod.system.text.words import reason, stage_in_chinese
 
 # Sentences are what is left without names, addresses, keys, units, and what stands in quotes.
 _NAMES = re.compile(
@@ -249,7 +249,7 @@ def test_a_start_says_what_it_is_at_for_how_long_and_how_long_the_last_one_took(
 
 def test_every_step_of_a_start_has_a_name_in_chinese() -> None:
     source = "".join(
-        (Path(stage_in_chinese.__code__.co_filename).parents[1] / place).read_text("utf-8")
+        (Path(stage_in_chinese.__code__.co_filename).parents[2] / place).read_text("utf-8")
         for place in ("asr/preparation.py", "worker/startup.py")
     )
     steps = re.findall(r"self\.say\(f?\"([^\"]+)\"", source)

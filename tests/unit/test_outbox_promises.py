@@ -13,7 +13,7 @@ from seacod.alerts import outbox as module
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Alert, Message, Outbox, Told
 from seacod.config.alerts import AlertSettings
-from seacod.system import masking
+from seacod.system.text import masking
 
 TOLD = Told(True, 1.0, 1.0, 0)
 

@@ -23,8 +23,8 @@ from seacod.errors import (
     StorageFull,
     TooBig,
 )
-from seacod.system import outgoing
-from seacod.system.allowed_origins import AllowedOrigins
+from seacod.system.net import outgoing
+from seacod.system.net.allowed_origins import AllowedOrigins
 from seacod.web import free_space, sources
 from seacod.web.sources import Sources, name_of
 

@@ -10,7 +10,7 @@ import pytest
 
 _TRY = """
 import mmap, os, resource, sys
-from seacod.system import page_tables
+from seacod.system.processes import page_tables
 
 SIZE = 8 << 20
 with open(sys.argv[1], "rb") as file:

@@ -16,7 +16,7 @@ from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.workers.lifecycle import Lifecycle
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.probe import probe_forever
-from seacod.system.listen_address import ReachableAddress
+from seacod.system.net.listen_address import ReachableAddress
 
 
 @pytest.mark.parametrize(("count", "is_well"), [(1, True), (2, False)])

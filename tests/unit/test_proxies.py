@@ -17,7 +17,7 @@ from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.http import post
 from seacod.errors import ModelUnavailable
 from seacod.models.fetch import fetch
-from seacod.system.proxies import Proxy, hidden, is_direct, proxy_for
+from seacod.system.net.proxies import Proxy, hidden, is_direct, proxy_for
 
 SOCKS = "socks5://user:secret@127.0.0.1:1080"
 

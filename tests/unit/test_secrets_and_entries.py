@@ -13,7 +13,8 @@ from seacod.config.reach import check
 from seacod.config.schema import SECTIONS
 from seacod.config.secrets import ENV_CREDENTIALS, read_secret
 from seacod.errors import ConfigError
-from seacod.system import credentials, masking
+from seacod.system import credentials
+from seacod.system.text import masking
 
 KEY = f"{credentials.KEY_PREFIX}{'k' * 43}"
 ENTRY = f"robot:{credentials.hash_key(KEY)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seacod.system.sqlite_format import bring_up
+from seacod.system.files.sqlite_format import bring_up
 
 FIRST = ("CREATE TABLE thing (name TEXT)", "INSERT INTO thing VALUES ('old')")
 SECOND = ("ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 7",)

@@ -18,7 +18,7 @@ import pytest
 from seacod.client import status_socket
 from seacod.client.status_socket import NotBelieved, ask, find, reload_at, signal_at
 from seacod.errors import ConfigError, NotRunning
-from seacod.system.process_handle import ProcessHandle
+from seacod.system.processes.process_handle import ProcessHandle
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from seacod.supervisor.watch.sweeper import make_room, sweep
-from seacod.system.file_in_use import held
+from seacod.system.files.file_in_use import held
 
 HOUR = 3600.0
 

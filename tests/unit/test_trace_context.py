@@ -19,8 +19,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod import logs
 from seacod.config.log import LogSettings
-from seacod.system import trace_context
-from seacod.system.trace_context import TraceParent
+from seacod.system.net import trace_context
+from seacod.system.net.trace_context import TraceParent
 from seacod.web.middleware.traces import Answered, Traces
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

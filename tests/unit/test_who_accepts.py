@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from simulated_clock import Clock
 
-from seacod.system import acceptor as module
-from seacod.system import masking
-from seacod.system.acceptor import Acceptor, unix_socket
-from seacod.system.connections import Connections
+from seacod.system.net import acceptor as module
+from seacod.system.net.acceptor import Acceptor, unix_socket
+from seacod.system.net.connections import Connections
+from seacod.system.text import masking
 
 
 def accepting(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seacod.system import whole_file
+from seacod.system.files import whole_file
 
 
 def test_what_is_there_is_replaced_and_nothing_else_left(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from supervised import PATIENCE_SECONDS, Service
 
-from seacod.system.answer_headers import ANSWER_HEADERS
+from seacod.system.net.answer_headers import ANSWER_HEADERS
 
 
 @pytest.fixture(scope="module")

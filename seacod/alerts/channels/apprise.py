@@ -22,9 +22,9 @@ from seacod.alerts.compose import Composed, compose
 from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
-from seacod.system.proxies import proxy_for
-from seacod.system.threads import on_thread
-from seacod.system.words import Words, joined
+from seacod.system.net.proxies import proxy_for
+from seacod.system.processes.threads import on_thread
+from seacod.system.text.words import Words, joined
 
 # Apprise itself waits four seconds each to connect and to read, and some services several times.
 _TIMEOUT_SECONDS = 60.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from seacod.config.secrets import find_secret, read_secret
 from seacod.config.setting import Section
 from seacod.errors import ConfigError
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 if TYPE_CHECKING:
     from seacod.alerts.compose import Composed

@@ -21,7 +21,7 @@ from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 # What a robot takes in one message is 20,000 bytes; Chinese characters are three each.
 _LIMIT_BYTES = 18_000

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from seacod.alerts.channels.base import Channel, Undelivered
-from seacod.system.proxies import Proxy, proxy_for
-from seacod.system.threads import on_thread
-from seacod.system.words import Words, reason
+from seacod.system.net.proxies import Proxy, proxy_for
+from seacod.system.processes.threads import on_thread
+from seacod.system.text.words import Words, reason
 
 # From the look-up of the name to the last byte; a receiver that drips gets no more.
 _TIMEOUT_SECONDS = 20.0

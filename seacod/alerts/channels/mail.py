@@ -19,8 +19,8 @@ from seacod.alerts.compose import Composed, caption
 from seacod.alerts.kinds import Severity
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
-from seacod.system.threads import on_thread
-from seacod.system.words import Words, WrongValue, reason
+from seacod.system.processes.threads import on_thread
+from seacod.system.text.words import Words, WrongValue, reason
 
 if TYPE_CHECKING:
     # Imported where mail is sent: every process reads the settings.

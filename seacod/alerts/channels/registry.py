@@ -10,7 +10,7 @@ import seacod.alerts.channels as package
 from seacod.alerts.channels.base import Channel
 from seacod.alerts.kinds import KINDS
 from seacod.system.discovery import declared
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 if TYPE_CHECKING:
     from seacod.config.alerts import AlertSettings

@@ -14,7 +14,7 @@ from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed, machine_name
 from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 # Of a pile that was not taken for long, so many have their figures and lines; the older ones only
 # their words, so that no receiver refuses it for its size.

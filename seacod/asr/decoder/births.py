@@ -27,7 +27,7 @@ from seacod.asr.decoder.nursery import (
     MAX_PACKET_BYTES,
     REFUSED,
 )
-from seacod.system.interpreter import python
+from seacod.system.processes.interpreter import python
 
 log = structlog.get_logger(__name__)
 

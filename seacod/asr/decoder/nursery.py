@@ -26,9 +26,9 @@ from functools import partial
 from typing import NoReturn
 
 from seacod.errors import EX_OK, EX_SOFTWARE
-from seacod.system import heap
-from seacod.system.forked import end_with
-from seacod.system.parent_death import die_with
+from seacod.system.processes import heap
+from seacod.system.processes.forked import end_with
+from seacod.system.processes.parent_death import die_with
 
 JOIN, JOINED = b"join", b"joined"
 FORK, BORN, REFUSED, ENDED = b"fork", b"born", b"refused", b"ended"

@@ -15,7 +15,7 @@ import numpy as np
 
 from seacod.asr.decoder import sandbox
 from seacod.asr.decoder.voice import CONTEXT, FRAME, FRAMES_A_CALL, STATE, network
-from seacod.system.parent_death import die_with
+from seacod.system.processes.parent_death import die_with
 
 # How many frames come; what went wrong instead of an answer is the end of the process.
 HEAD = struct.Struct("<I")

@@ -21,7 +21,7 @@ from seacod.asr.decoder.environment import environment
 from seacod.asr.decoder.voice import STATE
 from seacod.asr.decoder.voice_process import HEAD, STATE_BYTES, received
 from seacod.errors import InferenceFailed
-from seacod.system.interpreter import python
+from seacod.system.processes.interpreter import python
 
 log = structlog.get_logger(__name__)
 

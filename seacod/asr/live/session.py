@@ -26,7 +26,7 @@ from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.asr.speakers.track import SpeakerTrack
 from seacod.errors import BadRequest, InferenceFailed, SeacodError
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
 from seacod.transcript import Segment, Transcript
 
 log = structlog.get_logger(__name__)

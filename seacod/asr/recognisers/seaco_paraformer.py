@@ -33,7 +33,7 @@ from seacod.asr.sentences import join
 from seacod.config.model_names import SILERO
 from seacod.errors import InferenceFailed, ModelUnavailable, OutOfMemory
 from seacod.models.registry import ModelSet
-from seacod.system import heap
+from seacod.system.processes import heap
 
 log = structlog.get_logger(__name__)
 

@@ -13,9 +13,9 @@ import structlog
 from seacod.asr import hotword_formats
 from seacod.asr.replacements.rules import Replacements, parse
 from seacod.config.schema import Settings
-from seacod.system.threads import on_thread
-from seacod.system.watched_file import WatchedFile
-from seacod.system.words import Words, reason
+from seacod.system.files.watched_file import WatchedFile
+from seacod.system.processes.threads import on_thread
+from seacod.system.text.words import Words, reason
 
 log = structlog.get_logger(__name__)
 

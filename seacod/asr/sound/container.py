@@ -14,7 +14,7 @@ import av.error
 from seacod.asr.sound.limits import too_big
 from seacod.asr.sound.reader import Reader
 from seacod.errors import BadAudio, EmptyAudio, SeacodError
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 # ffmpeg opens what a file refers to (playlists, concat lists, network addresses). We hand it an
 # open file, so it needs no protocol at all; and no container that is a list of others gets through.

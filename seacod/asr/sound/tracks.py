@@ -6,7 +6,7 @@ from typing import Any
 
 from seacod.asr.sound.findings import Findings
 from seacod.errors import BadAudio, BadRequest
-from seacod.system import given_text
+from seacod.system.text import given_text
 
 # With `track=all`; more would be a film with every dubbing there is.
 MAX_TRACKS = 8

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from seacod.errors import PlaceUnusable
 from seacod.jobs.outside.address_book import root_of
 from seacod.jobs.outside.places import Move
-from seacod.system.threads import on_thread
+from seacod.system.processes.threads import on_thread
 
 # Each takes the memory of two parts (`object_store.py`).
 _AT_ONCE = 4

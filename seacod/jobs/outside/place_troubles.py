@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from seacod.errors import SeacodError, StorageFull
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 

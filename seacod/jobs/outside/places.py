@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from seacod.errors import NotFound, PlaceUnusable, SeacodError, StorageFull, StoreHasNoRoom
-from seacod.system.masking import remember
-from seacod.system.object_store import access
-from seacod.system.remote_files import RemoteFiles, is_object
-from seacod.system.words import reason
+from seacod.system.net.object_store import access
+from seacod.system.net.remote_files import RemoteFiles, is_object
+from seacod.system.text.masking import remember
+from seacod.system.text.words import reason
 
 MARK = ".seacod-recordings"
 _CHUNK_BYTES = 1 << 20

@@ -19,7 +19,7 @@ from seacod.errors import ConfigClosed, NotAllowed, SeacodError
 from seacod.paths import Paths
 from seacod.proving import systemd
 from seacod.proving.checks.item import Unseen
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 from seacod.transcript import Transcript
 
 _AS_ROOT: Words = ("run it as root: sudo seacod check", "请以 root 运行：sudo seacod check")

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seacod.system.words import Words, joined
+from seacod.system.text.words import Words, joined
 
 NOTHING: Words = ("", "")
 

@@ -9,7 +9,7 @@ from seacod.proving.checks import items as package
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status, Unseen
 from seacod.system.discovery import declared
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 Item = Callable[[CheckContext], Finding]
 # As they are told; items that are not named here come after them.

@@ -10,7 +10,7 @@ from typing import Any
 from seacod.errors import SeacodError
 from seacod.proving.drills.timing import Result, Timing
 from seacod.proving.target import DrillFailed, LocalService
-from seacod.system.process_handle import ProcessHandle
+from seacod.system.processes.process_handle import ProcessHandle
 
 
 def kill_worker(target: LocalService) -> Result:

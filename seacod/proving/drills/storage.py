@@ -14,7 +14,7 @@ from seacod.errors import CannotWrite, SeacodError
 from seacod.paths import free_bytes
 from seacod.proving.drills.timing import Result, Timing
 from seacod.proving.target import LocalService, wait_for
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 # So much of what is refused below stays free for everybody else on this file system.
 _LEFT_SHARE = 0.9

@@ -21,7 +21,7 @@ from seacod.config.load import find_file
 from seacod.errors import ConfigError, SeacodError
 from seacod.proving.drills.timing import Result, Timing
 from seacod.proving.target import DrillFailed, LocalService, wait_for
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 _KEPT_ENDING = ".before-drill"
 # A key nobody has: what the service says of it is the alert that has to arrive.

@@ -11,7 +11,7 @@ from seacod.proving.soak.chart import Chart, Series
 from seacod.proving.soak.figures import TELLING_SECONDS, series
 from seacod.proving.soak.ledger import SoakLedger, WorkKind
 from seacod.proving.soak.timetable import Mix
-from seacod.system.terminal import date_and_time
+from seacod.system.text.terminal import date_and_time
 
 _MIXES = {
     Mix.A.value: "A: five clients, a 2-minute recording every 3 s",

@@ -23,8 +23,8 @@ from seacod.config.schema import Settings
 from seacod.supervisor.sockets.binding import Named, bind, is_left, resolved
 from seacod.supervisor.sockets.inherited import Inherited
 from seacod.supervisor.sockets.listener import Listener, Listeners, Serves
-from seacod.system import listen_address
-from seacod.system.listen_address import ListenAddress, is_ipv6_only
+from seacod.system.net import listen_address
+from seacod.system.net.listen_address import ListenAddress, is_ipv6_only
 
 log = structlog.get_logger(__name__)
 

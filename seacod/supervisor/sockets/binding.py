@@ -14,8 +14,8 @@ from typing import Any
 
 from seacod.errors import AddressInUse, AddressNotThere, ConfigError, SeacodError
 from seacod.system.lasting import lasts
-from seacod.system.listen_address import ListenAddress
-from seacod.system.words import reason
+from seacod.system.net.listen_address import ListenAddress
+from seacod.system.text.words import reason
 
 # The kernel cuts it to net.core.somaxconn; connections wait here during a hand-over.
 _BACKLOG = 4096

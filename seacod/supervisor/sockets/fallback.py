@@ -18,10 +18,10 @@ from importlib import resources
 
 from seacod.pause import Pause
 from seacod.supervisor.sockets.listener import Listener
-from seacod.system.acceptor import Acceptor
-from seacod.system.answer_headers import ANSWER_HEADERS
-from seacod.system.connections import Connections, most_connections
-from seacod.system.words import NOTHING, Words
+from seacod.system.net.acceptor import Acceptor
+from seacod.system.net.answer_headers import ANSWER_HEADERS
+from seacod.system.net.connections import Connections, most_connections
+from seacod.system.text.words import NOTHING, Words
 
 _HEAD_LIMIT_BYTES = 16 * 1024
 _HEAD_TIMEOUT_SECONDS = 5.0

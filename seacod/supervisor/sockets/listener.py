@@ -10,8 +10,8 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seacod.system import listen_address
-from seacod.system.listen_address import ReachableAddress
+from seacod.system.net import listen_address
+from seacod.system.net.listen_address import ReachableAddress
 
 
 class Serves(enum.Enum):

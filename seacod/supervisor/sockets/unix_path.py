@@ -16,7 +16,7 @@ from seacod.errors import CannotWrite
 from seacod.supervisor.sockets.acquire import DescriptorStore, WantedAddress
 from seacod.supervisor.sockets.binding import bind
 from seacod.supervisor.sockets.listener import Listener, Listeners
-from seacod.system.file_identity import identity
+from seacod.system.files.file_identity import identity
 
 
 class UnixPath:

@@ -21,7 +21,7 @@ from seacod.config.alerts import AlertSettings
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.memory_series import in_words
 from seacod.supervisor.watch.replica_watch import ReplicaWatch
 from seacod.supervisor.workers.states import ServiceState, WorkerState
-from seacod.system.words import cause_in_chinese
+from seacod.system.text.words import cause_in_chinese
 
 log = structlog.get_logger(__name__)
 

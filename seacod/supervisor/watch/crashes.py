@@ -17,7 +17,7 @@ import structlog
 
 from seacod.alerts.picture import plot
 from seacod.supervisor.watch.memory_series import Memory
-from seacod.system.masking import masked_deep
+from seacod.system.text.masking import masked_deep
 
 log = structlog.get_logger(__name__)
 

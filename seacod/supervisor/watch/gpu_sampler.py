@@ -15,7 +15,7 @@ from seacod.accelerators import registry
 from seacod.accelerators.base import DriverAbsent, DriverFailed, Gpu
 from seacod.accelerators.reading import Drivers, read_soon
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
-from seacod.system.waiting import wait_at_most
+from seacod.system.processes.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 

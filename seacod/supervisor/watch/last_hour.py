@@ -11,7 +11,7 @@ import psutil
 from seacod.accelerators.base import Gpu
 from seacod.protocol import Beat
 from seacod.supervisor.watch.time_series import TimeSeries
-from seacod.system.cpu_use import CpuUse
+from seacod.system.processes.cpu_use import CpuUse
 
 INTERVAL_SECONDS = 15.0
 _KEPT_SECONDS = 3600.0

@@ -13,7 +13,7 @@ import structlog
 
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.paths import LEAST_FREE_FILES, Paths, free_files
-from seacod.system.words import NOTHING, Words, reason
+from seacod.system.text.words import NOTHING, Words, reason
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 
 from seacod.config.worker import WorkerSettings
-from seacod.system.words import Words
+from seacod.system.text.words import Words
 
 # Fewer points, or fewer requests between the first and the last, are no trend.
 _MIN_POINTS = 10

@@ -2,7 +2,7 @@
 
 Works on directory descriptors throughout (openat(2) and friends): no name is ever resolved twice,
 no symbolic link is followed, nothing outside the directory can be reached, whatever somebody does
-to it meanwhile. What a request needs carries a shared lock (`seacod/system/file_in_use.py`) and
+to it meanwhile. What a request needs carries a shared lock (`system/files/file_in_use.py`) and
 stays.
 """
 

@@ -14,7 +14,7 @@ from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.restart import Failures, RestartPause, RestartPolicy
 from seacod.supervisor.workers.states import ServiceState
 from seacod.supervisor.workers.telling import Telling
-from seacod.system.words import cause_in_chinese
+from seacod.system.text.words import cause_in_chinese
 
 log = structlog.get_logger(__name__)
 

@@ -62,7 +62,7 @@ from seacod.supervisor.workers.states import ServiceState, WorkerState, service_
 from seacod.supervisor.workers.stopping import Stopping
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
-from seacod.system.words import NOTHING, cause_in_chinese
+from seacod.system.text.words import NOTHING, cause_in_chinese
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from seacod.errors import ProtocolError
 from seacod.supervisor.workers.output import Output
 from seacod.supervisor.workers.process import WorkerProcess
 from seacod.supervisor.workers.report import NurseryProcess
-from seacod.system.interpreter import python
+from seacod.system.processes.interpreter import python
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ import sys
 import structlog
 
 from seacod import logs
-from seacod.system.masking import masked
+from seacod.system.text.masking import masked
 
 log = structlog.get_logger(__name__)
 

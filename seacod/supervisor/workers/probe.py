@@ -18,9 +18,9 @@ from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.workers.events import Probed
 from seacod.supervisor.workers.lifecycle import Lifecycle
-from seacod.system.acceptor import OUT_OF_DESCRIPTORS
-from seacod.system.listen_address import ReachableAddress
-from seacod.system.waiting import wait_at_most
+from seacod.system.net.acceptor import OUT_OF_DESCRIPTORS
+from seacod.system.net.listen_address import ReachableAddress
+from seacod.system.processes.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 

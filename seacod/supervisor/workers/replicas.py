@@ -26,7 +26,7 @@ from seacod.supervisor.workers.lifecycle import TICK_SECONDS, Lifecycle
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import KEPT_CAUSES, KEPT_NOTICES, Report, Restart
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.words import NOTHING, Words
+from seacod.system.text.words import NOTHING, Words
 
 log = structlog.get_logger(__name__)
 

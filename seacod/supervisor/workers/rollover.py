@@ -24,7 +24,7 @@ from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
-from seacod.system.words import Words, cause_in_chinese
+from seacod.system.text.words import Words, cause_in_chinese
 
 log = structlog.get_logger(__name__)
 

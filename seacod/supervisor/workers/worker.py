@@ -22,7 +22,7 @@ from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.host import Clock, Process
 from seacod.supervisor.workers.liveness import Ailment, Seen, Vitals, judge
 from seacod.supervisor.workers.states import TRANSITIONS, WorkerState
-from seacod.system.words import Words, cause_in_chinese
+from seacod.system.text.words import Words, cause_in_chinese
 
 log = structlog.get_logger(__name__)
 

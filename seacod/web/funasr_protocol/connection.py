@@ -27,7 +27,7 @@ from seacod.errors import (
     SeacodError,
 )
 from seacod.paths import Paths
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
 from seacod.transcript import Transcript
 from seacod.web.closing import Moved
 from seacod.web.free_space import check_room

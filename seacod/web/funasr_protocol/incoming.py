@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from starlette.websockets import WebSocket
 
 from seacod.errors import ClientGone
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seacod.errors import BadRequest
-from seacod.system import given_text
-from seacod.system.given_text import read_json
+from seacod.system.text import given_text
+from seacod.system.text.given_text import read_json
 
 MAX_MESSAGE_CHARACTERS = 256 * 1024
 _MAX_NAME = 200

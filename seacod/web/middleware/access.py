@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.access import AccessSettings, entries
 from seacod.errors import SeacodError, Unauthorized
-from seacod.system.addresses import AddressSet
 from seacod.system.credentials import hash_key
+from seacod.system.net.addresses import AddressSet
 from seacod.web import closing
 from seacod.web.funasr_protocol import ROUTE as FUNASR_ROUTE
 from seacod.web.logins.logins import Logins

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seacod.errors import ClientGone, Paused, ResourcesExhausted, SeacodError, StorageFull
-from seacod.system.acceptor import OUT_OF_DESCRIPTORS
+from seacod.system.net.acceptor import OUT_OF_DESCRIPTORS
 from seacod.web import closing
 
 log = structlog.get_logger(__name__)

@@ -13,8 +13,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seacod.system import trace_context
-from seacod.system.trace_context import TraceContext, TraceParent
+from seacod.system.net import trace_context
+from seacod.system.net.trace_context import TraceContext, TraceParent
 from seacod.web.middleware.quota import route_of
 
 RESPONSE = "traceresponse"

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from seacod.system import proxies
+from seacod.system.net import proxies
 
 _getfile = inspect.getfile
 

@@ -21,8 +21,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
-from seacod.system.given_text import read_json
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
+from seacod.system.text.given_text import read_json
 from seacod.transcript import Segment, TranscriptWarning
 from seacod.web import openai_fields
 from seacod.web.closing import Moved

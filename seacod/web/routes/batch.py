@@ -26,8 +26,8 @@ from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Submission
 from seacod.jobs.runner import Jobs
 from seacod.jobs.unpacking import Bounds, unpack
-from seacod.system.outgoing import WebAddress
-from seacod.system.waiting import end_task
+from seacod.system.net.outgoing import WebAddress
+from seacod.system.processes.waiting import end_task
 from seacod.web.disconnect import unless_gone
 from seacod.web.forms import Form
 from seacod.web.known_fields import KnownFields

@@ -14,8 +14,8 @@ from seacod.errors import BadRequest, TooBig
 from seacod.formats import registry
 from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat
-from seacod.system import given_text
-from seacod.system.threads import on_thread
+from seacod.system.processes.threads import on_thread
+from seacod.system.text import given_text
 from seacod.transcript import Segment, Token, Transcript, TranscriptWarning
 from seacod.web.routes import openapi
 

@@ -18,7 +18,7 @@ from seacod import __version__
 from seacod.asr.service import TranscriptionService
 from seacod.paths import Paths, free_bytes
 from seacod.pause import Pause
-from seacod.system.cpu_use import CpuUse
+from seacod.system.processes.cpu_use import CpuUse
 from seacod.web import supervisor_client
 from seacod.web.readiness import Readiness
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from seacod.errors import BadRequest
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.listing import Listed
-from seacod.system.client_names import is_named
+from seacod.system.net.client_names import is_named
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
 

@@ -25,7 +25,7 @@ from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
 from seacod.jobs.store_thread import not_answering
 from seacod.paths import Paths
-from seacod.system.threads import on_thread
+from seacod.system.processes.threads import on_thread
 from seacod.web.routes import openapi
 
 # What a result may take to be read.

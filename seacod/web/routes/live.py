@@ -38,8 +38,8 @@ from seacod.errors import (
     SeacodError,
 )
 from seacod.formats import asked, full_json, registry
-from seacod.system.given_text import read_json
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
+from seacod.system.text.given_text import read_json
 from seacod.transcript import Segment
 from seacod.web import closing
 from seacod.web.known_fields import KnownFields

@@ -24,7 +24,7 @@ from seacod.formats.base import Choices
 from seacod.formats.log_probabilities import log_probabilities
 from seacod.formats.remarks import warnings_json
 from seacod.paths import Paths
-from seacod.system.switches import is_true
+from seacod.system.text.switches import is_true
 from seacod.transcript import Segment, Transcript
 from seacod.web import openai_fields
 from seacod.web.known_fields import KnownFields

@@ -20,7 +20,7 @@ from starlette.responses import StreamingResponse
 
 from seacod.asr.request import OnProgress, OnSegments, RecognitionProgress
 from seacod.errors import ClientGone, SeacodError
-from seacod.system.waiting import end_task
+from seacod.system.processes.waiting import end_task
 from seacod.transcript import Segment, Transcript
 from seacod.web.disconnect import disconnected
 from seacod.web.rendering import rendered

@@ -18,7 +18,7 @@ from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat, Rendered
 from seacod.formats.remarks import warnings_json
 from seacod.paths import Paths
-from seacod.system.switches import is_true
+from seacod.system.text.switches import is_true
 from seacod.transcript import Transcript
 from seacod.web.known_fields import KnownFields
 from seacod.web.middleware import errors

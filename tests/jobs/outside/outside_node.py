@@ -38,7 +38,7 @@ def directory(root: Path) -> SimpleNamespace:
 
 
 def in_objects(store: ObjectStore, access: Mapping[str, str], root: str) -> SimpleNamespace:
-    from seacod.system.remote_files import RemoteFiles
+    from seacod.system.net.remote_files import RemoteFiles
 
     def names() -> list[str]:
         return lasting(one.place for one in RemoteFiles(read_access(None, store.access)).find(root))

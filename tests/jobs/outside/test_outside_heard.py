@@ -163,7 +163,7 @@ def test_several_nodes_may_mark_a_place_at_once(tmp_path: Path) -> None:
 
 
 def test_who_asks_is_read_from_a_file_of_lines_and_masked() -> None:
-    from seacod.system.masking import masked
+    from seacod.system.text.masking import masked
 
     secret = "# of MinIO\nexport AWS_SECRET_ACCESS_KEY='a long secret'\nAWS_ACCESS_KEY_ID=me\n"
     given = read_access(secret, {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "other"})

@@ -291,7 +291,7 @@ def test_trying_a_place_out_leaves_nothing_and_clears_what_the_dead_left(place: 
     places_of._put(f"{check}/4194305", (b"left",))
     places_of.try_out(place.root, 2_500_000)
     if place.access:
-        from seacod.system.remote_files import RemoteFiles
+        from seacod.system.net.remote_files import RemoteFiles
 
         assert not RemoteFiles(read_access(None, place.access)).find(f"{place.root}/")
     else:

@@ -16,8 +16,8 @@ from seacod.errors import ConfigError, SeacodError, StoredByNewer
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, fail, ok
-from seacod.system.remote_files import is_object
-from seacod.system.words import Words, reason
+from seacod.system.net.remote_files import is_object
+from seacod.system.text.words import Words, reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -20,8 +20,8 @@ from seacod.config.secrets import CREDSTORE
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Status, Unseen, fail, ok, warn, worst
-from seacod.system.terminal import ago
-from seacod.system.words import Words, joined, reason
+from seacod.system.text.terminal import ago
+from seacod.system.text.words import Words, joined, reason
 
 _JOURNAL_ON_DISK = Path("/var/log/journal")
 _ROTATION = Path("/etc/logrotate.d")

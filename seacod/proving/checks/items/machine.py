@@ -15,7 +15,7 @@ from seacod.paths import LEAST_FREE_FILES, free_bytes, free_files
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import NOTHING, Finding, fail, ok, warn, worst
-from seacod.system.words import Words, reason
+from seacod.system.text.words import Words, reason
 
 # From the articles' checklist.
 WARN_MEMORY_BYTES = 16 << 30

@@ -21,7 +21,7 @@ from seacod.proving import sounds
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import NOTHING, Finding, Unseen, fail, ok, warn, worst
 from seacod.proving.likeness import alike, bare
-from seacod.system.words import Words, reason
+from seacod.system.text.words import Words, reason
 
 # From the articles' checklist: a 10-second recording within 5 seconds.
 RECORDING_SECONDS = 10.0

@@ -15,9 +15,9 @@ from seacod.asr.replacements import current as replacements
 from seacod.client import NEVER, BrokenOff, Client, Refused, Unreachable
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import Finding, Unseen, fail, ok, warn, worst
-from seacod.system.listen_address import ListenAddress, bracketed, parse
-from seacod.system.terminal import ago
-from seacod.system.words import Words, joined, state_in_chinese
+from seacod.system.net.listen_address import ListenAddress, bracketed, parse
+from seacod.system.text.terminal import ago
+from seacod.system.text.words import Words, joined, state_in_chinese
 
 # The addresses of one name, any of which will do.
 Places: TypeAlias = frozenset[tuple[str, int]]

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seacod.system.file_identity import identity
+from seacod.system.files.file_identity import identity
 
 _BUSY_SECONDS = 10.0
 # What each such file begins with.

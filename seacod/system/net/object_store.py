@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from seacod.errors import BadRequest, CannotWrite, NotFound, StoreHasNoRoom
-from seacod.system.words import Words, reason
+from seacod.system.text.words import Words, reason
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Store

@@ -9,8 +9,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from seacod.system.listen_address import bracketed
-from seacod.system.words import WrongValue
+from seacod.system.net.listen_address import bracketed
+from seacod.system.text.words import WrongValue
 
 PORTS = {"https": 443, "http": 80}
 _ENTRY = re.compile(

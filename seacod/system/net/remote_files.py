@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from seacod.errors import BadRequest, CannotWrite, NotFound
-from seacod.system.object_store import RETRY_SECONDS, S3
-from seacod.system.words import reason
+from seacod.system.net.object_store import RETRY_SECONDS, S3
+from seacod.system.text.words import reason
 
 _CHUNK_BYTES = 1 << 20
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from seacod.errors import CannotWrite
-from seacod.system.words import reason
+from seacod.system.text.words import reason
 
 
 @contextlib.contextmanager

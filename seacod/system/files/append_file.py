@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from seacod.system.words import Words, reason
+from seacod.system.text.words import Words, reason
 
 _MODE = 0o640
 # A file that could not be opened is tried again after so long, not with each line.

@@ -24,10 +24,10 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from seacod.system.acceptor import Acceptor
-from seacod.system.addresses import UNIX
-from seacod.system.answer_headers import ANSWER_HEADERS, with_answer_headers
-from seacod.system.connections import Connections, OpenConnection
+from seacod.system.net.acceptor import Acceptor
+from seacod.system.net.addresses import UNIX
+from seacod.system.net.answer_headers import ANSWER_HEADERS, with_answer_headers
+from seacod.system.net.connections import Connections, OpenConnection
 
 log = structlog.get_logger(__name__)
 

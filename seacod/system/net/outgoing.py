@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seacod.errors import BadRequest, HostNotAllowed, SourceUnreachable
-from seacod.system.allowed_origins import PORTS, AllowedOrigin, AllowedOrigins, written
-from seacod.system.threads import on_thread
-from seacod.system.words import reason
+from seacod.system.net.allowed_origins import PORTS, AllowedOrigin, AllowedOrigins, written
+from seacod.system.processes.threads import on_thread
+from seacod.system.text.words import reason
 
 if TYPE_CHECKING:
     import httpcore

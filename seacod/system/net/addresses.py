@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from seacod.system.words import WrongValue
+from seacod.system.text.words import WrongValue
 
 # The address of who comes by a unix socket, which has none.
 UNIX = "unix"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seacod.system.words import WrongValue
+from seacod.system.text.words import WrongValue
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104
 # sun_path of unix(7), with the zero at its end.

@@ -1,0 +1,1 @@
+"""Files: written whole or not at all, appended to, watched, marked as needed, told apart."""

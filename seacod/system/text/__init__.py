@@ -1,0 +1,1 @@
+"""Text: sentences in two languages, the terminal, secrets that are masked, text from outside."""
