@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
-from seacod.errors import Conflict, NotFound
+from seacod.errors import ClientGone, Conflict, NotFound
 from seacod.formats import asked
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Callback, CallbackState, FileState, Job, JobFile
@@ -28,6 +28,8 @@ from seacod.paths import Paths
 from seacod.system.processes.threads import on_thread
 from seacod.web.routes import openapi
 
+# Each writes every format of every file, on a thread and to the disk.
+_ZIPS_AT_ONCE = 2
 # What a result may take to be read.
 _READ_SECONDS = 30.0
 
@@ -35,6 +37,7 @@ _READ_SECONDS = 30.0
 def router(gate: JobsGate, paths: Paths) -> APIRouter:
     """The routes of one worker."""
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
+    at_once = asyncio.Semaphore(_ZIPS_AT_ONCE)
 
     @routes.get("/jobs/{job}", summary="How far a batch is, file by file")
     async def status(request: Request, job: str) -> dict[str, Any]:
@@ -50,9 +53,12 @@ def router(gate: JobsGate, paths: Paths) -> APIRouter:
             )
         # Not on the thread of the store, where files are claimed and finished meanwhile.
         try:
-            path = await on_thread(
-                "seacod-results", lambda: _zipped(paths.temp, jobs.store, files, found)
-            )
+            async with at_once:
+                if await request.is_disconnected():
+                    raise ClientGone("the client went away", "客户端已断开连接")
+                path = await on_thread(
+                    "seacod-results", lambda: _zipped(paths.temp, jobs.store, files, found)
+                )
         except SQLAlchemyError:
             raise not_answering() from None
         except FileNotFoundError:
