@@ -13,8 +13,10 @@ from seacod.errors import ConfigError, ModelUnavailable
 from seacod.system.text.words import Words
 
 BUILTIN = Path(__file__).parent / "builtin"
-# Without these AutoModel cannot even begin.
-_NEEDED = ("config.yaml", "model.pt")
+# What says of which class a model is, and its weights: in FunASR's file, or in one of those that
+# models of others have.
+_CONFIGURATION, _WEIGHTS = "config.yaml", "model.pt"
+_OTHER_WEIGHTS = ("*.safetensors", "*.onnx", "*.bin", "*.pt", "*.pth")
 CAMPPLUS_NEEDED = ("config.yaml", "campplus_cn_common.bin")
 
 
@@ -76,10 +78,16 @@ def missing(settings: AsrSettings, models_directory: Path) -> list[str]:
 
 def is_complete(directory: Path) -> bool:
     """A fetched model is moved into place whole, so its files are all there or none is."""
-    return any(
-        all((directory / name).is_file() for name in needed)
-        for needed in (_NEEDED, CAMPPLUS_NEEDED)
+    return not _absent(directory)
+
+
+def _absent(directory: Path) -> list[str]:
+    """What a model's directory lacks; whether it is what its recogniser needs, that one sees."""
+    has_weights = (directory / _WEIGHTS).is_file() or any(
+        found for kind in _OTHER_WEIGHTS for found in directory.glob(kind)
     )
+    absent = [] if (directory / _CONFIGURATION).is_file() else [_CONFIGURATION]
+    return absent if has_weights else [*absent, _WEIGHTS]
 
 
 def resolve(settings: AsrSettings, models_directory: Path) -> ModelSet:
@@ -137,10 +145,9 @@ def _locate(name: str, key: str, models_directory: Path) -> Path:
         raise ModelUnavailable(
             f"{key}: there is no directory {directory}", f"{key}：目录 {directory} 不存在"
         )
-    absent = [file for file in _NEEDED if not (directory / file).is_file()]
-    if absent:
+    if absent := _absent(directory):
         raise ModelUnavailable(
-            f"{key}: {directory} is not a FunASR model: {', '.join(absent)} is missing",
-            f"{key}：{directory} 不是 FunASR 模型，缺少 {'、'.join(absent)}",
+            f"{key}: {directory} is not a model: {', '.join(absent)} is missing",
+            f"{key}：{directory} 不是可用的模型，缺少 {'、'.join(absent)}",
         )
     return directory

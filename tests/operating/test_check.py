@@ -150,7 +150,7 @@ def test_a_damaged_model_and_one_without_hashes(tmp_path: Path) -> None:
     (copy / "model.pt").unlink()
     code, items = check(one.config, "model")
     assert code == 2
-    assert "is not a FunASR model: model.pt is missing" in items["model"]["seen"]
+    assert "is not a model: model.pt is missing" in items["model"]["seen"]
 
 
 def test_the_built_in_models_hashes_are_true() -> None:

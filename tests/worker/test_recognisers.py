@@ -38,7 +38,7 @@ class Parrot(Recogniser):
 
     def __init__(self, models, cpu_threads):
         self.name, self.device, self.precision = models.name, "cpu", "float32"
-        self.said = (models.asr / "model.pt").read_text("utf-8")
+        self.said = (models.asr / "weights.safetensors").read_text("utf-8")
 
     def place(self, device, precision="auto"):
         self.device = device
@@ -62,7 +62,7 @@ def model(directory: Path, name: str) -> Path:
     """The directory of a model of this class."""
     directory.mkdir()
     (directory / "config.yaml").write_text(f"model: {name}\n", "utf-8")
-    (directory / "model.pt").write_text("你好", "utf-8")
+    (directory / "weights.safetensors").write_text("你好", "utf-8")
     return directory
 
 
