@@ -1,2 +1,1 @@
-"""Commands of `seacod` that are more than a few lines. Called by `main.py`; they print and return
-the exit code. They ask a running service and never are one."""
+"""The commands of `seacod`, a file each (`add`, `run`), and what several of them share."""

@@ -13,7 +13,7 @@ from mutating.faults import Fault, problems, read
 from mutating.trial import Outcome, Verdict
 
 FOLDERS = {
-    "supervisor", "asr", "jobs", "alerts", "config", "web", "board", "archive", "cli", "system",
+    "supervisor", "asr", "jobs", "alerts", "config", "web", "metrics", "archive", "cli", "system",
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """`seacod bench restart`: from a worker's death to the first right text, kills in a row, and what
-the standby costs. `--against REVISION`: from the start of the service to it, this tree and
-another one in turns."""
+the nursery and the waiting worker cost. `--against REVISION`: from the start of the service to it,
+this tree and another one in turns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from seacod.proving.processor import own_bytes
 from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service, starting
 
-HELP = "time to the first right text after a kill, and what the standby costs"
+HELP = "time to the first right text after a kill, and what the nursery and the waiting worker cost"
 _PAUSE_SECONDS = 0.01
 # A start takes seconds: asking more often would only slow it down.
 _START_PAUSE_SECONDS = 0.05
@@ -39,7 +39,7 @@ class RestartFigures:
     seconds: tuple[float, ...]
     worker_bytes: int
     """Its own: anonymous memory, each shared page by its share."""
-    standby_bytes: int
+    waiting_bytes: int
     """The same of the nurseries from which the next worker and its decoders are forked, and of the
     worker that is forked ahead."""
 
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         f"  median {statistics.median(figures.seconds):.2f} s, worst {max(figures.seconds):.2f} s"
     )
     print(f"  worker's own memory      {figures.worker_bytes / 1e6:.0f} MB")
-    print(f"  standby                  {figures.standby_bytes / 1e6:.0f} MB")
+    print(f"  nursery, waiting worker  {figures.waiting_bytes / 1e6:.0f} MB")
     return EX_OK
 
 
@@ -113,8 +113,8 @@ def measure(
             seconds = tuple(_one_round(service, recording, text) for _ in range(rounds))
         worker = service.status()["worker"]["pid"]
         waiting = service.wait_for_waiting_worker()
-        standby = (nursery, waiting, *(one.pid for one in psutil.Process(nursery).children()))
-        return RestartFigures(seconds, own_bytes(worker), sum(map(own_bytes, standby)))
+        ahead = (nursery, waiting, *(one.pid for one in psutil.Process(nursery).children()))
+        return RestartFigures(seconds, own_bytes(worker), sum(map(own_bytes, ahead)))
 
 
 def _compare(options: argparse.Namespace, rounds: int, recording: Path, text: str | None) -> int:

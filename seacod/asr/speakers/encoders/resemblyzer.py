@@ -2,7 +2,7 @@
 bands (Wan et al. 2018, https://arxiv.org/abs/1710.10467), trained on English speech.
 
 Only its weights are used: the package needs librosa and webrtcvad, these lines need neither. What
-they compute is what Resemblyzer 0.1.4 does (`tests/worker/test_speaker_encoders.py` compares the
+they compute is what Resemblyzer 0.1.4 does (`tests/worker/test_speaker_models.py` compares the
 features with librosa's).
 """
 
