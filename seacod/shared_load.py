@@ -91,7 +91,7 @@ class SharedLoad:
         _RECORD.pack_into(self._map, slot * _STRIDE_BYTES, *[0.0] * (1 + len(fields(Line))))
 
     def clear_slot(self, name: str) -> None:
-        """The same by the slot's name (`worker3`)."""
+        """Clear a slot by its name (`worker3`)."""
         self.clear(int(name.removeprefix("worker")))
 
     def leave(self) -> None:

@@ -56,7 +56,7 @@ class Driver(Protocol):
     """A vendor's library, opened when first needed. Blocking; one thread at a time."""
 
     lost: tuple[str, ...] = ()
-    """Of the last reading: which GPUs did not answer, and why, one sentence each."""
+    """Which GPUs did not answer at the last reading, and why, one sentence each."""
 
     def read(self) -> list[Gpu]:
         """Every GPU of this machine that answers; `lost` has the others.
@@ -86,8 +86,8 @@ class Accelerator:
     mend_torch: tuple[str, str]
     """What to do when PyTorch sees no device of it."""
     device_groups: tuple[str, ...]
-    """Of its device files, as /proc/devices names them: what the unit lets through (`DeviceAllow=`
-    of systemd.resource-control(5)). `make generated` writes them into it."""
+    """Groups of its device files, as /proc/devices names them: what the unit lets through
+    (`DeviceAllow=` of systemd.resource-control(5)). `make generated` writes them into it."""
     lists_with: str
     """A command of the shell that prints a line for each of its GPUs, by which the unit's limits of
     memory count workers. `make generated` writes it into systemd/memory-limits."""
@@ -101,7 +101,7 @@ class Accelerator:
         raise NotImplementedError
 
     def shown(self, gpus: Sequence[Gpu], environment: Mapping[str, str]) -> list[Gpu]:
-        """Those of its GPUs that a process with this environment sees, in the order of its
+        """Its GPUs that a process with this environment sees, in the order of its
         devices."""
         raise NotImplementedError
 

@@ -29,7 +29,7 @@ def of_gpu(gpu: Gpu) -> Accelerator:
 
 
 def meant(device: str) -> tuple[Accelerator, ...]:
-    """Those that asr.device may mean: the one it names, or all."""
+    """The vendors that asr.device may mean: the one it names, or all."""
     named = of_device(device)
     return (named,) if named else all_accelerators()
 

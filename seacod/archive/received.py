@@ -44,7 +44,7 @@ class ReceivedFile:
 
     @property
     def sha256(self) -> str:
-        """Of all pieces, in hexadecimal digits."""
+        """SHA-256 of all pieces, in hexadecimal digits."""
         return str(self.digest.hexdigest())
 
 

@@ -60,7 +60,7 @@ class Sending:
 
     @property
     def sha256(self) -> str:
-        """Of what was read so far, in hexadecimal digits."""
+        """SHA-256 of what was read so far, in hexadecimal digits."""
         return self._digest.hexdigest()
 
     def end(self) -> None:

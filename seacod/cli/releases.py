@@ -101,7 +101,7 @@ class Release:
 
 
 def releases() -> list[Release]:
-    """Those that are complete, newest first."""
+    """The installed releases that are complete, newest first."""
     current = (PREFIX / "venv").resolve()
     found = []
     for path in (PREFIX / "releases").glob("*"):

@@ -221,7 +221,7 @@ def _beside(process: dict[str, Any] | None) -> str:
 
 
 def _addresses(status: dict[str, Any]) -> str:
-    """Of page and API, as the service listens on them."""
+    """The addresses of page and API, as the service listens on them."""
     told = ", ".join(one["address"] for one in status["listening"] if one["serves"] == "http")
     return told or str(status["url"])
 

@@ -158,7 +158,7 @@ def _clients(config: Path | None) -> Finding:
 
 
 def _seconds(text: str) -> float | None:
-    """Of systemd's `1min 30s`; None for infinity and where nobody says."""
+    """Seconds of what systemd writes as `1min 30s`; None for infinity and where nobody says."""
     sizes = {"h": 3600.0, "min": 60.0, "s": 1.0, "ms": 0.001}
     total = 0.0
     for word in text.split():

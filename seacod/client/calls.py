@@ -54,7 +54,7 @@ class SoundFields(TypedDict, total=False):
 
 
 class FormatFields(SoundFields, total=False):
-    """And of the texts.
+    """What may be said about a recording, and about its texts.
 
     Args:
         max_line_characters: of a subtitle; without it 20 Chinese or 42 Latin ones.
@@ -68,7 +68,7 @@ class FormatFields(SoundFields, total=False):
 
 
 def form_fields(chosen: Mapping[str, object]) -> dict[str, str]:
-    """Of a form; what was not chosen is left out."""
+    """The fields of a form; what was not chosen is left out."""
     return {name: str(value) for name, value in chosen.items() if value not in (None, "")}
 
 

@@ -244,7 +244,7 @@ class Client(_BaseClient):
 
 
 class AsyncClient(_BaseClient):
-    """The same on an event loop, and a microphone; see `Client`."""
+    """A client on an event loop, which may also stream a microphone; see `Client`."""
 
     async def __aenter__(self) -> AsyncClient:
         return self

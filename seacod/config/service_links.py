@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 def service_links(environment: Mapping[str, str]) -> frozenset[str]:
-    """Those of services called `seacod` or `seacod-...`."""
+    """The names of variables that tell of services called `seacod` or `seacod-...`."""
     bases = {match[1] for name in environment if (match := _HOST.fullmatch(name))}
     return frozenset(
         name

@@ -19,7 +19,7 @@ _CUE_SECONDS = (1.0, 60.0)
 
 
 def given(fields: Mapping[str, str]) -> dict[str, str]:
-    """Those of the fields that say something."""
+    """The fields about formats that say something."""
     return {name: fields[name] for name in (*FIELDS, _PEAKS) if fields.get(name)}
 
 

@@ -34,7 +34,7 @@ class Version:
 
 
 def version_of(path: Path) -> Version | None:
-    """Of an ordinary file; None of anything else, or of nothing."""
+    """The version of an ordinary file; None of anything else, or of nothing."""
     try:
         status = path.lstat()
     except OSError:
@@ -105,7 +105,7 @@ class Arrivals:
         self._since: dict[Path, tuple[Version, float]] = {}
 
     def complete(self, found: Mapping[Path, Version]) -> list[Path]:
-        """Those that are complete now, the oldest first.
+        """The files that are complete now, the oldest first.
 
         Args:
             found: what is there now and was not dealt with; what is not among it is forgotten.
@@ -131,7 +131,7 @@ class Arrivals:
 
 
 def open_for_writing(wanted: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of these files (device, inode) that a process has open for writing, as far as we may
+    """Which of these files (device, inode) a process has open for writing, as far as we may
     look: at our own user's processes, as root at all."""
     found = set()
     for descriptor in _descriptors():

@@ -364,7 +364,7 @@ class JobStore:
             self.blobs.let_go(file)
 
     def lost_of(self, owner: str, known: Collection[tuple[str, int]]) -> list[tuple[str, int]]:
-        """Of the files that an owner works on those that it has no more: canceled, or taken from
+        """Which files an owner works on that are its own no more: canceled, or taken from
         it, at another worker or node.
 
         Args:

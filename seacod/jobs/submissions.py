@@ -40,7 +40,7 @@ def read_key(header: str) -> str:
 
 
 def digest(fields: Mapping[str, Sequence[str]], files: Iterable[tuple[str, Path]]) -> str:
-    """Of everything that a form brought. Blocking: it reads the files.
+    """SHA-256 of everything that a form brought. Blocking: it reads the files.
 
     Args:
         fields: each with its values.

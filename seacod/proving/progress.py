@@ -40,7 +40,7 @@ def telling() -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def busy_with(english: str, chinese: str) -> Iterator[None]:
-    """The same for a block that does not come up for air: on a thread beside it."""
+    """Show progress beside a block that cannot do so itself, from a thread of its own."""
     if not sys.stderr.isatty():
         yield
         return

@@ -149,7 +149,7 @@ class RuntimeUpkeep:
             self._solved()
 
     async def _remake(self, missing: Sequence[RuntimeFile]) -> tuple[list[RuntimeFile], Words]:
-        """Those that could be made anew, and why the others could not."""
+        """Make missing files anew; which could be, and why the others could not."""
         made: list[RuntimeFile] = []
         problems: list[Words] = []
         for one in missing:

@@ -230,7 +230,7 @@ class _AppriseLog(logging.Handler):
 
 
 def _addresses(text: str) -> list[Address]:
-    """Those of the file; empty lines and such that begin with # are none.
+    """The addresses in the file; empty lines and such that begin with # are none.
 
     Raises:
         Undelivered: there is none, or there are too many.

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @cache
 def all_channels() -> dict[str, type[Channel[Any]]]:
-    """By their names."""
+    """Every channel that there is, by its name."""
     found = declared(package, "CHANNEL", type)
     return {one.name: one for one in found if issubclass(one, Channel)}
 
 
 def configured(settings: AlertSettings) -> dict[str, Channel[Any]]:
-    """Those that these settings switch on, by their names."""
+    """The channels that these settings switch on, by their names."""
     made = (channel(settings) for channel in all_channels().values())
     return {one.name: one for one in made if one.is_configured}
 

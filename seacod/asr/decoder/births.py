@@ -194,7 +194,7 @@ class DecoderBirths:
         self._let_go(cause)
 
     def _let_go(self, cause: str) -> None:
-        """Of the nursery, and of its decoders."""
+        """Let go of the nursery and of its decoders."""
         if self._connection is not None:
             asyncio.get_running_loop().remove_reader(self._connection)
             self._connection.close()

@@ -72,7 +72,7 @@ class Recogniser(Protocol):
     classes: ClassVar[frozenset[str]]
     """What `model:` in a directory's config.yaml says where it is one for this recogniser."""
     language: ClassVar[str]
-    """Of the texts it writes, ISO 639-1."""
+    """The language of its texts, ISO 639-1."""
     reads_hotwords: ClassVar[bool] = True
     """Whether `recognise` does anything with hotwords; whoever gives some to one that does not is
     told so in every output."""

@@ -115,8 +115,8 @@ def doom(connection: Connection, which: ColumnElement[bool]) -> None:
 
 
 def doom_orphans(connection: Connection) -> None:
-    """Those of uploads that were never accepted, and those whose job was deleted or ended by a node
-    that knows nothing of them."""
+    """Doom recordings of uploads that were never accepted, and those whose job was deleted or ended
+    by a node that knows nothing of them."""
     theirs = files.c.place == outside.c.address
     is_old = func.abs(_now(connection) - outside.c.kept) > ORPHAN_SECONDS
     is_over = exists().where(theirs, files.c.state.not_in(_NEEDED))

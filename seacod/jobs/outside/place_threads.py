@@ -35,7 +35,7 @@ class _Late:
 
 
 class PlaceThreads:
-    """Those of one worker; of its event loop."""
+    """The threads of one worker that read and write at places; lives on its event loop."""
 
     def __init__(self) -> None:
         self._moves: defaultdict[tuple[str, str], set[Move]] = defaultdict(set)

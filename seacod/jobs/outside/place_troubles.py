@@ -59,7 +59,7 @@ class Trouble:
 
 
 class PlaceTroubles:
-    """Those of one worker.
+    """What one worker knows of places that cannot be used.
 
     Args:
         on_trouble: told an alert: English, Chinese, and whether it is over.

@@ -54,7 +54,7 @@ class Move:
         return time.monotonic() - self._got_on
 
     def of(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same chunks of what is read, noticed.
+        """Pass chunks that are read on, and notice each.
 
         Raises:
             PlaceUnusable: nobody waits for them any more.
@@ -67,7 +67,7 @@ class Move:
             self._got_on = time.monotonic()
 
     def sending(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same of what is written; raises as `of` does."""
+        """Pass chunks that are written on, and notice each; raises as `of` does."""
         for chunk in self.of(chunks):
             outstanding_bytes = self.outstanding_bytes + len(chunk)
             self.outstanding_bytes = min(outstanding_bytes, _IN_FLIGHT_BYTES)
@@ -293,7 +293,7 @@ def read_access(secret: str | None, environment: Mapping[str, str]) -> dict[str,
 
 
 def _check_name() -> str:
-    """Of what this machine tries places with: one directory for each user that does."""
+    """The name of what this machine tries places with: one for each user that does."""
     host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
     return f"check-{host}-{os.geteuid()}"
 

@@ -40,8 +40,8 @@ class RestartFigures:
     worker_bytes: int
     """Its own: anonymous memory, each shared page by its share."""
     waiting_bytes: int
-    """The same of the nurseries from which the next worker and its decoders are forked, and of the
-    worker that is forked ahead."""
+    """Own memory of the nurseries from which the next worker and its decoders are forked, and of
+    the worker that is forked ahead."""
 
 
 @dataclass(frozen=True, slots=True)

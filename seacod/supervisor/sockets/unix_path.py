@@ -75,7 +75,7 @@ def unix_paths(
     store: DescriptorStore,
     suspended: Callable[[], AbstractContextManager[None]],
 ) -> list[UnixPath]:
-    """Those of a service.
+    """The paths of a service's unix sockets.
 
     Args:
         listeners: all of its sockets.

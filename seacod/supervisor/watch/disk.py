@@ -102,7 +102,7 @@ class Housekeeping:
         self._places.tell_free(await asyncio.to_thread(self._places.free_files))
 
     def _least_free(self) -> int | None:
-        """Of the file systems that uploads and batches lie on; often it is one."""
+        """The fewest free bytes on the file systems of uploads and batches; often it is one."""
         found = [free_bytes(place) for place in (self._directory, self._jobs)]
         return min((free for free in found if free is not None), default=None)
 

@@ -158,7 +158,7 @@ class UnusedGpus:
 
     @property
     def full_by_others(self) -> frozenset[str]:
-        """Those that are nearly full, by their uuid."""
+        """The UUIDs of GPUs that others have nearly filled."""
         return frozenset(
             uuid for uuid, watch in self._watches.items() if watch.step is GpuStep.FOREIGN
         )

@@ -16,7 +16,7 @@ class Absence:
 
     @property
     def total_seconds(self) -> float:
-        """Of all times without one, the present one as far as it has come."""
+        """Seconds of all times without a worker, the present one as far as it has come."""
         since = self._since
         return self._ended_seconds + (0.0 if since is None else self._clock.monotonic() - since)
 

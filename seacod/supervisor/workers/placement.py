@@ -62,7 +62,7 @@ class Replica:
         return {**environment, **self.environment()}
 
     def settings(self, settings: Settings) -> Settings:
-        """Those of its workers: the cores are shared where the model runs on them."""
+        """The settings of its workers: the cores are shared where the model runs on them."""
         if self.count == 1 or settings.asr.cpu_threads:
             return settings
         threads = max(1, len(os.sched_getaffinity(0)) // self.count)

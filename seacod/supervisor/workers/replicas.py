@@ -223,7 +223,7 @@ class Replicas:
 
     @property
     def fatal_words(self) -> Words:
-        """The same in a sentence."""
+        """Why the service has to end, in a sentence."""
         found = (life.fatal_words for life in self.lives)
         return next((words for words in found if words != NOTHING), NOTHING)
 

@@ -134,7 +134,7 @@ class Connections:
             del self._counts[connection.address]
 
     def _fullest(self) -> str | None:
-        """Of the addresses with an idle connection the one with most connections."""
+        """The address with most connections among those with an idle one."""
         return max(self._idle, key=lambda address: self._counts[address], default=None)
 
     def _close_one(self, address: str | None) -> bool:

@@ -55,7 +55,7 @@ def masked(text: str) -> str:
 
 
 def masked_deep(value: Any) -> Any:
-    """The same of all texts in a value; what is neither text nor figure becomes a text."""
+    """Mask all texts in a value; what is neither text nor figure becomes a text."""
     if isinstance(value, str):
         return masked(value)
     if value is None or isinstance(value, (bool, int, float)):

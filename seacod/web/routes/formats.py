@@ -63,7 +63,7 @@ class _GivenTranscript(BaseModel):
     warning_details: list[_Warning] = Field(default_factory=list, max_length=10_000)
 
     def transcript(self) -> Transcript:
-        """The same as the formats read it."""
+        """The transcript as the formats read it."""
         segments = tuple(
             Segment(
                 s.start,
