@@ -7,7 +7,7 @@ from pathlib import Path
 from seacod.asr.admission import Admission
 from seacod.asr.hotwords import Hotwords
 from seacod.asr.request import RecordingRequest
-from seacod.config import Settings
+from seacod.config.schema import Settings
 
 
 def admitted(queue: Admission, client: str = "a", *, is_bulk: bool = False) -> RecordingRequest:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from seacod import logs
 from seacod.cli.main import at_the_edge
-from seacod.config import Settings, load_settings
+from seacod.config.load import load_settings
+from seacod.config.schema import Settings
 from seacod.supervisor.daemon import Supervisor
 
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from simulated_clock import Clock, JumpingLoop
 
 from seacod import protocol
-from seacod.config import Settings
 from seacod.config.changes import with_values
+from seacod.config.schema import Settings
 from seacod.supervisor.workers.events import EventQueue, Exited, Forked, Received
 
 BEAT_SECONDS = 2.0

@@ -22,7 +22,7 @@ from simulated_clock import Clock, JumpingLoop
 from simulated_worker import Plan, Worker
 
 from seacod import protocol
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.errors import ConfigError
 from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, ReplacementEnded, WorkerCrashed

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seacod.alerts.outbox import FILE, Outbox
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import NotRunning
 from seacod.paths import Paths
 from seacod.system.text.words import reason

@@ -19,7 +19,8 @@ from seacod.archive.actor import TranscriptionActor
 from seacod.archive.ledger import MANIFEST, ArchiveLedger
 from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.asr.choice import SoundChoice
-from seacod.config import Settings, load_settings
+from seacod.config.load import load_settings
+from seacod.config.schema import Settings
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest
 from seacod.formats import asked, registry
 from seacod.system.net import object_store

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from seacod.asr import hotwords
 from seacod.asr.audio import SAMPLE_RATE
-from seacod.asr.decoder.cutting import Piece
 from seacod.asr.itn import InverseTextNormaliser
+from seacod.asr.piece import Piece
 from seacod.asr.piece_queue import PieceResult
 from seacod.asr.recognisers.base import Recognised, Recogniser
 from seacod.asr.replacements.rules import Change, Replacements, reports

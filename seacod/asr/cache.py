@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from seacod.asr.decoder.cutting import Piece
+from seacod.asr.piece import Piece
 from seacod.asr.request import SoundFindings
 
 # What Python takes for an entry with its key and findings, and for a piece, besides the sound.

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from seacod.asr.audio import SAMPLE_RATE
 from seacod.asr.cache import Cut, CutCache
-from seacod.asr.decoder.cutting import Piece
 from seacod.asr.decoder.pool import Decoders
 from seacod.asr.decoder.wire import DecodeTask
+from seacod.asr.piece import Piece
 from seacod.asr.piece_queue import PieceResult
 from seacod.asr.recognisers.base import Voice
 from seacod.asr.request import RecordingRequest, SoundFindings

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from seacod.asr.choice import EVERYTHING, SoundChoice
-from seacod.asr.decoder.cutting import Piece
 from seacod.asr.hotwords import Hotwords
+from seacod.asr.piece import Piece
 from seacod.asr.replacements.rules import Replacements
 from seacod.config.limits import LimitSettings
 from seacod.transcript import Segment, TranscriptWarning

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seacod.cli import state_archive
 from seacod.cli.options import add_config
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
 from seacod.system.text.terminal import in_language

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from seacod.alerts.channels.registry import problems
 from seacod.cli.options import add_command, add_commands, add_config
-from seacod.config import load_settings, render
-from seacod.config.load import find_file
+from seacod.config import render
+from seacod.config.load import find_file, load_settings
 from seacod.config.reach import check as check_reach
 from seacod.errors import EX_OK, BadRequest
 from seacod.system.text import terminal

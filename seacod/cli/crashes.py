@@ -6,7 +6,7 @@ import argparse
 import json
 
 from seacod.cli.options import add_config, add_json
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
 from seacod.system.text.terminal import date_and_time

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from seacod.cli.options import add_command, add_commands, add_config
-from seacod.config import load_settings
 from seacod.config.asr import AsrSettings
+from seacod.config.load import load_settings
 from seacod.errors import EX_OK, ModelUnavailable
 from seacod.paths import Paths
 from seacod.system.processes.interpreter import python

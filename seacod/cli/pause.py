@@ -10,7 +10,7 @@ from typing import Any
 from seacod import pause
 from seacod.cli.options import add_config
 from seacod.client import status_socket
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotWrite, NotAllowed, NotRunning, SeacodError
 from seacod.paths import Paths
 from seacod.system.text.terminal import in_language

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seacod.config import load_settings
-from seacod.config.load import ENV_FILE, find_file
+from seacod.config.load import ENV_FILE, find_file, load_settings
 from seacod.paths import Paths
 from seacod.proving.checks.item import Finding, fail, ok, warn, worst
 from seacod.system.files import sqlite_format

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from seacod.cli.options import add_config, add_json
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
 from seacod.proving.statistics import quantile
 from seacod.system.text.terminal import date_and_time, padded

@@ -10,7 +10,7 @@ from seacod.cli import state_archive
 from seacod.cli.options import add_config
 from seacod.cli.trial import is_held
 from seacod.client import status_socket
-from seacod.config import DEFAULT_FILE, load_settings
+from seacod.config.load import DEFAULT_FILE, load_settings
 from seacod.errors import EX_OK, Conflict, NotAllowed, NotRunning
 from seacod.paths import Paths
 from seacod.system.text.terminal import in_language

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from seacod import __version__
 from seacod.cli.options import add_config
-from seacod.config import DEFAULT_FILE, Settings, load_settings
+from seacod.config.load import DEFAULT_FILE, load_settings
+from seacod.config.schema import Settings
 from seacod.errors import SeacodError
 from seacod.system.processes.first_process import end_when_told
 from seacod.system.text import terminal

@@ -7,7 +7,7 @@ import asyncio
 
 from seacod.alerts.channels.registry import all_channels, configured, switches
 from seacod.cli.options import add_config
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import EX_FAILURE, EX_OK, ConfigError
 from seacod.system.text.terminal import in_language as say
 

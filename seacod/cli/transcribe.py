@@ -175,7 +175,7 @@ def _service(options: argparse.Namespace) -> Iterator[Client]:
 def _of_this_machine(config: Path | None) -> dict[str, object]:
     """What an engine of one's own shares with the service of this machine: models that were fetched
     (recognisers, speakers), and the operator's lists for the text."""
-    from seacod.config import load_settings
+    from seacod.config.load import load_settings
     from seacod.errors import ConfigError
     from seacod.paths import Paths
 

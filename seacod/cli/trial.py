@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import SeacodError
 from seacod.paths import Paths
 from seacod.supervisor.lock import RuntimeLock

@@ -14,7 +14,7 @@ from seacod.cli.check import tell
 from seacod.cli.options import add_config
 from seacod.cli.releases import Program
 from seacod.client import status_socket
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import BadRequest, Conflict, SeacodError
 from seacod.paths import free_bytes
 from seacod.proving import systemd

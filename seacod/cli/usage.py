@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seacod.cli.options import add_config, add_json
 from seacod.cli.report import seconds_of
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotRead
 from seacod.paths import Paths
 from seacod.system.text.terminal import in_language as say

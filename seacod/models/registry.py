@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from seacod.config import Settings
 from seacod.config.asr import AsrSettings
 from seacod.config.model_names import BUILTIN as BUILTIN_NAME
 from seacod.config.model_names import HUB_IDS, SILERO, checked, is_directory
+from seacod.config.schema import Settings
 from seacod.errors import ConfigError, ModelUnavailable
 from seacod.system.text.words import Words
 

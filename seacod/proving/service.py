@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seacod.client import NEVER, Client, status_socket
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import SeacodError
 from seacod.proving.progress import telling
 from seacod.system.processes.interpreter import python

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from seacod.client import status_socket
-from seacod.config import Settings, load_settings
+from seacod.config.load import load_settings
+from seacod.config.schema import Settings
 from seacod.errors import ConfigError, NotRunning, SeacodError
 from seacod.paths import Paths
 from seacod.proving import sounds, systemd

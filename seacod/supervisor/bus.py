@@ -15,7 +15,7 @@ import structlog
 
 from seacod import protocol
 from seacod.pause import Pause
-from seacod.supervisor.watch.crashes import Crash
+from seacod.supervisor.crash import Crash
 from seacod.supervisor.workers.placement import Replica
 from seacod.system.text.words import Words
 

@@ -26,8 +26,8 @@ from seacod.alerts.channels.dingtalk import DingTalk
 from seacod.alerts.channels.mail import Mail
 from seacod.alerts.channels.webhook import Webhook
 from seacod.alerts.compose import compose
-from seacod.config import load_settings
 from seacod.config.alerts import AlertSettings
+from seacod.config.load import load_settings
 from seacod.errors import ConfigError
 
 TOKEN = "t0ken-0f-the-r0bot"

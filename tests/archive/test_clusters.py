@@ -13,7 +13,8 @@ from seacod import __version__
 from seacod.archive import cluster_token
 from seacod.archive.cluster import other_python, other_seacod
 from seacod.archive.command import _places
-from seacod.config import Settings, load_settings
+from seacod.config.load import load_settings
+from seacod.config.schema import Settings
 from seacod.errors import EX_CONFIG, BadRequest, ConfigError
 
 

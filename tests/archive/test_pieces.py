@@ -19,7 +19,7 @@ from seacod.archive.progress import ArchiveProgress, registry, summary
 from seacod.archive.received import ReceivedFiles
 from seacod.archive.sending import PIECE_BYTES, WHOLE_BYTES, OutgoingRecordings
 from seacod.asr.choice import SoundChoice
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.errors import BadRequest, CannotRead, ConfigError
 from seacod.formats.srt import FORMAT as SRT
 from seacod.formats.text import FORMAT as TEXT

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.accelerators.base import Gpu
-from seacod.config import Settings
 from seacod.config.gpu import GpuSettings
+from seacod.config.schema import Settings
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.gpu_guard import GpuGuard, UnusedGpus, WorkerOnGpu
 from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes

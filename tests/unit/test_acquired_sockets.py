@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from supervised import free_port
 
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.errors import EX_CONFIG, EX_OSERR, AddressInUse, AddressNotThere, ConfigError
 from seacod.supervisor.sockets import binding
 from seacod.supervisor.sockets.acquire import acquire, remove_files

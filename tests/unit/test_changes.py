@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from seacod.config import Settings
 from seacod.config.changes import applied, compare, values, with_values, without
 from seacod.config.load import leaves
+from seacod.config.schema import Settings
 
 
 def settings(**sections: dict[str, Any]) -> Settings:

@@ -48,7 +48,8 @@ from pathlib import Path
 from documents import configuration, man, unit
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Outbox
-from seacod.config import load_settings, render
+from seacod.config import render
+from seacod.config.load import load_settings
 from seacod.config.schema import SECRETS
 from seacod.proving.checks.items import keeping
 from seacod.proving.checks.context import CheckContext

@@ -20,8 +20,8 @@ from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Alert, Outbox, Told
 from seacod.config.alerts import AlertSettings
 from seacod.jobs.opening import open_store
+from seacod.supervisor.crash import Crash
 from seacod.supervisor.watch import crashes
-from seacod.supervisor.watch.crashes import Crash
 from seacod.supervisor.watch.sweeper import sweep
 from seacod.system.clock_jumps import ClockJumps
 from seacod.web.logins import sessions

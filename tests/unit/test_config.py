@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.cli.parser import make_parser
-from seacod.config import Settings, load_settings
 from seacod.config.asr import AsrSettings
-from seacod.config.load import leaves, variable_name
+from seacod.config.load import leaves, load_settings, variable_name
 from seacod.config.render import example, facts, show
-from seacod.config.schema import SECRETS, SECTIONS
+from seacod.config.schema import SECRETS, SECTIONS, Settings
 from seacod.config.secrets import read_secret
 from seacod.config.setting import APPLIES_WORDS, Section, setting
 from seacod.errors import EX_CONFIG, EX_OK, EX_OSERR, BadRequest, ConfigClosed, ConfigError

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.config.server import ServerSettings
 from seacod.system.net.listen_address import (
     ListenAddress,

@@ -15,9 +15,8 @@ import pytest
 
 from seacod import logs
 from seacod.asr.cache import Cut, CutCache
-from seacod.asr.decoder.cutting import Piece
-from seacod.config import Settings
-from seacod.config.schema import SECTIONS
+from seacod.asr.piece import Piece
+from seacod.config.schema import SECTIONS, Settings
 from seacod.supervisor.workers.nursery import _environment
 from seacod.system.processes.waiting import wait_at_most
 

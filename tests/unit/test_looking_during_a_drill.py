@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seacod.config import load_settings
+from seacod.config.load import load_settings
 from seacod.errors import ConfigError
 from seacod.proving.target import LocalService
 

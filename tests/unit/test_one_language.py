@@ -22,9 +22,8 @@ from seacod.cli import alerts as alerts_command
 from seacod.cli.main import main
 from seacod.cli.status import lines
 from seacod.client.status_shape import completed
-from seacod.config import load_settings
 from seacod.config.alerts import AlertSettings
-from seacod.config.load import leaves
+from seacod.config.load import leaves, load_settings
 from seacod.config.reach import check
 from seacod.config.schema import SECTIONS
 from seacod.errors import ConfigError, SeacodError

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.paths import Paths
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from seacod.config import Settings
 from seacod.config.changes import Changes
+from seacod.config.schema import Settings
 from seacod.supervisor.bus import Bus
 from seacod.supervisor.reload import STUCK_SECONDS, Reloader, ReloadState
 from seacod.supervisor.settings import SettingsHolder

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from seacod.config import Settings, load_settings
 from seacod.config.changes import applied, compare
+from seacod.config.load import load_settings
 from seacod.config.reach import check
-from seacod.config.schema import SECTIONS
+from seacod.config.schema import SECTIONS, Settings
 from seacod.config.secrets import ENV_CREDENTIALS, read_secret
 from seacod.errors import ConfigError
 from seacod.system import credentials

@@ -9,7 +9,7 @@ import os
 import socket
 from pathlib import Path
 
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.supervisor.sockets.acquire import wanted
 from seacod.supervisor.sockets.binding import bind
 from seacod.supervisor.sockets.listener import Listener

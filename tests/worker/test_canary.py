@@ -11,7 +11,7 @@ import pytest
 from supervised import PATIENCE_SECONDS
 
 from seacod.asr.service import TranscriptionService
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.errors import ModelUnavailable
 from seacod.metrics.worker import WorkerMetrics
 from seacod.worker import canary

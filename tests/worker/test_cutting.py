@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.decoder.cutting import Cutter, Piece
+from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.voice import FRAME, SileroVoice
+from seacod.asr.piece import Piece
 
 LONG = max(sounds.EXAMPLES, key=lambda e: float(e["seconds"]))
 

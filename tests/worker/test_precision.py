@@ -12,7 +12,7 @@ from seacod.asr import audio
 from seacod.asr.audio import Samples
 from seacod.asr.recognisers import precision, registry
 from seacod.asr.recognisers.base import Recogniser
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.errors import ConfigError
 from seacod.models import registry as models
 from seacod.proving.likeness import alike

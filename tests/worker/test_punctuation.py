@@ -15,7 +15,7 @@ import torch
 
 from seacod.asr.recognisers.seaco_paraformer import SeacoParaformer
 from seacod.asr.service import TranscriptionService
-from seacod.config import Settings
+from seacod.config.schema import Settings
 from seacod.metrics.worker import WorkerMetrics
 from seacod.models import registry
 from seacod.transcript import Transcript

@@ -7,7 +7,7 @@ import os
 from unittest import mock
 
 from seacod.cli.balancing import Balanced, Balancer, rendered
-from seacod.config import Settings
+from seacod.config.schema import Settings
 
 
 def example() -> str:

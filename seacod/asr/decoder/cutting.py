@@ -14,6 +14,7 @@ import numpy as np
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder.voice import FRAME, Probabilities
+from seacod.asr.piece import Piece
 
 # Speech begins above the first and ends below the second.
 BEGINS, _ENDS = 0.5, 0.35
@@ -30,22 +31,6 @@ _CLIP_JOIN_SECONDS = 1.2
 # After so much silence nothing can be joined any more, nor want more room for its padding.
 _RELEASE_SECONDS = 0.5
 _HOP = SAMPLE_RATE // 100
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of speech: where it begins in the recording, in samples, its sound, in which of
-    its lanes (`sound/channels.py`) it lies, and the mean probability of the speech in it.
-    """
-
-    start: int
-    samples: Samples
-    lane: int = 0
-    speech_probability: float | None = None
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.samples)
 
 
 @dataclass(slots=True)

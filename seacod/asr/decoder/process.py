@@ -23,10 +23,11 @@ import numpy as np
 from seacod.asr import audio
 from seacod.asr.audio import SAMPLE_RATE, Samples
 from seacod.asr.decoder import sandbox, wire
-from seacod.asr.decoder.cutting import Cutter, Piece
+from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.nursery import DecoderNursery
 from seacod.asr.decoder.voice import SileroVoice
 from seacod.asr.decoder.wire import DecodeTask
+from seacod.asr.piece import Piece
 from seacod.asr.sound.channels import LaneStretch
 from seacod.asr.sound.peaks import Peaks
 from seacod.errors import SeacodError

@@ -9,8 +9,9 @@ import av
 import numpy as np
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.decoder.cutting import Cutter, Piece
+from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.voice import SileroVoice
+from seacod.asr.piece import Piece
 from seacod.errors import BadRequest
 
 _LOWEST_RATE, _HIGHEST_RATE = 8_000, 192_000

@@ -18,9 +18,9 @@ import structlog
 
 from seacod.asr.assembly import Assembly
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.decoder.cutting import Piece
 from seacod.asr.live.format_hint import FormatHint
 from seacod.asr.live.microphone import Microphone
+from seacod.asr.piece import Piece
 from seacod.asr.piece_queue import PieceResult
 from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from seacod.asr.audio import Samples
-from seacod.asr.decoder.cutting import Piece
+from seacod.asr.piece import Piece
 from seacod.models.registry import ModelSet
 from seacod.transcript import Token, mean_confidence
 

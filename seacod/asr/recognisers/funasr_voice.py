@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from seacod.asr.audio import SAMPLE_RATE, Samples
-from seacod.asr.decoder.cutting import Cutter, Piece
+from seacod.asr.decoder.cutting import Cutter
 from seacod.asr.decoder.voice import FRAME, Probabilities
+from seacod.asr.piece import Piece
 from seacod.asr.recognisers.quiet import quiet
 
 _WINDOW = 60 * SAMPLE_RATE

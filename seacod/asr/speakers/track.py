@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 
 from seacod.asr.audio import SAMPLE_RATE
-from seacod.asr.decoder.cutting import Piece
+from seacod.asr.piece import Piece
 from seacod.asr.speakers import windows as placing
 from seacod.asr.speakers.attribution import Windows, attributed
 from seacod.asr.speakers.clustering import voices

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seacod import logs
-from seacod.config import Settings, load_settings
+from seacod.config.load import load_settings
+from seacod.config.schema import Settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
 from seacod.proving.progress import busy_with

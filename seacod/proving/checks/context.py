@@ -13,8 +13,8 @@ import psutil
 
 from seacod.client import NEVER, Client, Refused, status_socket
 from seacod.client.answers import System
-from seacod.config import Settings, load_settings
-from seacod.config.load import find_file
+from seacod.config.load import find_file, load_settings
+from seacod.config.schema import Settings
 from seacod.errors import ConfigClosed, NotAllowed, SeacodError
 from seacod.paths import Paths
 from seacod.proving import systemd

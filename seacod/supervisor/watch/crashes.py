@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from seacod.alerts.picture import plot
+from seacod.supervisor.crash import Crash
 from seacod.supervisor.watch.memory_series import Memory
 from seacod.system.text.masking import masked_deep
 
@@ -23,37 +23,6 @@ log = structlog.get_logger(__name__)
 
 _KEPT = 50
 DOSSIER, PICTURE = "dossier.json", "memory.png"
-
-
-@dataclass(frozen=True, slots=True)
-class Crash:
-    """An end of a worker that nobody asked for.
-
-    Args:
-        at: Unix seconds.
-        pid: the pid of the worker.
-        cause: in words.
-        kind: a value of `ExitKind`.
-        status: exit code, or the negated signal number.
-        in_state: what it was doing.
-        served_seconds: how long it had served; None if it never did.
-        in_flight: requests inside it, by its last beat: what is lost.
-        queue_depth: how many of those requests had not begun.
-        running: the recordings the model was at.
-        last_lines: what it printed last: traceback, stacks.
-    """
-
-    at: float
-    pid: int
-    cause: str
-    kind: str
-    status: int
-    in_state: str
-    served_seconds: float | None
-    in_flight: int
-    queue_depth: int
-    running: str
-    last_lines: tuple[str, ...]
 
 
 def directory_of(state: Path, crash: Crash) -> Path:

@@ -8,7 +8,7 @@ import collections
 import time
 from typing import Any, Generic, TypeVar
 
-from seacod.supervisor.workers.host import Clock
+from seacod.supervisor.clock import Clock
 
 Row = TypeVar("Row")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seacod.supervisor.workers.host import Clock
+from seacod.supervisor.clock import Clock
 
 
 class Absence:

@@ -13,19 +13,10 @@ from typing import Protocol
 
 from seacod.config.schema import Settings
 from seacod.protocol import FromSupervisor
+from seacod.supervisor.clock import Clock
 from seacod.supervisor.workers.events import EventQueue
 from seacod.supervisor.workers.host_memory import Cgroup
 from seacod.supervisor.workers.start_times import StartTimes
-
-
-class Clock(Protocol):
-    """The module `time`, or a stand-in. Waiting is the event loop's, whose time must agree."""
-
-    def monotonic(self) -> float:
-        """Seconds that never jump."""
-
-    def time(self) -> float:
-        """Unix seconds, which jump when the machine's clock is set."""
 
 
 class Process(Protocol):

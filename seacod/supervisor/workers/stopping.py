@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import structlog
 
+from seacod.supervisor.clock import Clock
 from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
 from seacod.supervisor.workers.backoff import Backoff
 from seacod.supervisor.workers.exits import End, ExitKind
 from seacod.supervisor.workers.group import WorkerGroup
-from seacod.supervisor.workers.host import Clock
 from seacod.supervisor.workers.states import WorkerState
 
 log = structlog.get_logger(__name__)

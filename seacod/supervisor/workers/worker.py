@@ -17,9 +17,10 @@ from seacod import protocol
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
 from seacod.config.supervisor import SupervisorSettings
-from seacod.supervisor.watch.crashes import Crash
+from seacod.supervisor.clock import Clock
+from seacod.supervisor.crash import Crash
 from seacod.supervisor.workers.exits import End, ExitKind
-from seacod.supervisor.workers.host import Clock, Process
+from seacod.supervisor.workers.host import Process
 from seacod.supervisor.workers.liveness import Ailment, Seen, Vitals, judge
 from seacod.supervisor.workers.states import TRANSITIONS, WorkerState
 from seacod.system.text.words import Words, cause_in_chinese
