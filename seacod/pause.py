@@ -13,6 +13,7 @@ from pathlib import Path
 
 from seacod.errors import Paused
 from seacod.system.files import whole_file
+from seacod.system.text import given_text
 
 RETRY_AFTER_SECONDS = 300
 LONGEST_RETRY_SECONDS = 86_400
@@ -87,5 +88,4 @@ def write(path: Path, pause: Pause) -> None:
 
 def one_line(reason: str) -> str:
     """An operator's words as they are shown and sent: one line, not long, printable."""
-    line = " ".join("".join(one if one.isprintable() else " " for one in reason).split())
-    return line[:LONGEST_REASON]
+    return given_text.one_line(reason, LONGEST_REASON)

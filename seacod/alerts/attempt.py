@@ -17,6 +17,7 @@ import structlog
 from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed
 from seacod.alerts.outbox import Message
+from seacod.system.text import given_text
 from seacod.system.text.masking import masked
 from seacod.system.text.words import Words
 
@@ -73,5 +74,4 @@ async def _bounded(channel: Channel[Any], call: Awaitable[T]) -> T:
 
 def _line(text: str) -> str:
     """What others said, as one line that a terminal shows as it is."""
-    printable = "".join(c if c.isprintable() else " " for c in masked(text))
-    return " ".join(printable.split())[:_SHOWN]
+    return given_text.one_line(masked(text), _SHOWN)

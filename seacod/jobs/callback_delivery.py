@@ -33,6 +33,7 @@ from seacod.jobs.store import JobStore
 from seacod.system.net import outgoing
 from seacod.system.net.allowed_origins import AllowedOrigins
 from seacod.system.processes.waiting import end_task
+from seacod.system.text import given_text
 
 log = structlog.get_logger(__name__)
 
@@ -237,4 +238,4 @@ class CallbackDelivery:
 
 def _line(text: str) -> str:
     """What others said, as one line that a terminal shows as it is."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
+    return given_text.one_line(text, 200)

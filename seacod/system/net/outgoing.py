@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from seacod.errors import BadRequest, HostNotAllowed, SourceUnreachable
 from seacod.system.net.allowed_origins import PORTS, AllowedOrigin, AllowedOrigins, written
 from seacod.system.processes.threads import on_thread
+from seacod.system.text import given_text
 from seacod.system.text.words import reason
 
 if TYPE_CHECKING:
@@ -268,8 +269,7 @@ def _unreachable(target: WebAddress, error: Exception) -> SourceUnreachable:
             f"{shown}: nothing came for {seconds:g} s", f"{shown}：{seconds:g} 秒内没有响应"
         )
     # What answers there may say anything.
-    words = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
-    words = words or type(error).__name__
+    words = given_text.one_line(str(error), 200) or type(error).__name__
     return SourceUnreachable(
         f"{shown}: no answer ({words})", f"{shown}：无法访问（{reason(error)[1]}）"
     )

@@ -33,6 +33,13 @@ def name(text: str) -> str:
     return "".join(kept)
 
 
+def one_line(text: str, most_characters: int) -> str:
+    """What somebody said, as one line of printable characters, which a terminal shows as it is;
+    blanks for all others."""
+    printable = "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(printable.split())[:most_characters]
+
+
 def _breaks_a_line(one: str) -> bool:
     return one in _DIRECTIONS or unicodedata.category(one) in ("Cc", "Zl", "Zp")
 
