@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from seacod import routes
 from seacod.asr.request import RecognitionProgress
 from seacod.asr.service import TranscriptionService
 from seacod.errors import InferenceFailed, PlaceUnusable, SeacodError
@@ -19,8 +20,6 @@ from seacod.jobs.outside.job_recordings import JobRecordings
 from seacod.jobs.store import Claimed, JobStore
 
 log = structlog.get_logger(__name__)
-
-ROUTE = "/batch_transcribe"
 
 
 class FileWork:
@@ -81,7 +80,7 @@ class FileWork:
             transcript = await self._service.transcribe(
                 recording,
                 job.hotwords,
-                route=ROUTE,
+                route=routes.BATCH,
                 name=file.name,
                 client=f"job:{job.client}",
                 is_bulk=True,

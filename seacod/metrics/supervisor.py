@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+import enum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from seacod.metrics.files import directory
@@ -16,86 +15,6 @@ from seacod.metrics.reading import WorkerFigures
 
 if TYPE_CHECKING:
     from seacod.accelerators.base import Gpu
-
-WORKER_STATES = (
-    "absent", "starting", "serving", "draining", "stopping", "backing_off", "crash_looping",
-)  # fmt: skip
-
-
-def _shown(metric: str, text: str, label: str | None = None) -> Any:
-    """A figure that is shown as this metric, with this help; of one with parts, their label."""
-    return field(metadata={"of": (metric, text, None, [label] if label else None)})
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """What is true at the moment of a scrape; None or missing means unknown.
-
-    `memory_bytes`: by role, supervisor, worker or nursery. `deliveries`: so far, by channel and
-    outcome.
-    """
-
-    cpu_percent: float = _shown("system_cpu_usage_percent", "Use of all processors, 0 to 100")
-    memory_percent: float = _shown(
-        "system_memory_usage_percent", "Memory that is not available, 0 to 100"
-    )
-    memory_bytes: dict[str, int] = _shown(
-        "seacod_process_memory_bytes",
-        "Resident memory of our processes: supervisor, workers, nursery with the next worker",
-        "process",
-    )
-    disk_free_bytes: int | None = _shown("seacod_disk_free_bytes", "Free space where uploads go")
-    jobs_bytes: int | None = _shown(
-        "seacod_jobs_bytes", "What batches hold on the disk: recordings and results"
-    )
-    workers: int = _shown("seacod_workers", "Workers that are wanted (supervisor.workers)")
-    workers_serving: int = _shown("seacod_workers_serving", "Workers that serve now")
-    is_paused: bool = _shown("seacod_paused", "1 while nothing new is taken (seacod pause)")
-    nursery_is_ready: bool = _shown(
-        "seacod_nursery_ready", "1 while the next worker could be forked at once"
-    )
-    beat_age_seconds: float | None = _shown(
-        "seacod_worker_beat_age_seconds", "Since the worker's last sign of life"
-    )
-    oldest_request_seconds: float | None = _shown(
-        "seacod_oldest_request_seconds", "How long the oldest request in the worker has been there"
-    )
-    watchdog_age_seconds: float | None = _shown(
-        "seacod_watchdog_age_seconds", "Since systemd was last told that we live"
-    )
-    outbox_messages: int | None = _shown(
-        "seacod_alert_outbox_messages", "Alert messages that wait for delivery"
-    )
-    queue_length: int = _shown(
-        "seacod_queue_length", "Requests that may wait (limits.queue_length)"
-    )
-    deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
-
-
-class _PresentFigures(Collector):
-    """Collects the figures of the moment; what is unknown has no series."""
-
-    def __init__(self) -> None:
-        self.now: Present | None = None
-
-    def _families(self) -> Iterable[tuple[str, GaugeMetricFamily]]:
-        for one in fields(Present):
-            if "of" in one.metadata:
-                yield one.name, GaugeMetricFamily(*one.metadata["of"])
-
-    def describe(self) -> Iterable[Metric]:
-        return [family for _, family in self._families()]
-
-    def collect(self) -> Iterable[Metric]:
-        for name, family in self._families():
-            value = getattr(self.now, name, None)
-            if isinstance(value, dict):
-                for key, one in value.items():
-                    family.add_metric([key], one)
-            elif value is not None:
-                family.add_metric([], value)
-            yield family
-
 
 # Of each GPU: name, help, and its value; None, and no series, where it is unknown.
 GPU: tuple[tuple[str, str, Callable[[Gpu], float | None]], ...] = (
@@ -115,9 +34,14 @@ GPU: tuple[tuple[str, str, Callable[[Gpu], float | None]], ...] = (
 
 
 class SupervisorMetrics:
-    """What the supervisor knows, and its reading of the worker's files."""
+    """What the supervisor knows, and its reading of the worker's files.
 
-    def __init__(self, runtime_directory: Path) -> None:
+    Args:
+        runtime_directory: where the workers' files are.
+        present: the figures of the moment of a scrape; None for none.
+    """
+
+    def __init__(self, runtime_directory: Path, present: Collector | None = None) -> None:
         self._directory = directory(runtime_directory)
         self.registry = CollectorRegistry(support_collectors_without_names=True)
 
@@ -165,8 +89,8 @@ class SupervisorMetrics:
             "model is on the processor",
             "gpu",
         )
-        self._present = _PresentFigures()
-        self.registry.register(self._present)
+        if present is not None:
+            self.registry.register(present)
         self._deliveries = counter(
             "seacod_alert_deliveries",
             "Tries to deliver alert messages, by channel and outcome (delivered, failed)",
@@ -214,10 +138,15 @@ class SupervisorMetrics:
                 self._gpu_processes.labels(label, "own").set(own)
                 self._gpu_processes.labels(label, "other").set(max(0, gpu.used_bytes - own))
 
-    def set_present(self, now: Present) -> None:
-        """Set the figures of the moment, just before a scrape; what is unknown has no series."""
-        self._present.now = now
-        for key, count in now.deliveries.items():
+    def set_deliveries(self, outcome: str, counts: Mapping[str, int]) -> None:
+        """Bring the counters of alert messages up to these, by channel.
+
+        Args:
+            outcome: delivered or failed.
+            counts: how many so far, of each channel.
+        """
+        for channel, count in counts.items():
+            key = channel, outcome
             self._deliveries.labels(*key).inc(max(0, count - self._delivered.get(key, 0)))
             self._delivered[key] = count
 
@@ -225,10 +154,10 @@ class SupervisorMetrics:
         """Count the files that a sweep has removed."""
         self.swept_files.inc(removed_files)
 
-    def set_worker_state(self, state: str) -> None:
-        """Set the series of this state to 1 and all others to 0."""
-        for name in WORKER_STATES:
-            self.worker_state.labels(name).set(1.0 if name == state else 0.0)
+    def set_worker_state(self, state: enum.Enum) -> None:
+        """Set the series of this state to 1 and those of all others that there are to 0."""
+        for one in type(state):
+            self.worker_state.labels(one.value).set(1.0 if one is state else 0.0)
 
     def set_away_seconds(self, total: float) -> None:
         """Bring the counter up to the time measured so far."""

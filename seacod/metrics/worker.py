@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from seacod import errors
+from seacod.routes import ROUTES
 
 if TYPE_CHECKING:
     from seacod.transcript import Transcript
@@ -22,15 +23,6 @@ _FILL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 # How long the audio was: label, and the length in seconds up to which it holds.
 LENGTHS = (("under_10s", 10.0), ("10s_to_1m", 60.0), ("1m_to_5m", 300.0), ("5m_to_30m", 1800.0),
            ("over_30m", float("inf")))  # fmt: skip
-# Where requests come in. A route has to stand here, too, so that it is there from the start.
-ROUTES = (
-    "/transcribe",
-    "/batch_transcribe",
-    "/live",
-    "/funasr",
-    "/v1/audio/transcriptions",
-    "/v1/realtime",
-)
 # Why a request got no text: the code of any error that has a status of its own.
 REASONS = tuple(
     sorted(

@@ -18,7 +18,8 @@ import structlog
 from seacod import __version__, logs
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, SeacodError
-from seacod.metrics import Present, SupervisorMetrics
+from seacod.metrics import SupervisorMetrics
+from seacod.metrics.present import PresentFigures
 from seacod.shared_load import SLOTS_A_REPLICA, SharedLoad
 from seacod.supervisor import lock, scrape, status
 from seacod.supervisor.bus import Bus, PauseChanged, StateChanged, WorkerCrashed, WorkerGone
@@ -203,7 +204,8 @@ class Supervisor:
         """Make the parts, each from parts that exist already."""
         settings, paths = self._settings, self._settings.paths
         self.listeners = acquire(settings.current, from_systemd(), self._notifier)
-        metrics = self._metrics = SupervisorMetrics(paths.runtime)
+        self._present = PresentFigures(scrape.FIGURES)
+        metrics = self._metrics = SupervisorMetrics(paths.runtime, self._present)
         metrics.build.labels(__version__).set(1)
         for kind in ExitKind:
             # A series that began with its first restart would show no increase of it.
@@ -276,13 +278,13 @@ class Supervisor:
 
     def _make_metrics_server(self) -> MetricsServer | None:
         listeners = self.listeners.metrics
-        return MetricsServer(listeners, self._metrics, self._present) if listeners else None
+        return MetricsServer(listeners, self._metrics, self._look) if listeners else None
 
     # -- telling ----------------------------------------------------------------------------
 
     def _on_state_changed(self, event: StateChanged) -> None:
         report = self.workers.report
-        self._metrics.set_worker_state(report.state.value)
+        self._metrics.set_worker_state(report.state)
         self._metrics.set_away_seconds(report.total_away_seconds)
         if report.state is ServiceState.SERVING and not self._notifier.is_ready:
             self._notifier.ready()
@@ -302,16 +304,21 @@ class Supervisor:
         )
         self._notifier.status(text)
 
-    def _present(self) -> Present:
-        """What a scrape shows beside the counters."""
-        self._metrics.set_away_seconds(self.workers.report.total_away_seconds)
-        return scrape.snapshot(
-            self._settings,
-            self.workers,
-            self._nurseries.newest,
-            self._watches,
-            self._notifier.watchdog_at,
-            is_paused=self._pausing.current is not None,
+    def _look(self) -> None:
+        """Bring up to the moment what a scrape shows beside the counters."""
+        metrics, delivery = self._metrics, self._watches.alerting.delivery
+        metrics.set_away_seconds(self.workers.report.total_away_seconds)
+        metrics.set_deliveries("delivered", delivery.delivered)
+        metrics.set_deliveries("failed", delivery.failed)
+        self._present.read(
+            scrape.ServiceView(
+                self._settings,
+                self.workers,
+                self._nurseries.newest,
+                self._watches,
+                self._notifier.watchdog_at,
+                is_paused=self._pausing.current is not None,
+            )
         )
 
     def _snapshot(self) -> dict[str, object]:

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from seacod import OWN_AGENT
-from seacod.metrics import Present, SupervisorMetrics
+from seacod.metrics import SupervisorMetrics
 from seacod.supervisor.sockets.listener import Listener
 from seacod.system.net.connections import Connections, most_connections
 from seacod.system.net.http_server import BoundedServer
@@ -63,14 +63,14 @@ class MetricsServer:
     Args:
         listeners: where it is served; one at least.
         metrics: what is shown.
-        look: tells what is true at the moment; called on the event loop before each scrape.
+        look: brings the figures up to the moment; called on the event loop before each scrape.
     """
 
     def __init__(
         self,
         listeners: Sequence[Listener],
         metrics: SupervisorMetrics,
-        look: Callable[[], Present],
+        look: Callable[[], None],
     ) -> None:
         self._look = look
         # When somebody last scraped it, Unix seconds, and how they named themselves.
@@ -103,7 +103,7 @@ class MetricsServer:
         # A look of our own is no scrape (`seacod check`).
         if not agent.startswith(OWN_AGENT):
             self.scraped_at, self.scraped_by = time.time(), agent[:80]
-        self._metrics.set_present(self._look())
+        self._look()
         text = await asyncio.get_running_loop().run_in_executor(self._reader, self._collect)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -18,8 +18,8 @@ from nodes import Balancer, Node, balanced, need_namespaces
 from patience import connect
 from supervised import PATIENCE_SECONDS, wait_until
 
-from seacod.asr.live.sessions import ROUTE
 from seacod.proving.load import ClientLoad
+from seacod.routes import LIVE
 
 pytestmark = pytest.mark.timeout(600)
 # Within it HAProxy has to look once, and none of these processes may have its turn at once.
@@ -131,7 +131,7 @@ def test_with_tls_recordings_and_microphones_come_through(balancer: Balancer) ->
         # The page, whose addresses must be those of https.
         page = client.get("/").text
         assert "http://localhost" not in page
-    with connect(f"wss://localhost:{balancer.tls}{ROUTE}", ssl=trusted) as microphone:
+    with connect(f"wss://localhost:{balancer.tls}{LIVE}", ssl=trusted) as microphone:
         microphone.send(json.dumps({"type": "start", "sample_rate": 16_000}))
         microphone.send(bytes(2 * 16_000))
         microphone.send(json.dumps({"type": "stop"}))

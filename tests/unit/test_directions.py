@@ -23,6 +23,7 @@ ALLOWED = {
     "transcript": "",
     "shared_load": "",
     "with_model": "",
+    "routes": "",
     "system": "errors",
     "accelerators": "errors system",
     "config": "accelerators errors system",
@@ -32,7 +33,7 @@ ALLOWED = {
     "logs": "config system",
     "formats": "errors system transcript",
     # Shared by both sides, or by neither.
-    "metrics": "accelerators errors transcript",
+    "metrics": "accelerators errors routes transcript",
     "client": "config errors formats paths system transcript",
     "inbox": "client errors formats system transcript",
     # The supervisor's side.
@@ -42,10 +43,10 @@ ALLOWED = {
     # The worker's side, from the model up.
     "models": "config errors paths system",
     "usage": "config errors paths system",
-    "asr": "accelerators config errors metrics models paths shared_load system transcript "
+    "asr": "accelerators config errors metrics models paths routes shared_load system transcript "
     "with_model",
-    "jobs": "asr config errors formats paths system transcript",
-    "web": "asr config errors formats jobs models pause paths system transcript",
+    "jobs": "asr config errors formats paths routes system transcript",
+    "web": "asr config errors formats jobs models pause paths routes system transcript",
     "worker": "accelerators asr config errors jobs logs metrics models pause paths protocol "
     "shared_load "
     "system usage web with_model",

@@ -10,8 +10,11 @@ from pathlib import Path
 from prometheus_client import generate_latest
 
 import seacod
+from seacod import routes
 from seacod.metrics import SupervisorMetrics, directory
-from seacod.metrics.worker import REASONS, ROUTES
+from seacod.metrics.worker import REASONS
+from seacod.routes import ROUTES, Carries, carrying
+from seacod.supervisor.workers.states import ServiceState
 
 WORKER = """
 import os, pathlib, sys
@@ -66,13 +69,14 @@ def test_what_a_worker_counted_takes_the_place_of_nothing(tmp_path: Path) -> Non
 
 
 def test_every_route_for_recordings_is_counted_from_the_start() -> None:
-    """A file that says where it is counted, `ROUTE = "..."`, says it to the metrics, too."""
-    found = {
-        route
-        for file in Path(seacod.__file__).parent.rglob("*.py")
-        for route in re.findall(r'^ROUTE = "(.*)"$', file.read_text(), re.MULTILINE)
-    }
-    assert found == set(ROUTES)
+    """What is served by the names of `seacod/routes.py` is all of them; each WebSocket is one."""
+    served: dict[str, set[str]] = {"post": set(), "websocket": set()}
+    for file in (Path(seacod.__file__).parent / "web/routes").glob("*.py"):
+        for method, name in re.findall(r"@routes\.(post|websocket)\(([A-Z_]+)", file.read_text()):
+            if method == "websocket" or hasattr(routes, name):
+                served[method].add(getattr(routes, name))
+    recordings = set(carrying(Carries.RECORDING))
+    assert served == {"post": recordings, "websocket": set(ROUTES) - recordings}
 
 
 def test_a_file_cut_off_at_birth_does_not_stop_the_page(tmp_path: Path) -> None:
@@ -84,13 +88,14 @@ def test_a_file_cut_off_at_birth_does_not_stop_the_page(tmp_path: Path) -> None:
 
 def test_exactly_one_worker_state_is_set(tmp_path: Path) -> None:
     metrics = SupervisorMetrics(tmp_path)
-    metrics.set_worker_state("starting")
-    metrics.set_worker_state("serving")
+    metrics.set_worker_state(ServiceState.STARTING)
+    metrics.set_worker_state(ServiceState.SERVING)
     text = generate_latest(metrics.registry).decode()
     states = [line for line in text.splitlines() if line.startswith("seacod_worker_state")]
     assert [line for line in states if line.endswith(" 1.0")] == [
         'seacod_worker_state{state="serving"} 1.0'
     ]
+    assert len(states) == len(ServiceState)
 
 
 def test_away_time_never_falls(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.errors import QuotaUsed
-from seacod.metrics.worker import ROUTES
+from seacod.routes import ROUTES
 from seacod.web.middleware.quota import QuotaGate
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from seacod.metrics import WORKER_STATES
 from seacod.supervisor.workers.states import TRANSITIONS, ServiceState, WorkerState, service_state
 
 FIRST = {WorkerState.STARTING}
@@ -27,7 +26,3 @@ def test_the_services_state_follows_from_the_worker_in_front_and_the_pause() -> 
     # A try within a crash loop is a start like any other.
     assert service_state(WorkerState.STARTING, False, True) is ServiceState.STARTING
     assert service_state(WorkerState.SERVING, False, False) is ServiceState.SERVING
-
-
-def test_metrics_know_every_state() -> None:
-    assert set(WORKER_STATES) == {state.value for state in ServiceState}

@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +14,8 @@ import httpx
 import pytest
 import sounds
 from openai import OpenAI
-from supervised import PATIENCE_SECONDS, ROOT, Service, wait_until
+from package_copy import copy_of_package, run_with
+from supervised import PATIENCE_SECONDS, Service, wait_until
 
 pytestmark = pytest.mark.full
 FORMAT = """
@@ -47,10 +44,7 @@ WRITTEN = f"1 lines\n{sounds.SPEECH_TEXT}\n"
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package with a format and a tab more."""
-    copy = tmp_path_factory.mktemp("copy")
-    left_out = shutil.ignore_patterns("__pycache__", "builtin")
-    shutil.copytree(ROOT / "seacod", copy / "seacod", ignore=left_out)
-    (copy / "seacod/models/builtin").symlink_to(ROOT / "seacod/models/builtin")
+    copy = copy_of_package(tmp_path_factory.mktemp("copy"))
     (copy / "seacod/formats/lines.py").write_text(FORMAT)
     (copy / "seacod/web/page/tabs/notes.py").write_text(TAB)
     return copy
@@ -69,15 +63,6 @@ def grown(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         yield service
     finally:
         service.kill()
-
-
-def run(copy: Path, *arguments: str | Path) -> str:
-    """What Python prints, with the copy."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=True,
-        cwd=copy, env={**os.environ, "PYTHONPATH": str(copy), "LANG": "C", "COLUMNS": "200"},
-    )  # fmt: skip
-    return done.stdout
 
 
 def test_a_format_is_answered_by_the_api_and_described(grown: Service) -> None:
@@ -120,14 +105,14 @@ def test_a_format_is_in_the_results_of_a_batch(grown: Service) -> None:
 def test_a_format_can_be_typed_and_files_get_its_ending(
     copy: Path, grown: Service, tmp_path: Path
 ) -> None:
-    assert "lines" in run(copy, "-m", "seacod", "transcribe", "--help")
+    assert "lines" in run_with(copy, "-m", "seacod", "transcribe", "--help")
     told = ("-m", "seacod", "transcribe", sounds.SPEECH, "-o", tmp_path, "--format", "lines")
-    run(copy, *told, "--url", grown.url)
+    run_with(copy, *told, "--url", grown.url)
     assert (tmp_path / sounds.SPEECH.with_suffix(".lines").name).read_text("utf-8") == WRITTEN
 
 
 def test_a_format_is_written_by_archives(copy: Path) -> None:
-    ending, written = run(
+    ending, written = run_with(
         copy,
         "-c",
         f"""

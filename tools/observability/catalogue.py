@@ -13,7 +13,9 @@ from prometheus_client import CollectorRegistry
 from seacod.archive.progress import ArchiveMetrics, ArchiveProgress
 from seacod.archive.progress import registry as bulk_registry
 from seacod.metrics import SupervisorMetrics
+from seacod.metrics.present import PresentFigures
 from seacod.metrics.worker import WorkerMetrics
+from seacod.supervisor.scrape import FIGURES
 
 _HEAD = """# Metrics
 
@@ -65,7 +67,7 @@ def archive() -> list[Metric]:
 
 def supervisor() -> list[Metric]:
     with tempfile.TemporaryDirectory() as scratch:
-        return list(_of(SupervisorMetrics(Path(scratch)).registry))
+        return list(_of(SupervisorMetrics(Path(scratch), PresentFigures(FIGURES)).registry))
 
 
 def series_names() -> set[str]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from seacod import routes
 from seacod.asr.admission import Admission
 from seacod.asr.assembly import Assembly, SentenceWriter
 from seacod.asr.counting import RequestCounters
@@ -27,7 +28,6 @@ from seacod.config.schema import Settings
 from seacod.errors import QueueFull
 from seacod.transcript import Segment, TranscriptWarning
 
-ROUTE = "/live"
 _RETRY_SECONDS = 30
 
 
@@ -78,7 +78,7 @@ class LiveSessions:
         before: Sequence[Segment] = (),
         offset_seconds: float = 0.0,
         speakers: SpeakerRange | None = None,
-        route: str = ROUTE,
+        route: str = routes.LIVE,
         wants_digits: bool = True,
         partial_every_seconds: float = PARTIAL_EVERY_SECONDS,
         remarks: tuple[TranscriptWarning, ...] = (),

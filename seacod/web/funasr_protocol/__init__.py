@@ -5,5 +5,3 @@ first text that is only ever added to, `spool.py` a recording on its way to the 
 `connection.py` the conversation, `crowd.py` how many there may be. The route is
 `seacod.web.routes.funasr_protocol`. Not here: recognition, and sound.
 """
-
-ROUTE = "/funasr"

@@ -27,11 +27,12 @@ from seacod.errors import (
     SeacodError,
 )
 from seacod.paths import Paths
+from seacod.routes import FUNASR_PROTOCOL
 from seacod.system.processes.waiting import end_task
 from seacod.transcript import Transcript
 from seacod.web.closing import Moved
 from seacod.web.free_space import check_room
-from seacod.web.funasr_protocol import ROUTE, answers, wav_head
+from seacod.web.funasr_protocol import answers, wav_head
 from seacod.web.funasr_protocol.answers import Answer
 from seacod.web.funasr_protocol.crowd import Crowd, Guest
 from seacod.web.funasr_protocol.growing import GrowingText
@@ -170,7 +171,7 @@ class FunasrConnection:
         try:
             self._shared.admit(client)
         except REFUSALS as error:
-            self._shared.service.refused(client, ROUTE, error)
+            self._shared.service.refused(client, FUNASR_PROTOCOL, error)
             raise
         if self._wishes.mode is Mode.OFFLINE:
             # A drain waits for it, as for an upload.
@@ -183,7 +184,7 @@ class FunasrConnection:
 
     async def _recording(self, first: bytes) -> None:
         shared = self._shared
-        shared.service.check_room(client_of(self._socket), ROUTE)
+        shared.service.check_room(client_of(self._socket), FUNASR_PROTOCOL)
         path = shared.paths.temp / f"{PREFIX}{secrets.token_hex(8)}"
         with Spool(path, self._wishes, shared.service.limits.max_upload_bytes) as spool:
             message: str | bytes = first
@@ -218,7 +219,7 @@ class FunasrConnection:
         return await self._shared.service.transcribe(
             path,
             wishes.hotwords,
-            route=ROUTE,
+            route=FUNASR_PROTOCOL,
             name=wishes.name,
             client=client_of(self._socket),
             wants_digits=wishes.has_digits,
@@ -233,7 +234,7 @@ class FunasrConnection:
             wishes.hotwords,
             client=f"live:{client_of(self._socket)}",
             rate=head.rate if head is not None else wishes.rate,
-            route=ROUTE,
+            route=FUNASR_PROTOCOL,
             wants_digits=wishes.has_digits,
             partial_every_seconds=wishes.first_text_seconds,
         ) as session:

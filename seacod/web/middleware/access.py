@@ -16,12 +16,12 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from seacod import routes
 from seacod.config.access import AccessSettings, entries
 from seacod.errors import SeacodError, Unauthorized
 from seacod.system.credentials import hash_key
 from seacod.system.net.addresses import AddressSet
 from seacod.web import closing
-from seacod.web.funasr_protocol import ROUTE as FUNASR_ROUTE
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware.errors import answer_error
 
@@ -58,7 +58,7 @@ class Access:
         is_closed = bool(self._keys) or self._logins.is_used
         if (
             scope["type"] == "websocket"
-            and self._path(scope) == FUNASR_ROUTE
+            and self._path(scope) == routes.FUNASR_PROTOCOL
             and self._funasr_addresses
         ):
             # Its clients send no keys: who has none is known by where it comes from.

@@ -14,14 +14,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import StorageFull
+from seacod.routes import Carries, carrying
 from seacod.web.free_space import check_room
 from seacod.web.middleware.errors import answer_error
 
-_UPLOADS = (
-    "/transcribe",
-    "/batch_transcribe",
-    "/v1/audio/transcriptions",
-)
+_UPLOADS = carrying(Carries.RECORDING)
 
 
 def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]) -> ASGIApp:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seacod.web.funasr_protocol import ROUTE
+from seacod.routes import FUNASR_PROTOCOL
 
 # For load balancers.
 _HEALTH = ("/health", "/health/live", "/health/ready")
@@ -35,9 +35,9 @@ class FunasrPort:
         if scope["type"] == "lifespan" or (scope.get("server") or ("", 0))[1] not in self._ports:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await self._app(
-                {**scope, "path": ROUTE, "raw_path": ROUTE.encode(), "root_path": ""}, receive, send
-            )
+            path = FUNASR_PROTOCOL
+            there = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+            await self._app(there, receive, send)
         elif scope["path"] in _HEALTH:
             await self._app(scope, receive, send)
         else:

@@ -9,15 +9,15 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import Paused, QuotaUsed, SeacodError
+from seacod.routes import Carries, carrying
 from seacod.web.middleware.access import client_of
 from seacod.web.middleware.errors import refuse
 
 # What `admit` may raise.
 REFUSALS = (QuotaUsed, Paused)
-# The ends of the addresses that take recordings and microphones, whatever prefix a proxy leaves;
-# the metrics call them so, too. Of FunASR's protocol each utterance is asked for, where it is read.
-_RECORDINGS = ("/batch_transcribe", "/v1/audio/transcriptions", "/transcribe")
-_MICROPHONES = ("/v1/realtime", "/live")
+# The ends of the addresses, whatever prefix a proxy leaves.
+_RECORDINGS = carrying(Carries.RECORDING)
+_MICROPHONES = carrying(Carries.MICROPHONE)
 
 
 class QuotaGate:

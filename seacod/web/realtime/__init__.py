@@ -4,5 +4,3 @@ WebSocket, on the live sessions.
 `wishes.py` reads what a client wants, `events.py` writes what it is told, `conversation.py` is one
 connection. The route is `routes/realtime.py`; recognition is `seacod.asr.live`.
 """
-
-ROUTE = "/v1/realtime"

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
+from seacod.routes import REALTIME
 from seacod.system.processes.waiting import end_task
 from seacod.system.text.given_text import read_json
 from seacod.transcript import Segment, TranscriptWarning
@@ -28,7 +29,7 @@ from seacod.web import openai_fields
 from seacod.web.closing import Moved
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
-from seacod.web.realtime import ROUTE, events, g711
+from seacod.web.realtime import events, g711
 from seacod.web.realtime.wishes import PCM, RealtimeWishes, updated
 
 # Nobody has spoken for so long: what was said is written down, but the connection stays.
@@ -253,7 +254,7 @@ class Conversation:
                 client=f"live:{client_of(self._socket)}",
                 rate=self._wishes.rate,
                 offset_seconds=self._seconds,
-                route=ROUTE,
+                route=REALTIME,
                 remarks=tuple(self._language_remarks()),
             )
         )

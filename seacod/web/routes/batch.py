@@ -21,11 +21,11 @@ from seacod.errors import BadRequest
 from seacod.formats import asked
 from seacod.formats.remarks import warning_json
 from seacod.jobs import callback_delivery, submissions
-from seacod.jobs.file_work import ROUTE
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Submission
 from seacod.jobs.runner import Jobs
 from seacod.jobs.unpacking import Bounds, unpack
+from seacod.routes import BATCH
 from seacod.system.net.outgoing import WebAddress
 from seacod.system.processes.waiting import end_task
 from seacod.web.disconnect import unless_gone
@@ -63,7 +63,7 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
     intake = _Intake(service, gate, sources)
 
-    @routes.post(ROUTE, status_code=202, summary="Send a batch of recordings", openapi_extra=_FORM)
+    @routes.post(BATCH, status_code=202, summary="Send a batch of recordings", openapi_extra=_FORM)
     async def batch(request: Request) -> Response:
         jobs, client = gate.open(), client_of(request)
         key = submissions.read_key(request.headers.get("idempotency-key", ""))

@@ -18,8 +18,8 @@ from starlette.websockets import WebSocket
 from seacod.asr.service import TranscriptionService
 from seacod.errors import ClientGone, InferenceFailed, SeacodError
 from seacod.paths import Paths
+from seacod.routes import FUNASR_PROTOCOL
 from seacod.web import closing
-from seacod.web.funasr_protocol import ROUTE
 from seacod.web.funasr_protocol.connection import FunasrConnection, FunasrShared
 from seacod.web.funasr_protocol.crowd import Crowd
 from seacod.web.middleware import errors
@@ -45,7 +45,7 @@ def router(
     routes = APIRouter()
     shared = FunasrShared(service, paths, readiness, free_refuse_bytes, admit, Crowd())
 
-    @routes.websocket(ROUTE)
+    @routes.websocket(FUNASR_PROTOCOL)
     async def funasr(socket: WebSocket) -> None:
         is_asked_for = _SUBPROTOCOL in socket.scope.get("subprotocols", ())
         await socket.accept(_SUBPROTOCOL if is_asked_for else None)

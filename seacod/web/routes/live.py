@@ -27,7 +27,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
-from seacod.asr.live.sessions import ROUTE
 from seacod.asr.service import TranscriptionService
 from seacod.asr.speakers.wanted import parse
 from seacod.errors import (
@@ -38,6 +37,7 @@ from seacod.errors import (
     SeacodError,
 )
 from seacod.formats import asked, full_json, registry
+from seacod.routes import LIVE
 from seacod.system.processes.waiting import end_task
 from seacod.system.text.given_text import read_json
 from seacod.transcript import Segment
@@ -99,7 +99,7 @@ def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
     routes = APIRouter()
     here: set[WebSocket] = set()
 
-    @routes.websocket(ROUTE)
+    @routes.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
         request_id = secrets.token_hex(8)
         await socket.accept()

@@ -24,6 +24,7 @@ from seacod.formats.base import Choices
 from seacod.formats.log_probabilities import log_probabilities
 from seacod.formats.remarks import warnings_json
 from seacod.paths import Paths
+from seacod.routes import OPENAI
 from seacod.system.text.switches import is_true
 from seacod.transcript import Segment, Transcript
 from seacod.web import openai_fields
@@ -34,7 +35,6 @@ from seacod.web.routes.streaming import Event, Failed
 from seacod.web.sources import Sources
 from seacod.web.uploads import Upload, hear_out
 
-ROUTE = "/v1/audio/transcriptions"
 _TRANSLATIONS = "/v1/audio/translations"
 # Each comes as often as its client likes, with brackets or without.
 _SEVERAL = frozenset(
@@ -139,9 +139,9 @@ def router(
         check_model(name)
         return {**model(), "id": name}
 
-    @routes.post(ROUTE, summary="A recording's text, as in OpenAI's API", openapi_extra=form)
+    @routes.post(OPENAI, summary="A recording's text, as in OpenAI's API", openapi_extra=form)
     async def transcriptions(request: Request) -> Response:
-        return await recording.answer(request, service, paths, ROUTE, sources, known, understand)
+        return await recording.answer(request, service, paths, OPENAI, sources, known, understand)
 
     @routes.post(_TRANSLATIONS, summary="There is none: says so, in the shape of its errors")
     async def translations(request: Request) -> Response:

@@ -17,10 +17,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.asr.service import TranscriptionService
 from seacod.errors import ClientGone, InferenceFailed, QueueFull, SeacodError
+from seacod.routes import REALTIME
 from seacod.web import closing
 from seacod.web.openai_fields import ModelNames
 from seacod.web.readiness import Readiness
-from seacod.web.realtime import ROUTE, events
+from seacod.web.realtime import events
 from seacod.web.realtime.conversation import Conversation
 
 log = structlog.get_logger(__name__)
@@ -74,7 +75,7 @@ def router(service: TranscriptionService, readiness: Readiness, model_aliases: s
             log.exception("realtime_broke")
             return InferenceFailed.unforeseen()
 
-    @routes.websocket(ROUTE)
+    @routes.websocket(REALTIME)
     async def realtime(socket: WebSocket) -> None:
         is_asked_for = _SUBPROTOCOL in socket.scope.get("subprotocols", ())
         await socket.accept(_SUBPROTOCOL if is_asked_for else None)

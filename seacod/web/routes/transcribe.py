@@ -18,6 +18,7 @@ from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat, Rendered
 from seacod.formats.remarks import warnings_json
 from seacod.paths import Paths
+from seacod.routes import TRANSCRIBE
 from seacod.system.text.switches import is_true
 from seacod.transcript import Transcript
 from seacod.web.known_fields import KnownFields
@@ -28,7 +29,6 @@ from seacod.web.routes.streaming import Event, Failed
 from seacod.web.sources import Sources
 from seacod.web.uploads import Upload
 
-ROUTE = "/transcribe"
 # A transcript as the request wants it.
 BodyOf = Callable[[Transcript], Rendered]
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -58,7 +58,7 @@ def router(service: TranscriptionService, paths: Paths, sources: Sources) -> API
 
     known = KnownFields(openapi.names(form), frozenset({"format", "stream", "speakers"}))
 
-    @routes.post(ROUTE, summary="The text of a recording", openapi_extra=form)
+    @routes.post(TRANSCRIBE, summary="The text of a recording", openapi_extra=form)
     async def transcribe(
         request: Request,
         format: str | None = None,
@@ -84,7 +84,9 @@ def router(service: TranscriptionService, paths: Paths, sources: Sources) -> API
                 shows_queue=True,
             )
 
-        return await recording.answer(request, service, paths, ROUTE, sources, known, understand)
+        return await recording.answer(
+            request, service, paths, TRANSCRIBE, sources, known, understand
+        )
 
     return routes
 
