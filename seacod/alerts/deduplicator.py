@@ -1,7 +1,8 @@
 """What becomes a message: not the same twice, a count instead of a storm, and word when it is over.
 
-Called on the supervisor's event loop by whoever noticed something. What is remembered lies in the
-outbox, so that a restart of the supervisor neither repeats an alert nor forgets that one is open.
+Called on the supervisor's event loop, with what whoever noticed something has published on the bus.
+What is remembered lies in the outbox, so that a restart of the supervisor neither repeats an alert
+nor forgets that one is open.
 """
 
 from __future__ import annotations

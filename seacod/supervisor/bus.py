@@ -7,8 +7,8 @@ queued and nothing is asked (who needs an answer calls a method).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
@@ -100,12 +100,23 @@ class PauseChanged:
 
 @dataclass(frozen=True, slots=True)
 class AlertRaised:
-    """Something an operator should hear: a name of `KINDS`, English, Chinese, what it is about."""
+    """Something an operator should hear.
+
+    Args:
+        kind: a name of `KINDS`.
+        english: what, in a sentence or two, with figures.
+        chinese: the same.
+        key: what it is about, where there may be several.
+        evidence: figures and lines for this alert alone.
+        is_once: while it is open, it is not even counted again.
+    """
 
     kind: str
     english: str
     chinese: str
     key: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    is_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seacod.accelerators.base import Gpu
 from seacod.config.gpu import GpuSettings
 from seacod.config.schema import Settings
+from seacod.supervisor.bus import Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.gpu_guard import GpuGuard, UnusedGpus, WorkerOnGpu
 from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes
@@ -138,20 +137,13 @@ def test_new_limits_are_those_of_the_next_reading() -> None:
 
         def replace_largest(self, cause: str) -> None: ...
 
-    class Deduplicator:
-        """Told of everything."""
-
-        def raised(self, *_: Any, **__: Any) -> None: ...
-
-        def cleared(self, *_: Any, **__: Any) -> None: ...
-
     limits = {"limit_ratio": 0.9, "readings": 1}
     holder = SettingsHolder(
         Settings.model_validate({"gpu": limits}),
         lambda: Settings.model_validate({"gpu": limits}),
     )
     workers = Workers()
-    guard = GpuGuard(holder, workers, cast(Any, Deduplicator()))
+    guard = GpuGuard(holder, workers, Bus())
     guard.sampled([gpu(8_600)])
     assert workers.released == 0
     limits["limit_ratio"] = 0.5

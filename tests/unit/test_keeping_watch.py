@@ -11,7 +11,7 @@ import pytest
 
 from seacod.config.schema import Settings
 from seacod.config.storage import StorageSettings
-from seacod.supervisor.bus import Bus
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import disk, replica_watch
@@ -27,9 +27,9 @@ class Told:
     def __init__(self) -> None:
         self.open: set[tuple[str, str]] = set()
         self.said: list[str] = []
-
-    def is_open(self, kind: str, key: str = "") -> bool:
-        return (kind, key) in self.open
+        self.bus = Bus()
+        self.bus.subscribe(AlertRaised, lambda one: self.raised(one.kind, "", "", key=one.key))
+        self.bus.subscribe(AlertCleared, lambda one: self.cleared(one.kind, "", "", key=one.key))
 
     def raised(self, kind: str, english: str, chinese: str, *, key: str = "", **_: Any) -> None:
         self.open.add((kind, key))
@@ -58,7 +58,7 @@ def test_a_level_is_told_once_and_over_only_with_a_margin(
     told = Told()
     keeping = Housekeeping(
         holder(tmp_path),
-        told,
+        told.bus,
         lambda count: None,
         TaskHeartbeats(lambda: 0.0),  # type: ignore[arg-type]
     )
@@ -92,7 +92,7 @@ def test_the_fuller_of_two_file_systems_counts(
     settings = holder(tmp_path)
     keeping = Housekeeping(
         settings,
-        Told(),
+        Bus(),
         lambda count: None,
         TaskHeartbeats(lambda: 0.0),  # type: ignore[arg-type]
     )
@@ -129,6 +129,19 @@ def test_a_channel_that_works_ends_what_the_supervisor_before_told_of_it(tmp_pat
     after._on_trouble("mail", None)
     assert not after.deduplicator.is_open("delivery", "mail")
     after.outbox.close()
+
+
+def test_what_is_told_once_is_not_even_counted_while_it_is_open(tmp_path: Path) -> None:
+    bus = Bus()
+    alerting = Alerting(holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), bus)
+    for seconds in (5, 6):
+        low = {"free_mib": seconds}
+        bus.publish(AlertRaised("disk_low", "It is low.", "不足。", "/x", low, is_once=True))
+    told = alerting.outbox.told("disk_low", "/x")
+    assert told is not None and (told.is_open, told.untold) == (True, 0)
+    bus.publish(AlertCleared("disk_low", "There is room.", "已恢复。", "/x"))
+    assert not alerting.deduplicator.is_open("disk_low", "/x")
+    alerting.outbox.close()
 
 
 def test_a_full_gpu_replaces_the_largest_worker_and_not_again_at_once(

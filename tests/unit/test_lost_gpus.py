@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +10,7 @@ import pytest
 from seacod.accelerators.base import DriverFailed
 from seacod.accelerators.nvidia import Nvml
 from seacod.accelerators.registry import visible
-from seacod.alerts.deduplicator import Deduplicator
-from seacod.alerts.outbox import Outbox
-from seacod.config.alerts import AlertSettings
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.watch.gpu_guard import LostGpus
 
 
@@ -88,14 +85,18 @@ def test_no_other_is_taken_for_one_that_is_lost(device: str, index: int | None) 
 
 
 def test_each_is_told_when_it_goes_and_when_it_is_back() -> None:
-    outbox = Outbox(Path(":memory:"))
-    deduplicator = Deduplicator(
-        outbox, AlertSettings, lambda: ["mail"], clock=lambda: 1e9, evidence=dict,
-        on_message=lambda: None,
-    )  # fmt: skip
-    lost = LostGpus(deduplicator)
-    for reading in ((), ("GPU 1: GPU is lost",), ("GPU 1: GPU is lost",), ()):
+    told: list[AlertRaised | AlertCleared] = []
+    bus = Bus()
+    bus.subscribe(AlertRaised, told.append)
+    bus.subscribe(AlertCleared, told.append)
+    lost = LostGpus(bus)
+    lost.look(())
+    # What a supervisor before this one may have told of is over.
+    assert {type(one) for one in told} == {AlertCleared}
+    told.clear()
+    for reading in (("GPU 1: GPU is lost",), ("GPU 1: GPU is lost",), (), ()):
         lost.look(reading)
-    beginning, end = outbox.waiting("mail")
-    assert (beginning.alert.key, beginning.alert.is_recovery) == ("GPU 1", False)
-    assert (end.alert.key, end.alert.is_recovery) == ("GPU 1", True)
+    assert [(type(one), one.key) for one in told] == [
+        (AlertRaised, "GPU 1"),
+        (AlertCleared, "GPU 1"),
+    ]

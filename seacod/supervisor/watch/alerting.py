@@ -37,7 +37,7 @@ class Alerting:
         settings: the holder of the settings.
         evidence: figures and lines for every alert.
         heartbeats: where proof of life is shown.
-        bus: tells what the workers' lives have to say.
+        bus: tells of alerts, from whoever noticed something.
     """
 
     def __init__(
@@ -102,7 +102,11 @@ class Alerting:
         self.outbox.close()
 
     def _on_raised(self, event: AlertRaised) -> None:
-        self.deduplicator.raised(event.kind, event.english, event.chinese, key=event.key)
+        if event.is_once and self.deduplicator.is_open(event.kind, event.key):
+            return
+        self.deduplicator.raised(
+            event.kind, event.english, event.chinese, key=event.key, **event.evidence
+        )
 
     def _on_cleared(self, event: AlertCleared) -> None:
         self.deduplicator.cleared(event.kind, event.english, event.chinese, key=event.key)

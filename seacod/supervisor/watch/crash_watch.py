@@ -11,8 +11,7 @@ from typing import Any
 
 import structlog
 
-from seacod.alerts.deduplicator import Deduplicator
-from seacod.supervisor.bus import Bus, StateChanged, WorkerCrashed
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, StateChanged, WorkerCrashed
 from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.memory_series import in_words
 from seacod.supervisor.watch.replica_watch import ReplicaWatch
@@ -28,22 +27,20 @@ class CrashWatch:
     Args:
         state: where the dossiers lie.
         replicas: whose memory goes into a dossier.
-        deduplicator: who is told.
         evidence: figures and lines for a dossier.
-        bus: tells of crashes.
+        bus: tells of crashes, and takes alerts.
     """
 
     def __init__(
         self,
         state: Path,
         replicas: Sequence[ReplicaWatch],
-        deduplicator: Deduplicator,
         evidence: Callable[[], dict[str, Any]],
         bus: Bus,
     ) -> None:
         self._state = state
         self._replicas = replicas
-        self._deduplicator = deduplicator
+        self._bus = bus
         self._evidence = evidence
         self._unwritten: asyncio.Queue[WorkerCrashed] = asyncio.Queue()
         # The worker of each replica for whom it was said that all is well again.
@@ -77,7 +74,7 @@ class CrashWatch:
             english = f"A worker serves again after {away:.1f} s."
             chinese = f"{away:.1f} 秒后已恢复服务。"
         for kind in ("worker_crashed", "worker_hung"):
-            self._deduplicator.cleared(kind, english, chinese, key=event.replica.name)
+            self._bus.publish(AlertCleared(kind, english, chinese, event.replica.name))
 
     def _on_crash(self, event: WorkerCrashed) -> None:
         self._unwritten.put_nowait(event)
@@ -93,16 +90,18 @@ class CrashWatch:
         lost_zh = (
             f"最后一次心跳时有 {count} 个请求在处理" if count else "最后一次心跳时没有请求在处理"
         )
-        self._deduplicator.raised(
-            kind,
-            f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced.",
-            f"识别进程（pid {crash.pid}）已退出：{cause_zh}；{lost_zh}。正在恢复。",
-            key=event.replica.name,
-            exit_status=crash.status,
-            last_recording=crash.running,
-            served_seconds=None if crash.served_seconds is None else round(crash.served_seconds),
-            memory_of_the_last_ten_minutes=in_words(self._replicas[event.replica.number].memory),
-            dossier=str(directory),
-            last_lines_of_the_worker=list(crash.last_lines),
-            _picture=str(directory / crashes.PICTURE),
+        english = (
+            f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced."
         )
+        chinese = f"识别进程（pid {crash.pid}）已退出：{cause_zh}；{lost_zh}。正在恢复。"
+        served = crash.served_seconds
+        evidence = {
+            "exit_status": crash.status,
+            "last_recording": crash.running,
+            "served_seconds": None if served is None else round(served),
+            "memory_of_the_last_ten_minutes": in_words(self._replicas[event.replica.number].memory),
+            "dossier": str(directory),
+            "last_lines_of_the_worker": list(crash.last_lines),
+            "_picture": str(directory / crashes.PICTURE),
+        }
+        self._bus.publish(AlertRaised(kind, english, chinese, event.replica.name, evidence))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from seacod.alerts.deduplicator import Deduplicator
 from seacod.config.storage import StorageSettings
 from seacod.paths import free_bytes
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper
@@ -34,7 +34,7 @@ class Housekeeping:
 
     Args:
         settings: the holder of the settings, which says where uploads lie.
-        deduplicator: who is told.
+        bus: takes alerts.
         on_swept: told how many files each sweep has removed.
         heartbeats: where proof of life is shown.
     """
@@ -42,18 +42,20 @@ class Housekeeping:
     def __init__(
         self,
         settings: SettingsHolder,
-        deduplicator: Deduplicator,
+        bus: Bus,
         on_swept: Callable[[int], None],
         heartbeats: TaskHeartbeats,
     ) -> None:
         self._directory = settings.paths.temp
         self._jobs = settings.paths.jobs
         self._settings = settings
-        self._deduplicator = deduplicator
+        self._bus = bus
+        # The limits that are passed, of which the log has it already.
+        self._passed: set[str] = set()
         self._on_swept = on_swept
         self._heartbeats = heartbeats
         self.free_bytes: int | None = None
-        self._places = Places(settings.paths, deduplicator)
+        self._places = Places(settings.paths, bus)
         self._count_at = 0.0
         # What batches hold: recordings and results.
         self.jobs_bytes: int | None = None
@@ -117,20 +119,23 @@ class Housekeeping:
     def _level(self, kind: str, free: int, limit: int) -> None:
         key, mib = str(self._directory), free >> 20
         if limit and free < limit:
-            if self._deduplicator.is_open(kind, key):
+            if kind in self._passed:
                 return  # told; no more of it until it is over
+            self._passed.add(kind)
             log.warning(kind, directory=key, free_mib=mib, limit_mib=limit >> 20)
-            self._deduplicator.raised(
-                kind,
+            english = (
                 f"{mib} MiB are free for uploads, the limit is {limit >> 20} MiB; batches hold "
-                f"{(self.jobs_bytes or 0) >> 20} MiB in {self._jobs}.",
-                f"上传目录所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB；批量任务占用 "
-                f"{(self.jobs_bytes or 0) >> 20} MiB（{self._jobs}）。",
-                key=key,
+                f"{(self.jobs_bytes or 0) >> 20} MiB in {self._jobs}."
             )
+            chinese = (
+                f"上传目录所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB；批量任务占用 "
+                f"{(self.jobs_bytes or 0) >> 20} MiB（{self._jobs}）。"
+            )
+            self._bus.publish(AlertRaised(kind, english, chinese, key, is_once=True))
         elif not limit or free > limit * (1 + _CLEAR_MARGIN):
             english, chinese = f"{mib} MiB are free again.", f"剩余空间已恢复到 {mib} MiB。"
-            self._deduplicator.cleared(kind, english, chinese, key=key)
+            self._passed.discard(kind)
+            self._bus.publish(AlertCleared(kind, english, chinese, key))
 
 
 def _size_of(top: Path) -> int:

@@ -13,7 +13,7 @@ import structlog
 
 from seacod.accelerators.base import Gpu
 from seacod.accelerators.registry import visible
-from seacod.alerts.deduplicator import Deduplicator
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.gpu_limits import GpuStep, GpuVerdict, GpuWatch
 from seacod.supervisor.watch.gpu_sampler import looks_with
@@ -58,18 +58,18 @@ class GpuGuard:
     Args:
         settings: the holder of the settings.
         workers: the workers on that GPU.
-        deduplicator: who is told.
+        bus: takes alerts.
     """
 
     def __init__(
         self,
         settings: SettingsHolder,
         workers: WorkersOnGpu,
-        deduplicator: Deduplicator,
+        bus: Bus,
     ) -> None:
         self._settings = settings
         self._workers = workers
-        self._deduplicator = deduplicator
+        self._bus = bus
         self._watch = GpuWatch(settings.current.gpu)
         self._uuid = ""
 
@@ -81,7 +81,8 @@ class GpuGuard:
 
     def sampled(self, gpus: list[Gpu]) -> None:
         """Judge a reading of all GPUs."""
-        self._deduplicator.cleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
+        over = AlertCleared("gpu_lost", "The GPU answers again.", "GPU 已恢复响应。")
+        self._bus.publish(over)
         worker = self._workers.look()
         gpu = visible(gpus, worker.device, worker.environment)
         if gpu is None:
@@ -95,11 +96,9 @@ class GpuGuard:
 
     def failed(self, problem: str) -> None:
         """The driver does not answer; what it said last is not the present state."""
-        self._deduplicator.raised(
-            "gpu_lost",
-            f"The driver of the GPU does not answer: {problem}. See {looks_with()}.",
-            f"GPU 驱动无响应。请查看：{looks_with()}。",
-        )
+        english = f"The driver of the GPU does not answer: {problem}. See {looks_with()}."
+        chinese = f"GPU 驱动无响应。请查看：{looks_with()}。"
+        self._bus.publish(AlertRaised("gpu_lost", english, chinese))
 
     def _act(self, verdict: GpuVerdict) -> None:
         gpu, own = verdict.gpu, verdict.own_bytes
@@ -116,30 +115,21 @@ class GpuGuard:
         )
         if verdict.step is GpuStep.CALM:
             for kind in ("gpu_memory", "gpu_foreign"):
-                self._deduplicator.cleared(kind, english, chinese, key=key)
+                self._bus.publish(AlertCleared(kind, english, chinese, key))
         elif verdict.step is GpuStep.FOREIGN:
-            self._deduplicator.raised(
-                "gpu_foreign",
-                f"{english} This service is not restarted for that.",
-                f"{chinese} 不会因此重启本服务。",
-                key=key,
-            )
+            english += " This service is not restarted for that."
+            chinese += " 不会因此重启本服务。"
+            self._bus.publish(AlertRaised("gpu_foreign", english, chinese, key))
         elif verdict.step is GpuStep.RELEASED:
             self._workers.release_cache()
-            self._deduplicator.raised(
-                "gpu_memory",
-                f"{english} The worker was asked to release its cache.",
-                f"{chinese} 已要求识别进程释放缓存。",
-                key=key,
-            )
+            english += " The worker was asked to release its cache."
+            chinese += " 已要求识别进程释放缓存。"
+            self._bus.publish(AlertRaised("gpu_memory", english, chinese, key))
         elif verdict.step is GpuStep.REPLACED:
             self._workers.replace_largest("GPU memory over its limit")
-            self._deduplicator.raised(
-                "gpu_acted",
-                f"{english} Releasing the cache did not help: the worker is replaced.",
-                f"{chinese} 释放缓存无效，正在更换识别进程。",
-                key=key,
-            )
+            english += " Releasing the cache did not help: the worker is replaced."
+            chinese += " 释放缓存无效，正在更换识别进程。"
+            self._bus.publish(AlertRaised("gpu_acted", english, chinese, key))
 
 
 class UnusedGpus:
@@ -188,11 +178,11 @@ class LostGpus:
     """Tells of single GPUs that do not answer while others do.
 
     Args:
-        deduplicator: who is told.
+        bus: takes alerts.
     """
 
-    def __init__(self, deduplicator: Deduplicator) -> None:
-        self._deduplicator = deduplicator
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
         # At first, what the supervisor before this one may have told.
         self._open = {f"GPU {index}" for index in range(_MOST_GPUS)}
         self._told: set[str] = set()
@@ -201,17 +191,18 @@ class LostGpus:
         """One reading; a sentence for each GPU, which begins with its name and a colon."""
         now = {one.partition(":")[0]: one for one in lost}
         for name in self._open - set(now):
-            self._deduplicator.cleared(
-                "gpu_lost", f"{name} answers again.", f"{name} 已恢复响应。", key=name
+            self._bus.publish(
+                AlertCleared("gpu_lost", f"{name} answers again.", f"{name} 已恢复响应。", name)
             )
         for name in set(now) - self._told:
-            self._deduplicator.raised(
-                "gpu_lost",
+            english = (
                 f"{now[name]}. The other GPUs answer, and workers on them go on. See "
-                f"{looks_with()}.",
-                f"{name} 无响应，其他显卡正常，其上的识别进程继续服务。请查看：{looks_with()}。",
-                key=name,
+                f"{looks_with()}."
             )
+            chinese = (
+                f"{name} 无响应，其他显卡正常，其上的识别进程继续服务。请查看：{looks_with()}。"
+            )
+            self._bus.publish(AlertRaised("gpu_lost", english, chinese, name))
         self._told = self._open = set(now)
 
 

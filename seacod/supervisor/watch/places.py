@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from seacod.alerts.deduplicator import Deduplicator
 from seacod.paths import LEAST_FREE_FILES, Paths, free_files
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.system.text.words import NOTHING, Words, reason
 
 log = structlog.get_logger(__name__)
@@ -22,13 +22,14 @@ class Places:
     """
     Args:
         paths: the directories of the service.
-        deduplicator: who is told.
+        bus: takes alerts.
     """
 
-    def __init__(self, paths: Paths, deduplicator: Deduplicator) -> None:
+    def __init__(self, paths: Paths, bus: Bus) -> None:
         self._directories = tuple(dict.fromkeys((paths.state, paths.temp)))
-        self._deduplicator = deduplicator
+        self._bus = bus
         self._problems: dict[Path, Words] = {}
+        self._used_up: set[Path] = set()
 
     def look(self) -> dict[Path, Words]:
         """What is wrong with each directory; it is made again, or opened again, where that is ours
@@ -56,35 +57,37 @@ class Places:
         for directory, free in found.items():
             key = f"inodes {directory}"
             if free is not None and free < LEAST_FREE_FILES:
-                if not self._deduplicator.is_open("disk_full", key):
-                    log.error("inodes_used_up", directory=str(directory), free=free)
-                    self._deduplicator.raised(
-                        "disk_full",
-                        f"Only {free} more files can be made on the file system of {directory}: "
-                        "its inodes are used up, though there may be room (df -i).",
-                        f"{directory} 所在文件系统只能再创建 {free} 个文件：inode 已用尽，"
-                        "即使仍有空间（df -i）。",
-                        key=key,
-                    )
+                if directory in self._used_up:
+                    continue
+                self._used_up.add(directory)
+                log.error("inodes_used_up", directory=str(directory), free=free)
+                english = (
+                    f"Only {free} more files can be made on the file system of {directory}: "
+                    "its inodes are used up, though there may be room (df -i)."
+                )
+                chinese = (
+                    f"{directory} 所在文件系统只能再创建 {free} 个文件：inode 已用尽，"
+                    "即使仍有空间（df -i）。"
+                )
+                self._bus.publish(AlertRaised("disk_full", english, chinese, key, is_once=True))
             else:
-                self._deduplicator.cleared(
-                    "disk_full", "Files can be made again.", "已可继续创建文件。", key=key
+                self._used_up.discard(directory)
+                self._bus.publish(
+                    AlertCleared("disk_full", "Files can be made again.", "已可继续创建文件。", key)
                 )
 
     def _tell(self, directory: Path, problem: Words) -> None:
         key = str(directory)
         if problem != NOTHING and self._problems.get(directory) != problem:
             log.error("directory_unusable", directory=key, problem=problem[0])
-            self._deduplicator.raised(
-                "storage",
-                f"{directory} cannot be used: {problem[0]}. Uploads are refused and batches wait.",
-                f"{directory} 无法使用：{problem[1]}。上传会被拒绝，批量任务等待恢复。",
-                key=key,
+            english = (
+                f"{directory} cannot be used: {problem[0]}. Uploads are refused and batches wait."
             )
+            chinese = f"{directory} 无法使用：{problem[1]}。上传会被拒绝，批量任务等待恢复。"
+            self._bus.publish(AlertRaised("storage", english, chinese, key))
         elif problem == NOTHING:
-            self._deduplicator.cleared(
-                "storage", f"{directory} can be used again.", f"{directory} 已恢复可用。", key=key
-            )
+            english, chinese = f"{directory} can be used again.", f"{directory} 已恢复可用。"
+            self._bus.publish(AlertCleared("storage", english, chinese, key))
         self._problems[directory] = problem
 
 

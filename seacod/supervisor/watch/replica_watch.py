@@ -12,9 +12,8 @@ from dataclasses import replace
 import structlog
 
 from seacod.accelerators.base import Gpu
-from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.rules import TrafficRules
-from seacod.supervisor.bus import Bus, WorkerBeat
+from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, WorkerBeat
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch import memory_series
 from seacod.supervisor.watch.gpu_guard import WorkerOnGpu
@@ -37,8 +36,7 @@ class ReplicaWatch:
         life: the life of that replica.
         workers: replace a worker that has to go.
         settings: the holder of the settings.
-        deduplicator: who is told.
-        bus: tells of the worker's beats.
+        bus: tells of the worker's beats, and takes alerts.
     """
 
     def __init__(
@@ -46,7 +44,6 @@ class ReplicaWatch:
         life: Lifecycle,
         workers: Replicas,
         settings: SettingsHolder,
-        deduplicator: Deduplicator,
         bus: Bus,
     ) -> None:
         self.life = life
@@ -56,7 +53,7 @@ class ReplicaWatch:
         self.host_bytes: int | None = None
         self._workers = workers
         self._settings = settings
-        self._deduplicator = deduplicator
+        self._bus = bus
         self._rules = TrafficRules()
         self._recycling = Recycling(random.Random())
         self._replaced_at = -_REPLACE_PAUSE_SECONDS
@@ -77,9 +74,9 @@ class ReplicaWatch:
                 begun=finding.has_begun,
                 replica=self.replica.name,
             )
-            say = self._deduplicator.raised if finding.has_begun else self._deduplicator.cleared
+            say = AlertRaised if finding.has_begun else AlertCleared
             key = "" if finding.kind == "queue_full" else self.replica.name
-            say(finding.kind, finding.english, finding.chinese, key=key)
+            self._bus.publish(say(finding.kind, finding.english, finding.chinese, key))
 
     def look(self, gpu: Gpu | None) -> None:
         """Look at memory, age and leaks once.
@@ -109,12 +106,9 @@ class ReplicaWatch:
             return
         log.info("worker_is_recycled", worker_pid=report.pid, cause=cause[0])
         if self._recycling.leak is not None:
-            self._deduplicator.raised(
-                "leak",
-                f"The worker with pid {report.pid} is replaced: {cause[0]}.",
-                f"正在更换识别进程（pid {report.pid}）：{cause[1]}。",
-                key=self.replica.name,
-            )
+            english = f"The worker with pid {report.pid} is replaced: {cause[0]}."
+            chinese = f"正在更换识别进程（pid {report.pid}）：{cause[1]}。"
+            self._bus.publish(AlertRaised("leak", english, chinese, self.replica.name))
         self._workers.replace_one(self.replica, cause[0], may_overlap=True)
 
     @property

@@ -57,28 +57,22 @@ class Watches:
         self._url = url
         self.history = History()
         self.alerting = Alerting(settings, self._evidence, heartbeats, bus)
-        deduplicator = self.alerting.deduplicator
-        self.replicas = [
-            ReplicaWatch(life, workers, settings, deduplicator, bus) for life in workers.lives
-        ]
+        self.replicas = [ReplicaWatch(life, workers, settings, bus) for life in workers.lives]
         self.gpus = GpuSampler(
             lambda: settings.current.gpu.interval_seconds,
             on_sample=self._on_gpus,
             on_failure=self._on_gpu_failure,
-            on_lost=LostGpus(deduplicator).look,
+            on_lost=LostGpus(bus).look,
             heartbeats=heartbeats,
         )
         self._guards = [
-            GpuGuard(settings, GpuShare(group, workers), deduplicator)
-            for group in by_gpu(self.replicas)
+            GpuGuard(settings, GpuShare(group, workers), bus) for group in by_gpu(self.replicas)
         ]
         self._unused = UnusedGpus(
             settings, lambda: [one.report.device for one in workers.lives if one.report.device]
         )
-        self.housekeeping = Housekeeping(settings, deduplicator, metrics.swept, heartbeats)
-        self._crashes = CrashWatch(
-            settings.paths.state, self.replicas, deduplicator, self._evidence, bus
-        )
+        self.housekeeping = Housekeeping(settings, bus, metrics.swept, heartbeats)
+        self._crashes = CrashWatch(settings.paths.state, self.replicas, self._evidence, bus)
 
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
         """Begin to watch; the tasks end with their group."""
