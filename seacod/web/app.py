@@ -97,7 +97,7 @@ def create_app(
         batch.router(service, jobs_gate, sources),
         jobs.router(jobs_gate, paths),
         job_list.router(jobs_gate),
-        formats.router(),
+        formats.router(paths, jobs_gate.free_refuse_bytes),
     )
     for routes in routers:
         transcribe.refuse_other_methods(routes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import socket
 from typing import Any
 
 import httpx
@@ -85,3 +87,30 @@ def test_more_than_anybody_says_is_refused(client: httpx.Client) -> None:
     answer = client.post("/formats/text", json={"segments": [sentence] * 12})
     assert answer.status_code == 413
     assert client.get("/formats/text").status_code == 405
+
+
+def test_what_would_take_many_times_its_size_in_memory_is_refused_unread(
+    client: httpx.Client,
+) -> None:
+    answer = client.post("/formats/text", content=b'{"x":[1' + b",1" * 4_000_000 + b"]}")
+    assert answer.status_code == 413
+    assert "4,000,000 values" in answer.json()["error"]["message"]
+    sentences = [{"start": 0, "end": 1, "text": ""}] * 100_001
+    answer = client.post("/formats/text", json={"segments": sentences})
+    assert answer.status_code == 400
+    assert "at most 100000 items" in answer.json()["error"]["message"]
+    answer = client.post("/formats/text", content=b" " * ((64 << 20) + 1))
+    assert answer.status_code == 413
+    assert "64 MiB" in answer.json()["error"]["message"]
+
+
+def test_whoever_still_sends_keeps_nobody_from_a_file(live: Service, client: httpx.Client) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", live.port)))
+            slow.sendall(
+                b"POST /formats/text HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999\r\n\r\n{"
+            )
+        body = {"segments": [{"start": 0, "end": 1, "text": "好"}]}
+        answer = client.post("/formats/text", json=body, timeout=10)
+        assert answer.text == "好\n"

@@ -4,26 +4,39 @@ format: names of speakers, corrected words. Nothing is recognised here."""
 from __future__ import annotations
 
 import asyncio
+import tempfile
+from collections.abc import Callable
+from dataclasses import field
 from functools import partial
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from starlette.responses import Response
 
-from seacod.errors import BadRequest, TooBig
+from seacod.errors import BadRequest, ClientGone, StorageFull, TooBig
 from seacod.formats import registry
 from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat
+from seacod.paths import Paths
 from seacod.system.processes.threads import on_thread
 from seacod.system.text import given_text
 from seacod.transcript import Segment, Token, Transcript, TranscriptWarning
+from seacod.web.forms import Body
+from seacod.web.free_space import check_room
 from seacod.web.routes import openapi
+from seacod.web.uploads import hear_out
 
 _PATH = "/formats/{name}"
-# Twice what a day of speech has.
+# More than a day of speech has: 40 MiB, 2,400,000 values, 400,000 characters, 24,000 sentences.
 _MOST_BYTES = 64 << 20
+_MOST_VALUES = 4_000_000
 _MOST_CHARACTERS = 1_000_000
+_MOST_SEGMENTS = 100_000
 _AT_ONCE = 2
+# More of a body than this waits on the disk for its turn.
+_BUFFER_BYTES = 256 * 1024
 _LONGEST_SECONDS = 1e6
 _BODY = {
     "requestBody": {
@@ -34,33 +47,45 @@ _BODY = {
 }
 
 
-class _Timed(BaseModel):
-    start: float = Field(ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
-    end: float = Field(ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
-    text: str = Field(max_length=100_000)
-    confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
-    speaker: str | None = Field(None, max_length=1_000)
+_Seconds = Annotated[float, Field(ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Name = Annotated[str, Field(max_length=1_000)]
 
 
+# Classes with slots: a transcript of hours has hundreds of thousands of them.
+@dataclass(slots=True)
+class _Timed:
+    start: _Seconds
+    end: _Seconds
+    text: Annotated[str, Field(max_length=100_000)]
+    confidence: _Share | None = None
+    speaker: _Name | None = None
+
+
+@dataclass(slots=True)
 class _GivenSentence(_Timed):
-    tokens: list[_Timed] = Field(default_factory=list)
+    tokens: list[_Timed] = field(default_factory=list)
 
 
-class _Warning(BaseModel):
-    code: str = Field("", max_length=100)
-    message: str = Field(max_length=10_000)
-    message_zh: str = Field(max_length=10_000)
+@dataclass(slots=True)
+class _Warning:
+    message: Annotated[str, Field(max_length=10_000)]
+    message_zh: Annotated[str, Field(max_length=10_000)]
+    code: Annotated[str, Field(max_length=100)] = ""
 
 
-class _GivenTranscript(BaseModel):
-    segments: list[_GivenSentence]
+@dataclass(slots=True)
+class _GivenTranscript:
+    segments: Annotated[list[_GivenSentence], Field(max_length=_MOST_SEGMENTS)]
     text: str | None = None
-    duration: float | None = Field(None, ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
-    confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
-    model: str = Field("", max_length=1_000)
-    device: str = Field("", max_length=1_000)
-    language: str = Field("zh", max_length=100)
-    warning_details: list[_Warning] = Field(default_factory=list, max_length=10_000)
+    duration: _Seconds | None = None
+    confidence: _Share | None = None
+    model: _Name = ""
+    device: _Name = ""
+    language: Annotated[str, Field(max_length=100)] = "zh"
+    warning_details: Annotated[list[_Warning], Field(max_length=10_000)] = field(
+        default_factory=list
+    )
 
     def transcript(self) -> Transcript:
         """The transcript as the formats read it."""
@@ -87,8 +112,16 @@ class _GivenTranscript(BaseModel):
         )  # fmt: skip
 
 
-def router() -> APIRouter:
-    """The route of one worker."""
+_READER = TypeAdapter(_GivenTranscript)
+
+
+def router(paths: Paths, free_refuse_bytes: Callable[[], int]) -> APIRouter:
+    """The route of one worker.
+
+    Args:
+        paths: where what comes waits for its turn.
+        free_refuse_bytes: gives how much of that disk is to stay free; 0 for no such limit.
+    """
     routes = APIRouter(tags=["transcription"], responses=openapi.REFUSALS)
     at_once = asyncio.Semaphore(_AT_ONCE)
 
@@ -96,30 +129,76 @@ def router() -> APIRouter:
     async def write(request: Request, name: str) -> Response:
         wanted = registry.chosen("format", name, registry.all_formats())
         chosen = choices(dict(request.query_params))
-        async with at_once:
-            body = await _read(request)
-            content = await on_thread("seacod-writing", partial(_content, body, wanted, chosen))
+        with tempfile.SpooledTemporaryFile(max_size=_BUFFER_BYTES, dir=str(paths.temp)) as file:
+            # Whoever still sends has no place yet.
+            await _receive(request, file, lambda: check_room(paths.temp, free_refuse_bytes()))
+            async with at_once:
+                if await request.is_disconnected():
+                    raise ClientGone("the client went away", "客户端已断开连接")
+                write_it = partial(_content, file, wanted, chosen)
+                content = await on_thread("seacod-writing", write_it)
         return Response(content, media_type=wanted.media_type)
 
     return routes
 
 
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise TooBig(
-                f"the transcript is larger than {_MOST_BYTES >> 20} MiB",
-                f"文稿超过 {_MOST_BYTES >> 20} MiB",
-            )
-    return bytes(body)
+async def _receive(request: Request, file: IO[bytes], check: Callable[[], None]) -> None:
+    """Write the body to the file.
 
-
-def _content(body: bytes, wanted: OutputFormat, chosen: Choices) -> bytes:
-    """Blocking: seconds, where the transcript is one of hours."""
+    Raises:
+        TooBig: it has too many bytes.
+        StorageFull: the disk has no room for it.
+        ClientGone: it ended in the middle.
+    """
+    body = Body(request)
+    buffer = bytearray()
+    size = 0
     try:
-        given = _GivenTranscript.model_validate_json(body)
+        async for chunk in body.chunks():
+            size += len(chunk)
+            if size > _MOST_BYTES:
+                raise TooBig(
+                    f"the transcript is larger than {_MOST_BYTES >> 20} MiB, which is the limit",
+                    f"文稿超过 {_MOST_BYTES >> 20} MiB 的上限",
+                )
+            buffer += chunk
+            if len(buffer) > _BUFFER_BYTES:
+                check()
+                await asyncio.to_thread(file.write, bytes(buffer))
+                buffer.clear()
+        file.write(buffer)
+    except (TooBig, StorageFull, OSError):
+        await hear_out(request, body)
+        raise
+
+
+def _content(file: IO[bytes], wanted: OutputFormat, chosen: Choices) -> bytes:
+    """Blocking: seconds, where the transcript is one of hours."""
+    file.seek(0)
+    given = _given(file.read())
+    if sum(len(one.text) for one in given.segments) > _MOST_CHARACTERS:
+        raise TooBig(
+            f"the transcript has more than {_MOST_CHARACTERS:,} characters, which is the limit",
+            f"文稿超过 {_MOST_CHARACTERS:,} 个字符的上限",
+        )
+    return wanted.content(given.transcript(), chosen)
+
+
+def _given(body: bytes) -> _GivenTranscript:
+    """What a body holds.
+
+    Raises:
+        TooBig: it has too many values; seen before anything is made of them.
+        BadRequest: it is no transcript.
+    """
+    # Each value but the first has one of these before it that is its own.
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise TooBig(
+            f"the transcript has more than {_MOST_VALUES:,} values, which is the limit",
+            f"文稿中的 JSON 值超过 {_MOST_VALUES:,} 个的上限",
+        )
+    try:
+        return _READER.validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"
@@ -127,12 +206,6 @@ def _content(body: bytes, wanted: OutputFormat, chosen: Choices) -> bytes:
             f"{where}: {first['msg']}; the body is the JSON that POST /transcribe gives",
             f"内容有误（{where}），应为 POST /transcribe 返回的 JSON",
         ) from None
-    if sum(len(one.text) for one in given.segments) > _MOST_CHARACTERS:
-        raise TooBig(
-            f"the transcript has more than {_MOST_CHARACTERS:,} characters",
-            f"文稿超过 {_MOST_CHARACTERS:,} 个字符",
-        )
-    return wanted.content(given.transcript(), chosen)
 
 
 def _person(given: str | None) -> str | None:
