@@ -1,6 +1,7 @@
 """What the worker's beats say about its requests that somebody should hear: arithmetic only.
 
-A condition is told when it begins and when it ends. No requests is no condition.
+A condition is told when it begins and when it ends, and once when it is first seen not to be there:
+a supervisor before this one may have told of it. No requests is no condition.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ _LOGINS_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class TrafficFinding:
-    """A condition that has just begun or ended."""
+    """A condition that has just begun or ended; `is_first` where nothing was known of it before."""
 
     kind: str
     has_begun: bool
     english: str
     chinese: str
+    is_first: bool = False
 
 
 class TrafficRules:
@@ -38,7 +40,9 @@ class TrafficRules:
         self._last_wrong = 0
         # Since when a condition has lasted that is told only if it lasts, by its kind.
         self._since: dict[str, float] = {}
-        self._on: set[str] = set()
+        # Whether each is there, once that is known.
+        self._on: dict[str, bool] = {}
+        self._began_at: float | None = None
 
     def beat(
         self, now: float, pid: int, beat: Beat, queue_length: int, settings: AlertSettings
@@ -52,6 +56,8 @@ class TrafficRules:
             queue_length: limits.queue_length.
             settings: the limits of the rules.
         """
+        if self._began_at is None:
+            self._began_at = now
         return [
             finding
             for finding in (
@@ -85,6 +91,8 @@ class TrafficRules:
             ratio > settings.error_rate_ratio,
             f"{bad} of {total} requests within {minutes:g} min failed on our side ({ratio:.0%}).",
             f"最近 {minutes:g} 分钟内 {total} 个请求中有 {bad} 个在服务端失败（{ratio:.0%}）。",
+            is_known=total >= settings.error_rate_min_requests
+            or self._looks_for(now) >= settings.error_rate_window_seconds,
         )
 
     def _wrong_logins(
@@ -98,7 +106,7 @@ class TrafficRules:
             self._wrong.popleft()
         count = sum(entry[1] for entry in self._wrong)
         # Once begun, it goes on until there is none any more.
-        is_on = count > (0 if "logins" in self._on else settings.wrong_logins - 1)
+        is_on = count > (0 if self._on.get("logins") else settings.wrong_logins - 1)
         minutes = _LOGINS_SECONDS / 60
         return self._edge(
             "logins",
@@ -107,6 +115,7 @@ class TrafficRules:
             "many of them; the log has their addresses (login_refused).",
             f"最近 {minutes:g} 分钟内有 {count} 次登录密码错误或因错误过多被拒绝，"
             "来源地址见日志（login_refused）。",
+            is_known=self._looks_for(now) >= _LOGINS_SECONDS or settings.wrong_logins == 0,
         )
 
     def _queue_full(
@@ -121,6 +130,7 @@ class TrafficRules:
             f"{full_for:.0f} s; more are answered 503.",
             f"队列已有 {beat.queue_depth} 个请求（达到上限），持续 {full_for:.0f} 秒，"
             "新请求返回 503。",
+            is_known=not is_full,
         )
 
     def _crowded(self, now: float, beat: Beat, settings: AlertSettings) -> TrafficFinding | None:
@@ -131,6 +141,7 @@ class TrafficRules:
             f"For {crowded_for:.0f} s now connections have been turned away, or idle ones closed "
             "to make room.",
             f"连接数已达上限 {crowded_for:.0f} 秒：新连接被拒绝，或空闲连接被关闭以腾出位置。",
+            is_known=not beat.is_crowded,
         )
 
     def _stalled(self, beat: Beat, settings: AlertSettings) -> TrafficFinding | None:
@@ -143,6 +154,10 @@ class TrafficRules:
             f"有 {beat.queue_depth} 个请求在等待，而模型已 {age:.0f} 秒没有完成任何片段。",
         )
 
+    def _looks_for(self, now: float) -> float:
+        """For how many seconds beats have been looked at."""
+        return now - (now if self._began_at is None else self._began_at)
+
     def _lasted(self, kind: str, now: float, *, is_so: bool) -> float:
         """For how many seconds a condition has lasted."""
         if not is_so:
@@ -150,11 +165,18 @@ class TrafficRules:
             return 0.0
         return now - self._since.setdefault(kind, now)
 
-    def _edge(self, kind: str, is_on: bool, english: str, chinese: str) -> TrafficFinding | None:
-        if is_on == (kind in self._on):
+    def _edge(
+        self, kind: str, is_on: bool, english: str, chinese: str, *, is_known: bool = True
+    ) -> TrafficFinding | None:
+        """
+        Args:
+            is_known: whether enough was seen to say that the condition is not there, of which
+                nothing is known yet.
+        """
+        before = self._on.get(kind)
+        if is_on == before or (before is None and not is_on and not is_known):
             return None
+        self._on[kind] = is_on
         if is_on:
-            self._on.add(kind)
-            return TrafficFinding(kind, True, english, chinese)
-        self._on.discard(kind)
-        return TrafficFinding(kind, False, "It is over.", "已恢复正常。")
+            return TrafficFinding(kind, True, english, chinese, before is None)
+        return TrafficFinding(kind, False, "It is over.", "已恢复正常。", before is None)

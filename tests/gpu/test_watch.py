@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seacod.accelerators.base import Gpu
 from seacod.config.gpu import GpuSettings
 from seacod.config.schema import Settings
-from seacod.supervisor.bus import Bus
+from seacod.supervisor.bus import AlertCleared, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.gpu_guard import GpuGuard, UnusedGpus, WorkerOnGpu
 from seacod.supervisor.watch.gpu_limits import STEPS, GpuStep, GpuWatch, limit_bytes
@@ -123,20 +123,21 @@ def test_of_a_model_on_a_gpu_that_ones_own_guard_says_it() -> None:
     assert unused.full_by_others == frozenset()
 
 
+class Workers:
+    """On that GPU, with all of its memory."""
+
+    released = 0
+
+    def look(self) -> WorkerOnGpu:
+        return WorkerOnGpu("cuda:0", {}, frozenset({1}), 8_600 * MIB)
+
+    def release_cache(self) -> None:
+        self.released += 1
+
+    def replace_largest(self, cause: str) -> None: ...
+
+
 def test_new_limits_are_those_of_the_next_reading() -> None:
-    class Workers:
-        """On that GPU, with all of its memory."""
-
-        released = 0
-
-        def look(self) -> WorkerOnGpu:
-            return WorkerOnGpu("cuda:0", {}, frozenset({1}), 8_600 * MIB)
-
-        def release_cache(self) -> None:
-            self.released += 1
-
-        def replace_largest(self, cause: str) -> None: ...
-
     limits = {"limit_ratio": 0.9, "readings": 1}
     holder = SettingsHolder(
         Settings.model_validate({"gpu": limits}),
@@ -150,3 +151,15 @@ def test_new_limits_are_those_of_the_next_reading() -> None:
     holder.reload()
     guard.sampled([gpu(8_600)])
     assert workers.released == 1
+
+
+def test_calm_readings_end_once_what_another_supervisor_may_have_told() -> None:
+    settings = Settings.model_validate({"gpu": {"limit_ratio": 0.9, "readings": 2}})
+    over: list[tuple[str, str]] = []
+    bus = Bus()
+    bus.subscribe(AlertCleared, lambda one: over.append((one.kind, one.key)))
+    guard = GpuGuard(SettingsHolder(settings, lambda: settings), Workers(), bus)
+    for used, told in ((11_800, 0), (8_600, 0), (8_600, 2), (8_600, 2)):
+        guard.sampled([gpu(used)])
+        assert len([one for one in over if one[0] != "gpu_lost"]) == told
+    assert {("gpu_memory", "GPU 0"), ("gpu_foreign", "GPU 0")} < set(over)

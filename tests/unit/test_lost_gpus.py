@@ -90,13 +90,16 @@ def test_each_is_told_when_it_goes_and_when_it_is_back() -> None:
     bus.subscribe(AlertRaised, told.append)
     bus.subscribe(AlertCleared, told.append)
     lost = LostGpus(bus)
-    lost.look(())
-    # What a supervisor before this one may have told of is over.
-    assert {type(one) for one in told} == {AlertCleared}
+    both = driver(Library(2, set())).read()
+    lost.look(both[:1], ())
+    # What a supervisor before this one may have told of is over; of one that is not even listed, as
+    # after a reboot without it, nobody says that it answers.
+    assert [(type(one), one.key) for one in told] == [(AlertCleared, "GPU 0")]
     told.clear()
-    for reading in (("GPU 1: GPU is lost",), ("GPU 1: GPU is lost",), (), ()):
-        lost.look(reading)
+    for reading in ((), ("GPU 1: GPU is lost",), ("GPU 1: GPU is lost",), (), ()):
+        lost.look(both[: 2 - len(reading)], reading)
     assert [(type(one), one.key) for one in told] == [
+        (AlertCleared, "GPU 1"),
         (AlertRaised, "GPU 1"),
         (AlertCleared, "GPU 1"),
     ]

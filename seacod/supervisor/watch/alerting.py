@@ -16,6 +16,7 @@ import structlog
 from seacod.alerts.channels.registry import configured
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
+from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import FILE, Outbox, now
 from seacod.config.alerts import AlertSettings
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
@@ -82,6 +83,27 @@ class Alerting:
                 self._rescue()
                 self.deduplicator.tick()
                 await asyncio.sleep(_TICK_SECONDS)
+
+    def close_gone(self, is_there: Callable[[str, str], bool]) -> None:
+        """Close the open alerts about what is there no more.
+
+        Args:
+            is_there: whether what an alert is about, by its kind and key, is there, or may be.
+        """
+        try:
+            found = self.outbox.open_alerts()
+        except sqlite3.Error as error:
+            log.error("alerts_not_read", error=str(error))
+            return
+        for kind, key, _ in found:
+            if kind in KINDS and KINDS[kind].has_recovery and not is_there(kind, key):
+                self.deduplicator.cleared(
+                    kind,
+                    f"{key or 'What this was about'} is no longer part of this service: its "
+                    "configuration or the machine was changed, and nobody watches it any more.",
+                    f"{key or '此告警的对象'} 已不属于本服务（配置或机器有变更），不再监视。",
+                    key=key,
+                )
 
     def _rescue(self) -> None:
         event = "outbox_in_memory" if self.outbox.is_in_memory else "outbox_was_removed"

@@ -21,7 +21,9 @@ from seacod.supervisor.watch.gpu_sampler import looks_with
 log = structlog.get_logger(__name__)
 
 
-_MOST_GPUS = 16
+def name_of(gpu: Gpu) -> str:
+    """What alerts call it."""
+    return f"GPU {gpu.index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ class GpuGuard:
         self._bus = bus
         self._watch = GpuWatch(settings.current.gpu)
         self._uuid = ""
+        # Whether it was said that all is well: the supervisor before this one may say otherwise.
+        self._is_known_calm = False
+
+    def watches(self, gpus: list[Gpu]) -> str | None:
+        """What alerts call the GPU that is watched; empty where there is none, None where no
+        worker has told yet."""
+        worker = self._workers.look()
+        if not worker.device:
+            return None
+        gpu = visible(gpus, worker.device, worker.environment)
+        return "" if gpu is None or gpu.is_mig else name_of(gpu)
 
     @property
     def full_by_others(self) -> frozenset[str]:
@@ -89,10 +102,15 @@ class GpuGuard:
             return
         if gpu.uuid != self._uuid:
             self._uuid, self._watch = gpu.uuid, GpuWatch(self._settings.current.gpu)
+            self._is_known_calm = False
         self._watch.settings = self._settings.current.gpu
         verdict = self._watch.look(gpu, _own_bytes(gpu, worker))
         if verdict is not None:
+            self._is_known_calm = True
             self._act(verdict)
+        elif self._watch.is_surely_calm and not self._is_known_calm:
+            self._is_known_calm = True
+            self._calm(gpu, "GPU memory is below its limit.", "显存低于上限。")
 
     def failed(self, problem: str) -> None:
         """The driver does not answer; what it said last is not the present state."""
@@ -103,7 +121,7 @@ class GpuGuard:
     def _act(self, verdict: GpuVerdict) -> None:
         gpu, own = verdict.gpu, verdict.own_bytes
         _log(verdict)
-        key = f"GPU {gpu.index}"
+        key = name_of(gpu)
         english = (
             f"{gpu.used_bytes >> 20} of {gpu.total_bytes >> 20} MiB are in use, the limit is "
             f"{verdict.limit_bytes >> 20} MiB; ours: {'unknown' if own is None else own >> 20} MiB."
@@ -114,8 +132,7 @@ class GpuGuard:
             f"{'未知' if own is None else own >> 20} MiB。"
         )
         if verdict.step is GpuStep.CALM:
-            for kind in ("gpu_memory", "gpu_foreign"):
-                self._bus.publish(AlertCleared(kind, english, chinese, key))
+            self._calm(gpu, english, chinese)
         elif verdict.step is GpuStep.FOREIGN:
             english += " This service is not restarted for that."
             chinese += " 不会因此重启本服务。"
@@ -130,6 +147,10 @@ class GpuGuard:
             english += " Releasing the cache did not help: the worker is replaced."
             chinese += " 释放缓存无效，正在更换识别进程。"
             self._bus.publish(AlertRaised("gpu_acted", english, chinese, key))
+
+    def _calm(self, gpu: Gpu, english: str, chinese: str) -> None:
+        for kind in ("gpu_memory", "gpu_foreign"):
+            self._bus.publish(AlertCleared(kind, english, chinese, name_of(gpu)))
 
 
 class UnusedGpus:
@@ -183,14 +204,16 @@ class LostGpus:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        # At first, what the supervisor before this one may have told.
-        self._open = {f"GPU {index}" for index in range(_MOST_GPUS)}
         self._told: set[str] = set()
+        self._answering: set[str] = set()
 
-    def look(self, lost: tuple[str, ...]) -> None:
-        """One reading; a sentence for each GPU, which begins with its name and a colon."""
+    def look(self, gpus: list[Gpu], lost: tuple[str, ...]) -> None:
+        """One reading: those that answer, and a sentence for each of the others, which begins with
+        its name and a colon."""
         now = {one.partition(":")[0]: one for one in lost}
-        for name in self._open - set(now):
+        answering = set(map(name_of, gpus))
+        # The first time also what the supervisor before this one may have told.
+        for name in answering - self._answering:
             self._bus.publish(
                 AlertCleared("gpu_lost", f"{name} answers again.", f"{name} 已恢复响应。", name)
             )
@@ -203,7 +226,7 @@ class LostGpus:
                 f"{name} 无响应，其他显卡正常，其上的识别进程继续服务。请查看：{looks_with()}。"
             )
             self._bus.publish(AlertRaised("gpu_lost", english, chinese, name))
-        self._told = self._open = set(now)
+        self._told, self._answering = set(now), answering
 
 
 def _log(verdict: GpuVerdict, **more: str) -> None:

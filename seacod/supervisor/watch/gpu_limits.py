@@ -66,6 +66,11 @@ class GpuWatch:
         self._over = 0
         self._under = 0
 
+    @property
+    def is_surely_calm(self) -> bool:
+        """Whether enough readings in a row were below the limit by the margin."""
+        return self.step is GpuStep.CALM and self._under >= self.settings.readings
+
     def look(self, gpu: Gpu, own_bytes: int | None) -> GpuVerdict | None:
         """One reading.
 

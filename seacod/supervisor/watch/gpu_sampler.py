@@ -41,7 +41,7 @@ class GpuSampler:
         interval_seconds: asked each time round; a reload may change it.
         on_sample: told of each reading, on the event loop.
         on_failure: told when readings begin to fail, in a sentence; not again until one was good.
-        on_lost: told of each reading which GPUs did not answer while others did.
+        on_lost: told of each reading which GPUs answered, and which did not while others did.
         heartbeats: where proof of life is shown.
     """
 
@@ -51,7 +51,7 @@ class GpuSampler:
         *,
         on_sample: Callable[[list[Gpu]], None],
         on_failure: Callable[[str], None],
-        on_lost: Callable[[tuple[str, ...]], None] = lambda lost: None,
+        on_lost: Callable[[list[Gpu], tuple[str, ...]], None] = lambda gpus, lost: None,
         heartbeats: TaskHeartbeats,
     ) -> None:
         self.state = GpuState.UNKNOWN
@@ -107,7 +107,7 @@ class GpuSampler:
             log.error("gpus_lost", lost=list(self._drivers.lost), hint=looks_with())
         self.lost = self._drivers.lost
         self._on_sample(gpus)
-        self._on_lost(self.lost)
+        self._on_lost(gpus, self.lost)
 
     def _failed(self, problem: str) -> float:
         """Forget the figures; the pause before the driver is opened anew."""

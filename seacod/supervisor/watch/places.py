@@ -17,6 +17,9 @@ from seacod.system.text.words import NOTHING, Words, reason
 
 log = structlog.get_logger(__name__)
 
+# Before the path in the key of an alert that is about them.
+INODES = "inodes "
+
 
 class Places:
     """
@@ -55,7 +58,7 @@ class Places:
     def tell_free(self, found: dict[Path, int | None]) -> None:
         """Tell what `free_files` has found."""
         for directory, free in found.items():
-            key = f"inodes {directory}"
+            key = f"{INODES}{directory}"
             if free is not None and free < LEAST_FREE_FILES:
                 if directory in self._used_up:
                     continue

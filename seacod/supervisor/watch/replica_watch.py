@@ -68,12 +68,13 @@ class ReplicaWatch:
         for finding in self._rules.beat(
             time.monotonic(), event.pid, told, settings.limits.queue_length, settings.alerts
         ):
-            log.warning(
-                "traffic_rule",
-                kind=finding.kind,
-                begun=finding.has_begun,
-                replica=self.replica.name,
-            )
+            if finding.has_begun or not finding.is_first:
+                log.warning(
+                    "traffic_rule",
+                    kind=finding.kind,
+                    begun=finding.has_begun,
+                    replica=self.replica.name,
+                )
             say = AlertRaised if finding.has_begun else AlertCleared
             key = "" if finding.kind == "queue_full" else self.replica.name
             self._bus.publish(say(finding.kind, finding.english, finding.chinese, key))

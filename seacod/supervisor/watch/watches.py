@@ -26,6 +26,7 @@ from seacod.supervisor.watch.gpu_guard import GpuGuard, LostGpus, UnusedGpus
 from seacod.supervisor.watch.gpu_sampler import GpuSampler
 from seacod.supervisor.watch.last_hour import History
 from seacod.supervisor.watch.replica_watch import GpuShare, ReplicaWatch, by_gpu
+from seacod.supervisor.watch.subjects import Subjects
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
 
@@ -68,6 +69,9 @@ class Watches:
         self._guards = [
             GpuGuard(settings, GpuShare(group, workers), bus) for group in by_gpu(self.replicas)
         ]
+        self._subjects = Subjects(
+            settings, [life.replica for life in workers.lives], self.gpus, self._guards
+        )
         self._unused = UnusedGpus(
             settings, lambda: [one.report.device for one in workers.lives if one.report.device]
         )
@@ -125,6 +129,7 @@ class Watches:
     def _look_once(self) -> None:
         for replica in self.replicas:
             replica.look(self.gpu_in_use(replica))
+        self.alerting.close_gone(self._subjects.has)
         report = self._workers.report
         sizes = [replica.host_bytes for replica in self.replicas if replica.host_bytes is not None]
         self.history.look(
