@@ -21,6 +21,7 @@ from seacod.asr.forecast import QueuedWork
 from seacod.asr.request import RecordingRequest
 from seacod.errors import QueueFull, TooLong
 from seacod.shared_load import Line
+from seacod.system.net.client_places import most_for
 
 # Padded seconds per second of audio before anything was measured: pauses shorten it, padding
 # lengthens it.
@@ -43,8 +44,8 @@ _POSITION_SECONDS = 1.0
 class Admission:
     """At most `queue_length` requests wait while `concurrent` are being worked on.
 
-    A client that has no request waiting finds some further places, a quarter of the queue, so that
-    one who sends hundreds at once does not shut the others out.
+    A client that has no request waiting finds some further places (`most_for`), so that one who
+    sends hundreds at once does not shut the others out.
 
     Args:
         queue_length: how many may wait.
@@ -81,8 +82,7 @@ class Admission:
             QueueFull: with the time after which a place should be free.
         """
         inside = [r for r in self._requests.values() if not r.is_bulk]
-        is_new = all(r.client != client for r in inside)
-        room = self.queue_length + (max(1, self.queue_length // 4) if is_new else 0)
+        room = most_for(self.queue_length, has_any=any(r.client == client for r in inside))
         others = self.others()
         waiting = (
             len(inside)

@@ -70,8 +70,9 @@ class LimitSettings(
     )
     live_sessions: int = setting(
         8,
-        "Microphones that may be open at once on the page's live tab",
-        "“实时录音”页面允许同时进行的路数",
+        "Microphones that may be open at once, of the page's live tab and of programs. A client "
+        "that has none open finds a quarter more places",
+        "允许同时进行的实时录音路数（页面与程序合计）；没有录音在进行的客户端可多用四分之一的名额",
         between=(0, 256),
     )
     concurrent_job_files: int = setting(

@@ -331,11 +331,19 @@ def test_no_head_breaks_the_reading(tail: bytes) -> None:
 
 def test_who_waits_longest_makes_room() -> None:
     crowd = Crowd()
-    with crowd.guest(2) as first, crowd.guest(2) as second:
-        with crowd.waiting(first), crowd.waiting(second), crowd.guest(2):
+    with crowd.guest(2, "a") as first, crowd.guest(2, "a") as second:
+        with crowd.waiting(first), crowd.waiting(second), crowd.guest(2, "a"):
             assert (first.must_go.is_set(), second.must_go.is_set()) == (True, False)
-        with pytest.raises(QueueFull), crowd.guest(1):
+        with pytest.raises(QueueFull), crowd.guest(1, "a"):
             pass
+
+
+def test_one_client_that_sends_on_every_connection_does_not_shut_others_out() -> None:
+    crowd = Crowd()
+    with crowd.guest(2, "a"), crowd.guest(2, "a"), crowd.guest(2, "b"):
+        for client in ("a", "b", "c"):
+            with pytest.raises(QueueFull), crowd.guest(2, client):
+                pass
 
 
 @pytest.mark.parametrize("wrong", ["everybody", "10.0.0.0/99"])

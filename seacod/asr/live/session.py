@@ -26,6 +26,7 @@ from seacod.asr.request import RecognitionRequest
 from seacod.asr.scheduler import Scheduler
 from seacod.asr.speakers.track import SpeakerTrack
 from seacod.errors import BadRequest, InferenceFailed, SeacodError
+from seacod.system.least_rate import LeastRate
 from seacod.system.processes.waiting import end_task
 from seacod.transcript import Segment, Transcript
 
@@ -38,6 +39,10 @@ PARTIAL_EVERY_SECONDS = 0.6
 _PARTIAL_SHARE = 4.0
 # So much finished speech may wait for the model; more, and no sound is taken until it is through.
 _WAITING_SECONDS = 60.0
+# An open microphone brings sound even while nobody speaks: the place of one that brings less than a
+# tenth of the time is for others. Longer than a client may send nothing at all.
+_OWED_SECONDS_A_SECOND = 0.1
+_OWED_WINDOW_SECONDS = 120.0
 # In silence, too, the other side is told now and then what it need not keep.
 _SETTLE_SECONDS = 5.0
 
@@ -78,6 +83,7 @@ class LiveSession:
         offset_seconds: where in the recording this session begins.
         track: hears who speaks, for the transcript; None where nobody asks.
         partial_every_seconds: a first text of what is being said is wanted so often.
+        clock: seconds, monotonic, by which sound is owed.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class LiveSession:
         offset_seconds: float,
         track: SpeakerTrack | None = None,
         partial_every_seconds: float = PARTIAL_EVERY_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._request = request
         self._request.decoded_seconds = offset_seconds
@@ -105,9 +112,12 @@ class LiveSession:
         self._offset = round(offset_seconds * SAMPLE_RATE)
         # To the client, in order; None is the end.
         self.events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        self._pieces: asyncio.Queue[tuple[Piece, asyncio.Future[PieceResult]] | None] = (
-            asyncio.Queue()
-        )
+        # What ends it: None in order, else why.
+        self._pieces: asyncio.Queue[
+            tuple[Piece, asyncio.Future[PieceResult]] | SeacodError | None
+        ] = asyncio.Queue()
+        self._owed = LeastRate(_OWED_SECONDS_A_SECOND, _OWED_WINDOW_SECONDS, clock)
+        self._is_over = False
         self._waiting_samples = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -120,13 +130,14 @@ class LiveSession:
 
     async def __aenter__(self) -> LiveSession:
         self._writing = asyncio.ensure_future(self._write_pieces())
+        self._watching = asyncio.ensure_future(self._watch_sound())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._scheduler.give_up(self._request)
         if self._track is not None:
             self._track.close()
-        for task in (self._partial, self._writing):
+        for task in (self._watching, self._partial, self._writing):
             if task is not None:
                 await end_task(task)
 
@@ -154,19 +165,21 @@ class LiveSession:
             await self._feed_some(sound[at : at + step])
 
     async def _feed_some(self, sound: bytes) -> None:
+        if self._is_over:
+            return
         self._hint.look(sound)
-        await self._has_room.wait()
-        self._request.decoded_seconds += len(sound) / 2 / self._microphone.rate
-        for piece in await self._on_thread(lambda: self._microphone.feed(sound)):
-            self._submit(piece)
+        seconds = len(sound) / 2 / self._microphone.rate
+        with self._owed.taking(seconds):
+            await self._has_room.wait()
+            self._request.decoded_seconds += seconds
+            for piece in await self._on_thread(lambda: self._microphone.feed(sound)):
+                self._submit(piece)
         self._settle_silence()
         self._begin_partial()
 
     async def finish(self) -> Transcript:
         """Recognise the rest, after the last sound; the whole transcript."""
-        for piece in await self._on_thread(self._microphone.finish):
-            self._submit(piece)
-        self._pieces.put_nowait(None)
+        await self._end_sound(None)
         await asyncio.wait({self._writing})
         self._request.speech_seconds = self._microphone.cutter.speech / SAMPLE_RATE
         self._request.processing_seconds = self._request.inference_seconds
@@ -175,6 +188,35 @@ class LiveSession:
             self.transcript = await self._track.named(self.transcript)
         self.events.put_nowait(None)
         return self.transcript
+
+    async def _watch_sound(self) -> None:
+        """End it when too little comes; what was said is written down first."""
+        while True:
+            await asyncio.sleep(self._owed.left_seconds)
+            if self._is_over:
+                return
+            if self._owed.is_behind():
+                break
+        came, window = self._owed.came, self._owed.window_seconds
+        log.info("live_too_little_sound", seconds=round(came, 1), within_seconds=window)
+        await self._end_sound(
+            BadRequest(
+                f"only {came:.1f} s of sound came within {window:g} s, and an open microphone "
+                f"sends at least {self._owed.least:g}: its place is for others now; connect again "
+                "to go on",
+                f"{window:g} 秒内只收到 {came:.1f} 秒音频（至少应为 {self._owed.least:g} 秒），"
+                "该路录音已结束并让出名额；请重新连接后继续",
+            )
+        )
+
+    async def _end_sound(self, reason: SeacodError | None) -> None:
+        """No more is taken; `reason` is told after the texts, None where it is over in order."""
+        if self._is_over:
+            return
+        self._is_over = True
+        for piece in await self._on_thread(self._microphone.finish):
+            self._submit(piece)
+        self._pieces.put_nowait(reason)
 
     # -- finished speech ------------------------------------------------------------------------
 
@@ -191,8 +233,10 @@ class LiveSession:
     async def _write_pieces(self) -> None:
         """Write down the pieces in their order, until one fails or the last is done."""
         try:
-            while (pair := await self._pieces.get()) is not None:
-                self.events.put_nowait(await self._write_down(*pair))
+            while (next_one := await self._pieces.get()) is not None:
+                if isinstance(next_one, SeacodError):
+                    raise next_one
+                self.events.put_nowait(await self._write_down(*next_one))
         except SeacodError as error:
             self.events.put_nowait(error)
         except Exception:

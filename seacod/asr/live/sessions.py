@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from seacod import routes
@@ -26,6 +26,7 @@ from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.config.limits import LimitSettings
 from seacod.config.schema import Settings
 from seacod.errors import QueueFull
+from seacod.system.net.client_places import ClientPlaces
 from seacod.transcript import Segment, TranscriptWarning
 
 _RETRY_SECONDS = 30
@@ -66,7 +67,7 @@ class LiveSessions:
         self._speakers = speakers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seacod-live")
         self._network = CagedNetwork()
-        self.sessions = 0
+        self._places = ClientPlaces()
 
     @asynccontextmanager
     async def open(
@@ -99,24 +100,22 @@ class LiveSessions:
 
         Raises:
             NoSpeakerModel: there is no model for that.
-            QueueFull: as many go on as there may be.
+            QueueFull: as many go on as there may be; who has none finds a few more.
             BadRequest: no microphone has that rate.
         """
         began = time.monotonic()
         self._counters.request(route)
         try:
-            self._check_room()
-            track = self._speakers.begin(speakers) if speakers is not None else None
-            microphone = Microphone(rate, self._max_piece_seconds)
-            request = RecognitionRequest(
-                client,
-                await self._hotwords.of(words, client),
-                wants_digits=wants_digits,
-                remarks=remarks,
-                replacements=await self._replacements.now(),
-            )
-            self._count(+1)
-            try:
+            with self._place(client):
+                track = self._speakers.begin(speakers) if speakers is not None else None
+                microphone = Microphone(rate, self._max_piece_seconds)
+                request = RecognitionRequest(
+                    client,
+                    await self._hotwords.of(words, client),
+                    wants_digits=wants_digits,
+                    remarks=remarks,
+                    replacements=await self._replacements.now(),
+                )
                 microphone.voice = await self._voice()
                 async with LiveSession(
                     request,
@@ -130,8 +129,6 @@ class LiveSessions:
                     partial_every_seconds=partial_every_seconds,
                 ) as session:
                     yield session
-            finally:
-                self._count(-1)
         except BaseException as error:
             self._counters.failure(route, client, error, time.monotonic() - began)
             raise
@@ -141,6 +138,11 @@ class LiveSessions:
             own = replace(session.transcript, duration_seconds=heard)
             self._counters.success(route, client, own, own.processing_seconds)
 
+    @property
+    def sessions(self) -> int:
+        """How many go on."""
+        return len(self._places)
+
     def limit(self, limits: LimitSettings) -> None:
         """New limits, for sessions from now on."""
         self._limits = limits
@@ -149,19 +151,24 @@ class LiveSessions:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._network.close()
 
-    def _count(self, change: int) -> None:
-        self.sessions += change
-        self._counters.microphones(self.sessions)
-
-    def _check_room(self) -> None:
-        count = self.sessions + sum(int(line.live) for line in self._admission.others())
-        if count >= self._limits.live_sessions:
+    @contextmanager
+    def _place(self, client: str) -> Iterator[None]:
+        """A place, from the look whether there is one."""
+        others = sum(int(line.live) for line in self._admission.others())
+        if not self._places.has_room(client, self._limits.live_sessions, others):
+            count = self.sessions + others
             raise QueueFull(
                 f"{count} live recordings are going on already, which is the limit; try "
                 "again when one has ended",
                 f"已有 {count} 路实时录音正在进行，达到上限；请稍后重试",
                 retry_after_seconds=_RETRY_SECONDS,
             )
+        try:
+            with self._places.held(client):
+                self._counters.microphones(self.sessions)
+                yield
+        finally:
+            self._counters.microphones(self.sessions)
 
     async def _voice(self) -> SileroVoice:
         """Voice activity for one microphone; all of them have one process."""

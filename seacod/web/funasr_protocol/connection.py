@@ -28,6 +28,7 @@ from seacod.errors import (
 )
 from seacod.paths import Paths
 from seacod.routes import FUNASR_PROTOCOL
+from seacod.system.least_rate import LeastRate
 from seacod.system.processes.waiting import end_task
 from seacod.transcript import Transcript
 from seacod.web.closing import Moved
@@ -48,6 +49,8 @@ from seacod.web.uploads import PREFIX
 # A client that sends nothing for so long in the middle of an utterance has gone without a word; one
 # that waits for its user to speak may take longer.
 SILENT_SECONDS = 60.0
+# A recording comes at this rate at least, as the body of a request does.
+_LEAST_BYTES_A_SECOND = 1024
 WAITING_SECONDS = 600.0
 
 
@@ -188,13 +191,23 @@ class FunasrConnection:
         path = shared.paths.temp / f"{PREFIX}{secrets.token_hex(8)}"
         with Spool(path, self._wishes, shared.service.limits.max_upload_bytes) as spool:
             message: str | bytes = first
+            rate = LeastRate(_LEAST_BYTES_A_SECOND, SILENT_SECONDS)
             while True:
                 if isinstance(message, bytes):
                     check_room(shared.paths.temp, shared.free_refuse_bytes(), len(message))
-                    await spool.add(message)
+                    with rate.taking(len(message)):
+                        await spool.add(message)
                 elif (control := self._take(message)).is_end:
                     break
                 message = await self._more()
+                if rate.is_behind():
+                    raise TooSilent(
+                        f"only {rate.came:g} bytes of the recording came within "
+                        f"{SILENT_SECONDS:g} s, and at least {rate.least:g} have to; connect again "
+                        "and send it faster",
+                        f"{SILENT_SECONDS:g} 秒内只收到录音的 {rate.came:g} 字节，"
+                        f"至少应为 {rate.least:g} 字节；请重新连接并加快发送",
+                    )
             await spool.finish()
             try:
                 transcript = await self._incoming.meanwhile(self._transcribed(path))

@@ -9,12 +9,14 @@ import contextlib
 from collections.abc import Iterator
 
 from seacod.errors import QueueFull
+from seacod.system.net.client_places import most_for
 
 
 class Guest:
-    """One client that is connected."""
+    """A connection of a client's."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: str) -> None:
+        self.client = client
         # It has to go, since others need its place.
         self.must_go = asyncio.Event()
 
@@ -28,18 +30,19 @@ class Crowd:
         self._waiting: dict[Guest, None] = {}
 
     @contextlib.contextmanager
-    def guest(self, most: int) -> Iterator[Guest]:
+    def guest(self, most: int, client: str) -> Iterator[Guest]:
         """A place for the time of the block.
 
         Args:
-            most: clients at once.
+            most: connections at once; a client that has none finds a few more.
+            client: whose it is.
 
         Raises:
             QueueFull: there are as many, and none of them waits.
         """
         if len(self._guests) >= most:
-            self._make_room()
-        guest = Guest()
+            self._make_room(most, client)
+        guest = Guest(client)
         self._guests.add(guest)
         try:
             yield guest
@@ -55,9 +58,12 @@ class Crowd:
         finally:
             self._waiting.pop(guest, None)
 
-    def _make_room(self) -> None:
+    def _make_room(self, most: int, client: str) -> None:
         guest = next(iter(self._waiting), None)
         if guest is None:
+            has_any = any(one.client == client for one in self._guests)
+            if len(self._guests) < most_for(most, has_any=has_any):
+                return
             raise QueueFull(
                 f"{len(self._guests)} clients of FunASR's protocol are connected already, which is "
                 "the limit; try again in a moment",

@@ -153,6 +153,7 @@ class Conversation:
     async def _next(self) -> str:
         """The next message; a long pause ends the live session, and later the connection."""
         while True:
+            await self._leave_what_is_over()
             pause = _SILENT_SECONDS if self._utterances is None else _PAUSE_SECONDS
             try:
                 message = await asyncio.wait_for(self._socket.receive(), pause)
@@ -243,10 +244,14 @@ class Conversation:
 
     # -- live sessions -----------------------------------------------------------------------------
 
+    async def _leave_what_is_over(self) -> None:
+        """The place of a session that could not go on is for others."""
+        if self._utterances is not None and self._utterances.is_over:
+            utterances, self._utterances = self._utterances, None
+            await utterances.close()
+
     async def _begin(self) -> None:
-        if self._utterances is not None:
-            await self._utterances.close()
-            self._utterances = None
+        await self._leave_what_is_over()
         stack = contextlib.AsyncExitStack()
         session = await stack.enter_async_context(
             self._service.live.open(

@@ -23,6 +23,7 @@ from seacod.web import closing
 from seacod.web.funasr_protocol.connection import FunasrConnection, FunasrShared
 from seacod.web.funasr_protocol.crowd import Crowd
 from seacod.web.middleware import errors
+from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,7 @@ async def _conversation(socket: WebSocket, shared: FunasrShared, request_id: str
     most = limits.live_sessions + limits.concurrent_requests + limits.queue_length + _IDLE
     connection = FunasrConnection(socket, shared, request_id)
     try:
-        with shared.crowd.guest(most) as guest:
+        with shared.crowd.guest(most, client_of(socket)) as guest:
             return await connection.run(guest)
     except ClientGone:
         raise

@@ -38,6 +38,7 @@ from seacod.errors import (
 )
 from seacod.formats import asked, full_json, registry
 from seacod.routes import LIVE
+from seacod.system.net.client_places import ClientPlaces
 from seacod.system.processes.waiting import end_task
 from seacod.system.text.given_text import read_json
 from seacod.transcript import Segment
@@ -97,18 +98,19 @@ _KNOWN = KnownFields(frozenset(Start.model_fields))
 def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
     """The route of one worker."""
     routes = APIRouter()
-    here: set[WebSocket] = set()
+    here = ClientPlaces()
 
     @routes.websocket(LIVE)
     async def live(socket: WebSocket) -> None:
         request_id = secrets.token_hex(8)
         await socket.accept()
-        here.add(socket)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        client = client_of(socket)
+        has_room = here.has_room(client, service.limits.live_sessions + _STARTING)
+        with here.held(client), structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 code = closing.NORMAL
                 try:
-                    if len(here) > service.limits.live_sessions + _STARTING:
+                    if not has_room:
                         raise _too_many(len(here) - 1)
                     await _LiveConnection(socket, service, readiness, request_id).run()
                 except (ClientGone, closing.Moved):
@@ -126,8 +128,6 @@ def router(service: TranscriptionService, readiness: Readiness) -> APIRouter:
                 await closing.close(socket, closing.SERVICE_RESTART)
             except ClientGone:
                 log.info("live_client_gone")
-            finally:
-                here.discard(socket)
 
     return routes
 

@@ -18,7 +18,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from seacod.asr.service import TranscriptionService
 from seacod.errors import ClientGone, InferenceFailed, QueueFull, SeacodError
 from seacod.routes import REALTIME
+from seacod.system.net.client_places import ClientPlaces
 from seacod.web import closing
+from seacod.web.middleware.access import client_of
 from seacod.web.openai_fields import ModelNames
 from seacod.web.readiness import Readiness
 from seacod.web.realtime import events
@@ -43,16 +45,16 @@ def router(service: TranscriptionService, readiness: Readiness, model_aliases: s
         model_aliases: server.model_aliases.
     """
     routes = APIRouter()
-    here: set[WebSocket] = set()
+    here = ClientPlaces()
 
-    async def converse(socket: WebSocket, request_id: str) -> SeacodError:
-        """Serve a client; why it cannot go on.
+    async def converse(socket: WebSocket, request_id: str, *, has_room: bool) -> SeacodError:
+        """Serve a client, if there is room for it; why it cannot go on.
 
         Raises:
             ClientGone: the client went away.
         """
         try:
-            if len(here) > service.limits.live_sessions + _IDLE:
+            if not has_room:
                 raise QueueFull(
                     f"{len(here) - 1} realtime connections are open already, which is the limit; "
                     "try again in a moment",
@@ -80,16 +82,15 @@ def router(service: TranscriptionService, readiness: Readiness, model_aliases: s
         is_asked_for = _SUBPROTOCOL in socket.scope.get("subprotocols", ())
         await socket.accept(_SUBPROTOCOL if is_asked_for else None)
         request_id = secrets.token_hex(8)
-        here.add(socket)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        client = client_of(socket)
+        has_room = here.has_room(client, service.limits.live_sessions + _IDLE)
+        with here.held(client), structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                error = await converse(socket, request_id)
+                error = await converse(socket, request_id, has_room=has_room)
                 with contextlib.suppress(WebSocketDisconnect, RuntimeError):
                     await socket.send_json(events.refusal(error, request_id))
                     await socket.close(closing.code(error), error.code)
             except ClientGone:
                 log.info("realtime_client_gone")
-            finally:
-                here.discard(socket)
 
     return routes
