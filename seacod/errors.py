@@ -329,6 +329,23 @@ class StoreHasNoRoom(CannotWrite):
     """An object store takes nothing more until somebody makes room there."""
 
 
+class PageNotDrawn(SeacodError, code="page_not_drawn", exit_code=EX_SOFTWARE):
+    """The process that draws the page gave none."""
+
+    @classmethod
+    def because(cls, cause: str, chinese: str) -> PageNotDrawn:
+        """
+        Args:
+            cause: how it ended, or why it did not begin.
+            chinese: the same.
+        """
+        return cls(
+            f"the page could not be drawn: {cause}; what Gradio said is in the log before this "
+            "(server.page: off serves the API without a page)",
+            f"网页生成失败：{chinese}；Gradio 的输出见此前的日志（server.page: off 可只提供 API）",
+        )
+
+
 class InferenceFailed(SeacodError, code="inference_failed", status=500):
     """The model raised an unexpected error; the log has the details."""
 

@@ -47,7 +47,7 @@ class Paths:
 
     @property
     def gradio(self) -> Path:
-        """Where Gradio would keep uploads; it gets none (`web/page/gradio_guard.py`)."""
+        """Where Gradio would keep uploads; it gets none (`web/page/gradio_page.py`)."""
         return self.temp / "gradio"
 
     @property

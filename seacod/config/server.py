@@ -74,9 +74,9 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
     )
     page: Literal["on", "off"] = setting(
         "on",
-        "off: no page, only the API, for machines that serve programs; a worker starts sooner and "
-        "takes less memory",
-        "off：不提供网页，只提供 API，适合仅供程序调用的机器；识别进程启动更快、占用内存更少",
+        "off: no page, only the API, for machines that serve programs; a start takes less "
+        "processor time",
+        "off：不提供网页，只提供 API，适合仅供程序调用的机器；启动时占用的处理器时间更少",
         applies="replace",
     )
     allowed_hosts: str = setting(

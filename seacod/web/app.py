@@ -1,6 +1,6 @@
 """The worker's web application: our own routes first, then the page at `/`.
 
-Gradio is imported only where there is to be a page (`server.page`).
+Gradio is imported in none of the processes that serve: the page comes drawn (`web/page/`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def create_app(
     admit: Callable[[str], None],
     page: Page | None = None,
 ) -> FastAPI:
-    """Everything a worker serves; the page as it was drawn before, if it is still the same.
+    """Everything a worker serves; the page as it was drawn; None where there is to be none.
     `admit` raises one of `quota.REFUSALS` where a client may send nothing more now.
 
     FastAPI's own documentation pages load scripts from the internet, so they are off; /docs is ours
@@ -110,13 +110,9 @@ def create_app(
     app.include_router(docs.router())
     if logins.is_used:
         app.include_router(login.router(logins, root_path))
-    if settings.server.page == "off":
+    if page is None:
         app.include_router(no_page.router(settings.server.root_path))
         return app
-    if page is None or not page.fits(settings):
-        from seacod.web.page.page import Page
-
-        page = Page(service.engine, settings)
     # Last, because it takes every address that is left.
     page.mount(app)
     return app

@@ -79,7 +79,7 @@ def _make_an_application(settings: Settings, paths: Paths) -> None:
     create_app(
         # Nobody asks these routes; drawing them up wants no more of it.
         cast("TranscriptionService", SimpleNamespace(refused=None)),
-        settings.model_copy(update={"server": settings.server.model_copy(update={"page": "off"})}),
+        settings,
         paths,
         Readiness(),
         JobsGate(

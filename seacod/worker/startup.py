@@ -33,14 +33,19 @@ class Preparation(EnginePreparation):
 
     def load(self) -> Loaded:
         """Importing and loading take many seconds; nothing runs in parallel here."""
+        if self.settings.server.page == "off":
+            return Loaded(self._load(), None, self.call_seconds)
+        from seacod.web.page.drawing import drawing
+        from seacod.web.page.shown import ShownModel, Site
+
+        # On another core, while the model loads.
+        with drawing() as page:
+            engine = self._load()
+            self.say("drawing the page")
+            drawn = page.finish(Site.of(self.settings), ShownModel.of(engine))
+        return Loaded(engine, drawn, self.call_seconds)
+
+    def _load(self) -> Recogniser:
         engine = self.load_engine()
         rehearsal.rehearse(self.settings, self._paths)
-        return Loaded(engine, self._page(engine), self.call_seconds)
-
-    def _page(self, engine: Recogniser) -> Page | None:
-        if self.settings.server.page == "off":
-            return None
-        self.say("drawing the page")
-        from seacod.web.page.page import Page
-
-        return Page(engine, self.settings)
+        return engine

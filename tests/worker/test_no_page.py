@@ -60,10 +60,11 @@ def test_programs_notice_nothing(service: Service) -> None:
             assert client.get(path).status_code == 200
 
 
-def test_what_draws_the_page_is_not_imported(service: Service, live: Service) -> None:
+def test_what_draws_the_page_is_in_no_process_that_serves(live: Service) -> None:
     # Gradio brings pandas along.
-    assert "/pandas/" in imported(live)
-    assert "/pandas/" not in imported(service)
+    assert "/torch/" in imported(live)
+    assert "/pandas/" not in imported(live)
+    assert b"sc-tab-single" in live.get("/")[2]
 
 
 def test_the_check_knows_that_none_is_wanted(service: Service) -> None:
@@ -90,7 +91,7 @@ def test_the_page_is_imported_without_stubs_of_gradio() -> None:
         "    read.append(source)\n"
         "    return parse(source, *more, **options)\n"
         "ast.parse = counted\n"
-        "import seacod.web.page.page\n"
+        "import seacod.web.page.gradio_lean\n"
         "from gradio.components import Textbox\n"
         "print(sum('class Textbox' in str(source) for source in read), inspect.getfile(Textbox))\n"
     )

@@ -77,6 +77,11 @@ def _contents() -> dict[str, bytes]:
     return files
 
 
+def icon() -> Packed:
+    """For browsers that ask for one without having read the page."""
+    return Packed(_contents()["favicon.svg"], _type("favicon.svg"), _ASKED_AGAIN)
+
+
 def _type(name: str) -> str:
     guessed = mimetypes.guess_type(name)[0] or "text/plain"
     return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed

@@ -2,7 +2,8 @@
 theme that Gradio makes, and nothing that comes later and moves it.
 
 Gradio's own client draws the same parts in the browser, from a megabyte of scripts and after the
-page was there already. `page.py` calls this; it knows three components, those the page is made of.
+page was there already. `gradio_page.py` calls this; it knows three components, those the page is
+made of.
 """
 
 from __future__ import annotations
@@ -11,27 +12,26 @@ import json
 from html import escape
 from typing import Any
 
-from seacod.config.schema import Settings
 from seacod.formats import registry
-from seacod.web.packed import Packed
 from seacod.web.page import assets, texts
 from seacod.web.page.gradio_lean import gradio as gr
+from seacod.web.page.shown import Site
 from seacod.web.page.tabs.registry import all_tabs
 
 
-def drawn(demo: gr.Blocks, settings: Settings) -> Packed:
+def drawn(demo: gr.Blocks, site: Site) -> str:
     """The document.
 
     Args:
         demo: the page as it was declared, mounted, so that its theme is known.
-        settings: how it is reached, and by whom.
+        site: how it is reached, and by whom.
     """
-    setup = f"window.seacodSetup = {_given(settings)};"
+    setup = f"window.seacodSetup = {_given(site)};"
     early = (assets.directory() / "early.js").read_text("utf-8")
-    html = _HTML.format(
+    return _HTML.format(
         version=escape(gr.__version__),
-        theme=f"{settings.server.root_path}/theme.css?v={str(demo.theme_hash)[:12]}",
-        ours=_ours(settings),
+        theme=f"{site.root_path}/theme.css?v={str(demo.theme_hash)[:12]}",
+        ours=_ours(site),
         style=_front(),
         title=escape(f"{texts.text('zh', 'title')} · {texts.text('en', 'title')} · seacod"),
         noscript=texts.both("noscript"),
@@ -40,7 +40,6 @@ def drawn(demo: gr.Blocks, settings: Settings) -> Packed:
         late=_LATE,
         parts="".join(_part(one) for one in demo.children),
     )
-    return Packed(html.encode(), "text/html; charset=utf-8", "private, no-cache")
 
 
 _LATE = "window.seacodAttributes(document);"
@@ -72,8 +71,8 @@ _HTML = """<!doctype html>
 """
 
 
-def _ours(settings: Settings) -> str:
-    return f"{settings.server.root_path}/ui/{assets.mark()}"
+def _ours(site: Site) -> str:
+    return f"{site.root_path}/ui/{assets.mark()}"
 
 
 def _part(part: Any) -> str:
@@ -117,13 +116,13 @@ def _front() -> str:
     return f"[role=tabpanel]{{display:none}}{seen},{first}{{display:block}}"
 
 
-def _given(settings: Settings) -> str:
+def _given(site: Site) -> str:
     """The facts that our scripts need, as a script's text."""
     setup = {
         "texts": texts.all_texts(),
-        "root": settings.server.root_path,
-        "ui": _ours(settings),
-        "login": bool(settings.access.users),
+        "root": site.root_path,
+        "ui": _ours(site),
+        "login": site.has_logins,
         "tabs": [
             {"name": tab.name, "script": tab.script, "openedBy": tab.opened_by}
             for tab in all_tabs()

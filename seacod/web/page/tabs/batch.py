@@ -6,14 +6,14 @@ What people see is the job on the disk, whichever worker answers (static/batch.j
 
 from __future__ import annotations
 
-from seacod.asr.recognisers.base import Recogniser
+from seacod.web.page.shown import ShownModel
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.tabs.transcript import library, player, transcript
 from seacod.web.page.texts import both
 
 
-def _skeleton(engine: Recogniser) -> str:
+def _skeleton(model: ShownModel) -> str:
     return f"""
     <form id="sc-batch">
       <div class="sc-drop" id="sc-batch-drop">

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from seacod.asr.recognisers.base import Recogniser
+from seacod.web.page.shown import ShownModel
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.tabs.transcript import library, player, transcript
 from seacod.web.page.texts import both
 
 
-def _skeleton(engine: Recogniser) -> str:
+def _skeleton(model: ShownModel) -> str:
     return f"""
     <p class="sc-hint">{both("live_hint")}</p>
     <details id="sc-live-options" class="sc-options" open>

@@ -11,7 +11,7 @@ import seacod.web.page.tabs as package
 from seacod.system.discovery import declared
 
 if TYPE_CHECKING:
-    from seacod.asr.recognisers.base import Recogniser
+    from seacod.web.page.shown import ShownModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Tab:
     name: str
     order: int
     texts: Mapping[str, tuple[str, str]]
-    skeleton: Callable[[Recogniser], str]
+    skeleton: Callable[[ShownModel], str]
     script: str | None = None
     opened_by: str | None = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from seacod.asr.recognisers.base import Recogniser
 from seacod.models.examples import examples
+from seacod.web.page.shown import ShownModel
 from seacod.web.page.tabs import parts
 from seacod.web.page.tabs.icons import icon
 from seacod.web.page.tabs.registry import Tab
@@ -15,7 +15,7 @@ from seacod.web.page.texts import both
 _MAX_EXAMPLES = 5
 
 
-def _skeleton(engine: Recogniser) -> str:
+def _skeleton(model: ShownModel) -> str:
     return f"""
     <div id="sc-single" class="sc-single" data-stage="empty">
       <section class="sc-source">
@@ -42,7 +42,7 @@ def _skeleton(engine: Recogniser) -> str:
           <label class="sc-check" hidden><input type="checkbox" id="sc-notify">
             {both("tr_notify")}</label>
         </div>
-        {_examples() if engine.name == "builtin" else ""}
+        {_examples() if model.is_builtin else ""}
       </section>
       <section>
         <div id="sc-state" class="sc-state" hidden>

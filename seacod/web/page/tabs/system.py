@@ -5,12 +5,12 @@ The browser asks `GET /system` while the tab is seen (static/system.js), and nob
 
 from __future__ import annotations
 
-from seacod.asr.recognisers.base import Recogniser
+from seacod.web.page.shown import ShownModel
 from seacod.web.page.tabs.registry import Tab
 from seacod.web.page.texts import both
 
 
-def _skeleton(engine: Recogniser) -> str:
+def _skeleton(model: ShownModel) -> str:
     return f"""
     <div class="sc-actions">
       <button type="button" id="sc-system-refresh">{both("system_refresh")}</button>
