@@ -19,8 +19,8 @@ _MOST_NAMED = 1_000
 
 WEIGHTS = TranscriptWarning(
     "hotword_weights",
-    "the weights of the hotwords were read, but this model has none: all words count alike",
-    "已读取热词权重，但该模型不支持权重，所有热词同等对待",
+    "the weights of the hotwords were read, but are not used: all words count alike",
+    "已读取热词权重，但不使用权重，所有热词同等对待",
 )
 NOT_NAMED = TranscriptWarning(
     "hotwords_not_named",
@@ -108,7 +108,7 @@ def _objection(entry: hotword_formats.HotwordEntry) -> str | None:
     if len(word) > MAX_CHARACTERS:
         return f"longer than {MAX_CHARACTERS} characters"
     if entry.weight is not None and entry.weight <= 0:
-        return f"its weight is {entry.weight:g}: this model cannot make a word less likely"
+        return f"its weight is {entry.weight:g}: no word can be made less likely"
     return None
 
 

@@ -63,7 +63,7 @@ def create_app(
     app = FastAPI(
         title="seacod",
         version=__version__,
-        description="Chinese speech recognition (FunASR Seaco-Paraformer).",
+        description="Speech recognition for recordings and microphones.",
         docs_url=None,
         redoc_url=None,
         root_path=settings.server.root_path,

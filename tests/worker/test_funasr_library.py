@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from seacod.asr.recognisers import funasr_library
+from seacod.asr.recognisers.seaco_paraformer import FUNASR
 from seacod.models.registry import BUILTIN
 
 HEARD = """
@@ -39,7 +39,8 @@ MADE = """
 import json, sys
 from pathlib import Path
 from seacod.asr.recognisers import funasr_library
-made = funasr_library.auto_model([Path(sys.argv[1])])
+from seacod.asr.recognisers.seaco_paraformer import FUNASR
+made = funasr_library.auto_model([Path(sys.argv[1])], FUNASR)
 print(json.dumps({"from": made.__module__, "modules": sorted(sys.modules)}))
 """
 
@@ -137,7 +138,7 @@ def test_who_asks_the_package_itself_gets_the_whole_of_it(tmp_path: Path) -> Non
     """Somebody else's recogniser, in the same process."""
     directory = model(tmp_path)
     named = yaml.safe_load((directory / "config.yaml").read_text("utf-8"))
-    classes = {str(named[key]): None for key in funasr_library._BUILT if key in named}
+    classes = {str(one): None for one in named.values() if str(one) in FUNASR.modules}
     path = other_funasr(tmp_path, ALIKE | {"register.py": REGISTER.format(classes)})
     assert "funasr.other" not in run(MADE, str(directory), path=path)["modules"]
     code = MADE.replace("print(", "from funasr import AutoModel\nprint(")

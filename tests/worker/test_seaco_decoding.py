@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from seacod.asr.recognisers import funasr_library, seaco_decoding
+from seacod.asr.recognisers import funasr_library, seaco_decoding, seaco_paraformer
 from seacod.asr.recognisers.seaco_decoding import SeacoDecoder
 from seacod.models.registry import BUILTIN
 
@@ -18,7 +18,7 @@ TOKENS = ["<blank>", "<s>", "</s>", *(str(number) for number in range(300))]
 @pytest.fixture
 def decoder() -> SeacoDecoder:
     """With a hotword branch of random weights, and a random vector for each word."""
-    funasr_library.auto_model([BUILTIN])
+    funasr_library.auto_model([BUILTIN], seaco_paraformer.FUNASR)
     from funasr.models.paraformer.decoder import ParaformerSANMDecoder
 
     torch.manual_seed(1)

@@ -1,9 +1,10 @@
 """FunASR without what nobody asked for.
 
 `import funasr` imports every model it knows, and with them scikit-learn, transformers, numba and
-3,000 modules more: most of the time and half of the memory of a start (1.4.16). What our models
-are made of are a dozen of its files, so its `__init__` is passed over and those are imported. Any
-other class, and any version in which they are elsewhere, gets the whole of it, as ever.
+3,000 modules more: most of the time and half of the memory of a start (1.4.16). What a model is
+made of are a dozen of its files, so its `__init__` is passed over and those are imported that its
+recogniser names. Any other class, and any version in which they are elsewhere, gets the whole of
+it, as ever.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +22,31 @@ import yaml
 
 log = structlog.get_logger(__name__)
 
-# Where each class that a configuration may name is registered.
-_MODULES = {
-    "SeacoParaformer": "funasr.models.seaco_paraformer.model",
+
+@dataclass(frozen=True, slots=True)
+class FunasrClasses:
+    """What a recogniser needs of FunASR.
+
+    `modules`: where each class that its models may name is registered. `parts`: keys of a model's
+    configuration that name a class to build, besides those that every model has.
+    """
+
+    modules: Mapping[str, str]
+    parts: tuple[str, ...] = ()
+
+
+# Of the models that any of them may have beside it: voice activity and punctuation.
+_COMPANIONS = {
     "CTTransformer": "funasr.models.ct_transformer.model",
     "FsmnVADStreaming": "funasr.models.fsmn_vad_streaming.model",
     "SANMEncoder": "funasr.models.sanm.encoder",
     "FSMN": "funasr.models.fsmn_vad_streaming.encoder",
-    "ParaformerSANMDecoder": "funasr.models.paraformer.decoder",
-    "CifPredictorV3": "funasr.models.bicif_paraformer.cif_predictor",
-    "SpecAug": "funasr.models.specaug.specaug",
-    "SpecAugLFR": "funasr.models.specaug.specaug",
-    "WavFrontend": "funasr.frontends.wav_frontend",
     "WavFrontendOnline": "funasr.frontends.wav_frontend",
     "CharTokenizer": "funasr.tokenizer.char_tokenizer",
 }
 # What of a configuration is built to recognise; the rest is for training.
-_BUILT = (
-    "model", "frontend", "tokenizer", "specaug", "normalize",
-    "encoder", "decoder", "seaco_decoder", "predictor",
+_PARTS = (
+    "model", "frontend", "tokenizer", "specaug", "normalize", "encoder", "decoder", "predictor",
 )  # fmt: skip
 _AUTO_MODEL = "funasr.auto.auto_model"
 # Of the modules AutoModel imports the one for telling speakers apart, which brings scikit-learn; it
@@ -46,16 +54,18 @@ _AUTO_MODEL = "funasr.auto.auto_model"
 _SPARED = "funasr.models.campplus.cluster_backend"
 
 
-def auto_model(directories: Iterable[Path]) -> Any:
+def auto_model(directories: Iterable[Path], needed: FunasrClasses) -> Any:
     """FunASR's AutoModel, able to load these models.
 
     Args:
         directories: of the models, each with a config.yaml.
+        needed: what their recogniser names.
     """
-    wanted = {name for directory in directories for name in _classes(directory)}
+    parts = (*_PARTS, *needed.parts)
+    wanted = {name for directory in directories for name in _classes(directory, parts)}
     _pass_over_init()
     try:
-        return _lean(wanted)
+        return _lean(wanted, {**_COMPANIONS, **needed.modules})
     except Exception as error:
         if _is_passed_over():
             log.info("funasr_imported_whole", cause=f"{type(error).__name__}: {error}")
@@ -69,14 +79,14 @@ def module(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def _lean(wanted: set[str]) -> Any:
+def _lean(wanted: set[str], modules: Mapping[str, str]) -> Any:
     """AutoModel and the modules of these classes.
 
     Raises:
-        LookupError: a class is not among ours, or not where it was.
+        LookupError: a class is not among those named, or not where it was.
         Exception: whatever a module raises that is not what it was.
     """
-    if unknown := wanted - _MODULES.keys():
+    if unknown := wanted - modules.keys():
         raise LookupError(f"{', '.join(sorted(unknown))} not among the modules known")
     is_spared = _SPARED not in sys.modules
     if is_spared:
@@ -88,7 +98,7 @@ def _lean(wanted: set[str]) -> Any:
         if is_spared:
             del sys.modules[_SPARED]
     for name in wanted:
-        importlib.import_module(_MODULES[name])
+        importlib.import_module(modules[name])
     tables = importlib.import_module("funasr.register").tables
     registered = {
         name
@@ -133,8 +143,8 @@ def _import_all() -> None:
     package.__spec__.loader.exec_module(package)
 
 
-def _classes(directory: Path) -> set[str]:
+def _classes(directory: Path, parts: Iterable[str]) -> set[str]:
     """The classes of FunASR's that a model is made of."""
     configuration = yaml.safe_load((directory / "config.yaml").read_text("utf-8"))
     named = configuration if isinstance(configuration, dict) else {}
-    return {str(named[key]) for key in _BUILT if named.get(key)}
+    return {str(named[key]) for key in parts if named.get(key)}

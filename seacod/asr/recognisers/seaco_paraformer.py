@@ -40,6 +40,19 @@ log = structlog.get_logger(__name__)
 # FunASR dies without an exception on an empty array and on one of a single sample (1.4.16).
 _MIN_SAMPLES = 1600
 _SPELLINGS_KEPT = 20_000
+FUNASR = funasr_library.FunasrClasses(
+    {
+        "SeacoParaformer": "funasr.models.seaco_paraformer.model",
+        "SANMEncoder": "funasr.models.sanm.encoder",
+        "ParaformerSANMDecoder": "funasr.models.paraformer.decoder",
+        "CifPredictorV3": "funasr.models.bicif_paraformer.cif_predictor",
+        "SpecAug": "funasr.models.specaug.specaug",
+        "SpecAugLFR": "funasr.models.specaug.specaug",
+        "WavFrontend": "funasr.frontends.wav_frontend",
+        "CharTokenizer": "funasr.tokenizer.char_tokenizer",
+    },
+    parts=("seaco_decoder",),
+)
 
 
 class SeacoParaformer(Recogniser):
@@ -55,7 +68,7 @@ class SeacoParaformer(Recogniser):
         with quiet():
             import torch
 
-            AutoModel = funasr_library.auto_model(Path(d) for d in directories if d)
+            AutoModel = funasr_library.auto_model((Path(d) for d in directories if d), FUNASR)
         logging.getLogger().addFilter(_is_worth_a_line)
         self._torch = torch
         self.device = "cpu"
