@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from seacod.system.net.addresses import counted
 from seacod.system.net.client_names import is_named, own_name, owner
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::1"),
+        ("unix", "unix"),
+        ("", ""),
+    ],
+)
+def test_a_client_without_a_name_is_its_address_or_its_network(address: str, known: str) -> None:
+    assert counted(address) == known
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,21 @@ def test_a_place_that_is_left_is_there_again() -> None:
     assert len(connections) == 0
 
 
+def test_an_address_of_ipv6_has_no_more_places_than_one_of_ipv4() -> None:
+    connections = Connections(10, 2, is_exempt=lambda address: address == "2001:db8::9")
+
+    def held(*addresses: str) -> int:
+        count = 0
+        for address in addresses:
+            if (one := connections.come(address, lambda: None)) is not None:
+                one.busy()
+                count += 1
+        return count
+
+    assert held("2001:db8::9", "2001:db8::9", "2001:db8::9") == 3
+    assert held("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1") == 3
+
+
 def test_of_an_address_only_so_many_but_for_a_proxy() -> None:
     connections = Connections(10, 2, is_exempt=lambda address: address == "10.0.0.9")
 

@@ -114,6 +114,15 @@ def test_the_right_key_opens_all_of_it_under_its_name(
             assert socket.receive_json() == {"client": "key:robot"}
 
 
+def test_who_has_no_name_is_a_customer_not_one_of_his_addresses() -> None:
+    app = Starlette(routes=[Route("/", who)])
+    seen = {
+        TestClient(app, client=(f"2001:db8::{number}", 5)).get("/").json()["client"]
+        for number in (1, 2)
+    }
+    assert seen == {"2001:db8::/64"}
+
+
 def test_a_browsers_microphone_sends_its_key_as_a_protocol(client: TestClient) -> None:
     protocols = ["realtime", f"openai-insecure-api-key.{KEY}"]
     for path in SOCKETS:

@@ -1,6 +1,5 @@
-"""A set of network addresses as people write it: addresses and networks, separated by blanks.
-
-Used where a setting names proxies. Never asks a name server.
+"""Network addresses: a set as people write it (addresses and networks, separated by blanks), used
+where a setting names proxies, and an address as it is counted. Never asks a name server.
 """
 
 from __future__ import annotations
@@ -34,13 +33,30 @@ class AddressSet:
             return UNIX in self.texts
         if not self._networks:
             return False
-        try:
-            found = ipaddress.ip_address(str(address).partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        return any(found in network for network in self._networks)
+        found = _read(str(address))
+        return found is not None and any(found in network for network in self._networks)
+
+
+def counted(address: str) -> str:
+    """An address as it is counted, where each client has its share: of IPv6 its /64, since a
+    customer has at least 2^64 addresses (RFC 6177); what is no address as it is."""
+    one = _read(address)
+    if one is None:
+        return address[:100]
+    if isinstance(one, ipaddress.IPv4Address) or one.is_loopback:
+        return str(one)
+    return str(ipaddress.ip_network((one, 64), strict=False))
+
+
+def _read(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address without its zone, of IPv4 where it only looks like IPv6; None where it is none."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped
+    return found
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -14,6 +14,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
+from seacod.system.net.addresses import counted
+
 # Of this process's descriptors so many stay free: for probe, logs, decoders, files of the jobs.
 RESERVED_DESCRIPTORS = 96
 # A connection may need as many: its socket, and the file an upload is written to.
@@ -53,7 +55,7 @@ class Connections:
 
     Args:
         most: of all addresses together.
-        most_of_address: of one address.
+        most_of_address: of one address; of IPv6 of one /64.
         is_exempt: whether an address speaks for many (a proxy), so that only `most` holds for it.
         clock: seconds, monotonic.
     """
@@ -99,11 +101,10 @@ class Connections:
             address: where it comes from; empty for a socket of this machine.
             close: closes it, when it is idle and others need the place.
         """
-        if (
-            address
-            and self._counts[address] >= self.most_of_address
-            and not self._is_exempt(address)
-        ):
+        is_exempt = self._is_exempt(address)
+        if not is_exempt:
+            address = counted(address)
+        if address and not is_exempt and self._counts[address] >= self.most_of_address:
             has_room = self._close_one(address)
         else:
             has_room = len(self) < self.most or self._close_one(self._fullest())

@@ -8,9 +8,10 @@ where it has logged in before, only the address counts.
 from __future__ import annotations
 
 import collections
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from seacod.system.net.addresses import counted
 
 # Wrong passwords are forgotten after this.
 WINDOW_SECONDS = 600.0
@@ -68,17 +69,17 @@ class LoginAttempts:
             name: who it says it is.
             now: seconds, monotonic.
         """
-        network = _network(address)
-        counted = [(("address", network), MOST_OF_ADDRESS)]
+        network = counted(address)
+        keys = [(("address", network), MOST_OF_ADDRESS)]
         if (network, name) not in self._known:
-            counted.append((("name", name), MOST_OF_NAME))
+            keys.append((("name", name), MOST_OF_NAME))
         worst = 0
-        for key, most in counted:
+        for key, most in keys:
             tries = self._lately(key, now)
             if len(tries) >= most:
                 return AttemptRefused(tries[-most] + WINDOW_SECONDS - now)
             worst = max(worst, len(tries) * MOST_OF_NAME // most)
-        for key, _ in counted:
+        for key, _ in keys:
             self._lately(key, now).append(now)
         pause = 0.0
         if worst >= _FREE:
@@ -108,16 +109,3 @@ class LoginAttempts:
         while len(self._tries) > _REMEMBERED:
             self._tries.popitem(last=False)
         return tries
-
-
-def _network(address: str) -> str:
-    """An address as it is counted: of IPv6 a customer has at least 2^64 (RFC 6177)."""
-    try:
-        one = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:100]
-    if isinstance(one, ipaddress.IPv6Address):
-        if one.ipv4_mapped is not None:
-            return str(one.ipv4_mapped)
-        return str(ipaddress.ip_network((one, 64), strict=False))
-    return str(one)

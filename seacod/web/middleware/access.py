@@ -20,7 +20,7 @@ from seacod import routes
 from seacod.config.access import AccessSettings, entries
 from seacod.errors import SeacodError, Unauthorized
 from seacod.system.credentials import hash_key
-from seacod.system.net.addresses import AddressSet
+from seacod.system.net.addresses import AddressSet, counted
 from seacod.web import closing
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware.errors import answer_error
@@ -185,8 +185,8 @@ def address_of(scope: Scope) -> str:
 
 def client_of(request: HTTPConnection) -> str:
     """The client of a request, by which turns are taken: the name behind a key or login, else the
-    address."""
+    address, as it is counted."""
     named = getattr(request.state, "client", None)
     if named:
         return str(named)
-    return request.client.host if request.client else "unknown"
+    return counted(request.client.host) if request.client else "unknown"
