@@ -12,6 +12,7 @@ from seacod.config.asr import AsrSettings
 from seacod.config.load import load_settings
 from seacod.errors import EX_OK, ModelUnavailable
 from seacod.paths import Paths
+from seacod.speaker_encoders.registry import all_encoders
 from seacod.system.processes.interpreter import python
 
 HELP = "fetch models"
@@ -24,7 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "name",
-        help="paraformer-zh, a ModelScope id such as iic/..., or who speaks: campplus, resemblyzer",
+        help="paraformer-zh, a ModelScope id such as iic/..., or who speaks: "
+        + ", ".join(one.name for one in all_encoders()),
     )
     add_config(command)
 
@@ -44,9 +46,11 @@ def fetch(options: argparse.Namespace) -> int:
     logs.configure(settings.log.model_copy(update={"file": None}), "client")
     models = Paths.resolve(settings).models
     if speakers.is_one(name):
-        directory = speakers.fetch(name, models, fetch.token(settings.asr), _show)
-        _verify_speakers(settings.asr, models)
-        print(f"\r{directory}: good; speakers=true tells speakers apart from now on{' ' * 10}")
+        found = speakers.fetch(name, models, fetch.token(settings.asr), _show)
+        _verify_speakers(settings.asr.model_copy(update={"speaker_model": found.name}), models)
+        print(
+            f"\r{found.directory}: good; speakers=true tells speakers apart from now on{' ' * 10}"
+        )
         return EX_OK
     if registry.hub_id(name) is None:
         print(f"{name} needs no download")
@@ -85,9 +89,9 @@ def _verify(settings: AsrSettings, models_directory: Path) -> None:
 def _verify_speakers(settings: AsrSettings, models_directory: Path) -> None:
     _try(
         "the speaker model",
-        "import numpy; from seacod.asr.speakers.encoders.registry import load; "
+        "import numpy; from seacod.asr.speakers.encoders import load; "
         "from seacod.models.speakers import resolve; "
-        "e = load(resolve('auto', models), 'cpu'); "
+        "e = load(resolve(s.speaker_model, models), 'cpu'); "
         "e.embed([numpy.zeros(int(e.window_seconds * 16000), 'float32')])",
         settings,
         models_directory,

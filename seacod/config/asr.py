@@ -10,11 +10,17 @@ from pydantic import ValidationInfo, field_validator
 from seacod.accelerators.registry import all_accelerators
 from seacod.config import model_names
 from seacod.config.setting import Section, setting
+from seacod.speaker_encoders.registry import all_encoders
 
 _DEVICES = "|".join(one.device for one in all_accelerators())
 _NAMED = (
     ", ".join(f"{one.device} or {one.device}:N" for one in all_accelerators()),
     "、".join(f"{one.device} 或 {one.device}:N" for one in all_accelerators()),
+)
+_ENCODER_NAMES = [one.name for one in all_encoders()]
+_ENCODERS = (
+    ", ".join(f"{one.name} ({one.described[0]})" for one in all_encoders()),
+    "、".join(f"{one.name}（{one.described[1]}）" for one in all_encoders()),
 )
 _DEVICE_FORM = f"auto, cpu, {_NAMED[0]}", f"auto、cpu、{_NAMED[1]}"
 
@@ -47,14 +53,15 @@ class AsrSettings(Section, applies="replace", chinese="模型，以及运行它�
     )
     speaker_model: str = setting(
         "auto",
-        "Who speaks (speakers=true): auto (campplus where it was fetched, otherwise resemblyzer "
-        "where that was), campplus (CAM++ from ModelScope), resemblyzer (the weights in that "
-        "package's wheel, Apache-2.0) or none; fetched with seacod model fetch NAME",
-        "说话人区分（speakers=true）：auto（已下载 campplus 则用它，否则用已下载的 resemblyzer）、"
-        "campplus（ModelScope 上的 CAM++）、resemblyzer（该软件包所带权重，Apache-2.0）或 none；"
-        "用 seacod model fetch NAME 下载",
-        pattern=r"^(auto|campplus|resemblyzer|none)$",
-        form=("auto, campplus, resemblyzer or none", "auto、campplus、resemblyzer 或 none"),
+        "Who speaks (speakers=true): auto (the first of these that was fetched), "
+        f"{_ENCODERS[0]} or none; fetched with seacod model fetch NAME",
+        "说话人区分（speakers=true）：auto（以下各项中首个已下载的）、"
+        f"{_ENCODERS[1]} 或 none；用 seacod model fetch NAME 下载",
+        pattern=rf"^(auto|{'|'.join(_ENCODER_NAMES)}|none)$",
+        form=(
+            f"auto, {', '.join(_ENCODER_NAMES)} or none",
+            f"auto、{'、'.join(_ENCODER_NAMES)} 或 none",
+        ),
     )
     device: str = setting(
         "auto",

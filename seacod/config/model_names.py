@@ -17,7 +17,6 @@ HUB_IDS = {
     PARAFORMER: "iic/speech_seaco_paraformer_large_asr_nat-zh-cn-16k-common-vocab8404-pytorch",
     "fsmn-vad": "iic/speech_fsmn_vad_zh-cn-16k-common-pytorch",
     "ct-punc": "iic/punc_ct-transformer_cn-en-common-vocab471067-large",
-    "campplus": "iic/speech_campplus_sv_zh-cn_16k-common",
 }
 # What each setting may be called, apart from ids and directories.
 _OF_SETTING = {

@@ -17,7 +17,6 @@ BUILTIN = Path(__file__).parent / "builtin"
 # models of others have.
 _CONFIGURATION, _WEIGHTS = "config.yaml", "model.pt"
 _OTHER_WEIGHTS = ("*.safetensors", "*.onnx", "*.bin", "*.pt", "*.pth")
-CAMPPLUS_NEEDED = ("config.yaml", "campplus_cn_common.bin")
 
 
 @dataclass(frozen=True, slots=True)

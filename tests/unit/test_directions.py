@@ -26,7 +26,8 @@ ALLOWED = {
     "routes": "",
     "system": "errors",
     "accelerators": "errors system",
-    "config": "accelerators errors system",
+    "speaker_encoders": "system",
+    "config": "accelerators errors speaker_encoders system",
     "protocol": "errors",
     "pause": "errors system",
     "paths": "config errors system",
@@ -41,10 +42,10 @@ ALLOWED = {
     "supervisor": "accelerators alerts config errors logs metrics pause paths protocol shared_load "
     "system with_model",
     # The worker's side, from the model up.
-    "models": "config errors paths system",
+    "models": "config errors paths speaker_encoders system",
     "usage": "config errors paths system",
-    "asr": "accelerators config errors metrics models paths routes shared_load system transcript "
-    "with_model",
+    "asr": "accelerators config errors metrics models paths routes shared_load speaker_encoders "
+    "system transcript with_model",
     "jobs": "asr config errors formats paths routes system transcript",
     "web": "asr config errors formats jobs models pause paths routes system transcript",
     "worker": "accelerators asr config errors jobs logs metrics models pause paths protocol "
@@ -55,7 +56,7 @@ ALLOWED = {
     "proving": "accelerators alerts asr client config errors formats jobs logs models paths system "
     "transcript",
     "cli": "alerts archive asr client config errors formats inbox logs models pause paths proving "
-    "supervisor system transcript usage worker",
+    "speaker_encoders supervisor system transcript usage worker",
     "__main__": "cli",
 }
 # Rules that the table must keep, however it grows.

@@ -12,10 +12,10 @@ from hypothesis import strategies as some
 from seacod.asr.speakers import clustering
 from seacod.asr.speakers.attribution import Windows, attributed
 from seacod.asr.speakers.clustering import nearest, voices
-from seacod.asr.speakers.encoders.base import Embeddings
 from seacod.asr.speakers.wanted import MOST, SpeakerRange, parse
 from seacod.asr.speakers.windows import windows
 from seacod.errors import BadRequest
+from seacod.speaker_encoders.base import Embeddings
 from seacod.transcript import Segment, Token
 
 RATE = 16_000

@@ -12,11 +12,12 @@ import torch
 import yaml
 
 from seacod.asr.recognisers import funasr_library
-from seacod.asr.speakers.encoders import registry as encoders
-from seacod.asr.speakers.encoders.resemblyzer import mel_filters
-from seacod.config.model_names import HUB_IDS
+from seacod.asr.speakers import encoders
 from seacod.errors import ModelUnavailable, NoSpeakerModel
 from seacod.models import registry, speakers
+from seacod.speaker_encoders.base import Hub
+from seacod.speaker_encoders.registry import of_name
+from seacod.speaker_encoders.resemblyzer import mel_filters
 
 SPEECH = (np.random.default_rng(0).standard_normal(25_600) * 0.1).astype(np.float32)
 
@@ -44,7 +45,9 @@ def test_quiet_speech_is_heard_like_loud_speech(tmp_path: Path) -> None:
 
 def test_cam_plus_plus_is_loaded_through_funasr(tmp_path: Path) -> None:
     network = funasr_library.module("funasr.models.campplus.model")
-    directory = registry.fetched_directory(tmp_path, HUB_IDS["campplus"])
+    campplus = of_name("campplus")
+    assert campplus is not None and isinstance(campplus.source, Hub)
+    directory = registry.fetched_directory(tmp_path, campplus.source.identifier)
     directory.mkdir(parents=True)
     configuration = {"model": "CAMPPlus", "model_conf": {"feat_dim": 80, "embedding_size": 192}}
     (directory / "config.yaml").write_text(yaml.safe_dump(configuration))
@@ -103,7 +106,7 @@ def test_real_voices_are_told_apart_with_the_weights_of_the_package_index(tmp_pa
     from seacod.asr.speakers.wanted import SpeakerRange
     from seacod.asr.speakers.windows import filled, windows
 
-    directory = speakers.fetch("resemblyzer", tmp_path / "models", None, print)
+    directory = speakers.fetch("resemblyzer", tmp_path / "models", None, print).directory
     assert (directory / "LICENSE").read_text().strip().startswith("Apache License")
     encoder = encoders.load(speakers.resolve("auto", tmp_path / "models"), "cpu")
     made = conversation(Speaker(), 0, 3, 60.0, is_overlapping=False)

@@ -10,7 +10,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from seacod.asr.speakers.encoders.base import Embeddings
+from seacod.speaker_encoders.base import Embeddings
 from seacod.transcript import Segment, Token, mean_confidence
 
 Seconds = npt.NDArray[np.float64]

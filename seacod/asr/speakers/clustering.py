@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from seacod.asr.speakers.encoders.base import Embeddings
 from seacod.asr.speakers.wanted import SpeakerRange
+from seacod.speaker_encoders.base import Embeddings
 
 Labels = npt.NDArray[np.intp]
 Sizes = npt.NDArray[np.float64]

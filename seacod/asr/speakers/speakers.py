@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from seacod.asr.speakers.encoders import registry
-from seacod.asr.speakers.encoders.base import SpeakerEncoder
+from seacod.asr.speakers import encoders
 from seacod.asr.speakers.track import SpeakerTrack
 from seacod.asr.speakers.wanted import SpeakerRange
 from seacod.config.schema import Settings
 from seacod.models import speakers
 from seacod.paths import Paths
+from seacod.speaker_encoders.base import SpeakerEncoder
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,6 @@ class Speakers:
         """On the thread: the encoder."""
         if self._encoder is None:
             model = speakers.resolve(self._wanted, self._models)
-            self._encoder = registry.load(model, self._device())
+            self._encoder = encoders.load(model, self._device())
             log.info("speaker_encoder_loaded", model=model.name, device=self._device())
         return self._encoder

@@ -18,8 +18,8 @@ from seacod.asr.piece import Piece
 from seacod.asr.speakers import windows as placing
 from seacod.asr.speakers.attribution import Windows, attributed
 from seacod.asr.speakers.clustering import voices
-from seacod.asr.speakers.encoders.base import Embeddings, SpeakerEncoder
 from seacod.asr.speakers.wanted import SpeakerRange
+from seacod.speaker_encoders.base import Embeddings, SpeakerEncoder
 from seacod.transcript import Segment, Transcript, TranscriptWarning
 
 log = structlog.get_logger(__name__)

@@ -4,16 +4,13 @@ FunASR's network and features, with the weights that ModelScope has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import yaml
+from seacod.speaker_encoders.base import Embeddings, EncoderDeclaration, Hub, Windows
 
-from seacod.asr.audio import Samples
-from seacod.asr.recognisers import funasr_library
-from seacod.asr.speakers.encoders.base import Embeddings
-from seacod.models.speakers import CAMPPLUS, CAMPPLUS_WEIGHTS
+_CONFIGURATION, _WEIGHTS = "config.yaml", "campplus_cn_common.bin"
 
 
 class CampplusEncoder:
@@ -22,24 +19,23 @@ class CampplusEncoder:
     Args:
         directory: as it was fetched.
         device: as PyTorch calls it.
+        library: imports one of FunASR's modules.
 
     Raises:
         Exception: whatever FunASR and PyTorch raise for files that are no such model.
     """
 
-    name = CAMPPLUS
     window_seconds = 1.5
     hop_seconds = 0.75
     likeness = 0.5
 
-    def __init__(self, directory: Path, device: str) -> None:
+    def __init__(self, directory: Path, device: str, library: Callable[[str], Any]) -> None:
         import torch
+        import yaml
 
-        network = funasr_library.module("funasr.models.campplus.model")
-        configuration = yaml.safe_load((directory / "config.yaml").read_text("utf-8"))
-        weights = torch.load(
-            directory / CAMPPLUS_WEIGHTS, map_location="cpu", weights_only=True, mmap=True
-        )
+        network = library("funasr.models.campplus.model")
+        configuration = yaml.safe_load((directory / _CONFIGURATION).read_text("utf-8"))
+        weights = torch.load(directory / _WEIGHTS, map_location="cpu", weights_only=True, mmap=True)
         self._torch = torch
         self._features = network.extract_feature
         self._device = device
@@ -47,7 +43,9 @@ class CampplusEncoder:
         self._model.load_state_dict(weights)
         self._model.eval().to(device)
 
-    def embed(self, windows: Sequence[Samples]) -> Embeddings:
+    def embed(self, windows: Windows) -> Embeddings:
+        import numpy as np
+
         torch = self._torch
         with torch.inference_mode():
             sound = [torch.from_numpy(np.ascontiguousarray(window)) for window in windows]
@@ -55,3 +53,13 @@ class CampplusEncoder:
             raw = self._model(features.to(self._device, torch.float32))
             embeddings: Embeddings = torch.nn.functional.normalize(raw).cpu().numpy()
         return embeddings
+
+
+ENCODER = EncoderDeclaration(
+    "campplus",
+    ("CAM++ from ModelScope", "ModelScope 上的 CAM++"),
+    10,
+    (_CONFIGURATION, _WEIGHTS),
+    Hub("iic/speech_campplus_sv_zh-cn_16k-common"),
+    CampplusEncoder,
+)
