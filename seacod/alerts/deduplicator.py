@@ -33,6 +33,8 @@ class Deduplicator:
         clock: Unix seconds.
         evidence: figures and lines that go with every alert.
         on_message: called when something new waits.
+        looks_longer_by: by how much what began so many seconds ago may look longer, since the
+            clock was set; seconds.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Deduplicator:
         clock: Callable[[], float],
         evidence: Callable[[], dict[str, Any]],
         on_message: Callable[[], None],
+        looks_longer_by: Callable[[float], float] = lambda seconds: 0.0,
     ) -> None:
         self._outbox = outbox
         self._settings = settings
@@ -51,6 +54,7 @@ class Deduplicator:
         self._clock = clock
         self._evidence = evidence
         self._on_message = on_message
+        self._looks_longer_by = looks_longer_by
         # What the outbox would not take (a full disk); tried again at each tick.
         self._unkept = Unkept()
 
@@ -152,10 +156,11 @@ class Deduplicator:
             # It came again within the cool-down and was only counted.
             self._outbox.remember(what.kind, what.key, closed)
             return
+        looks = what.at - told.opened_at
+        lasted_seconds = max(0.0, round(looks - self._looks_longer_by(looks), 1))
         alert = Alert(
             what.kind, what.key, what.text, what.at, is_recovery=True,
-            repeated=told.untold,
-            evidence={"lasted_seconds": max(0.0, round(what.at - told.opened_at, 1))},
+            repeated=told.untold, evidence={"lasted_seconds": lasted_seconds},
         )  # fmt: skip
         self._add(alert, dataclasses.replace(closed, untold=0), self._settings())
 

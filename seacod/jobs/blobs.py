@@ -19,8 +19,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from seacod.jobs.database import now, recordings, results
 from seacod.jobs.database import outside as outside_table
-from seacod.jobs.database import recordings, results
 from seacod.jobs.model import ORPHAN_SECONDS, JobFile
 from seacod.jobs.outside import address_book
 
@@ -111,14 +111,15 @@ class DirectoryBlobs:
             if one.is_dir() and one.name not in _NO_JOBS
         ]
 
-    def sweep(self, known: Collection[str]) -> None:
-        """Delete uploads that were never accepted."""
+    def sweep(self, known: Collection[str], looks_older_by: float = 0.0) -> None:
+        """Delete uploads that were never accepted; see `JobStore.delete_expired`."""
         for name in self.there():
             directory = self.directory / name
             if name in known:
                 continue
             with contextlib.suppress(OSError):
-                if time.time() - directory.stat().st_mtime > ORPHAN_SECONDS:
+                age = time.time() - directory.stat().st_mtime - looks_older_by
+                if age > ORPHAN_SECONDS:
                     shutil.rmtree(directory, ignore_errors=True)
 
     def _result(self, file: JobFile) -> Path:
@@ -153,7 +154,7 @@ class DatabaseBlobs(DirectoryBlobs):
                     connection.execute(
                         recordings.insert(),
                         {"job": job, "number": number, "part": part, "body": body,
-                         "kept": time.time()},
+                         "kept": now(connection)},
                     )  # fmt: skip
         self.forget_here(job)
 
@@ -220,11 +221,11 @@ class DatabaseBlobs(DirectoryBlobs):
         """Delete what this machine has of a job."""
         super().forget(job)
 
-    def sweep(self, known: Collection[str]) -> None:
-        super().sweep(known)
-        before = time.time() - ORPHAN_SECONDS
+    def sweep(self, known: Collection[str], looks_older_by: float = 0.0) -> None:
+        super().sweep(known, looks_older_by)
         with self._database.begin() as connection:
-            address_book.doom_orphans(connection)
+            before = now(connection) - ORPHAN_SECONDS - looks_older_by
+            address_book.doom_orphans(connection, looks_older_by)
             old = select(recordings.c.job).where(recordings.c.kept < before).distinct()
             there = set(connection.execute(old).scalars())
         # One by one: a statement has 65,535 parameters at most, and there may be more jobs.

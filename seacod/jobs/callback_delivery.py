@@ -212,8 +212,9 @@ class CallbackDelivery:
         return words
 
     async def _not_taken(self, which: Callback, error: _NotTaken) -> None:
-        age = time.time() - which.made
-        is_over = error.is_final or age > self._settings().callback_hours * 3600
+        tried_for = self._settings().callback_hours * 3600
+        age = await asyncio.to_thread(self._jobs.age_seconds, which.made, tried_for)
+        is_over = error.is_final or age > tried_for
         self._count("given_up" if is_over else "not_taken")
         facts = {"job": which.job, "host": which.host, "attempts": which.attempts,
                  "answer": error.answer}  # fmt: skip

@@ -8,6 +8,7 @@ call from an event loop. `schema.py` makes the tables and brings older ones up.
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    func,
+    select,
     text,
 )
 from sqlalchemy.engine import URL, make_url
@@ -56,6 +59,16 @@ HEAD = "1_0002"
 FORMAT = int(HEAD.partition("_")[0])
 
 metadata = MetaData()
+
+
+def now(connection: Connection) -> float:
+    """Unix seconds by the clock of all who share the database: PostgreSQL's own, since the nodes'
+    clocks may differ by days; or this machine's."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    shared = func.extract("epoch", func.clock_timestamp())
+    return float(connection.execute(select(shared)).scalar_one())
+
 
 jobs = Table(
     "jobs", metadata,

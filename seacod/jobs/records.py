@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import structlog
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, and_, func, select, update
 from seacod.asr.choice import SoundChoice
 from seacod.errors import NotFound
 from seacod.jobs import callbacks
-from seacod.jobs.database import files, jobs
+from seacod.jobs.database import files, jobs, now
 from seacod.jobs.model import TRANSITIONS, FileState, Job, JobFile
 from seacod.jobs.outside.address_book import UNSEEN
 
@@ -50,7 +49,7 @@ def finish_job(connection: Connection, identifier: str) -> None:
 
 def end_job(connection: Connection, identifier: str, **more: Any) -> None:
     """Write down that the job is over, and who is to be told so."""
-    ended = update(jobs).where(jobs.c.id == identifier).values(finished=time.time(), **more)
+    ended = update(jobs).where(jobs.c.id == identifier).values(finished=now(connection), **more)
     connection.execute(ended)
     callbacks.enqueue(connection, job(connection, identifier))
 

@@ -25,7 +25,7 @@ from seacod.asr.service import TranscriptionService
 from seacod.errors import SeacodError
 from seacod.jobs.database import said
 from seacod.jobs.file_work import FileWork
-from seacod.jobs.model import Job, JobFile, Submission
+from seacod.jobs.model import ORPHAN_SECONDS, Job, JobFile, Submission
 from seacod.jobs.open_store import OpenStore
 from seacod.jobs.outside.job_recordings import JobRecordings
 from seacod.jobs.outside.moving import RecordingMover
@@ -64,6 +64,7 @@ class Jobs:
             whether it is over.
         is_paused: whether no further file is to be begun.
         mover: of recordings that lie outside a database which nodes share.
+        clock: knows by how much what is kept may look older than it is.
     """
 
     def __init__(
@@ -74,11 +75,12 @@ class Jobs:
         on_trouble: Callable[[str, str, str, bool], None] = lambda *told: None,
         is_paused: Callable[[], bool] = lambda: False,
         mover: RecordingMover | None = None,
+        clock: ClockJumps | None = None,
     ) -> None:
         self._service = service
         self._keep_days = keep_days
         self._is_paused = is_paused
-        self._clock = ClockJumps()
+        self._clock = clock or ClockJumps()
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._opened = OpenStore(open_store, self._owner, on_trouble)
         self._recordings = JobRecordings(self._opened, mover)
@@ -239,9 +241,9 @@ class Jobs:
                     await self._put_back_strays()
                 while not self._is_stopping and await self._begin_one():
                     pass
-                if not self._clock.was_set() and time.monotonic() >= expire_at:
+                if time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + _EXPIRY_SECONDS
-                    await self.act(lambda store: store.delete_expired(self._keep_days() * 86_400))
+                    await self.act(self._delete_expired)
                 self._opened.succeeded()
                 has_failed = False
             except (OSError, SQLAlchemyError) as error:
@@ -259,6 +261,23 @@ class Jobs:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
             self._news.clear()
+
+    def age_seconds(self, since: float, most_seconds: float) -> float:
+        """How old something is, up to an age, by a clock that may have been set since. Blocking.
+
+        Args:
+            since: Unix seconds.
+            most_seconds: the age that matters.
+        """
+        self._clock.look()
+        return time.time() - since - self._clock.looks_older_by(most_seconds)
+
+    def _delete_expired(self, store: JobStore) -> None:
+        self._clock.look()
+        keep_seconds = self._keep_days() * 86_400
+        # An upload that was not accepted is young for a day, however short results are kept.
+        looks_older_by = self._clock.looks_older_by(max(keep_seconds, ORPHAN_SECONDS))
+        store.delete_expired(keep_seconds, looks_older_by)
 
     async def _renew(self) -> None:
         """Say that we are here, whatever else the store is busy with."""

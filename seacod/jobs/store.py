@@ -523,17 +523,24 @@ class JobStore:
             connection.execute(update(jobs).where(jobs.c.id == job).values(finished=None))
         return len(again)
 
-    def delete_expired(self, keep_seconds: float) -> int:
+    def delete_expired(self, keep_seconds: float, looks_older_by: float = 0.0) -> int:
         """Forget jobs that ended so long ago, and uploads that were never accepted. One of which
-        somebody is still to be told is kept until then."""
+        somebody is still to be told is kept until then.
+
+        Args:
+            keep_seconds: for how long a job is kept.
+            looks_older_by: by how many seconds anything may look older than it is, see
+                `ClockJumps`.
+        """
         untold = select(tables.callbacks.c.job).where(tables.callbacks.c.state == "waiting")
-        old = and_(jobs.c.finished < time.time() - keep_seconds, jobs.c.id.not_in(untold))
         with self._database.begin() as connection:
+            before = tables.now(connection) - keep_seconds - looks_older_by
+            old = and_(jobs.c.finished < before, jobs.c.id.not_in(untold))
             expired = list(connection.execute(select(jobs.c.id).where(old)).scalars())
             connection.execute(files.delete().where(files.c.job.in_(expired)))
             connection.execute(jobs.delete().where(jobs.c.id.in_(expired)))
             known = set(connection.execute(select(jobs.c.id)).scalars())
         for job in expired:
             self.blobs.forget(job)
-        self.blobs.sweep(known)
+        self.blobs.sweep(known, looks_older_by)
         return len(expired)

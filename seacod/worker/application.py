@@ -25,6 +25,8 @@ from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.pause import Pause
 from seacod.protocol import Message
+from seacod.system.clock_jumps import FILE as CLOCK_FILE
+from seacod.system.clock_jumps import ClockJumps
 from seacod.system.processes.threads import on_thread
 from seacod.system.text.words import Words
 from seacod.usage.ledger import UsageLedger
@@ -323,6 +325,7 @@ class WorkerApplication:
             told,
             is_paused=lambda: self._readiness.pause is not None,
             mover=mover if results.database else None,
+            clock=ClockJumps(self._paths.state / CLOCK_FILE),
         )
         self._jobs = self._jobs_gate.jobs = jobs
         await jobs.start(self._blamed_pids)

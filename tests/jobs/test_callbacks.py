@@ -30,6 +30,7 @@ from seacod.jobs.model import Callback, CallbackState
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
+from seacod.system.clock_jumps import ClockJumps
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -65,8 +66,10 @@ class Site:
         return open_store(self.directory / "jobs", self._address)
 
     @asynccontextmanager
-    async def working(self, *, tells: bool = True) -> AsyncIterator[Jobs]:
-        jobs = Jobs(self.opened, StandIn(), lambda: 7.0)  # type: ignore[arg-type]
+    async def working(
+        self, *, tells: bool = True, clock: ClockJumps | None = None
+    ) -> AsyncIterator[Jobs]:
+        jobs = Jobs(self.opened, StandIn(), lambda: 7.0, clock=clock)  # type: ignore[arg-type]
         await jobs.start([])
         delivery = CallbackDelivery(
             jobs, lambda: self.settings, lambda what: self.counts.update([what])
@@ -280,6 +283,28 @@ def test_it_is_given_up_in_the_end_and_the_job_says_so(
     told = asyncio.run(act())
     assert told.answer == "503 ok"
     assert here.counts["given_up"] == 1
+
+
+def test_a_clock_that_is_set_ahead_gives_none_up(
+    site: Callable[..., Site], receiver: CallbackReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.statuses = [503]
+    here = site(receiver.origin, callback_hours=48.0)
+    real, ahead = time.time, 0.0
+    monkeypatch.setattr(callbacks.time, "time", lambda: real() + ahead)
+
+    async def act() -> None:
+        nonlocal ahead
+        async with here.working(clock=ClockJumps(wall=lambda: real() + ahead)) as jobs:
+            await here.accept(jobs, "j", receiver.url)
+            for _ in range(3):
+                tries = here.counts["not_taken"]
+                while here.counts["not_taken"] == tries:
+                    assert not here.counts["given_up"]
+                    await asyncio.sleep(0.02)
+                ahead += 400 * 86_400
+
+    asyncio.run(act())
 
 
 def test_it_is_tried_for_as_many_hours_as_are_configured(

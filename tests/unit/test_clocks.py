@@ -19,7 +19,9 @@ from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Alert, Outbox, Told
 from seacod.config.alerts import AlertSettings
+from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
+from seacod.jobs.runner import Jobs
 from seacod.supervisor.crash import Crash
 from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.sweeper import sweep
@@ -196,21 +198,170 @@ def test_alerts_of_a_clock_that_was_set_back_survive_the_file(tmp_path: Path) ->
 # -- what deletes by age --------------------------------------------------------------------------
 
 
-def test_nothing_expires_for_an_hour_after_the_clock_was_set() -> None:
-    wall, steady = [0.0], [0.0]
-    jumps = ClockJumps(lambda: wall[0], lambda: steady[0])
+class Machine:
+    """A clock that can be set, on a machine that can be off for a while."""
 
-    def passed(seconds: float, set_by: float = 0.0) -> bool:
-        steady[0] += seconds
-        wall[0] += seconds + set_by
-        return jumps.was_set()
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.wall, self.steady, self.starts = 1_800_000_000.0, 50_000.0, 1
 
-    assert not passed(600)
-    assert not passed(600, set_by=5)
-    assert passed(10, set_by=400 * 24 * HOUR)
-    assert passed(1800)
-    assert not passed(1900)
-    assert passed(10, set_by=-400 * 24 * HOUR)
+    def process(self) -> ClockJumps:
+        clock = ClockJumps(
+            self.path / "clock.json", lambda: self.wall, lambda: self.steady,
+            lambda: f"start {self.starts}",
+        )  # fmt: skip
+        clock.look()
+        return clock
+
+    def passes(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+    def is_off(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady = 5.0
+        self.starts += 1
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize("process_begins", ["before", "after"])
+def test_what_is_young_stays_when_the_clock_is_set_ahead(
+    machine: Machine, process_begins: str
+) -> None:
+    """And grows old as it would have: also for a process that begins after the clock was set."""
+    clock = machine.process()
+    made_at = machine.wall
+    machine.passes(2 * DAY)
+    machine.wall += 400 * DAY
+    if process_begins == "after":
+        clock = machine.process()
+
+    def age() -> float:
+        clock.look()
+        return (machine.wall - made_at - clock.looks_older_by(7 * DAY)) / DAY
+
+    assert age() == pytest.approx(2, abs=0.1)
+    machine.passes(4.9 * DAY)
+    assert age() < 7
+    machine.passes(0.2 * DAY)
+    assert age() > 7, "whatever was there before is really as old as that now"
+
+
+def test_a_clock_that_is_put_right_again_was_never_wrong(machine: Machine) -> None:
+    clock = machine.process()
+    machine.wall += 400 * DAY
+    clock.look()
+    assert clock.looks_older_by(7 * DAY) == pytest.approx(400 * DAY)
+    machine.passes(HOUR)
+    machine.wall -= 400 * DAY
+    clock.look()
+    assert clock.looks_older_by(7 * DAY) == 0
+    # As it lies in the file.
+    assert machine.process().looks_older_by(7 * DAY) == 0
+
+
+def test_a_clock_that_begins_wrong_makes_nothing_old_when_it_is_put_right(
+    machine: Machine,
+) -> None:
+    machine.process()
+    machine.is_off(-600 * DAY)
+    clock = machine.process()
+    made_at = machine.wall
+    machine.passes(HOUR)
+    machine.wall += 600 * DAY
+    clock.look()
+    looks = machine.wall - made_at
+    assert looks - clock.looks_older_by(7 * DAY) == pytest.approx(HOUR, abs=120)
+
+
+def test_the_time_in_which_the_machine_was_off_makes_nothing_old(machine: Machine) -> None:
+    """Nobody knows how long that was: its clock may be wrong since."""
+    machine.process()
+    machine.is_off(30 * DAY)
+    assert machine.process().looks_older_by(7 * DAY) == pytest.approx(30 * DAY)
+    machine.passes(8 * DAY)
+    assert machine.process().looks_older_by(7 * DAY) == 0
+
+
+def test_two_processes_count_a_jump_once(machine: Machine) -> None:
+    one, other = machine.process(), machine.process()
+    machine.wall += 10 * DAY
+    one.look()
+    other.look()
+    for clock in (one, other, machine.process()):
+        assert clock.looks_older_by(7 * DAY) == pytest.approx(10 * DAY)
+
+
+def test_a_clock_that_is_kept_right_by_little_is_not_set(machine: Machine) -> None:
+    clock = machine.process()
+    for _ in range(100):
+        machine.passes(HOUR)
+        machine.wall += 2
+        clock.look()
+    assert clock.looks_older_by(7 * DAY) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"boot": 1}', b"\xff"])
+def test_a_file_that_cannot_be_read_is_none(machine: Machine, content: bytes) -> None:
+    (machine.path / "clock.json").write_bytes(content)
+    clock = machine.process()
+    machine.wall += DAY
+    clock.look()
+    assert clock.looks_older_by(7 * DAY) == pytest.approx(DAY)
+
+
+def test_what_cannot_be_written_is_known_by_the_process(machine: Machine) -> None:
+    machine.path = machine.path / "a-file"
+    machine.path.write_text("")
+    clock = machine.process()
+    machine.wall += DAY
+    clock.look()
+    assert clock.looks_older_by(7 * DAY) == pytest.approx(DAY)
+
+
+def test_results_and_uploads_stay_when_the_clock_was_set_before_the_worker_began(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path / "jobs")
+    store.blobs.incoming("job").mkdir(parents=True)
+    (store.blobs.incoming("job") / "0001").write_text("sound")
+    store.accept("job", "someone", "", [("1.wav", 5)])
+    store.own("1-a")
+    one = store.claim("1-a", 0)
+    assert one is not None and store.finish("1-a", one.file, FileState.FAILED)
+    store.blobs.incoming("coming in").mkdir(parents=True)
+    machine.process()
+    machine.wall += 400 * DAY
+    ahead = time.time() + 400 * DAY
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    jobs = Jobs(lambda: store, None, lambda: 7.0, clock=machine.process())  # type: ignore[arg-type]
+    jobs._delete_expired(store)
+    assert {"job", "coming in"} <= {path.name for path in store.blobs.directory.iterdir()}
+    assert [one.name for one in store.get("job")[1]] == ["1.wav"]
+
+
+def test_a_condition_lasted_no_longer_since_the_clock_was_set(
+    alerts: Alerts, machine: Machine
+) -> None:
+    clock = machine.process()
+    deduplicator = Deduplicator(
+        alerts.outbox, AlertSettings, lambda: ["mail"], clock=lambda: machine.wall,
+        evidence=dict, on_message=lambda: None, looks_longer_by=clock.looks_older_by,
+    )  # fmt: skip
+    deduplicator.raised("disk_low", "It is full.", "已满。")
+    machine.passes(HOUR)
+    machine.wall += 400 * DAY
+    clock.look()
+    deduplicator.cleared("disk_low", "There is room.", "已恢复。")
+    _, over = alerts.outbox.waiting("mail")
+    assert over.alert.evidence["lasted_seconds"] == pytest.approx(HOUR, abs=1)
 
 
 def test_a_leftover_of_a_clock_that_was_ahead_ages_from_now_on(tmp_path: Path) -> None:

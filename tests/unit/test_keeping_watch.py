@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import disk, replica_watch
 from seacod.supervisor.watch.alerting import Alerting
 from seacod.supervisor.watch.disk import Housekeeping
+from seacod.system.clock_jumps import ClockJumps
 
 MIB = 1 << 20
 
@@ -60,7 +62,8 @@ def test_a_level_is_told_once_and_over_only_with_a_margin(
         holder(tmp_path),
         told.bus,
         lambda count: None,
-        TaskHeartbeats(lambda: 0.0),  # type: ignore[arg-type]
+        TaskHeartbeats(lambda: 0.0),
+        ClockJumps(),
     )
     limits = StorageSettings(free_warn_bytes=1000 * MIB, free_refuse_bytes=100 * MIB)
     free = 0
@@ -86,6 +89,22 @@ def test_a_level_is_told_once_and_over_only_with_a_margin(
     asyncio.run(test())
 
 
+def test_an_upload_is_not_swept_since_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = holder(tmp_path)
+    clock = ClockJumps(wall=lambda: time.time())
+    clock.look()
+    heartbeats = TaskHeartbeats(lambda: 0.0)
+    keeping = Housekeeping(settings, Bus(), lambda count: None, heartbeats, clock)
+    (settings.paths.temp / "upload-1").write_text("sound")
+    ahead = time.time() + 400 * 86_400
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    clock.look()
+    asyncio.run(keeping._sweep(3600))
+    assert (settings.paths.temp / "upload-1").exists()
+
+
 def test_the_fuller_of_two_file_systems_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +113,8 @@ def test_the_fuller_of_two_file_systems_counts(
         settings,
         Bus(),
         lambda count: None,
-        TaskHeartbeats(lambda: 0.0),  # type: ignore[arg-type]
+        TaskHeartbeats(lambda: 0.0),
+        ClockJumps(),
     )
     free = {settings.paths.temp: 900, settings.paths.jobs: 5}
     monkeypatch.setattr(disk, "free_bytes", free.__getitem__)
@@ -102,9 +122,7 @@ def test_the_fuller_of_two_file_systems_counts(
 
 
 def test_a_channel_that_fails_is_told_once_and_that_it_works_again(tmp_path: Path) -> None:
-    alerting = Alerting(
-        holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), Bus(lambda: None)
-    )  # fmt: skip
+    alerting = Alerting(holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), Bus(), ClockJumps())
     told = alerting.deduplicator = Told()  # type: ignore[assignment]
     alerting._on_trouble("mail", None)
     assert told.said == []
@@ -119,7 +137,7 @@ def test_a_channel_that_fails_is_told_once_and_that_it_works_again(tmp_path: Pat
 
 def test_a_channel_that_works_ends_what_the_supervisor_before_told_of_it(tmp_path: Path) -> None:
     def started() -> Alerting:
-        return Alerting(holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), Bus(lambda: None))
+        return Alerting(holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), Bus(), ClockJumps())
 
     before = started()
     before._on_trouble("mail", ("535 wrong password", "535 密码错误"))
@@ -133,7 +151,7 @@ def test_a_channel_that_works_ends_what_the_supervisor_before_told_of_it(tmp_pat
 
 def test_what_is_told_once_is_not_even_counted_while_it_is_open(tmp_path: Path) -> None:
     bus = Bus()
-    alerting = Alerting(holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), bus)
+    alerting = Alerting(holder(tmp_path), dict, TaskHeartbeats(lambda: 0.0), bus, ClockJumps())
     for seconds in (5, 6):
         low = {"free_mib": seconds}
         bus.publish(AlertRaised("disk_low", "It is low.", "不足。", "/x", low, is_once=True))

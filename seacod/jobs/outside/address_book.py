@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from seacod.errors import NotReady
-from seacod.jobs.database import files, outside, places
+from seacod.jobs.database import files, now, outside, places
 from seacod.jobs.model import ORPHAN_SECONDS
 
 UNSEEN = 1_000
@@ -72,10 +72,10 @@ def reserve(connection: Connection, root: str, job: str, numbers: Collection[int
     connection.execute(fresh.on_conflict_do_nothing(index_elements=["root"]))
     row = connection.execute(select(places).where(places.c.root == root)).one()
     addresses = {number: f"{root}/{job}/{number:04}" for number in numbers}
-    now = _now(connection)
+    moment = now(connection)
     connection.execute(
         outside.insert(),
-        [{"address": one, "job": job, "kept": now} for one in addresses.values()],
+        [{"address": one, "job": job, "kept": moment} for one in addresses.values()],
     )
     return Reserved(root, row.identity, row.is_marked, addresses)
 
@@ -100,7 +100,7 @@ def settle(connection: Connection, job: str, addresses: Collection[str]) -> None
     """
     mine = and_(outside.c.job == job, not_(outside.c.is_doomed))
     # Changed, not only locked: who dooms orphans at this moment looks at the row anew.
-    touched = update(outside).where(mine).values(kept=_now(connection))
+    touched = update(outside).where(mine).values(kept=now(connection))
     kept = connection.execute(touched.returning(outside.c.address)).scalars()
     if not set(addresses) <= set(kept):
         raise NotReady(
@@ -114,11 +114,11 @@ def doom(connection: Connection, which: ColumnElement[bool]) -> None:
     connection.execute(update(outside).where(which).values(is_doomed=True))
 
 
-def doom_orphans(connection: Connection) -> None:
+def doom_orphans(connection: Connection, looks_older_by: float = 0.0) -> None:
     """Doom recordings of uploads that were never accepted, and those whose job was deleted or ended
-    by a node that knows nothing of them."""
+    by a node that knows nothing of them; see `JobStore.delete_expired`."""
     theirs = files.c.place == outside.c.address
-    is_old = func.abs(_now(connection) - outside.c.kept) > ORPHAN_SECONDS
+    is_old = func.abs(now(connection) - outside.c.kept) > ORPHAN_SECONDS + looks_older_by
     is_over = exists().where(theirs, files.c.state.not_in(_NEEDED))
     doom(
         connection,
@@ -152,9 +152,3 @@ def doomed(
 def gone(connection: Connection, addresses: Collection[str]) -> None:
     """Nothing is there any more."""
     connection.execute(outside.delete().where(outside.c.address.in_(list(addresses))))
-
-
-def _now(connection: Connection) -> float:
-    """By the clock that all nodes share."""
-    now = func.extract("epoch", func.clock_timestamp())
-    return float(connection.execute(select(now)).scalar_one())

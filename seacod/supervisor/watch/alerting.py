@@ -22,6 +22,7 @@ from seacod.config.alerts import AlertSettings
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.system.clock_jumps import ClockJumps
 from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ class Alerting:
         evidence: figures and lines for every alert.
         heartbeats: where proof of life is shown.
         bus: tells of alerts, from whoever noticed something.
+        clock: knows for how long less than it looks an alert has lasted.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Alerting:
         evidence: Callable[[], dict[str, Any]],
         heartbeats: TaskHeartbeats,
         bus: Bus,
+        clock: ClockJumps,
     ) -> None:
         def alerts() -> AlertSettings:
             return settings.current.alerts
@@ -69,6 +72,7 @@ class Alerting:
             clock=now,
             evidence=evidence,
             on_message=self.delivery.wake,
+            looks_longer_by=clock.looks_older_by,
         )
         bus.subscribe(AlertRaised, self._on_raised)
         bus.subscribe(AlertCleared, self._on_cleared)

@@ -19,6 +19,7 @@ from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper
 from seacod.supervisor.watch.places import Places
 from seacod.supervisor.watch.sweeper import Swept
+from seacod.system.clock_jumps import ClockJumps
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Housekeeping:
         bus: takes alerts.
         on_swept: told how many files each sweep has removed.
         heartbeats: where proof of life is shown.
+        clock: knows by how much what is left may look older than it is; looked at here.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Housekeeping:
         bus: Bus,
         on_swept: Callable[[int], None],
         heartbeats: TaskHeartbeats,
+        clock: ClockJumps,
     ) -> None:
         self._directory = settings.paths.temp
         self._jobs = settings.paths.jobs
@@ -54,6 +57,7 @@ class Housekeeping:
         self._passed: set[str] = set()
         self._on_swept = on_swept
         self._heartbeats = heartbeats
+        self._clock = clock
         self.free_bytes: int | None = None
         self._places = Places(settings.paths, bus)
         self._count_at = 0.0
@@ -68,15 +72,23 @@ class Housekeeping:
             settings = self._settings.current.storage
             # A sweep of a great many files may take its time; it is on a thread.
             self._heartbeats.expect("housekeeping", 600.0)
+            await asyncio.to_thread(self._clock.look)
             if time.monotonic() >= due:
                 due = time.monotonic() + settings.sweep_interval_seconds
-                self._tell(
-                    await asyncio.to_thread(sweeper.sweep, self._directory, settings.keep_seconds)
-                )
+                await self._sweep(settings.keep_seconds)
             self._places.tell(await asyncio.to_thread(self._places.look))
             await self._look_at_free_space(settings)
             due = min(due, time.monotonic() + settings.sweep_interval_seconds)
             await asyncio.sleep(min(_LOOK_SECONDS, settings.sweep_interval_seconds))
+
+    async def _sweep(self, keep_seconds: float) -> None:
+        moment = self._moment(keep_seconds)
+        self._tell(await asyncio.to_thread(sweeper.sweep, self._directory, keep_seconds, moment))
+
+    def _moment(self, seconds: float) -> float:
+        """The present, Unix seconds, for judging what is no older than that by a clock that may
+        have been set."""
+        return time.time() - self._clock.looks_older_by(seconds)
 
     def _tell(self, swept: Swept) -> None:
         self._on_swept(swept.removed_files)
@@ -94,7 +106,10 @@ class Housekeeping:
         if settings.free_warn_bytes and free < settings.free_warn_bytes:
             self._tell(
                 await asyncio.to_thread(
-                    sweeper.make_room, self._directory, settings.free_warn_bytes - free
+                    sweeper.make_room,
+                    self._directory,
+                    settings.free_warn_bytes - free,
+                    self._moment(sweeper.NEVER_YOUNGER_SECONDS),
                 )
             )
             free = await asyncio.to_thread(self._least_free) or free

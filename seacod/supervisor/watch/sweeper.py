@@ -25,7 +25,7 @@ _MAX_DEPTH = 8
 # A time further ahead than this is no time of ours.
 _CLOCK_SECONDS = 60.0
 # An upload that is still coming in is younger than this between two writes.
-_NEVER_YOUNGER_SECONDS = 60.0
+NEVER_YOUNGER_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ def make_room(top: Path, wanted_bytes: int, now: float | None = None) -> Swept:
                 break
             with _walked(descriptor, one.parts[:-1]) as parent:
                 if parent is not None:
-                    before = moment - _NEVER_YOUNGER_SECONDS
+                    before = moment - NEVER_YOUNGER_SECONDS
                     _remove_if_unused(parent, one.parts[-1], before, swept)
     return swept
 

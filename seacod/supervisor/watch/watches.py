@@ -29,6 +29,8 @@ from seacod.supervisor.watch.replica_watch import GpuShare, ReplicaWatch, by_gpu
 from seacod.supervisor.watch.subjects import Subjects
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.clock_jumps import FILE as CLOCK_FILE
+from seacod.system.clock_jumps import ClockJumps
 
 
 class Watches:
@@ -57,7 +59,8 @@ class Watches:
         self._heartbeats = heartbeats
         self._url = url
         self.history = History()
-        self.alerting = Alerting(settings, self._evidence, heartbeats, bus)
+        clock = ClockJumps(settings.paths.state / CLOCK_FILE)
+        self.alerting = Alerting(settings, self._evidence, heartbeats, bus, clock)
         self.replicas = [ReplicaWatch(life, workers, settings, bus) for life in workers.lives]
         self.gpus = GpuSampler(
             lambda: settings.current.gpu.interval_seconds,
@@ -75,7 +78,7 @@ class Watches:
         self._unused = UnusedGpus(
             settings, lambda: [one.report.device for one in workers.lives if one.report.device]
         )
-        self.housekeeping = Housekeeping(settings, bus, metrics.swept, heartbeats)
+        self.housekeeping = Housekeeping(settings, bus, metrics.swept, heartbeats, clock)
         self._crashes = CrashWatch(settings.paths.state, self.replicas, self._evidence, bus)
 
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
