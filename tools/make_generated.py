@@ -6,7 +6,7 @@
 
 The dashboard from tools/observability/views.py; docs/metrics.md from seacod/metrics;
 etc/seacod.yaml and docs/configuration.md from seacod/config; etc/haproxy/haproxy.cfg from what
-`seacod haproxy` prints; the formats in docs/api.md from
+`seacod haproxy` prints; the formats in README, docs/api.md, docs/page.md and docs/clients.md from
 seacod/formats; the secrets in docs/security.md, and of systemd/ what follows from seacod/config
 and seacod/accelerators; the man page and the completion of shells from seacod/cli; what
 `seacod runbook` prints from docs/operations.md. Of the pages in docs/zh the same.
@@ -38,6 +38,12 @@ FILES = {
     # Only their tables of formats.
     "docs/api.md": formats.page,
     "docs/zh/api.md": formats.chinese_page,
+    # Only which formats there are.
+    "README.md": lambda: formats.with_files("README.md", 0),
+    "docs/zh/README.md": lambda: formats.with_files("docs/zh/README.md", 1),
+    "docs/page.md": lambda: formats.with_files("docs/page.md", 0),
+    "docs/zh/page.md": lambda: formats.with_files("docs/zh/page.md", 1),
+    "docs/clients.md": formats.clients,
     # Only their tables of secrets.
     "docs/security.md": unit.security,
     "docs/zh/security.md": unit.chinese_security,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from seacod.errors import BadRequest, NotFound
-from seacod.formats.registry import all_formats, chosen, on_page
+from seacod.formats.registry import all_formats, chosen
 from seacod.web.openai_fields import (
     ModelNames,
     granularities,
@@ -18,7 +17,6 @@ from seacod.web.openai_fields import (
     wants_log_probabilities,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = ModelNames("paraformer* SenseVoice* my-model", "builtin")
 
 
@@ -104,10 +102,3 @@ def test_each_format_says_which_fields_it_reads() -> None:
     assert [one.message.split("'")[1] for one in remarks(lists, also, "zh")] == [
         "timestamp_granularities[]"
     ]
-
-
-def test_every_page_that_lists_formats_names_what_a_reader_may_take_from_the_page() -> None:
-    for name in ("README.md", "docs/zh/README.md", "docs/page.md", "docs/zh/page.md"):
-        text = (ROOT / name).read_text("utf-8").lower()
-        wanted = {one.name for one in on_page()} - {"text", "docx"}
-        assert {one for one in wanted if one not in text} == set(), name
