@@ -120,7 +120,7 @@ def _prepare(paths: Paths) -> None:
     """Set what must be set before the libraries are imported."""
     # Uploads spool here, not in the system's /tmp.
     tempfile.tempdir = str(paths.temp)
-    # Gradio's pydub looks for the ffmpeg program; we decode with PyAV and need none.
+    # FunASR's pydub looks for the ffmpeg program; we decode with PyAV and need none.
     warnings.filterwarnings("ignore", message=".*ffmpeg.*", category=RuntimeWarning)
     os.environ.update(
         GRADIO_ANALYTICS_ENABLED="False",
