@@ -11,6 +11,7 @@ from typing import Any
 
 import sounds
 from playwright.sync_api import Dialog, Page, WebSocketRoute
+from supervised import wait_until
 from test_transcript import LINES, edit, lines, recording
 
 READY = "#sc-tab-single[data-seacod=ready]"
@@ -258,6 +259,57 @@ def test_a_refusal_when_the_microphone_comes_back_keeps_what_was_said(visit) -> 
     assert page.locator("#sc-live-problem button:visible").count() == 0
     page.wait_for_selector("#sc-live-library:not([hidden])")
     assert len(connections) == 2
+
+
+def test_whoever_gets_no_end_of_the_text_is_told_and_keeps_what_there_is(visit) -> None:
+    seen = visit()
+    page = seen.page
+    sockets: list[WebSocketRoute] = []
+    stopped: list[WebSocketRoute] = []
+    final = {"type": "final", "segments": [SENTENCE], "settled_seconds": 0.2}
+
+    def serve(socket: WebSocketRoute) -> None:
+        def hear(message: str | bytes) -> None:
+            if isinstance(message, str) and "stop" in message:
+                stopped.append(socket)
+            elif isinstance(message, str):
+                socket.send(json.dumps({"type": "ready"}))
+                socket.send(json.dumps(final))
+
+        sockets.append(socket)
+        socket.on_message(hear)
+
+    page.route_web_socket(re.compile(r"/live$"), serve)
+    page.clock.install()
+    page.reload()
+    page.wait_for_selector(READY)
+    seen.open_tab("live")
+    page.click("#sc-live-start")
+    page.wait_for_selector("#sc-live-text p:not(.sc-partial)")
+    page.click("#sc-live-stop")
+    page.wait_for_function(
+        "document.querySelector('#sc-live-state').innerText.includes('最后一句')"
+    )
+    wait_until(lambda: stopped, "the end was asked for")
+    # Text still comes: it is waited for.
+    page.clock.run_for(20_000)
+    stopped[0].send(json.dumps(final))
+    page.wait_for_function("document.querySelectorAll('#sc-live-text p').length >= 2")
+    page.clock.run_for(20_000)
+    assert page.is_hidden("#sc-live-problem")
+    page.clock.run_for(15_000)
+    assert "未能及时完成" in seen.wait_for_problem("sc-live")
+    assert "结尾可能缺失" in page.inner_text("#sc-live-details")
+    assert page.locator("#sc-live-text p").all_text_contents() == ["今天。", "今天。"]
+    page.wait_for_selector("#sc-live-recording:not([hidden])")
+    # It says so later, too, and in files.
+    page.click("#sc-live-clear")
+    page.click("#sc-live-library summary")
+    page.click("#sc-live-library .sc-recording-open")
+    page.wait_for_function(
+        "document.querySelector('#sc-live-details').innerText.includes('可能缺失')"
+    )
+    assert "结尾可能缺失" in seen.take("vtt", "sc-live")[1].decode()
 
 
 def test_two_clicks_are_one_recording(visit) -> None:

@@ -9,6 +9,9 @@ export const language = () =>
 export const text = (key, values = {}) =>
   texts[language()][key].replace(/{(\w+)}/g, (whole, name) => values[name] ?? whole);
 
+// A text of ours in both languages, for what is kept.
+export const inAll = (key) => ({ en: texts.en[key], zh: texts.zh[key] });
+
 // Show a text of ours in an element; a value may itself be a function that makes a text.
 export function put(element, key, values = {}) {
   element.seacodText = key ? () => text(key, made(values)) : null;

@@ -3,7 +3,7 @@
 // the next one is told it again.
 import { noticeLoss } from "./connection.js";
 import { at } from "./dom.js";
-import { clock, put } from "./language.js";
+import { clock, inAll, put } from "./language.js";
 import { Problem } from "./problem.js";
 import { NoMicrophone, localStamp, microphone, release } from "./recording.js";
 import { remarks } from "./remarks.js";
@@ -22,7 +22,7 @@ import { hotwords } from "./words.js";
 
 // What the model hears; a browser that can, makes it itself.
 const RATE = 16_000;
-// How long the end is waited for after "stop".
+// How long the end is waited for after "stop", and after whatever came last.
 const LAST_WORD_MS = 30_000;
 // Who comes back does so at some time in here; it doubles with each try in vain, so often at most.
 const PAUSE_MS = 200;
@@ -139,6 +139,7 @@ class Session {
   }
 
   hear(socket, message) {
+    if (this.isStopping) this.awaitEnd();
     if (message.type === "ready") {
       socket.isReady = this.wasReady = true;
       this.tries = 0;
@@ -186,7 +187,17 @@ class Session {
     speak("live_ending");
     if (this.socket.isReady) this.socket.send(JSON.stringify({ type: "stop" }));
     this.tell();
-    setTimeout(() => !this.isOver && this.finish(), LAST_WORD_MS);
+    this.awaitEnd();
+  }
+
+  // While text still comes, there is more to come.
+  awaitEnd() {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => {
+      if (this.isOver) return;
+      this.finish();
+      problem.say("live_late");
+    }, LAST_WORD_MS);
   }
 
   silence() {
@@ -223,7 +234,7 @@ class Session {
   finish(done = null) {
     const rate = this.rate;
     this.end();
-    const { type, request_id: id, limit_reached: isLimit = false, ...body } = done ?? {};
+    const { type, request_id: id, limit_reached: isLimit = false, ...body } = done ?? withoutEnd();
     transcript.finish({ text: transcript.text(), segments: transcript.segments, ...body }, this.name);
     at("sc-live-details").replaceChildren(...remarks(body.warning_details));
     const sound = wav(this.blocks.map((block) => block.sound), rate);
@@ -238,7 +249,7 @@ class Session {
     if (done) speak("state_done");
     notice.done(this.began, this.name, { isFailed: !done });
     if (isLimit) problem.say("live_limit");
-    else if (!transcript.hasText) problem.say("live_nothing");
+    else if (done && !transcript.hasText) problem.say("live_nothing");
     buttons();
   }
 
@@ -254,6 +265,12 @@ class Session {
     session = null;
     buttons();
   }
+}
+
+// Whoever reads the text later, or a file of it, has to know that its end may be missing.
+function withoutEnd() {
+  const { en: message, zh: message_zh } = inAll("live_no_end");
+  return { warning_details: [{ code: "end_missing", message, message_zh }] };
 }
 
 function showSound(sound, name, { seconds, peaks }) {
