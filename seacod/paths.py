@@ -140,29 +140,6 @@ class Paths:
             )
 
 
-# With fewer an upload, a batch or a database may fail at any moment.
-LEAST_FREE_FILES = 1000
-
-
-def free_files(directory: Path) -> int | None:
-    """How many files our user may still make there; None when that is unknown, or not limited
-    (btrfs and others have no fixed number)."""
-    try:
-        status = os.statvfs(directory)
-    except OSError:
-        return None
-    return status.f_favail if status.f_files else None
-
-
-def free_bytes(directory: Path) -> int | None:
-    """How many bytes our user may still write there; None when that is unknown."""
-    try:
-        status = os.statvfs(directory)
-    except OSError:
-        return None
-    return status.f_bavail * status.f_frsize
-
-
 def _state_default() -> Path:
     systemd = os.environ.get("STATE_DIRECTORY")
     if systemd:

@@ -16,9 +16,9 @@ from seacod.cli.releases import Program
 from seacod.client import status_socket
 from seacod.config.load import load_settings
 from seacod.errors import BadRequest, Conflict, SeacodError
-from seacod.paths import free_bytes
 from seacod.proving import systemd
 from seacod.proving.checks.item import Finding, Status, fail, ok, warn
+from seacod.system.files.free_space import free_bytes
 
 HELP = "look whether a new release fits what is here (--check), or install it"
 # What a release with all its libraries takes.

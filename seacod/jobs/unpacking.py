@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from seacod.asr.audio import too_big
-from seacod.errors import BadRequest, SeacodError, StorageFull, TooBig
-from seacod.paths import free_bytes
+from seacod.errors import BadRequest, SeacodError, TooBig
+from seacod.system.files.free_space import check_room
 from seacod.system.text import given_text
 
 # How a zip file with something in it begins (APPNOTE.TXT 4.3.7); no recording does.
@@ -193,15 +193,7 @@ class _Unpacking:
                 "recordings do, so send the files themselves",
                 f"{name}：压缩包解压后超过其大小的 {_MAX_RATIO} 倍，不像是录音；请直接上传文件",
             )
-        if not bounds.free_refuse_bytes:
-            return
-        free = free_bytes(self._target)
-        if free is not None and free < bounds.free_refuse_bytes:
-            raise StorageFull(
-                f"the server has only {free >> 20} MiB left, too little for these archives; its "
-                "operator has to make room on the disk",
-                f"服务器仅剩 {free >> 20} MiB 磁盘空间，无法解压，请联系管理员",
-            )
+        check_room(self._target, bounds.free_refuse_bytes)
 
 
 class _DirectoryGuard(io.RawIOBase):

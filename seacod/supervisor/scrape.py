@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import psutil
 
 from seacod.metrics.present import PresentFigure
-from seacod.paths import free_bytes
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.watches import Watches
 from seacod.supervisor.workers.host_memory import resident_bytes
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.report import NurseryProcess, Report
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.files.free_space import free_bytes
 from seacod.system.processes.cpu_use import CpuUse
 
 # Several servers may scrape; the page's last hour has one of its own.

@@ -25,8 +25,8 @@ from starlette.requests import Request
 from seacod.asr import hotword_formats
 from seacod.asr.audio import too_big
 from seacod.errors import BadRequest, ClientGone
+from seacod.system.files.free_space import check_room
 from seacod.system.text import given_text
-from seacod.web.free_space import check_room
 
 # It warns of each wrong byte, as often as a stranger likes.
 logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)

@@ -16,11 +16,11 @@ import structlog
 from seacod.asr.audio import too_big
 from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import SourceTooSlow, SourceUnreachable
+from seacod.system.files.free_space import check_room
 from seacod.system.net import outgoing
 from seacod.system.net.allowed_origins import AllowedOrigin, AllowedOrigins
 from seacod.system.net.outgoing import WebAddress
 from seacod.system.text import given_text
-from seacod.web.free_space import check_room
 
 if TYPE_CHECKING:
     import httpcore

@@ -23,9 +23,10 @@ from seacod.errors import (
     StorageFull,
     TooBig,
 )
+from seacod.system.files import free_space
 from seacod.system.net import outgoing
 from seacod.system.net.allowed_origins import AllowedOrigins
-from seacod.web import free_space, sources
+from seacod.web import sources
 from seacod.web.sources import Sources, name_of
 
 SOUND = b"RIFF" + bytes(100_000)

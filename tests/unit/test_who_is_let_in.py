@@ -21,7 +21,8 @@ from seacod.config.access import AccessSettings
 from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import BadRequest, NotReady, QueueFull, SeacodError, StorageFull, TooBig
 from seacod.system import credentials
-from seacod.web import closing, free_space, uploads
+from seacod.system.files import free_space
+from seacod.web import closing, uploads
 from seacod.web.logins.logins import Logins
 from seacod.web.middleware import disk_guard
 from seacod.web.middleware.access import Access, client_of

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seacod.errors import CannotWrite, SeacodError
-from seacod.paths import free_bytes
 from seacod.proving.drills.timing import Result, Timing
 from seacod.proving.target import LocalService, wait_for
+from seacod.system.files.free_space import free_bytes
 from seacod.system.text.words import reason
 
 # So much of what is refused below stays free for everybody else on this file system.

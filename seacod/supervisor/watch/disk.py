@@ -12,7 +12,6 @@ from pathlib import Path
 import structlog
 
 from seacod.config.storage import StorageSettings
-from seacod.paths import free_bytes
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
@@ -20,6 +19,7 @@ from seacod.supervisor.watch import sweeper
 from seacod.supervisor.watch.places import Places
 from seacod.supervisor.watch.sweeper import Swept
 from seacod.system.clock_jumps import ClockJumps
+from seacod.system.files.free_space import free_bytes
 
 log = structlog.get_logger(__name__)
 

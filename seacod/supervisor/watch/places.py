@@ -11,8 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from seacod.paths import LEAST_FREE_FILES, Paths, free_files
+from seacod.paths import Paths
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
+from seacod.system.files.free_space import LEAST_FREE_FILES, free_files
 from seacod.system.text.words import NOTHING, Words, reason
 
 log = structlog.get_logger(__name__)

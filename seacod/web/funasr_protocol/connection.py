@@ -28,11 +28,11 @@ from seacod.errors import (
 )
 from seacod.paths import Paths
 from seacod.routes import FUNASR_PROTOCOL
+from seacod.system.files.free_space import check_room
 from seacod.system.least_rate import LeastRate
 from seacod.system.processes.waiting import end_task
 from seacod.transcript import Transcript
 from seacod.web.closing import Moved
-from seacod.web.free_space import check_room
 from seacod.web.funasr_protocol import answers, wav_head
 from seacod.web.funasr_protocol.answers import Answer
 from seacod.web.funasr_protocol.crowd import Crowd, Guest

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.errors import StorageFull
 from seacod.routes import Carries, carrying
-from seacod.web.free_space import check_room
+from seacod.system.files.free_space import check_room
 from seacod.web.middleware.errors import answer_error
 
 _UPLOADS = carrying(Carries.RECORDING)

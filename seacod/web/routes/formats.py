@@ -20,11 +20,11 @@ from seacod.formats import registry
 from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat
 from seacod.paths import Paths
+from seacod.system.files.free_space import check_room
 from seacod.system.processes.threads import on_thread
 from seacod.system.text import given_text
 from seacod.transcript import Segment, Token, Transcript, TranscriptWarning
 from seacod.web.forms import Body
-from seacod.web.free_space import check_room
 from seacod.web.routes import openapi
 from seacod.web.uploads import hear_out
 

@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, Response
 
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
-from seacod.paths import Paths, free_bytes
+from seacod.paths import Paths
 from seacod.pause import Pause
+from seacod.system.files.free_space import free_bytes
 from seacod.system.processes.cpu_use import CpuUse
 from seacod.web import supervisor_client
 from seacod.web.readiness import Readiness

@@ -11,10 +11,10 @@ import psutil
 
 import seacod
 from seacod.accelerators.registry import meant, of_device
-from seacod.paths import LEAST_FREE_FILES, free_bytes, free_files
 from seacod.proving import systemd
 from seacod.proving.checks.context import CheckContext
 from seacod.proving.checks.item import NOTHING, Finding, fail, ok, warn, worst
+from seacod.system.files.free_space import LEAST_FREE_FILES, free_bytes, free_files
 from seacod.system.text.words import Words, reason
 
 # From the articles' checklist.

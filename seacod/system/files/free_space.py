@@ -1,16 +1,40 @@
-"""Whether there is room on the disk for what comes in: looked at where bytes are written, not only
-where somebody says how many there will be."""
+"""How much room is left on a disk, and whether it is enough for what comes in: looked at where
+bytes are written, not only where somebody says how many there will be. Blocking, where a file
+system is away.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import structlog
 
 from seacod.errors import StorageFull
-from seacod.paths import free_bytes
 
 log = structlog.get_logger(__name__)
+
+# With fewer an upload, a batch or a database may fail at any moment.
+LEAST_FREE_FILES = 1000
+
+
+def free_files(directory: Path) -> int | None:
+    """How many files our user may still make there; None when that is unknown, or not limited
+    (btrfs and others have no fixed number)."""
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return None
+    return status.f_favail if status.f_files else None
+
+
+def free_bytes(directory: Path) -> int | None:
+    """How many bytes our user may still write there; None when that is unknown."""
+    try:
+        status = os.statvfs(directory)
+    except OSError:
+        return None
+    return status.f_bavail * status.f_frsize
 
 
 def check_room(directory: Path, limit_bytes: int, more_bytes: int = 0) -> None:
