@@ -18,6 +18,7 @@ from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
 from seacod.alerts.unkept import Happening, Unkept
 from seacod.config.alerts import AlertSettings
+from seacod.config.in_use import SettingsInUse
 from seacod.system.text.terminal import date_and_time
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ class Deduplicator:
 
     Args:
         outbox: where messages are kept.
-        settings: asked each time; a reload may change them.
+        settings: those in use.
         channels: names of those that are configured.
         clock: Unix seconds.
         evidence: figures and lines that go with every alert.
@@ -40,7 +41,7 @@ class Deduplicator:
     def __init__(
         self,
         outbox: Outbox,
-        settings: Callable[[], AlertSettings],
+        settings: SettingsInUse,
         channels: Callable[[], list[str]],
         *,
         clock: Callable[[], float],
@@ -80,7 +81,7 @@ class Deduplicator:
 
     def tick(self) -> None:
         """Tell what was only counted, once its cool-down is over; keep what could not be kept."""
-        settings, now = self._settings(), self._clock()
+        settings, now = self._settings.current.alerts, self._clock()
         try:
             self._unkept.hand_over(self._keep)
             for kind, key, told in self._outbox.counted(now - settings.cool_down_seconds, now):
@@ -131,7 +132,7 @@ class Deduplicator:
             self._keep_beginning(what)
 
     def _keep_beginning(self, what: Happening) -> None:
-        settings, now = self._settings(), what.at
+        settings, now = self._settings.current.alerts, what.at
         told = self._outbox.told(what.kind, what.key)
         was_open = told is not None and told.is_open
         # Told in the future: the clock was set back meanwhile.
@@ -162,7 +163,7 @@ class Deduplicator:
             what.kind, what.key, what.text, what.at, is_recovery=True,
             repeated=told.untold, evidence={"lasted_seconds": lasted_seconds},
         )  # fmt: skip
-        self._add(alert, dataclasses.replace(closed, untold=0), self._settings())
+        self._add(alert, dataclasses.replace(closed, untold=0), self._settings.current.alerts)
 
     def _count(self, what: Happening, told: Told) -> None:
         """One more of what was told a short while ago: in the message that still waits, or else

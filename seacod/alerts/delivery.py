@@ -20,7 +20,7 @@ from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.registry import all_channels, configured
 from seacod.alerts.compose import compose
 from seacod.alerts.outbox import Message, Outbox, now
-from seacod.config.alerts import AlertSettings
+from seacod.config.in_use import SettingsInUse
 from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class Delivery:
 
     Args:
         outbox: shared with the deduplicator; all use is on the event loop.
-        settings: asked each time.
+        settings: those in use.
         on_trouble: told when a channel needs an operator: its name and what was said; and None when
             it works again.
         touch: proof of life.
@@ -48,7 +48,7 @@ class Delivery:
     def __init__(
         self,
         outbox: Outbox,
-        settings: Callable[[], AlertSettings],
+        settings: SettingsInUse,
         *,
         on_trouble: Callable[[str, Words | None], None],
         touch: Callable[[], None],
@@ -131,7 +131,7 @@ class Delivery:
         if due is None:
             self._busy.discard(name)
             return
-        settings = self._settings()
+        settings = self._settings.current.alerts
         ahead = due - self._clock()
         # Further ahead than anything is put off: the clock was set back, and it is due.
         longest = max(_MAX_RETRY_SECONDS, settings.gather_seconds)
@@ -172,7 +172,7 @@ class Delivery:
     def _not_taken(self, name: str, messages: list[Message], error: Undelivered) -> None:
         self.failed[name] += 1
         oldest = min(message.made_at for message in messages)
-        retry_seconds = self._settings().retry_hours * 3600
+        retry_seconds = self._settings.current.alerts.retry_hours * 3600
         # Also what is refused for good is kept for that long: an operator can mend an address.
         # And a clock that is set ahead makes nothing old: so long takes that many tries, too.
         least_attempts = retry_seconds / _MAX_RETRY_SECONDS

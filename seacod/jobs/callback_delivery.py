@@ -22,6 +22,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from seacod.config.in_use import SettingsInUse
 from seacod.config.outgoing import OutgoingSettings
 from seacod.config.secrets import find_secret, read_secret
 from seacod.errors import HostNotAllowed, NotReady, SeacodError
@@ -107,7 +108,7 @@ class CallbackDelivery:
     """
     Args:
         jobs: has the store.
-        settings: asked for each try.
+        settings: those in use, asked for each try.
         count: told the result of each, by the words of `asr_callbacks`.
         chance: for tests.
     """
@@ -115,7 +116,7 @@ class CallbackDelivery:
     def __init__(
         self,
         jobs: Jobs,
-        settings: Callable[[], OutgoingSettings],
+        settings: SettingsInUse,
         count: Callable[[str], None],
         chance: random.Random | None = None,
     ) -> None:
@@ -187,7 +188,7 @@ class CallbackDelivery:
 
     async def _send(self, which: Callback) -> str:
         """One try; what was answered."""
-        settings = self._settings()
+        settings = self._settings.current.outgoing
         target = outgoing.read(which.url, "callback_url")
         entry = outgoing.allowed(target, AllowedOrigins(settings.callback_hosts), HOSTS_KEY)
         secret = await asyncio.to_thread(read_secret, settings, _KEY_OF_FILE)
@@ -212,7 +213,7 @@ class CallbackDelivery:
         return words
 
     async def _not_taken(self, which: Callback, error: _NotTaken) -> None:
-        tried_for = self._settings().callback_hours * 3600
+        tried_for = self._settings.current.outgoing.callback_hours * 3600
         age = await asyncio.to_thread(self._jobs.age_seconds, which.made, tried_for)
         is_over = error.is_final or age > tried_for
         self._count("given_up" if is_over else "not_taken")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from seacod.config.outgoing import OutgoingSettings
-from seacod.config.results import ResultSettings
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import NotReady
 
 if TYPE_CHECKING:
@@ -17,20 +15,11 @@ class JobsGate:
     """Closed until `jobs` is set.
 
     Args:
-        results: gives the present settings.
-        free_refuse_bytes: gives the free disk space below which nothing more is taken.
-        outgoing: gives whom clients may have us connect to.
+        settings: those in use.
     """
 
-    def __init__(
-        self,
-        results: Callable[[], ResultSettings],
-        free_refuse_bytes: Callable[[], int],
-        outgoing: Callable[[], OutgoingSettings],
-    ) -> None:
-        self.results = results
-        self.free_refuse_bytes = free_refuse_bytes
-        self.outgoing = outgoing
+    def __init__(self, settings: SettingsInUse) -> None:
+        self.settings = settings
         self.jobs: Jobs | None = None
 
     def open(self) -> Jobs:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.asr.service import TranscriptionService
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import SeacodError
 from seacod.jobs.database import said
 from seacod.jobs.file_work import FileWork
@@ -59,7 +60,7 @@ class Jobs:
         open_store: opens the store, which is shared with the workers before, beside and after;
             called on the store's thread.
         service: recognises the recordings.
-        keep_days: gives how many days finished jobs are kept; asked at each clean-up.
+        settings: those in use.
         on_trouble: told what an operator should hear: a kind of alert, English, Chinese, and
             whether it is over.
         is_paused: whether no further file is to be begun.
@@ -71,14 +72,14 @@ class Jobs:
         self,
         open_store: Callable[[], JobStore],
         service: TranscriptionService,
-        keep_days: Callable[[], float],
+        settings: SettingsInUse,
         on_trouble: Callable[[str, str, str, bool], None] = lambda *told: None,
         is_paused: Callable[[], bool] = lambda: False,
         mover: RecordingMover | None = None,
         clock: ClockJumps | None = None,
     ) -> None:
         self._service = service
-        self._keep_days = keep_days
+        self._settings = settings
         self._is_paused = is_paused
         self._clock = clock or ClockJumps()
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
@@ -288,6 +289,9 @@ class Jobs:
                         self._lease_thread, self.store.renew
                     )
             await asyncio.sleep(_LOOK_SECONDS)
+
+    def _delete_expired(self, store: JobStore) -> None:
+        store.delete_expired(self._settings.current.results.keep_days * 86_400)
 
     async def _drop_lost(self) -> None:
         """Give up what somebody has canceled at another worker or node: nobody gets its text, and

@@ -11,6 +11,7 @@ import structlog
 
 from seacod.config import changes
 from seacod.config.changes import Changes
+from seacod.config.in_use import SettingsInUse
 from seacod.config.reach import log_file_problem, no_log_file
 from seacod.config.schema import Settings
 from seacod.config.secrets import remember_all
@@ -20,7 +21,7 @@ from seacod.supervisor.workers.placement import Replica
 log = structlog.get_logger(__name__)
 
 
-class SettingsHolder:
+class SettingsHolder(SettingsInUse):
     """Holds the settings of one service.
 
     Args:
@@ -29,7 +30,7 @@ class SettingsHolder:
     """
 
     def __init__(self, settings: Settings, read: Callable[[], Settings]) -> None:
-        self.current = settings
+        super().__init__(settings)
         self.paths = Paths.resolve(settings)
         self._read = read
         remember_all(settings)

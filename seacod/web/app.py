@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from seacod import __version__
 from seacod.asr.service import TranscriptionService
-from seacod.config.schema import Settings
+from seacod.config.in_use import SettingsInUse
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
 from seacod.web.docs import docs
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 def create_app(
     service: TranscriptionService,
-    settings: Settings,
+    in_use: SettingsInUse,
     paths: Paths,
     readiness: Readiness,
     jobs_gate: JobsGate,
@@ -60,6 +60,8 @@ def create_app(
     FastAPI's own documentation pages load scripts from the internet, so they are off; /docs is ours
     (`web/docs/`).
     """
+    # What is read here takes effect with a new worker.
+    settings = in_use.current
     app = FastAPI(
         title="seacod",
         version=__version__,
@@ -89,7 +91,7 @@ def create_app(
         )
     app.add_middleware(SiteGuard, server=settings.server, access=settings.access)
     errors.install(app)
-    sources = Sources(jobs_gate.outgoing, jobs_gate.free_refuse_bytes)
+    sources = Sources(in_use)
     routers = (
         health.router(service, readiness, paths, shares_jobs=bool(settings.results.database)),
         transcribe.router(service, paths, sources),
@@ -104,9 +106,7 @@ def create_app(
         app.include_router(routes)
     app.include_router(live.router(service, readiness))
     app.include_router(realtime.router(service, readiness, settings.server.model_aliases))
-    app.include_router(
-        funasr_protocol.router(service, paths, readiness, jobs_gate.free_refuse_bytes, admit)
-    )
+    app.include_router(funasr_protocol.router(service, paths, readiness, in_use, admit))
     app.include_router(docs.router())
     if logins.is_used:
         app.include_router(login.router(logins, root_path))

@@ -24,6 +24,7 @@ from starlette.requests import Request
 
 from seacod.asr import hotword_formats
 from seacod.asr.audio import too_big
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import BadRequest, ClientGone
 from seacod.system.files.free_space import check_room
 from seacod.system.text import given_text
@@ -99,7 +100,7 @@ async def read_form(
     max_file_bytes: int,
     max_files: int,
     more_fields: int = 0,
-    free_refuse_bytes: Callable[[], int],
+    settings: SettingsInUse,
 ) -> Form:
     """Read the whole form.
 
@@ -110,7 +111,7 @@ async def read_form(
         max_file_bytes: size of the biggest file allowed.
         max_files: number of files allowed.
         more_fields: number of fields allowed besides the usual ones.
-        free_refuse_bytes: gives how much of the disk is to stay free; 0 for no such limit.
+        settings: those in use, for how much of the disk is to stay free.
 
     Raises:
         StorageFull: less would; the caller removes what was written.
@@ -118,9 +119,7 @@ async def read_form(
         TooBig: a file is too big; the caller removes what was written.
         ClientGone: the client went away before the end of the form.
     """
-    reading = _Reading(
-        place, max_file_bytes, max_files, _MAX_FIELDS + more_fields, free_refuse_bytes
-    )
+    reading = _Reading(place, max_file_bytes, max_files, _MAX_FIELDS + more_fields, settings)
     parser = MultipartParser(
         _boundary(content_type),
         {
@@ -213,7 +212,7 @@ class _Reading:
         max_file_bytes: int,
         max_files: int,
         max_fields: int,
-        free_refuse_bytes: Callable[[], int],
+        settings: SettingsInUse,
     ) -> None:
         self.form = Form()
         self.buffered = 0
@@ -221,7 +220,7 @@ class _Reading:
         self._max_file_bytes = max_file_bytes
         self._max_files = max_files
         self._max_fields = max_fields
-        self._free_refuse_bytes = free_refuse_bytes
+        self._settings = settings
         self._headers: dict[bytes, bytes] = {}
         self._header = (b"", b"")
         self._name = ""
@@ -339,7 +338,7 @@ class _Reading:
                 self._open.write(item)
         # Whatever was said at the head: others write, too.
         if self._directory is not None:
-            check_room(self._directory, self._free_refuse_bytes())
+            check_room(self._directory, self._settings.current.storage.free_refuse_bytes)
 
     def close(self) -> None:
         """Close the open file; a full disk may show itself only here."""

@@ -5,7 +5,6 @@ an upload. From whom is `outgoing.input_hosts`; how the connection is made `syst
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -14,7 +13,7 @@ import anyio
 import structlog
 
 from seacod.asr.audio import too_big
-from seacod.config.outgoing import OutgoingSettings
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import SourceTooSlow, SourceUnreachable
 from seacod.system.files.free_space import check_room
 from seacod.system.net import outgoing
@@ -39,15 +38,11 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 class Sources:
     """
     Args:
-        settings: asked for each recording.
-        free_refuse_bytes: gives the free disk space below which nothing more is taken; 0 for none.
+        settings: those in use, asked for each recording.
     """
 
-    def __init__(
-        self, settings: Callable[[], OutgoingSettings], free_refuse_bytes: Callable[[], int]
-    ) -> None:
-        self._settings = settings
-        self.free_refuse_bytes = free_refuse_bytes
+    def __init__(self, settings: SettingsInUse) -> None:
+        self.settings = settings
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     def check(self, url: str) -> WebAddress:
@@ -79,7 +74,7 @@ class Sources:
             TooBig: it is bigger than `max_bytes`.
             StorageFull: the disk has no room for it.
         """
-        seconds = self._settings().input_seconds
+        seconds = self.settings.current.outgoing.input_seconds
         try:
             with anyio.fail_after(seconds):
                 async with self._places:
@@ -126,7 +121,7 @@ class Sources:
     ) -> int:
         if declared > max_bytes:
             raise too_big(max_bytes)
-        check_room(path.parent, self.free_refuse_bytes(), declared)
+        check_room(path.parent, self.settings.current.storage.free_refuse_bytes, declared)
         size = 0
         buffer = bytearray()
         with path.open("xb") as file:
@@ -138,12 +133,12 @@ class Sources:
                 if len(buffer) >= _BUFFER_BYTES:
                     await asyncio.to_thread(file.write, bytes(buffer))
                     buffer.clear()
-                    check_room(path.parent, self.free_refuse_bytes())
+                    check_room(path.parent, self.settings.current.storage.free_refuse_bytes)
             await asyncio.to_thread(file.write, bytes(buffer))
         return size
 
     def _allowed(self, target: WebAddress) -> AllowedOrigin:
-        hosts = AllowedOrigins(self._settings().input_hosts)
+        hosts = AllowedOrigins(self.settings.current.outgoing.input_hosts)
         return outgoing.allowed(target, hosts, _HOSTS_KEY)
 
 

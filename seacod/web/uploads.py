@@ -18,6 +18,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from seacod.asr.audio import too_big
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import BadRequest, ClientGone, StorageFull, TooBig
 from seacod.web.disconnect import unless_gone
 from seacod.web.forms import Body, Form, around_bytes, read_form
@@ -69,7 +70,7 @@ async def received(
             lambda number: path,
             max_file_bytes=max_bytes,
             max_files=1,
-            free_refuse_bytes=sources.free_refuse_bytes,
+            settings=sources.settings,
         )
         yield Upload(
             path, await _named(request, form, path, max_bytes, sources), form.fields, form.lists
@@ -101,7 +102,7 @@ async def heard_out(
     max_file_bytes: int,
     max_files: int,
     more_fields: int = 0,
-    free_refuse_bytes: Callable[[], int],
+    settings: SettingsInUse,
 ) -> Form:
     """Read the form; a client that sends too much still gets the reason. See `read_form`.
 
@@ -122,7 +123,7 @@ async def heard_out(
             max_file_bytes=max_file_bytes,
             max_files=max_files,
             more_fields=more_fields,
-            free_refuse_bytes=free_refuse_bytes,
+            settings=settings,
         )
     except (TooBig, BadRequest, StorageFull, OSError):
         await hear_out(request, body)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from seacod import logs, protocol
-from seacod.config.changes import with_values
+from seacod.config.in_use import SettingsInUse
 from seacod.config.schema import Settings
 from seacod.config.secrets import read_secret
 from seacod.errors import EX_OK, EX_SOFTWARE, ConfigError, SeacodError
@@ -88,7 +88,7 @@ class WorkerApplication:
         decoder_nursery: socket.socket | None = None,
         replica: int = 1,
     ) -> None:
-        self._settings = settings
+        self._settings = SettingsInUse(settings)
         self._paths = paths
         self._listeners = listeners
         self._funasr = funasr
@@ -104,15 +104,11 @@ class WorkerApplication:
         self._readiness = Readiness()
         self._traffic = Traffic(self._readiness)
         self._drain = Drain(self._readiness, self._traffic)
-        self._memory = MemoryGuard(lambda: self._settings.limits, self._is_busy)
+        self._memory = MemoryGuard(self._settings, self._is_busy)
         replicas = self._neighbours.count if self._neighbours is not None else 1
         self._usage = UsageMeter(UsageLedger(paths.usage), replicas)
         self._preparation = Preparation(settings, paths, control.send_stage)
-        self._jobs_gate = JobsGate(
-            lambda: self._settings.results,
-            lambda: self._settings.storage.free_refuse_bytes,
-            lambda: self._settings.outgoing,
-        )
+        self._jobs_gate = JobsGate(self._settings)
         self._blamed_pids: list[int] = []
         self._loaded = loaded
         self._model_table = model_table
@@ -125,7 +121,8 @@ class WorkerApplication:
         self._loop = asyncio.get_running_loop()
         await self._control.open()
         self._loop.add_signal_handler(
-            signal.SIGTERM, lambda: self._leave(self._settings.worker.drain_timeout_seconds)
+            signal.SIGTERM,
+            lambda: self._leave(self._settings.current.worker.drain_timeout_seconds),
         )
         listening = asyncio.ensure_future(self._control.listen(self._obey))
         beating = asyncio.ensure_future(self._control.beat(self._report))
@@ -204,7 +201,7 @@ class WorkerApplication:
 
         metrics = WorkerMetrics(self._replica)
         service = TranscriptionService(
-            self._settings,
+            self._settings.current,
             self._load,
             metrics,
             self._neighbours.shared_load if self._neighbours is not None else None,
@@ -226,8 +223,8 @@ class WorkerApplication:
         service.on_ended(self._usage.count)
         self._traces = self._trace_export(service, metrics)
         # A reload may have come while it was loading.
-        service.apply(self._settings)
-        self._usage.limit(self._settings.access.quotas)
+        service.apply(self._settings.current)
+        self._usage.limit(self._settings.current.access.quotas)
         self._server = self._web_server(service, lambda what: metrics.logins.labels(what).inc())
         self._count_callback = lambda what: metrics.callbacks.labels(what).inc()
         await asyncio.gather(*beside)
@@ -241,14 +238,14 @@ class WorkerApplication:
         Raises:
             ConfigError: it is to be, and cannot.
         """
-        if not self._settings.tracing.otlp_endpoint:
+        if not self._settings.current.tracing.otlp_endpoint:
             return None
         from seacod.worker.traces import TraceExport
 
         def count(outcome: str, spans: int) -> None:
             metrics.trace_spans.labels(outcome).inc(spans)
 
-        export = TraceExport(self._settings.tracing, self._replica, count)
+        export = TraceExport(self._settings.current.tracing, self._replica, count)
         service.on_traced(export.ended)
         return export
 
@@ -263,7 +260,7 @@ class WorkerApplication:
         from seacod.worker import tls
         from seacod.worker.serving import FunasrSockets, Server
 
-        logins = Logins(self._settings.access, self._paths.sessions, count_login)
+        logins = Logins(self._settings.current.access, self._paths.sessions, count_login)
         self._logins = logins
         app = create_app(
             service,
@@ -275,13 +272,13 @@ class WorkerApplication:
             self._admit,
             self._loaded.page if self._loaded is not None else None,
         )
-        whole = guarded(app, self._paths.temp, lambda: self._settings.storage.free_refuse_bytes)
+        whole = guarded(app, self._paths.temp, self._settings)
         inside = RequestIds(self._traffic.around(self._memory.around(whole)))
         export = self._traces
         answers = (
             Traces(inside) if export is None else Traces(inside, export.is_sampled, export.answered)
         )
-        server = self._settings.server
+        server = self._settings.current.server
         if not self._funasr:
             return Server(answers, self._listeners, self._neighbours, server)
         ports = frozenset(one.getsockname()[1] for one in self._funasr)
@@ -300,7 +297,7 @@ class WorkerApplication:
         from seacod.jobs.runner import Jobs
         from seacod.jobs.store import JobStore
 
-        results = self._settings.results
+        results = self._settings.current.results
 
         def opened() -> JobStore:
             password = read_secret(results, "database_password_file")
@@ -321,7 +318,7 @@ class WorkerApplication:
         jobs = Jobs(
             opened,
             service,
-            lambda: self._settings.results.keep_days,
+            self._settings,
             told,
             is_paused=lambda: self._readiness.pause is not None,
             mover=mover if results.database else None,
@@ -335,7 +332,7 @@ class WorkerApplication:
         from seacod.jobs.callback_delivery import CallbackDelivery
 
         assert self._count_callback is not None
-        await CallbackDelivery(jobs, lambda: self._settings.outgoing, self._count_callback).run()
+        await CallbackDelivery(jobs, self._settings, self._count_callback).run()
 
     def _fault(self, kind: str, words: Words) -> None:
         self._control.send(protocol.Fault(kind, words[0], chinese=words[1]))
@@ -345,7 +342,7 @@ class WorkerApplication:
 
         await canary.run_canary(
             service,
-            lambda: self._settings.worker.canary_interval_seconds,
+            self._settings,
             self._preparation.first_recording,
             lambda words: self._fault("canary", words),
         )
@@ -399,12 +396,12 @@ class WorkerApplication:
 
     def _apply(self, changed: dict[str, Any]) -> None:
         """Apply settings that take effect at once; the supervisor has checked them."""
-        self._settings = with_values(self._settings, changed)
+        self._settings.apply(changed)
         if self._service is not None:
-            self._service.apply(self._settings)
-        self._usage.limit(self._settings.access.quotas)
+            self._service.apply(self._settings.current)
+        self._usage.limit(self._settings.current.access.quotas)
         if any(key.startswith("log.") for key in changed):
-            logs.configure(self._settings.log, "worker")
+            logs.configure(self._settings.current.log, "worker")
         log.info("settings_applied", keys=sorted(changed))
 
     def _leave(self, timeout_seconds: float) -> None:

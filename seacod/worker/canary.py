@@ -13,6 +13,7 @@ import structlog
 
 from seacod.asr.recognisers.base import Recogniser
 from seacod.asr.service import TranscriptionService
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import SeacodError
 from seacod.system.text.words import Words
 
@@ -24,7 +25,7 @@ _LOOK_SECONDS = 1.0
 
 async def run_canary(
     service: TranscriptionService,
-    interval_seconds: Callable[[], float],
+    settings: SettingsInUse,
     first_recording: Callable[[Recogniser], None],
     complain: Callable[[Words], None],
 ) -> None:
@@ -32,7 +33,7 @@ async def run_canary(
 
     Args:
         service: its model is asked.
-        interval_seconds: gives the present interval; 0 for never.
+        settings: those in use, for the interval; 0 for never.
         first_recording: transcribes it, on the inference thread; raises when it comes out wrong.
         complain: told what was wrong, in a sentence of both languages.
     """
@@ -40,7 +41,7 @@ async def run_canary(
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         idle_for = 0.0 if service.load().in_flight else idle_for + _LOOK_SECONDS
-        interval = interval_seconds()
+        interval = settings.current.worker.canary_interval_seconds
         if not interval or idle_for < interval:
             continue
         idle_for = 0.0

@@ -15,7 +15,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seacod.config.limits import LimitSettings
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import ResourcesExhausted
 from seacod.system.processes import heap
 from seacod.web.middleware.errors import answer_error
@@ -32,7 +32,7 @@ _RETRY_SECONDS = 10
 class MemoryGuard:
     """
     Args:
-        limits: the present settings.
+        settings: those in use.
         is_busy: whether there is work inside.
         held: bytes of memory that are this process's own.
         clock: seconds, monotonic.
@@ -40,13 +40,13 @@ class MemoryGuard:
 
     def __init__(
         self,
-        limits: Callable[[], LimitSettings],
+        settings: SettingsInUse,
         is_busy: Callable[[], bool],
         *,
         held: Callable[[], int | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limits = limits
+        self._settings = settings
         self._is_busy = is_busy
         self._held = held or anonymous_bytes
         self._clock = clock
@@ -61,7 +61,7 @@ class MemoryGuard:
 
     async def has_room(self) -> bool:
         """Whether new work may come."""
-        growth = self._limits().memory_growth_bytes
+        growth = self._settings.current.limits.memory_growth_bytes
         if not growth or self._before is None or not self._is_busy():
             return True
         most = self._before + growth

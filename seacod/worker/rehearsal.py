@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from seacod.config.in_use import SettingsInUse
 from seacod.config.schema import Settings
 from seacod.paths import Paths
 from seacod.web.readiness import Readiness
@@ -76,17 +77,14 @@ def _make_an_application(settings: Settings, paths: Paths) -> None:
     from seacod.web.app import create_app
     from seacod.web.logins.logins import Logins
 
+    in_use = SettingsInUse(settings)
     create_app(
         # Nobody asks these routes; drawing them up wants no more of it.
         cast("TranscriptionService", SimpleNamespace(refused=None)),
-        settings,
+        in_use,
         paths,
         Readiness(),
-        JobsGate(
-            lambda: settings.results,
-            lambda: settings.storage.free_refuse_bytes,
-            lambda: settings.outgoing,
-        ),
+        JobsGate(in_use),
         Logins(settings.access, paths.sessions, lambda what: None),
         lambda client: None,
     )

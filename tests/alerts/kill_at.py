@@ -22,6 +22,7 @@ from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Outbox, now
 from seacod.config.alerts import AlertSettings
 from seacod.config.log import LogSettings
+from tests.in_use import in_use
 
 
 def die() -> None:
@@ -71,7 +72,7 @@ def main() -> None:
 async def act(file: Path, settings: AlertSettings, what: str) -> None:
     outbox = Outbox(file)
     deduplicator = Deduplicator(
-        outbox, lambda: settings, lambda: delivery.configured(settings),
+        outbox, in_use(alerts=settings), lambda: delivery.configured(settings),
         clock=now, evidence=dict, on_message=lambda: None,
     )  # fmt: skip
     if what == "raise":
@@ -82,7 +83,7 @@ async def act(file: Path, settings: AlertSettings, what: str) -> None:
             print(json.dumps({"raised": number}), flush=True)
     else:
         sender = delivery.Delivery(
-            outbox, lambda: settings, on_trouble=lambda *_: None, touch=lambda: None
+            outbox, in_use(alerts=settings), on_trouble=lambda *_: None, touch=lambda: None
         )
         await sender.last_try(120.0)
         print(json.dumps({"waiting": outbox.depth()}), flush=True)

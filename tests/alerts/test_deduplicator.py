@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Message, Outbox
 from seacod.config.alerts import AlertSettings
+from tests.in_use import in_use
 
 
 class World:
@@ -26,7 +27,7 @@ class World:
         self.outbox = Outbox(Path(path))
         self.settings = AlertSettings(cool_down_seconds=900, gather_seconds=3, **settings)
         self.deduplicator = Deduplicator(
-            self.outbox, lambda: self.settings, lambda: list(self.channels),
+            self.outbox, in_use(alerts=self.settings), lambda: list(self.channels),
             clock=lambda: self.now, evidence=lambda: {"state": "serving"},
             on_message=self._wake,
         )  # fmt: skip

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Message, Outbox
 from seacod.config.alerts import AlertSettings
+from tests.in_use import in_use
 
 KEYS = st.sampled_from(["GPU 0", "GPU 1"])
 COOL_DOWN_SECONDS = 900.0
@@ -44,7 +45,7 @@ class Operator(RuleBasedStateMachine):
     def _start(self) -> None:
         self.outbox = Outbox(Path(self.directory.name) / "alerts.sqlite3")
         self.deduplicator = Deduplicator(
-            self.outbox, lambda: self.settings, lambda: ["mail"], clock=lambda: self.now,
+            self.outbox, in_use(alerts=self.settings), lambda: ["mail"], clock=lambda: self.now,
             evidence=dict, on_message=lambda: None,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from seacod.alerts.compose import compose
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Alert, Message, Outbox, Told
 from seacod.config.alerts import AlertSettings
+from tests.in_use import in_use
 
 
 def message(number: int = 1, **alert: Any) -> Message:
@@ -260,7 +261,10 @@ def test_who_has_a_mail_does_not_get_it_again_and_a_channel_that_works_again_is_
     box.add(message().alert, Told(True, 0.0, 0.0, 0), ["mail"], 0.0)
     mails = AlertSettings(**settings)
     delivery = Delivery(
-        box, lambda: mails, on_trouble=lambda *told: troubles.append(told), touch=lambda: None
+        box,
+        in_use(alerts=mails),
+        on_trouble=lambda *told: troubles.append(told),
+        touch=lambda: None,
     )
     mail_server.refuse_with, mail_server.refuse_only = "550 nobody here", "two@example.org"
     asyncio.run(delivery.last_try(60))

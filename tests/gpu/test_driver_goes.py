@@ -12,6 +12,7 @@ from seacod.accelerators.base import DriverAbsent, Gpu
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import gpu_sampler
 from seacod.supervisor.watch.gpu_sampler import GpuSampler, GpuState
+from tests.in_use import in_use
 
 
 def sampled(
@@ -37,7 +38,7 @@ def sampled(
 
     async def run() -> tuple[GpuSampler, bool]:
         sampler = GpuSampler(
-            lambda: 1.0,
+            in_use(),
             on_sample=lambda gpus: None,
             on_failure=lambda problem: None,
             heartbeats=heartbeats,

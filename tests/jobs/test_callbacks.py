@@ -31,6 +31,7 @@ from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
 from seacod.system.clock_jumps import ClockJumps
+from tests.in_use import in_use
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -69,10 +70,10 @@ class Site:
     async def working(
         self, *, tells: bool = True, clock: ClockJumps | None = None
     ) -> AsyncIterator[Jobs]:
-        jobs = Jobs(self.opened, StandIn(), lambda: 7.0, clock=clock)  # type: ignore[arg-type]
+        jobs = Jobs(self.opened, StandIn(), in_use(), clock=clock)  # type: ignore[arg-type]
         await jobs.start([])
         delivery = CallbackDelivery(
-            jobs, lambda: self.settings, lambda what: self.counts.update([what])
+            jobs, in_use(outgoing=self.settings), lambda what: self.counts.update([what])
         )
         task = asyncio.ensure_future(delivery.run() if tells else asyncio.sleep(0))
         try:

@@ -16,6 +16,7 @@ from seacod.jobs import runner
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.transcript import Transcript
+from tests.in_use import in_use
 
 
 class Slow:
@@ -43,7 +44,7 @@ def test_the_worker_that_is_at_it_stops(
 
     async def work() -> None:
         slow = Slow()
-        jobs = Jobs(lambda: open_store(tmp_path / "jobs", address), slow, lambda: 7.0)  # type: ignore[arg-type]
+        jobs = Jobs(lambda: open_store(tmp_path / "jobs", address), slow, in_use())  # type: ignore[arg-type]
         await jobs.start([])
         incoming = jobs.store.blobs.incoming("job")
         incoming.mkdir(parents=True)

@@ -28,6 +28,7 @@ from seacod.jobs.open_store import OpenStore
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
+from tests.in_use import in_use
 
 # A client hears 503 after 5 s; a busy machine takes its time.
 SOON_SECONDS = 20.0
@@ -85,7 +86,7 @@ def test_nobody_waits_until_the_store_is_open(tmp_path: Path) -> None:
 
     async def start() -> None:
         service = SimpleNamespace(limits=SimpleNamespace(concurrent_job_files=0))
-        jobs = Jobs(opened, cast("TranscriptionService", service), lambda: 7.0)
+        jobs = Jobs(opened, cast("TranscriptionService", service), in_use())
         try:
             await asyncio.wait_for(jobs.start([]), SOON_SECONDS)
             assert not jobs.is_open

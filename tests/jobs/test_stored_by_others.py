@@ -17,8 +17,6 @@ from supervised import PATIENCE_SECONDS
 from work_and_die import StandIn
 
 from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
-from seacod.config.outgoing import OutgoingSettings
-from seacod.config.results import ResultSettings
 from seacod.errors import NotFound, NotReady, StoredByNewer
 from seacod.jobs.database import FORMAT
 from seacod.jobs.gate import JobsGate
@@ -28,6 +26,7 @@ from seacod.jobs.runner import Jobs
 from seacod.jobs.schema import file_problem
 from seacod.system.files.sqlite_format import version_of
 from seacod.usage.ledger import UsageLedger, Use
+from tests.in_use import in_use
 
 # Made by 0.1.0's code.
 BEFORE = Path(__file__).parents[1] / "cases" / "state-0.1.0"
@@ -53,7 +52,7 @@ def working(directory: Path, told: TOLD) -> Jobs:
     return Jobs(
         lambda: open_store(directory),
         StandIn(),  # type: ignore[arg-type]
-        lambda: 7.0,
+        in_use(),
         lambda *one: told.append(one),
     )
 
@@ -157,7 +156,7 @@ def test_a_newer_database_is_named_left_alone_and_taken_up_when_it_can_be(tmp_pa
 
     async def live() -> None:
         jobs = working(tmp_path / "jobs", told)
-        gate = JobsGate(ResultSettings, lambda: 0, OutgoingSettings)
+        gate = JobsGate(in_use())
         gate.jobs = jobs
         await jobs.start([])
         with pytest.raises(StoredByNewer, match="made by a newer version") as caught:
@@ -294,7 +293,7 @@ def test_a_database_that_was_removed_while_nothing_ran_names_what_was_accepted(
 
 
 def test_a_database_that_cannot_be_opened_says_so_and_asks_to_come_back(tmp_path: Path) -> None:
-    gate = JobsGate(ResultSettings, lambda: 0, OutgoingSettings)
+    gate = JobsGate(in_use())
     gate.jobs = working(tmp_path / "jobs", [])
     with pytest.raises(NotReady):
         gate.open()

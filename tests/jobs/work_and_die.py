@@ -26,6 +26,7 @@ from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
 from seacod.transcript import Transcript
+from tests.in_use import in_use
 
 FILES = 50
 
@@ -78,7 +79,7 @@ def opened(directory: Path, address: str, points: Points) -> JobStore:
 
 
 async def work(directory: Path, address: str, points: Points) -> None:
-    jobs = Jobs(lambda: opened(directory, address, points), StandIn(), lambda: 7.0)  # type: ignore[arg-type]
+    jobs = Jobs(lambda: opened(directory, address, points), StandIn(), in_use())  # type: ignore[arg-type]
     await jobs.start([])
     while not await is_over(jobs):  # noqa: ASYNC110
         await asyncio.sleep(0.005)

@@ -28,6 +28,7 @@ from seacod.supervisor.watch.sweeper import sweep
 from seacod.system.clock_jumps import ClockJumps
 from seacod.web.logins import sessions
 from seacod.web.logins.sessions import Sessions
+from tests.in_use import in_use
 
 HOUR = 3600.0
 
@@ -43,11 +44,11 @@ class Alerts:
             mail_server="localhost", mail_from="a@example.org", mail_to="b@example.org"
         )
         self.deduplicator = Deduplicator(
-            self.outbox, lambda: self.settings, lambda: ["mail"], clock=lambda: self.now,
+            self.outbox, in_use(alerts=self.settings), lambda: ["mail"], clock=lambda: self.now,
             evidence=dict, on_message=lambda: None,
         )  # fmt: skip
         self.delivery = Delivery(
-            self.outbox, lambda: self.settings, on_trouble=lambda *_: None,
+            self.outbox, in_use(alerts=self.settings), on_trouble=lambda *_: None,
             touch=lambda: None, clock=lambda: self.now,
         )  # fmt: skip
         monkeypatch.setattr(attempt, "send", self._send)

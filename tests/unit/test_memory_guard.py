@@ -15,8 +15,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from seacod.config.limits import LimitSettings
 from seacod.worker.memory import MemoryGuard, anonymous_bytes
+from tests.in_use import in_use
 
 ROOT = Path(__file__).parents[2]
 GIB = 1 << 30
@@ -29,9 +29,9 @@ class Worker:
         self.held = 3 * GIB
         self.is_busy = True
         self.now = 0.0
-        self.limits = LimitSettings(memory_growth_bytes=GIB)
+        self.settings = in_use(limits={"memory_growth_bytes": GIB})
         self.guard = MemoryGuard(
-            lambda: self.limits,
+            self.settings,
             lambda: self.is_busy,
             held=lambda: self.held,
             clock=lambda: self.now,
@@ -51,9 +51,9 @@ def test_it_refuses_while_it_has_grown_too_much_and_others_work() -> None:
     worker.is_busy = False
     assert worker.has_room(), "refusing helps nobody when nothing is inside"
     worker.is_busy = True
-    worker.limits = LimitSettings(memory_growth_bytes=0)
+    worker.settings.apply({"limits.memory_growth_bytes": 0})
     assert worker.has_room()
-    worker.limits = LimitSettings(memory_growth_bytes=2 * GIB)
+    worker.settings.apply({"limits.memory_growth_bytes": 2 * GIB})
     assert worker.has_room()
 
 

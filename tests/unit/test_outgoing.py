@@ -28,6 +28,7 @@ from seacod.system.net import outgoing
 from seacod.system.net.allowed_origins import AllowedOrigins
 from seacod.web import sources
 from seacod.web.sources import Sources, name_of
+from tests.in_use import in_use
 
 SOUND = b"RIFF" + bytes(100_000)
 
@@ -144,7 +145,7 @@ def files() -> Iterator[FileServer]:
 
 
 def fetch(url: str, path: Path, max_bytes: int = 1 << 20, free: int = 0, **settings: Any) -> str:
-    source = Sources(lambda: OutgoingSettings(**settings), lambda: free)
+    source = Sources(in_use(outgoing=settings, storage={"free_refuse_bytes": free}))
 
     async def act() -> str:
         return await source.fetch(source.check(url), path, max_bytes)
@@ -306,7 +307,7 @@ def test_a_failure_of_our_own_disk_is_not_the_hosts(files: FileServer) -> None:
 
 
 def test_a_service_for_which_nobody_is_named_says_so() -> None:
-    source = Sources(OutgoingSettings, lambda: 0)
+    source = Sources(in_use())
     with pytest.raises(HostNotAllowed, match=r"allow https://example.com in outgoing.input_hosts"):
         source.check("https://example.com/a.wav")
     assert sources.FIELD == "url"

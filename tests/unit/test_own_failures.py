@@ -14,11 +14,10 @@ import pytest
 
 from seacod.asr.decoder.births import DecoderBirths, NurseryLost
 from seacod.asr.decoder.nursery import BORN
-from seacod.config.outgoing import OutgoingSettings
-from seacod.config.results import ResultSettings
 from seacod.errors import ConfigError, NotReady, SeacodError, StoredByNewer
 from seacod.jobs.gate import JobsGate
 from seacod.web.middleware.errors import storage_full
+from tests.in_use import in_use
 
 
 @pytest.mark.parametrize(
@@ -63,7 +62,7 @@ def test_a_directory_that_is_closed_takes_nothing(
 def test_jobs_that_cannot_be_opened_are_no_fault_of_the_program(
     refusal: SeacodError, expected: type[SeacodError]
 ) -> None:
-    gate = JobsGate(ResultSettings, lambda: 0, OutgoingSettings)
+    gate = JobsGate(in_use())
     gate.jobs = cast(Any, SimpleNamespace(refusal=refusal, is_open=False))
     with pytest.raises(expected) as refused:
         gate.open()

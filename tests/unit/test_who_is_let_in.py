@@ -18,7 +18,6 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.config.access import AccessSettings
-from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import BadRequest, NotReady, QueueFull, SeacodError, StorageFull, TooBig
 from seacod.system import credentials
 from seacod.system.files import free_space
@@ -28,6 +27,7 @@ from seacod.web.middleware import disk_guard
 from seacod.web.middleware.access import Access, client_of
 from seacod.web.middleware.errors import answer
 from seacod.web.sources import Sources
+from tests.in_use import in_use
 
 KEY, REVOKED = credentials.new_key(), credentials.new_key()
 PASSWORD = "correct horse"
@@ -236,7 +236,9 @@ def test_an_upload_leaves_the_disk_its_reserve(
 ) -> None:
     monkeypatch.setattr(free_space, "free_bytes", lambda place: FREE)
     inner = Starlette(routes=[Route("/{path:path}", who, methods=["GET", "POST"])])
-    client = TestClient(disk_guard.guarded(inner, tmp_path, lambda: reserve))
+    client = TestClient(
+        disk_guard.guarded(inner, tmp_path, in_use(storage={"free_refuse_bytes": reserve}))
+    )
     told = client.post(path, content=b"x" * 10)
     assert told.status_code == status
     if status == 507:
@@ -247,7 +249,7 @@ def test_an_upload_leaves_the_disk_its_reserve(
 
 
 def receiving(directory: Path, most: int) -> TestClient:
-    sources = Sources(OutgoingSettings, lambda: 0)
+    sources = Sources(in_use())
 
     async def take(request: Request) -> JSONResponse:
         try:
@@ -295,7 +297,7 @@ def test_what_says_itself_that_it_is_too_big_is_not_written(
         request = Request({"type": "http", "headers": headers}, receive)
         await uploads.heard_out(
             request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1,
-            free_refuse_bytes=lambda: 0,
+            settings=in_use(),
         )  # fmt: skip
 
     with pytest.raises(TooBig):
@@ -320,7 +322,7 @@ def test_who_sends_more_than_was_said_is_heard_out_too(tmp_path: Path) -> None:
         request = Request({"type": "http", "headers": headers}, receive)
         await uploads.heard_out(
             request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1,
-            free_refuse_bytes=lambda: 0,
+            settings=in_use(),
         )  # fmt: skip
 
     with pytest.raises(TooBig):
@@ -348,7 +350,8 @@ def test_an_upload_that_does_not_say_how_much_leaves_the_disk_its_reserve_too(
         headers = [(b"content-type", b"multipart/form-data; boundary=x")]
         await uploads.heard_out(
             Request({"type": "http", "headers": headers}, receive), lambda number: target,
-            max_file_bytes=1 << 30, max_files=1, free_refuse_bytes=lambda: reserve,
+            max_file_bytes=1 << 30, max_files=1,
+            settings=in_use(storage={"free_refuse_bytes": reserve}),
         )  # fmt: skip
 
     with pytest.raises(StorageFull):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,16 +55,18 @@ class Listened:
         )  # fmt: skip
         await self.service.start()
         task = asyncio.ensure_future(
-            canary.run_canary(self.service, self._look, self._sing, self.complaints.append)
+            canary.run_canary(self.service, self, self._sing, self.complaints.append)
         )
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         task.cancel()
         await self.service.close()
 
-    def _look(self) -> float:
+    @property
+    def current(self) -> Any:
+        """As the settings in use are asked."""
         self.looks += 1
-        return self._interval
+        return SimpleNamespace(worker=SimpleNamespace(canary_interval_seconds=self._interval))
 
 
 def test_it_sings_when_idle_and_not_when_switched_off(quick: None) -> None:

@@ -18,7 +18,6 @@ from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import FILE, Outbox, now
-from seacod.config.alerts import AlertSettings
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
@@ -51,9 +50,6 @@ class Alerting:
         bus: Bus,
         clock: ClockJumps,
     ) -> None:
-        def alerts() -> AlertSettings:
-            return settings.current.alerts
-
         self._heartbeats = heartbeats
         self._troubled: set[str] = set()
         # Why the outbox is not in its file, as it was last said.
@@ -61,14 +57,14 @@ class Alerting:
         self.outbox = _opened(settings.paths.state / FILE)
         self.delivery = Delivery(
             self.outbox,
-            alerts,
+            settings,
             on_trouble=self._on_trouble,
             touch=lambda: heartbeats.touch("alerts"),
         )
         self.deduplicator = Deduplicator(
             self.outbox,
-            alerts,
-            lambda: list(configured(alerts())),
+            settings,
+            lambda: list(configured(settings.current.alerts)),
             clock=now,
             evidence=evidence,
             on_message=self.delivery.wake,

@@ -14,6 +14,7 @@ import structlog
 from seacod.accelerators import registry
 from seacod.accelerators.base import DriverAbsent, DriverFailed, Gpu
 from seacod.accelerators.reading import Drivers, read_soon
+from seacod.config.in_use import SettingsInUse
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.system.processes.waiting import wait_at_most
 
@@ -38,7 +39,7 @@ class GpuSampler:
     """Asks the drivers every so often and keeps what they said.
 
     Args:
-        interval_seconds: asked each time round; a reload may change it.
+        settings: those in use, for the interval.
         on_sample: told of each reading, on the event loop.
         on_failure: told when readings begin to fail, in a sentence; not again until one was good.
         on_lost: told of each reading which GPUs answered, and which did not while others did.
@@ -47,7 +48,7 @@ class GpuSampler:
 
     def __init__(
         self,
-        interval_seconds: Callable[[], float],
+        settings: SettingsInUse,
         *,
         on_sample: Callable[[list[Gpu]], None],
         on_failure: Callable[[str], None],
@@ -57,7 +58,7 @@ class GpuSampler:
         self.state = GpuState.UNKNOWN
         self.gpus: list[Gpu] = []
         self.read_at = 0.0
-        self._interval_seconds = interval_seconds
+        self._settings = settings
         self._on_sample = on_sample
         self._on_failure = on_failure
         self._on_lost = on_lost
@@ -71,7 +72,7 @@ class GpuSampler:
     async def run(self) -> None:
         """Sample until cancelled; ends by itself where there never was a driver."""
         while True:
-            pause = self._interval_seconds()
+            pause = self._settings.current.gpu.interval_seconds
             try:
                 gpus = await asyncio.wait_for(read_soon(self._drivers), _TIMEOUT_SECONDS)
             except DriverAbsent as error:
@@ -91,9 +92,12 @@ class GpuSampler:
             else:
                 self._read(gpus)
             self._heartbeats.expect("gpu", pause + _TIMEOUT_SECONDS)
-            await wait_at_most(
-                pause, lambda: self._retry_seconds if self._is_failing else self._interval_seconds()
-            )
+            await wait_at_most(pause, self._pause_seconds)
+
+    def _pause_seconds(self) -> float:
+        if self._is_failing:
+            return self._retry_seconds
+        return self._settings.current.gpu.interval_seconds
 
     def _read(self, gpus: list[Gpu]) -> None:
         if self._is_failing:

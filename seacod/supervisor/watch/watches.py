@@ -63,7 +63,7 @@ class Watches:
         self.alerting = Alerting(settings, self._evidence, heartbeats, bus, clock)
         self.replicas = [ReplicaWatch(life, workers, settings, bus) for life in workers.lives]
         self.gpus = GpuSampler(
-            lambda: settings.current.gpu.interval_seconds,
+            settings,
             on_sample=self._on_gpus,
             on_failure=self._on_gpu_failure,
             on_lost=LostGpus(bus).look,

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import (
     BadRequest,
     ClientGone,
@@ -66,7 +67,7 @@ class FunasrShared:
         service: recognises.
         paths: where recordings lie meanwhile.
         readiness: told of what a drain has to wait for.
-        free_refuse_bytes: gives the free disk space below which no recording is taken.
+        settings: those in use.
         admit: raises one of `REFUSALS` for a client that may send nothing more now.
         crowd: who is connected.
     """
@@ -74,7 +75,7 @@ class FunasrShared:
     service: TranscriptionService
     paths: Paths
     readiness: Readiness
-    free_refuse_bytes: Callable[[], int]
+    settings: SettingsInUse
     admit: Callable[[str], None]
     crowd: Crowd
 
@@ -194,7 +195,8 @@ class FunasrConnection:
             rate = LeastRate(_LEAST_BYTES_A_SECOND, SILENT_SECONDS)
             while True:
                 if isinstance(message, bytes):
-                    check_room(shared.paths.temp, shared.free_refuse_bytes(), len(message))
+                    limit_bytes = shared.settings.current.storage.free_refuse_bytes
+                    check_room(shared.paths.temp, limit_bytes, len(message))
                     with rate.taking(len(message)):
                         await spool.add(message)
                 elif (control := self._take(message)).is_end:

@@ -6,13 +6,13 @@ without one, or beside others, is looked at while it comes (`free_space.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import StorageFull
 from seacod.routes import Carries, carrying
 from seacod.system.files.free_space import check_room
@@ -21,16 +21,16 @@ from seacod.web.middleware.errors import answer_error
 _UPLOADS = carrying(Carries.RECORDING)
 
 
-def guarded(app: ASGIApp, directory: Path, refuse_below_bytes: Callable[[], int]) -> ASGIApp:
+def guarded(app: ASGIApp, directory: Path, settings: SettingsInUse) -> ASGIApp:
     """Wrap `app` so that uploads which would leave too little room are refused (507).
 
     Args:
         directory: where uploads go.
-        refuse_below_bytes: gives the free space below which uploads are refused; 0 for never.
+        settings: those in use, for how much of the disk is to stay free.
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        limit = refuse_below_bytes()
+        limit = settings.current.storage.free_refuse_bytes
         is_upload = scope["type"] == "http" and scope["method"] == "POST"
         if not limit or not is_upload or not str(scope["path"]).endswith(_UPLOADS):
             await app(scope, receive, send)

@@ -61,13 +61,13 @@ _FETCHED_AT_ONCE = 4
 def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> APIRouter:
     """The route of one worker."""
     routes = APIRouter(tags=["batches"], responses=openapi.REFUSALS)
-    intake = _Intake(service, gate, sources)
+    intake, settings = _Intake(service, gate, sources), gate.settings
 
     @routes.post(BATCH, status_code=202, summary="Send a batch of recordings", openapi_extra=_FORM)
     async def batch(request: Request) -> Response:
         jobs, client = gate.open(), client_of(request)
         key = submissions.read_key(request.headers.get("idempotency-key", ""))
-        await jobs.ask(lambda store: store.check_room(client, 0, gate.results()))
+        await jobs.ask(lambda store: store.check_room(client, 0, settings.current.results))
         # 128 bits: whoever knows the address of a job may see it.
         job = secrets.token_hex(16)
         directory = jobs.store.blobs.incoming(job)
@@ -78,10 +78,10 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
                 request,
                 lambda number: directory / f"upload-{number:04}",
                 max_file_bytes=service.limits.max_upload_bytes,
-                max_files=gate.results().max_files,
+                max_files=settings.current.results.max_files,
                 # Each may be named by its address, in a field.
-                more_fields=gate.results().max_files,
-                free_refuse_bytes=gate.free_refuse_bytes,
+                more_fields=settings.current.results.max_files,
+                settings=settings,
             )
             batch = _Batch.read(form, gate, sources)
             service.check(batch.choice)
@@ -95,7 +95,7 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
                 size_bytes = sum(size for _, size in named)
                 await jobs.ask(
                     lambda store: store.check_room(
-                        client, size_bytes, gate.results(), more_files=len(named)
+                        client, size_bytes, settings.current.results, more_files=len(named)
                     )
                 )
                 try:
@@ -157,7 +157,8 @@ class _Batch:
                 "curl -F files=@one.wav -F files=@two.wav",
                 "表单中没有文件；请用 files 字段上传，例如 curl -F files=@one.wav",
             )
-        most = gate.results().max_files
+        settings = gate.settings.current
+        most = settings.results.max_files
         if len(form.files) + len(urls) > most:
             raise BadRequest(
                 f"with those named by {FIELD} there are more than {most} files, which is the "
@@ -173,7 +174,7 @@ class _Batch:
             form.fields.get("hotwords", ""),
             SoundChoice.read(form.fields),
             chosen,
-            callback_delivery.check(callback_url, gate.outgoing()) if callback_url else "",
+            callback_delivery.check(callback_url, settings.outgoing) if callback_url else "",
         )
 
 
@@ -228,11 +229,12 @@ class _Intake:
         Returns:
             Name and size of each recording.
         """
+        settings = self._gate.settings.current
         bounds = Bounds(
-            self._gate.results().max_files,
+            settings.results.max_files,
             self._service.limits.max_upload_bytes,
             self._service.limits.max_unpacked_bytes,
-            self._gate.free_refuse_bytes(),
+            settings.storage.free_refuse_bytes,
         )
         return await self._call(lambda: _unpacked(directory, uploads, bounds))
 

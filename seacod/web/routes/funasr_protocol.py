@@ -16,6 +16,7 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
 from seacod.asr.service import TranscriptionService
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import ClientGone, InferenceFailed, SeacodError
 from seacod.paths import Paths
 from seacod.routes import FUNASR_PROTOCOL
@@ -38,13 +39,13 @@ def router(
     service: TranscriptionService,
     paths: Paths,
     readiness: Readiness,
-    free_refuse_bytes: Callable[[], int],
+    settings: SettingsInUse,
     admit: Callable[[str], None],
 ) -> APIRouter:
     """The route of one worker; `admit` raises one of `quota.REFUSALS` where a client may send
     nothing more now."""
     routes = APIRouter()
-    shared = FunasrShared(service, paths, readiness, free_refuse_bytes, admit, Crowd())
+    shared = FunasrShared(service, paths, readiness, settings, admit, Crowd())
 
     @routes.websocket(FUNASR_PROTOCOL)
     async def funasr(socket: WebSocket) -> None:

@@ -23,6 +23,7 @@ from seacod.jobs.outside.places import RecordingPlaces, read_access
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
 from seacod.transcript import Transcript
+from tests.in_use import in_use
 
 BIG = 100_000
 
@@ -79,7 +80,7 @@ class Node:
             lambda english, chinese, is_over: self.told.append((english, is_over)),
         )
         self.jobs = Jobs(
-            lambda: open_store(directory, address), self.hearing, lambda: 7.0,  # type: ignore[arg-type]
+            lambda: open_store(directory, address), self.hearing, in_use(),  # type: ignore[arg-type]
             is_paused=lambda: self.is_paused, mover=self.mover,
         )  # fmt: skip
 
