@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 
 class JobsGate:
-    """Closed until `jobs` is set.
+    """Closed until the store of the jobs is open.
 
     Args:
         settings: those in use.
+        jobs: of the worker.
     """
 
-    def __init__(self, settings: SettingsInUse) -> None:
+    def __init__(self, settings: SettingsInUse, jobs: Jobs) -> None:
         self.settings = settings
-        self.jobs: Jobs | None = None
+        self._jobs = jobs
 
     def open(self) -> Jobs:
         """The jobs.
@@ -29,16 +30,16 @@ class JobsGate:
             NotReady: the worker does not serve yet, or its store is closed.
             SeacodError: the store cannot be opened until an operator does something.
         """
-        refusal = None if self.jobs is None else self.jobs.refusal
+        refusal = self._jobs.refusal
         if refusal is not None:
             if refusal.http_status == 500:
                 # Such as one of the configuration, which has no status of its own.
                 raise NotReady(refusal.message, refusal.chinese)
             raise refusal
-        if self.jobs is None or not self.jobs.is_open:
+        if not self._jobs.is_open:
             raise NotReady(
                 "batches cannot be taken at present: the worker has just started, or their "
                 "database cannot be used (its log says which); try again in a moment",
                 "暂时无法受理批量任务：服务刚启动或数据库无法使用，请稍后重试，原因详见服务日志",
             )
-        return self.jobs
+        return self._jobs

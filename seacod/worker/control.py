@@ -17,6 +17,7 @@ import structlog
 from seacod import protocol
 from seacod.errors import EX_SOFTWARE, ProtocolError
 from seacod.protocol import FromWorker, Message
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,10 @@ class ControlChannel:
 
     def send(self, message: FromWorker) -> None:
         self._writer.write(protocol.encode(message))
+
+    def fault(self, kind: str, words: Words, *, is_over: bool = False) -> None:
+        """Tell operators of something, or that it is over."""
+        self.send(protocol.Fault(kind, words[0], None, words[1], is_over))
 
     def send_stage(self, text: str, extend_seconds: float = 0.0) -> None:
         """Tell the supervisor what the start is busy with; may be called on any thread."""

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from seacod import logs, metrics, protocol
 from seacod.accelerators.registry import all_accelerators
 from seacod.asr.decoder.births import SharedDecoderNursery
+from seacod.config.in_use import SettingsInUse
 from seacod.config.schema import Settings
 from seacod.config.secrets import remember_all
 from seacod.errors import EX_SOFTWARE, EX_USAGE
@@ -29,6 +30,7 @@ from seacod.system.processes.parent_death import die_with
 from seacod.with_model import ModelTable
 from seacod.worker import rehearsal
 from seacod.worker.application import WorkerApplication
+from seacod.worker.assembly import Surroundings
 from seacod.worker.control import ControlChannel
 from seacod.worker.neighbours import Neighbours
 from seacod.worker.nursery import Nursery
@@ -98,19 +100,18 @@ def be_worker(given: Inheritance, loaded: Loaded | None) -> int:
     metrics.use_directory(paths.runtime, given.slot)
     neighbours = Neighbours(paths, given.slot, given.replicas) if given.replicas > 1 else None
     table = ModelTable(paths.with_model, given.replicas * SLOTS_A_REPLICA, number)
-    worker = WorkerApplication(
-        given.settings,
+    around = Surroundings(
+        SettingsInUse(given.settings),
         paths,
         given.listeners,
         given.funasr,
         ControlChannel(given.control),
         neighbours,
-        loaded,
         table,
         given.decoder_nursery,
         replica,
     )
-    code = asyncio.run(worker.run())
+    code = asyncio.run(WorkerApplication(around, loaded).run())
     # The inference thread may sit in a call that never ends; it does not keep the process.
     logs.flush()
     os._exit(code)

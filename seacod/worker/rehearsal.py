@@ -23,6 +23,7 @@ from seacod.web.readiness import Readiness
 
 if TYPE_CHECKING:
     from seacod.asr.service import TranscriptionService
+    from seacod.jobs.runner import Jobs
 
 
 log = structlog.get_logger(__name__)
@@ -84,7 +85,7 @@ def _make_an_application(settings: Settings, paths: Paths) -> None:
         in_use,
         paths,
         Readiness(),
-        JobsGate(in_use),
+        JobsGate(in_use, cast("Jobs", None)),
         Logins(settings.access, paths.sessions, lambda what: None),
         lambda client: None,
     )

@@ -118,13 +118,13 @@ def _fail(fault: str, worker: Any) -> None:
     elif fault == "block_loop":
         worker._loop.call_soon_threadsafe(time.sleep, FOREVER_SECONDS)
     elif fault == "stuck":
-        worker._service.engine.recognise = lambda *_: time.sleep(FOREVER_SECONDS)
+        worker._parts.service.engine.recognise = lambda *_: time.sleep(FOREVER_SECONDS)
     elif fault in ("no_room_for_two", "no_room_at_all", "held"):
-        _fail_recognising(fault, worker._service.engine)
+        _fail_recognising(fault, worker._parts.service.engine)
     elif fault == "room_again":
-        del worker._service.engine.recognise
+        del worker._parts.service.engine.recognise
     elif fault == "deaf":
-        for acceptor in worker._server._acceptors:
+        for acceptor in worker._parts.server._acceptors:
             worker._loop.call_soon_threadsafe(worker._loop.remove_reader, acceptor._listening)
     elif fault == "eat_memory":
         # In pieces, each touched, until somebody stops us.

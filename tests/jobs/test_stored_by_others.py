@@ -156,8 +156,7 @@ def test_a_newer_database_is_named_left_alone_and_taken_up_when_it_can_be(tmp_pa
 
     async def live() -> None:
         jobs = working(tmp_path / "jobs", told)
-        gate = JobsGate(in_use())
-        gate.jobs = jobs
+        gate = JobsGate(in_use(), jobs)
         await jobs.start([])
         with pytest.raises(StoredByNewer, match="made by a newer version") as caught:
             gate.open()
@@ -293,8 +292,7 @@ def test_a_database_that_was_removed_while_nothing_ran_names_what_was_accepted(
 
 
 def test_a_database_that_cannot_be_opened_says_so_and_asks_to_come_back(tmp_path: Path) -> None:
-    gate = JobsGate(in_use())
-    gate.jobs = working(tmp_path / "jobs", [])
+    gate = JobsGate(in_use(), working(tmp_path / "jobs", []))
     with pytest.raises(NotReady):
         gate.open()
 

@@ -62,8 +62,8 @@ def test_a_directory_that_is_closed_takes_nothing(
 def test_jobs_that_cannot_be_opened_are_no_fault_of_the_program(
     refusal: SeacodError, expected: type[SeacodError]
 ) -> None:
-    gate = JobsGate(in_use())
-    gate.jobs = cast(Any, SimpleNamespace(refusal=refusal, is_open=False))
+    jobs = SimpleNamespace(refusal=refusal, is_open=False)
+    gate = JobsGate(in_use(), cast(Any, jobs))
     with pytest.raises(expected) as refused:
         gate.open()
     assert refused.value.http_status == 503
