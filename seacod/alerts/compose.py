@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import html
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # What one message shows in full; the rest is counted.
 _SHOWN = 20
 _SHOWN_LINES = 40
+# In a chat there is less room.
+_MARKDOWN_FIGURES = 8
+_COLORS = {Severity.INFO: "#0f766e", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
 
 _T = {
     "recovered": ("recovered", "已恢复"),
@@ -68,85 +71,144 @@ def compose(messages: Sequence[Message], settings: AlertSettings) -> Composed:
         messages: of one channel, oldest first; at least one.
         settings: language, name, links.
     """
-    language = settings.language
-    name = machine_name(settings)
+    language, name = settings.language, machine_name(settings)
     severity = max((severity_of(m) for m in messages), key=list(Severity).index)
-    heads = [_head(message, language) for message in messages]
-    title = heads[-1] if len(messages) == 1 else _say("several", language, n=len(messages))
-    if len(messages) > 1:
-        worst = next(h for m, h in zip(messages, heads, strict=True) if severity_of(m) is severity)
-        title = f"{worst} ({title})"
-    shown = messages[-_SHOWN:]
-    rest = len(messages) - len(shown)
-    links = [
+    subject = f"[seacod@{name}] {severity.word(language)}: {_title(messages, severity, language)}"
+    rest = len(messages) - _SHOWN
+    links = (
         (_say("page", language), settings.page_link),
         (_say("dashboard", language), settings.dashboard_link),
-    ]
-    links = [(word, link) for word, link in links if link]
-    text: list[str] = []
-    page: list[str] = []
-    mark: list[str] = []
-    for message, head in zip(shown, heads[-_SHOWN:], strict=True):
-        words = message.alert.text.get(language) or message.alert.text["en"]
-        when = _time(message.alert.at)
-        text += [f"{when}  {head}", words]
-        mark += [f"#### {head}", f"{when}", "", words, ""]
-        color = _COLORS[severity_of(message)]
-        page.append(
-            f'<h2 style="font-size:16px;color:{color};margin:18px 0 4px">{html.escape(head)}</h2>'
-            f'<p style="margin:0;color:#667">{when}</p>'
-            f'<p style="margin:4px 0">{html.escape(words)}</p>'
-        )
-        figures, lines = _split(message.alert.evidence, language)
-        if figures:
-            text += [f"  {key}: {value}" for key, value in figures]
-            mark += [f"- {key}: {value}" for key, value in figures[:8]] + [""]
-            rows = "".join(
-                f'<tr><td style="padding:1px 12px 1px 0;color:#667">{html.escape(key)}</td>'
-                f"<td>{html.escape(value)}</td></tr>"
-                for key, value in figures
-            )
-            page.append(f'<table style="font-size:13px">{rows}</table>')
-        for key, block in lines:
-            text += [f"  {key}:"] + [f"    {line}" for line in block]
-            shown_block = html.escape("\n".join(block))
-            page.append(
-                f'<p style="margin:6px 0 0;color:#667;font-size:13px">{html.escape(key)}</p>'
-                '<pre style="font-size:12px;background:#f4f5f7;padding:8px;margin:2px 0">'
-                f"{shown_block}</pre>"
-            )
-        if message.alert.kind in KINDS and not message.alert.is_recovery:
-            do = _say("do", language, kind=message.alert.kind)
-            text.append(do)
-            mark += [do, ""]
-            page.append(f'<p style="margin:4px 0">{html.escape(do)}</p>')
-        text.append("")
-    if rest:
-        more = _say("more", language, n=rest)
-        text.append(more)
-        page.append(f"<p>{html.escape(more)}</p>")
-        mark.append(more)
-    for word, link in links:
-        text.append(f"{word}: {link}")
-        page.append(f'<p style="margin:2px 0">{html.escape(word)}: <a href="{html.escape(link)}">'
-                    f"{html.escape(link)}</a></p>")  # fmt: skip
-        mark.append(f"[{word}]({link})")
-    foot = _say("foot", language, name=name)
-    text += ["", foot]
-    page.append(f'<p style="color:#889;font-size:12px;margin-top:18px">{html.escape(foot)}</p>')
-    subject = f"[seacod@{name}] {severity.word(language)}: {title}"
-    body = "".join(page)
+    )
+    content = _Content(
+        [_Entry.of(message, language) for message in messages[-_SHOWN:]],
+        _say("more", language, n=rest) if rest > 0 else "",
+        [(word, link) for word, link in links if link],
+        _say("foot", language, name=name),
+    )
     return Composed(
         subject=" ".join(subject.split())[:200],
-        text="\n".join(text) + "\n",
-        html='<!doctype html><html><body style="font-family:system-ui,sans-serif;font-size:14px">'
-        f"{body}</body></html>",
-        markdown="\n".join([f"### {subject}", "", *mark]),
+        text=_plain(content),
+        html=_page(content),
+        markdown="\n".join([f"### {subject}", "", *_markdown(content)]),
         severity=severity,
     )
 
 
-_COLORS = {Severity.INFO: "#0f766e", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
+def _title(messages: Sequence[Message], severity: Severity, language: str) -> str:
+    if len(messages) == 1:
+        return _head(messages[0], language)
+    worst = next(message for message in messages if severity_of(message) is severity)
+    return f"{_head(worst, language)} ({_say('several', language, n=len(messages))})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One alert in the words of its readers.
+
+    Args:
+        head: its title.
+        when: it was.
+        words: what happened.
+        color: of its severity.
+        figures: of its evidence, each with its name.
+        blocks: of lines, each with its name.
+        to_do: how to find out what to do; empty where nothing is to be done.
+    """
+
+    head: str
+    when: str
+    words: str
+    color: str
+    figures: list[tuple[str, str]]
+    blocks: list[tuple[str, list[str]]]
+    to_do: str
+
+    @classmethod
+    def of(cls, message: Message, language: str) -> _Entry:
+        alert = message.alert
+        is_to_do = alert.kind in KINDS and not alert.is_recovery
+        return cls(
+            _head(message, language),
+            _time(alert.at),
+            alert.text.get(language) or alert.text["en"],
+            _COLORS[severity_of(message)],
+            *_split(alert.evidence, language),
+            _say("do", language, kind=alert.kind) if is_to_do else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is in a message, whatever it is written in."""
+
+    entries: list[_Entry]
+    more: str
+    links: list[tuple[str, str]]
+    foot: str
+
+
+def _plain(content: _Content) -> str:
+    lines: list[str] = []
+    for one in content.entries:
+        lines += [f"{one.when}  {one.head}", one.words]
+        lines += [f"  {key}: {value}" for key, value in one.figures]
+        for key, block in one.blocks:
+            lines += [f"  {key}:", *(f"    {line}" for line in block)]
+        lines += filter(None, [one.to_do])
+        lines.append("")
+    lines += filter(None, [content.more])
+    lines += [f"{word}: {link}" for word, link in content.links]
+    return "\n".join([*lines, "", content.foot]) + "\n"
+
+
+def _markdown(content: _Content) -> Iterator[str]:
+    for one in content.entries:
+        yield from (f"#### {one.head}", one.when, "", one.words, "")
+        if one.figures:
+            yield from (f"- {key}: {value}" for key, value in one.figures[:_MARKDOWN_FIGURES])
+            yield ""
+        if one.to_do:
+            yield from (one.to_do, "")
+    if content.more:
+        yield content.more
+    for word, link in content.links:
+        yield f"[{word}]({link})"
+
+
+def _page(content: _Content) -> str:
+    escaped = html.escape
+    page = ['<!doctype html><html><body style="font-family:system-ui,sans-serif;font-size:14px">']
+    for one in content.entries:
+        page.append(
+            f'<h2 style="font-size:16px;color:{one.color};margin:18px 0 4px">'
+            f"{escaped(one.head)}</h2>"
+            f'<p style="margin:0;color:#667">{one.when}</p>'
+            f'<p style="margin:4px 0">{escaped(one.words)}</p>'
+        )
+        if one.figures:
+            rows = "".join(
+                f'<tr><td style="padding:1px 12px 1px 0;color:#667">{escaped(key)}</td>'
+                f"<td>{escaped(value)}</td></tr>"
+                for key, value in one.figures
+            )
+            page.append(f'<table style="font-size:13px">{rows}</table>')
+        for key, block in one.blocks:
+            shown = escaped("\n".join(block))
+            page.append(
+                f'<p style="margin:6px 0 0;color:#667;font-size:13px">{escaped(key)}</p>'
+                '<pre style="font-size:12px;background:#f4f5f7;padding:8px;margin:2px 0">'
+                f"{shown}</pre>"
+            )
+        if one.to_do:
+            page.append(f'<p style="margin:4px 0">{escaped(one.to_do)}</p>')
+    if content.more:
+        page.append(f"<p>{escaped(content.more)}</p>")
+    for word, link in content.links:
+        page.append(f'<p style="margin:2px 0">{escaped(word)}: <a href="{escaped(link)}">'
+                    f"{escaped(link)}</a></p>")  # fmt: skip
+    foot = escaped(content.foot)
+    page.append(f'<p style="color:#889;font-size:12px;margin-top:18px">{foot}</p></body></html>')
+    return "".join(page)
 
 
 def caption(language: str) -> str:
