@@ -50,6 +50,7 @@ KEPT = {
     ("asr/preparation.py", "settings"): "what asr says of the model, of which nothing is live",
     ("supervisor/watch/gpu_limits.py", "settings"): "GpuGuard gives new ones before each reading",
     ("supervisor/workers/nursery.py", "settings"): "what it has loaded; workers get the new ones",
+    ("worker/application.py", "_settings"): "the settings in use, to be asked",
     ("worker/traces.py", "_settings"): "tracing, of which nothing is live",
 }  # fmt: skip
 
@@ -150,7 +151,7 @@ def test_settings_that_are_kept_are_replaced_at_a_reload() -> None:
                 one.arg
                 for one in [*function.args.args, *function.args.kwonlyargs]
                 if one.annotation is not None
-                and {"Callable", "SettingsHolder"}
+                and {"Callable", "SettingsHolder", "SettingsInUse"}
                 & set(re.findall(r"\w+", ast.unparse(one.annotation)))
             }
             for node in at_once(function):
