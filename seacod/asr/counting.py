@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -62,6 +64,17 @@ class RequestCounters:
     def request(self, route: str) -> None:
         """Count a request that has come."""
         self._metrics.requests.labels(route).inc()
+
+    @contextmanager
+    def begun(self, route: str, client: str) -> Iterator[None]:
+        """Count a request that has come, and its failure, if it gets no text within the block."""
+        began = time.monotonic()
+        self.request(route)
+        try:
+            yield
+        except BaseException as error:
+            self.failure(route, client, error, time.monotonic() - began)
+            raise
 
     def unheard(self, pieces: int) -> None:
         """Count stretches of speech for which nothing was written."""

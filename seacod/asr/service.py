@@ -265,7 +265,7 @@ class TranscriptionService:
         Args:
             upload_path: a private file of ours; it is read, never kept.
             words: hotwords as the user typed them.
-            route: where the request came from, for the metrics: `/transcribe`, `page`.
+            route: where the request came from, for the metrics: one of `seacod/routes.py`.
             name: what the user calls the recording; shown to the operator after a crash.
             client: who asks; clients take turns.
             is_bulk: part of a job: it needs no place in the queue, has no deadline, and comes
@@ -280,9 +280,8 @@ class TranscriptionService:
             SeacodError: why there is no text; see `seacod/errors.py` for the kinds.
         """
         began = time.monotonic()
-        self._counters.request(route)
         try:
-            with _needed(upload_path):
+            with self._counters.begun(route, client), _needed(upload_path):
                 request = RecordingRequest(
                     client,
                     await self._hotwords.of(words, client),
@@ -299,10 +298,8 @@ class TranscriptionService:
                     on_segments=on_segments,
                 )
                 transcript = await self._recordings.transcribe(request)
-        except BaseException as error:
-            self._counters.failure(route, client, error, time.monotonic() - began)
-            if isinstance(error, OutOfMemory):
-                self.on_fault("out_of_memory", error.words)
+        except OutOfMemory as error:
+            self.on_fault("out_of_memory", error.words)
             raise
         self._counters.success(route, client, transcript, time.monotonic() - began)
         return transcript

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -103,35 +102,29 @@ class LiveSessions:
             QueueFull: as many go on as there may be; who has none finds a few more.
             BadRequest: no microphone has that rate.
         """
-        began = time.monotonic()
-        self._counters.request(route)
-        try:
-            with self._place(client):
-                track = self._speakers.begin(speakers) if speakers is not None else None
-                microphone = Microphone(rate, self._max_piece_seconds)
-                request = RecognitionRequest(
-                    client,
-                    await self._hotwords.of(words, client),
-                    wants_digits=wants_digits,
-                    remarks=remarks,
-                    replacements=await self._replacements.now(),
-                )
-                microphone.voice = await self._voice()
-                async with LiveSession(
-                    request,
-                    microphone,
-                    Assembly(request, self._writer, before),
-                    self._scheduler,
-                    self._thread,
-                    is_idle=lambda: not self._admission.waiting,
-                    offset_seconds=offset_seconds,
-                    track=track,
-                    partial_every_seconds=partial_every_seconds,
-                ) as session:
-                    yield session
-        except BaseException as error:
-            self._counters.failure(route, client, error, time.monotonic() - began)
-            raise
+        with self._counters.begun(route, client), self._place(client):
+            track = self._speakers.begin(speakers) if speakers is not None else None
+            microphone = Microphone(rate, self._max_piece_seconds)
+            request = RecognitionRequest(
+                client,
+                await self._hotwords.of(words, client),
+                wants_digits=wants_digits,
+                remarks=remarks,
+                replacements=await self._replacements.now(),
+            )
+            microphone.voice = await self._voice()
+            async with LiveSession(
+                request,
+                microphone,
+                Assembly(request, self._writer, before),
+                self._scheduler,
+                self._thread,
+                is_idle=lambda: not self._admission.waiting,
+                offset_seconds=offset_seconds,
+                track=track,
+                partial_every_seconds=partial_every_seconds,
+            ) as session:
+                yield session
         if session.transcript is not None:
             # What the sessions before it heard, they have counted.
             heard = max(0.0, session.transcript.duration_seconds - offset_seconds)
