@@ -99,7 +99,7 @@ def create_app(
         batch.router(service, jobs_gate, sources),
         jobs.router(jobs_gate, paths),
         job_list.router(jobs_gate),
-        formats.router(paths, jobs_gate.free_refuse_bytes),
+        formats.router(paths, in_use),
     )
     for routes in routers:
         transcribe.refuse_other_methods(routes)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from in_use import in_use
+
 from seacod import logs
 from seacod.alerts import delivery
 from seacod.alerts.channels.mail import Mail
@@ -22,7 +24,6 @@ from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Outbox, now
 from seacod.config.alerts import AlertSettings
 from seacod.config.log import LogSettings
-from tests.in_use import in_use
 
 
 def die() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_use import in_use
 
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Message, Outbox
 from seacod.config.alerts import AlertSettings
-from tests.in_use import in_use
 
 
 class World:

@@ -13,11 +13,11 @@ from typing import Any
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from in_use import in_use
 
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.outbox import Message, Outbox
 from seacod.config.alerts import AlertSettings
-from tests.in_use import in_use
 
 KEYS = st.sampled_from(["GPU 0", "GPU 1"])
 COOL_DOWN_SECONDS = 900.0

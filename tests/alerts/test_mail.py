@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_use import in_use
 from receivers import PASSWORD, USER, MailServer, certificate
 
 from seacod.alerts.channels.base import Undelivered
@@ -17,7 +18,6 @@ from seacod.alerts.compose import compose
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.outbox import Alert, Message, Outbox, Told
 from seacod.config.alerts import AlertSettings
-from tests.in_use import in_use
 
 
 def message(number: int = 1, **alert: Any) -> Message:

@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from in_use import in_use
 
 from seacod.accelerators.base import DriverAbsent, Gpu
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import gpu_sampler
 from seacod.supervisor.watch.gpu_sampler import GpuSampler, GpuState
-from tests.in_use import in_use
 
 
 def sampled(

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from callback_receiver import CallbackReceiver
+from in_use import in_use
 from standardwebhooks import Webhook, WebhookVerificationError
 from supervised import PATIENCE_SECONDS, ROOT, free_port
 from work_and_die import StandIn
@@ -31,7 +32,6 @@ from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
 from seacod.system.clock_jumps import ClockJumps
-from tests.in_use import in_use
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from in_use import in_use
 from supervised import PATIENCE_SECONDS
 
 from seacod.jobs import runner
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.transcript import Transcript
-from tests.in_use import in_use
 
 
 class Slow:

@@ -15,6 +15,7 @@ from typing import cast
 
 import pytest
 import sounds
+from in_use import in_use
 from sqlalchemy.exc import OperationalError
 from supervised import Service, wait_until
 
@@ -28,7 +29,6 @@ from seacod.jobs.open_store import OpenStore
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
-from tests.in_use import in_use
 
 # A client hears 503 after 5 s; a busy machine takes its time.
 SOON_SECONDS = 20.0

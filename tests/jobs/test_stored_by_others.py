@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from in_use import in_use
 from supervised import PATIENCE_SECONDS
 from work_and_die import StandIn
 
@@ -26,7 +27,6 @@ from seacod.jobs.runner import Jobs
 from seacod.jobs.schema import file_problem
 from seacod.system.files.sqlite_format import version_of
 from seacod.usage.ledger import UsageLedger, Use
-from tests.in_use import in_use
 
 # Made by 0.1.0's code.
 BEFORE = Path(__file__).parents[1] / "cases" / "state-0.1.0"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from in_use import in_use
 from sqlalchemy import event
 
 from seacod import logs
@@ -26,7 +27,6 @@ from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
 from seacod.transcript import Transcript
-from tests.in_use import in_use
 
 FILES = 50
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_use import in_use
 
 from seacod.alerts import attempt
 from seacod.alerts.channels.base import Undelivered
@@ -28,7 +29,6 @@ from seacod.supervisor.watch.sweeper import sweep
 from seacod.system.clock_jumps import ClockJumps
 from seacod.web.logins import sessions
 from seacod.web.logins.sessions import Sessions
-from tests.in_use import in_use
 
 HOUR = 3600.0
 

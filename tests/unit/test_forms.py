@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_use import in_use
 from starlette.requests import Request
 
 from seacod.errors import BadRequest, SeacodError
@@ -34,7 +35,7 @@ def read(
         return directory / f"{len(list(directory.iterdir()))}-{number}"
 
     limits = {"max_file_bytes": 1 << 20, "max_files": max_files, "more_fields": more_fields,
-              "free_refuse_bytes": lambda: 0}  # fmt: skip
+              "settings": in_use()}  # fmt: skip
     return asyncio.run(read_form(content_type, Body(request), place, **limits))
 
 

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from in_use import in_use
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,7 +17,6 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from seacod.worker.memory import MemoryGuard, anonymous_bytes
-from tests.in_use import in_use
 
 ROOT = Path(__file__).parents[2]
 GIB = 1 << 30

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from file_server import FileServer, content, cut_off, endless, sent_on
+from in_use import in_use
 
 from seacod.config.outgoing import OutgoingSettings
 from seacod.errors import (
@@ -28,7 +29,6 @@ from seacod.system.net import outgoing
 from seacod.system.net.allowed_origins import AllowedOrigins
 from seacod.web import sources
 from seacod.web.sources import Sources, name_of
-from tests.in_use import in_use
 
 SOUND = b"RIFF" + bytes(100_000)
 

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from in_use import in_use
 
 from seacod.asr.decoder.births import DecoderBirths, NurseryLost
 from seacod.asr.decoder.nursery import BORN
 from seacod.errors import ConfigError, NotReady, SeacodError, StoredByNewer
 from seacod.jobs.gate import JobsGate
 from seacod.web.middleware.errors import storage_full
-from tests.in_use import in_use
 
 
 @pytest.mark.parametrize(

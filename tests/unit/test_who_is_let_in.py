@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_use import in_use
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -27,7 +28,6 @@ from seacod.web.middleware import disk_guard
 from seacod.web.middleware.access import Access, client_of
 from seacod.web.middleware.errors import answer
 from seacod.web.sources import Sources
-from tests.in_use import in_use
 
 KEY, REVOKED = credentials.new_key(), credentials.new_key()
 PASSWORD = "correct horse"

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from starlette.responses import Response
 
+from seacod.config.in_use import SettingsInUse
 from seacod.errors import BadRequest, ClientGone, StorageFull, TooBig
 from seacod.formats import registry
 from seacod.formats.asked import choices
@@ -115,15 +116,18 @@ class _GivenTranscript:
 _READER = TypeAdapter(_GivenTranscript)
 
 
-def router(paths: Paths, free_refuse_bytes: Callable[[], int]) -> APIRouter:
+def router(paths: Paths, settings: SettingsInUse) -> APIRouter:
     """The route of one worker.
 
     Args:
         paths: where what comes waits for its turn.
-        free_refuse_bytes: gives how much of that disk is to stay free; 0 for no such limit.
+        settings: those in use, for how much of that disk is to stay free.
     """
     routes = APIRouter(tags=["transcription"], responses=openapi.REFUSALS)
     at_once = asyncio.Semaphore(_AT_ONCE)
+
+    def check() -> None:
+        check_room(paths.temp, settings.current.storage.free_refuse_bytes)
 
     @routes.post(_PATH, summary="A transcript in another format", openapi_extra=_BODY)
     async def write(request: Request, name: str) -> Response:
@@ -131,7 +135,7 @@ def router(paths: Paths, free_refuse_bytes: Callable[[], int]) -> APIRouter:
         chosen = choices(dict(request.query_params))
         with tempfile.SpooledTemporaryFile(max_size=_BUFFER_BYTES, dir=str(paths.temp)) as file:
             # Whoever still sends has no place yet.
-            await _receive(request, file, lambda: check_room(paths.temp, free_refuse_bytes()))
+            await _receive(request, file, check)
             async with at_once:
                 if await request.is_disconnected():
                     raise ClientGone("the client went away", "客户端已断开连接")

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from in_use import in_use
 from object_store import ObjectStore
 from postgres import Postgres
 from supervised import PATIENCE_SECONDS
@@ -23,7 +24,6 @@ from seacod.jobs.outside.places import RecordingPlaces, read_access
 from seacod.jobs.runner import Jobs
 from seacod.jobs.store import JobStore
 from seacod.transcript import Transcript
-from tests.in_use import in_use
 
 BIG = 100_000
 
