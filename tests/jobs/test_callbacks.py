@@ -58,10 +58,16 @@ class Site:
         secret = directory / "secret"
         secret.write_text(f"{SECRET}\n")
         secret.chmod(0o600)
-        self.settings = OutgoingSettings(
-            callback_hosts=" ".join(hosts), callback_secret_file=secret, **more
-        )
+        self.settings = in_use()
+        self.set(callback_hosts=" ".join(hosts), callback_secret_file=secret, **more)
         self.counts: Counter[str] = Counter()
+
+    def set(self, **outgoing: Any) -> None:
+        """As a reload does, and more than it would take."""
+        now = self.settings.current
+        self.settings.current = now.model_copy(
+            update={"outgoing": now.outgoing.model_copy(update=outgoing)}
+        )
 
     def opened(self) -> JobStore:
         return open_store(self.directory / "jobs", self._address)
@@ -72,9 +78,7 @@ class Site:
     ) -> AsyncIterator[Jobs]:
         jobs = Jobs(self.opened, StandIn(), in_use(), clock=clock)  # type: ignore[arg-type]
         await jobs.start([])
-        delivery = CallbackDelivery(
-            jobs, in_use(outgoing=self.settings), lambda what: self.counts.update([what])
-        )
+        delivery = CallbackDelivery(jobs, self.settings, lambda what: self.counts.update([what]))
         task = asyncio.ensure_future(delivery.run() if tells else asyncio.sleep(0))
         try:
             yield jobs
@@ -275,7 +279,7 @@ def test_it_is_given_up_in_the_end_and_the_job_says_so(
                 await asyncio.sleep(0.02)
             # The job of which somebody is still to be told is not swept away.
             assert await jobs.act(lambda store: store.delete_expired(-1.0)) == 0
-            here.settings = here.settings.model_copy(update={"callback_hours": 0.0})
+            here.set(callback_hours=0.0)
             told = await here.until(jobs, "j", CallbackState.GIVEN_UP)
             assert await jobs.act(lambda store: store.delete_expired(-1.0)) == 1
             assert await jobs.ask(lambda store: store.callback("j")) is None
@@ -383,7 +387,7 @@ def test_a_host_that_is_no_longer_allowed_is_told_nothing(
             assert not receiver.told
             # And is told when the operator has mended that.
             hosts = {"callback_hosts": receiver.origin}
-            here.settings = here.settings.model_copy(update=hosts)
+            here.set(**hosts)
             return await here.until(jobs, "j", CallbackState.DELIVERED)
 
     assert asyncio.run(act()).attempts > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -137,7 +138,7 @@ def test_places_are_taken_when_they_are_looked_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(live_sessions, "CagedNetwork", lambda: SimpleNamespace(close=lambda: None))
     counted: list[int] = []
     counters = SimpleNamespace(
-        request=lambda route: None, failure=lambda *_: None, microphones=counted.append
+        begun=lambda *_: contextlib.nullcontext(), microphones=counted.append
     )
     settings = SimpleNamespace(
         limits=SimpleNamespace(live_sessions=4), asr=SimpleNamespace(max_segment_seconds=20)
