@@ -275,7 +275,7 @@ class Jobs:
 
     def _delete_expired(self, store: JobStore) -> None:
         self._clock.look()
-        keep_seconds = self._keep_days() * 86_400
+        keep_seconds = self._settings.current.results.keep_days * 86_400
         # An upload that was not accepted is young for a day, however short results are kept.
         looks_older_by = self._clock.looks_older_by(max(keep_seconds, ORPHAN_SECONDS))
         store.delete_expired(keep_seconds, looks_older_by)
@@ -289,9 +289,6 @@ class Jobs:
                         self._lease_thread, self.store.renew
                     )
             await asyncio.sleep(_LOOK_SECONDS)
-
-    def _delete_expired(self, store: JobStore) -> None:
-        store.delete_expired(self._settings.current.results.keep_days * 86_400)
 
     async def _drop_lost(self) -> None:
         """Give up what somebody has canceled at another worker or node: nobody gets its text, and

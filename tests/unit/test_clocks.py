@@ -342,7 +342,7 @@ def test_results_and_uploads_stay_when_the_clock_was_set_before_the_worker_began
     machine.wall += 400 * DAY
     ahead = time.time() + 400 * DAY
     monkeypatch.setattr(time, "time", lambda: ahead)
-    jobs = Jobs(lambda: store, None, lambda: 7.0, clock=machine.process())  # type: ignore[arg-type]
+    jobs = Jobs(lambda: store, None, in_use(), clock=machine.process())  # type: ignore[arg-type]
     jobs._delete_expired(store)
     assert {"job", "coming in"} <= {path.name for path in store.blobs.directory.iterdir()}
     assert [one.name for one in store.get("job")[1]] == ["1.wav"]
@@ -353,7 +353,7 @@ def test_a_condition_lasted_no_longer_since_the_clock_was_set(
 ) -> None:
     clock = machine.process()
     deduplicator = Deduplicator(
-        alerts.outbox, AlertSettings, lambda: ["mail"], clock=lambda: machine.wall,
+        alerts.outbox, in_use(), lambda: ["mail"], clock=lambda: machine.wall,
         evidence=dict, on_message=lambda: None, looks_longer_by=clock.looks_older_by,
     )  # fmt: skip
     deduplicator.raised("disk_low", "It is full.", "已满。")
