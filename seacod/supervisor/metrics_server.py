@@ -27,7 +27,7 @@ from seacod.system.net.http_server import BoundedServer
 _MAX_CONNECTIONS = 64
 
 
-class _QuietServer(BoundedServer):
+class _MetricsHttpServer(BoundedServer):
     """Without uvicorn's ten wake-ups a second, which were a fifth of what an idle supervisor
     cost."""
 
@@ -81,7 +81,7 @@ class MetricsServer:
         # Reading the worker's files blocks; one named thread does it, one scrape at a time.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="seacod-scrape")
         app = Starlette(routes=[Route("/metrics", self._scrape), Route("/", self._home)])
-        self._server = _QuietServer(app, [one.socket for one in listeners])
+        self._server = _MetricsHttpServer(app, [one.socket for one in listeners])
 
     @property
     def url(self) -> str:

@@ -140,7 +140,7 @@ class _Post:
                 one.shutdown(socket.SHUT_RDWR)
 
 
-class _CutOffConnection(http.client.HTTPConnection):
+class _AbortableConnection(http.client.HTTPConnection):
     call: _Post
 
     def connect(self) -> None:
@@ -148,7 +148,7 @@ class _CutOffConnection(http.client.HTTPConnection):
         self.call.connected(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection, _CutOffConnection):
+class _SecureConnection(http.client.HTTPSConnection, _AbortableConnection):
     """`connect` of the first calls that of the second, before TLS begins."""
 
 
@@ -160,8 +160,8 @@ class _Plain(urllib.request.HTTPHandler):
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(self._connection, req)
 
-    def _connection(self, host: str, **options: Any) -> _CutOffConnection:
-        made = _CutOffConnection(host, **options)
+    def _connection(self, host: str, **options: Any) -> _AbortableConnection:
+        made = _AbortableConnection(host, **options)
         made.call = self._call
         return made
 

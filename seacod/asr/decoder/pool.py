@@ -21,7 +21,7 @@ import structlog
 from seacod.asr.audio import AudioInfo, too_slow
 from seacod.asr.decoder.births import DecoderBirths, NurseryLost
 from seacod.asr.decoder.child import DecoderBroke, DecoderProcess, Frame, reported_error
-from seacod.asr.decoder.places import FairPlaces
+from seacod.asr.decoder.fair_semaphore import FairSemaphore
 from seacod.asr.decoder.wire import DecodeTask
 from seacod.errors import BadAudio, NotReady
 
@@ -32,7 +32,7 @@ _IDLE_FOR_EACH = 2
 
 
 class _Sort(enum.Enum):
-    """The places for one sort of recordings: a short one never waits behind long ones."""
+    """Sorts of recordings, each with its own turns: a short one never waits behind long ones."""
 
     HEADER = enum.auto()
     ORDINARY = enum.auto()
@@ -52,9 +52,9 @@ class Decoders:
     def __init__(self, kept: int, at_most: int, nursery: socket.socket | None = None) -> None:
         self._kept = kept
         self._births = DecoderBirths(nursery)
-        # People wait for their recordings: those of jobs have places of their own.
-        self._places = {
-            (sort, is_bulk): FairPlaces(at_most if sort is _Sort.LONG else kept)
+        # People wait for their recordings: those of jobs have turns of their own.
+        self._semaphores = {
+            (sort, is_bulk): FairSemaphore(at_most if sort is _Sort.LONG else kept)
             for sort in _Sort
             for is_bulk in (False, True)
         }
@@ -75,7 +75,7 @@ class Decoders:
     def limit(self, at_most: int) -> None:
         """Decode at most this many long recordings at once from now on; those that run go on."""
         for is_bulk in (False, True):
-            self._places[_Sort.LONG, is_bulk].resize(at_most)
+            self._semaphores[_Sort.LONG, is_bulk].resize(at_most)
 
     async def inspect(
         self, path: Path, task: DecodeTask, *, client: str = "", is_bulk: bool = False
@@ -119,7 +119,7 @@ class Decoders:
         sort = _Sort.LONG if is_long else _Sort.ORDINARY
         if task.want == "inspect":
             sort = _Sort.HEADER
-        async with self._places[sort, is_bulk].held(client):
+        async with self._semaphores[sort, is_bulk].held(client):
             # What was yielded is the same the second time, and is not yielded again.
             known = 0
             for is_last in (False, True):

@@ -65,23 +65,25 @@ def attributed(segments: Sequence[Segment], windows: Windows, centres: Embedding
 
 
 @dataclass(frozen=True, slots=True)
-class _WordAt:
+class _TimedWord:
     start: float
     end: float
     begins_sentence: bool
 
 
-def _words(segment: Segment) -> list[_WordAt]:
+def _words(segment: Segment) -> list[_TimedWord]:
     """Where its words lie, or it as a whole where it has none."""
     if not segment.tokens:
-        return [_WordAt(segment.start_seconds, segment.end_seconds, True)]
+        return [_TimedWord(segment.start_seconds, segment.end_seconds, True)]
     return [
-        _WordAt(token.start_seconds, token.end_seconds, number == 0)
+        _TimedWord(token.start_seconds, token.end_seconds, number == 0)
         for number, token in enumerate(segment.tokens)
     ]
 
 
-def _likenesses(words: Sequence[_WordAt], windows: Windows, likenesses: Likenesses) -> Likenesses:
+def _likenesses(
+    words: Sequence[_TimedWord], windows: Windows, likenesses: Likenesses
+) -> Likenesses:
     """How alike each word is to each voice: what the windows around it say, the nearer the more."""
     middles = (windows.starts + windows.ends) / 2
     reach = (windows.ends - windows.starts) / 2
@@ -111,7 +113,7 @@ def _contrast(centres: Embeddings) -> float:
     return _USUAL_UNLIKENESS / max(unlike, 1e-4)
 
 
-def _path(words: Sequence[_WordAt], likenesses: Likenesses) -> npt.NDArray[np.intp]:
+def _path(words: Sequence[_TimedWord], likenesses: Likenesses) -> npt.NDArray[np.intp]:
     """The voice of each word, so that likeness is greatest and changes are few (Viterbi)."""
     came_from = np.zeros(likenesses.shape, dtype=np.intp)
     same = np.arange(likenesses.shape[1])
@@ -130,7 +132,7 @@ def _path(words: Sequence[_WordAt], likenesses: Likenesses) -> npt.NDArray[np.in
     return path
 
 
-def _change_costs(before: _WordAt, word: _WordAt) -> float:
+def _change_costs(before: _TimedWord, word: _TimedWord) -> float:
     if word.begins_sentence:
         return _CHANGE_OF_SENTENCE_COSTS
     is_pause = word.start - before.end >= _PAUSE_SECONDS

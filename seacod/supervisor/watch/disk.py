@@ -16,7 +16,7 @@ from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper
-from seacod.supervisor.watch.places import Places
+from seacod.supervisor.watch.directories import Directories
 from seacod.supervisor.watch.sweeper import Swept
 from seacod.system.clock_jumps import ClockJumps
 from seacod.system.files.free_space import free_bytes
@@ -59,7 +59,7 @@ class Housekeeping:
         self._heartbeats = heartbeats
         self._clock = clock
         self.free_bytes: int | None = None
-        self._places = Places(settings.paths, bus)
+        self._directories = Directories(settings.paths, bus)
         self._count_at = 0.0
         # What batches hold: recordings and results.
         self.jobs_bytes: int | None = None
@@ -76,7 +76,7 @@ class Housekeeping:
             if time.monotonic() >= due:
                 due = time.monotonic() + settings.sweep_interval_seconds
                 await self._sweep(settings.keep_seconds)
-            self._places.tell(await asyncio.to_thread(self._places.look))
+            self._directories.tell(await asyncio.to_thread(self._directories.look))
             await self._look_at_free_space(settings)
             due = min(due, time.monotonic() + settings.sweep_interval_seconds)
             await asyncio.sleep(min(_LOOK_SECONDS, settings.sweep_interval_seconds))
@@ -116,7 +116,7 @@ class Housekeeping:
         self.free_bytes = free
         self._level("disk_low", free, settings.free_warn_bytes)
         self._level("disk_full", free, settings.free_refuse_bytes)
-        self._places.tell_free(await asyncio.to_thread(self._places.free_files))
+        self._directories.tell_free(await asyncio.to_thread(self._directories.free_files))
 
     def _least_free(self) -> int | None:
         """The fewest free bytes on the file systems of uploads and batches; often it is one."""

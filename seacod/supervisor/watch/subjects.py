@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from seacod.alerts.channels.registry import configured
 from seacod.alerts.kinds import KINDS, About
 from seacod.supervisor.settings import SettingsHolder
+from seacod.supervisor.watch.directories import INODES
 from seacod.supervisor.watch.gpu_guard import GpuGuard, name_of
 from seacod.supervisor.watch.gpu_sampler import GpuSampler, GpuState
-from seacod.supervisor.watch.places import INODES
 from seacod.supervisor.workers.placement import Replica
 
 

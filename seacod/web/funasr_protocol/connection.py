@@ -60,7 +60,7 @@ class TooSilent(BadRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class FunasrShared:
+class FunasrContext:
     """What all conversations of a worker share.
 
     Args:
@@ -88,7 +88,7 @@ class FunasrConnection:
         request_id: for the log, and for errors.
     """
 
-    def __init__(self, socket: WebSocket, shared: FunasrShared, request_id: str) -> None:
+    def __init__(self, socket: WebSocket, shared: FunasrContext, request_id: str) -> None:
         self._socket = socket
         self._shared = shared
         self._request_id = request_id

@@ -21,7 +21,7 @@ from seacod.errors import ClientGone, InferenceFailed, SeacodError
 from seacod.paths import Paths
 from seacod.routes import FUNASR_PROTOCOL
 from seacod.web import closing
-from seacod.web.funasr_protocol.connection import FunasrConnection, FunasrShared
+from seacod.web.funasr_protocol.connection import FunasrConnection, FunasrContext
 from seacod.web.funasr_protocol.crowd import Crowd
 from seacod.web.middleware import errors
 from seacod.web.middleware.access import client_of
@@ -45,7 +45,7 @@ def router(
     """The route of one worker; `admit` raises one of `quota.REFUSALS` where a client may send
     nothing more now."""
     routes = APIRouter()
-    shared = FunasrShared(service, paths, readiness, settings, admit, Crowd())
+    shared = FunasrContext(service, paths, readiness, settings, admit, Crowd())
 
     @routes.websocket(FUNASR_PROTOCOL)
     async def funasr(socket: WebSocket) -> None:
@@ -62,7 +62,7 @@ def router(
     return routes
 
 
-async def _conversation(socket: WebSocket, shared: FunasrShared, request_id: str) -> SeacodError:
+async def _conversation(socket: WebSocket, shared: FunasrContext, request_id: str) -> SeacodError:
     """Serve the client until the conversation cannot go on; why it cannot.
 
     Raises:

@@ -9,19 +9,19 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.asr.decoder.places import FairPlaces
+from seacod.asr.decoder.fair_semaphore import FairSemaphore
 
 
 class Guest:
     """Somebody who wants a place."""
 
-    def __init__(self, places: FairPlaces, client: str) -> None:
+    def __init__(self, places: FairSemaphore, client: str) -> None:
         self.client = client
         self.is_in = False
         self._may_go = asyncio.Event()
         self.task = asyncio.ensure_future(self._be(places))
 
-    async def _be(self, places: FairPlaces) -> None:
+    async def _be(self, places: FairSemaphore) -> None:
         async with places.held(self.client):
             self.is_in = True
             await self._may_go.wait()
@@ -43,7 +43,7 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 
 def test_one_with_hundreds_keeps_another_waiting_for_one_only() -> None:
     async def story() -> None:
-        places = FairPlaces(2)
+        places = FairSemaphore(2)
         many = [Guest(places, "many") for _ in range(100)]
         await settle()
         one = Guest(places, "one")
@@ -66,7 +66,7 @@ def test_one_with_hundreds_keeps_another_waiting_for_one_only() -> None:
 def test_no_place_is_lost_and_none_is_given_twice(steps: list[tuple[str, int]]) -> None:
     async def story() -> None:
         count = 2
-        places, guests = FairPlaces(count), list[Guest]()
+        places, guests = FairSemaphore(count), list[Guest]()
         for what, number in steps:
             inside = [guest for guest in guests if guest.is_in]
             if what == "come":

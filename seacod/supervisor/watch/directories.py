@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 INODES = "inodes "
 
 
-class Places:
+class Directories:
     """
     Args:
         paths: the directories of the service.

@@ -1,4 +1,4 @@
-"""Places that few have at once, given in turn by client. Used by `pool.py`, on the event loop."""
+"""A semaphore that is fair to clients. Used by `pool.py`, on the event loop."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class _WaitingTurn:
     )
 
 
-class FairPlaces:
-    """A place goes to the client that holds fewest, of several to the one that waits longest; so
-    one who sends hundreds of slow recordings keeps another one waiting for one of them at most.
+class FairSemaphore:
+    """The next turn is that of the client that holds fewest, of several of the one that waits
+    longest; so one who sends hundreds of slow recordings keeps another one waiting for one of them
+    at most.
 
     Args:
-        count: how many there are; it may change meanwhile.
+        count: how many may hold it at once; it may change meanwhile.
     """
 
     def __init__(self, count: int) -> None:
@@ -31,13 +32,13 @@ class FairPlaces:
         self._waiting: list[_WaitingTurn] = []
 
     def resize(self, count: int) -> None:
-        """There are so many from now on; who has a place keeps it."""
+        """So many may hold it from now on; who does, goes on."""
         self._count = count
         self._call_next()
 
     @asynccontextmanager
     async def held(self, client: str) -> AsyncGenerator[None]:
-        """Wait for a place and have it for the time of the block."""
+        """Wait for the turn and hold it for the time of the block."""
         one = _WaitingTurn(client)
         self._waiting.append(one)
         self._call_next()
