@@ -44,13 +44,14 @@ class _TypedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Stage(_TypedMessage):
-    """What a starting worker is busy with, in words for STATUS= (English).
+    """What a starting worker is busy with, in words of both languages.
 
     `extend_seconds`: how much longer the start may take from now; 0 leaves the time-out alone.
     A model download sends one of these every few seconds.
     """
 
     text: str
+    chinese: str
     extend_seconds: float = 0.0
 
 

@@ -263,7 +263,7 @@ class World:
 
     def causes(self) -> list[str]:
         """Why workers ended that nobody asked to."""
-        return [one.crash.cause for one in self.crashes]
+        return [one.crash.words[0] for one in self.crashes]
 
     def next_pid(self) -> int:
         return next(self._pids)

@@ -1,13 +1,15 @@
 """The evidence of an alert in Chinese: the names of the figures, and those figures that are words.
-In English, as in the outbox, the keys are words themselves. Called by `compose.py`."""
+In English the keys are words themselves."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from seacod.system.text.words import cause_in_chinese, state_in_chinese
+from seacod.system.text.words import Words
 
+# What begins with an underscore is shown by nobody under its own name.
+_BESIDE = "_zh_"
 _LABELS = {
     "state": "状态",
     "address": "地址",
@@ -35,33 +37,12 @@ def label(key: str) -> str:
     return _LABELS.get(key, key.replace("_", " "))
 
 
-def value(key: str, text: str) -> str:
-    """A figure; what is no words is as it was."""
-    said = _VALUES.get("gpu" if key.startswith("gpu_") else key)
-    return said(text) if said is not None else text
+def said(key: str, words: Words | None) -> dict[str, str | None]:
+    """A figure that is words, for the evidence: in English as everybody gets it, in Chinese beside
+    it for messages in that language. None where it is unknown."""
+    return {key: None} if words is None else {key: words[0], _BESIDE + key: words[1]}
 
 
-def _sub(pattern: str, chinese: str) -> Callable[[str], str]:
-    return lambda text: re.sub(pattern, chinese, text)
-
-
-def _causes(text: str) -> str:
-    return "；".join(cause_in_chinese(one) for one in text.split("; "))
-
-
-def _memory(text: str) -> str:
-    parts = [
-        re.sub(r"^(.+) MiB, at most (\d+)$", r"\1 MiB，最多 \2 MiB", one)
-        for one in text.replace("worker ", "识别进程 ").replace("GPU ", "显存 ").split("; ")
-    ]
-    return "；".join(parts)
-
-
-_VALUES: dict[str, Callable[[str], str]] = {
-    "state": state_in_chinese,
-    "requests": _sub(r"(\d+) in flight, (\d+) waiting", r"\1 个处理中，\2 个排队"),
-    "model": _sub(r"^(.+) on (\S+)$", r"\1（\2）"),
-    "last_causes": _causes,
-    "gpu": _sub(r": (\d+) of (\d+) MiB used", r"：已用 \1 / \2 MiB"),
-    "memory_of_the_last_ten_minutes": _memory,
-}
+def value(evidence: Mapping[str, object], key: str) -> str:
+    """A figure of the evidence; what is no words is as it was."""
+    return str(evidence.get(_BESIDE + key) or evidence[key])

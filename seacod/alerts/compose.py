@@ -251,7 +251,7 @@ def _split(
         if isinstance(value, list):
             blocks.append((name, [str(line) for line in value][-_SHOWN_LINES:]))
         else:
-            figures.append((name, chinese.value(key, str(value)) if is_chinese else str(value)))
+            figures.append((name, chinese.value(evidence, key) if is_chinese else str(value)))
     return figures, blocks
 
 

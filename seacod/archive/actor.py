@@ -16,7 +16,7 @@ from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.formats import asked, registry
 from seacod.system.net.remote_files import RemoteFiles
-from seacod.system.text.words import reason
+from seacod.system.text.words import Words, reason
 
 _CHUNK_BYTES = 1 << 20
 
@@ -187,5 +187,5 @@ def _as_text(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _say_nothing(text: str, extend_seconds: float = 0.0) -> None:
+def _say_nothing(words: Words, extend_seconds: float = 0.0) -> None:
     """The command shows recordings, not what an engine is at."""

@@ -15,6 +15,7 @@ import structlog
 from seacod.config.schema import Settings
 from seacod.paths import Paths
 from seacod.system.processes import heap
+from seacod.system.text.words import Words
 
 if TYPE_CHECKING:
     from seacod.asr.recognisers.base import Recogniser
@@ -31,7 +32,7 @@ _DOWNLOAD_SECONDS = 120.0
 class ReportStage(Protocol):
     """Told what the start is at; `extend_seconds` asks for more time."""
 
-    def __call__(self, text: str, extend_seconds: float = 0.0) -> None: ...
+    def __call__(self, words: Words, extend_seconds: float = 0.0) -> None: ...
 
 
 class EnginePreparation:
@@ -60,14 +61,15 @@ class EnginePreparation:
         asr = self.settings.asr
 
         def say(text: str) -> None:
-            self.say(f"downloading {text}", extend_seconds=_DOWNLOAD_SECONDS)
+            words = f"downloading {text}", f"正在下载 {text}"
+            self.say(words, extend_seconds=_DOWNLOAD_SECONDS)
 
         for identifier in registry.missing(asr, self._paths.models):
             fetch.fetch(identifier, self._paths.models, fetch.token(asr), say)
         if speakers.is_one(asr.speaker_model):
             speakers.fetch(asr.speaker_model, self._paths.models, fetch.token(asr), say)
         models = registry.resolve(asr, self._paths.models)
-        self.say(f"loading {models.name}")
+        self.say((f"loading {models.name}", f"正在加载 {models.name}"))
         engine = recognisers.load(models, asr.cpu_threads)
         # Here, where it lies in host memory and on one thread, so that not every worker forked from
         # it has to: what libraries import, compile and keep at a first recording, all of them have.
@@ -121,7 +123,7 @@ class EnginePreparation:
             return
         from seacod.asr import tuning, warmup
 
-        self.say("measuring batch sizes")
+        self.say(("measuring batch sizes", "正在测量批次大小"))
         self.tuning = tuning.measure(
             engine.recognise,
             warmup.first_recording(),
@@ -149,6 +151,6 @@ class EnginePreparation:
         from seacod.models import registry
 
         asr = self.settings.asr
-        self.say("transcribing a first recording")
+        self.say(("transcribing a first recording", "正在识别首个录音"))
         models = registry.resolve(asr, self._paths.models)
         warmup.warm_up(engine, models)

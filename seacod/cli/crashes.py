@@ -11,7 +11,7 @@ from seacod.errors import EX_OK
 from seacod.paths import Paths
 from seacod.system.text.terminal import date_and_time
 from seacod.system.text.terminal import in_language as say
-from seacod.system.text.words import cause_in_chinese, state_in_chinese
+from seacod.system.text.words import state_in_chinese
 
 HELP = "what is known of past crashes"
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
             crash[key] for key in ("served_seconds", "lost_requests", "last_recording")
         )
         at, pid, cause, status = (crash[key] for key in ("at", "pid", "cause", "status"))
-        head = say(f"pid {pid}: {cause}", f"pid {pid}：{cause_in_chinese(cause)}")
+        head = say(f"pid {pid}: {cause}", f"pid {pid}：{crash.get('cause_zh') or cause}")
         print(f"{date_and_time(at)}  {head}")
         print(
             say(

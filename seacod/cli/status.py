@@ -15,7 +15,7 @@ from seacod.client import status_socket
 from seacod.errors import EX_OK, NotAllowed, NotRunning
 from seacod.system.text.terminal import ago, padded
 from seacod.system.text.terminal import in_language as say
-from seacod.system.text.words import cause_in_chinese, stage_in_chinese, state_in_chinese
+from seacod.system.text.words import state_in_chinese
 
 HELP = "show the state of the running service"
 # Cursor home, and clear from there to the end (ECMA-48).
@@ -191,10 +191,11 @@ def _requests(status: dict[str, Any]) -> str:
 
 
 def _restarts(restarts: dict[str, Any]) -> str:
-    causes = restarts["last_causes"]
-    if not causes:
+    if not restarts["last"]:
         return str(restarts["count"])
-    last = say(f" (last: {causes[-1]})", f"（最近一次：{cause_in_chinese(causes[-1])}）")
+    newest = restarts["last"][-1]
+    english, chinese = newest["cause"], newest["cause_zh"] or newest["cause"]
+    last = say(f" (last: {english})", f"（最近一次：{chinese}）")
     return f"{restarts['count']}{last}"
 
 
@@ -203,7 +204,7 @@ def _start(worker: dict[str, Any]) -> str:
     stage, last = worker["stage"], worker["last_start_seconds"]
     if not stage:
         return ""
-    told = say(f": {stage}", f"：{stage_in_chinese(stage)}")
+    told = say(f": {stage}", f"：{worker['stage_zh'] or stage}")
     if last is None:
         return told
     return told + say(f" (the last start took {last:.0f} s)", f"（上次启动用时 {last:.0f} 秒）")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 _FACE: dict[str, Any] = {
-    "pid": None, "state": "absent", "since": 0.0, "stage": "", "last_start_seconds": None,
-    "model": "", "device": "",
+    "pid": None, "state": "absent", "since": 0.0, "stage": "", "stage_zh": "",
+    "last_start_seconds": None, "model": "", "device": "",
 }  # fmt: skip
 _OTHER: dict[str, Any] = {"pid": 0, "state": "", "since": 0.0}
 # In a list stands what each item has; in a tuple what is there, or None.
@@ -37,7 +37,7 @@ _SHAPE: dict[str, Any] = {
     "restarts": {
         "count": 0,
         "last_causes": [],
-        "last": [{"at": 0.0, "cause": ""}],
+        "last": [{"at": 0.0, "cause": "", "cause_zh": ""}],
         "last_away_seconds": None,
         "total_away_seconds": 0.0,
     },

@@ -21,7 +21,7 @@ from seacod.errors import SeacodError
 from seacod.proving.progress import telling
 from seacod.system.processes.interpreter import python
 from seacod.system.text.terminal import in_language
-from seacod.system.text.words import Words, stage_in_chinese
+from seacod.system.text.words import Words
 
 # A start that takes longer than this has failed.
 _PATIENCE_SECONDS = 600.0
@@ -84,7 +84,7 @@ class PrivateService:
             def is_serving() -> bool:
                 worker = self.status().get("worker") or {}
                 stage = str(worker.get("stage") or "")
-                tell(in_language(stage, stage_in_chinese(stage)))
+                tell(in_language(stage, str(worker.get("stage_zh") or stage)))
                 return worker.get("state") == "serving"
 
             self.wait_until(is_serving, "a worker")

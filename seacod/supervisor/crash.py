@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seacod.system.text.words import Words
+
 
 @dataclass(frozen=True, slots=True)
 class Crash:
@@ -12,7 +14,7 @@ class Crash:
     Args:
         at: Unix seconds.
         pid: the pid of the worker.
-        cause: in words.
+        words: why, in both languages.
         kind: a value of `ExitKind`.
         status: exit code, or the negated signal number.
         in_state: what it was doing.
@@ -25,7 +27,7 @@ class Crash:
 
     at: float
     pid: int
-    cause: str
+    words: Words
     kind: str
     status: int
     in_state: str

@@ -8,7 +8,7 @@ from seacod.accelerators.base import Gpu
 from seacod.pause import Pause
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.text.words import NOTHING, Words, stage_in_chinese
+from seacod.system.text.words import NOTHING, Words
 
 _EXPLANATIONS = {
     ServiceState.ABSENT: "no worker",
@@ -32,9 +32,9 @@ def start_progress(report: Report, now: float) -> Words:
         return NOTHING
     seconds, last = now - report.since_monotonic, report.last_start_seconds
     english, chinese = f"for {seconds:.0f} s", f"已 {seconds:.0f} 秒"
-    if report.stage:
-        english = f"{report.stage}, {english}"
-        chinese = f"{stage_in_chinese(report.stage)}，{chinese}"
+    if report.stage[0]:
+        english = f"{report.stage[0]}, {english}"
+        chinese = f"{report.stage[1]}，{chinese}"
     if last is not None:
         english, chinese = (
             f"{english}; the last start took {last:.0f} s",

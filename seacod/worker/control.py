@@ -78,9 +78,9 @@ class ControlChannel:
         """Tell operators of something, or that it is over."""
         self.send(protocol.Fault(kind, words[0], None, words[1], is_over))
 
-    def send_stage(self, text: str, extend_seconds: float = 0.0) -> None:
+    def send_stage(self, words: Words, extend_seconds: float = 0.0) -> None:
         """Tell the supervisor what the start is busy with; may be called on any thread."""
-        self._loop.call_soon_threadsafe(self.send, protocol.Stage(text, extend_seconds))
+        self._loop.call_soon_threadsafe(self.send, protocol.Stage(*words, extend_seconds))
 
     async def flush(self) -> None:
         """Send what is buffered, before the process ends."""

@@ -27,6 +27,7 @@ from seacod.asr.decoder.births import SharedDecoderNursery
 from seacod.errors import EX_OK, ProtocolError, SeacodError
 from seacod.protocol import FromNursery
 from seacod.system.processes import heap
+from seacod.system.text.words import Words
 from seacod.worker.waiting import MOST_DESCRIPTORS, Birth, Inheritance, WaitingWorker, WorkerParts
 
 # More private memory than this times what it was after loading is a leak.
@@ -68,9 +69,9 @@ class Nursery:
         """Any thread may: a packet is whole."""
         self._channel.send(protocol.encode(message))
 
-    def say(self, text: str, extend_seconds: float = 0.0) -> None:
+    def say(self, words: Words, extend_seconds: float = 0.0) -> None:
         """What the loading is at."""
-        self.send(protocol.Stage(text, extend_seconds))
+        self.send(protocol.Stage(*words, extend_seconds))
 
     def serve(self, load: Callable[[], object]) -> int:
         """Load, then fork whenever the supervisor asks, until it is gone; returns the exit code."""

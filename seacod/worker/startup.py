@@ -41,7 +41,7 @@ class Preparation(EnginePreparation):
         # On another core, while the model loads.
         with drawing() as page:
             engine = self._load()
-            self.say("drawing the page")
+            self.say(("drawing the page", "正在生成网页"))
             drawn = page.finish(Site.of(self.settings), ShownModel.of(engine))
         return Loaded(engine, drawn, self.call_seconds)
 

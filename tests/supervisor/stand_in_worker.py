@@ -146,7 +146,7 @@ async def _main(given: Inheritance) -> int:
         writer.write(b"\x00\xffnonsense\n" + b'{"type":"beat"}\n' + b'{"type":"serve"}\n')
     if plan.get("never_ready"):
         await asyncio.sleep(3600)
-    writer.write(protocol.encode(protocol.Stage("pretending to load")))
+    writer.write(protocol.encode(protocol.Stage("pretending to load", "假装加载")))
     device = str(plan.get("device", "cpu"))
     writer.write(protocol.encode(protocol.Ready("stand-in", device, 0.1)))
     if "tell_fault" in plan:

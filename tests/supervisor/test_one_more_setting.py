@@ -82,6 +82,7 @@ def made(copy: Path) -> Path:
     """The copy with everything that `make generated` writes."""
     for name in ("docs", "etc", "systemd", "tools"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "README.md", copy)
     run_with(copy, copy / "tools/make_generated.py")
     return copy
 

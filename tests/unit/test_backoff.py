@@ -16,7 +16,7 @@ from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.telling import Telling
 
 SETTINGS = SupervisorSettings(crash_loop_failures=3, stable_seconds=60)
-NEVER_SERVED = End(ExitKind.FAILED, "exit code 1")
+NEVER_SERVED = End(ExitKind.FAILED, ("exit code 1", "退出码 1"))
 
 
 def backoff() -> tuple[Backoff, Report]:

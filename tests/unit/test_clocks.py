@@ -379,7 +379,8 @@ def test_a_leftover_of_a_clock_that_was_ahead_ages_from_now_on(tmp_path: Path) -
 
 def test_the_newest_dossier_stays_whatever_the_clock_says(tmp_path: Path) -> None:
     def crash(at: float, pid: int) -> Crash:
-        return Crash(at, pid, "signal SIGSEGV", "signal", -11, "serving", 1.0, 0, 0, "", ())
+        words = "signal SIGSEGV", "收到信号 SIGSEGV"
+        return Crash(at, pid, words, "signal", -11, "serving", 1.0, 0, 0, "", ())
 
     now = time.time()
     for pid in range(60):

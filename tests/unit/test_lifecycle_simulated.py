@@ -148,10 +148,10 @@ def test_a_stage_of_a_start_may_ask_for_more_time_and_never_gets_less(make: Make
     world.pass_seconds(10)
     (first,) = world.processes
     # 40 s are the limit: the first asks for less than is left of them.
-    first.say(protocol.Stage("loading", 5))
+    first.say(protocol.Stage("loading", "正在加载", 5))
     world.pass_seconds(28)
     assert not first.signals
-    first.say(protocol.Stage("downloading", 30))
+    first.say(protocol.Stage("downloading", "正在下载", 30))
     world.pass_seconds(29)
     assert not first.signals
     world.pass_seconds(3)

@@ -3,6 +3,7 @@ half: what is wrong with a configuration, what the operating system says, what a
 
 from __future__ import annotations
 
+import ast
 import errno
 import json
 import os
@@ -11,11 +12,14 @@ import sqlite3
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+import seacod
+from seacod.alerts import compose
 from seacod.alerts.channels.registry import all_channels
 from seacod.alerts.kinds import KINDS
 from seacod.cli import alerts as alerts_command
@@ -26,16 +30,26 @@ from seacod.config.alerts import AlertSettings
 from seacod.config.load import leaves, load_settings
 from seacod.config.reach import check
 from seacod.config.schema import SECTIONS
-from seacod.errors import ConfigError, SeacodError
+from seacod.errors import EX_CONFIG, EX_UNAVAILABLE, ConfigError, SeacodError
 from seacod.paths import Paths
+from seacod.protocol import Beat
 from seacod.proving.checks import registry
 from seacod.proving.checks.context import CheckContext
 from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.status_text import start_progress, status_text
+from seacod.supervisor.watch.evidence import gather
+from seacod.supervisor.workers.exits import STUCK, classify, stopped
+from seacod.supervisor.workers.liveness import Ailment
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.text.words import reason, stage_in_chinese
+from seacod.system.text.words import NOTHING, Words, reason
 
+PACKAGE = Path(seacod.__file__).parent
+# Who says what a start is at, and why a worker ended.
+_SAID_BY = (
+    "asr/preparation.py", "worker/startup.py", "supervisor/workers/exits.py",
+    "supervisor/workers/liveness.py", "supervisor/workers/worker.py",
+)  # fmt: skip
 # Sentences are what is left without names, addresses, keys, units, and what stands in quotes.
 _NAMES = re.compile(
     r"'[^']*'|\"[^\"]*\"|\S*[/\\.:=_-]\S*|[A-Z]\S*|"
@@ -225,7 +239,8 @@ def test_no_item_of_a_check_mixes_languages(tmp_path: Path) -> None:
 
 
 def test_a_start_says_what_it_is_at_for_how_long_and_how_long_the_last_one_took() -> None:
-    report = Report(ServiceState.STARTING, stage="downloading iic/x: 300 / 950 MB, 32%, 5.0 MB/s",
+    far = "iic/x: 300 / 950 MB, 32%, 5.0 MB/s"
+    report = Report(ServiceState.STARTING, stage=(f"downloading {far}", f"正在下载 {far}"),
                     since_monotonic=100.0, last_start_seconds=80.0)  # fmt: skip
     english, chinese = start_progress(report, 112.0)
     assert english == (
@@ -233,7 +248,7 @@ def test_a_start_says_what_it_is_at_for_how_long_and_how_long_the_last_one_took(
     )
     assert chinese == ("正在下载 iic/x: 300 / 950 MB, 32%, 5.0 MB/s，已 12 秒；上次启动用时 80 秒")
     assert f"starting ({english})" in status_text(report, ["here"], 0, 1, None, now=112.0)
-    report.last_start_seconds, report.stage = None, ""
+    report.last_start_seconds, report.stage = None, NOTHING
     assert start_progress(report, 101.0) == ("for 1 s", "已 1 秒")
     report.state = ServiceState.SERVING
     assert start_progress(report, 101.0) == ("", "")
@@ -246,22 +261,46 @@ def test_a_start_says_what_it_is_at_for_how_long_and_how_long_the_last_one_took(
     assert chinese in page.decode()
 
 
-def test_every_step_of_a_start_has_a_name_in_chinese() -> None:
-    source = "".join(
-        (Path(stage_in_chinese.__code__.co_filename).parents[2] / place).read_text("utf-8")
-        for place in ("asr/preparation.py", "worker/startup.py")
-    )
-    steps = re.findall(r"self\.say\(f?\"([^\"]+)\"", source)
-    assert len(steps) >= 5
-    for step in steps:
-        assert _CHINESE.search(stage_in_chinese(re.sub(r"\{\w[\w.]*\}", "x", step))), step
+def test_every_step_of_a_start_and_every_end_has_both_languages() -> None:
+    """Where they are made: two texts beside each other are the same in both."""
+    pairs = [
+        node
+        for place in _SAID_BY
+        for node in ast.walk(ast.parse((PACKAGE / place).read_text("utf-8")))
+        if isinstance(node, ast.Tuple)
+        and len(node.elts) == 2
+        and all(
+            isinstance(one, ast.JoinedStr)
+            or (isinstance(one, ast.Constant) and isinstance(one.value, str))
+            for one in node.elts
+        )
+    ]
+    assert len(pairs) >= 15
+    for pair in pairs:
+        english, chinese = map(ast.unparse, pair.elts)
+        assert _CHINESE.search(chinese) and not _CHINESE.search(english), (english, chinese)
+    for status in (-11, -9, -99, 0, 1, EX_CONFIG, EX_UNAVAILABLE):
+        assert_words(classify(status, is_out_of_memory=status == -9).words)
+    for words in (*(one.value for one in Ailment), STUCK.words, stopped("asked").words):
+        assert_words(words)
+
+
+def assert_words(words: Words) -> None:
+    english, chinese = words
+    assert english and not _CHINESE.search(english)
+    assert _CHINESE.search(chinese)
 
 
 def test_status_and_alerts_are_in_chinese(
     chinese: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told: dict[str, Any] = completed({})
-    told["worker"] |= {"state": "starting", "stage": "loading x", "last_start_seconds": 7.0}
+    told["worker"] |= {
+        "state": "starting",
+        "stage": "loading x",
+        "stage_zh": "正在加载 x",
+        "last_start_seconds": 7.0,
+    }
     text = "\n".join(lines(told))
     assert "正在加载 x（上次启动用时 7 秒）" in text
     assert english_words(text) == []
@@ -295,3 +334,26 @@ def test_directories_are_refused_in_both_languages(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as wrong:
             Paths(state, runtime, state / "t", state / "m").make()
         assert_both(wrong.value)
+
+
+def test_figures_of_an_alert_that_are_words_are_said_in_both_languages() -> None:
+    report = Report(ServiceState.SERVING, model="real", device="cuda:0")
+    report.beat = Beat(3, 2, 0.0, 0.0)
+    for status in (-11, 1):
+        report.caused(1.0, classify(status, is_out_of_memory=False).words)
+    gpu = SimpleNamespace(index=0, name="H100", used_bytes=5 << 20, total_bytes=9 << 20)
+    gpus: Any = SimpleNamespace(gpus=[gpu])
+    evidence = gather(report, gpus, None, "http://here")
+    assert not _CHINESE.search(json.dumps({k: v for k, v in evidence.items() if k[0] != "_"}))
+    figures = dict(compose._split(evidence, "zh")[0])
+    assert figures == figures | {
+        "状态": "正在服务", "模型": "real（cuda:0）", "请求": "3 个处理中，2 个排队",
+        "最近的原因": "收到信号 SIGSEGV；退出码 1", "显卡 0": "H100：已用 5 / 9 MiB",
+    }  # fmt: skip
+    figures = dict(compose._split(evidence, "en")[0])
+    assert figures == figures | {
+        "state": "serving", "model": "real on cuda:0", "requests": "3 in flight, 2 waiting",
+        "last causes": "signal SIGSEGV; exit code 1", "gpu 0": "H100: 5 of 9 MiB used",
+    }  # fmt: skip
+    # Messages of a release before have no Chinese beside them.
+    assert ("状态", "serving") in compose._split({"state": "serving"}, "zh")[0]

@@ -13,7 +13,7 @@ from seacod import protocol
 from seacod.errors import ProtocolError
 
 MESSAGES = [
-    protocol.Stage("importing", 30.0),
+    protocol.Stage("importing", "正在导入", 30.0),
     protocol.Ready("builtin", "cpu", 3),
     protocol.Beat(1, 2, 3.5, 0),
     protocol.Fault("model", "没有模型", 69),

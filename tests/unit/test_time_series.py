@@ -44,4 +44,6 @@ def test_memory_in_words_leaves_out_what_nobody_knew() -> None:
     series = memory_series()
     for mib in (100, 300, 200):
         series.add(Memory(mib << 20, None, None))
-    assert in_words(series) == "worker 100 → 200 MiB, at most 300"
+    assert in_words(series) == (
+        "worker 100 → 200 MiB, at most 300", "识别进程 100 → 200 MiB，最多 300 MiB"
+    )  # fmt: skip

@@ -117,7 +117,7 @@ def test_a_download_extends_the_start(make: Make) -> None:
     world.plan = Plan(load_seconds=90.0)
     world.pass_seconds(30)
     (worker,) = world.processes
-    worker.say(protocol.Stage("downloading the model", 100.0))
+    worker.say(protocol.Stage("downloading the model", "正在下载模型", 100.0))
     world.started()
     assert len(world.processes) == 1
     assert world.heard(worker, protocol.Serve)

@@ -11,12 +11,12 @@ from typing import Any
 
 import structlog
 
+from seacod.alerts.chinese import said
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, StateChanged, WorkerCrashed
 from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.memory_series import in_words
 from seacod.supervisor.watch.replica_watch import ReplicaWatch
 from seacod.supervisor.workers.states import ServiceState, WorkerState
-from seacod.system.text.words import cause_in_chinese
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,6 @@ class CrashWatch:
         if event.crash.in_state == WorkerState.STUCK.value:
             # It has not ended, and that was told.
             return
-        cause_zh = cause_in_chinese(event.crash.cause)
         crash, count = event.crash, event.crash.in_flight
         directory = crashes.directory_of(self._state, crash)
         kind = "worker_hung" if crash.kind == "hung" else "worker_crashed"
@@ -90,16 +89,16 @@ class CrashWatch:
         lost_zh = (
             f"最后一次心跳时有 {count} 个请求在处理" if count else "最后一次心跳时没有请求在处理"
         )
-        english = (
-            f"The worker with pid {crash.pid} ended: {crash.cause}; {lost}. It is being replaced."
-        )
-        chinese = f"识别进程（pid {crash.pid}）已退出：{cause_zh}；{lost_zh}。正在恢复。"
+        why, why_zh = crash.words
+        english = f"The worker with pid {crash.pid} ended: {why}; {lost}. It is being replaced."
+        chinese = f"识别进程（pid {crash.pid}）已退出：{why_zh}；{lost_zh}。正在恢复。"
         served = crash.served_seconds
+        memory = in_words(self._replicas[event.replica.number].memory)
         evidence = {
             "exit_status": crash.status,
             "last_recording": crash.running,
             "served_seconds": None if served is None else round(served),
-            "memory_of_the_last_ten_minutes": in_words(self._replicas[event.replica.number].memory),
+            **said("memory_of_the_last_ten_minutes", memory),
             "dossier": str(directory),
             "last_lines_of_the_worker": list(crash.last_lines),
             "_picture": str(directory / crashes.PICTURE),

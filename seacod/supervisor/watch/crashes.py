@@ -56,7 +56,8 @@ def as_dict(
     return {
         "at": crash.at,
         "pid": crash.pid,
-        "cause": crash.cause,
+        "cause": crash.words[0],
+        "cause_zh": crash.words[1],
         "kind": crash.kind,
         "status": crash.status,
         "in_state": crash.in_state,
@@ -65,7 +66,8 @@ def as_dict(
         "lost_waiting": crash.queue_depth,
         "last_recording": crash.running,
         "last_lines": list(crash.last_lines),
-        "evidence": evidence,
+        # What begins so is for messages in Chinese alone.
+        "evidence": {key: value for key, value in evidence.items() if key[:1] != "_"},
         "memory": [
             [round(at, 1), m.worker_bytes, m.gpu_used_bytes, m.gpu_own_bytes] for at, m in memory
         ],

@@ -14,7 +14,6 @@ from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.restart import Failures, RestartPause, RestartPolicy
 from seacod.supervisor.workers.states import ServiceState
 from seacod.supervisor.workers.telling import Telling
-from seacod.system.text.words import cause_in_chinese
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +84,6 @@ class Backoff:
         if end.kind is ExitKind.CONFIGURATION:
             # Quick tries change nothing: only the operator does.
             pause = RestartPause(settings.crash_loop_pause_seconds, is_crash_loop=True)
-        chinese = cause_in_chinese(end.cause)
         if pause.is_crash_loop and not self._report.is_crash_looping:
             count = len(self._failures.never_served)
             log.error("crash_loop_entered", failures=count, cause=end.cause)
@@ -93,7 +91,8 @@ class Backoff:
                 "crash_loop",
                 f"{count} workers in a row have ended before they served, the last one: "
                 f"{end.cause}. Tries go on slowly.",
-                f"识别进程连续 {count} 次未能启动，最近一次：{chinese}。将以较慢的节奏继续重试。",
+                f"识别进程连续 {count} 次未能启动，最近一次：{end.words[1]}。"
+                "将以较慢的节奏继续重试。",
             )
         self._report.is_crash_looping |= pause.is_crash_loop
         if not self._is_storm and policy.is_storm(self._failures):
@@ -104,7 +103,7 @@ class Backoff:
                 "crash_storm",
                 f"{count} workers that had served have ended one after the other, the last one: "
                 f"{end.cause}. Each is replaced at once; see which recordings were with them.",
-                f"已有 {count} 个正常服务的识别进程相继退出，最近一次：{chinese}。"
+                f"已有 {count} 个正常服务的识别进程相继退出，最近一次：{end.words[1]}。"
                 "每次都会立即恢复；请查看退出时正在处理的录音。",
             )
         return pause

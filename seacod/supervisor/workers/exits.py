@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from seacod.errors import EX_CONFIG, EX_UNAVAILABLE
 from seacod.supervisor.workers.host_memory import Cgroup
+from seacod.system.text.words import Words
 
 
 class ExitKind(enum.Enum):
@@ -34,11 +35,22 @@ class End:
     """One end of a worker: its kind, and the same in words."""
 
     kind: ExitKind
-    cause: str
+    words: Words
+
+    @property
+    def cause(self) -> str:
+        """In English, as logs have it."""
+        return self.words[0]
 
 
 # What a worker is taken for that was killed in vain, while it is there still.
-STUCK = End(ExitKind.HUNG, "hung: cannot be ended")
+STUCK = End(ExitKind.HUNG, ("hung: cannot be ended", "卡死：无法结束"))
+
+
+def stopped(cause: str) -> End:
+    """One that we asked for; what for stands in the log."""
+    return End(ExitKind.STOPPED, (cause, "按要求停止"))
+
 
 # Signals that somebody else sends; the others come from what the process itself did.
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -67,15 +79,19 @@ def classify(status: int, *, is_out_of_memory: bool) -> End:
     if status < 0:
         name = _signal_name(-status)
         if status == -signal.SIGKILL and is_out_of_memory:
-            return End(ExitKind.OUT_OF_MEMORY, "killed by the kernel: out of memory")
-        return End(ExitKind.SIGNAL, f"signal {name}")
+            return End(
+                ExitKind.OUT_OF_MEMORY,
+                ("killed by the kernel: out of memory", "内存不足，被内核终止"),
+            )
+        return End(ExitKind.SIGNAL, (f"signal {name}", f"收到信号 {name}"))
+    english, chinese = f"exit code {status}", f"退出码 {status}"
     if status == 0:
-        return End(ExitKind.NORMAL, "exit code 0")
+        return End(ExitKind.NORMAL, (english, chinese))
     if status == EX_CONFIG:
-        return End(ExitKind.CONFIGURATION, f"exit code {status} (configuration)")
+        return End(ExitKind.CONFIGURATION, (f"{english} (configuration)", f"{chinese}（配置错误）"))
     if status == EX_UNAVAILABLE:
-        return End(ExitKind.MODEL, f"exit code {status} (model not available)")
-    return End(ExitKind.FAILED, f"exit code {status}")
+        return End(ExitKind.MODEL, (f"{english} (model not available)", f"{chinese}（模型不可用）"))
+    return End(ExitKind.FAILED, (english, chinese))
 
 
 def _signal_name(number: int) -> str:

@@ -15,6 +15,7 @@ from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import OtherProcess, Report
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.worker import Worker
+from seacod.system.text.words import NOTHING
 
 
 class WorkerGroup:
@@ -90,7 +91,7 @@ class WorkerGroup:
     def describe(self, report: Report) -> None:
         """Write down who there is."""
         front = self.front
-        report.stage = front.stage if front is not None else ""
+        report.stage = front.stage if front is not None else NOTHING
         if front is not None and front.model:
             report.model, report.device = front.model, front.device
         report.replacement = _beside(self.incoming)

@@ -62,7 +62,7 @@ from seacod.supervisor.workers.states import ServiceState, WorkerState, service_
 from seacod.supervisor.workers.stopping import Stopping
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
-from seacod.system.text.words import NOTHING, cause_in_chinese
+from seacod.system.text.words import NOTHING
 
 log = structlog.get_logger(__name__)
 
@@ -351,11 +351,10 @@ class Lifecycle:
             self._settings = settings
 
     def _tell_of_crash(self, worker: Worker, end: End, status: int) -> None:
-        self.report.caused(self._clock.time(), end.cause)
+        self.report.caused(self._clock.time(), end.words)
+        english, chinese = end.words
         self._telling.note(
-            "worker_crashed",
-            f"pid {worker.pid}: {end.cause}",
-            f"pid {worker.pid}：{cause_in_chinese(end.cause)}",
+            "worker_crashed", f"pid {worker.pid}: {english}", f"pid {worker.pid}：{chinese}"
         )
         self._bus.publish(WorkerCrashed(self.replica, worker.crash(end, status)))
 

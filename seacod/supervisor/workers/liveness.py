@@ -24,13 +24,13 @@ _OWN_PAUSE_SECONDS = 5.0
 
 
 class Ailment(enum.Enum):
-    """Why a worker counts as hung; the value is the cause in logs and metrics."""
+    """Why a worker counts as hung; the value is the cause in words."""
 
-    SILENT = "hung: no beat"
+    SILENT = "hung: no beat", "卡死：没有心跳"
     """Its event loop stands still: stopped, blocked, or the interpreter lock is held."""
-    STUCK = "hung: work without progress"
+    STUCK = "hung: work without progress", "卡死：有任务但没有进展"
     """A batch is with the model and does not come back."""
-    UNREACHABLE = "hung: no answer over HTTP"
+    UNREACHABLE = "hung: no answer over HTTP", "卡死：HTTP 无响应"
     """It beats, but requests through the listening socket are not answered."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from seacod import protocol
 from seacod.supervisor.workers.states import ServiceState
+from seacod.system.text.words import NOTHING, Words
 
 KEPT_CAUSES = 10
 KEPT_NOTICES = 20
@@ -35,6 +36,7 @@ class Restart:
 
     at: float
     cause: str
+    cause_zh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Report:
     # The same moment on the monotonic clock.
     since_monotonic: float = 0.0
     pid: int | None = None
-    stage: str = ""
+    stage: Words = NOTHING
     # How long the last start took that loaded everything; None where none was measured.
     last_start_seconds: float | None = None
     model: str = ""
@@ -81,10 +83,10 @@ class Report:
     total_away_seconds: float = 0.0
     notices: list[ReportedEvent] = field(default_factory=list)
 
-    def caused(self, at: float, cause: str) -> None:
+    def caused(self, at: float, words: Words) -> None:
         """Count a restart that nobody asked for."""
         self.restarts += 1
-        self.last_restarts = [*self.last_restarts, Restart(at, cause)][-KEPT_CAUSES:]
+        self.last_restarts = [*self.last_restarts, Restart(at, *words)][-KEPT_CAUSES:]
 
     @property
     def last_causes(self) -> list[str]:

@@ -18,13 +18,13 @@ from seacod.config.schema import Settings
 from seacod.supervisor.bus import Bus, ReplacementEnded
 from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
 from seacod.supervisor.workers.events import ReplaceRequested
-from seacod.supervisor.workers.exits import End, ExitKind
+from seacod.supervisor.workers.exits import End, stopped
 from seacod.supervisor.workers.group import WorkerGroup
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker
-from seacod.system.text.words import Words, cause_in_chinese
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class Rollover:
             previous = settings
         self.current = Replacement(settings, previous, cause, front, requested.request)
         if front.state is WorkerState.STARTING:
-            front.terminate(End(ExitKind.STOPPED, cause))
+            front.terminate(stopped(cause))
         if front.state is not WorkerState.SERVING:
             return False
         if requested.may_overlap and self._group.has_room:
@@ -147,7 +147,7 @@ class Rollover:
             return None
         if not replacement.is_reload:
             log.warning("fresh_worker_failed", worker_pid=worker.pid, cause=end.cause)
-            self._ended(replacement.request, (end.cause, cause_in_chinese(end.cause)))
+            self._ended(replacement.request, end.words)
             return replacement.previous
         problem = worker.end_in_words(end)
         log.error(

@@ -9,7 +9,7 @@ import structlog
 from seacod.supervisor.clock import Clock
 from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
 from seacod.supervisor.workers.backoff import Backoff
-from seacod.supervisor.workers.exits import End, ExitKind
+from seacod.supervisor.workers.exits import stopped
 from seacod.supervisor.workers.group import WorkerGroup
 from seacod.supervisor.workers.states import WorkerState
 
@@ -86,7 +86,7 @@ class Stopping:
             # Asked twice: whoever asks does not want to wait for the drain.
             for worker in (front, *self._group.leaving):
                 if worker is not None:
-                    worker.terminate(End(ExitKind.STOPPED, f"{cause}, asked again"))
+                    worker.terminate(stopped(f"{cause}, asked again"))
             return
         self.cause = cause
         self._backoff.clear()
@@ -94,7 +94,7 @@ class Stopping:
         if front is not None and front.state is WorkerState.SERVING:
             front.drain(cause)
         elif front is not None and front.state is WorkerState.STARTING:
-            front.terminate(End(ExitKind.STOPPED, cause))
+            front.terminate(stopped(cause))
         # Draining and stopping go on; their end ends the service now.
         self._fallback.open("stopping")
         self._group.changed()

@@ -19,11 +19,11 @@ from seacod.config.schema import Settings
 from seacod.config.supervisor import SupervisorSettings
 from seacod.supervisor.clock import Clock
 from seacod.supervisor.crash import Crash
-from seacod.supervisor.workers.exits import End, ExitKind
+from seacod.supervisor.workers.exits import End, ExitKind, stopped
 from seacod.supervisor.workers.host import Process
 from seacod.supervisor.workers.liveness import Ailment, Seen, Vitals, judge
 from seacod.supervisor.workers.states import TRANSITIONS, WorkerState
-from seacod.system.text.words import Words, cause_in_chinese
+from seacod.system.text.words import NOTHING, Words
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class Worker:
         self.settings = settings
         self.state = WorkerState.STARTING
         self.since = self._clock.time()
-        self.stage = ""
+        self.stage: Words = NOTHING
         self._stage_logged_at = 0.0
         self.model = ""
         self.device = ""
@@ -126,7 +126,7 @@ class Worker:
         if self.state is not WorkerState.STARTING:
             return
         self._log_stage(message.text)
-        self.stage = message.text
+        self.stage = message.text, message.chinese
         if message.extend_seconds > 0 and self._deadline is not None:
             self._deadline = max(self._deadline, self._clock.monotonic() + message.extend_seconds)
         self._on_change()
@@ -134,7 +134,7 @@ class Worker:
     def _log_stage(self, text: str) -> None:
         """Each step in the journal, of a download the figures twice a minute."""
         now, step = self._clock.monotonic(), text.partition(":")[0]
-        if step != self.stage.partition(":")[0] or now - self._stage_logged_at >= _STAGE_SECONDS:
+        if step != self.stage[0].partition(":")[0] or now - self._stage_logged_at >= _STAGE_SECONDS:
             self._stage_logged_at = now
             waited = round(now - self.wanted_at, 1)
             log.info("worker_is_starting", stage=text, seconds=waited)
@@ -142,7 +142,7 @@ class Worker:
     def forked(self) -> None:
         """It has its pid."""
         self.forked_at = self._clock.monotonic()
-        self.stage = ""
+        self.stage = NOTHING
         log.info("worker_started", worker_pid=self.pid, state=self.state.value, cause=self._cause)
         self._on_change()
 
@@ -163,7 +163,7 @@ class Worker:
         self.process.send(protocol.Serve(blamed_pids))
         self.ready_at = now
         self.vitals.begin()
-        self.stage = ""
+        self.stage = NOTHING
         self._deadline = None
         took = now - (self.forked_at or self.wanted_at)
         self._move(WorkerState.SERVING, "the model answers", start_seconds=round(took, 2))
@@ -202,20 +202,20 @@ class Worker:
 
     def dismiss(self, cause: str) -> None:
         """End one that promised nothing to anybody."""
-        self.terminate(End(ExitKind.STOPPED, cause), _HUNG_GRACE_SECONDS)
+        self.terminate(stopped(cause), _HUNG_GRACE_SECONDS)
 
     def end_in_words(self, end: End) -> Words:
         """Why it ended: in its own words where it had some."""
         if self.fault is not None:
             return self.fault.message, self.fault.chinese or self.fault.message
-        return end.cause, cause_in_chinese(end.cause)
+        return end.words
 
     def give_up(self, ailment: Ailment, seen: Seen) -> None:
         """First the evidence, then TERM, then KILL."""
         log.error(
             "worker_hung",
             worker_pid=self.pid,
-            cause=ailment.value,
+            cause=ailment.value[0],
             beat_age_seconds=round(seen.beat_age_seconds, 1),
             progress_age_seconds=round(seen.progress_age_seconds, 1),
             failed_probes=seen.failed_probes,
@@ -241,10 +241,12 @@ class Worker:
         if self._deadline is None or self._clock.monotonic() < self._deadline:
             return False
         if self.state is WorkerState.STARTING:
-            late = "not ready within worker.startup_timeout_seconds"
-            self.terminate(End(ExitKind.NEVER_READY, late))
+            late = "worker.startup_timeout_seconds"
+            words = f"not ready within {late}", f"未能在 {late} 内就绪"
+            self.terminate(End(ExitKind.NEVER_READY, words))
         elif self.state is WorkerState.DRAINING:
-            self.terminate(End(ExitKind.STOPPED, "did not end after its drain time-out"))
+            words = "did not end after its drain time-out", "排空超时后仍未退出"
+            self.terminate(End(ExitKind.STOPPED, words))
         elif self.state is WorkerState.STOPPING and not self.was_killed:
             log.warning("worker_killed", worker_pid=self.pid, cause="did not end on TERM")
             self.was_killed = True
@@ -287,7 +289,7 @@ class Worker:
         return Crash(
             at=self._clock.time(),
             pid=self.pid,
-            cause=end.cause,
+            words=end.words,
             kind=end.kind.value,
             status=status,
             in_state=self.ended_in.value,

@@ -5,7 +5,6 @@ what the operating system says. For whoever says something to people; logs are i
 from __future__ import annotations
 
 import errno
-import re
 import socket
 from collections.abc import Iterable
 
@@ -105,50 +104,10 @@ _DATABASE_ERRORS = {
     "no such column": "缺少数据列",
 }
 
-# What is said of an end, in the order of who says it: exits.py, liveness.py, worker.py.
-_CAUSES = (
-    (r"killed by the kernel: out of memory", "内存不足，被内核终止"),
-    (r"signal (\w+)", r"收到信号 \1"),
-    (r"exit code (\d+) \(configuration\)", r"退出码 \1（配置错误）"),
-    (r"exit code (\d+) \(model not available\)", r"退出码 \1（模型不可用）"),
-    (r"exit code (\d+)", r"退出码 \1"),
-    (r"hung: no beat", "卡死：没有心跳"),
-    (r"hung: work without progress", "卡死：有任务但没有进展"),
-    (r"hung: no answer over HTTP", "卡死：HTTP 无响应"),
-    (r"hung: cannot be ended", "卡死：无法结束"),
-    (r"not ready within (\S+)", r"未能在 \1 内就绪"),
-    (r"did not end after its drain time-out", "排空超时后仍未退出"),
-)
-
-# What a start is at, in the order of who says it: preparation.py, fetch.py, startup.py.
-_STAGES = (
-    (r"downloading (\S+)(: .+)?", r"正在下载 \1\2"),
-    (r"loading (\S+)", r"正在加载 \1"),
-    (r"transcribing a first recording", "正在识别首个录音"),
-    (r"measuring batch sizes", "正在测量批次大小"),
-    (r"drawing the page", "正在生成网页"),
-)
-
-
-def stage_in_chinese(stage: str) -> str:
-    """What a start is at; one in other words as it is."""
-    for pattern, chinese in _STAGES:
-        if (match := re.fullmatch(pattern, stage)) is not None:
-            return match.expand(chinese)
-    return stage
-
 
 def state_in_chinese(state: str) -> str:
     """A state by its Chinese name; one that has none as it is."""
     return STATES.get(state, state)
-
-
-def cause_in_chinese(cause: str) -> str:
-    """The cause of an end in Chinese; one in other words, such as an operator's, as it is."""
-    for pattern, chinese in _CAUSES:
-        if (match := re.fullmatch(pattern, cause)) is not None:
-            return match.expand(chinese)
-    return cause
 
 
 def reason(error: BaseException) -> Words:
