@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,6 +16,7 @@ from seacod import pause
 from seacod.pause import Pause
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, PauseChanged
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
+from seacod.system.processes.threads import on_thread
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,7 @@ class Pausing:
         self._heartbeats = heartbeats
         self._clock = clock
         self._trouble = ""
+        self._looking: asyncio.Future[Pause | None] | None = None
         self._is_told = self._has_looked = False
 
     async def run(self) -> None:
@@ -52,20 +55,42 @@ class Pausing:
         self._heartbeats.expect("pause", _LOOK_SECONDS)
         while True:
             self._heartbeats.touch("pause")
-            self.look()
+            await self._look_aside()
             self._remind()
             await asyncio.sleep(_LOOK_SECONDS)
 
     def look(self) -> None:
-        """Take up what has changed. Quick: the file is small, and nearly always not there."""
+        """Take up what has changed. Blocking: before there is anybody who waits."""
         try:
             now = pause.read(self._path)
         except OSError as error:
-            # What holds goes on.
-            if (trouble := error.strerror or type(error).__name__) != self._trouble:
-                log.error("pause_not_read", path=str(self._path), error=trouble)
-            self._trouble = trouble
+            self._not_read(error.strerror or type(error).__name__)
+        else:
+            self._took(now)
+
+    async def _look_aside(self) -> None:
+        """On a thread: a file system that hangs holds nobody up, and what holds goes on."""
+        if self._looking is None:
+            self._looking = on_thread("seacod-pause", partial(pause.read, self._path))
+        done, _ = await asyncio.wait({self._looking}, timeout=_LOOK_SECONDS)
+        if not done:
+            self._not_read("the file system does not answer")
             return
+        looked, self._looking = self._looking, None
+        try:
+            now = looked.result()
+        except OSError as error:
+            self._not_read(error.strerror or type(error).__name__)
+        else:
+            self._took(now)
+
+    def _not_read(self, trouble: str) -> None:
+        """What holds goes on."""
+        if trouble != self._trouble:
+            log.error("pause_not_read", path=str(self._path), error=trouble)
+        self._trouble = trouble
+
+    def _took(self, now: Pause | None) -> None:
         self._trouble = ""
         is_first, self._has_looked = not self._has_looked, True
         if now is None and (is_first or self.current is not None):

@@ -16,7 +16,6 @@ from seacod.supervisor.workers.host_memory import resident_bytes
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.report import NurseryProcess, Report
 from seacod.supervisor.workers.states import ServiceState
-from seacod.system.files.free_space import free_bytes
 from seacod.system.processes.cpu_use import CpuUse
 
 # Several servers may scrape; the page's last hour has one of its own.
@@ -106,8 +105,8 @@ FIGURES: tuple[PresentFigure[ServiceView], ...] = (
         _memory, "process",
     ),
     PresentFigure(
-        "seacod_disk_free_bytes", "Free space where uploads go",
-        lambda view: free_bytes(view.settings.paths.temp),
+        "seacod_disk_free_bytes", "Free space where uploads, batches and the state lie",
+        lambda view: view.watches.housekeeping.free_at, "place",
     ),
     PresentFigure(
         "seacod_jobs_bytes", "What batches hold on the disk: recordings and results",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,20 +108,56 @@ def test_an_upload_is_not_swept_since_the_clock_was_set(
     assert (settings.paths.temp / "upload-1").exists()
 
 
-def test_the_fuller_of_two_file_systems_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A directory on another file system than tmp_path."""
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("/dev/shm is missing: a second file system")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        yield Path(directory)
+
+
+def test_each_file_system_is_told_by_itself_with_what_lies_there(
+    tmp_path: Path, other_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = holder(tmp_path)
-    keeping = Housekeeping(
-        settings,
-        Bus(),
-        lambda count: None,
-        TaskHeartbeats(lambda: 0.0),
-        ClockJumps(),
-    )
-    free = {settings.paths.temp: 900, settings.paths.jobs: 5}
+    jobs, temp = settings.paths.jobs, settings.paths.temp
+    jobs.symlink_to(other_disk)
+    bus, told = Bus(), list[AlertRaised | AlertCleared]()
+    bus.subscribe(AlertRaised, told.append)
+    bus.subscribe(AlertCleared, told.append)
+    heartbeats = TaskHeartbeats(lambda: 0.0)
+    keeping = Housekeeping(settings, bus, lambda count: None, heartbeats, ClockJumps())
+    free = {temp: 900 * MIB, settings.paths.state: 900 * MIB, jobs: 5 * MIB}
     monkeypatch.setattr(disk, "free_bytes", free.__getitem__)
-    assert keeping._least_free() == 5
+    limits = StorageSettings(free_warn_bytes=500 * MIB, free_refuse_bytes=100 * MIB)
+    asyncio.run(keeping._look_at_free_space(limits))
+    raised = [one for one in told if isinstance(one, AlertRaised)]
+    assert [(one.kind, one.key) for one in raised] == [
+        ("disk_low", str(jobs)),
+        ("disk_full", str(jobs)),
+    ]
+    for one in raised:
+        assert f"5 MiB are free on the disk of batches ({jobs});" in one.english
+        assert str(temp) not in one.english + one.chinese
+    assert keeping.free_at == {"uploads": 900 * MIB, "batches": 5 * MIB, "state": 900 * MIB}
+    assert keeping.free_bytes == 5 * MIB
+
+
+def test_a_full_disk_of_the_state_alone_refuses_nobody(
+    tmp_path: Path, other_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = holder(tmp_path)
+    settings.paths.jobs.symlink_to(other_disk)
+    settings.paths.temp.rmdir()
+    settings.paths.temp.symlink_to(other_disk)
+    told = Told()
+    heartbeats = TaskHeartbeats(lambda: 0.0)
+    keeping = Housekeeping(settings, told.bus, lambda count: None, heartbeats, ClockJumps())
+    monkeypatch.setattr(disk, "free_bytes", lambda one: one != settings.paths.state and 900 * MIB)
+    limits = StorageSettings(free_warn_bytes=500 * MIB, free_refuse_bytes=100 * MIB)
+    asyncio.run(keeping._look_at_free_space(limits))
+    assert told.open == {("disk_low", str(settings.paths.state))}
 
 
 def test_a_channel_that_fails_is_told_once_and_that_it_works_again(tmp_path: Path) -> None:

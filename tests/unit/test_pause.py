@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -225,3 +227,32 @@ def test_a_full_disk_is_not_taken_for_a_user_who_may_not(small_disk: Path) -> No
     assert done.returncode == CannotWrite.exit_code
     assert "No space left on device" in done.stderr
     assert "sudo" not in done.stderr
+
+
+def test_a_file_system_that_hangs_holds_nobody_up_and_what_holds_goes_on(tmp_path: Path) -> None:
+    """A pipe in place of the file: reading waits for ever, until somebody opens its other end."""
+    path = tmp_path / "pause.json"
+    pause.write(path, MAINTENANCE)
+    one = Pausing(path, Bus(), TaskHeartbeats(time.monotonic))
+    one.look()
+    path.unlink()
+    os.mkfifo(path)
+
+    async def looks() -> None:
+        task = asyncio.ensure_future(one.run())
+        while not one._trouble:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        before = threading.active_count()
+        for _ in range(3):
+            await one._look_aside()
+        assert threading.active_count() == before, "who hangs is waited for, not asked again"
+        assert one.current is not None
+        task.cancel()
+        await asyncio.wait({task})
+        # It answers again.
+        os.close(os.open(path, os.O_WRONLY))
+        path.unlink()
+        while one.current is not None:
+            await one._look_aside()
+
+    asyncio.run(looks())

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,23 @@ _CLEAR_MARGIN = 0.1
 _COUNT_SECONDS = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """One of those that are watched: which of our directories lie on it, and its free bytes."""
+
+    directories: tuple[Path, ...]
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What lies in a directory: in metrics, and for people."""
+
+    label: str
+    english: str
+    chinese: str
+
+
 class Housekeeping:
     """One task of the supervisor.
 
@@ -51,14 +69,21 @@ class Housekeeping:
     ) -> None:
         self._directory = settings.paths.temp
         self._jobs = settings.paths.jobs
+        # Where several lie on one disk the first names its alerts.
+        self._watched = {
+            self._directory: _Place("uploads", "uploads", "上传文件"),
+            self._jobs: _Place("batches", "batches", "批量任务"),
+            settings.paths.state: _Place("state", "the service's own files", "服务自身的数据"),
+        }
         self._settings = settings
         self._bus = bus
         # The limits that are passed, of which the log has it already.
-        self._passed: set[str] = set()
+        self._passed: set[tuple[str, str]] = set()
         self._on_swept = on_swept
         self._heartbeats = heartbeats
         self._clock = clock
-        self.free_bytes: int | None = None
+        # Free bytes by what lies there, as they were at the last look.
+        self.free_at: dict[str, int] = {}
         self._directories = Directories(settings.paths, bus)
         self._count_at = 0.0
         # What batches hold: recordings and results.
@@ -100,28 +125,33 @@ class Housekeeping:
 
     async def _look_at_free_space(self, settings: StorageSettings) -> None:
         await self._count_jobs()
-        free = await asyncio.to_thread(self._least_free)
-        if free is None:
-            return
-        if settings.free_warn_bytes and free < settings.free_warn_bytes:
+        found = await asyncio.to_thread(file_systems, self._watched)
+        of_uploads = next((one for one in found if self._directory in one.directories), None)
+        if of_uploads is not None and of_uploads.free < settings.free_warn_bytes:
             self._tell(
                 await asyncio.to_thread(
                     sweeper.make_room,
                     self._directory,
-                    settings.free_warn_bytes - free,
+                    settings.free_warn_bytes - of_uploads.free,
                     self._moment(sweeper.NEVER_YOUNGER_SECONDS),
                 )
             )
-            free = await asyncio.to_thread(self._least_free) or free
-        self.free_bytes = free
-        self._level("disk_low", free, settings.free_warn_bytes)
-        self._level("disk_full", free, settings.free_refuse_bytes)
+            found = await asyncio.to_thread(file_systems, self._watched)
+        self._tell_free(found, settings)
         self._directories.tell_free(await asyncio.to_thread(self._directories.free_files))
 
-    def _least_free(self) -> int | None:
-        """The fewest free bytes on the file systems of uploads and batches; often it is one."""
-        found = [free_bytes(place) for place in (self._directory, self._jobs)]
-        return min((free for free in found if free is not None), default=None)
+    def _tell_free(self, found: Sequence[FileSystem], settings: StorageSettings) -> None:
+        for one in found:
+            self.free_at |= {self._watched[place].label: one.free for place in one.directories}
+            self._level("disk_low", one, settings.free_warn_bytes)
+            # Where neither uploads nor batches go nothing is refused.
+            takes = not {self._directory, self._jobs}.isdisjoint(one.directories)
+            self._level("disk_full", one, settings.free_refuse_bytes if takes else 0)
+
+    @property
+    def free_bytes(self) -> int | None:
+        """On the fullest of them."""
+        return min(self.free_at.values(), default=None)
 
     async def _count_jobs(self) -> None:
         if time.monotonic() < self._count_at:
@@ -131,26 +161,41 @@ class Housekeeping:
         # Counting takes a hundredth of the time at most.
         self._count_at = time.monotonic() + max(_COUNT_SECONDS, 100 * (time.monotonic() - began))
 
-    def _level(self, kind: str, free: int, limit: int) -> None:
-        key, mib = str(self._directory), free >> 20
-        if limit and free < limit:
-            if kind in self._passed:
+    def _level(self, kind: str, where: FileSystem, limit: int) -> None:
+        key, mib = str(where.directories[0]), where.free >> 20
+        if limit and where.free < limit:
+            if (kind, key) in self._passed:
                 return  # told; no more of it until it is over
-            self._passed.add(kind)
+            self._passed.add((kind, key))
             log.warning(kind, directory=key, free_mib=mib, limit_mib=limit >> 20)
-            english = (
-                f"{mib} MiB are free for uploads, the limit is {limit >> 20} MiB; batches hold "
-                f"{(self.jobs_bytes or 0) >> 20} MiB in {self._jobs}."
-            )
-            chinese = (
-                f"上传目录所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB；批量任务占用 "
-                f"{(self.jobs_bytes or 0) >> 20} MiB（{self._jobs}）。"
-            )
+            named = [(self._watched[one], one) for one in where.directories]
+            places = ", ".join(f"{what.english} ({one})" for what, one in named)
+            places_zh = "、".join(f"{what.chinese}（{one}）" for what, one in named)
+            english = f"{mib} MiB are free on the disk of {places}; the limit is {limit >> 20} MiB."
+            chinese = f"{places_zh}所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB。"
+            if self._jobs in where.directories:
+                english += f" Batches hold {(self.jobs_bytes or 0) >> 20} MiB."
+                chinese += f"批量任务占用 {(self.jobs_bytes or 0) >> 20} MiB。"
             self._bus.publish(AlertRaised(kind, english, chinese, key, is_once=True))
-        elif not limit or free > limit * (1 + _CLEAR_MARGIN):
+        elif not limit or where.free > limit * (1 + _CLEAR_MARGIN):
             english, chinese = f"{mib} MiB are free again.", f"剩余空间已恢复到 {mib} MiB。"
-            self._passed.discard(kind)
-            self._bus.publish(AlertCleared(kind, english, chinese, key))
+            # Also of those that had a disk of their own before.
+            for one in map(str, where.directories):
+                self._passed.discard((kind, one))
+                self._bus.publish(AlertCleared(kind, english, chinese, one))
+
+
+def file_systems(directories: Iterable[Path]) -> list[FileSystem]:
+    """Those on which these directories lie, each once; without what cannot be asked. Blocking."""
+    found: dict[int, FileSystem] = {}
+    for directory in directories:
+        free = free_bytes(directory)
+        with contextlib.suppress(OSError):
+            device = os.stat(directory).st_dev
+            if free is not None:
+                before = found[device].directories if device in found else ()
+                found[device] = FileSystem((*before, directory), free)
+    return list(found.values())
 
 
 def _size_of(top: Path) -> int:

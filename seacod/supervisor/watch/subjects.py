@@ -34,7 +34,9 @@ class Subjects:
     ) -> None:
         self._settings = settings
         paths = settings.paths
-        self._directories = {str(one) for one in (paths.state, paths.runtime, paths.temp)}
+        self._directories = {
+            str(one) for one in (paths.state, paths.runtime, paths.temp, paths.jobs)
+        }
         self._replicas = {one.name for one in replicas}
         self._gpus = gpus
         self._guards = guards
