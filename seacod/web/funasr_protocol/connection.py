@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
@@ -33,6 +33,7 @@ from seacod.system.files.free_space import check_room
 from seacod.system.least_rate import LeastRate
 from seacod.system.processes.waiting import end_task
 from seacod.transcript import Transcript
+from seacod.web import closing
 from seacod.web.closing import Moved
 from seacod.web.funasr_protocol import answers, wav_head
 from seacod.web.funasr_protocol.answers import Answer
@@ -124,11 +125,7 @@ class FunasrConnection:
         Raises:
             ClientGone: the client went away.
         """
-        try:
-            await self._socket.send_text(json.dumps(answer, ensure_ascii=False))
-        except (WebSocketDisconnect, RuntimeError):
-            # The second: it was closed a moment ago.
-            raise ClientGone("the client went away", "客户端已断开连接") from None
+        await closing.tell(self._socket, json.dumps(answer, ensure_ascii=False))
 
     async def refuse(self, error: SeacodError, *, wants_receipt: bool = True) -> None:
         """Say why there is no text.

@@ -16,7 +16,7 @@ import os.path
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
@@ -25,7 +25,7 @@ from seacod.routes import REALTIME
 from seacod.system.processes.waiting import end_task
 from seacod.system.text.given_text import read_json
 from seacod.transcript import Segment, TranscriptWarning
-from seacod.web import openai_fields
+from seacod.web import closing, openai_fields
 from seacod.web.closing import Moved
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
@@ -101,11 +101,7 @@ class Conversation:
         Raises:
             ClientGone: the client went away.
         """
-        try:
-            await self._socket.send_text(json.dumps(event, ensure_ascii=False))
-        except (WebSocketDisconnect, RuntimeError):
-            # The second: it was closed a moment ago.
-            raise ClientGone("the client went away", "客户端已断开连接") from None
+        await closing.tell(self._socket, json.dumps(event, ensure_ascii=False))
 
     async def committed(self, item_id: str) -> None:
         """Tell that an utterance is over, before its text."""

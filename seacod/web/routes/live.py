@@ -24,7 +24,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
@@ -185,7 +185,7 @@ class _LiveConnection:
                 body["also"] = {one.name: one.write(transcript, choices) for one in also}
                 return _message({"type": "done", **body, **ended})
 
-            await _send(self._socket, await rendered(transcript, done))
+            await closing.tell(self._socket, await rendered(transcript, done))
 
     async def _start(self) -> Start:
         message = await self._receive(_START_SECONDS)
@@ -297,12 +297,4 @@ def _message(body: dict[str, Any]) -> str:
 
 
 async def _tell(socket: WebSocket, message: dict[str, Any]) -> None:
-    await _send(socket, _message(message))
-
-
-async def _send(socket: WebSocket, text: str) -> None:
-    try:
-        await socket.send_text(text)
-    except (WebSocketDisconnect, RuntimeError):
-        # The second: it was closed a moment ago.
-        raise ClientGone("the client went away", "客户端已断开连接") from None
+    await closing.tell(socket, _message(message))
