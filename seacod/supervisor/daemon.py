@@ -27,7 +27,7 @@ from seacod.supervisor.kept_going import kept_going
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.pausing import Pausing
 from seacod.supervisor.reload import Reloader
-from seacod.supervisor.runtime_upkeep import AddressFile, MappedFile, RuntimeUpkeep
+from seacod.supervisor.runtime_upkeep import AddressFile, MappedFile, RuntimeFile, RuntimeUpkeep
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.signals import Signals
 from seacod.supervisor.sockets.acquire import acquire, remove_files, wanted
@@ -44,7 +44,7 @@ from seacod.supervisor.workers.exits import ExitKind
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.nurseries import CHECK_SECONDS, Nurseries, reap_orphans
 from seacod.supervisor.workers.nursery import NURSERY_COMMAND
-from seacod.supervisor.workers.placement import place
+from seacod.supervisor.workers.placement import Replica, place
 from seacod.supervisor.workers.probe import probe_forever
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.start_times import StartTimes
@@ -205,66 +205,30 @@ class Supervisor:
         settings, paths = self._settings, self._settings.paths
         self.listeners = acquire(settings.current, from_systemd(), self._notifier)
         self._present = PresentFigures(scrape.FIGURES)
-        metrics = self._metrics = SupervisorMetrics(paths.runtime, self._present)
-        metrics.build.labels(__version__).set(1)
-        for kind in ExitKind:
-            # A series that began with its first restart would show no increase of it.
-            metrics.restarts.labels(kind.value)
+        metrics = self._metrics = self._make_metrics()
         self.metrics_server = self._make_metrics_server()
         bus = Bus(metrics.watch_failures.labels("events").inc)
         replicas = await place(settings.current)
         shared_load = SharedLoad.fresh(paths.shared_load, len(replicas) * SLOTS_A_REPLICA)
         table = ModelTable.fresh(paths.with_model, len(replicas) * SLOTS_A_REPLICA)
         self._suspects = Suspects(table, bus, time.monotonic)
-        self._fallback = Fallback(
-            self.listeners.http,
-            metrics.fallback.inc,
-            lambda: start_progress(self.workers.report, time.monotonic()),
-        )
-        adopt_orphans()
-        self._nurseries = Nurseries(
-            self.listeners,
-            partial(settings.for_worker, replicas[0]),
-            self._nursery_command,
-            len(replicas),
-        )
-        asr = settings.current.asr
-        times = StartTimes(paths.state / "start-times.json", f"{asr.model} on {asr.device}")
-        host = Host(self._nurseries.start, start_times=times)
-        self.workers = Replicas(replicas, settings, host, self._fallback, bus)
+        self.workers = self._make_workers(replicas, bus)
         self._watches = Watches(
             settings, self.workers, bus, metrics, self._heartbeats, self.listeners.local_url
         )
         self._reloader = Reloader(settings, self.workers, bus, self._notifier)
+        self._pausing = Pausing(paths.pause, bus, self._heartbeats)
         bus.subscribe(StateChanged, self._on_state_changed)
         bus.subscribe(WorkerGone, lambda event: metrics.worker_gone(event.slot))
         bus.subscribe(WorkerGone, lambda event: shared_load.clear_slot(event.slot))
         bus.subscribe(WorkerCrashed, lambda event: metrics.restarts.labels(event.crash.kind).inc())
+        bus.subscribe(PauseChanged, lambda event: self._fallback.paused(event.pause))
         self._sockets = (
             status.StatusSocket(paths.status_socket, self._snapshot),
             status.StatusSocket(paths.page_socket, self._snapshot_for_page),
         )
         self._address = AddressFile(paths.address, self.listeners.local_url)
-        self._runtime = RuntimeUpkeep(
-            paths.runtime,
-            (self._lock, *self._sockets, self._address),
-            (
-                MappedFile(paths.shared_load, shared_load.remake),
-                MappedFile(paths.with_model, table.remake),
-                MappedFile(metrics.directory, lambda path: path.mkdir(exist_ok=True)),
-                *unix_paths(
-                    self.listeners,
-                    wanted(settings.current),
-                    self._notifier,
-                    self._fallback.suspended,
-                ),
-            ),
-            self.workers.replace,
-            bus,
-            self._heartbeats,
-        )
-        self._pausing = Pausing(paths.pause, bus, self._heartbeats)
-        bus.subscribe(PauseChanged, lambda event: self._fallback.paused(event.pause))
+        self._runtime = self._make_upkeep(shared_load, table, bus)
         # Before anything is taken.
         self._pausing.look()
         self._signals = Signals()
@@ -274,6 +238,48 @@ class Supervisor:
             version=__version__,
             url=self.listeners.local_url,
             listening=" ".join(addresses),
+        )
+
+    def _make_metrics(self) -> SupervisorMetrics:
+        metrics = SupervisorMetrics(self._settings.paths.runtime, self._present)
+        metrics.build.labels(__version__).set(1)
+        for kind in ExitKind:
+            # A series that began with its first restart would show no increase of it.
+            metrics.restarts.labels(kind.value)
+        return metrics
+
+    def _make_workers(self, replicas: Sequence[Replica], bus: Bus) -> Replicas:
+        """The workers, with what they are forked from, and what answers while none serves."""
+        self._fallback = Fallback(
+            self.listeners.http,
+            self._metrics.fallback.inc,
+            lambda: start_progress(self.workers.report, time.monotonic()),
+        )
+        adopt_orphans()
+        self._nurseries = Nurseries(
+            self.listeners,
+            partial(self._settings.for_worker, replicas[0]),
+            self._nursery_command,
+            len(replicas),
+        )
+        asr = self._settings.current.asr
+        file = self._settings.paths.state / "start-times.json"
+        times = StartTimes(file, f"{asr.model} on {asr.device}")
+        host = Host(self._nurseries.start, start_times=times)
+        return Replicas(replicas, self._settings, host, self._fallback, bus)
+
+    def _make_upkeep(self, shared_load: SharedLoad, table: ModelTable, bus: Bus) -> RuntimeUpkeep:
+        """What keeps the files of the runtime directory there, and unix sockets."""
+        paths, asked_for = self._settings.paths, wanted(self._settings.current)
+        mapped: list[RuntimeFile] = [
+            MappedFile(paths.shared_load, shared_load.remake),
+            MappedFile(paths.with_model, table.remake),
+            MappedFile(self._metrics.directory, lambda path: path.mkdir(exist_ok=True)),
+            *unix_paths(self.listeners, asked_for, self._notifier, self._fallback.suspended),
+        ]
+        own = (self._lock, *self._sockets, self._address)
+        return RuntimeUpkeep(
+            paths.runtime, own, mapped, self.workers.replace, bus, self._heartbeats
         )
 
     def _make_metrics_server(self) -> MetricsServer | None:
