@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import enum
 import itertools
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from seacod.archive.cluster import other_seacod
 from seacod.archive.inputs import Item
 from seacod.archive.ledger import ArchiveLedger, LedgerEntry
 from seacod.archive.progress import ArchiveProgress
-from seacod.archive.sending import WHOLE_BYTES, OutgoingRecordings, Sending
+from seacod.archive.sending import WHOLE_BYTES, OutgoingRecordings
+from seacod.archive.slots import ActorSlot, ActorState, ArchiveTask
 from seacod.asr.choice import SoundChoice
 from seacod.errors import SeacodError
 from seacod.formats.base import OutputFormat
@@ -42,59 +42,6 @@ _NODE_SECONDS = 15.0
 # An engine that cannot be made is tried again this often in a row before all is given up.
 _STARTS = 3
 _START_PAUSE_SECONDS = 2.0
-
-
-class ActorState(enum.Enum):
-    """What one place for an engine is doing."""
-
-    STARTING = "starting"
-    """Its actor was asked for; Ray makes it when there is a node with room."""
-    READY = "ready"
-    GONE = "gone"
-    """The actor died; the next one is asked for after a moment."""
-
-
-TRANSITIONS = {
-    ActorState.STARTING: {ActorState.READY, ActorState.GONE},
-    ActorState.READY: {ActorState.GONE},
-    ActorState.GONE: {ActorState.STARTING},
-}
-
-
-@dataclass(slots=True, eq=False)
-class ArchiveTask:
-    """One recording on its way."""
-
-    item: Item
-    crashes: int = 0
-    handed_at: float = 0.0
-    sha256: str = ""
-    # While it is sent: what is left of it, and what its engine calls it.
-    sending: Sending | None = None
-    number: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class ActorSlot:
-    """A place for an engine: one actor after the other."""
-
-    number: int
-    state: ActorState = ActorState.GONE
-    actor: Any = None
-    starting: Any = None
-    since: float = 0.0
-    told: dict[str, Any] = field(default_factory=dict)
-    running: dict[Any, ArchiveTask] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The name of its node, for people."""
-        return f"{self.told.get('host', '?')}/{str(self.told.get('node', ''))[:8]}"
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether it works on a suspect recording, beside which nothing may run."""
-        return any(task.crashes for task in self.running.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +88,7 @@ class Pool:
     ) -> None:
         self._ray = ray
         self._make = make
-        self._places = [ActorSlot(number) for number in range(count)]
+        self._slots = [ActorSlot(number) for number in range(count)]
         self._waiting = collections.deque(ArchiveTask(item) for item in items)
         self._suspects: collections.deque[ArchiveTask] = collections.deque()
         self._order = order
@@ -162,90 +109,81 @@ class Pool:
         """
         self._skip_what_is_done()
         try:
-            while self._waiting or self._suspects or any(p.running for p in self._places):
-                for place in self._places:
-                    self._tend(place)
+            while self._waiting or self._suspects or any(p.running for p in self._slots):
+                for slot in self._slots:
+                    self._tend(slot)
                 self._hear_from_them()
                 tell()
         finally:
-            for place in self._places:
-                if place.actor is not None:
-                    self._ray.kill(place.actor)
+            for slot in self._slots:
+                if slot.actor is not None:
+                    self._ray.kill(slot.actor)
 
     # -- actors -------------------------------------------------------------------------------
 
-    def _move(self, place: ActorSlot, state: ActorState, cause: str, **facts: Any) -> None:
-        if state not in TRANSITIONS[place.state]:
-            raise AssertionError(f"{place.state.value} to {state.value}: {cause}")
-        log.info(
-            "actor_state_changed", place=place.number, old=place.state.value, new=state.value,
-            cause=cause, **facts,
-        )  # fmt: skip
-        place.state, place.since = state, time.monotonic()
-
-    def _tend(self, place: ActorSlot) -> None:
+    def _tend(self, slot: ActorSlot) -> None:
         """Ask for an actor where there is none; hand it what it can take."""
         pause = _START_PAUSE_SECONDS * self._failed_starts
-        is_due = time.monotonic() - place.since >= pause
-        if place.state is ActorState.GONE and is_due and self._is_another_wanted():
-            place.actor = self._make()
-            place.starting = place.actor.start.remote()
-            self._move(place, ActorState.STARTING, "an engine is wanted")
-        while place.state is ActorState.READY and (task := self._next_for(place)) is not None:
-            self._hand(place, task)
+        is_due = time.monotonic() - slot.since >= pause
+        if slot.state is ActorState.GONE and is_due and self._is_another_wanted():
+            slot.actor = self._make()
+            slot.starting = slot.actor.start.remote()
+            slot.move(ActorState.STARTING, "an engine is wanted")
+        while slot.state is ActorState.READY and (task := self._next_for(slot)) is not None:
+            self._hand(slot, task)
 
     def _is_another_wanted(self) -> bool:
         """Whether more recordings wait than engines are on their way: a few need no engine on each
         core."""
-        coming = sum(place.state is ActorState.STARTING for place in self._places)
+        coming = sum(slot.state is ActorState.STARTING for slot in self._slots)
         return len(self._waiting) + len(self._suspects) > coming
 
-    def _next_for(self, place: ActorSlot) -> ArchiveTask | None:
-        if place.is_alone or len(place.running) >= _AT_ONCE or self._outbox.is_full:
+    def _next_for(self, slot: ActorSlot) -> ArchiveTask | None:
+        if slot.is_alone or len(slot.running) >= _AT_ONCE or self._outbox.is_full:
             return None
         if self._suspects:
             # Whoever has finished what it is at takes one; the others go on with the rest.
-            if not place.running:
+            if not slot.running:
                 return self._suspects.popleft()
-            if place is self._least_busy():
+            if slot is self._least_busy():
                 return None
         return self._waiting.popleft() if self._waiting else None
 
     def _least_busy(self) -> ActorSlot:
         """The actor that is to run empty for a suspect recording."""
-        ready = [one for one in self._places if one.state is ActorState.READY and not one.is_alone]
+        ready = [one for one in self._slots if one.state is ActorState.READY and not one.is_alone]
         return min(ready, key=lambda one: (len(one.running), one.number))
 
-    def _hand(self, place: ActorSlot, task: ArchiveTask) -> None:
+    def _hand(self, slot: ActorSlot, task: ArchiveTask) -> None:
         task.handed_at = time.monotonic()
         if self._order.is_here or task.item.is_remote:
-            self._have_heard(place, task, None)
+            self._have_heard(slot, task, None)
         else:
-            self._send(place, task)
+            self._send(slot, task)
 
-    def _send(self, place: ActorSlot, task: ArchiveTask) -> None:
+    def _send(self, slot: ActorSlot, task: ArchiveTask) -> None:
         """Send the next piece of a recording of this machine; have it heard when that was all."""
         try:
             if task.sending is None:
                 task.sending = self._outbox.begin(Path(task.item.source))
                 piece = task.sending.piece(WHOLE_BYTES + 1)
                 if len(piece) <= WHOLE_BYTES:
-                    self._have_heard(place, task, piece)
+                    self._have_heard(slot, task, piece)
                     return
                 task.number = next(self._numbers)
             else:
                 piece = task.sending.piece()
         except OSError as error:
             if task.number:
-                place.actor.forget.remote(task.number)
-            self._failed(place, task, f"cannot be read: {error.strerror}")
+                slot.actor.forget.remote(task.number)
+            self._failed(slot, task, f"cannot be read: {error.strerror}")
             return
         if piece:
-            place.running[place.actor.receive.remote(task.number, piece)] = task
+            slot.running[slot.actor.receive.remote(task.number, piece)] = task
         else:
-            self._have_heard(place, task, task.number)
+            self._have_heard(slot, task, task.number)
 
-    def _have_heard(self, place: ActorSlot, task: ArchiveTask, sound: bytes | int | None) -> None:
+    def _have_heard(self, slot: ActorSlot, task: ArchiveTask, sound: bytes | int | None) -> None:
         """Hand it over: as a whole, by what its engine calls it, or by its address."""
         if task.sending is not None:
             task.sha256 = task.sending.sha256
@@ -254,20 +192,20 @@ class Pool:
         if self._order.is_here and not item.is_remote:
             source = str(Path(source).absolute())
         words = self._order.hotwords if item.hotwords is None else item.hotwords
-        ref = place.actor.hear.remote(
+        ref = slot.actor.hear.remote(
             item.name, sound, source, words, self._order.choice, self._known(item)
         )
-        place.running[ref] = task
+        slot.running[ref] = task
 
     def _hear_from_them(self) -> None:
-        refs = {place.starting: place for place in self._places if place.starting is not None}
-        refs |= {ref: place for place in self._places for ref in place.running}
+        refs = {slot.starting: slot for slot in self._slots if slot.starting is not None}
+        refs |= {ref: slot for slot in self._slots for ref in slot.running}
         if not refs:
             time.sleep(_LOOK_SECONDS)
             return
         ready, _ = self._ray.wait(list(refs), num_returns=1, timeout=_LOOK_SECONDS)
         for ref in ready:
-            place = refs[ref]
+            slot = refs[ref]
             try:
                 told = self._ray.get(ref)
             except (
@@ -275,39 +213,39 @@ class Pool:
                 # What it had to say was on a node that went away.
                 self._ray.exceptions.ObjectLostError,
             ) as error:
-                if place.state is not ActorState.GONE:
-                    # One that lives after all must not go on beside the engine in its place.
-                    self._ray.kill(place.actor)
-                    self._died(place, _said(error))
+                if slot.state is not ActorState.GONE:
+                    # One that lives after all must not go on beside the engine in its slot.
+                    self._ray.kill(slot.actor)
+                    self._died(slot, _said(error))
             except self._ray.exceptions.RayTaskError as error:
-                self._raised(place, ref, error)
+                self._raised(slot, ref, error)
             else:
-                self._answered(place, ref, told)
+                self._answered(slot, ref, told)
 
-    def _answered(self, place: ActorSlot, ref: Any, told: Any) -> None:
+    def _answered(self, slot: ActorSlot, ref: Any, told: Any) -> None:
         """Handle what a method of an actor returned."""
-        if ref == place.starting:
-            place.starting, place.told = None, told
+        if ref == slot.starting:
+            slot.starting, slot.told = None, told
             # A node that came after all were asked.
             if (theirs := told.get("seacod", "?")) != __version__:
-                raise other_seacod(place.name, theirs)
+                raise other_seacod(slot.name, theirs)
             self._failed_starts = 0
-            self._progress.joined(place.name)
-            self._move(place, ActorState.READY, "the model is loaded", node=place.name,
+            self._progress.joined(slot.name)
+            slot.move(ActorState.READY, "the model is loaded", node=slot.name,
                        pid=told["pid"], device=told["device"])  # fmt: skip
             return
-        task = place.running.pop(ref)
+        task = slot.running.pop(ref)
         if task.sending is None:
-            self._heard(place, task, told)
+            self._heard(slot, task, told)
         elif told:
-            self._failed(place, task, f"cannot be kept by its engine: {told}")
+            self._failed(slot, task, f"cannot be kept by its engine: {told}")
         else:
-            self._send(place, task)
+            self._send(slot, task)
 
-    def _heard(self, place: ActorSlot, task: ArchiveTask, told: dict[str, Any]) -> None:
+    def _heard(self, slot: ActorSlot, task: ArchiveTask, told: dict[str, Any]) -> None:
         item = task.item
         entry = LedgerEntry(
-            item.name, told["sha256"], "done", node=place.name,
+            item.name, told["sha256"], "done", node=slot.name,
             audio_seconds=round(told.get("audio_seconds", 0.0), 3),
             seconds=round(time.monotonic() - task.handed_at, 3),
             output=item.output(self._order.wanted), error=told.get("error", ""),
@@ -316,46 +254,44 @@ class Pool:
         if "content" in told:
             self._ledger.done(entry, told["content"])
             self._progress.over(
-                "done", item.size_bytes, node=place.name, audio_seconds=entry.audio_seconds
+                "done", item.size_bytes, node=slot.name, audio_seconds=entry.audio_seconds
             )
         elif "error" in told:
             self._over(
-                LedgerEntry(
-                    item.name, told["sha256"], "failed", node=place.name, error=entry.error
-                ),
+                LedgerEntry(item.name, told["sha256"], "failed", node=slot.name, error=entry.error),
                 item,
             )
         else:
             self._progress.over("skipped", item.size_bytes)
 
-    def _raised(self, place: ActorSlot, ref: Any, error: Any) -> None:
+    def _raised(self, slot: ActorSlot, ref: Any, error: Any) -> None:
         """Handle an exception of an actor that is still alive."""
-        if ref == place.starting:
+        if ref == slot.starting:
             cause = error.cause if isinstance(error.cause, SeacodError) else error
-            place.starting = None
-            self._start_failed(place, _said(cause))
+            slot.starting = None
+            self._start_failed(slot, _said(cause))
             return
-        task = place.running.pop(ref)
+        task = slot.running.pop(ref)
         log.error("file_broke", name=task.item.name, error=_said(error))
-        self._failed(place, task, f"an error of seacod's own: {_said(error)}")
+        self._failed(slot, task, f"an error of seacod's own: {_said(error)}")
 
-    def _failed(self, place: ActorSlot, task: ArchiveTask, error: str) -> None:
+    def _failed(self, slot: ActorSlot, task: ArchiveTask, error: str) -> None:
         """Write down that there will be no text of a recording that an engine was given."""
         _stop_sending(task)
-        entry = LedgerEntry(task.item.name, task.sha256, "failed", node=place.name, error=error)
+        entry = LedgerEntry(task.item.name, task.sha256, "failed", node=slot.name, error=error)
         self._over(entry, task.item)
 
-    def _died(self, place: ActorSlot, cause: str) -> None:
-        tasks, place.running = list(place.running.values()), {}
-        if place.starting is not None:
-            place.starting = None
-            self._start_failed(place, cause)
+    def _died(self, slot: ActorSlot, cause: str) -> None:
+        tasks, slot.running = list(slot.running.values()), {}
+        if slot.starting is not None:
+            slot.starting = None
+            self._start_failed(slot, cause)
             return
-        self._move(place, ActorState.GONE, cause, node=place.name, files=len(tasks))
+        slot.move(ActorState.GONE, cause, node=slot.name, files=len(tasks))
         self._progress.left()
-        place.actor = None
+        slot.actor = None
         was_alone = len(tasks) == 1 and tasks[0].crashes > 0
-        is_lost = self._node_is_gone(place, wait=was_alone)
+        is_lost = self._node_is_gone(slot, wait=was_alone)
         for task in tasks:
             _stop_sending(task)
             if is_lost:
@@ -369,22 +305,22 @@ class Pool:
                 continue
             told = f"the engine died {task.crashes} times while it heard this recording"
             entry = LedgerEntry(
-                task.item.name, task.sha256, "poison", node=place.name,
+                task.item.name, task.sha256, "poison", node=slot.name,
                 error=f"{told}, the last time alone; it is set aside",
             )  # fmt: skip
             self._over(entry, task.item)
 
-    def _start_failed(self, place: ActorSlot, cause: str) -> None:
-        place.actor = None
-        self._move(place, ActorState.GONE, cause)
+    def _start_failed(self, slot: ActorSlot, cause: str) -> None:
+        slot.actor = None
+        slot.move(ActorState.GONE, cause)
         self._failed_starts += 1
         # One node that cannot have an engine ends no run of others that can.
-        if any(one.state is ActorState.READY for one in self._places):
+        if any(one.state is ActorState.READY for one in self._slots):
             return
-        if self._failed_starts >= _STARTS * len(self._places):
+        if self._failed_starts >= _STARTS * len(self._slots):
             raise SeacodError(f"no engine can be started: {cause}", f"无法启动识别引擎：{cause}")
 
-    def _node_is_gone(self, place: ActorSlot, *, wait: bool) -> bool:
+    def _node_is_gone(self, slot: ActorSlot, *, wait: bool) -> bool:
         """Whether the actor's node has gone, too.
 
         Args:
@@ -393,7 +329,7 @@ class Pool:
         deadline = time.monotonic() + (_NODE_SECONDS if wait else 0.0)
         while True:
             alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
-            if place.told.get("node") not in alive:
+            if slot.told.get("node") not in alive:
                 return True
             if time.monotonic() >= deadline:
                 return False

@@ -14,10 +14,11 @@ import pytest
 from seacod.archive.actor import TranscriptionActor
 from seacod.archive.inputs import items
 from seacod.archive.ledger import MANIFEST, ArchiveLedger, LedgerEntry
-from seacod.archive.pool import ActorState, ArchiveOrder, Pool
+from seacod.archive.pool import ArchiveOrder, Pool
 from seacod.archive.progress import ArchiveProgress, registry, summary
 from seacod.archive.received import ReceivedFiles
 from seacod.archive.sending import PIECE_BYTES, WHOLE_BYTES, OutgoingRecordings
+from seacod.archive.slots import ActorState
 from seacod.asr.choice import SoundChoice
 from seacod.config.schema import Settings
 from seacod.errors import BadRequest, CannotRead, ConfigError
@@ -171,10 +172,10 @@ def test_a_recording_of_this_machine_is_read_by_its_path(tmp_path: Path) -> None
         heard.append(engine._bring(sound, source).path.read_bytes())
         return object()
 
-    place = pool._places[0]
-    place.actor = SimpleNamespace(hear=SimpleNamespace(remote=hear))
+    slot = pool._slots[0]
+    slot.actor = SimpleNamespace(hear=SimpleNamespace(remote=hear))
     for task in tuple(pool._waiting):
-        pool._hand(place, task)
+        pool._hand(slot, task)
     assert heard == [b"xxx"] * len(ODD_NAMES)
     with pytest.raises(CannotRead, match="cannot be read: No such file"):
         engine._bring(None, str(tmp_path / "gone.wav"))
@@ -215,8 +216,8 @@ def test_a_few_recordings_need_no_engine_on_each_core(tmp_path: Path) -> None:
     ledger, progress = ArchiveLedger(str(tmp_path / "out")), ArchiveProgress(len(found), 3)
     pool = Pool(None, make, 64, found, order, ledger, progress)
     for _ in range(2):
-        for place in pool._places:
-            pool._tend(place)
+        for slot in pool._slots:
+            pool._tend(slot)
     assert len(made) == 3
 
 
@@ -256,10 +257,10 @@ def test_the_words_of_a_list_are_for_their_recording(tmp_path: Path) -> None:
         told[name] = words
         return object()
 
-    place = pool._places[0]
-    place.actor = SimpleNamespace(hear=SimpleNamespace(remote=hear))
+    slot = pool._slots[0]
+    slot.actor = SimpleNamespace(hear=SimpleNamespace(remote=hear))
     for task in tuple(pool._waiting):
-        pool._hand(place, task)
+        pool._hand(slot, task)
     assert told == {"a.wav": "own", "b.wav": "everybody's"}
 
 
@@ -289,10 +290,10 @@ def sending(tmp_path: Path) -> Iterator[tuple[Pool, Engine]]:
     found = items([str(tmp_path)], TEXT)
     ledger, progress = ArchiveLedger(str(tmp_path / "out")), ArchiveProgress(len(found), 2)
     pool = Pool(SimpleNamespace(nodes=list), object, 1, found, order, ledger, progress)
-    place, engine = pool._places[0], Engine()
-    place.actor, place.state = engine, ActorState.READY
+    slot, engine = pool._slots[0], Engine()
+    slot.actor, slot.state = engine, ActorState.READY
     yield pool, engine
-    for task in place.running.values():
+    for task in slot.running.values():
         if task.sending is not None:
             task.sending.end()
 
@@ -302,19 +303,19 @@ def test_a_long_recording_travels_in_pieces_and_no_more_at_once_than_may_be(
 ) -> None:
     pool, engine = sending
     pool._outbox = OutgoingRecordings(limit=1)
-    place = pool._places[0]
-    pool._tend(place)
+    slot = pool._slots[0]
+    pool._tend(slot)
     first = (1, WHOLE_BYTES + 1)
     # The others wait until this one is there.
     assert engine.calls == [("receive", first)]
     for _ in range(3):
-        (ref,) = place.running
-        pool._answered(place, ref, "")
+        (ref,) = slot.running
+        pool._answered(slot, ref, "")
     assert engine.calls == [
         ("receive", first), ("receive", (1, PIECE_BYTES)),
         ("receive", (1, (1 << 20) - 1)), ("hear", 1),
     ]  # fmt: skip
-    pool._tend(place)
+    pool._tend(slot)
     assert engine.calls[4:] == [("receive", (2, WHOLE_BYTES + 1))]
 
 
@@ -322,16 +323,16 @@ def test_a_recording_whose_engine_died_while_it_was_sent_is_sent_again_from_its_
     sending: tuple[Pool, Engine],
 ) -> None:
     pool, engine = sending
-    place = pool._places[0]
-    pool._tend(place)
+    slot = pool._slots[0]
+    pool._tend(slot)
     assert engine.calls == [
         ("receive", (1, WHOLE_BYTES + 1)), ("receive", (2, WHOLE_BYTES + 1)), ("hear", b"x" * 10),
     ]  # fmt: skip
     # With its node: it is nobody's fault.
-    pool._died(place, "the node is gone")
+    pool._died(slot, "the node is gone")
     assert not pool._outbox._sent
-    place.actor, place.state, engine.calls = engine, ActorState.READY, []
-    pool._tend(place)
+    slot.actor, slot.state, engine.calls = engine, ActorState.READY, []
+    pool._tend(slot)
     assert sorted(engine.calls, key=str)[1:] == [
         ("receive", (3, WHOLE_BYTES + 1)), ("receive", (4, WHOLE_BYTES + 1)),
     ]  # fmt: skip
@@ -341,20 +342,20 @@ def test_an_engine_that_cannot_keep_a_recording_costs_that_one(
     sending: tuple[Pool, Engine],
 ) -> None:
     pool, _ = sending
-    place = pool._places[0]
-    pool._tend(place)
-    pool._answered(place, next(iter(place.running)), "No space left on device")
+    slot = pool._slots[0]
+    pool._tend(slot)
+    pool._answered(slot, next(iter(slot.running)), "No space left on device")
     entry = pool._ledger.entries["a.wav"]
     assert entry.state == "failed"
     assert entry.error == "cannot be kept by its engine: No space left on device"
-    assert len(place.running) == 2
+    assert len(slot.running) == 2
 
 
 def test_an_engine_of_another_seacod_that_comes_later_ends_the_run(
     sending: tuple[Pool, Engine],
 ) -> None:
     pool, _ = sending
-    place = pool._places[0]
-    place.starting = object()
+    slot = pool._slots[0]
+    slot.starting = object()
     with pytest.raises(ConfigError, match=r"has seacod 0\.0\.9 on Python"):
-        pool._answered(place, place.starting, {"host": "late", "node": "1", "seacod": "0.0.9"})
+        pool._answered(slot, slot.starting, {"host": "late", "node": "1", "seacod": "0.0.9"})
