@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from seacod.asr.live.session import FinalSentences
 from seacod.transcript import Segment
-from seacod.web.realtime.conversation import _Utterances
+from seacod.web.realtime.utterances import Utterances
 
 
 def test_an_utterance_ends_after_it_began() -> None:
@@ -33,7 +33,7 @@ def test_an_utterance_ends_after_it_began() -> None:
             heard.put_nowait(event)
         session = SimpleNamespace(events=heard)
         async with contextlib.AsyncExitStack() as stack:
-            one = _Utterances(cast(Any, conversation), cast(Any, session), stack, 10.0)
+            one = Utterances(cast(Any, conversation), cast(Any, session), stack, 10.0)
             await asyncio.wait_for(one._telling, 60)
         return {event["type"]: event for event in told}
 

@@ -12,24 +12,22 @@ import base64
 import binascii
 import contextlib
 import json
-import os.path
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from starlette.websockets import WebSocket
 
-from seacod.asr.live.session import FinalSentences, LiveSession, PartialText
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
 from seacod.routes import REALTIME
 from seacod.system.processes.waiting import end_task
 from seacod.system.text.given_text import read_json
-from seacod.transcript import Segment, TranscriptWarning
+from seacod.transcript import TranscriptWarning
 from seacod.web import closing, openai_fields
 from seacod.web.closing import Moved
 from seacod.web.middleware.access import client_of
 from seacod.web.readiness import Readiness
 from seacod.web.realtime import events, g711
+from seacod.web.realtime.utterances import Utterances
 from seacod.web.realtime.wishes import PCM, RealtimeWishes, updated
 
 # Nobody has spoken for so long: what was said is written down, but the connection stays.
@@ -67,7 +65,7 @@ class Conversation:
         self._request_id = request_id
         self._is_old = is_old
         self._wishes = RealtimeWishes(model=service.engine.name)
-        self._utterances: _Utterances | None = None
+        self._utterances: Utterances | None = None
         self._last_item: str | None = None
         # Half a sample that waits for its other half.
         self._rest = b""
@@ -259,7 +257,7 @@ class Conversation:
                 remarks=tuple(self._language_remarks()),
             )
         )
-        self._utterances = _Utterances(self, session, stack, self._seconds)
+        self._utterances = Utterances(self, session, stack, self._seconds)
 
     async def _finish(self, *, is_asked: bool = False) -> None:
         """Have everything written down that was said so far.
@@ -275,132 +273,6 @@ class Conversation:
             self._seconds = utterances.session.seconds
         finally:
             await utterances.close()
-
-
-class _Utterances:
-    """One live session, and its texts as they are told.
-
-    Args:
-        conversation: tells them.
-        session: hears them.
-        stack: closes it.
-        began_at: where it begins, in seconds since the first sound.
-    """
-
-    def __init__(
-        self,
-        conversation: Conversation,
-        session: LiveSession,
-        stack: contextlib.AsyncExitStack,
-        began_at: float,
-    ) -> None:
-        self.session = session
-        self.began_at = began_at
-        self._conversation = conversation
-        self._stack = stack
-        self._is_manual = conversation.wishes.is_manual
-        self._wants_log_probabilities = conversation.wishes.wants_log_probabilities
-        self._item: str | None = None
-        # What was told of the utterance that goes on, and the last guess at it.
-        self._told, self._guess = "", ""
-        self._count = 0
-        self._segments: list[Segment] = []
-        self._telling = asyncio.ensure_future(self._tell())
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is told: the model could not go on, or nobody listens."""
-        return self._telling.done()
-
-    async def finish(self, *, is_asked: bool) -> None:
-        """Tell the rest; see `Conversation._finish`."""
-        if self.is_over:
-            self._telling.result()
-            return
-        finishing = asyncio.ensure_future(self.session.finish())
-        try:
-            await asyncio.wait({finishing, self._telling}, return_when=asyncio.FIRST_COMPLETED)
-            if not finishing.done():
-                # It failed, and was told so.
-                self._telling.result()
-                return
-            finishing.result()
-            await self._telling
-        finally:
-            await end_task(finishing)
-        if self._is_manual or (is_asked and not self._count):
-            await self._whole(self._segments)
-
-    async def close(self) -> None:
-        await end_task(self._telling)
-        await self._stack.aclose()
-
-    async def _tell(self) -> None:
-        while (event := await self.session.events.get()) is not None:
-            if isinstance(event, SeacodError):
-                await self._conversation.tell(events.failed(self._item or events.new_item(), event))
-                return
-            if isinstance(event, PartialText):
-                if not self._is_manual:
-                    await self._partly(event)
-            elif isinstance(event, FinalSentences) and event.segments:
-                if self._is_manual:
-                    self._segments += event.segments
-                else:
-                    await self._whole(event.segments, event.until_seconds)
-
-    async def _partly(self, partial: PartialText) -> None:
-        """Tell what two guesses in a row agree on."""
-        if not partial.text:
-            return
-        agreed = os.path.commonprefix([self._guess, partial.text])
-        self._guess = partial.text
-        item = await self._begun(partial.since_seconds)
-        if agreed.startswith(self._told) and len(agreed) > len(self._told):
-            added, self._told = agreed[len(self._told) :], agreed
-            await self._conversation.tell(events.delta(item, added))
-
-    async def _begun(self, at_seconds: float) -> str:
-        """The utterance that goes on; the first word of it is told."""
-        if self._item is None:
-            self._item = events.new_item()
-            await self._conversation.tell(
-                events.event(
-                    "input_audio_buffer.speech_started",
-                    item_id=self._item,
-                    audio_start_ms=round(1000 * at_seconds),
-                )
-            )
-        return self._item
-
-    async def _whole(self, segments: Sequence[Segment], until_seconds: float | None = None) -> None:
-        """Tell a finished utterance.
-
-        Args:
-            segments: its sentences.
-            until_seconds: where it ends in the session; None where the client ended it.
-        """
-        tell = self._conversation.tell
-        text = self._conversation.sentence_gap.join(segment.text for segment in segments)
-        if until_seconds is None:
-            item = events.new_item()
-        else:
-            item = await self._begun(segments[0].start_seconds)
-            ended = round(1000 * (self.began_at + until_seconds))
-            await tell(
-                events.event("input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=ended)
-            )
-        await self._conversation.committed(item)
-        # Where the guesses were wrong, only the whole text says so.
-        if text.startswith(self._told) and len(text) > len(self._told):
-            await tell(events.delta(item, text[len(self._told) :]))
-        await tell(
-            events.completed(
-                item, text, segments, with_log_probabilities=self._wants_log_probabilities
-            )
-        )
-        self._item, self._told, self._guess = None, "", ""
-        self._count += 1
 
 
 def _read(message: str) -> dict[str, Any]:
