@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from seacod.client.status_shape import completed
-from seacod.config.load import DEFAULT_FILE, ENV_FILE, find_file, load_settings, variable_name
+from seacod.config.keys import variable_name
+from seacod.config.load import DEFAULT_FILE, ENV_FILE, find_file, load_settings
 from seacod.config.schema import Settings
 from seacod.errors import ConfigError, NotAllowed, NotRunning, SeacodError
 from seacod.paths import ENV_RUNTIME, Paths

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from seacod.config.load import origin_of, refused, told_of
+from seacod.config.explain import refused, told_of
+from seacod.config.load import origin_of
 from seacod.config.log import LogSettings
 from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import find_secret, read_secret

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from annotated_types import Ge, Le
 
-from seacod.config.load import variable_name
+from seacod.config.keys import variable_name
 from seacod.config.schema import SECRETS, SECTIONS, Settings
 from seacod.config.secrets import find_secret
 from seacod.config.setting import APPLIES_WORDS, Section

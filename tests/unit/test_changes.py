@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seacod.config.changes import applied, compare, values, with_values, without
-from seacod.config.load import leaves
+from seacod.config.keys import leaves
 from seacod.config.schema import Settings
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from seacod.cli.parser import make_parser
 from seacod.config.asr import AsrSettings
-from seacod.config.load import leaves, load_settings, variable_name
+from seacod.config.keys import leaves, variable_name
+from seacod.config.load import load_settings
 from seacod.config.render import example, facts, show
 from seacod.config.schema import SECRETS, SECTIONS, Settings
 from seacod.config.secrets import read_secret

@@ -14,7 +14,7 @@ from documented import CHINESE, DOCUMENTS, ROOT, blocks, elsewhere
 from seacod.alerts.kinds import KINDS, Severity
 from seacod.cli import runbook
 from seacod.cli.parser import make_parser
-from seacod.config.load import leaves
+from seacod.config.keys import leaves
 from seacod.config.schema import Settings
 
 SECTIONS = set(Settings.model_fields)

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from supervised import ROOT
 
-from seacod.config.load import ENV_RESERVED, leaves, load_settings, variable_name
+from seacod.config.keys import leaves, variable_name
+from seacod.config.load import ENV_RESERVED, load_settings
 from seacod.errors import ConfigError
 
 SCRIPTS = (

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from supervised import ROOT
 
-from seacod.config.load import leaves
+from seacod.config.keys import leaves
 from seacod.config.schema import Settings
 from seacod.web.routes import health
 

@@ -27,7 +27,8 @@ from seacod.cli.main import main
 from seacod.cli.status import lines
 from seacod.client.status_shape import completed
 from seacod.config.alerts import AlertSettings
-from seacod.config.load import leaves, load_settings
+from seacod.config.keys import leaves
+from seacod.config.load import load_settings
 from seacod.config.reach import check
 from seacod.config.schema import SECTIONS
 from seacod.errors import EX_CONFIG, EX_UNAVAILABLE, ConfigError, SeacodError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seacod.alerts.channels.registry import all_channels
 from seacod.config import render
-from seacod.config.load import variable_name
+from seacod.config.keys import variable_name
 from seacod.config.schema import SECTIONS
 from seacod.config.setting import Section
 
