@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import time
+import wave
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -55,8 +57,8 @@ def wav(samples: Samples, number: int = 0) -> bytes:
 
     data = bytearray((samples * 32767).astype("<i2").tobytes())
     data[-8:] = struct.pack("<q", number)
-    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
-    return (
-        b"RIFF" + struct.pack("<I", len(data) + 36) + b"WAVEfmt "
-        + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + bytes(data)
-    )  # fmt: skip
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        out.writeframes(data)
+    return file.getvalue()
