@@ -7,7 +7,7 @@ Shapes: https://platform.openai.com/docs/api-reference/audio/createTranscription
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,23 +43,9 @@ _SEVERAL = frozenset(
 )  # fmt: skip
 
 
-def router(
-    service: TranscriptionService, paths: Paths, sources: Sources, model_aliases: str
-) -> APIRouter:
-    """The routes of one worker.
-
-    Args:
-        service: recognises.
-        paths: where uploads lie meanwhile.
-        sources: fetch what is named by its address.
-        model_aliases: server.model_aliases.
-    """
-    routes = APIRouter(tags=["openai"], responses=openapi.REFUSALS)
-    created = int(time.time())
-    # Those that OpenAI's API has, each in the shape its clients expect.
-    shapes = {one.name: one.render_openai for one in registry.all_formats() if one.render_openai}
-    formats = [one for one in registry.all_formats() if one.name in shapes]
-    form = openapi.form(
+def _form(shapes: Iterable[str]) -> dict[str, Any]:
+    """What a request may say; `shapes` are the names of the formats."""
+    return openapi.form(
         ("model",),
         file=openapi.file("The recording; any format ffmpeg knows"),
         url=openapi.url(),
@@ -85,6 +71,24 @@ def router(
         },
     )
 
+
+def router(
+    service: TranscriptionService, paths: Paths, sources: Sources, model_aliases: str
+) -> APIRouter:
+    """The routes of one worker.
+
+    Args:
+        service: recognises.
+        paths: where uploads lie meanwhile.
+        sources: fetch what is named by its address.
+        model_aliases: server.model_aliases.
+    """
+    routes = APIRouter(tags=["openai"], responses=openapi.REFUSALS)
+    created = int(time.time())
+    # Those that OpenAI's API has, each in the shape its clients expect.
+    shapes = {one.name: one.render_openai for one in registry.all_formats() if one.render_openai}
+    formats = [one for one in registry.all_formats() if one.name in shapes]
+    form = _form(shapes)
     known = KnownFields(openapi.names(form), several=_SEVERAL)
 
     def model() -> dict[str, Any]:
