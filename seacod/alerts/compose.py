@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import html
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def compose(messages: Sequence[Message], settings: AlertSettings) -> Composed:
         subject=" ".join(subject.split())[:200],
         text=_plain(content),
         html=_page(content),
-        markdown="\n".join([f"### {subject}", "", *_markdown(content)]),
+        markdown="\n".join([f"### {_unlinked(subject)}", "", *_markdown(content)]),
         severity=severity,
     )
 
@@ -163,9 +164,10 @@ def _plain(content: _Content) -> str:
 
 def _markdown(content: _Content) -> Iterator[str]:
     for one in content.entries:
-        yield from (f"#### {one.head}", one.when, "", one.words, "")
+        yield from (f"#### {_unlinked(one.head)}", one.when, "", _unlinked(one.words), "")
         if one.figures:
-            yield from (f"- {key}: {value}" for key, value in one.figures[:_MARKDOWN_FIGURES])
+            figures = one.figures[:_MARKDOWN_FIGURES]
+            yield from (_unlinked(f"- {key}: {value}") for key, value in figures)
             yield ""
         if one.to_do:
             yield from (one.to_do, "")
@@ -173,6 +175,15 @@ def _markdown(content: _Content) -> Iterator[str]:
         yield content.more
     for word, link in content.links:
         yield f"[{word}]({link})"
+
+
+# What makes a link or a picture of somebody's name for a recording: [words](address), <address>.
+_LINKING = re.compile(r"(?<=\])(?=[(\[:])|(?<=<)(?=[A-Za-z/!])")
+
+
+def _unlinked(text: str) -> str:
+    """The text in Markdown, without links of anybody's."""
+    return _LINKING.sub(" ", text)
 
 
 def _page(content: _Content) -> str:

@@ -31,6 +31,7 @@ from seacod.errors import SeacodError
 from seacod.formats.base import OutputFormat
 from seacod.jobs.model import CRASHES_ARE_POISON
 from seacod.system.files.digest import sha256_of
+from seacod.system.text.terminal import printable
 
 log = structlog.get_logger(__name__)
 
@@ -367,7 +368,7 @@ class Pool:
         self._ledger.note(entry)
         self._progress.over(entry.state, item.size_bytes, node=entry.node)
         log.info("file_has_no_text", name=item.name, state=entry.state, error=entry.error)
-        print(f"{item.name}: {entry.error}", file=sys.stderr, flush=True)  # noqa: T201
+        print(printable(f"{item.name}: {entry.error}"), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _stop_sending(task: ArchiveTask) -> None:

@@ -9,7 +9,7 @@ from seacod.cli.options import add_config, add_json
 from seacod.config.load import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
-from seacod.system.text.terminal import date_and_time
+from seacod.system.text.terminal import date_and_time, printable
 from seacod.system.text.terminal import in_language as say
 from seacod.system.text.words import state_in_chinese
 
@@ -52,8 +52,9 @@ def run(options: argparse.Namespace) -> int:
                 )
             )
         if recording:
-            print(say(f"    last recording: {recording}", f"    最后的录音：{recording}"))
+            shown = printable(recording)
+            print(say(f"    last recording: {shown}", f"    最后的录音：{shown}"))
         for line in crash["last_lines"][-3:]:
-            print(f"    | {line}")
+            print(f"    | {printable(line)}")
         print(f"    {crash['directory']}")
     return EX_OK

@@ -69,4 +69,4 @@ def _complain(error: SeacodError) -> None:
     # journald takes the priority from this prefix; on a terminal it would only be noise.
     prefix = "<3>" if os.environ.get("JOURNAL_STREAM") else ""
     for line in error.sentence(terminal.language()).splitlines():
-        print(f"{prefix}seacod: {line}", file=sys.stderr)
+        print(f"{prefix}seacod: {terminal.printable(line)}", file=sys.stderr)

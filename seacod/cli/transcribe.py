@@ -113,7 +113,8 @@ def run(options: argparse.Namespace) -> int:
                 ) from None
             except (Refused, BrokenOff, NoSeacod) as error:
                 refused += 1
-                print(f"{task.source}: {error.sentence(terminal.language())}", file=sys.stderr)
+                why = f"{task.source}: {error.sentence(terminal.language())}"
+                print(terminal.printable(why), file=sys.stderr)
                 continue
             _put(task, written.content, is_one=len(tasks) == 1)
             _tell(task, written.warnings, told)
@@ -126,7 +127,7 @@ def _tell(task: plan.PlannedFile, warnings: Sequence[TranscriptWarning], told: s
         about = "" if warning.code == TRIAL_MODEL else f"{task.source}: "
         line = about + warning.sentence(terminal.language())
         if about or line not in told:
-            print(line, file=sys.stderr)
+            print(terminal.printable(line), file=sys.stderr)
         told.add(line)
 
 
@@ -206,7 +207,7 @@ def _of_this_machine(config: Path | None) -> dict[str, object]:
 def _bar(name: str, number: int, count: int) -> tqdm[None]:
     from tqdm import tqdm
 
-    title = f"[{number}/{count}] {name}" if count > 1 else name
+    title = terminal.printable(f"[{number}/{count}] {name}" if count > 1 else name)
     return tqdm(
         total=100, desc=title[:40], unit="%", leave=True, disable=not sys.stderr.isatty(),
         bar_format="{desc:40} {bar} {n:3.0f} % {elapsed}<{remaining}",
@@ -221,7 +222,7 @@ def _put(task: plan.PlannedFile, content: bytes, *, is_one: bool) -> None:
     """Write a text to its file, whole or not at all; else to standard output, under its name."""
     if task.target is None:
         if not is_one:
-            print(f"== {task.source}", flush=True)
+            print(terminal.printable(f"== {task.source}"), flush=True)
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
         return

@@ -157,6 +157,5 @@ async def _until_told(watch: FolderWatch) -> int:
 def _tell(path: str, english: str, chinese: str, is_bad: bool) -> None:
     """One line, for a journal as for a terminal."""
     line = terminal.in_language(english, chinese)
-    text = f"{path}: {line}" if path else line
-    printable = "".join(c if c.isprintable() else "�" for c in text)
-    print(printable, file=sys.stderr if is_bad else sys.stdout, flush=True)
+    text = terminal.printable(f"{path}: {line}" if path else line)
+    print(text, file=sys.stderr if is_bad else sys.stdout, flush=True)

@@ -4,13 +4,14 @@ writes it."""
 from __future__ import annotations
 
 from seacod.formats.base import Choices, OutputFormat, one_line, prefix
+from seacod.formats.spreadsheet import harmless
 from seacod.transcript import Transcript
 
 
 def _render(transcript: Transcript, choices: Choices) -> str:
     rows = (
         f"{round(s.start_seconds * 1000)}\t{round(s.end_seconds * 1000)}\t"
-        f"{prefix(s)}{one_line(s.text)}"
+        f"{harmless(prefix(s) + one_line(s.text))}"
         for s in transcript.segments
     )
     return "\n".join(["start\tend\ttext", *rows]) + "\n"

@@ -126,6 +126,19 @@ def test_nobodys_words_are_markup(more: dict[str, Any]) -> None:
     assert "&lt;script&gt;&amp;" in page
 
 
+@pytest.mark.parametrize(
+    "bad",
+    ["[log in](https://evil.example)", "![](https://evil.example/1.png)", "<https://evil.example>"],
+)
+@pytest.mark.parametrize("place", ["text", "key", "evidence"])
+def test_nobodys_words_are_a_link_in_markdown(bad: str, place: str) -> None:
+    more = {"text": {"en": bad, "zh": bad}, "key": bad, "evidence": {"last recording": bad}}
+    said = composed(**{place: more[place]}).markdown
+    assert "evil.example" in said
+    assert "](" not in said
+    assert "<h" not in said
+
+
 def test_a_subject_is_one_line_of_two_hundred_letters() -> None:
     subject = composed(key="a\r\nBcc: other@example.org\n" + "x" * 500).subject
     assert "\n" not in subject

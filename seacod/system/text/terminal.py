@@ -7,6 +7,7 @@ import datetime
 import os
 import sys
 import time
+import unicodedata
 
 _ESCAPED = "seacod.escaped"
 # From here on a character takes two columns.
@@ -37,6 +38,19 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
     units = wrong.encode("utf-16-be", "surrogatepass")
     pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
     return "".join(f"\\u{pair}" for pair in pairs), error.end
+
+
+# Control characters, what has no width or turns the direction of writing, ends of lines.
+_STEERING = ("Cc", "Cf", "Zl", "Zp")
+
+
+def printable(text: str) -> str:
+    """One line of what others wrote (names of files, sentences of another service, the output of a
+    process) for a terminal: what would steer it is written as in JSON (\\u001b)."""
+    return "".join(
+        f"\\u{ord(one):04x}" if one != "\t" and unicodedata.category(one) in _STEERING else one
+        for one in text
+    )
 
 
 def width(text: str) -> int:
