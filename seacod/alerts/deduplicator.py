@@ -93,7 +93,8 @@ class Deduplicator:
                 alert = Alert(kind, key, text, now, repeated=told.untold, evidence=evidence)
                 self._add(alert, dataclasses.replace(told, told_at=now, untold=0), settings)
         except sqlite3.Error as error:
-            log.error("alerts_not_read", error=str(error))
+            if self._outbox.failed(error):
+                log.error("alerts_not_read", error=str(error))
 
     def is_open(self, kind: str, key: str = "") -> bool:
         """Whether this alert was raised and is not over."""
@@ -102,7 +103,8 @@ class Deduplicator:
         try:
             told = self._outbox.told(kind, key)
         except sqlite3.Error as error:
-            log.error("alerts_not_read", error=str(error))
+            if self._outbox.failed(error):
+                log.error("alerts_not_read", error=str(error))
             return False
         return told is not None and told.is_open
 
@@ -115,7 +117,8 @@ class Deduplicator:
                 self._keep(what)
                 return
         except sqlite3.Error as error:
-            log.error("alert_not_kept", kind=what.kind, text=what.text["en"], error=str(error))
+            if self._outbox.failed(error):
+                log.error("alert_not_kept", kind=what.kind, text=what.text["en"], error=str(error))
         # Behind what waits of this alert already: an end never overtakes its beginning.
         surroundings = None if what.is_over else self._evidence()
         self._unkept.add(dataclasses.replace(what, surroundings=surroundings))

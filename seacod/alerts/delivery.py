@@ -102,6 +102,8 @@ class Delivery:
         try:
             await self._deliver(name, is_last)
         except sqlite3.Error as error:
+            if not self._outbox.failed(error):
+                return
             # Who has got it, or is to be left alone for a while, cannot be written down.
             self._held_until[name] = time.monotonic() + _HELD_SECONDS
             log.error("outbox_failed", channel=name, error=str(error), again_seconds=_HELD_SECONDS)
@@ -120,7 +122,8 @@ class Delivery:
             try:
                 await asyncio.to_thread(self._outbox.sync)
             except sqlite3.Error as error:
-                log.warning("outbox_not_synced", error=str(error))
+                if self._outbox.failed(error):
+                    log.warning("outbox_not_synced", error=str(error))
             await asyncio.sleep(_SYNC_SECONDS)
 
     async def _deliver(self, name: str, is_last: bool) -> None:

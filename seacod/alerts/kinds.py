@@ -116,6 +116,7 @@ KINDS = {
         AlertKind("configuration", _W, "the new configuration was refused", "新的配置被拒绝"),
         AlertKind("paused", _W, "the service has been paused for hours",
                   "服务已暂停数小时", _SERVICE),
+        AlertKind("alerts_lost", _C, "the database of the alerts was damaged", "告警数据库已损坏"),
         AlertKind("delivery", _W, "messages cannot be delivered", "告警消息无法送达", _CHANNEL),
         AlertKind("test", _I, "test message", "测试消息"),
     )

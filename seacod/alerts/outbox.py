@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from seacod.alerts import salvage
 from seacod.system.files.file_identity import identity
 from seacod.system.files.sqlite_format import bring_up, put_back, transaction
 from seacod.system.text.masking import masked_deep
@@ -74,6 +75,13 @@ _COLUMNS = (
     "id, channel, kind, key, count, body, state, attempts, made_at, due_at, done_at, answer, "
     "reached"
 )
+# What is taken along from a damaged file. Numbers of messages stay: one that is being sent is known
+# by its own.
+_SALVAGED = {
+    "message": _COLUMNS,
+    "alert": "kind, key, is_open, opened_at, told_at, untold",
+    "last_time": "kind, key, body",
+}
 # Delivered and given-up messages are kept for `seacod alerts`.
 _KEPT = 1000
 # SQLITE_OK, SQLITE_DONE: https://www.sqlite.org/rescode.html
@@ -159,6 +167,8 @@ class Outbox:
         self.path = path
         # Whether the file cannot be used at present.
         self.is_in_memory = in_memory
+        # Whether somebody has met a damaged page of it.
+        self.is_damaged = self._has_lost = False
         # What a channel is sending at this moment.
         self._on_their_way: set[int] = set()
         if in_memory:
@@ -198,6 +208,44 @@ class Outbox:
         self._db.close()
         self._open()
         return True
+
+    def failed(self, error: sqlite3.Error) -> bool:
+        """Whoever uses it has met this.
+
+        Returns:
+            Whether it is to be told: that the file is damaged is said once, by who replaces it.
+        """
+        # Its subclasses are a lock, a full disk, a mistake of ours.
+        if type(error) is sqlite3.DatabaseError:
+            self.is_damaged = True
+        return not self.is_damaged
+
+    def begin_anew(self) -> tuple[Path, bool]:
+        """Put the damaged file aside, and take along what can be read of it.
+
+        Returns:
+            Where it is now, and whether all of it could be read.
+
+        Raises:
+            OSError, sqlite3.Error: that cannot be done now; it goes on in memory until it can.
+        """
+        rows = salvage.read(self._db, _SALVAGED)
+        self._has_lost = self._has_lost or not rows.is_all
+        # Before the file has another name: closing removes the log by the name that it had.
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        try:
+            aside = salvage.put_aside(self.path)
+            self._open()
+        except (OSError, sqlite3.Error):
+            self.is_in_memory, self._has_read = True, False
+            self._db = sqlite3.connect(":memory:", isolation_level=None)
+            bring_up(self._db, _UPGRADES)
+            salvage.write(self._db, _SALVAGED, rows)
+            raise
+        salvage.write(self._db, _SALVAGED, rows)
+        self.is_in_memory = self.is_damaged = False
+        return aside, not self._has_lost
 
     def _bring_back(self) -> None:
         memory, file = self._db, Outbox(self.path)

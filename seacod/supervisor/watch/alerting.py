@@ -18,6 +18,7 @@ from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import FILE, Outbox, now
+from seacod.alerts.salvage import put_aside
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
@@ -54,7 +55,7 @@ class Alerting:
         self._troubled: set[str] = set()
         # Why the outbox is not in its file, as it was last said.
         self._problem = ""
-        self.outbox = _opened(settings.paths.state / FILE)
+        self.outbox, aside = _opened(settings.paths.state / FILE)
         self.delivery = Delivery(
             self.outbox,
             settings,
@@ -70,6 +71,7 @@ class Alerting:
             on_message=self.delivery.wake,
             looks_longer_by=clock.looks_older_by,
         )
+        self._put_aside = aside
         bus.subscribe(AlertRaised, self._on_raised)
         bus.subscribe(AlertCleared, self._on_cleared)
 
@@ -79,6 +81,8 @@ class Alerting:
         self._heartbeats.expect("alerts", 60.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.delivery.run, name="delivery")
+            if self._put_aside is not None:
+                self._tell_damaged(self._put_aside, False)
             while True:
                 self._rescue()
                 self.deduplicator.tick()
@@ -93,7 +97,8 @@ class Alerting:
         try:
             found = self.outbox.open_alerts()
         except sqlite3.Error as error:
-            log.error("alerts_not_read", error=str(error))
+            if self.outbox.failed(error):
+                log.error("alerts_not_read", error=str(error))
             return
         for kind, key, _ in found:
             if kind in KINDS and KINDS[kind].has_recovery and not is_there(kind, key):
@@ -108,13 +113,34 @@ class Alerting:
     def _rescue(self) -> None:
         event = "outbox_in_memory" if self.outbox.is_in_memory else "outbox_was_removed"
         try:
-            if self.outbox.rescue():
+            if self.outbox.is_damaged:
+                event = "outbox_broken"
+                self._tell_damaged(*self.outbox.begin_anew())
+            elif self.outbox.rescue():
                 log.error(event, path=str(self.outbox.path), hint="written anew")
             self._problem = ""
         except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.Error):
+                self.outbox.failed(error)
             if str(error) != self._problem:
                 log.error(event, path=str(self.outbox.path), error=str(error))
             self._problem = str(error)
+
+    def _tell_damaged(self, aside: Path, is_all: bool) -> None:
+        """A new outbox is in use, and an operator should know why."""
+        log.error("outbox_broken", path=str(self.outbox.path), put_aside=str(aside))
+        kept = "All that it held was taken along."
+        kept_zh = "其中的内容已全部保留。"
+        if not is_all:
+            kept = "Not all of it could be read: messages that waited may be lost."
+            kept_zh = "其中部分内容无法读取，待发送的消息可能已丢失。"
+        self.deduplicator.raised(
+            "alerts_lost",
+            f"The database of the alerts was damaged. It lies at {aside}, and a new one is in use. "
+            f"{kept} See whether the disk is sound.",
+            f"告警数据库已损坏，原文件移至 {aside}，现使用新的数据库。{kept_zh}"
+            "请检查磁盘是否完好。",
+        )
 
     async def finish(self) -> None:
         """The service ends: a last try; what is not taken waits for the next start."""
@@ -152,23 +178,19 @@ class Alerting:
             )
 
 
-def _opened(path: Path) -> Outbox:
-    """The outbox; a file that is damaged is put aside, and without a disk it lives in memory until
+def _opened(path: Path) -> tuple[Outbox, Path | None]:
+    """The outbox, and where a damaged one was put before; without a disk it lives in memory until
     there is one: a broken outbox must not keep the service from serving."""
+    aside = None
     try:
-        return Outbox(path)
-    except sqlite3.OperationalError as error:
-        # A full disk, a lock, no permission: the file is as good as it was.
-        log.error("outbox_in_memory", error=str(error), hint="until the file can be written to")
-        return Outbox(path, in_memory=True)
-    except sqlite3.DatabaseError as error:
-        aside = path.with_suffix(f".broken-{int(now())}")
-        log.error("outbox_broken", path=str(path), error=str(error), put_aside=str(aside))
         try:
-            path.rename(aside)
-            return Outbox(path)
-        except (OSError, sqlite3.DatabaseError) as second:
-            log.error(
-                "outbox_in_memory", error=str(second), hint="until the file can be written to"
-            )
-            return Outbox(path, in_memory=True)
+            return Outbox(path), None
+        except sqlite3.OperationalError:
+            # A full disk, a lock, no permission: the file is as good as it was.
+            raise
+        except sqlite3.DatabaseError:
+            aside = put_aside(path)
+            return Outbox(path), aside
+    except (OSError, sqlite3.Error) as error:
+        log.error("outbox_in_memory", error=str(error), hint="until the file can be written to")
+        return Outbox(path, in_memory=True), aside
