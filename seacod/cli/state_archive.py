@@ -201,7 +201,7 @@ def _fill(
         "version": __version__,
         "made_at": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "databases": formats,
-        "configuration": [str(place) for place in kept],
+        "configuration": [str(path) for path in kept],
         "secrets": secrets,
         "has_digests": True,
     }
@@ -230,13 +230,13 @@ def _take_files(
 def configured_places(settings: Settings, config: Path | None) -> tuple[Path, ...]:
     """Where the service looks for its configuration: its file, and the lists that this names."""
     named = (find_file(config), settings.asr.hotwords_file, settings.asr.replacements_file)
-    return tuple(place.absolute() for place in named if place is not None)
+    return tuple(path.absolute() for path in named if path is not None)
 
 
 def _take_configuration(archive: _Filling, settings: Settings, config: Path | None) -> list[Path]:
     kept: list[Path] = []
-    for place in configured_places(settings, config):
-        for file in sorted(place.glob("*")) if place.is_dir() else (place,):
+    for path in configured_places(settings, config):
+        for file in sorted(path.glob("*")) if path.is_dir() else (path,):
             if file.is_file():
                 archive.add(file, f"configuration/{len(kept)}")
                 kept.append(file.absolute())
@@ -360,16 +360,16 @@ def _unpack(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> s
     parts = PurePosixPath(entry.name).parts
     if not entry.isreg() or ".." in parts or entry.name.startswith("/") or not parts:
         raise tarfile.TarError("not a file of a backup")
-    place = target.joinpath(*parts)
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    path = target.joinpath(*parts)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     opened = archive.extractfile(entry)
     assert opened is not None
     digest = hashlib.sha256()
-    with opened, place.open("wb") as out:
+    with opened, path.open("wb") as out:
         while piece := opened.read(_CHUNK_BYTES):
             digest.update(piece)
             out.write(piece)
-    place.chmod(entry.mode & 0o740)
+    path.chmod(entry.mode & 0o740)
     return digest.hexdigest()
 
 
@@ -431,16 +431,16 @@ def _put_configuration(
     """Where there is none; beside what there is otherwise. The paths are somebody's word: root
     writes only where the service looks."""
     written = []
-    for number, place in enumerate(map(Path, map(str, names))):
+    for number, path in enumerate(map(Path, map(str, names))):
         source = fresh / str(number)
         if not source.is_file():
             continue
-        if not any(one in (place, place.parent) for one in places):
-            place = aside / "configuration" / f"{number}-{place.name}"
+        if not any(one in (path, path.parent) for one in places):
+            path = aside / "configuration" / f"{number}-{path.name}"
         with contextlib.suppress(OSError):
-            if place.exists() and place.read_bytes() == source.read_bytes():
+            if path.exists() and path.read_bytes() == source.read_bytes():
                 continue
-            target = place.with_name(f"{place.name}.restored") if place.exists() else place
+            target = path.with_name(f"{path.name}.restored") if path.exists() else path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             target.chmod(0o640)

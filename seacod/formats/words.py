@@ -16,7 +16,7 @@ from seacod.formats.base import one_line
 from seacod.transcript import Segment, Token
 
 _OPENING = frozenset("“‘（《〈「『【〔([{¿¡")
-# In a number, a word with a hyphen, an address: no place to cut.
+# In a number, a word with a hyphen, an address: nowhere to cut.
 _INNER = re.compile(r"(?<=[^\W_])[.,:'’_/@&-](?=[^\W_])")
 # Comparing what was said with what is written takes a bit for each pair of letters (12 MB): a piece
 # of speech has some hundreds.
@@ -57,20 +57,20 @@ def words_of(segment: Segment) -> list[Word]:
 def _pieces(text: str) -> list[tuple[str, bool]]:
     """Words with their marks, and whether a blank stands before them."""
     inner = {
-        place
-        for place in (found.start() for found in _INNER.finditer(text))
-        if not is_wide(text[place - 1]) and not is_wide(text[place + 1])
+        index
+        for index in (found.start() for found in _INNER.finditer(text))
+        if not is_wide(text[index - 1]) and not is_wide(text[index + 1])
     }
     pieces: list[tuple[str, bool]] = []
     is_after_blank, is_open = False, True
-    for place, character in enumerate(text):
+    for index, character in enumerate(text):
         if character == " ":
             is_after_blank, is_open = True, False
             continue
-        before = text[place - 1] if place else " "
-        is_new = not pieces or _begins(before, character, place, inner)
+        before = text[index - 1] if index else " "
+        is_new = not pieces or _begins(before, character, index, inner)
         # A mark alone stays with the word before it, blank or not.
-        if is_after_blank and pieces and not _has_letter_ahead(text, place):
+        if is_after_blank and pieces and not _has_letter_ahead(text, index):
             is_new = False
         if is_new and not (is_open and pieces):
             pieces.append((character, is_after_blank and bool(pieces)))
@@ -82,22 +82,22 @@ def _pieces(text: str) -> list[tuple[str, bool]]:
     return pieces
 
 
-def _begins(before: str, character: str, place: int, inner: set[int]) -> bool:
+def _begins(before: str, character: str, index: int, inner: set[int]) -> bool:
     """Whether a word can begin with this character."""
     if before == " " or character in _OPENING:
         return True
-    if not character.isalnum() or place - 1 in inner:
+    if not character.isalnum() or index - 1 in inner:
         return False
     if is_wide(character) or is_wide(before):
         return True
     return not (before.isalnum() or unicodedata.category(before)[0] == "M")
 
 
-def _has_letter_ahead(text: str, place: int) -> bool:
+def _has_letter_ahead(text: str, index: int) -> bool:
     """Whether a letter follows before the next blank."""
-    blank = text.find(" ", place)
+    blank = text.find(" ", index)
     end = len(text) if blank < 0 else blank
-    return any(text[at].isalnum() for at in range(place, end))
+    return any(text[at].isalnum() for at in range(index, end))
 
 
 def letter_times(text: str, segment: Segment) -> list[tuple[float, float]]:
