@@ -16,12 +16,9 @@ import structlog
 from seacod import protocol
 from seacod.config import changes
 from seacod.config.schema import Settings
-from seacod.pause import Pause
 from seacod.supervisor.bus import (
     Bus,
-    PauseChanged,
     RecordingAcquitted,
-    RecordingsSuspected,
     StateChanged,
     WorkerBeat,
     WorkerBlamed,
@@ -54,6 +51,7 @@ from seacod.supervisor.workers.exits import (
 from seacod.supervisor.workers.group import WorkerGroup
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.liveness import own_pause
+from seacod.supervisor.workers.news import News
 from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.restart import RestartPause
@@ -75,14 +73,6 @@ _TOLD_FAULTS = ("out_of_memory", "canary", "jobs", "jobs_place", "jobs_lost")
 # A start that ends so before anything was ever served ends the service, too: trying again changes
 # nothing (configuration), or is systemd's to do (model not available).
 _FATAL_AT_FIRST_START = (ExitKind.CONFIGURATION, ExitKind.MODEL)
-# A worker is told of so many of those before it that ended by their own fault.
-_BLAMED_KEPT = 20
-
-
-def _paused(pause: Pause | None) -> protocol.PausedMessage:
-    if pause is None:
-        return protocol.PausedMessage(is_on=False)
-    return protocol.PausedMessage(True, pause.reason, pause.since, pause.retry_after_seconds)
 
 
 class Lifecycle:
@@ -125,13 +115,8 @@ class Lifecycle:
         self._absence = Absence(host.clock)
         self._memory_kills = MemoryKills(host.cgroup)
         self._own_pause = own_pause(host.clock.monotonic)
-        self._blamed_pids: list[int] = []
-        self._suspects: dict[str, int] = {}
-        self._pause: Pause | None = None
+        self._news = News(self._group, bus)
         self._start_times = host.start_times
-        bus.subscribe(WorkerBlamed, self._on_blamed)
-        bus.subscribe(RecordingsSuspected, self._on_suspected)
-        bus.subscribe(PauseChanged, self._on_pause)
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -257,10 +242,8 @@ class Lifecycle:
                 f"A worker serves again after {away:.1f} s.",
                 f"{away:.1f} 秒后已恢复服务。",
             )
-        worker.process.send(protocol.SuspectsMessage(self._suspects))
-        if self._pause is not None:
-            worker.process.send(_paused(self._pause))
-        self._start_times.note("start", worker.serve(message, self._blamed_pids))
+        self._news.tell(worker)
+        self._start_times.note("start", worker.serve(message, self._news.blamed_pids))
 
     # -- ends -------------------------------------------------------------------------------
 
@@ -392,27 +375,6 @@ class Lifecycle:
         self._rollover.applied(changed)
         for worker in self._group:
             worker.apply(changed)
-
-    def _on_blamed(self, event: WorkerBlamed) -> None:
-        """A worker of any replica ended by its own fault: those that come are told, and the one
-        that serves."""
-        self._blamed_pids = [*self._blamed_pids, event.pid][-_BLAMED_KEPT:]
-        front = self._group.front
-        if front is not None and front.state is WorkerState.SERVING:
-            front.process.send(protocol.Blame(event.pid))
-
-    def _on_suspected(self, event: RecordingsSuspected) -> None:
-        self._suspects = event.ends
-        front = self._group.front
-        if front is not None and front.state is WorkerState.SERVING:
-            front.process.send(protocol.SuspectsMessage(event.ends))
-
-    def _on_pause(self, event: PauseChanged) -> None:
-        """Also those that drain: new requests may come on connections that are open."""
-        self._pause = event.pause
-        for worker in self._group:
-            if worker.state in (WorkerState.SERVING, WorkerState.DRAINING):
-                worker.process.send(_paused(event.pause))
 
     # -- actions ----------------------------------------------------------------------------
 
