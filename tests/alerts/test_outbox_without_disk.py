@@ -61,7 +61,7 @@ def test_a_file_that_is_locked_is_not_put_aside(tmp_path: Path) -> None:
         other.add(alert("leak"), Told(True, 5.0, 5.0, 0), ["mail"], 0.0)
         other._db.execute("PRAGMA user_version=2")
         other._db.execute("BEGIN IMMEDIATE")
-        outbox = alerting._opened(file)
+        outbox = alerting._opened(file)[0]
         assert outbox.depth() == 1
         assert not list(tmp_path.glob("alerts.broken-*"))
         other._db.execute("ROLLBACK")

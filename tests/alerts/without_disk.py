@@ -30,7 +30,7 @@ def main(directory: Path, end: str) -> None:
                 file.write(bytes(4096))
         except OSError as error:
             assert error.errno == errno.ENOSPC
-    outbox = alerting._opened(directory / FILE)
+    outbox = alerting._opened(directory / FILE)[0]
     assert outbox.depth() == 1
     assert not list(directory.glob("alerts.broken-*"))
     with contextlib.suppress(Exception):
