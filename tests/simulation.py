@@ -27,13 +27,13 @@ from seacod.errors import ConfigError
 from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus, ReplacementEnded, WorkerCrashed
 from seacod.supervisor.reload import Reloader
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.systemd.notify import Notifier
 from seacod.supervisor.workers.events import EventQueue, Probed
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.lifecycle import Lifecycle
-from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.states import ServiceState
 

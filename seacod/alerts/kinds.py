@@ -33,7 +33,7 @@ class About(enum.Enum):
     SERVICE = "service"
     """The whole service; the key is empty."""
     REPLICA = "replica"
-    """One worker of several, or the only one; the key is its name, see `placement.Replica`."""
+    """One worker of several, or the only one; the key is its name, see `Replica`."""
     GPU = "gpu"
     DIRECTORY = "directory"
     """Its path, with "inodes " before it where it is about them."""

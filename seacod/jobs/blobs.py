@@ -19,10 +19,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from seacod.jobs import address_book
 from seacod.jobs.database import now, recordings, results
 from seacod.jobs.database import outside as outside_table
 from seacod.jobs.model import ORPHAN_SECONDS, JobFile
-from seacod.jobs.outside import address_book
 
 _PART_BYTES = 1 << 20
 _DELETED_AT_ONCE = 64

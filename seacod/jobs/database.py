@@ -103,7 +103,7 @@ files = Table(
     Column("error", Text),
     Column("error_zh", Text),
     Column("warnings", Text, nullable=False, server_default=text("'[]'")),
-    # Of a recording that lies outside (`outside/address_book.py`, also for what `crashes` is then).
+    # Of a recording that lies outside (`address_book.py`, also for what `crashes` is then).
     Column("place", Text, nullable=False, server_default=text("''")),
     Index("files_by_state", "state"),
 )  # fmt: skip

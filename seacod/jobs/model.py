@@ -73,7 +73,7 @@ class JobFile:
     error_zh: str | None
     # Sentences in English and Chinese, as JSON.
     warnings: str = "[]"
-    # The address of its recording, where that lies outside (`outside/address_book.py`).
+    # The address of its recording, where that lies outside (`address_book.py`).
     place: str = ""
 
     def sentences(self, language: str) -> list[str]:

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, and_, func, select, update
 from seacod.asr.choice import SoundChoice
 from seacod.errors import NotFound
 from seacod.jobs import callbacks
+from seacod.jobs.address_book import UNSEEN
 from seacod.jobs.database import files, jobs, now
 from seacod.jobs.model import TRANSITIONS, FileState, Job, JobFile
-from seacod.jobs.outside.address_book import UNSEEN
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from seacod.asr.choice import EVERYTHING, SoundChoice
 from seacod.config.results import ResultSettings
 from seacod.errors import Conflict, QuotaExceeded
-from seacod.jobs import callbacks, listing, records, submissions, turns
+from seacod.jobs import address_book, callbacks, listing, records, submissions, turns
 from seacod.jobs import database as tables
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
@@ -38,7 +38,6 @@ from seacod.jobs.model import (
     JobFile,
     Submission,
 )
-from seacod.jobs.outside import address_book
 from seacod.jobs.recovery import Recovery
 from seacod.jobs.stalls import Stalls
 from seacod.system.files.file_identity import identity

@@ -16,7 +16,7 @@ import structlog
 from seacod import protocol
 from seacod.pause import Pause
 from seacod.supervisor.crash import Crash
-from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.replica import Replica
 from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)

@@ -27,6 +27,7 @@ from seacod.supervisor.kept_going import kept_going
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.pausing import Pausing
 from seacod.supervisor.reload import Reloader
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.runtime_upkeep import AddressFile, MappedFile, RuntimeFile, RuntimeUpkeep
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.signals import Signals
@@ -44,7 +45,7 @@ from seacod.supervisor.workers.exits import ExitKind
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.nurseries import CHECK_SECONDS, Nurseries, reap_orphans
 from seacod.supervisor.workers.nursery import NURSERY_COMMAND
-from seacod.supervisor.workers.placement import Replica, place
+from seacod.supervisor.workers.placement import place
 from seacod.supervisor.workers.probe import probe_forever
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.start_times import StartTimes

@@ -16,7 +16,7 @@ from seacod.config.reach import log_file_problem, no_log_file
 from seacod.config.schema import Settings
 from seacod.config.secrets import remember_all
 from seacod.paths import Paths
-from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.replica import Replica
 
 log = structlog.get_logger(__name__)
 

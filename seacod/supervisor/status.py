@@ -22,10 +22,10 @@ from seacod.alerts.outbox import Outbox
 from seacod.pause import Pause
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.sockets.listener import Listeners
 from seacod.supervisor.watch.watches import Watches
-from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.replicas import Replicas
 from seacod.supervisor.workers.report import NurseryProcess, OtherProcess, Report
 from seacod.system.files.file_identity import Identity, identity

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 import seacod
 
 PACKAGE = Path(seacod.__file__).parent
@@ -76,6 +78,36 @@ NEVER = {
 # The section `alerts` is made of what each channel adds to it; nothing else of the settings knows
 # that there are alerts.
 ADDED = {("config/alerts.py", "seacod.alerts.channels.registry.all_channels")}
+# The same within a room, between its folders; in no room is there a ring of these and of the files
+# beside them.
+WITHIN = {
+    "supervisor": {
+        "systemd": "",
+        "sockets": "",
+        "workers": "sockets systemd",
+        "watch": "systemd workers",
+    },
+    "web": {
+        "docs": "",
+        "logins": "",
+        "middleware": "logins",
+        "funasr_protocol": "middleware",
+        "realtime": "middleware",
+        "page": "",
+        "routes": "funasr_protocol logins middleware page realtime",
+    },
+    "asr": {
+        "sound": "",
+        "decoder": "sound",
+        "recognisers": "decoder",
+        "replacements": "",
+        "speakers": "recognisers",
+        "live": "decoder replacements speakers",
+    },
+    "jobs": {"outside": "", "migrations": ""},
+    "proving": {"bench": "", "checks": "", "drills": "", "soak": "drills"},
+    "system": {"processes": "", "text": "", "files": "text", "net": "processes text"},
+}
 _IN_TEXT = re.compile(r"^\s*(?:from\s+seacod|import\s+seacod\.)", re.MULTILINE)
 
 
@@ -114,6 +146,20 @@ def imports(file: Path) -> Iterator[Import]:
                 continue
             if is_room(found.of):
                 yield found
+
+
+def within(room: str) -> Iterator[tuple[str, str, str]]:
+    """Imports between the folders of a room, and the files beside them: by, of, where."""
+    for file in sorted((PACKAGE / room).rglob("*.py")):
+        parts = file.relative_to(PACKAGE / room).parts
+        by = parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            for line, module in modules(node):
+                of = module.removeprefix(f"seacod.{room}.").partition(".")[0]
+                there = PACKAGE / room / of
+                is_ours = module.startswith(f"seacod.{room}.") and of != by
+                if is_ours and (there.is_dir() or there.with_suffix(".py").is_file()):
+                    yield by, of, f"{'/'.join((room, *parts))}:{line}"
 
 
 def modules(node: ast.AST) -> Iterator[tuple[int, str]]:
@@ -164,6 +210,37 @@ def test_the_table_allows_nothing_that_is_never_allowed() -> None:
         assert not set(ALLOWED[room].split()) & set(never.split()), room
     for room, allowed in ALLOWED.items():
         assert "cli" not in allowed.split() or room == "__main__"
+
+
+@pytest.mark.parametrize("room", WITHIN)
+def test_imports_within_a_room_go_in_the_directions_of_its_table(room: str) -> None:
+    table = {name: allowed.split() for name, allowed in WITHIN[room].items()}
+    wrong = [
+        f"{where}: {by} may not import {of} (tests/unit/test_directions.py)"
+        for by, of, where in within(room)
+        if by in table and of in table and of not in table[by]
+    ]
+    assert not wrong, "\n" + "\n".join(wrong)
+    folders = {file.parent.name for file in (PACKAGE / room).glob("*/__init__.py")}
+    assert folders == set(table)
+
+
+@pytest.mark.parametrize("room", [one.name for one in PACKAGE.iterdir() if one.is_dir()])
+def test_no_room_has_a_ring_of_imports(room: str) -> None:
+    """Who imports nobody of the rest, or is imported by nobody, is in none: what is left is one."""
+    left = {(by, of): where for by, of, where in within(room)}
+    before = -1
+    while len(left) != before:
+        before = len(left)
+        importing, imported = {by for by, _ in left}, {of for _, of in left}
+        left = {
+            (by, of): where
+            for (by, of), where in left.items()
+            if by in imported and of in importing
+        }
+    assert not left, "\n" + "\n".join(
+        f"{where}: {by} imports {of}" for (by, of), where in left.items()
+    )
 
 
 def test_imports_are_found_wherever_they_are() -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from seacod.config.schema import Settings
 from seacod.paths import Paths
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.workers.lifecycle import Lifecycle
-from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.probe import probe_forever
 from seacod.system.net.listen_address import ReachableAddress
 

@@ -12,7 +12,8 @@ from seacod.accelerators.base import Gpu
 from seacod.asr.admission import Admission
 from seacod.errors import QueueFull
 from seacod.shared_load import Line, SharedLoad
-from seacod.supervisor.workers.placement import Replica, replicas
+from seacod.supervisor.replica import Replica
+from seacod.supervisor.workers.placement import replicas
 
 
 def pair(directory: Path) -> tuple[SharedLoad, SharedLoad]:

@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from seacod.errors import NotFound, NotReady, RecordingLost, RecordingUnreadable
+from seacod.jobs.address_book import root_of
 from seacod.jobs.database import said
 from seacod.jobs.model import JobFile
 from seacod.jobs.open_store import OpenStore
-from seacod.jobs.outside.address_book import root_of
 from seacod.jobs.outside.moving import RecordingMover
 from seacod.jobs.store import JobStore
 

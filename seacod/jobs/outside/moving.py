@@ -26,8 +26,8 @@ from seacod.errors import (
     SeacodError,
     StorageFull,
 )
+from seacod.jobs.address_book import Reserved, root_of
 from seacod.jobs.database import said
-from seacod.jobs.outside.address_book import Reserved, root_of
 from seacod.jobs.outside.place_threads import PlaceThreads
 from seacod.jobs.outside.place_troubles import PlaceTroubles, Side
 from seacod.jobs.outside.places import TRIED_BYTES, Move, RecordingPlaces

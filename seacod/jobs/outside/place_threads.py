@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from seacod.errors import PlaceUnusable
-from seacod.jobs.outside.address_book import root_of
+from seacod.jobs.address_book import root_of
 from seacod.jobs.outside.places import Move
 from seacod.system.processes.threads import on_thread
 

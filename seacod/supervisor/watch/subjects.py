@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from seacod.alerts.channels.registry import configured
 from seacod.alerts.kinds import KINDS, About
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.watch.directories import INODES
 from seacod.supervisor.watch.gpu_guard import GpuGuard, name_of
 from seacod.supervisor.watch.gpu_sampler import GpuSampler, GpuState
-from seacod.supervisor.workers.placement import Replica
 
 
 class Subjects:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from seacod.config.schema import Settings
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.workers.events import EventQueue
 from seacod.supervisor.workers.host import Host
-from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import OtherProcess, Report
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.worker import Worker

@@ -25,6 +25,7 @@ from seacod.supervisor.bus import (
     WorkerCrashed,
     WorkerGone,
 )
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.sockets.shared_fallback import SharedFallback
 from seacod.supervisor.workers.absence import Absence
 from seacod.supervisor.workers.backoff import Backoff
@@ -52,7 +53,6 @@ from seacod.supervisor.workers.group import WorkerGroup
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.liveness import own_pause
 from seacod.supervisor.workers.news import News
-from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.restart import RestartPause
 from seacod.supervisor.workers.rollover import Rollover

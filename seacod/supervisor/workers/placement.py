@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import structlog
 
@@ -16,58 +14,12 @@ from seacod.accelerators import registry
 from seacod.accelerators.base import DriverAbsent, DriverFailed, Gpu
 from seacod.accelerators.reading import Drivers, read_soon
 from seacod.config.schema import Settings
-from seacod.shared_load import SLOTS_A_REPLICA
+from seacod.supervisor.replica import Replica
 
 log = structlog.get_logger(__name__)
 
 # A driver that does not answer within this time keeps nobody from starting.
 _COUNT_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """What one worker of several is given; whoever sits there, one after the other, has the same.
-
-    Args:
-        number: from 0.
-        count: of all replicas.
-        gpu: the only one it sees; None when it sees what the service sees.
-    """
-
-    number: int = 0
-    count: int = 1
-    gpu: Gpu | None = None
-
-    @property
-    def name(self) -> str:
-        """For alerts and the log; empty where there is only one."""
-        return f"worker {self.number + 1}" if self.count > 1 else ""
-
-    def named(self, base: str) -> str:
-        """A name that no other replica has."""
-        return f"{base} {self.number + 1}" if self.count > 1 else base
-
-    @property
-    def slots(self) -> range:
-        """Numbers for its processes, of which several live at once: a replacement, old ones."""
-        first = self.number * SLOTS_A_REPLICA
-        return range(first, first + SLOTS_A_REPLICA)
-
-    def environment(self) -> dict[str, str]:
-        """What its processes find in their environment."""
-        return registry.of_gpu(self.gpu).environment(self.gpu) if self.gpu is not None else {}
-
-    def visible_to(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the service as it is for this replica."""
-        return {**environment, **self.environment()}
-
-    def settings(self, settings: Settings) -> Settings:
-        """The settings of its workers: the cores are shared where the model runs on them."""
-        if self.count == 1 or settings.asr.cpu_threads:
-            return settings
-        threads = max(1, len(os.sched_getaffinity(0)) // self.count)
-        asr = settings.asr.model_copy(update={"cpu_threads": threads})
-        return settings.model_copy(update={"asr": asr})
 
 
 def replicas(wanted: str, gpus: list[Gpu]) -> list[Replica]:

@@ -16,6 +16,7 @@ import structlog
 from seacod import protocol
 from seacod.config import changes
 from seacod.supervisor.bus import Bus, ReplacementEnded, RolloverEnded, StateChanged
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.sockets.shared_fallback import FallbackAnswers, SharedFallback
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
@@ -23,7 +24,6 @@ from seacod.supervisor.workers.absence import Absence
 from seacod.supervisor.workers.events import ApplyRequested, ReplaceRequested, StopRequested
 from seacod.supervisor.workers.host import Host
 from seacod.supervisor.workers.lifecycle import TICK_SECONDS, Lifecycle
-from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.report import KEPT_CAUSES, KEPT_NOTICES, Report, Restart
 from seacod.supervisor.workers.states import ServiceState
 from seacod.system.text.words import NOTHING, Words

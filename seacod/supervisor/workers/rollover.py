@@ -16,11 +16,11 @@ import structlog
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
 from seacod.supervisor.bus import Bus, ReplacementEnded
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.sockets.shared_fallback import FallbackSwitch
 from seacod.supervisor.workers.events import ReplaceRequested
 from seacod.supervisor.workers.exits import End, stopped
 from seacod.supervisor.workers.group import WorkerGroup
-from seacod.supervisor.workers.placement import Replica
 from seacod.supervisor.workers.states import WorkerState
 from seacod.supervisor.workers.telling import Telling
 from seacod.supervisor.workers.worker import Worker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seacod import protocol
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.clock import Clock
-from seacod.supervisor.workers.placement import Replica
+from seacod.supervisor.replica import Replica
 from seacod.supervisor.workers.report import Report, ReportedEvent
 
 

@@ -15,7 +15,8 @@ from outside_node import BIG, Node, count, directory, in_objects, running, until
 from postgres import Postgres
 
 from seacod.errors import PlaceUnusable
-from seacod.jobs.outside import address_book, place_threads, place_troubles
+from seacod.jobs import address_book
+from seacod.jobs.outside import place_threads, place_troubles
 from seacod.jobs.outside.moving import RecordingMover
 from seacod.jobs.outside.places import MARK, Move, RecordingPlaces
 

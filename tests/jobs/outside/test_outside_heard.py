@@ -17,9 +17,9 @@ from postgres import Postgres
 from supervised import ROOT
 
 from seacod.errors import PlaceUnusable
+from seacod.jobs import address_book
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
-from seacod.jobs.outside import address_book
 from seacod.jobs.outside.places import MARK, Move, RecordingPlaces, read_access
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]

@@ -1,5 +1,5 @@
 """Recordings that lie outside the database: a column and two tables. The version before goes on,
-and claims none of these files (`outside/address_book.py` says why)."""
+and claims none of these files (`address_book.py` says why)."""
 
 from __future__ import annotations
 

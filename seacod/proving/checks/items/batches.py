@@ -111,8 +111,8 @@ def _try_place(results: ResultSettings, database: Engine) -> None:
     """Write, read and delete something where recordings are to lie, and look whose it is."""
     from sqlalchemy import inspect
 
+    from seacod.jobs.address_book import identity
     from seacod.jobs.database import places as known_places
-    from seacod.jobs.outside.address_book import identity
     from seacod.jobs.outside.places import RecordingPlaces, read_access
 
     def variables() -> dict[str, str]:

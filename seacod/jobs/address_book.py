@@ -1,9 +1,10 @@
-"""What the shared database knows of recordings that lie outside of it (`places.py` moves them).
+"""What the shared database knows of recordings that lie outside of it, which `outside/places.py`
+moves.
 
 The store calls this inside its transactions. An address is written down before anything is put
 there, and forgotten after it was deleted there, so that nothing stays for want of somebody who
 knows of it: what is not needed is *doomed* in the transaction that ends the need, and deleted by
-whichever worker is there (`moving.py`).
+whichever worker is there (`outside/moving.py`).
 
 Versions before 1_0002 know nothing of it. They claim what is waiting and has crashed zero times or
 more; so a file that they could not read has crashed `UNSEEN` times less in the table.
