@@ -36,6 +36,7 @@ from seacod.paths import Paths
 from seacod.protocol import Beat
 from seacod.proving.checks import registry
 from seacod.proving.checks.context import CheckContext
+from seacod.speaker_encoders.registry import all_encoders
 from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.status_text import start_progress, status_text
 from seacod.supervisor.watch.evidence import gather
@@ -55,11 +56,11 @@ _SAID_BY = (
 _NAMES = re.compile(
     r"'[^']*'|\"[^\"]*\"|\S*[/\\.:=_-]\S*|[A-Z]\S*|"
     r"\b(?:seacod|config|show|example|root|sudo|auto|"
-    r"cpu|cuda|none|resemblyzer|campplus|builtin|unix|int|str|s|or|model|page|check|chmod|chown|"
+    r"cpu|cuda|none|builtin|unix|int|str|s|or|model|page|check|chmod|chown|"
     r"mkdir|access|key|user|pip|install|yes|no|on|off|localhost|ss|systemctl|start|reload|"
     r"journalctl|alerts|mail|file|server|port|server|limits|results|outgoing|asr|log|many|"
     r"paraformer|silero|kill|fetch|nobody|loud|du|sort|iic|df|ip|x|ok|warn|fail|restart|postgresql|"
-    r"mysql|status|up|pid)\b"
+    r"mysql|status|up|pid|" + "|".join(one.name for one in all_encoders()) + r")\b"
 )
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
