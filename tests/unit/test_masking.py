@@ -18,7 +18,7 @@ from seacod.system.text.masking import masked, masked_deep, without_credentials
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(masking, "_forms", type(masking._forms)())
-    monkeypatch.setattr(masking, "_longest_first", ())
+    monkeypatch.setattr(masking, "_known", ())
     yield
 
 
@@ -71,7 +71,31 @@ def test_any_secret_goes_and_none_breaks_the_net(secret: str, before: str, after
     masking.remember(secret)
     for line in secret.splitlines():
         if len(line.strip()) >= 4:
-            assert line.strip() not in masked(before + line.strip() + after).replace("****", "")
+            for piece in masked(before + line.strip() + after).split(masking.MASK):
+                assert line.strip() not in piece
+
+
+def test_of_secrets_that_overlap_nothing_is_left() -> None:
+    masking.remember("first-half-and-middle")
+    masking.remember("middle-and-last-part")
+    assert masked("<first-half-and-middle-and-last-part>") == "<****>"
+    masking.remember("abcabcab")
+    assert masked("abcabcabcab and abcabcab") == "**** and ****"
+
+
+@given(st.lists(st.text("ab", min_size=4, max_size=8), min_size=1, max_size=4), st.text("abc"))
+def test_of_any_secrets_no_letter_is_left(secrets: list[str], text: str) -> None:
+    for secret in secrets:
+        masking.remember(secret)
+    inside = {
+        at
+        for form in masking._forms
+        for start in range(len(text))
+        if text.startswith(form, start)
+        for at in range(start, start + len(form))
+    }
+    kept = "".join(one for at, one in enumerate(text) if at not in inside)
+    assert masked(text).replace(masking.MASK, "") == kept
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ _SHORTEST_INSIDE = 8
 _REMEMBERED = 1024
 
 _forms: OrderedDict[str, None] = OrderedDict()
-_longest_first: tuple[str, ...] = ()
+_known: tuple[str, ...] = ()
 
 
 def remember(secret: str) -> None:
@@ -34,7 +34,7 @@ def remember(secret: str) -> None:
     Args:
         secret: a password, a token, an address that holds one; or several, one a line.
     """
-    global _longest_first
+    global _known
     new = [form for line in secret.splitlines() for form in _forms_of(line.strip())]
     if all(form in _forms for form in new):
         return
@@ -43,15 +43,27 @@ def remember(secret: str) -> None:
         _forms.move_to_end(form)
     while len(_forms) > _REMEMBERED:
         _forms.popitem(last=False)
-    _longest_first = tuple(sorted(_forms, key=len, reverse=True))
+    _known = tuple(_forms)
 
 
 def masked(text: str) -> str:
     """The text without any secret this process knows."""
-    for form in _longest_first:
-        if form in text:
-            text = text.replace(form, MASK)
-    return text
+    shown: list[str] = []
+    until = 0
+    for begins, ends in sorted(span for form in _known for span in _spans(form, text)):
+        # Secrets that overlap or meet have one mask: what is left of either would be a part of it.
+        if begins > until or not shown:
+            shown += [text[until:begins], MASK]
+        until = max(until, ends)
+    return "".join(shown) + text[until:]
+
+
+def _spans(form: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where a form stands in a text, also where it overlaps itself."""
+    at = text.find(form)
+    while at >= 0:
+        yield at, at + len(form)
+        at = text.find(form, at + 1)
 
 
 def masked_deep(value: Any) -> Any:
