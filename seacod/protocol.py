@@ -258,7 +258,7 @@ FromSupervisor = Union[
     Reload,
 ]
 FromNursery = Union[Stage, Fault, LoadedMessage, ForkedMessage, WaitingMessage, RefusedMessage]
-ToNursery = Union[Fork, Check]
+ToNursery = Union[Fork, Check, ReopenLogs]
 Message = Union[FromWorker, FromSupervisor, FromNursery, ToNursery]
 
 _BY_TYPE: dict[str, type[Any]] = {cls.TYPE: cls for cls in typing.get_args(Message)}

@@ -14,6 +14,7 @@ from seacod.cli.options import add_config
 from seacod.config.load import DEFAULT_FILE, load_settings
 from seacod.config.schema import Settings
 from seacod.errors import SeacodError
+from seacod.supervisor.signals import keep_early
 from seacod.system.processes.first_process import end_when_told
 from seacod.system.text import terminal
 
@@ -41,6 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the service until it ends; its exit code."""
     end_when_told()
+    keep_early()
     from seacod import logs
     from seacod.cli import trial
     from seacod.supervisor.daemon import Supervisor

@@ -150,6 +150,7 @@ class Supervisor:
         elif number == signal.SIGUSR1:
             logs.reopen()
             self.workers.reopen_logs()
+            self._nurseries.reopen_logs()
             log.info("logs_reopened")
         else:
             self._notifier.stopping()

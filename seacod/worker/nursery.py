@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seacod import protocol
+from seacod import logs, protocol
 from seacod.asr.decoder.births import SharedDecoderNursery
 from seacod.errors import EX_OK, ProtocolError, SeacodError
 from seacod.protocol import FromNursery
@@ -101,6 +101,8 @@ class Nursery:
                     self._answer_fork(packet)
                 elif isinstance(message, protocol.Check):
                     self._answer_check()
+                elif isinstance(message, protocol.ReopenLogs):
+                    logs.reopen()
             except ProtocolError as error:
                 self.send(protocol.RefusedMessage(error.message))
             finally:
@@ -164,6 +166,8 @@ class Nursery:
 
     def _let_go(self) -> None:
         """In a worker, of what is ours alone; what it is given comes with its order."""
+        # While it waits for that, logrotate may move the file away.
+        logs.reopen()
         self._channel.close()
         self._close_given()
         if self._decoders is not None:

@@ -106,6 +106,11 @@ class Nurseries:
             await asyncio.sleep(_LAST_LOOK_SECONDS)
         log.warning("processes_left", cause="they did not end with the service")
 
+    def reopen_logs(self) -> None:
+        """Every nursery opens its log file anew."""
+        for nursery in self._nurseries:
+            nursery.reopen_logs()
+
     @property
     def is_forking(self) -> bool:
         """Whether a worker may be there whose pid is not known yet."""

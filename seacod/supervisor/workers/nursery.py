@@ -162,6 +162,11 @@ class NurseryHandle:
         if self.is_loaded and self._asked is None and self._late is None:
             self._send(protocol.Check(), [])
 
+    def reopen_logs(self) -> None:
+        """Tell it that its log file was moved away; one that loads hears of it when it is done."""
+        with contextlib.suppress(OSError):
+            self._channel.send(protocol.encode(protocol.ReopenLogs()))
+
     def retire(self, cause: str) -> None:
         """It is not needed any more, or no good any more."""
         if not self.is_retired:
