@@ -169,6 +169,9 @@ class Outbox:
         self.is_in_memory = in_memory
         # Whether somebody has met a damaged page of it.
         self.is_damaged = self._has_lost = False
+        # Once the damaged one has another name, that name, until a new one is in use; empty where
+        # somebody had removed it.
+        self._aside: tuple[Path, ...] | None = None
         # What a channel is sending at this moment.
         self._on_their_way: set[int] = set()
         if in_memory:
@@ -220,11 +223,12 @@ class Outbox:
             self.is_damaged = True
         return not self.is_damaged
 
-    def begin_anew(self) -> tuple[Path, bool]:
+    def begin_anew(self) -> tuple[Path | None, bool]:
         """Put the damaged file aside, and take along what can be read of it.
 
         Returns:
-            Where it is now, and whether all of it could be read.
+            Where it is now, None where somebody had removed it; and whether all of it could be
+            read.
 
         Raises:
             OSError, sqlite3.Error: that cannot be done now; it goes on in memory until it can.
@@ -235,7 +239,9 @@ class Outbox:
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
         try:
-            aside = salvage.put_aside(self.path)
+            if self._aside is None:
+                # What lies there at a second try is the beginning of the new one.
+                self._aside = salvage.put_aside(self.path)
             self._open()
         except (OSError, sqlite3.Error):
             self.is_in_memory, self._has_read = True, False
@@ -245,7 +251,8 @@ class Outbox:
             raise
         salvage.write(self._db, _SALVAGED, rows)
         self.is_in_memory = self.is_damaged = False
-        return aside, not self._has_lost
+        aside, self._aside = self._aside, None
+        return next(iter(aside), None), not self._has_lost
 
     def _bring_back(self) -> None:
         memory, file = self._db, Outbox(self.path)

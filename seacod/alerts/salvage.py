@@ -49,18 +49,21 @@ def write(db: sqlite3.Connection, tables: dict[str, str], rows: Rows) -> None:
                 )
 
 
-def put_aside(path: Path) -> Path:
+def put_aside(path: Path) -> tuple[Path, ...]:
     """Give the damaged file another name, with its log; no process may have it open.
 
     Returns:
-        The new name.
+        The new name; nothing where somebody has removed the file.
 
     Raises:
         OSError: it cannot be renamed.
     """
     aside = path.with_suffix(f".broken-{int(time.time())}")
-    path.rename(aside)
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return ()
     for end in ("-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{end}", f"{aside}{end}")
-    return aside
+    return (aside,)

@@ -126,8 +126,9 @@ class ServerSettings(Section, applies="restart", chinese="网页与 API 在哪�
     )
     max_connections_of_address: int = setting(
         256,
-        "Connections of one address that may be open at once, unless it is one of trusted_proxies",
-        "单个地址的最大连接数（trusted_proxies 除外）",
+        "Connections of one address (of IPv6: of one /64 network) that may be open at once, unless "
+        "it is one of trusted_proxies",
+        "单个地址（IPv6 为单个 /64 网段）的最大连接数（trusted_proxies 除外）",
         between=(4, 100_000),
         applies="replace",
     )

@@ -124,6 +124,43 @@ def test_one_that_is_found_damaged_at_the_start_is_told_too(tmp_path: Path) -> N
     site.alerting.outbox.close()
 
 
+def test_one_is_put_aside_once_however_long_no_new_one_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path / FILE)
+    site = Site(tmp_path)
+    site.alerting.outbox.is_damaged = True
+
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(Outbox, "_open", full)
+        assert site.looks() == ["outbox_broken"]
+        (tmp_path / FILE).touch()
+        assert [site.looks() for _ in range(3)] == [[], [], []]
+    (aside,) = tmp_path.glob("alerts.broken-*[0-9]")
+    assert site.looks() == ["outbox_broken"]
+    waiting = site.alerting.outbox.waiting("mail")
+    (told,) = [one.alert for one in waiting if one.alert.kind == "alerts_lost"]
+    assert str(aside) in told.text["en"]
+    assert len(waiting) == 41
+    site.alerting.outbox.close()
+
+
+def test_one_that_somebody_has_removed_is_replaced_too(tmp_path: Path) -> None:
+    filled(tmp_path / FILE)
+    site = Site(tmp_path)
+    site.alerting.outbox.is_damaged = True
+    (tmp_path / FILE).unlink()
+    assert site.looks() == ["outbox_broken"]
+    assert not site.alerting.outbox.is_in_memory
+    waiting = site.alerting.outbox.waiting("mail")
+    (told,) = [one.alert for one in waiting if one.alert.kind == "alerts_lost"]
+    assert "was removed" in told.text["en"]
+    site.alerting.outbox.close()
+
+
 def test_one_that_cannot_be_put_aside_goes_on_in_memory_until_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,7 +202,9 @@ def found(tmp_path: Path, address: str, more: str = "") -> Finding:
     password.write_text(PASSWORD)
     password.chmod(0o600)
     shared = f"results: {{database: '{address}', database_password_file: {password}}}\n"
-    config.write_text(f"paths: {{state_directory: {tmp_path}}}\n{shared if address else ''}{more}")
+    # No service of this user's is asked.
+    paths = f"paths: {{state_directory: {tmp_path}, runtime_directory: {tmp_path}}}\n"
+    config.write_text(f"{paths}{shared if address else ''}{more}")
     return check_jobs(CheckContext(config, None, False))
 
 

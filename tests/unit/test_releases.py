@@ -33,7 +33,8 @@ class Machine:
         self.config = directory / "seacod.yaml"
         self.state = directory / "state"
         self.asked = directory / "asked"
-        self.config.write_text(json.dumps({"paths": {"state_directory": str(self.state)}}))
+        paths = {"state_directory": str(self.state), "runtime_directory": str(directory / "run")}
+        self.config.write_text(json.dumps({"paths": paths}))
         (self.state / "jobs").mkdir(parents=True)
         programs = directory / "bin"
         programs.mkdir()

@@ -106,6 +106,16 @@ def test_a_process_that_gives_none_is_told_of(
     assert "server.page: off" in refused.value.chinese
 
 
+def test_what_a_library_prints_at_its_import_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "print('hello', flush=True); from seacod.web.page.gradio_page import main; main()"
+    monkeypatch.setattr(drawing, "python", lambda *given: [sys.executable, "-c", code])
+    with served(drawn()) as client:
+        assert "sc-tab-single" in client.get("/").text
+    code = "print('hello', flush=True)"
+    with pytest.raises(PageNotDrawn, match="exit code 0"):
+        drawn()
+
+
 def test_a_process_that_cannot_be_started_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "python", lambda *given: ["/nowhere/python"])
     with pytest.raises(PageNotDrawn, match="No such file"):

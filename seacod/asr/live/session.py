@@ -40,8 +40,8 @@ _PARTIAL_SHARE = 4.0
 # So much finished speech may wait for the model; more, and no sound is taken until it is through.
 _WAITING_SECONDS = 60.0
 # An open microphone brings sound even while nobody speaks: the place of one that brings less than a
-# tenth of the time is for others. Longer than a client may send nothing at all.
-_OWED_SECONDS_A_SECOND = 0.1
+# twentieth of the time is for others. Longer than a client may send nothing at all.
+_OWED_SECONDS_A_SECOND = 0.05
 _OWED_WINDOW_SECONDS = 120.0
 # In silence, too, the other side is told now and then what it need not keep.
 _SETTLE_SECONDS = 5.0

@@ -126,7 +126,7 @@ class Alerting:
                 log.error(event, path=str(self.outbox.path), error=str(error))
             self._problem = str(error)
 
-    def _tell_damaged(self, aside: Path, is_all: bool) -> None:
+    def _tell_damaged(self, aside: Path | None, is_all: bool) -> None:
         """A new outbox is in use, and an operator should know why."""
         log.error("outbox_broken", path=str(self.outbox.path), put_aside=str(aside))
         kept = "All that it held was taken along."
@@ -134,12 +134,14 @@ class Alerting:
         if not is_all:
             kept = "Not all of it could be read: messages that waited may be lost."
             kept_zh = "其中部分内容无法读取，待发送的消息可能已丢失。"
+        where, where_zh = f"It lies at {aside}", f"原文件移至 {aside}"
+        if aside is None:
+            where, where_zh = "Its file was removed", "原文件已被删除"
         self.deduplicator.raised(
             "alerts_lost",
-            f"The database of the alerts was damaged. It lies at {aside}, and a new one is in use. "
+            f"The database of the alerts was damaged. {where}, and a new one is in use. "
             f"{kept} See whether the disk is sound.",
-            f"告警数据库已损坏，原文件移至 {aside}，现使用新的数据库。{kept_zh}"
-            "请检查磁盘是否完好。",
+            f"告警数据库已损坏，{where_zh}，现使用新的数据库。{kept_zh}请检查磁盘是否完好。",
         )
 
     async def finish(self) -> None:
@@ -189,7 +191,7 @@ def _opened(path: Path) -> tuple[Outbox, Path | None]:
             # A full disk, a lock, no permission: the file is as good as it was.
             raise
         except sqlite3.DatabaseError:
-            aside = put_aside(path)
+            aside = next(iter(put_aside(path)), None)
             return Outbox(path), aside
     except (OSError, sqlite3.Error) as error:
         log.error("outbox_in_memory", error=str(error), hint="until the file can be written to")

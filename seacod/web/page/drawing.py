@@ -42,10 +42,14 @@ class Drawing:
             raise PageNotDrawn.because(
                 f"no page within {_LONGEST_SECONDS:g} s", f"{_LONGEST_SECONDS:g} 秒内没有结果"
             ) from None
-        if self._process.returncode or not told:
-            code = self._process.returncode
+        code = self._process.returncode
+        try:
+            # What a library printed while it was imported comes before it.
+            parts = json.loads(told.splitlines()[-1]) if code == 0 else None
+        except (ValueError, IndexError):
+            parts = None
+        if parts is None:
             raise PageNotDrawn.because(f"exit code {code}", f"退出码 {code}")
-        parts = json.loads(told)
         return Page(parts["document"], parts["theme"])
 
 

@@ -56,7 +56,8 @@ def main() -> None:
     asked = json.loads(given)
     told = drawn(Site(**asked["site"]), ShownModel(**asked["model"]))
     with open(answer, "w", encoding="utf-8") as out:
-        json.dump(told, out, ensure_ascii=False)
+        # On a line of its own, which is the last one.
+        print("", json.dumps(told, ensure_ascii=False), sep="\n", file=out)
 
 
 def _theme() -> gr.themes.Base:
