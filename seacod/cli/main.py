@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 
 from seacod.cli.parser import make_parser
 from seacod.config.load import ENV_DEBUG
-from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
+from seacod.errors import EX_CANTCREAT, EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
 from seacod.system.processes import surroundings
 from seacod.system.text import terminal
 from seacod.system.text.words import reason
+
+_NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,7 +25,11 @@ def main(arguments: list[str] | None = None) -> None:
     surroundings.make_sure_of()
     terminal.never_refuses_a_character()
     words = sys.argv[1:] if arguments is None else arguments
-    options = make_parser(words[0] if words else None).parse_args(words)
+    try:
+        options = make_parser(words[0] if words else None).parse_args(words)
+    except KeyboardInterrupt:
+        # While the libraries of the command are imported, which takes half a second of some.
+        sys.exit(EX_INTERRUPTED)
     sys.exit(at_the_edge(lambda: options.run(options), is_daemon=options.is_daemon))
 
 
@@ -47,6 +54,13 @@ def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:
     except Exception as error:
         if is_daemon or os.environ.get(ENV_DEBUG):
             raise
+        if _is_of_output(error):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            why, chinese = reason(error)
+            _complain(SeacodError(
+                f"the output cannot be written: {why}", f"无法写入输出：{chinese}"
+            ))  # fmt: skip
+            return EX_CANTCREAT
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
             # A file that is not what it should be says enough.
             why, chinese = reason(error)
@@ -54,6 +68,11 @@ def at_the_edge(call: Callable[[], int], *, is_daemon: bool = False) -> int:
             return EX_FAILURE
         _complain(_unforeseen(error))
         return EX_SOFTWARE
+
+
+def _is_of_output(error: Exception) -> bool:
+    """Whether a disk took no more of what is printed: files of ours have their names with them."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _NOT_WRITTEN
 
 
 def _unforeseen(error: Exception) -> SeacodError:

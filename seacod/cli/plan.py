@@ -35,8 +35,14 @@ def tasks(given: Sequence[str], output: Path | None, wanted: OutputFormat) -> li
         wanted: decides the ending.
 
     Raises:
-        BadRequest: something is not there, holds no recording, or two would be written to one file.
+        BadRequest: something is not there, holds no recording, two would be written to one file, or
+            `output` is something else than a directory.
     """
+    if output is not None and output.exists() and not output.is_dir():
+        raise BadRequest(
+            f"{output}: is no directory; -o names the one for the texts",
+            f"{output}：不是目录；-o 应指定存放文本的目录",
+        )
     found: dict[Path, PlannedFile] = {}
     for text in given:
         for source, place in meant(text):

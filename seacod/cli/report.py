@@ -131,6 +131,12 @@ def run(options: argparse.Namespace) -> int:
         begins = date_and_time(span.earliest)
         print(say(f"(the log begins at {begins})", f"（日志始于 {begins}）"))
     _print(found, count, options.since)
+    if span.earliest is None:
+        print(say(
+            "(the log has nothing at all of that time; a service that was started by hand logs to "
+            "its terminal, unless log.file names a file)",
+            "（该时段没有任何日志；手动启动的服务将日志输出到终端，除非设置了 log.file）",
+        ))  # fmt: skip
     return EX_OK
 
 

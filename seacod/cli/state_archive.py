@@ -34,7 +34,7 @@ from seacod.config.schema import SECRETS, Settings
 from seacod.config.secrets import find_secret
 from seacod.errors import BadRequest, CannotWrite
 from seacod.paths import Paths
-from seacod.system.files import sqlite_format
+from seacod.system.files import sqlite_format, whole_file
 from seacod.system.text.words import reason
 
 _MANIFEST = "manifest.json"
@@ -145,7 +145,7 @@ def write(
             "elsewhere, at best on another disk",
             f"{target}：位于被备份的状态目录之内；请指定其他位置的文件，最好在另一块磁盘上",
         )
-    part = target.with_name(f".{target.name}.part")
+    part = whole_file.beside(target)
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as out:
@@ -160,6 +160,8 @@ def write(
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
         where = getattr(error, "filename", None) or target
+        if str(where) == str(part):
+            where = target
         why, chinese = reason(error)
         raise CannotWrite(
             f"no backup was made: {where}: {why}", f"未生成备份：{where}：{chinese}"

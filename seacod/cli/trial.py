@@ -3,6 +3,7 @@ found before anything is loaded. What somebody has asked for is never changed.""
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,8 +70,11 @@ def _is_free(host: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+        except (TypeError, ValueError):
+            pass
+    # Of an address that is none, the start says so.
     return True
 
 

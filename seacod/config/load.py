@@ -49,6 +49,12 @@ def find_file(
     """
     named = explicit or (Path(os.environ[ENV_FILE]) if os.environ.get(ENV_FILE) else None)
     if named is not None:
+        if named.exists() and not named.is_file():
+            # It is read anew at each reload, by the service and by its commands.
+            raise ConfigError(
+                f"{named}: is no plain file; a configuration has to be one",
+                f"{named}：不是普通文件，不能用作配置文件",
+            )
         if not named.is_file():
             raise ConfigError(
                 f"{named}: there is no such configuration file; give another path or create it "

@@ -22,7 +22,8 @@ from seacod.system.files.free_space import check_room
 from seacod.system.text import given_text
 
 # How a zip file with something in it begins (APPNOTE.TXT 4.3.7); no recording does.
-_MARK = b"PK\x03\x04"
+# Of one with entries, and of one with none.
+_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 _ENCRYPTED = 0x1
 _IS_UTF8 = 0x800
 _CHUNK_BYTES = 1 << 20
@@ -97,7 +98,7 @@ def unpack(directory: Path, uploads: Iterable[tuple[str, Path]], bounds: Bounds)
 
 def _is_archive(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(_MARK)) == _MARK
+        return file.read(4) in _MARKS
 
 
 class _Unpacking:
@@ -148,6 +149,12 @@ class _Unpacking:
             # zipfile, zlib, lzma, bz2 and codecs each raise what they like, even OSError.
             if isinstance(error, OSError) and error.errno in _OUR_DISK:
                 raise
+            if not zipfile.is_zipfile(path):
+                raise BadRequest(
+                    f"{archive_name}: the archive was cut off: its directory, which comes last, is "
+                    "missing; send the whole file",
+                    f"{archive_name}：压缩包不完整，缺少末尾的目录，请上传完整文件",
+                ) from None
             raise BadRequest(
                 f"{archive_name}: the archive cannot be read ({error}); pack it again as zip",
                 f"{archive_name}：压缩包无法读取，请重新打包为 zip",

@@ -91,7 +91,11 @@ async def _named(request: Request, form: Form, path: Path, max_bytes: int, sourc
         target = sources.check(url)
         return await unless_gone(request, sources.fetch(target, path, max_bytes))
     if not form.files or form.files[0].field_name != "file":
-        raise BadRequest("the form has no file in its field 'file'", "表单中缺少 file 字段的文件")
+        raise BadRequest(
+            "the form has no file in its field 'file'; curl sends one with an @: "
+            "-F file=@recording.wav",
+            "表单中缺少 file 字段的文件；使用 curl 时请加 @：-F file=@recording.wav",
+        )
     return form.files[0].given_name
 
 

@@ -76,7 +76,8 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     struct.pack_into("<H", method, 8, 97)
     struct.pack_into("<H", method, directory + 10, 97)
     for content, kind, words in (
-        (good[:-30], BadRequest, "cannot be read"),
+        (good[:-30], BadRequest, "cut off"),
+        (packed(), BadRequest, "no file"),
         (bytes(broken), BadRequest, "cannot be read"),
         (bytes(method), BadRequest, "other than deflate"),
         (bytes(marked), BadRequest, "encrypted"),

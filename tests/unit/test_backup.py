@@ -308,3 +308,11 @@ def test_a_place_that_cannot_be_written_to_leaves_nothing_half(
             ["backup", str(tmp_path / "none/x.tar"), "--config", str(machine.config)]
         )
         options.run(options)
+
+
+def test_a_directory_in_its_place_is_named_as_it_was_typed(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.file.mkdir()
+    assert machine.run("backup", str(machine.file)) == 73
+    assert f"{machine.file}: Is a directory" in capsys.readouterr().err

@@ -322,6 +322,8 @@ def test_an_empty_variable_clears_a_path() -> None:
 def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such configuration file"):
         load_settings(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="is no plain file"):
+        load_settings(tmp_path)
 
 
 def test_one_that_cannot_be_read_for_now_is_tried_again() -> None:

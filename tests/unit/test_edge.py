@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from supervised import ROOT
 
-from seacod.cli.main import at_the_edge
+from seacod.cli.main import at_the_edge, main
 from seacod.config.load import ENV_DEBUG, load_settings
-from seacod.errors import ConfigError
+from seacod.errors import CannotWrite, ConfigError
 
 
 def raising(error: BaseException) -> int:
@@ -52,6 +52,25 @@ def test_who_asks_for_it_gets_the_whole_story(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv(ENV_DEBUG, "1")
     with pytest.raises(ZeroDivisionError):
         at_the_edge(lambda: raising(ZeroDivisionError()))
+
+
+def test_a_full_disk_behind_standard_output_is_no_fault_of_ours() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m seacod config example > /dev/full"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C"},
+    )  # fmt: skip
+    assert done.returncode == CannotWrite.exit_code
+    assert done.stderr == "seacod: the output cannot be written: No space left on device\n"
+
+
+def test_an_interrupt_while_a_command_is_imported_has_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seacod.cli.main.make_parser", lambda typed: raising(KeyboardInterrupt()))
+    with pytest.raises(SystemExit) as ended:
+        main(["status"])
+    assert ended.value.code == 130
 
 
 def test_variables_of_commands_are_no_settings() -> None:

@@ -118,6 +118,9 @@ def test_it_says_from_when_on_it_knows(tmp_path: Path) -> None:
     log.write_text(line({"event": "supervisor_started"}, time.time() - 600) + "\n")
     done = typed.seacod("report", "--log", log, "--since", "2d")
     assert "the log begins at" in done.stdout
+    log.write_text("")
+    done = typed.seacod("report", "--log", log, "--since", "2d")
+    assert "the log has nothing at all of that time" in done.stdout
 
 
 def test_a_broken_packed_log_is_named(tmp_path: Path) -> None:

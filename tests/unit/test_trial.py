@@ -63,3 +63,8 @@ def test_a_port_that_is_taken_is_replaced_unless_it_was_asked_for(
         monkeypatch.setattr(trial, "_is_free", lambda host, asked: asked != 7860)
         assert trial.beside_others(ASKED, None)["server.port"] not in (7860, port)
         assert "server.port" not in trial.beside_others({**ASKED, "server.port": port}, None)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "a\0b"])
+def test_an_address_that_is_not_of_this_machine_is_left_to_the_start(own: Path, host: str) -> None:
+    assert "server.port" not in trial.beside_others({**ASKED, "server.host": host}, None)

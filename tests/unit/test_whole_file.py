@@ -40,3 +40,9 @@ def test_what_cannot_be_put_in_place_leaves_nothing_beside_it(tmp_path: Path) ->
     with pytest.raises(OSError):
         whole_file.write(tmp_path / "file", b"other")
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path: Path) -> None:
+    target = tmp_path / ("名" * 83 + ".srt")
+    whole_file.write(target, b"text")
+    assert [one.name for one in tmp_path.iterdir()] == [target.name]

@@ -143,6 +143,8 @@ def test_uploads_of_a_finished_batch_are_gone_results_stay(
 def test_a_batch_that_is_over_can_be_deleted(client: httpx.Client, live: Service) -> None:
     job = submit(client, ("a.flac", sounds.SPEECH.read_bytes()), ("b.wav", b"no sound"))["job"]
     finished(client, job)
+    mistyped = client.delete(f"/jobs/{job}", params={"only": "opne"})
+    assert (mistyped.status_code, client.get(f"/jobs/{job}").status_code) == (400, 200)
     assert client.delete(f"/jobs/{job}").json()["state"] == "deleted"
     assert client.get(f"/jobs/{job}").status_code == 404
     assert client.get(f"/jobs/{job}/results").status_code == 404

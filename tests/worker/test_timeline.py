@@ -432,8 +432,8 @@ def test_more_channels_than_can_be_heard_apart_are_mixed_and_that_is_said(tmp_pa
 
 @pytest.mark.parametrize(
     ("content", "name"),
-    [(b"PK\x03\x04" + bytes(500), "zip"), (b"\x1f\x8b\x08" + bytes(500), "tar.gz"),
-     (b"7z\xbc\xaf\x27\x1c" + bytes(500), "7z")],
+    [(b"PK\x03\x04" + bytes(500), "zip"), (b"PK\x05\x06" + bytes(18), "zip"),
+     (b"\x1f\x8b\x08" + bytes(500), "tar.gz"), (b"7z\xbc\xaf\x27\x1c" + bytes(500), "7z")],
 )  # fmt: skip
 def test_an_archive_is_named_and_what_is_supported(
     tmp_path: Path, content: bytes, name: str

@@ -154,6 +154,12 @@ def test_wildcards_are_understood_and_nothing_is_taken_twice(recordings: Path) -
     assert [task.source.name for task in found] == ["a.flac", "b.flac"]
 
 
+def test_texts_go_into_a_directory_and_no_file(recordings: Path) -> None:
+    given = [str(recordings / "in/a.flac")]
+    with pytest.raises(BadRequest, match=r"a\.flac: is no directory"):
+        plan.tasks(given, Path(given[0]), TEXT)
+
+
 def test_two_recordings_do_not_share_a_text(recordings: Path) -> None:
     shutil.copy(sounds.SPEECH, recordings / "a.flac")
     given = [str(recordings / "a.flac"), str(recordings / "in/a.flac")]

@@ -23,9 +23,9 @@ _LISTS = frozenset({"concat", "hls", "dash", "applehttp", "webm_dash_manifest", 
 _HEAD_BYTES = 1 << 20
 # How archives begin; tar has a checksum instead (POSIX.1-2017, pax, "ustar Interchange Format").
 _ARCHIVES = (
-    (b"PK\x03\x04", "zip"), (b"\x1f\x8b", "tar.gz"), (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"Rar!\x1a\x07", "rar"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bzip2"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"\x1f\x8b", "tar.gz"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"\xfd7zXZ\x00", "xz"),
+    (b"BZh", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"),
 )  # fmt: skip
 _TAR_HEADER, _TAR_SUM = 512, slice(148, 156)
 # https://www.rfc-editor.org/rfc/rfc8794#section-8.1 and 9559: the header, and where sound begins.

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
-from seacod.errors import ClientGone, Conflict, NotFound
+from seacod.errors import BadRequest, ClientGone, Conflict, NotFound
 from seacod.formats import asked
 from seacod.jobs.gate import JobsGate
 from seacod.jobs.model import Callback, CallbackState, FileState, Job, JobFile
@@ -81,6 +81,7 @@ def router(gate: JobsGate, paths: Paths) -> APIRouter:
         summary="Cancel what has not finished; delete a job that is over, unless only=open",
     )
     async def cancel(request: Request, job: str, only: str = "") -> dict[str, Any]:
+        _check_only(only)
         jobs = gate.open()
         try:
             await jobs.cancel(job)
@@ -98,6 +99,16 @@ def router(gate: JobsGate, paths: Paths) -> APIRouter:
         return await _state(jobs, job)
 
     return routes
+
+
+def _check_only(only: str) -> None:
+    """What was meant to be kept is not deleted for a slip of the pen.
+
+    Raises:
+        BadRequest: it is neither empty nor `open`.
+    """
+    if only not in ("", "open"):
+        raise BadRequest(f"only={only!r}: the only value is open", f"only={only}：只能为 open")
 
 
 async def _result(jobs: Jobs, job: str, number: int) -> str:
