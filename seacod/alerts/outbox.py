@@ -169,9 +169,10 @@ class Outbox:
         self.is_in_memory = in_memory
         # Whether somebody has met a damaged page of it.
         self.is_damaged = self._has_lost = False
-        # Once the damaged one has another name, that name, until a new one is in use; empty where
-        # somebody had removed it.
-        self._aside: tuple[Path, ...] | None = None
+        # Whether the damaged one is out of the way, until a new one is in use; and its new name,
+        # None where somebody had removed it.
+        self._is_aside = False
+        self._aside: Path | None = None
         # What a channel is sending at this moment.
         self._on_their_way: set[int] = set()
         if in_memory:
@@ -239,9 +240,9 @@ class Outbox:
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
         try:
-            if self._aside is None:
+            if not self._is_aside:
                 # What lies there at a second try is the beginning of the new one.
-                self._aside = salvage.put_aside(self.path)
+                self._aside, self._is_aside = salvage.put_aside(self.path), True
             self._open()
         except (OSError, sqlite3.Error):
             self.is_in_memory, self._has_read = True, False
@@ -250,9 +251,8 @@ class Outbox:
             salvage.write(self._db, _SALVAGED, rows)
             raise
         salvage.write(self._db, _SALVAGED, rows)
-        self.is_in_memory = self.is_damaged = False
-        aside, self._aside = self._aside, None
-        return next(iter(aside), None), not self._has_lost
+        self.is_in_memory = self.is_damaged = self._is_aside = False
+        return self._aside, not self._has_lost
 
     def _bring_back(self) -> None:
         memory, file = self._db, Outbox(self.path)

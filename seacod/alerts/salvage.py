@@ -49,11 +49,11 @@ def write(db: sqlite3.Connection, tables: dict[str, str], rows: Rows) -> None:
                 )
 
 
-def put_aside(path: Path) -> tuple[Path, ...]:
+def put_aside(path: Path) -> Path | None:
     """Give the damaged file another name, with its log; no process may have it open.
 
     Returns:
-        The new name; nothing where somebody has removed the file.
+        The new name; None where somebody has removed the file.
 
     Raises:
         OSError: it cannot be renamed.
@@ -62,8 +62,8 @@ def put_aside(path: Path) -> tuple[Path, ...]:
     try:
         path.rename(aside)
     except FileNotFoundError:
-        return ()
+        return None
     for end in ("-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{end}", f"{aside}{end}")
-    return (aside,)
+    return aside

@@ -191,7 +191,7 @@ def _opened(path: Path) -> tuple[Outbox, Path | None]:
             # A full disk, a lock, no permission: the file is as good as it was.
             raise
         except sqlite3.DatabaseError:
-            aside = next(iter(put_aside(path)), None)
+            aside = put_aside(path)
             return Outbox(path), aside
     except (OSError, sqlite3.Error) as error:
         log.error("outbox_in_memory", error=str(error), hint="until the file can be written to")

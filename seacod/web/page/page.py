@@ -61,6 +61,6 @@ class Page:
 
 
 def _path(scope: Scope) -> str:
-    """The path as the application behind the guard sees it."""
+    """The path below the prefix of a proxy."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     return path[len(root) :] or "/" if root and path.startswith(root) else path
