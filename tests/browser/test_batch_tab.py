@@ -84,7 +84,7 @@ def test_an_archive_becomes_its_recordings(visit, tmp_path: Path) -> None:
     damaged.write_bytes(packed.read_bytes()[:-100])
     seen.page.set_input_files("#sc-batch-files", damaged)
     seen.page.click("#sc-batch button[type=submit]")
-    assert "压缩包无法读取" in seen.wait_for_problem("sc-batch")
+    assert "压缩包不完整" in seen.wait_for_problem("sc-batch")
 
 
 def test_what_has_failed_is_tried_again(visit, tmp_path: Path) -> None:

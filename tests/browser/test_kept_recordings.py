@@ -98,10 +98,10 @@ def test_what_was_not_finished_is_there_after_a_reload(visit) -> None:
     page.wait_for_selector("#sc-library:not([hidden])")
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-    page.unroute_all(behavior="ignoreErrors")
     page.reload()
-    # Something ran: the browser asked before it left.
+    # Something ran: the browser asked before it left. Only now may an answer come.
     assert asked == ["beforeunload"]
+    page.unroute_all(behavior="ignoreErrors")
     page.wait_for_function(
         "document.querySelector('#sc-state').innerText.includes('上次没有识别完成')"
     )

@@ -3,8 +3,10 @@ the other, cut off from the network, hung, refusing, asked by more than they hav
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.timeout(600)
 # Within it HAProxy has to look once, and none of these processes may have its turn at once.
 NOTICE_SECONDS = 8
 CLIENTS = 4
+# More than what HAProxy and the sockets on the way hold.
+UPLOAD_BYTES = 40 << 20
 # More than the nodes have places for.
 BURST = 24
 
@@ -234,6 +238,39 @@ def test_a_node_that_is_cut_off_costs_what_was_inside_it(nodes: list[Node], port
     assert set(running.failed()) <= {"503", "cut"}, running.failed()
     lost = sum(running.failed().values())
     assert lost <= CLIENTS, running.failed()
+
+
+def test_an_upload_ends_that_was_on_its_way_into_a_node_cut_off(
+    nodes: list[Node], balancer: Balancer
+) -> None:
+    """Keep-alive looks at silent connections alone: what was sent and not acknowledged would be
+    sent again and again, for a quarter of an hour."""
+    nodes[1].wire("down")
+    try:
+        wait_until(lambda: nodes[0].get("/health/ready")[0] == 200, "the other node")
+        wait_until(lambda: up(balancer.port), "HAProxy with that node alone")
+        with socket.create_connection(
+            ("127.0.0.1", balancer.port), timeout=PATIENCE_SECONDS
+        ) as client:
+            client.sendall(
+                b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/octet-stream\r\n"
+                b"Content-Length: %d\r\n\r\n" % UPLOAD_BYTES
+            )
+            client.sendall(bytes(UPLOAD_BYTES // 2))
+            nodes[0].wire("down")
+            # As much as HAProxy and the two ends hold between them; a broken connection ends it.
+            with contextlib.suppress(OSError):
+                client.sendall(bytes(UPLOAD_BYTES // 4))
+            with contextlib.suppress(ConnectionError):
+                told = client.recv(1 << 16)
+                assert told == b"" or told.startswith(b"HTTP/1.1 503 "), told
+    finally:
+        for node in nodes:
+            node.wire("up")
+    for name in ("node1", "node2"):
+        server = f"seacod_requests/{name}"
+        wait_until(lambda server=server: balancer.state(server) == "UP", "the nodes, back")  # type: ignore[misc]
 
 
 def test_a_node_that_hangs_costs_what_was_inside_it(nodes: list[Node], port: int) -> None:
