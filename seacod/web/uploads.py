@@ -7,9 +7,7 @@ supervisor sweeps what a killed worker left.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,15 +17,12 @@ from starlette.requests import Request
 
 from seacod.asr.audio import too_big
 from seacod.config.in_use import SettingsInUse
-from seacod.errors import BadRequest, ClientGone, StorageFull, TooBig
+from seacod.errors import BadRequest
 from seacod.web.disconnect import unless_gone
 from seacod.web.forms import Body, Form, around_bytes, read_form
 from seacod.web.sources import FIELD, Sources
 
 PREFIX = "upload-"
-# A client that goes on sending after it was refused is heard out for this long; closing the
-# connection on it would lose the answer.
-_HEAR_OUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +60,7 @@ async def received(
     """
     path = directory / f"{PREFIX}{secrets.token_hex(8)}"
     try:
-        form = await heard_out(
+        form = await form_of(
             request,
             lambda number: path,
             max_file_bytes=max_bytes,
@@ -99,7 +94,7 @@ async def _named(request: Request, form: Form, path: Path, max_bytes: int, sourc
     return form.files[0].given_name
 
 
-async def heard_out(
+async def form_of(
     request: Request,
     place: Callable[[int], Path],
     *,
@@ -108,44 +103,21 @@ async def heard_out(
     more_fields: int = 0,
     settings: SettingsInUse,
 ) -> Form:
-    """Read the form; a client that sends too much still gets the reason. See `read_form`.
+    """Read the form, unless its header says that it is too much. See `read_form`.
 
     Raises:
         TooBig: the file is too big, by its header or when it was read.
     """
     declared = request.headers.get("content-length", "")
     most = max_file_bytes * max_files + around_bytes(max_files)
-    body = Body(request)
     if declared.isdigit() and int(declared) > most:
-        await hear_out(request, body)
         raise too_big(max_file_bytes)
-    try:
-        return await read_form(
-            request.headers.get("content-type", ""),
-            body,
-            place,
-            max_file_bytes=max_file_bytes,
-            max_files=max_files,
-            more_fields=more_fields,
-            settings=settings,
-        )
-    except (TooBig, BadRequest, StorageFull, OSError):
-        await hear_out(request, body)
-        raise
-
-
-async def hear_out(request: Request, body: Body | None = None) -> None:
-    """Read and drop the rest of the body. A client that waits for our word (Expect) sends
-    nothing.
-
-    Args:
-        request: whose.
-        body: as far as it was read; None for not at all.
-    """
-    if request.headers.get("expect", "").lower() == "100-continue":
-        return
-    deadline = time.monotonic() + _HEAR_OUT_SECONDS
-    with contextlib.suppress(ClientGone):
-        async for _ in (body or Body(request)).chunks():
-            if time.monotonic() > deadline:
-                return
+    return await read_form(
+        request.headers.get("content-type", ""),
+        Body(request),
+        place,
+        max_file_bytes=max_file_bytes,
+        max_files=max_files,
+        more_fields=more_fields,
+        settings=settings,
+    )

@@ -277,11 +277,7 @@ def test_a_recording_has_its_field(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("expects", [True, False])
-def test_what_says_itself_that_it_is_too_big_is_not_written(
-    tmp_path: Path, *, expects: bool
-) -> None:
-    """Heard out, so that the answer arrives; one who waits for our word sends nothing."""
+def test_what_says_itself_that_it_is_too_big_is_not_read(tmp_path: Path) -> None:
     read = 0
     most = 100 + uploads.around_bytes(1)
 
@@ -292,25 +288,21 @@ def test_what_says_itself_that_it_is_too_big_is_not_written(
 
     async def run(declared: int) -> None:
         headers = [(b"content-length", str(declared).encode()), (b"content-type", b"text/plain")]
-        if expects:
-            headers.append((b"expect", b"100-continue"))
         request = Request({"type": "http", "headers": headers}, receive)
-        await uploads.heard_out(
+        await uploads.form_of(
             request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1,
             settings=in_use(),
         )  # fmt: skip
 
     with pytest.raises(TooBig):
         asyncio.run(run(most + 1))
-    assert read == (0 if expects else 3)
+    assert read == 0
     with pytest.raises(BadRequest):  # no form, and its size is nobody's fault
         asyncio.run(run(most))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_sends_more_than_was_said_is_heard_out_too(tmp_path: Path) -> None:
-    """Otherwise the connection is broken off under what is still on its way, and the answer lost
-    with it."""
+def test_who_sends_more_than_was_said_is_refused_too(tmp_path: Path) -> None:
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     coming = [head, *[b"x" * 60] * 5, b"\r\n--x--\r\n"]
 
@@ -320,20 +312,19 @@ def test_who_sends_more_than_was_said_is_heard_out_too(tmp_path: Path) -> None:
     async def run() -> None:
         headers = [(b"content-type", b"multipart/form-data; boundary=x")]
         request = Request({"type": "http", "headers": headers}, receive)
-        await uploads.heard_out(
+        await uploads.form_of(
             request, lambda number: tmp_path / "x", max_file_bytes=100, max_files=1,
             settings=in_use(),
         )  # fmt: skip
 
     with pytest.raises(TooBig):
         asyncio.run(run())
-    assert not coming
 
 
 def test_an_upload_that_does_not_say_how_much_leaves_the_disk_its_reserve_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nor does one beside which others fill it. Noticed on the way, and heard out."""
+    """Nor does one beside which others fill it. Noticed on the way."""
     target = tmp_path / "x"
 
     def free(place: Path) -> int:
@@ -348,7 +339,7 @@ def test_an_upload_that_does_not_say_how_much_leaves_the_disk_its_reserve_too(
 
     async def run(reserve: int) -> None:
         headers = [(b"content-type", b"multipart/form-data; boundary=x")]
-        await uploads.heard_out(
+        await uploads.form_of(
             Request({"type": "http", "headers": headers}, receive), lambda number: target,
             max_file_bytes=1 << 30, max_files=1,
             settings=in_use(storage={"free_refuse_bytes": reserve}),
@@ -356,5 +347,4 @@ def test_an_upload_that_does_not_say_how_much_leaves_the_disk_its_reserve_too(
 
     with pytest.raises(StorageFull):
         asyncio.run(run(80 << 20))
-    assert not coming
     assert 20 << 20 < target.stat().st_size < 23 << 20

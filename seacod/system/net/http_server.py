@@ -28,6 +28,7 @@ from seacod.system.net.acceptor import Acceptor
 from seacod.system.net.addresses import UNIX
 from seacod.system.net.answer_headers import ANSWER_HEADERS, with_answer_headers
 from seacod.system.net.connections import Connections, OpenConnection
+from seacod.system.net.hearing_out import hearing_out
 
 log = structlog.get_logger(__name__)
 
@@ -330,7 +331,7 @@ class BoundedServer(uvicorn.Server):
     def __init__(self, app: ASGIApp, connections: Connections, **options: Any) -> None:
         super().__init__(
             uvicorn.Config(
-                with_answer_headers(app),
+                hearing_out(with_answer_headers(app)),
                 http=BoundedHttp,
                 log_config=None,
                 access_log=False,

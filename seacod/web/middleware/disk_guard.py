@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seacod.config.in_use import SettingsInUse
 from seacod.errors import StorageFull
 from seacod.routes import Carries, carrying
 from seacod.system.files.free_space import check_room
-from seacod.web.middleware.errors import answer_error
+from seacod.web.middleware.errors import refuse
 
 _UPLOADS = carrying(Carries.RECORDING)
 
@@ -40,18 +39,8 @@ def guarded(app: ASGIApp, directory: Path, settings: SettingsInUse) -> ASGIApp:
         try:
             check_room(directory, limit, wanted)
         except StorageFull as error:
-            full = error
-        else:
-            await app(scope, receive, send)
+            await refuse(scope, receive, send, error)
             return
-        request = Request(scope, receive)
-        # Read to the end: closing on a client that still sends would lose it the answer.
-        try:
-            async for _ in request.stream():
-                pass
-        except ClientDisconnect:
-            return
-        response = answer_error(request, full)
-        await response(scope, receive, send)
+        await app(scope, receive, send)
 
     return guard

@@ -34,7 +34,7 @@ from seacod.web.known_fields import KnownFields
 from seacod.web.middleware.access import client_of
 from seacod.web.routes import openapi
 from seacod.web.sources import FIELD, Sources
-from seacod.web.uploads import heard_out
+from seacod.web.uploads import form_of
 
 T = TypeVar("T")
 _UNPACKING_THREADS = 2
@@ -74,7 +74,7 @@ def router(service: TranscriptionService, gate: JobsGate, sources: Sources) -> A
         await asyncio.to_thread(directory.mkdir, parents=True, mode=0o750)
         accepted = ""
         try:
-            form = await heard_out(
+            form = await form_of(
                 request,
                 lambda number: directory / f"upload-{number:04}",
                 max_file_bytes=service.limits.max_upload_bytes,

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from starlette.responses import Response
 
 from seacod.config.in_use import SettingsInUse
-from seacod.errors import BadRequest, ClientGone, StorageFull, TooBig
+from seacod.errors import BadRequest, ClientGone, TooBig
 from seacod.formats import registry
 from seacod.formats.asked import choices
 from seacod.formats.base import Choices, OutputFormat
@@ -27,7 +27,6 @@ from seacod.system.text import given_text
 from seacod.transcript import Segment, Token, Transcript, TranscriptWarning
 from seacod.web.forms import Body
 from seacod.web.routes import openapi
-from seacod.web.uploads import hear_out
 
 _PATH = "/formats/{name}"
 # More than a day of speech has: 40 MiB, 2,400,000 values, 400,000 characters, 24,000 sentences.
@@ -154,26 +153,21 @@ async def _receive(request: Request, file: IO[bytes], check: Callable[[], None])
         StorageFull: the disk has no room for it.
         ClientGone: it ended in the middle.
     """
-    body = Body(request)
     buffer = bytearray()
     size = 0
-    try:
-        async for chunk in body.chunks():
-            size += len(chunk)
-            if size > _MOST_BYTES:
-                raise TooBig(
-                    f"the transcript is larger than {_MOST_BYTES >> 20} MiB, which is the limit",
-                    f"文稿超过 {_MOST_BYTES >> 20} MiB 的上限",
-                )
-            buffer += chunk
-            if len(buffer) > _BUFFER_BYTES:
-                check()
-                await asyncio.to_thread(file.write, bytes(buffer))
-                buffer.clear()
-        file.write(buffer)
-    except (TooBig, StorageFull, OSError):
-        await hear_out(request, body)
-        raise
+    async for chunk in Body(request).chunks():
+        size += len(chunk)
+        if size > _MOST_BYTES:
+            raise TooBig(
+                f"the transcript is larger than {_MOST_BYTES >> 20} MiB, which is the limit",
+                f"文稿超过 {_MOST_BYTES >> 20} MiB 的上限",
+            )
+        buffer += chunk
+        if len(buffer) > _BUFFER_BYTES:
+            check()
+            await asyncio.to_thread(file.write, bytes(buffer))
+            buffer.clear()
+    file.write(buffer)
 
 
 def _content(file: IO[bytes], wanted: OutputFormat, chosen: Choices) -> bytes:

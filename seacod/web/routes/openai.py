@@ -33,7 +33,7 @@ from seacod.web.routes import openapi, recording, streaming
 from seacod.web.routes.recording import Wanted
 from seacod.web.routes.streaming import Event, Failed
 from seacod.web.sources import Sources
-from seacod.web.uploads import Upload, hear_out
+from seacod.web.uploads import Upload
 
 _TRANSLATIONS = "/v1/audio/translations"
 # Each comes as often as its client likes, with brackets or without.
@@ -149,7 +149,6 @@ def router(
 
     @routes.post(_TRANSLATIONS, summary="There is none: says so, in the shape of its errors")
     async def translations(request: Request) -> Response:
-        await hear_out(request)
         raise NotSupported(
             "this service writes down what is said and translates nothing; POST "
             "/v1/audio/transcriptions gives the Chinese text",
