@@ -13,23 +13,18 @@ from pathlib import Path
 
 from seacod import logs
 from seacod.cli.main import at_the_edge
-from seacod.config.load import load_settings
-from seacod.config.schema import Settings
+from seacod.config.load import SettingsSource
 from seacod.supervisor.daemon import Supervisor
 
 
 def main() -> int:
-    file = Path(sys.argv[1])
-
-    def read() -> Settings:
-        return load_settings(file)
-
+    source = SettingsSource(Path(sys.argv[1]))
     faulthandler.enable()
-    settings = read()
+    settings = source.read()
     logs.configure(settings.log, "supervisor")
     supervisor = Supervisor(
         settings,
-        read,
+        source,
         lambda _: None,
         nursery_command=(sys.executable, os.environ["TEST_WORKER"]),
     )

@@ -6,12 +6,11 @@ import argparse
 import asyncio
 import faulthandler
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from seacod import __version__
 from seacod.cli.options import add_config
-from seacod.config.load import DEFAULT_FILE, load_settings
+from seacod.config.load import DEFAULT_FILE, SettingsSource
 from seacod.config.schema import Settings
 from seacod.errors import SeacodError
 from seacod.supervisor.signals import keep_early
@@ -63,26 +62,24 @@ def run(options: argparse.Namespace) -> int:
     if options.is_try:
         overrides.update(trial.beside_others(overrides, options.config))
 
-    def read_settings() -> Settings:
-        return load_settings(options.config, options=overrides, default_file=default_file)
-
+    source = SettingsSource(options.config, overrides, default_file)
     # systemd's watchdog ends a supervisor that hangs with SIGABRT: then the journal has the stack.
     faulthandler.enable()
-    settings = _told_to_systemd(read_settings)
+    settings = _told_to_systemd(source)
     logs.configure(settings.log, "supervisor")
     is_watched = options.is_try or sys.stdout.isatty()
     announce = _announce if is_watched else lambda supervisor: None
-    supervisor = Supervisor(settings, read_settings, announce)
+    supervisor = Supervisor(settings, source, announce)
     code = asyncio.run(supervisor.run())
     if is_watched and (why := terminal.in_language(*supervisor.workers.fatal_words)):
         print(f"seacod: {why}", file=sys.stderr)
     return code
 
 
-def _told_to_systemd(read_settings: Callable[[], Settings]) -> Settings:
+def _told_to_systemd(source: SettingsSource) -> Settings:
     """The settings; what is wrong with them is also in `systemctl status`."""
     try:
-        return read_settings()
+        return source.read()
     except SeacodError as error:
         from seacod.supervisor.systemd.notify import Notifier
 

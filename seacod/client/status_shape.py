@@ -22,6 +22,7 @@ _SHAPE: dict[str, Any] = {
     "funasr_url": None,
     "state": "absent",
     "pause": ({"reason": "", "since": 0.0, "retry_after_seconds": 0},),
+    "settings_from": ({"file": None, "default_file": None, "options": {}},),
     "paths": {},
     "metrics": ({"url": "", "scraped_at": None, "scraped_by": None},),
     "worker": _FACE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ DEFAULT_FILE = Path("/etc/seacod/seacod.yaml")
 ENV_FILE = "SEACOD_CONFIG"
 # A command shows where it went wrong, too.
 ENV_DEBUG = "SEACOD_DEBUG"
+# What says where a service listens.
+OF_ADDRESSES = (
+    "server.listen", "server.host", "server.port", "server.funasr_port",
+    "metrics.host", "metrics.port",
+)  # fmt: skip
 # Variables of ours that are no settings: the file's place, the installer's, the control channel's.
 ENV_RESERVED = (
     "SEACOD_CONFIG",
@@ -114,6 +120,42 @@ def load_settings(
             return collected.where(key, fallback)
 
         raise refused([described(item, where) for item in error.errors()]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSource:
+    """Where a service reads its settings, each time anew.
+
+    Args:
+        path: the file that was named, if one was.
+        options: command-line options by dotted key.
+        default_file: used when no other is named and it is there.
+    """
+
+    path: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    default_file: Path | None = DEFAULT_FILE
+
+    def read(self) -> Settings:
+        """The settings; raises as `load_settings`."""
+        return load_settings(self.path, options=self.options, default_file=self.default_file)
+
+    def told(self) -> dict[str, Any]:
+        """For the status, so that whoever checks the service looks at its settings: the files as
+        `load_settings` takes them, and what outweighs them (options; of the environment, where it
+        listens)."""
+        named = self.path or os.environ.get(ENV_FILE)
+        placed = {key: os.environ.get(variable_name(tuple(key.split(".")))) for key in OF_ADDRESSES}
+        outweigh = {**placed, **{k: v for k, v in self.options.items() if v is not None}}
+        return {
+            "file": str(Path(named).absolute()) if named else None,
+            "default_file": str(self.default_file) if self.default_file else None,
+            "options": {
+                key: str(value) if isinstance(value, Path) else value
+                for key, value in outweigh.items()
+                if value is not None
+            },
+        }
 
 
 def _read_environment(environment: Mapping[str, str], collected: Collected) -> None:

@@ -16,6 +16,7 @@ import anyio.abc
 import structlog
 
 from seacod import __version__, logs
+from seacod.config.load import SettingsSource
 from seacod.config.schema import Settings
 from seacod.errors import EX_OK, SeacodError
 from seacod.metrics import SupervisorMetrics
@@ -65,7 +66,7 @@ class Supervisor:
 
     Args:
         settings: the settings to begin with.
-        read_settings: reads them anew (SIGHUP); raises `ConfigError` when they are wrong.
+        source: where they are read anew (SIGHUP).
         announce: called once, when the model first answers, with this supervisor.
         nursery_command: what workers are forked from; see `Nurseries`.
     """
@@ -77,12 +78,13 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        read_settings: Callable[[], Settings],
+        source: SettingsSource,
         announce: Callable[[Supervisor], None],
         nursery_command: Sequence[str] = NURSERY_COMMAND,
     ) -> None:
         self._started_at = time.time()
-        self._settings = SettingsHolder(settings, read_settings)
+        self._settings = SettingsHolder(settings, source.read)
+        self._source = source
         self._announce = announce
         self._nursery_command = nursery_command
         self._notifier = Notifier()
@@ -336,6 +338,7 @@ class Supervisor:
             self._nurseries.newest,
             self._watches,
             self._settings,
+            self._source,
             started_at=self._started_at,
             listeners=self.listeners,
             metrics=self.metrics_server,

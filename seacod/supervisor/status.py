@@ -19,6 +19,7 @@ from typing import Any
 from seacod import __version__
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
+from seacod.config.load import SettingsSource
 from seacod.pause import Pause
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.reload import Reloader
@@ -39,6 +40,7 @@ def snapshot(
     nursery: NurseryProcess | None,
     watches: Watches,
     settings: SettingsHolder,
+    source: SettingsSource,
     *,
     started_at: float,
     listeners: Listeners,
@@ -58,6 +60,7 @@ def snapshot(
         "funasr_url": listeners.funasr_url(settings.current.server.funasr_tls),
         "state": report.state.value,
         "pause": None if pause is None else dataclasses.asdict(pause),
+        "settings_from": source.told(),
         "paths": {name: str(path) for name, path in dataclasses.asdict(settings.paths).items()},
         "metrics": {
             "url": metrics.url,

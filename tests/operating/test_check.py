@@ -328,3 +328,41 @@ def test_words_of_the_server_that_cannot_be_read_are_told(live: Service, tmp_pat
         assert found()["status"] == "ok"
     finally:
         reload(before)
+
+
+class Placed(Service):
+    """Told where to listen by options, as a trial or a container is, and not by its file."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.elsewhere, self.of_metrics = free_port(), free_port()
+
+    @property
+    def command(self) -> list[str]:
+        options = ["--try", "--port", str(self.elsewhere), "--metrics-port", str(self.of_metrics)]
+        return [*super().command, *options]
+
+
+def test_a_service_that_was_told_where_to_listen_is_well(tmp_path: Path) -> None:
+    one = Placed(tmp_path / "trial")
+    with one.running():
+        code, items = check(one.config, "ports", "address", "configuration")
+        assert code == 0, items
+        there = f"127.0.0.1:{one.elsewhere}"
+        assert there in items["ports"]["seen"]
+        assert "as it was told when it was started" in items["ports"]["seen"]
+        assert str(one.config) in items["configuration"]["seen"]
+
+
+def test_a_variable_of_the_services_alone_says_where_it_listens(tmp_path: Path) -> None:
+    one = StandIn(tmp_path / "environment")
+    one.environment["SEACOD_METRICS_PORT"] = str(free_port())
+    with one.running():
+        code, items = check(one.config, "ports")
+        assert code == 0, items
+        assert "when it was started" in items["ports"]["seen"]
+        # What is not so all the same is said, with what helps without systemd.
+        one.configure(server={"port": free_port()})
+        code, items = check(one.config, "ports")
+        assert code == 2
+        assert "systemctl" not in items["ports"]["mend"]

@@ -20,6 +20,7 @@ WHOLE: dict[str, Any] = {
     "listening": [{"address": "0.0.0.0:7860", "url": "http://127.0.0.1:7860", "serves": "http",
                    "from_unit": False}],
     "funasr_url": None, "state": "serving", "pause": None,
+    "settings_from": {"file": None, "default_file": "/etc/seacod/seacod.yaml", "options": {}},
     "paths": {"state": "/var/lib/seacod", "runtime": "/run/seacod", "temp": "/t", "models": "/m"},
     "metrics": {"url": "http://127.0.0.1:8000/metrics", "scraped_at": None, "scraped_by": None},
     "worker": {"pid": 8, "state": "serving", "since": 1.0, "stage": "",

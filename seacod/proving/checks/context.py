@@ -13,7 +13,7 @@ import psutil
 
 from seacod.client import NEVER, Client, Refused, status_socket
 from seacod.client.answers import System
-from seacod.config.load import find_file, load_settings
+from seacod.config.load import DEFAULT_FILE, OF_ADDRESSES, find_file, load_settings
 from seacod.config.schema import Settings
 from seacod.errors import ConfigClosed, NotAllowed, SeacodError
 from seacod.paths import Paths
@@ -44,9 +44,28 @@ class CheckContext:
     @functools.cached_property
     def _read(self) -> Settings | SeacodError:
         try:
-            return load_settings(self.config)
+            return load_settings(**self._source)
         except SeacodError as error:
             return error
+
+    @functools.cached_property
+    def _source(self) -> dict[str, Any]:
+        """What `load_settings` is to read: what the service that answers does. A trial, or one that
+        was started with options, has other settings than this machine's file says."""
+        told = None if isinstance(self._asked, SeacodError) else self._asked["settings_from"]
+        if told is None:
+            return {"path": self.config}
+        named, default = told["file"], told["default_file"]
+        return {
+            "path": self.config or (Path(named) if named else None),
+            "options": told["options"],
+            "default_file": Path(default) if default else None,
+        }
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether something else than the file says where the service listens."""
+        return not set(OF_ADDRESSES).isdisjoint(self._source.get("options", ()))
 
     @property
     def config_error(self) -> SeacodError | None:
@@ -60,7 +79,8 @@ class CheckContext:
 
     @property
     def settings(self) -> Settings:
-        """The settings in the file; the defaults when something is wrong with it.
+        """The settings of the service that answers, as a restart would read them; without one
+        those of the file. The defaults when something is wrong with them.
 
         Raises:
             Unseen: this user may not read it.
@@ -74,7 +94,13 @@ class CheckContext:
     @functools.cached_property
     def config_file(self) -> Path | None:
         """The file that applies."""
-        return None if self.config_error else find_file(self.config)
+        return (
+            None
+            if self.config_error
+            else find_file(
+                self._source["path"], default_file=self._source.get("default_file", DEFAULT_FILE)
+            )
+        )
 
     @functools.cached_property
     def paths(self) -> Paths:

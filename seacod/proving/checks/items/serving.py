@@ -26,6 +26,14 @@ Places: TypeAlias = frozenset[tuple[str, int]]
 _SCRAPED_SECONDS = 300.0
 # So many lines of a file are named.
 _NAMED = 3
+_RESTART: Words = (
+    "systemctl restart seacod applies the configured address",
+    "systemctl restart seacod 使配置的地址生效",
+)
+_START_AGAIN: Words = (
+    "end seacod run and start it again: it takes the configured address then",
+    "结束 seacod run 并重新启动，配置的地址才会生效",
+)
 _JOURNAL: Words = (
     "journalctl -u seacod -p warning says why", "查看 journalctl -u seacod -p warning 了解原因"
 )  # fmt: skip
@@ -160,9 +168,17 @@ def ports(context: CheckContext) -> Finding:
     expected: set[tuple[str, int]] = set().union(*configured)
     unix = [one["address"] for one in context.status["listening"] if one["address"][0] in "/@"]
     told = ", ".join([_shown(own), *unix])
+    as_said: Words = ("as configured", "与配置一致")
+    if context.is_placed:
+        as_said = ("as it was told when it was started", "与启动时的指定一致")
+    remedy = _RESTART if context.is_unit else _START_AGAIN
     return worst(
-        [*_unexpected(own, expected), *_missing(own, configured), *_open_to_all(context, own)],
-        (f"listens on {told}, as configured", f"监听 {told}，与配置一致"),
+        [
+            *_unexpected(own, expected, remedy),
+            *_missing(own, configured, remedy),
+            *_open_to_all(context, own),
+        ],
+        (f"listens on {told}, {as_said[0]}", f"监听 {told}，{as_said[1]}"),
     )
 
 
@@ -216,27 +232,29 @@ def _resolved(host: str) -> set[str]:
         return {host}
 
 
-def _unexpected(own: set[tuple[str, int]], expected: set[tuple[str, int]]) -> Iterator[Finding]:
+def _unexpected(
+    own: set[tuple[str, int]], expected: set[tuple[str, int]], remedy: Words
+) -> Iterator[Finding]:
     # Port 0 is whichever was free.
     for host, port in sorted(own):
         if not any(p in (0, port) and _within(host, h) for h, p in expected):
             yield fail(
                 (f"listens on {bracketed(host)}:{port}, which is not configured",
                  f"正在监听未配置的地址 {bracketed(host)}:{port}"),
-                ("systemctl restart seacod applies the configured address",
-                 "systemctl restart seacod 使配置的地址生效"),
+                remedy,
             )  # fmt: skip
 
 
-def _missing(own: set[tuple[str, int]], configured: list[Places]) -> Iterator[Finding]:
+def _missing(
+    own: set[tuple[str, int]], configured: list[Places], remedy: Words
+) -> Iterator[Finding]:
     for places in configured:
         if not any(_is_among(own, *place) for place in places):
             host, port = min(places)
             yield fail(
                 (f"does not listen on {bracketed(host)}:{port}, which is configured",
                  f"未监听已配置的地址 {bracketed(host)}:{port}"),
-                ("systemctl restart seacod applies the configured address",
-                 "systemctl restart seacod 使配置的地址生效"),
+                remedy,
             )  # fmt: skip
 
 
