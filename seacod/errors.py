@@ -89,6 +89,11 @@ class NotSupported(SeacodError, code="not_supported", status=501):
     """Clients know how to ask for it, and this service does not do it."""
 
 
+class AnotherService(SeacodError, code="another_service", exit_code=EX_OSERR):
+    """A directory that one service alone may have is another one's, which may end: trying again is
+    right."""
+
+
 class AddressInUse(SeacodError, code="address_in_use", exit_code=EX_OSERR):
     """The address to listen on belongs to another program."""
 

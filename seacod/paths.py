@@ -71,6 +71,16 @@ class Paths:
         return self.state / "pause.json"
 
     @property
+    def runtime_lock(self) -> Path:
+        """Held by the service whose runtime directory it is (`supervisor/lock.py`)."""
+        return self.runtime / "lock"
+
+    @property
+    def state_lock(self) -> Path:
+        """Held by the service whose state directory it is."""
+        return self.state / "state.lock"
+
+    @property
     def status_socket(self) -> Path:
         """Where `seacod status` finds the supervisor."""
         return self.runtime / "status.sock"

@@ -48,7 +48,8 @@ _CHUNK_BYTES = 1 << 20
 _LEFT_OUT = ("models", "uploads", ".cache")
 _RECORDINGS = "jobs"
 _LEFT_OUT_NAMES = (".owners",)
-_OF_SQLITE = ("-wal", "-shm", "-journal")
+# SQLite's own files, and the lock of a service that runs (`supervisor/lock.py`).
+_LEFT_OUT_ENDS = ("-wal", "-shm", "-journal", ".lock")
 _ASIDE = "before-restore-"
 
 
@@ -254,7 +255,7 @@ def _files(state: Path) -> Iterator[Path]:
         directories[:] = [one for one in directories if one not in _LEFT_OUT_NAMES]
         for name in names:
             file = Path(top) / name
-            if not name.endswith(_OF_SQLITE) and file.is_file() and not file.is_symlink():
+            if not name.endswith(_LEFT_OUT_ENDS) and file.is_file() and not file.is_symlink():
                 yield file
 
 
@@ -403,7 +404,7 @@ def _swap(fresh: Path, state: Path, aside: Path) -> None:
 
     try:
         for one in sorted(fresh.iterdir()):
-            for name in (one.name, *(f"{one.name}{suffix}" for suffix in _OF_SQLITE)):
+            for name in (one.name, *(f"{one.name}{suffix}" for suffix in _LEFT_OUT_ENDS)):
                 if (state / name).exists():
                     move(state / name, aside / name)
             move(one, state / one.name)

@@ -12,7 +12,7 @@ from typing import Any
 from seacod.config.load import load_settings
 from seacod.errors import SeacodError
 from seacod.paths import Paths
-from seacod.supervisor.lock import RuntimeLock
+from seacod.supervisor.lock import ServiceLock
 
 _MOST = 20
 _PORTS = {"server.port": "server", "metrics.port": "metrics"}
@@ -51,10 +51,15 @@ def beside_others(asked: Mapping[str, Any], config: Path | None) -> dict[str, An
 
 
 def is_held(paths: Paths) -> bool:
-    """Whether a service runs with these directories."""
-    if not (Path(paths.runtime) / "lock").exists():
+    """Whether a service runs with one of these directories: the runtime directory may differ for
+    the same user, by XDG_RUNTIME_DIR."""
+    return any(_holds(path) for path in (paths.runtime_lock, paths.state_lock))
+
+
+def _holds(path: Path) -> bool:
+    if not path.exists():
         return False
-    lock = RuntimeLock(paths.runtime)
+    lock = ServiceLock(path)
     try:
         lock.take()
     except (SeacodError, OSError):

@@ -102,7 +102,7 @@ class Supervisor:
         """
         try:
             self._settings.paths.make()
-            with lock.held(self._settings.paths.runtime) as self._lock:
+            with lock.held(self._settings.paths) as self._lock:
                 await self._build()
                 await self._serve()
                 return self._end()

@@ -124,5 +124,26 @@ def test_two_services_cannot_share_a_runtime_directory(service: StandIn) -> None
     second = StandIn(service.directory)
     second.log_file = service.directory / "second.log"
     second.start(wait=False)
-    assert second.wait_for_exit() == 1
+    assert second.wait_for_exit() == 71
     assert f"another seacod (pid {service.process.pid})" in second.log_text()  # type: ignore[union-attr]
+
+
+def test_two_services_cannot_share_a_state_directory(service: StandIn) -> None:
+    """They would send each other's alerts, and neither would know of the other's pause."""
+    service.start()
+    second = StandIn(service.directory / "second")
+    state = service.directory / "state"
+    second.configure(
+        paths={"state_directory": str(state), "runtime_directory": str(second.directory / "run")}
+    )
+    second.start(wait=False)
+    assert second.wait_for_exit() == 71
+    said = second.log_text()
+    assert f"another seacod (pid {service.process.pid}) uses {state}" in said  # type: ignore[union-attr]
+    assert "paths.state_directory" in said
+    # The one that was there first goes on, and what is killed holds nothing.
+    assert service.get()[0] == 200
+    service.kill()
+    second.start()
+    assert second.get()[0] == 200
+    second.stop()

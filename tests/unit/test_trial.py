@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seacod.cli import trial
-from seacod.supervisor.lock import RuntimeLock
+from seacod.supervisor.lock import ServiceLock
 
 ASKED = {"server.host": "127.0.0.1", "server.port": None, "metrics.port": 0}
 
@@ -22,9 +22,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def held(runtime: Path) -> RuntimeLock:
-    runtime.mkdir(parents=True)
-    lock = RuntimeLock(runtime)
+def held(directory: Path, name: str = "lock") -> ServiceLock:
+    directory.mkdir(parents=True)
+    lock = ServiceLock(directory / name)
     lock.take()
     return lock
 
@@ -44,6 +44,15 @@ def test_each_further_one_has_directories_of_its_own_and_the_models_of_the_first
     first.let_go()
     assert "paths.runtime_directory" not in trial.beside_others(ASKED, None)
     second.let_go()
+
+
+def test_the_state_of_one_with_another_runtime_directory_is_not_shared(own: Path) -> None:
+    """As after `su`, where XDG_RUNTIME_DIR is another one or none."""
+    first = held(own / "state/seacod", "state.lock")
+    found = trial.beside_others(ASKED, None)
+    assert found["paths.state_directory"] == own / "state/seacod-2"
+    first.let_go()
+    assert "paths.state_directory" not in trial.beside_others(ASKED, None)
 
 
 def test_what_was_asked_for_stays(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ no service answers, or the model is not available
 an unexpected error
 .TP
 .B 71
-the address belongs to another program
+the address belongs to another program, or a directory to another seacod
 .TP
 .B 73
 a directory or file cannot be written to
