@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from seacod import __version__
 from seacod.archive import cluster_token
 from seacod.errors import BadRequest, ConfigError, NotRunning
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import in_language, printable
 from seacod.system.text.words import Words, reason
 
 _KNOCK_SECONDS = 5.0
@@ -182,7 +182,7 @@ def refuse_other_versions(ray: Any, needs: Mapping[str, float]) -> None:
         if theirs != __version__ or python != platform.python_version():
             raise other_seacod(asked[ref], theirs, python)
     for ref in late:
-        print(_does_not_answer(asked[ref]), file=sys.stderr)  # noqa: T201
+        print(printable(_does_not_answer(asked[ref])), file=sys.stderr)  # noqa: T201
 
 
 def _has_room(resources: Mapping[str, float], needs: Mapping[str, float]) -> bool:

@@ -12,7 +12,7 @@ from seacod.alerts.outbox import Message
 from seacod.alerts.reading import open_outbox
 from seacod.cli.options import add_config, add_json
 from seacod.errors import EX_OK
-from seacod.system.text.terminal import date_and_time
+from seacod.system.text.terminal import date_and_time, printable
 from seacod.system.text.terminal import in_language as say
 
 HELP = "alerts sent to the operator, and those that wait"
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
                 words = say(
                     f"open since {at}: {one.english} {key}", f"{at} 起：{one.chinese} {key}"
                 )
-                print(words.rstrip())
+                print(printable(words.rstrip()))
     if not messages:
         print(say("no alert was sent, and none waits", "没有发送过告警，也没有待发送的告警"))
     for message in messages:
@@ -73,7 +73,8 @@ def _line(message: Message) -> str:
     head = (
         f"{date_and_time(alert.at)}  {severity_of(message).value:<8} {message.channel:<8} {state}"
     )
-    return f"{head}\n    {alert.kind} {alert.key}: {words}{count}".replace(" :", ":")
+    what = f"{alert.kind} {alert.key}: {words}{count}".replace(" :", ":")
+    return f"{printable(head)}\n    {printable(what)}"
 
 
 def _as_dict(message: Message) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from seacod.client import NEVER, BrokenOff, Busy, Client, NoSeacod, Refused, Unreachable
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
-from seacod.system.text.terminal import in_language, is_chinese, padded, width
+from seacod.system.text.terminal import in_language, is_chinese, padded, printable, width
 from seacod.system.text.words import state_in_chinese
 
 _PORT = 7860
@@ -145,6 +145,7 @@ def _lines(told: Sequence[dict[str, Any]], serving: int) -> list[str]:
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Columns as wide as what is in them; a short row is a sentence after its second column."""
+    rows = [tuple(map(printable, row)) for row in rows]
     columns = [
         max(width(row[at]) for row in rows if len(row) > at and (at < _NAMED or len(row) > _SHORT))
         for at in range(max(map(len, rows)))

@@ -23,7 +23,7 @@ _NOT_WRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 def main(arguments: list[str] | None = None) -> None:
     """The command `seacod`; exits with the command's code."""
     surroundings.make_sure_of()
-    terminal.never_refuses_a_character()
+    terminal.guard_output()
     words = sys.argv[1:] if arguments is None else arguments
     try:
         options = make_parser(words[0] if words else None).parse_args(words)

@@ -25,7 +25,7 @@ from seacod.cli.options import add_config, add_json
 from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
 from seacod.proving.statistics import quantile
-from seacod.system.text.terminal import date_and_time, padded
+from seacod.system.text.terminal import date_and_time, padded, printable
 from seacod.system.text.terminal import in_language as say
 from seacod.system.text.words import reason
 
@@ -247,8 +247,8 @@ def _row(when: str, took: str, audio: str, factor: str, request: str, why: str) 
             padded(took, 8, is_right=True),
             padded(audio, 8, is_right=True),
             padded(factor, 6, is_right=True),
-            padded(request, 16),
-            why,
+            padded(printable(request), 16),
+            printable(why),
         )
     )
 

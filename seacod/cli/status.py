@@ -13,7 +13,7 @@ from seacod.alerts.kinds import KINDS
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.client import status_socket
 from seacod.errors import EX_OK, NotAllowed, NotRunning
-from seacod.system.text.terminal import ago, padded
+from seacod.system.text.terminal import ago, padded, printable
 from seacod.system.text.terminal import in_language as say
 from seacod.system.text.words import state_in_chinese
 
@@ -70,7 +70,7 @@ def _look(options: argparse.Namespace, indent: int | None) -> tuple[str, int]:
         return _by_the_open_port(url, error, options)
     if options.json:
         return json.dumps(status, ensure_ascii=False, indent=indent), EX_OK
-    return "\n".join(lines(status)), EX_OK
+    return "\n".join(map(printable, lines(status))), EX_OK
 
 
 def _by_the_open_port(url: str, error: NotAllowed, options: argparse.Namespace) -> tuple[str, int]:

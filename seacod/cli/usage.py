@@ -17,7 +17,7 @@ from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotRead
 from seacod.paths import Paths
 from seacod.system.text.terminal import in_language as say
-from seacod.system.text.terminal import padded, width
+from seacod.system.text.terminal import padded, printable, width
 from seacod.system.text.words import reason
 from seacod.usage.ledger import UsageLedger, Use
 
@@ -84,11 +84,12 @@ def _print_table(uses: list[Use], first: datetime.date) -> None:
         return
     whole = sum(uses, Use(say("all", "合计")))
     since = say(f"since {first}", f"{first} 起")
-    wide = max(width(since), *(width(use.client) for use in (*uses, whole)))
+    names = [printable(use.client) for use in (*uses, whole)]
+    wide = max(width(since), *map(width, names))
     heads = say("  requests  failures  audio hours", "  请求数    失败数    音频小时数")
     print(f"{padded(since, wide)}{heads}")
-    for use in (*uses, whole):
+    for name, use in zip(names, (*uses, whole), strict=True):
         print(
-            f"{padded(use.client, wide)}  {use.requests:>8}  {use.failures:>8}  "
+            f"{padded(name, wide)}  {use.requests:>8}  {use.failures:>8}  "
             f"{use.audio_seconds / 3600:>11.2f}"
         )

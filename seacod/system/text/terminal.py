@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 import datetime
 import os
+import re
 import sys
 import time
 import unicodedata
+from collections.abc import Iterable
+from typing import Any, TextIO, cast
 
 _ESCAPED = "seacod.escaped"
 # From here on a character takes two columns.
@@ -22,35 +25,71 @@ def language() -> str:
     )
 
 
-def never_refuses_a_character() -> None:
-    """What the terminal's encoding does not have is written as in JSON (\\u4f60), instead of ending
-    a command in its middle: ASCII and Latin-1 locales, file names that are no text."""
-    codecs.register_error(_ESCAPED, _escaped)
-    for stream in (sys.stdout, sys.stderr):
+def guard_output() -> None:
+    """Whatever a command prints, a terminal shows: what its encoding does not have (ASCII and
+    Latin-1 locales, file names that are no text), and what would steer it, is written as in JSON
+    (\\u4f60). JSON that is printed stays the same JSON by this."""
+    codecs.register_error(_ESCAPED, _unknown)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors=_ESCAPED)
+        if stream is not None and not isinstance(stream, _Output):
+            setattr(sys, name, cast(TextIO, _Output(stream)))
 
 
-def _escaped(error: UnicodeError) -> tuple[str, int]:
+def _unknown(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    wrong = error.object[error.start : error.end]
-    units = wrong.encode("utf-16-be", "surrogatepass")
-    pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
-    return "".join(f"\\u{pair}" for pair in pairs), error.end
+    return _escaped(error.object[error.start : error.end]), error.end
+
+
+def _escaped(text: str) -> str:
+    units = text.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 # Control characters, what has no width or turns the direction of writing, ends of lines.
 _STEERING = ("Cc", "Cf", "Zl", "Zp")
+_ORDINARY = re.compile(r"[\t\n\r -~]*")
+# What we and our libraries print ourselves: colours, bars, a cleared screen; no title of a window.
+_OURS = re.compile(r"(\x1b\[[0-9;]*[A-HJKm])")
+
+
+class _Output:
+    """A stream on which nothing else steers a terminal. Bytes that are written to its `buffer`,
+    such as transcripts, stay as they are."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if _ORDINARY.fullmatch(text) is None:
+            parts = enumerate(_OURS.split(text))
+            self._stream.write("".join(p if at % 2 else _shown(p, "\t\n\r") for at, p in parts))
+        else:
+            self._stream.write(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _shown(text: str, kept: str) -> str:
+    return "".join(
+        _escaped(one) if one not in kept and unicodedata.category(one) in _STEERING else one
+        for one in text
+    )
 
 
 def printable(text: str) -> str:
     """One line of what others wrote (names of files, sentences of another service, the output of a
     process) for a terminal: what would steer it is written as in JSON (\\u001b)."""
-    return "".join(
-        f"\\u{ord(one):04x}" if one != "\t" and unicodedata.category(one) in _STEERING else one
-        for one in text
-    )
+    return _shown(text, "\t")
 
 
 def width(text: str) -> int:
