@@ -19,6 +19,7 @@ from starlette.websockets import WebSocket
 from seacod.asr.service import TranscriptionService
 from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
 from seacod.routes import REALTIME
+from seacod.system.least_rate import LeastRate
 from seacod.system.processes.waiting import end_task
 from seacod.system.text.given_text import read_json
 from seacod.transcript import TranscriptWarning
@@ -32,8 +33,9 @@ from seacod.web.realtime.wishes import PCM, RealtimeWishes, updated
 
 # Nobody has spoken for so long: what was said is written down, but the connection stays.
 _PAUSE_SECONDS = 60.0
-# A client that sends nothing for so long has gone without a word.
-_SILENT_SECONDS = 900.0
+# A connection on which so little is said in so long is for others, whatever else it sends: a live
+# session that is open owes more.
+_LEAST_SECONDS, _WITHIN_SECONDS = 0.5, 900.0
 _UPDATE, _OLD_UPDATE = "session.update", "transcription_session.update"
 
 
@@ -69,6 +71,7 @@ class Conversation:
         self._last_item: str | None = None
         # Half a sample that waits for its other half.
         self._rest = b""
+        self._owed = LeastRate(_LEAST_SECONDS / _WITHIN_SECONDS, _WITHIN_SECONDS)
         # How much was heard in the sessions before this one.
         self._seconds = 0.0
 
@@ -145,15 +148,20 @@ class Conversation:
                 await self._utterances.close()
 
     async def _next(self) -> str:
-        """The next message; a long pause ends the live session, and later the connection."""
+        """The next message; a long pause ends the live session, and later the connection.
+
+        Raises:
+            BadRequest: there was no sound for too long.
+            ClientGone: the client went away.
+        """
         while True:
             await self._leave_what_is_over()
-            pause = _SILENT_SECONDS if self._utterances is None else _PAUSE_SECONDS
+            if self._utterances is None and self._owed.is_behind():
+                raise _too_silent()
+            pause = self._owed.left_seconds if self._utterances is None else _PAUSE_SECONDS
             try:
                 message = await asyncio.wait_for(self._socket.receive(), pause)
             except asyncio.TimeoutError:
-                if self._utterances is None:
-                    raise ClientGone("the client said nothing any more", "客户端没有响应") from None
                 await self._finish()
                 continue
             if message["type"] == "websocket.disconnect":
@@ -231,7 +239,8 @@ class Conversation:
         if self._utterances is None or self._utterances.is_over:
             await self._begin()
         assert self._utterances is not None
-        await self._utterances.session.feed(sound)
+        with self._owed.taking(len(sound) / 2 / self._wishes.rate):
+            await self._utterances.session.feed(sound)
         heard = self._utterances.session.seconds - self._utterances.began_at
         if heard >= self._service.limits.max_audio_seconds:
             await self._finish()
@@ -273,6 +282,16 @@ class Conversation:
             self._seconds = utterances.session.seconds
         finally:
             await utterances.close()
+
+
+def _too_silent() -> BadRequest:
+    minutes = _WITHIN_SECONDS / 60
+    return BadRequest(
+        f"less than {_LEAST_SECONDS:g} s of sound came within {minutes:g} minutes: the place is "
+        "for others now; connect again to go on",
+        f"{minutes:g} 分钟内收到的音频不足 {_LEAST_SECONDS:g} 秒，连接已结束并让出名额；"
+        "请重新连接后继续",
+    )
 
 
 def _read(message: str) -> dict[str, Any]:
