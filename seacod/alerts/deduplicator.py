@@ -19,6 +19,7 @@ from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
 from seacod.alerts.unkept import Happening, Unkept
 from seacod.config.alerts import AlertSettings
 from seacod.config.in_use import SettingsInUse
+from seacod.system.clock_jumps import is_unset
 from seacod.system.text.terminal import date_and_time
 
 log = structlog.get_logger(__name__)
@@ -160,7 +161,7 @@ class Deduplicator:
             # It came again within the cool-down and was only counted.
             self._outbox.remember(what.kind, what.key, closed)
             return
-        looks = what.at - told.opened_at
+        looks = 0.0 if is_unset(told.opened_at, what.at) else what.at - told.opened_at
         lasted_seconds = max(0.0, round(looks - self._looks_longer_by(looks), 1))
         alert = Alert(
             what.kind, what.key, what.text, what.at, is_recovery=True,

@@ -23,6 +23,7 @@ from seacod.jobs import address_book
 from seacod.jobs.database import now, recordings, results
 from seacod.jobs.database import outside as outside_table
 from seacod.jobs.model import ORPHAN_SECONDS, JobFile
+from seacod.system.clock_jumps import is_unset
 
 _PART_BYTES = 1 << 20
 _DELETED_AT_ONCE = 64
@@ -118,7 +119,11 @@ class DirectoryBlobs:
             if name in known:
                 continue
             with contextlib.suppress(OSError):
-                age = time.time() - directory.stat().st_mtime - looks_older_by
+                now, touched_at = time.time(), directory.stat().st_mtime
+                if is_unset(touched_at, now):
+                    os.utime(directory)
+                    continue
+                age = now - touched_at - looks_older_by
                 if age > ORPHAN_SECONDS:
                     shutil.rmtree(directory, ignore_errors=True)
 

@@ -31,7 +31,7 @@ from seacod.jobs.open_store import OpenStore
 from seacod.jobs.outside.job_recordings import JobRecordings
 from seacod.jobs.outside.moving import RecordingMover
 from seacod.jobs.store import JobStore
-from seacod.system.clock_jumps import ClockJumps
+from seacod.system.clock_jumps import ClockJumps, is_unset
 from seacod.system.processes.waiting import end_task
 
 log = structlog.get_logger(__name__)
@@ -271,7 +271,10 @@ class Jobs:
             most_seconds: the age that matters.
         """
         self._clock.look()
-        return time.time() - since - self._clock.looks_older_by(most_seconds)
+        now = time.time()
+        if is_unset(since, now):
+            return 0.0
+        return now - since - self._clock.looks_older_by(most_seconds)
 
     def _delete_expired(self, store: JobStore) -> None:
         self._clock.look()

@@ -40,6 +40,7 @@ from seacod.jobs.model import (
 )
 from seacod.jobs.recovery import Recovery
 from seacod.jobs.stalls import Stalls
+from seacod.system.clock_jumps import UNSET_BEFORE
 from seacod.system.files.file_identity import identity
 from seacod.system.files.sqlite_format import drop_logs, put_back
 
@@ -533,7 +534,14 @@ class JobStore:
         """
         untold = select(tables.callbacks.c.job).where(tables.callbacks.c.state == "waiting")
         with self._database.begin() as connection:
-            before = tables.now(connection) - keep_seconds - looks_older_by
+            now = tables.now(connection)
+            for stamp in (jobs.c.finished, tables.callbacks.c.made):
+                # Of a clock that was not set yet; from now on it ages.
+                if now >= UNSET_BEFORE:
+                    connection.execute(
+                        update(stamp.table).where(stamp < UNSET_BEFORE).values({stamp.name: now})
+                    )
+            before = now - keep_seconds - looks_older_by
             old = and_(jobs.c.finished < before, jobs.c.id.not_in(untold))
             expired = list(connection.execute(select(jobs.c.id).where(old)).scalars())
             connection.execute(files.delete().where(files.c.job.in_(expired)))

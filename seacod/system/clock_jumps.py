@@ -4,6 +4,10 @@ deletes by age, in the supervisor or in a worker, asks: nobody's recordings go b
 What is noticed lies in a file, since it may be the next process that deletes: an installation is
 started while the clock is wrong, or after it was put right. Across a restart of the machine nobody
 knows how long it was off; that time makes nothing old, either. In the state directory.
+
+A machine without a clock of its own begins at 1970, or whenever its system was built, until it is
+set. What the clock says until then is kept apart: else each boot were a jump of decades, and
+nothing were ever old enough. What was stamped meanwhile ages from when it is found (`is_unset`).
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ from seacod.system.files import whole_file
 log = structlog.get_logger(__name__)
 
 FILE = "clock.json"
+# 2026-11-01: nothing of ours is older, so a clock that says so has not been set yet.
+UNSET_BEFORE = 1_793_491_200.0
+_UNSET_FILE = "clock-unset.json"
 # A clock that is only kept right moves by less between two looks.
 _JUMP_SECONDS = 60.0
 # So often it is written down that the clock went on.
@@ -68,12 +75,14 @@ class ClockJumps:
         self._wall = wall
         self._steady = steady
         self._boot = _boot_id() if boot is None else boot()
-        self._known: _Known | None = None
+        # By whether the clock was set when it was seen.
+        self._seen: dict[bool, _Known] = {}
 
     def look(self) -> None:
         """Notice whether the clock was set; to be called every now and then. Blocking."""
-        known = self._known or self._read()
         wall, boot = self._wall(), self._boot
+        is_set = wall >= UNSET_BEFORE
+        known = self._seen.get(is_set) or self._read(is_set)
         ahead = wall - self._steady()
         if known is None:
             self._keep(_Known(boot, ahead, wall))
@@ -82,7 +91,7 @@ class ClockJumps:
         by = wall - known.seen_at if is_restarted else ahead - known.ahead
         if is_restarted or abs(by) > _JUMP_SECONDS:
             # A process beside this one may have written it down already.
-            other = self._read()
+            other = self._read(is_set)
             if (
                 other is not None
                 and boot == other.boot
@@ -94,12 +103,13 @@ class ClockJumps:
             if not is_restarted:
                 log.warning("clock_was_set", by_seconds=round(by))
             self._keep(replace(known, boot=boot, ahead=ahead))
-        elif not 0 <= wall - known.seen_at < _WRITE_SECONDS or self._known is None:
+        elif not 0 <= wall - known.seen_at < _WRITE_SECONDS or is_set not in self._seen:
             self._keep(replace(known, ahead=ahead, seen_at=wall))
 
     def looks_older_by(self, seconds: float) -> float:
         """By how many seconds what is no older than that may look older, at most."""
-        known, now = self._known, self._wall()
+        now = self._wall()
+        known = self._seen.get(now >= UNSET_BEFORE)
         most = total = 0.0
         for at, by in reversed(known.jumps if known is not None else ()):
             if now - at > seconds:
@@ -109,24 +119,36 @@ class ClockJumps:
         return most
 
     def _keep(self, known: _Known) -> None:
-        self._known = known
-        if self._path is None:
+        is_set = known.seen_at >= UNSET_BEFORE
+        self._seen[is_set] = known
+        path = self._file(is_set)
+        if path is None:
             return
         try:
-            whole_file.write(self._path, json.dumps(asdict(known)).encode(), 0o640)
+            whole_file.write(path, json.dumps(asdict(known)).encode(), 0o640)
         except OSError as error:
             # It is in memory, and tried again within the hour.
-            log.warning("clock_not_kept", path=str(self._path), error=error.strerror)
+            log.warning("clock_not_kept", path=str(path), error=error.strerror)
 
-    def _read(self) -> _Known | None:
-        if self._path is None:
+    def _file(self, is_set: bool) -> Path | None:
+        return self._path if is_set or self._path is None else self._path.with_name(_UNSET_FILE)
+
+    def _read(self, is_set: bool) -> _Known | None:
+        path = self._file(is_set)
+        if path is None:
             return None
         try:
-            found = json.loads(self._path.read_bytes())
+            found = json.loads(path.read_bytes())
             jumps = tuple((float(at), float(by)) for at, by in found["jumps"])
             return _Known(str(found["boot"]), float(found["ahead"]), float(found["seen_at"]), jumps)
         except (OSError, ValueError, TypeError, KeyError):
             return None
+
+
+def is_unset(stamp: float, now: float) -> bool:
+    """Whether something was stamped before anybody had set the clock, which is set now: how old it
+    is nobody knows."""
+    return stamp < UNSET_BEFORE <= now
 
 
 def _set(known: _Known, by: float, wall: float) -> _Known:

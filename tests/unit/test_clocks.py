@@ -272,11 +272,11 @@ def test_a_clock_that_begins_wrong_makes_nothing_old_when_it_is_put_right(
     machine: Machine,
 ) -> None:
     machine.process()
-    machine.is_off(-600 * DAY)
+    machine.is_off(-30 * DAY)
     clock = machine.process()
     made_at = machine.wall
     machine.passes(HOUR)
-    machine.wall += 600 * DAY
+    machine.wall += 30 * DAY
     clock.look()
     looks = machine.wall - made_at
     assert looks - clock.looks_older_by(7 * DAY) == pytest.approx(HOUR, abs=120)
@@ -289,6 +289,71 @@ def test_the_time_in_which_the_machine_was_off_makes_nothing_old(machine: Machin
     assert machine.process().looks_older_by(7 * DAY) == pytest.approx(30 * DAY)
     machine.passes(8 * DAY)
     assert machine.process().looks_older_by(7 * DAY) == 0
+
+
+@pytest.mark.parametrize("begins_at", [0.0, 946_684_800.0, 1_700_000_000.0])
+def test_a_machine_that_boots_at_1970_each_day_deletes_what_is_old(
+    machine: Machine, begins_at: float
+) -> None:
+    """And a minute later somebody sets its clock: no jump of decades makes everything young."""
+    clock = machine.process()
+    made_at = machine.wall
+    for _ in range(20):
+        right = machine.wall + HOUR
+        machine.is_off(HOUR)
+        machine.wall = begins_at
+        clock = machine.process()
+        machine.passes(60)
+        clock.look()
+        machine.wall = right
+        clock.look()
+        for _ in range(23):
+            machine.passes(HOUR)
+            clock.look()
+    # It was off for an hour a day, which alone makes nothing old.
+    assert clock.looks_older_by(7 * DAY) <= 8 * HOUR
+    assert machine.wall - made_at - clock.looks_older_by(7 * DAY) > 19 * DAY
+    assert machine.process().looks_older_by(7 * DAY) <= 8 * HOUR
+
+
+def test_what_was_kept_before_the_clock_was_set_ages_from_then_on(
+    tmp_path: Path, alerts: Alerts, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unset, right = 600.0, machine.wall
+    machine.wall = unset
+    monkeypatch.setattr(time, "time", lambda: machine.wall)
+    store = open_store(tmp_path / "jobs")
+    store.blobs.incoming("job").mkdir(parents=True)
+    (store.blobs.incoming("job") / "0001").write_text("sound")
+    store.accept("job", "someone", "", [("1.wav", 5)])
+    store.own("1-a")
+    one = store.claim("1-a", 0)
+    assert one is not None and store.finish("1-a", one.file, FileState.FAILED)
+    coming = store.blobs.incoming("coming in")
+    coming.mkdir(parents=True)
+    upload = tmp_path / "uploads/upload-1"
+    upload.parent.mkdir()
+    upload.write_text("sound")
+    for path in (coming.parent, upload):
+        os.utime(path, (unset, unset))
+    clock = machine.process()
+    deduplicator = Deduplicator(
+        alerts.outbox, in_use(), lambda: ["mail"], clock=lambda: machine.wall,
+        evidence=dict, on_message=lambda: None, looks_longer_by=clock.looks_older_by,
+    )  # fmt: skip
+    deduplicator.raised("disk_low", "It is full.", "已满。")
+    machine.wall = right
+    deduplicator.cleared("disk_low", "There is room.", "已恢复。")
+    jobs = Jobs(lambda: store, None, in_use(), clock=clock)  # type: ignore[arg-type]
+    assert jobs.age_seconds(unset, 7 * DAY) == 0
+    jobs._delete_expired(store)
+    assert sweep(upload.parent, HOUR).removed_files == 0
+    assert {"job", "coming in"} <= {path.name for path in store.blobs.directory.iterdir()}
+    _, over = alerts.outbox.waiting("mail")
+    assert over.alert.evidence["lasted_seconds"] == 0
+    machine.passes(8 * DAY)
+    jobs._delete_expired(store)
+    assert not (store.blobs.directory / "job").exists()
 
 
 def test_two_processes_count_a_jump_once(machine: Machine) -> None:

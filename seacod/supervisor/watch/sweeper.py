@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from seacod.system.clock_jumps import is_unset
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Not blocking: somebody may have put a pipe there.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -116,9 +118,11 @@ def _remove_if_unused(descriptor: int, name: str, touched_before: float, swept: 
     try:
         status = os.fstat(file)
         touched = max(status.st_mtime, status.st_atime)
-        if not stat.S_ISREG(status.st_mode) or touched >= touched_before:
-            if touched > time.time() + _CLOCK_SECONDS:
-                # Of a clock that was ahead; from now on it ages.
+        now = time.time()
+        is_wrong = touched > now + _CLOCK_SECONDS or is_unset(touched, now)
+        if not stat.S_ISREG(status.st_mode) or touched >= touched_before or is_wrong:
+            if is_wrong:
+                # Of a clock that was ahead or not yet set; from now on it ages.
                 os.utime(file)
             swept.kept += 1
             return
