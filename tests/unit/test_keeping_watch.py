@@ -229,3 +229,32 @@ def test_a_full_gpu_replaces_the_largest_worker_and_not_again_at_once(
     now += 2
     share.replace_largest("full")
     assert len(replaced) == 2
+
+
+def test_a_place_that_cannot_be_asked_any_more_has_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figure from before would be shown as the present one for as long as nobody answers."""
+    settings = holder(tmp_path)
+    jobs = settings.paths.jobs
+    heartbeats = TaskHeartbeats(lambda: 0.0)
+    keeping = Housekeeping(settings, Bus(), lambda count: None, heartbeats, ClockJumps())
+    monkeypatch.setattr(disk, "_COUNT_SECONDS", 0.0)
+    limits = StorageSettings(free_warn_bytes=0, free_refuse_bytes=0)
+    jobs.mkdir()
+    (jobs / "one").write_bytes(b"x" * 1000)
+    asyncio.run(keeping._look_at_free_space(limits))
+    assert set(keeping.free_at) == {"uploads", "batches", "state"}
+    assert keeping.jobs_bytes == 1000
+    jobs.rename(tmp_path / "aside")
+    # As a file system whose server is away: what was a directory answers nothing.
+    jobs.symlink_to(jobs)
+    asyncio.run(keeping._look_at_free_space(limits))
+    assert set(keeping.free_at) == {"uploads", "state"}
+    keeping._count_at = 0.0
+    asyncio.run(keeping._count_jobs())
+    assert keeping.jobs_bytes is None
+    jobs.unlink()
+    (tmp_path / "aside").rename(jobs)
+    asyncio.run(keeping._look_at_free_space(limits))
+    assert set(keeping.free_at) == {"uploads", "batches", "state"}

@@ -141,8 +141,11 @@ class Housekeeping:
         self._directories.tell_free(await asyncio.to_thread(self._directories.free_files))
 
     def _tell_free(self, found: Sequence[FileSystem], settings: StorageSettings) -> None:
+        # Anew each time: of a place that cannot be asked now, nothing is known.
+        self.free_at = {
+            self._watched[place].label: one.free for one in found for place in one.directories
+        }
         for one in found:
-            self.free_at |= {self._watched[place].label: one.free for place in one.directories}
             self._level("disk_low", one, settings.free_warn_bytes)
             # Where neither uploads nor batches go nothing is refused.
             takes = not {self._directory, self._jobs}.isdisjoint(one.directories)
@@ -173,9 +176,9 @@ class Housekeeping:
             places_zh = "、".join(f"{what.chinese}（{one}）" for what, one in named)
             english = f"{mib} MiB are free on the disk of {places}; the limit is {limit >> 20} MiB."
             chinese = f"{places_zh}所在磁盘剩余 {mib} MiB，低于 {limit >> 20} MiB。"
-            if self._jobs in where.directories:
-                english += f" Batches hold {(self.jobs_bytes or 0) >> 20} MiB."
-                chinese += f"批量任务占用 {(self.jobs_bytes or 0) >> 20} MiB。"
+            if self._jobs in where.directories and self.jobs_bytes is not None:
+                english += f" Batches hold {self.jobs_bytes >> 20} MiB."
+                chinese += f"批量任务占用 {self.jobs_bytes >> 20} MiB。"
             self._bus.publish(AlertRaised(kind, english, chinese, key, is_once=True))
         elif not limit or where.free > limit * (1 + _CLEAR_MARGIN):
             english, chinese = f"{mib} MiB are free again.", f"剩余空间已恢复到 {mib} MiB。"
@@ -198,8 +201,15 @@ def file_systems(directories: Iterable[Path]) -> list[FileSystem]:
     return list(found.values())
 
 
-def _size_of(top: Path) -> int:
-    """Bytes of all files below a directory; of what goes meanwhile, nothing. Blocking."""
+def _size_of(top: Path) -> int | None:
+    """Bytes of all files below a directory; of what goes meanwhile, nothing; None when it cannot be
+    looked at. Blocking."""
+    try:
+        os.scandir(top).close()
+    except FileNotFoundError:
+        return 0
+    except OSError:
+        return None
     total = 0
     for directory, _, names in os.walk(top):
         for name in names:
