@@ -127,6 +127,10 @@ class BadRequest(SeacodError, code="bad_request", status=400):
     """A request that lacks something or has something that cannot be used."""
 
 
+class BadPort(BadRequest, exit_code=2):
+    """An address was named, on a command line or in code, whose port no machine has."""
+
+
 class Unauthorized(SeacodError, code="unauthorized", status=401):
     """The request has no key or login, or not the right one."""
 

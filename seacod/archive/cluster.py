@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from seacod import __version__
 from seacod.archive import cluster_token
 from seacod.errors import BadRequest, ConfigError, NotRunning
+from seacod.system.net.listen_address import check_port
 from seacod.system.text.terminal import in_language, printable
 from seacod.system.text.words import Words, reason
 
@@ -104,6 +105,7 @@ def _knock(place: str, address: str | None = None) -> None:
         NotRunning: nobody listens there.
     """
     address = address or place
+    check_port(address, "--ray")
     parts = urlsplit(place if "://" in place else f"//{place}")
     try:
         port = parts.port

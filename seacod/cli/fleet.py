@@ -10,6 +10,7 @@ from typing import Any
 
 from seacod.client import NEVER, BrokenOff, Busy, Client, NoSeacod, Refused, Unreachable
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest
+from seacod.system.net.listen_address import check_port
 from seacod.system.text.terminal import in_language, is_chinese, padded, printable, width
 from seacod.system.text.words import state_in_chinese
 
@@ -59,7 +60,9 @@ def host_url(name: str, option: str) -> str:
 
     Raises:
         BadRequest: it is none.
+        BadPort: its port is none.
     """
+    check_port(name, option)
     if name.startswith(("http://", "https://")):
         return name.rstrip("/")
     if not _HOST.fullmatch(name):

@@ -11,6 +11,7 @@ from seacod.cli.options import add_key, api_key
 from seacod.client import NEVER, Client
 from seacod.client.answers import System
 from seacod.errors import EX_OK, BadRequest, NotReady, SeacodError
+from seacod.system.net.listen_address import check_port
 
 HELP = "print the configuration of HAProxy in front of several nodes"
 _TIMEOUT_SECONDS = 5.0
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
                 f"{given!r} cannot stand in HAProxy's configuration; use another name",
                 f"{given!r} 不能写入 HAProxy 的配置，请换用其他名称",
             )
+    check_port(options.bind, "--bind")
     for node in options.nodes:
         if "/" in node or "," in node:
             raise BadRequest(

@@ -169,7 +169,7 @@ def _service(options: argparse.Namespace) -> Iterator[Client]:
         try:
             service = Client(url, api_key(options))
         except BadRequest as error:
-            raise BadRequest(f"--url {error.message}", f"--url {error.chinese}") from None
+            raise type(error)(f"--url {error.message}", f"--url {error.chinese}") from None
         yield stack.enter_context(service)
 
 

@@ -17,6 +17,7 @@ from seacod.client.answers import Job, Progress, System, Written, read, read_job
 from seacod.client.failures import BrokenOff, NoSeacod, Unreachable, refusal
 from seacod.errors import BadRequest
 from seacod.formats import full_json
+from seacod.system.net.listen_address import check_port
 from seacod.system.text.words import reason
 from seacod.transcript import Transcript
 
@@ -237,12 +238,14 @@ def address(url: str) -> str:
 
     Raises:
         BadRequest: it is none.
+        BadPort: its port is none.
     """
     if not url.startswith(("http://", "https://", f"{UNIX}/")):
         raise BadRequest(
             f"{url}: is not an address: it must begin with http://, https:// or unix:/",
             f"{url}：地址应以 http://、https:// 或 unix:/ 开头",
         )
+    check_port(url, "")
     return url.rstrip("/")
 
 

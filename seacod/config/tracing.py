@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import field_validator
 
 from seacod.config.setting import Section, setting
+from seacod.system.net.listen_address import has_good_port
 from seacod.system.text.words import WrongValue
 
 
@@ -39,5 +40,10 @@ class TracingSettings(
                 "http://127.0.0.1:4318/v1/traces (gRPC, usually port 4317, is not spoken)",
                 f"{value!r} 不是 OTLP/HTTP 地址，例如 http://127.0.0.1:4318/v1/traces"
                 "（不支持 gRPC，通常为 4317 端口）",
+            )
+        if not has_good_port(value):
+            raise WrongValue(
+                f"{value!r}: a port is a number from 1 to 65535",
+                f"{value!r}：端口须为 1 至 65535 的数字",
             )
         return value

@@ -81,7 +81,7 @@ class ClockJumps:
     def look(self) -> None:
         """Notice whether the clock was set; to be called every now and then. Blocking."""
         wall, boot = self._wall(), self._boot
-        is_set = wall >= UNSET_BEFORE
+        is_set = _is_set(wall)
         known = self._seen.get(is_set) or self._read(is_set)
         ahead = wall - self._steady()
         if known is None:
@@ -109,7 +109,7 @@ class ClockJumps:
     def looks_older_by(self, seconds: float) -> float:
         """By how many seconds what is no older than that may look older, at most."""
         now = self._wall()
-        known = self._seen.get(now >= UNSET_BEFORE)
+        known = self._seen.get(_is_set(now))
         most = total = 0.0
         for at, by in reversed(known.jumps if known is not None else ()):
             if now - at > seconds:
@@ -119,7 +119,7 @@ class ClockJumps:
         return most
 
     def _keep(self, known: _Known) -> None:
-        is_set = known.seen_at >= UNSET_BEFORE
+        is_set = _is_set(known.seen_at)
         self._seen[is_set] = known
         path = self._file(is_set)
         if path is None:
@@ -149,6 +149,11 @@ def is_unset(stamp: float, now: float) -> bool:
     """Whether something was stamped before anybody had set the clock, which is set now: how old it
     is nobody knows."""
     return stamp < UNSET_BEFORE <= now
+
+
+def _is_set(wall: float) -> bool:
+    """Whether somebody has set a clock that says so."""
+    return wall >= UNSET_BEFORE
 
 
 def _set(known: _Known, by: float, wall: float) -> _Known:

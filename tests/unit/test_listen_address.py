@@ -7,18 +7,23 @@ import socket
 from pathlib import Path
 
 import pytest
+import typed
 from hypothesis import given
 from hypothesis import strategies as st
+from supervised import ROOT
 
 from seacod.config.schema import Settings
 from seacod.config.server import ServerSettings
 from seacod.system.net.listen_address import (
     ListenAddress,
     ReachableAddress,
+    has_good_port,
     is_ipv6_only,
     parse,
     shown,
 )
+
+EXAMPLE = str(ROOT / "tests/cases/antiphase.wav")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +60,43 @@ def test_an_address_is_understood_and_written_again(text: str, address: ListenAd
 def test_what_is_no_address_is_a_sentence(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_good"),
+    [
+        ("1.2.3.4", True), ("1.2.3.4:7860", True), ("http://a", True), ("http://a:65535/b:0", True),
+        ("http://[::1]/x", True), ("[::1]:80", True), (":443", True), ("unix:/run/a:0.sock", True),
+        ("1.2.3.4:0", False), ("1.2.3.4:99999", False), ("https://a:65536/", False),
+        ("http://[::1]:70000?x=1", False), (":0", False),
+    ],
+)  # fmt: skip
+def test_a_port_that_no_machine_has_is_seen(address: str, is_good: bool) -> None:
+    assert has_good_port(address) is is_good
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["haproxy", "1.2.3.4:99999"],
+        ["haproxy", "--places", "3", "1.2.3.4:0"],
+        ["haproxy", "--places", "3", "--bind", ":99999", "a"],
+        ["status", "--host", "1.2.3.4:99999"],
+        ["status", "--host", "http://1.2.3.4:99999"],
+        ["transcribe", "--url", "http://127.0.0.1:99999", EXAMPLE],
+        ["transcribe", "--ray", "1.2.3.4:99999", "-o", "texts", EXAMPLE],
+        ["transcribe", "--ray", "local", "--s3-endpoint", "http://a:0", "-o", "b", "s3://a/b"],
+        ["watch", "--url", "http://127.0.0.1:99999", "."],
+        ["mcp", "--url", "http://127.0.0.1:99999"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_is_given_such_a_port_says_so(words: list[str], tmp_path: Path) -> None:
+    """Nobody is asked: that a connection was refused would be no answer."""
+    done = typed.seacod(*words, directory=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "a port is a number from 1 to 65535" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 @given(st.text(max_size=60))

@@ -131,6 +131,7 @@ WRONG = (
     "results:\n  database: mysql://x\n",
     "results:\n  database: postgresql://me:secret@h/d\n",
     "tracing:\n  otlp_endpoint: here\n",
+    "tracing:\n  otlp_endpoint: http://here:99999/v1/traces\n",
 )
 
 

@@ -7,17 +7,20 @@ Used by the settings, the supervisor, the checks and the probe. Opens nothing.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seacod.errors import BadPort
 from seacod.system.text.words import WrongValue
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104
 # sun_path of unix(7), with the zero at its end.
 _PATH_BYTES = 107
 _UNIX = "unix:"
+_SCHEME = re.compile(r"[a-z0-9+.-]+://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,30 @@ def parse(text: str) -> ListenAddress:
             f"{text!r}: a port is a number from 1 to 65535", f"{text!r}：端口须为 1 至 65535 的数字"
         )
     return ListenAddress(host, int(port))
+
+
+def has_good_port(address: str) -> bool:
+    """Whether the port is one, if HOST:PORT or an address with a scheme names any."""
+    place = re.split(r"[/?#]", _SCHEME.sub("", address, count=1))[0]
+    port = re.search(r":(\d+)$", place)
+    return port is None or 1 <= int(port[1]) <= 65535
+
+
+def check_port(address: str, named: str) -> None:
+    """See whether the port is one, if HOST:PORT or an address with a scheme names any.
+
+    Args:
+        address: as it was given.
+        named: the option or whatever it was given for.
+
+    Raises:
+        BadPort: it is none.
+    """
+    if not has_good_port(address):
+        raise BadPort(
+            f"{named} {address}: a port is a number from 1 to 65535".lstrip(),
+            f"{named} {address}：端口须为 1 至 65535 的数字".lstrip(),
+        )
 
 
 def is_ipv6_only(address: ListenAddress, beside: Sequence[ListenAddress]) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from seacod.errors import BadRequest, CannotWrite, NotFound, StoreHasNoRoom
+from seacod.system.net.listen_address import check_port
 from seacod.system.text.words import Words, reason
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def access(environment: Mapping[str, str], endpoint: str = "") -> dict[str, str]
             f"{source}: {address!r} is not an address such as https://minio.example.com:9000",
             f"{source}：{address!r} 不是有效地址，应形如 https://minio.example.com:9000",
         )
+    check_port(address, source)
     found["AWS_ENDPOINT_URL"] = address
     return found
 
