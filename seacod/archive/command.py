@@ -25,7 +25,7 @@ from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest
 from seacod.formats import asked, registry
 from seacod.system.net import object_store
 from seacod.system.net.remote_files import RemoteFiles, access_of_engines
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import in_language, print_words
 
 # What the settings allow at most: it is not a request that others wait behind.
 _LONGEST_SECONDS = 86_400.0
@@ -125,23 +125,19 @@ def _told(archive: Archive, ledger: ArchiveLedger, so_far: progress.ArchiveProgr
     print(json.dumps(progress.summary(so_far), ensure_ascii=False))
     remarked = sum(bool(entry.warnings) for entry in ledger.entries.values())
     if remarked:
-        print(
-            in_language(
-                f"{remarked} have warnings, which are in {archive.output}/{MANIFEST}",
-                f"{remarked} 个文件有提示信息，见 {archive.output}/{MANIFEST}",
-            ),
-            file=sys.stderr,
+        print_words(
+            f"{remarked} have warnings, which are in {archive.output}/{MANIFEST}",
+            f"{remarked} 个文件有提示信息，见 {archive.output}/{MANIFEST}",
+            to=sys.stderr,
         )
     failed = so_far.states["failed"] + so_far.states["poison"]
     if failed:
-        print(
-            in_language(
-                f"{failed} have no text; {archive.output}/{MANIFEST} says why, and the same "
-                "command tries them again",
-                f"{failed} 个文件没有结果，原因见 {archive.output}/{MANIFEST}；"
-                "重新运行同一命令即可重试",
-            ),
-            file=sys.stderr,
+        print_words(
+            f"{failed} have no text; {archive.output}/{MANIFEST} says why, and the same "
+            "command tries them again",
+            f"{failed} 个文件没有结果，原因见 {archive.output}/{MANIFEST}；"
+            "重新运行同一命令即可重试",
+            to=sys.stderr,
         )
     return EX_FAILURE if failed else EX_OK
 

@@ -10,6 +10,8 @@ import sys
 from seacod.cli.options import add_command, add_commands
 from seacod.errors import EX_OK, BadRequest
 from seacod.system.credentials import hash_key, hash_password, new_key
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import print_words
 
 HELP = "keys and logins for page and API"
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
@@ -29,10 +31,17 @@ def key(options: argparse.Namespace) -> int:
     """A new key, shown once, and the entry that lets it in."""
     name = _checked(options.name)
     secret = new_key()
-    print(f"key:    {secret}")
-    print("        shown once; the client sends it as: Authorization: Bearer KEY")
-    print(f"entry:  {name}:{hash_key(secret)}")
-    print("        add it to access.api_keys, then: seacod reload")
+    entry = f"{name}:{hash_key(secret)}"
+    print_words(
+        f"key:    {secret}\n"
+        "        shown once; the client sends it as: Authorization: Bearer KEY\n"
+        f"entry:  {entry}\n"
+        "        add it to access.api_keys, then: seacod reload",
+        f"key:    {secret}\n"
+        "        仅显示这一次；客户端以 Authorization: Bearer 密钥 发送\n"
+        f"entry:  {entry}\n"
+        "        写入 access.api_keys，然后执行：seacod reload",
+    )
     return EX_OK
 
 
@@ -40,8 +49,8 @@ def user(options: argparse.Namespace) -> int:
     """The entry for a password, which is asked for twice or read from standard input."""
     name = _checked(options.name)
     if sys.stdin.isatty():
-        password = getpass.getpass("password: ")
-        if password != getpass.getpass("again:    "):
+        password = getpass.getpass(say("password: ", "密码："))
+        if password != getpass.getpass(say("again:    ", "再输入一次：")):
             raise BadRequest("the two passwords differ; nothing was made", "两次输入的密码不一致")
     else:
         password = sys.stdin.readline().rstrip("\n")
@@ -50,8 +59,11 @@ def user(options: argparse.Namespace) -> int:
             f"the password is shorter than {_SHORTEST_PASSWORD} characters; take a longer one",
             f"密码少于 {_SHORTEST_PASSWORD} 个字符，请换一个更长的",
         )
-    print(f"entry:  {name}:{hash_password(password)}")
-    print("        add it to access.users, then: seacod reload")
+    entry = f"{name}:{hash_password(password)}"
+    print_words(
+        f"entry:  {entry}\n        add it to access.users, then: seacod reload",
+        f"entry:  {entry}\n        写入 access.users，然后执行：seacod reload",
+    )
     return EX_OK
 
 

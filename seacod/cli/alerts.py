@@ -12,7 +12,7 @@ from seacod.alerts.outbox import Message
 from seacod.alerts.reading import open_outbox
 from seacod.cli.options import add_config, add_json
 from seacod.errors import EX_OK
-from seacod.system.text.terminal import date_and_time, printable
+from seacod.system.text.terminal import date_and_time, print_words, printable
 from seacod.system.text.terminal import in_language as say
 
 HELP = "alerts sent to the operator, and those that wait"
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
                 )
                 print(printable(words.rstrip()))
     if not messages:
-        print(say("no alert was sent, and none waits", "没有发送过告警，也没有待发送的告警"))
+        print_words("no alert was sent, and none waits", "没有发送过告警，也没有待发送的告警")
     for message in messages:
         print(_line(message))
     return EX_OK

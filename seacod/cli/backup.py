@@ -10,7 +10,7 @@ from seacod.cli.options import add_config
 from seacod.config.load import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import print_words
 
 HELP = "write state, batches and configuration into one file; the service may run"
 
@@ -39,25 +39,25 @@ def run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     size = options.file.stat().st_size / 1e6
     names = ", ".join(made.secrets)
-    print(in_language(
+    print_words(
         f"{options.file}: {made.files} files, {len(made.databases)} databases, {size:.1f} MB",
         f"{options.file}：{made.files} 个文件，{len(made.databases)} 个数据库，{size:.1f} MB",
-    ))  # fmt: skip
+    )
     if names:
-        print(in_language(
+        print_words(
             f"not in it, keep them elsewhere: the secrets {names}",
             f"其中不含以下机密，请另行保存：{names}",
-        ))  # fmt: skip
+        )
     if settings.results.database:
-        print(in_language(
+        print_words(
             "not in it: the batches in PostgreSQL (results.database); use pg_dump",
             "其中不含 PostgreSQL 中的批量任务（results.database），请使用 pg_dump",
-        ))  # fmt: skip
+        )
     if place := settings.results.recordings:
-        print(in_language(
+        print_words(
             f"not in it: the recordings at {place} (results.recordings); each is deleted there "
             "when it was heard, so a recording that an older pg_dump still names may be gone",
             f"其中不含 {place} 处的录音（results.recordings）；录音识别后即从那里删除，"
             "因此较早的 pg_dump 所列的录音可能已不存在",
-        ))  # fmt: skip
+        )
     return EX_OK

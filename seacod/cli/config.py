@@ -11,7 +11,7 @@ from seacod.config import render
 from seacod.config.load import find_file, load_settings
 from seacod.config.reach import check as check_reach
 from seacod.errors import EX_OK, BadRequest
-from seacod.system.text import terminal
+from seacod.system.text.terminal import print_words
 
 HELP = "look at the configuration"
 
@@ -44,7 +44,7 @@ def check(options: argparse.Namespace) -> int:
     file = find_file(named)
     english = f"{file or 'defaults (there is no configuration file)'}: good"
     chinese = f"{file or '内置默认值（没有配置文件）'}：正确"
-    print(terminal.in_language(english, chinese))
+    print_words(english, chinese)
     return EX_OK
 
 

@@ -9,7 +9,7 @@ from seacod.cli.options import add_config, add_json
 from seacod.config.load import load_settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
-from seacod.system.text.terminal import date_and_time, printable
+from seacod.system.text.terminal import date_and_time, print_words, printable
 from seacod.system.text.terminal import in_language as say
 from seacod.system.text.words import state_in_chinese
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(kept, ensure_ascii=False, indent=2))
         return EX_OK
     if not kept:
-        print(say("no worker has crashed", "没有识别进程异常退出过"))
+        print_words("no worker has crashed", "没有识别进程异常退出过")
     for crash in kept:
         served, lost, recording = (
             crash[key] for key in ("served_seconds", "lost_requests", "last_recording")
@@ -38,22 +38,18 @@ def run(options: argparse.Namespace) -> int:
         at, pid, cause, status = (crash[key] for key in ("at", "pid", "cause", "status"))
         head = say(f"pid {pid}: {cause}", f"pid {pid}：{crash.get('cause_zh') or cause}")
         print(f"{date_and_time(at)}  {head}")
-        print(
-            say(
-                f"    while {crash['in_state']}, exit status {status}",
-                f"    当时{state_in_chinese(crash['in_state'])}，退出状态 {status}",
-            )
+        print_words(
+            f"    while {crash['in_state']}, exit status {status}",
+            f"    当时{state_in_chinese(crash['in_state'])}，退出状态 {status}",
         )
         if served is not None:
-            print(
-                say(
-                    f"    had served for {served:.0f} s; requests inside: {lost}",
-                    f"    已服务 {served:.0f} 秒；正在处理的请求：{lost} 个",
-                )
+            print_words(
+                f"    had served for {served:.0f} s; requests inside: {lost}",
+                f"    已服务 {served:.0f} 秒；正在处理的请求：{lost} 个",
             )
         if recording:
             shown = printable(recording)
-            print(say(f"    last recording: {shown}", f"    最后的录音：{shown}"))
+            print_words(f"    last recording: {shown}", f"    最后的录音：{shown}")
         for line in crash["last_lines"][-3:]:
             print(f"    | {printable(line)}")
         print(f"    {crash['directory']}")

@@ -13,6 +13,7 @@ from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_OK, NotConfirmed
 from seacod.system.text import terminal
 from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import print_words
 
 if TYPE_CHECKING:
     from seacod.proving.drills.catalogue import Drill
@@ -48,12 +49,10 @@ def run(options: argparse.Namespace) -> int:
         return EX_OK
     chosen = find(options.name)
     if telling.mend(options.config):
-        print(
-            terminal.in_language(
-                "an interrupted drill had left its settings behind; they are put back",
-                "上次中断的演练遗留了临时配置，现已恢复",
-            ),
-            file=sys.stderr,
+        print_words(
+            "an interrupted drill had left its settings behind; they are put back",
+            "上次中断的演练遗留了临时配置，现已恢复",
+            to=sys.stderr,
         )
     target = LocalService(options.config, api_key(options))
     told = target.serving()
@@ -90,24 +89,24 @@ def _ask(name: str, chosen: Drill, url: str, in_flight: int) -> None:
 def _tell(result: Result, chosen: Drill) -> None:
     away = result.serving_seconds
     print(f"{result.drill}: {_words(chosen)}")
-    print(say(
+    print_words(
         f"  detected after       {result.detected_seconds:.1f} s",
         f"  发现故障   {result.detected_seconds:.1f} 秒",
-    ))  # fmt: skip
-    print(say(
+    )
+    print_words(
         f"  serving again after  {'never away' if away is None else f'{away:.1f} s'}",
         f"  恢复服务   {'未中断' if away is None else f'{away:.1f} 秒'}",
-    ))  # fmt: skip
-    print(say(
+    )
+    print_words(
         f"  lost                 {result.lost} of {result.requests} requests",
         f"  丢失       {result.requests} 个请求中 {result.lost} 个",
-    ))  # fmt: skip
-    print(say(
+    )
+    print_words(
         f"  turned away          {result.turned_away} (503 with Retry-After)",
         f"  被要求稍后重试  {result.turned_away} 个（503，带 Retry-After）",
-    ))  # fmt: skip
+    )
     if result.remark:
-        print(f"  {result.remark}")
+        print_words(f"  {result.remark}", f"  {result.remark_zh}")
 
 
 def _words(drill: Drill) -> str:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from seacod.cli.argument_words import teach_argparse
 from seacod.cli.parser import make_parser
 from seacod.config.load import ENV_DEBUG
 from seacod.errors import EX_CANTCREAT, EX_FAILURE, EX_INTERRUPTED, EX_SOFTWARE, SeacodError
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The command `seacod`; exits with the command's code."""
     surroundings.make_sure_of()
     terminal.guard_output()
+    teach_argparse()
     words = sys.argv[1:] if arguments is None else arguments
     try:
         options = make_parser(words[0] if words else None).parse_args(words)

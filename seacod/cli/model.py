@@ -14,6 +14,7 @@ from seacod.errors import EX_OK, ModelUnavailable
 from seacod.paths import Paths
 from seacod.speaker_encoders.registry import all_encoders
 from seacod.system.processes.interpreter import python
+from seacod.system.text.terminal import print_words
 
 HELP = "fetch models"
 _LOADING_SECONDS = 600
@@ -48,23 +49,28 @@ def fetch(options: argparse.Namespace) -> int:
     if speakers.is_one(name):
         found = speakers.fetch(name, models, fetch.token(settings.asr), _show)
         _verify_speakers(settings.asr.model_copy(update={"speaker_model": found.name}), models)
-        print(
-            f"\r{found.directory}: good; speakers=true tells speakers apart from now on{' ' * 10}"
+        where, blanks = found.directory, " " * 10
+        print_words(
+            f"\r{where}: good; speakers=true tells speakers apart from now on{blanks}",
+            f"\r{where}：可用；今后 speakers=true 即可区分说话人{blanks}",
         )
         return EX_OK
     if registry.hub_id(name) is None:
-        print(f"{name} needs no download")
+        print_words(f"{name} needs no download", f"{name} 无需下载")
         return EX_OK
     wanted = settings.asr.model_copy(update={"model": name})
     # Not `Paths.make`: fetching needs no runtime directory and may run beside the service.
     models.mkdir(parents=True, exist_ok=True)
     for one in registry.missing(wanted, models):
         fetch.fetch(one, models, fetch.token(settings.asr), _show)
-        print(f"\r{one}: fetched{' ' * 30}")
+        print_words(f"\r{one}: fetched{' ' * 30}", f"\r{one}：已下载{' ' * 30}")
     recognisers.claiming(registry.resolve(wanted, models))
-    print(f"{name}: loading it once to make sure", flush=True)
+    print_words(f"{name}: loading it once to make sure", f"{name}：试加载一次以确认可用")
     _verify(wanted, models)
-    print(f"{name}: good; use it with asr.model: {name} in the configuration, or --model {name}")
+    print_words(
+        f"{name}: good; use it with asr.model: {name} in the configuration, or --model {name}",
+        f"{name}：可用；请在配置中设置 asr.model: {name}，或使用 --model {name}",
+    )
     return EX_OK
 
 

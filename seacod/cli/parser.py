@@ -22,6 +22,7 @@ from seacod.cli.options import Subparsers, add_command, add_commands
 # Modules of `seacod/cli` that are no commands.
 _OTHERS = frozenset(
     {
+        "argument_words",
         "balancing",
         "fleet",
         "main",

@@ -13,7 +13,7 @@ from seacod.client import status_socket
 from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotWrite, NotAllowed, NotRunning, SeacodError
 from seacod.paths import Paths
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import in_language, print_words
 from seacod.system.text.words import reason
 
 HELP = "take nothing new (503 with a reason and Retry-After) and finish what runs, until 'resume'"
@@ -51,16 +51,16 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise refused(path, error) from None
     if not is_running:
-        print(in_language(
+        print_words(
             "no service runs: it is paused when it starts", "服务未在运行：下次启动时即处于暂停状态"
-        ))  # fmt: skip
+        )
         return EX_OK
     wanted = {"reason": now.reason, "retry_after_seconds": now.retry_after_seconds}
     told = noticed(options.config, lambda said: said is not None and wanted.items() <= said.items())
-    print(in_language(
+    print_words(
         "paused: nothing new is taken, also after a restart, until: seacod resume",
         "已暂停：不接受新的请求，重启后仍保持暂停，直到执行 seacod resume",
-    ))  # fmt: skip
+    )
     if options.wait:
         while told["in_flight"]:
             time.sleep(_LOOK_SECONDS)

@@ -7,7 +7,7 @@ import argparse
 from seacod.cli.options import add_config
 from seacod.client import status_socket
 from seacod.errors import EX_OK
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import in_language, print_words
 
 HELP = "apply the changed configuration, and print how each change took effect"
 
@@ -35,5 +35,5 @@ def run(options: argparse.Namespace) -> int:
         for key in keys:
             print(f"{key}: {in_language(*words)}")
     if not (told["live"] or told["replaced"] or told["needs_restart"]):
-        print(in_language("nothing has changed", "没有变化"))
+        print_words("nothing has changed", "没有变化")
     return EX_OK

@@ -25,7 +25,7 @@ from seacod.cli.options import add_config, add_json
 from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, NotRunning
 from seacod.proving.statistics import quantile
-from seacod.system.text.terminal import date_and_time, padded, printable
+from seacod.system.text.terminal import date_and_time, padded, print_words, printable
 from seacod.system.text.terminal import in_language as say
 from seacod.system.text.words import reason
 
@@ -129,14 +129,14 @@ def run(options: argparse.Namespace) -> int:
         return EX_OK
     if span.earliest is not None and span.earliest > from_time + _CLOSE_SECONDS:
         begins = date_and_time(span.earliest)
-        print(say(f"(the log begins at {begins})", f"（日志始于 {begins}）"))
+        print_words(f"(the log begins at {begins})", f"（日志始于 {begins}）")
     _print(found, count, options.since)
     if span.earliest is None:
-        print(say(
+        print_words(
             "(the log has nothing at all of that time; a service that was started by hand logs to "
             "its terminal, unless log.file names a file)",
             "（该时段没有任何日志；手动启动的服务将日志输出到终端，除非设置了 log.file）",
-        ))  # fmt: skip
+        )
     return EX_OK
 
 
@@ -205,7 +205,7 @@ def requests(
 
 def _print(found: list[Request], count: int, since: str) -> None:
     if not found:
-        print(say(f"no request in the last {since}", f"最近 {since} 内没有请求"))
+        print_words(f"no request in the last {since}", f"最近 {since} 内没有请求")
         return
     print(_summary(found, since), end="\n\n")
     print(_row(*(say(*head) for head in _HEADS)))

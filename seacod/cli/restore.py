@@ -13,7 +13,7 @@ from seacod.client import status_socket
 from seacod.config.load import DEFAULT_FILE, load_settings
 from seacod.errors import EX_OK, Conflict, NotAllowed, NotRunning
 from seacod.paths import Paths
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import print_words
 
 HELP = "put back what seacod backup has written; stop the service before"
 
@@ -43,29 +43,27 @@ def run(options: argparse.Namespace) -> int:
         paths.state,
         {DEFAULT_FILE, *state_archive.configured_places(settings, options.config)},
     )
-    print(in_language(
+    print_words(
         f"{paths.state}: as of {put.made_at}, by seacod {put.version}; what was there is in "
         f"{put.aside}",
         f"{paths.state}：已恢复为 {put.made_at} 的状态（seacod {put.version}）；"
         f"原有内容在 {put.aside}",
-    ))  # fmt: skip
+    )
     if not put.is_checked:
-        print(in_language(
+        print_words(
             "the backup is one without checksums: whether it was damaged since cannot be said",
             "该备份没有校验值：无法确认它此后是否损坏",
-        ))  # fmt: skip
+        )
     for place in put.configuration:
-        print(in_language(f"configuration: {place}", f"配置：{place}"))
+        print_words(f"configuration: {place}", f"配置：{place}")
     if put.secrets:
         names = ", ".join(put.secrets)
-        print(
-            in_language(f"secrets it had, not in the backup: {names}", f"备份中不含机密：{names}")
-        )
+        print_words(f"secrets it had, not in the backup: {names}", f"备份中不含机密：{names}")
     if put.version != __version__:
-        print(in_language(
+        print_words(
             f"this is seacod {__version__}: seacod check jobs versions says whether it can use it",
             f"当前为 seacod {__version__}：用 seacod check jobs versions 确认能否使用",
-        ))  # fmt: skip
+        )
     return EX_OK
 
 

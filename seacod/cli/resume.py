@@ -7,7 +7,7 @@ import argparse
 from seacod.cli.options import add_config
 from seacod.cli.pause import noticed, place, refused
 from seacod.errors import EX_OK
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import print_words
 
 HELP = "end a pause: take requests again, and go on with batches"
 
@@ -27,11 +27,11 @@ def run(options: argparse.Namespace) -> int:
     try:
         path.unlink()
     except FileNotFoundError:
-        print(in_language("it was not paused", "服务未处于暂停状态"))
+        print_words("it was not paused", "服务未处于暂停状态")
         return EX_OK
     except OSError as error:
         raise refused(path, error) from None
     if is_running:
         noticed(options.config, lambda said: said is None)
-    print(in_language("requests are taken again", "已恢复，重新接受请求"))
+    print_words("requests are taken again", "已恢复，重新接受请求")
     return EX_OK

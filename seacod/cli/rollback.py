@@ -13,7 +13,7 @@ from seacod.cli.releases import Release
 from seacod.errors import EX_FAILURE, EX_OK, BadRequest, Conflict, NotFound, SeacodError
 from seacod.proving import systemd
 from seacod.proving.checks.item import Status
-from seacod.system.text.terminal import in_language
+from seacod.system.text.terminal import print_words
 from seacod.system.text.words import reason
 
 HELP = "go back to the release before, which install.sh has kept"
@@ -62,10 +62,11 @@ def run(options: argparse.Namespace) -> int:
             "going back needs root: sudo seacod rollback", "回退需要 root：sudo seacod rollback"
         )
     _go_back(target)
-    print(in_language(f"{target.name} serves", f"{target.name} 已开始服务"))
+    print_words(f"{target.name} serves", f"{target.name} 已开始服务")
     if present is not None:
-        print(in_language(f"forward again: sudo {_command(present)}",
-                          f"重新前进：sudo {_command(present)}"))  # fmt: skip
+        print_words(
+            f"forward again: sudo {_command(present)}", f"重新前进：sudo {_command(present)}"
+        )
     return EX_OK
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from seacod.cli.options import add_config, add_json, add_key, api_key
 from seacod.errors import EX_FAILURE, EX_INTERRUPTED, EX_OK, BadRequest
 from seacod.system.files.writing import making, writing
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import print_words
 
 HELP = "days of mixed work at high speed, and a report"
 
@@ -68,7 +70,11 @@ def run(options: argparse.Namespace) -> int:
     with making(output):
         output.mkdir(parents=True, exist_ok=True)
     minutes = run_seconds(hours, speed) / 60
-    print(f"{hours:g} hours at {speed:g} times their speed: {minutes:.1f} minutes", file=sys.stderr)
+    print_words(
+        f"{hours:g} hours at {speed:g} times their speed: {minutes:.1f} minutes",
+        f"{hours:g} 小时，{speed:g} 倍速：{minutes:.1f} 分钟",
+        to=sys.stderr,
+    )
     try:
         asyncio.run(soak(target, hours, speed, options.drills, material, ledger, _tell))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -84,29 +90,44 @@ def run(options: argparse.Namespace) -> int:
     return EX_FAILURE
 
 
-def _tell(line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+def _tell(english: str, chinese: str) -> None:
+    now = time.strftime("%H:%M:%S")
+    print_words(f"{now} {english}", f"{now} {chinese}", to=sys.stderr)
 
 
 def _words(found: dict[str, Any], output: Path) -> str:
-    from seacod.proving.soak.report import slope
+    from seacod.proving.soak.report import shown_role, slope
 
     work, away = found["work"], found["availability"]
+    hours, minutes = work["audio_seconds"] / 3600, found["seconds"] / 60
+    restarts, drills = len(found["restarts"]), len(found["drills"])
     lines = [
-        f"{work['pieces']} pieces of work, {work['audio_seconds'] / 3600:.1f} hours of audio in "
-        f"{found['seconds'] / 60:.1f} minutes",
-        f"  right {work['right']}, wrong {work['wrong']}, lost {work['lost']}; turned away "
-        f"{work['turned_away']} times, sent again {work['interrupted']} times",
-        f"  ready {away['ready_ratio']:.3%} of the time, longest away "
-        f"{away['longest_away_seconds']:.1f} s, {away['refused']} connections refused",
-        f"  restarts {len(found['restarts'])}, drills {len(found['drills'])}",
+        say(
+            f"{work['pieces']} pieces of work, {hours:.1f} hours of audio in "
+            f"{minutes:.1f} minutes\n"
+            f"  right {work['right']}, wrong {work['wrong']}, lost {work['lost']}; turned away "
+            f"{work['turned_away']} times, sent again {work['interrupted']} times\n"
+            f"  ready {away['ready_ratio']:.3%} of the time, longest away "
+            f"{away['longest_away_seconds']:.1f} s, {away['refused']} connections refused\n"
+            f"  restarts {restarts}, drills {drills}",
+            f"任务 {work['pieces']} 个，{minutes:.1f} 分钟内处理音频 {hours:.1f} 小时\n"
+            f"  正确 {work['right']}，错误 {work['wrong']}，丢失 {work['lost']}；"
+            f"被要求稍后重试 {work['turned_away']} 次，中断后重发 {work['interrupted']} 次\n"
+            f"  就绪时间占 {away['ready_ratio']:.3%}，最长中断 "
+            f"{away['longest_away_seconds']:.1f} 秒，连接被拒绝 {away['refused']} 次\n"
+            f"  重启 {restarts} 次，故障演练 {drills} 次",
+        )
     ]
     lines += [
-        f"  {one['what']}: {one['last_bytes'] / 1e6:.0f} MB, {slope(one)}"
+        f"  {shown_role(one['what'])}: {one['last_bytes'] / 1e6:.0f} MB, {slope(one)}"
         for one in found["memory"]
     ]
-    lines += [f"NOT GOOD: {problem}" for problem in found["problems"]] or ["good"]
-    return "\n".join([*lines, f"report: {output / 'soak.html'}"])
+    problems = zip(found["problems"], found["problems_zh"], strict=True)
+    lines += [say(f"NOT GOOD: {en}", f"未通过：{zh}") for en, zh in problems]
+    if found["good"]:
+        lines.append(say("good", "通过"))
+    report = output / "soak.html"
+    return "\n".join([*lines, say(f"report: {report}", f"报告：{report}")])
 
 
 def _write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from seacod.alerts.channels.registry import all_channels, configured, switches
 from seacod.cli.options import add_config
 from seacod.config.load import load_settings
 from seacod.errors import EX_FAILURE, EX_OK, ConfigError
-from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import print_words
 
 HELP = "send a test message, and print the answer"
 
@@ -45,14 +45,14 @@ def run(options: argparse.Namespace) -> int:
     failures = 0
     for name in names:
         if name not in channels:
-            print(say(f"{name}: not configured", f"{name}：未配置"))
+            print_words(f"{name}: not configured", f"{name}：未配置")
             failures += 1
             continue
         try:
             answer = asyncio.run(send_test(channels[name]))
         except Undelivered as error:
-            print(say(f"{name}: not taken: {error.answer}", f"{name}：未接收：{error.chinese}"))
+            print_words(f"{name}: not taken: {error.answer}", f"{name}：未接收：{error.chinese}")
             failures += 1
         else:
-            print(say(f"{name}: taken: {answer}", f"{name}：已接收：{answer}"))
+            print_words(f"{name}: taken: {answer}", f"{name}：已接收：{answer}")
     return EX_FAILURE if failures else EX_OK

@@ -19,6 +19,7 @@ from seacod.formats import asked, registry
 from seacod.system.files import whole_file
 from seacod.system.files.writing import writing
 from seacod.system.text import terminal
+from seacod.system.text.terminal import print_words
 from seacod.transcript import TRIAL_MODEL, TranscriptWarning
 
 if TYPE_CHECKING:
@@ -186,12 +187,10 @@ def _of_this_machine(config: Path | None) -> dict[str, object]:
         # Closed to this user, or broken: neither is a matter of an engine of one's own.
         if config is not None:
             raise
-        print(
-            terminal.in_language(
-                f"without the models and lists of the installed service ({error.message})",
-                f"不使用已安装服务的模型与词表（{error.chinese}）",
-            ),
-            file=sys.stderr,
+        print_words(
+            f"without the models and lists of the installed service ({error.message})",
+            f"不使用已安装服务的模型与词表（{error.chinese}）",
+            to=sys.stderr,
         )
         return {}
     asr, models = settings.asr, Paths.resolve(settings).models

@@ -17,7 +17,7 @@ from seacod.config.load import load_settings
 from seacod.errors import EX_OK, BadRequest, CannotRead
 from seacod.paths import Paths
 from seacod.system.text.terminal import in_language as say
-from seacod.system.text.terminal import padded, printable, width
+from seacod.system.text.terminal import padded, print_words, printable, width
 from seacod.system.text.words import reason
 from seacod.usage.ledger import UsageLedger, Use
 
@@ -80,7 +80,7 @@ def _print_csv(uses: list[Use]) -> None:
 
 def _print_table(uses: list[Use], first: datetime.date) -> None:
     if not uses:
-        print(say(f"nobody has sent anything since {first}", f"{first} 以来没有请求"))
+        print_words(f"nobody has sent anything since {first}", f"{first} 以来没有请求")
         return
     whole = sum(uses, Use(say("all", "合计")))
     since = say(f"since {first}", f"{first} 起")

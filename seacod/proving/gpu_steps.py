@@ -24,6 +24,7 @@ from seacod.proving.load import ClientLoad
 from seacod.proving.processor import own_bytes
 from seacod.proving.service import PrivateService, private_service
 from seacod.system.processes.interpreter import python
+from seacod.system.text.words import Words
 
 Facts = dict[str, Any]
 _RECORDING = EXAMPLES / examples()[0]["file"]
@@ -35,7 +36,11 @@ _LOAD_SECONDS = 20.0
 
 
 class Skipped(Exception):
-    """What a step needs is not here."""
+    """What a step needs is not here; why, in both languages."""
+
+    def __init__(self, english: str, chinese: str) -> None:
+        super().__init__(english)
+        self.words: Words = (english, chinese)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Bench:
             Skipped: there is none.
         """
         if not self.is_gpu:
-            raise Skipped("there is no GPU that PyTorch sees")
+            raise Skipped("there is no GPU that PyTorch sees", "PyTorch 未发现 GPU")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Step:
     """`seconds` is what it may take at most."""
 
     name: str
-    title: str
+    title: Words
     seconds: float
     run: Callable[[Bench], Facts]
 

@@ -27,6 +27,7 @@ from seacod.paths import Paths
 from seacod.shared_load import SLOTS_A_REPLICA
 from seacod.system.processes import page_tables
 from seacod.system.processes.parent_death import die_with
+from seacod.system.text.terminal import print_words
 from seacod.with_model import ModelTable
 from seacod.worker import rehearsal
 from seacod.worker.application import WorkerApplication
@@ -45,7 +46,11 @@ def run_nursery() -> int:
         channel = socket.socket(fileno=int(os.environ[protocol.ENV_NURSERY_FD]))
         supervisor_pid = int(os.environ[protocol.ENV_SUPERVISOR_PID])
     except (KeyError, ValueError):
-        print("seacod worker is started by 'seacod run', not by hand", file=sys.stderr)  # noqa: T201
+        print_words(
+            "seacod worker is started by 'seacod run', not by hand",
+            "seacod worker 由 seacod run 启动，不应手动运行",
+            to=sys.stderr,
+        )
         return EX_USAGE
     if not die_with(supervisor_pid):
         return EX_SOFTWARE

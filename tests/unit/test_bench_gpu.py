@@ -18,7 +18,7 @@ BENCH = Bench("builtin", "auto", "cpu")
 
 
 def step(run: object, seconds: float = 60.0) -> Step:
-    return Step("load", "Load", seconds, run)  # type: ignore[arg-type]
+    return Step("load", ("Load", "加载"), seconds, run)  # type: ignore[arg-type]
 
 
 def test_a_step_says_what_it_found() -> None:
@@ -50,7 +50,7 @@ def test_no_step_takes_longer_than_it_may(own: float, left: float) -> None:
     def hang(bench: Bench) -> Facts:
         try:
             time.sleep(60.0 if own < 1 else 0.0)
-            raise Skipped("the time was another's")
+            raise Skipped("the time was another's", "时间属于别人")
         finally:
             ended.append(True)
 
@@ -69,9 +69,19 @@ def test_what_was_found_is_kept_and_can_be_read(
 ) -> None:
     processes = [{"command": "worker", "private_bytes": 12, "gpu_bytes": None}]
     steps = (
-        Step("memory", "Memory by process", 60.0, lambda bench: {"processes": processes}),
-        Step("kill", "Kill and recovery", 60.0, lambda bench: {"seconds": [0.25, 0.5]}),
-        Step("fork", "Forked children", 60.0, lambda bench: 1 / 0),  # type: ignore[arg-type,return-value]
+        Step(
+            "memory",
+            ("Memory by process", "各进程内存"),
+            60.0,
+            lambda bench: {"processes": processes},
+        ),
+        Step(
+            "kill",
+            ("Kill and recovery", "终止与恢复"),
+            60.0,
+            lambda bench: {"seconds": [0.25, 0.5]},
+        ),
+        Step("fork", ("Forked children", "派生的子进程"), 60.0, lambda bench: 1 / 0),  # type: ignore[arg-type,return-value]
     )
     monkeypatch.setattr(gpu, "STEPS", steps)
     options = argparse.Namespace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -105,6 +106,7 @@ def test_what_is_lost_wrong_refused_or_restarted_is_told() -> None:
     page = report.page(made, found)
     assert "Not good" in page
     assert "signal SIGSEGV" in page
+    assert len(found["problems_zh"]) == 5
     # A drill's restart was asked for.
     made.drills.append({"drill": "kill-worker", "detected_seconds": 0.1, "serving_seconds": 0.2,
                         "lost": 1, "turned_away": 0,
@@ -114,6 +116,23 @@ def test_what_is_lost_wrong_refused_or_restarted_is_told() -> None:
     assert not any("restarts" in one or "no answer" in one for one in said)
     made.probes[200] = Probe(made.probes[200].at, 0, 10.0)
     assert "1 probes of /health/ready got no answer" in figures.summary(made, 48, 24)["problems"]
+
+
+def test_whoever_reads_chinese_gets_the_report_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    made = ledger(4.0, 40.0, wander_mb=2.0)
+    made.restarts.append(SeenRestart(BEGAN + 100, "SIGSEGV"))
+    made.drills.append({"drill": "kill-worker", "detected_seconds": 0.1, "serving_seconds": None,
+                        "lost": 1, "turned_away": 0,
+                        "began": BEGAN + 90, "ended": BEGAN + 110})  # fmt: skip
+    made.alerts.append("leak")
+    page = report.page(made, figures.summary(made, 48, 24))
+    assert '<html lang="zh">' in page
+    assert "未通过" in page
+    text = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
+    words = set(re.findall(r"(?<![A-Za-z/_-])[a-z]{2,}(?![A-Za-z_-])", text))
+    # Names: of the command, of an alert, of an address; and a unit.
+    assert words <= {"seacod", "soak", "leak", "health", "ready", "ms"}
 
 
 def test_a_process_that_was_replaced_is_another_one() -> None:

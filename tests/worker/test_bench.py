@@ -16,8 +16,9 @@ from sounds import SPEECH
 from supervised import QUICK_START, ROOT
 
 from seacod.config.schema import Settings
+from seacod.proving.audio_rate import ThroughputFigures
 from seacod.proving.bench import throughput
-from seacod.proving.bench.throughput import ThroughputFigures
+from seacod.proving.statistics import quantile
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -63,8 +64,8 @@ def test_ratios_are_ours_over_theirs() -> None:
         [figures("ours", 1, 30), figures("ours", 8, 80), figures("x", 1, 20), figures("x", 8, 20)]
     )
     assert found == {1: {"x": 1.5}, 8: {"x": 4.0}}
-    assert throughput.quantile([3, 1, 2], 0.5) == 2
-    assert throughput.quantile([], 0.99) == 0
+    assert quantile([3, 1, 2], 0.5) == 2
+    assert quantile([], 0.99) == 0
 
 
 # By the name of the bench: small enough for a test, and words that it prints.

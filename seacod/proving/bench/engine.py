@@ -14,6 +14,8 @@ from seacod.config.schema import Settings
 from seacod.errors import EX_OK
 from seacod.paths import Paths
 from seacod.proving.progress import busy_with
+from seacod.proving.table import Table
+from seacod.system.text.terminal import print_words
 
 if TYPE_CHECKING:
     from seacod.asr.tuning import Tuning
@@ -40,20 +42,26 @@ def run(options: argparse.Namespace) -> int:
     kind, found = measure(settings)
     if options.json:
         print(json.dumps({"recogniser": kind, **dataclasses.asdict(found)}))
-    elif options.tune:
-        # Comments, so that all of it can go into a configuration file.
-        print(f"# {settings.asr.model} ({kind})")
-        for padded, taken in found.measured:
-            print(
-                f"# {padded:5.0f} padded seconds: {taken:.3f} s, {padded / taken:.1f} audio s / s"
-            )
+        return EX_OK
+    # With --tune as comments, so that all of it can go into a configuration file.
+    mark = "# " if options.tune else ""
+    print(f"{mark}{settings.asr.model} ({kind})")
+    table = Table[tuple[float, float]](
+        ((f"{mark}padded seconds", f"{mark}补齐后秒数"), lambda row: f"{mark}{row[0]:.0f}"),
+        (("seconds taken", "用时（秒）"), lambda row: f"{row[1]:.3f}"),
+        (("audio s / s", "音频秒/秒"), lambda row: f"{row[0] / row[1]:.1f}"),
+        first_columns=16,
+    )
+    table.begin()
+    for row in found.measured:
+        table.add(row)
+    if options.tune:
         print(recommended(found, settings), end="")
     else:
-        print(f"{settings.asr.model} ({kind})")
-        print("padded seconds   seconds taken   audio s / s")
-        for padded, taken in found.measured:
-            print(f"{padded:14.0f} {taken:15.3f} {padded / taken:13.1f}")
-        print(f"nothing is gained beyond {found.useful_seconds:g} padded seconds")
+        most = f"{found.useful_seconds:g}"
+        print_words(
+            f"nothing is gained beyond {most} padded seconds", f"补齐后超过 {most} 秒不再有收益"
+        )
     return EX_OK
 
 

@@ -23,6 +23,8 @@ from seacod.proving import revisions, sounds
 from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
 from seacod.proving.statistics import quantile
+from seacod.proving.table import Table
+from seacod.system.text.terminal import print_words
 
 if TYPE_CHECKING:
     import httpx
@@ -46,6 +48,19 @@ class FloodFigures:
     all_done: float
 
 
+_TABLE = Table[FloodFigures](
+    (("revision", "版本"), lambda f: f.revision),
+    (("let in", "当即接受"), lambda f: str(f.let_in_at_once)),
+    (("504", "504"), lambda f: str(f.killed_by_deadline)),
+    (("tries", "尝试次数"), lambda f: str(f.tries)),
+    (("Retry-After: min", "Retry-After：最小"), lambda f: f"{f.first_retry_after_min:.0f}"),
+    (("median", "中位"), lambda f: f"{f.first_retry_after_median:.0f}"),
+    (("max", "最大"), lambda f: f"{f.first_retry_after_max:.0f}"),
+    (("all done s", "全部完成（秒）"), lambda f: f"{f.all_done:.0f}"),
+    first_columns=13,
+)
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recordings", type=int, default=40, help="how many at once (40)")
     parser.add_argument("--length", type=float, default=14.0, help="seconds of each (14)")
@@ -62,10 +77,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Flood, and print."""
     if not options.json:
-        print(f"{options.recordings} recordings of {options.length:g} s at once, {options.model}")
-        print(
-            "revision       let in   504   tries   first Retry-After: min median max   all done s"
+        count, length, model = options.recordings, options.length, options.model
+        print_words(
+            f"{count} recordings of {length:g} s at once, {model}",
+            f"同时发送 {count} 个 {length:g} 秒的录音，{model}",
         )
+        _TABLE.begin()
     found = []
     with contextlib.ExitStack() as stack:
         trees: dict[str, Path | None] = {"this": None}
@@ -76,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             figures = measure(name, tree, options)
             found.append(figures)
             if not options.json:
-                print(_line(figures), flush=True)
+                _TABLE.add(figures)
     if options.json:
         print(json.dumps([dataclasses.asdict(figures) for figures in found]))
     return EX_OK
@@ -121,14 +138,6 @@ def measure(name: str, tree: Path | None, options: argparse.Namespace) -> FloodF
         first_retry_after_median=quantile(first, 0.5),
         first_retry_after_max=max(first, default=0.0),
         all_done=took,
-    )
-
-
-def _line(f: FloodFigures) -> str:
-    return (
-        f"{f.revision:13} {f.let_in_at_once:7} {f.killed_by_deadline:5} {f.tries:7} "
-        f"{f.first_retry_after_min:22.0f} {f.first_retry_after_median:6.0f} "
-        f"{f.first_retry_after_max:3.0f} {f.all_done:12.0f}"
     )
 
 

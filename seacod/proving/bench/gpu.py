@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from seacod.errors import EX_FAILURE, EX_OK
-from seacod.proving import gpu_steps, peers, sounds
+from seacod.proving import audio_rate, gpu_steps, peers, sounds
 from seacod.proving.bench import throughput as compare
 from seacod.proving.gpu_steps import Bench, Facts, Skipped, Step, memory_of
 from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import padded
+from seacod.system.text.words import NOTHING
 
 _CLIENTS = (1, 4, 8, 16)
 _RUN_SECONDS = 12.0
@@ -67,7 +70,9 @@ def _two_workers(bench: Bench) -> Facts:
             "two workers",
         )
         peer = peers.Seacod(int(service.url.rpartition(":")[2]), service.process.pid)
-        figures = compare.load(peer, sounds.speech(compare.RECORDING_SECONDS), 8, _RUN_SECONDS)
+        figures = audio_rate.load(
+            peer, sounds.speech(audio_rate.RECORDING_SECONDS), 8, _RUN_SECONDS
+        )
         return {
             "processes": memory_of(service),
             "audio_per_second": figures.audio_per_second,
@@ -77,19 +82,20 @@ def _two_workers(bench: Bench) -> Facts:
 
 # By how much each tells: what comes last may find no time left.
 STEPS = (
-    Step("install", "PyTorch on the GPU", 60, gpu_steps.install),
-    Step("load", "Load and place", 120, gpu_steps.load),
-    Step("fork", "Forked children", 120, gpu_steps.fork),
-    Step("memory", "Memory by process", 120, gpu_steps.memory),
-    Step("kill", "Kill and recovery", 150, gpu_steps.kill),
-    Step("out_of_memory", "Out of memory", 180, gpu_steps.out_of_memory),
-    Step("watchdog", "Watchdog on real readings", 120, gpu_steps.watchdog),
-    Step("two_workers", "Two workers on one device", 150, _two_workers),
-    Step("throughput", "Throughput", 600, _throughput),
+    Step("install", ("PyTorch on the GPU", "GPU 上的 PyTorch"), 60, gpu_steps.install),
+    Step("load", ("Load and place", "加载与放置"), 120, gpu_steps.load),
+    Step("fork", ("Forked children", "派生的子进程"), 120, gpu_steps.fork),
+    Step("memory", ("Memory by process", "各进程内存"), 120, gpu_steps.memory),
+    Step("kill", ("Kill and recovery", "终止与恢复"), 150, gpu_steps.kill),
+    Step("out_of_memory", ("Out of memory", "显存不足"), 180, gpu_steps.out_of_memory),
+    Step("watchdog", ("Watchdog on real readings", "按实际读数监视"), 120, gpu_steps.watchdog),
+    Step("two_workers", ("Two workers on one device", "同一设备上两个识别进程"), 150, _two_workers),
+    Step("throughput", ("Throughput", "吞吐量"), 600, _throughput),
 )
 
 HELP = "everything that a GPU is to be measured for, in 25 minutes"
 _LIMIT_SECONDS = 25 * 60.0
+_STATES = {"done": "完成", "skipped": "跳过", "failed": "失败"}
 # A step that may not take even so long is not begun.
 _SHORTEST_SECONDS = 20.0
 
@@ -122,13 +128,14 @@ def run(options: argparse.Namespace) -> int:
     }
     until = time.monotonic() + 60 * options.minutes
     for step in steps:
-        with busy_with(step.title, step.title):
+        with busy_with(*step.title):
             outcome = found["steps"][step.name] = take(step, bench, until - time.monotonic())
         if options.output is not None:
             write(found, options.output)
         if not options.json:
-            why = f": {outcome['why']}" if outcome["why"] else ""
-            print(f"{step.title:26} {outcome['state']:8} {outcome['seconds']:5.0f} s{why}")
+            state, why = outcome["state"], say(outcome["why"], outcome["why_zh"])
+            shown = padded(say(*step.title), 26), padded(say(state, _STATES[state]), 8)
+            print(*shown, f"{outcome['seconds']:5.0f} s", why)
     if options.json:
         print(json.dumps(found))
     failed = any(outcome["state"] == "failed" for outcome in found["steps"].values())
@@ -144,20 +151,23 @@ def take(step: Step, bench: Bench, left_seconds: float) -> Facts:
         left_seconds: of all time.
     """
     began = time.monotonic()
-    state, why, facts = "done", "", {}
+    state, why, facts = "done", NOTHING, {}
     try:
         if left_seconds < _SHORTEST_SECONDS:
-            raise Skipped("no time was left")
+            raise Skipped("no time was left", "没有剩余时间")
         with _within(min(step.seconds, left_seconds)):
             facts = step.run(bench)
     except Skipped as skipped:
-        state, why = "skipped", str(skipped)
+        state, why = "skipped", skipped.words
     except TimeoutError:
-        state, why = "failed", "it took longer than it may"
+        state, why = "failed", ("it took longer than it may", "超过时限")
     except Exception as error:
-        state, why = "failed", f"{type(error).__name__}: {error}"[:2000]
+        said = f"{type(error).__name__}: {error}"[:2000]
+        state, why = "failed", (said, said)
     seconds = round(time.monotonic() - began, 1)
-    return {"state": state, "why": why, "seconds": seconds, "facts": facts}
+    return {
+        "state": state, "why": why[0], "why_zh": why[1], "seconds": seconds, "facts": facts,
+    }  # fmt: skip
 
 
 def write(found: Facts, directory: Path) -> None:
@@ -178,7 +188,7 @@ def page(found: Facts) -> str:
         "| step | | seconds | |",
         "|---|---|---|---|",
     ]
-    titles = {step.name: step.title for step in STEPS}
+    titles = {step.name: step.title[0] for step in STEPS}
     for name, outcome in found["steps"].items():
         why = outcome["why"].replace("\n", " ").replace("|", "/")[:200]
         lines.append(f"| {titles[name]} | {outcome['state']} | {outcome['seconds']} | {why} |")

@@ -4,12 +4,9 @@ same clients at one service without any, with one list for all, and with a list 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import json
 import random
-import statistics
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,28 +17,17 @@ from seacod.config.schema import Settings
 from seacod.errors import EX_OK
 from seacod.models import registry
 from seacod.paths import Paths
-from seacod.proving import sounds
-from seacod.proving.bench.throughput import RECORDING_SECONDS, ThroughputFigures, load
+from seacod.proving.audio_rate import RECORDING_SECONDS, WayFigures, in_turns
 from seacod.proving.peers import Seacod
 from seacod.proving.service import private_service
+from seacod.proving.table import Table
+from seacod.system.text.terminal import print_words
 
 if TYPE_CHECKING:
     import httpx
 
 HELP = "throughput without hotwords, with one list for all clients, and with a list each"
 _FILE = "hotwords.json"
-
-
-@dataclass(frozen=True, slots=True)
-class HotwordFigures:
-    """One way of having hotwords: audio seconds a second in each round, their median, and the
-    median by second of processor time, of which other work on the machine takes less."""
-
-    lists: str
-    rounds: tuple[float, ...]
-    audio_per_second: float
-    audio_per_cpu_second: float
-    errors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +68,15 @@ def run(options: argparse.Namespace) -> int:
         options.model, options.device, clients, words, max(1.0, options.seconds),
         max(1, options.rounds),
     )  # fmt: skip
-    one = next(f for f in found if f.lists == "one for all")
+    one = next(f for f in found if f.way == "one for all")
     name = Path(options.model).name
     body = {
         "clients": clients, "words": words, "run_seconds": options.seconds,
         "recording_seconds": RECORDING_SECONDS,
-        "figures": [dataclasses.asdict(figures) for figures in found],
-        "ratios": {f.lists: round(f.audio_per_second / one.audio_per_second, 3) for f in found},
+        "figures": [figures.named("lists") for figures in found],
+        "ratios": {f.way: round(f.audio_per_second / one.audio_per_second, 3) for f in found},
         "cpu_ratios": {
-            f.lists: round(f.audio_per_cpu_second / one.audio_per_cpu_second, 3) for f in found
+            f.way: round(f.audio_per_cpu_second / one.audio_per_cpu_second, 3) for f in found
         },
     }  # fmt: skip
     if options.output is not None:
@@ -101,20 +87,28 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({name: body}))
         return EX_OK
-    print(f"{name}, {clients} clients, {words} words a list")
-    print("lists            audio s / s   of one list   audio s / CPU s   of one list   errors")
+    print_words(
+        f"{name}, {clients} clients, {words} words a list",
+        f"{name}，{clients} 个客户端，每份词表 {words} 个词",
+    )
+    table = Table[WayFigures[str]](
+        (("lists", "词表"), lambda f: f.way),
+        (("audio s / s", "音频秒/秒"), lambda f: f"{f.audio_per_second:.1f}"),
+        (("of one list", "比单一词表"), lambda f: f"{body['ratios'][f.way]:.2f}"),
+        (("audio s / CPU s", "音频秒/CPU 秒"), lambda f: f"{f.audio_per_cpu_second:.1f}"),
+        (("of one list", "比单一词表"), lambda f: f"{body['cpu_ratios'][f.way]:.2f}"),
+        (("errors", "错误"), lambda f: str(f.errors)),
+        first_columns=14,
+    )
+    table.begin()
     for figures in found:
-        print(
-            f"{figures.lists:16} {figures.audio_per_second:11.1f} "
-            f"{body['ratios'][figures.lists]:13.2f} {figures.audio_per_cpu_second:17.1f} "
-            f"{body['cpu_ratios'][figures.lists]:13.2f} {figures.errors:8}"
-        )
+        table.add(figures)
     return EX_OK
 
 
 def measure(
     model: str, device: str, clients: int, words: int, seconds: float, rounds: int
-) -> list[HotwordFigures]:
+) -> list[WayFigures[str]]:
     """One service, asked in each way in turns.
 
     Args:
@@ -125,7 +119,6 @@ def measure(
         rounds: runs of each way.
     """
     lists = _lists(model, clients, words)
-    speech = sounds.speech(RECORDING_SECONDS)
     with private_service(model, asr={"device": device}) as service:
         port, pid = urlsplit(service.url).port or 0, service.process.pid
         # Asking for health takes a connection, too.
@@ -134,28 +127,7 @@ def measure(
             "one for all": _Listening(port, pid, itertools.repeat(lists[0])),
             "one each": _Listening(port, pid, itertools.cycle(lists)),
         }
-        found: dict[str, list[ThroughputFigures]] = {way: [] for way in ways}
-        load(ways["one each"], speech, clients, seconds)
-        for number in range(rounds):
-            for way, peer in ways.items():
-                figures = load(peer, speech, clients, seconds)
-                found[way].append(figures)
-                print(
-                    f"round {number + 1}, {way}: {figures.audio_per_second:.1f} audio s / s, "
-                    f"{figures.audio_per_cpu_second:.1f} by CPU s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-    return [
-        HotwordFigures(
-            way,
-            tuple(one.audio_per_second for one in rounds_of_it),
-            statistics.median(one.audio_per_second for one in rounds_of_it),
-            statistics.median(one.audio_per_cpu_second for one in rounds_of_it),
-            sum(one.errors for one in rounds_of_it),
-        )
-        for way, rounds_of_it in found.items()
-    ]
+        return in_turns(ways, clients, seconds, rounds)
 
 
 def _lists(model: str, count: int, words: int) -> list[str]:

@@ -23,6 +23,8 @@ from seacod.proving import sounds
 from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
 from seacod.proving.statistics import quantile
+from seacod.proving.table import Table
+from seacod.system.text.terminal import print_words
 
 if TYPE_CHECKING:
     from seacod.asr.audio import Samples
@@ -73,13 +75,25 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([dataclasses.asdict(figures) for figures in found]))
         return EX_OK
-    print("seconds, over all sentences           first guess        after the last sound")
-    print("microphones  sentences  missing       p50    p95         p50    p95    max")
-    for f in found:
-        print(
-            f"{f.microphones:11} {f.sentences:10} {f.missing:8}    {f.guess_p50:6.2f} "
-            f"{f.guess_p95:6.2f}      {f.final_p50:6.2f} {f.final_p95:6.2f} {f.final_max:6.2f}"
-        )
+    print_words(
+        "first: seconds from a sentence's first sound to the first guess at it; final: from "
+        "its last sound to its text",
+        "首字：从一句的第一个音到首次显示文字的秒数；定稿：从最后一个音到文字确定的秒数",
+    )
+    table = Table[LiveFigures](
+        (("microphones", "麦克风"), lambda f: str(f.microphones)),
+        (("sentences", "句数"), lambda f: str(f.sentences)),
+        (("missing", "缺失"), lambda f: str(f.missing)),
+        (("first p50", "首字 P50"), lambda f: f"{f.guess_p50:.2f}"),
+        (("first p95", "首字 P95"), lambda f: f"{f.guess_p95:.2f}"),
+        (("final p50", "定稿 P50"), lambda f: f"{f.final_p50:.2f}"),
+        (("final p95", "定稿 P95"), lambda f: f"{f.final_p95:.2f}"),
+        (("final max", "定稿最慢"), lambda f: f"{f.final_max:.2f}"),
+        first_columns=11,
+    )
+    table.begin()
+    for figures in found:
+        table.add(figures)
     return EX_OK
 
 

@@ -16,6 +16,8 @@ from seacod.errors import EX_OK, SeacodError
 from seacod.proving import sounds
 from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import print_words
 
 HELP = "memory for a recording of hours"
 _SHORT_SECONDS = 300.0
@@ -51,14 +53,21 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
         return EX_OK
-    print("resident memory of the worker, at its peak")
-    print(f"  {figures.short_seconds / 60:5.0f} min   {figures.short_peak_bytes / 1e6:6.0f} MB")
-    print(f"  {figures.long_seconds / 60:5.0f} min   {figures.long_peak_bytes / 1e6:6.0f} MB")
-    print(f"  ratio       {figures.ratio:.3f}")
-    print(
-        f"  the long one took {figures.long_took_seconds:.0f} s "
-        f"({figures.long_seconds / figures.long_took_seconds:.0f} audio s / s), "
-        f"{figures.long_characters} characters"
+    f, speed = figures, figures.long_seconds / figures.long_took_seconds
+    print_words("resident memory of the worker, at its peak", "识别进程的峰值常驻内存")
+    minutes = say("min", "分钟")
+    for seconds, peak in (
+        (f.short_seconds, f.short_peak_bytes),
+        (f.long_seconds, f.long_peak_bytes),
+    ):
+        print(f"  {seconds / 60:5.0f} {minutes}   {peak / 1e6:6.0f} MB")
+    print_words(
+        f"  ratio       {f.ratio:.3f}\n"
+        f"  the long one took {f.long_took_seconds:.0f} s ({speed:.0f} audio s / s), "
+        f"{f.long_characters} characters",
+        f"  比值        {f.ratio:.3f}\n"
+        f"  长录音用时 {f.long_took_seconds:.0f} 秒（每秒处理音频 {speed:.0f} 秒），"
+        f"{f.long_characters} 字",
     )
     return EX_OK
 

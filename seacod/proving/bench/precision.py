@@ -20,6 +20,8 @@ from seacod.proving.likeness import bare, differing
 from seacod.proving.processor import own_bytes
 from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service
+from seacod.proving.table import Table
+from seacod.system.text.terminal import print_words
 
 HELP = "speed, memory and changed characters of each precision, on given recordings"
 _PATIENCE_SECONDS = 3600.0
@@ -39,6 +41,21 @@ class PrecisionFigures:
     characters: int
     differing: int
 
+    @property
+    def differing_share(self) -> float:
+        """Of all characters, 0 to 1."""
+        return self.differing / max(1, self.characters)
+
+
+_TABLE = Table[PrecisionFigures](
+    (("precision", "精度"), lambda f: f.precision),
+    (("audio s / s", "音频秒/秒"), lambda f: f"{f.audio_per_second:.1f}"),
+    (("private MB", "独占内存（MB）"), lambda f: f"{f.memory_bytes / 1e6:.0f}"),
+    (("characters", "字数"), lambda f: str(f.characters)),
+    (("not as float32", "与 float32 不同"), lambda f: f"{f.differing} ({f.differing_share:.1%})"),
+    first_columns=10,
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="recordings")
@@ -53,8 +70,12 @@ def run(options: argparse.Namespace) -> int:
 
     device = resolve(options.device)
     if not options.json:
-        print(f"model {options.model} on {device}, {len(options.files)} recordings")
-        print("precision   audio s / s   private MB   characters that differ from float32")
+        model, count = options.model, len(options.files)
+        print_words(
+            f"model {model} on {device}, {count} recordings",
+            f"模型 {model}，设备 {device}，{count} 个录音",
+        )
+        _TABLE.begin()
     found = []
     texts: list[str] = []
     for wanted in precision.usable(device):
@@ -63,12 +84,7 @@ def run(options: argparse.Namespace) -> int:
         texts = texts or heard
         found.append(figures)
         if not options.json:
-            share = figures.differing / max(1, figures.characters)
-            print(
-                f"{wanted:10} {figures.audio_per_second:12.1f} {figures.memory_bytes / 1e6:12.0f}"
-                f"   {figures.differing} of {figures.characters} ({share:.1%})",
-                flush=True,
-            )
+            _TABLE.add(figures)
     if options.json:
         print(json.dumps([dataclasses.asdict(one) for one in found]))
     return EX_OK

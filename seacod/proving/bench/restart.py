@@ -23,6 +23,8 @@ from seacod.proving import revisions
 from seacod.proving.processor import own_bytes
 from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service, starting
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import padded, print_words
 
 HELP = "time to the first right text after a kill, and what the nursery and the waiting worker cost"
 _PAUSE_SECONDS = 0.01
@@ -81,13 +83,21 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(dataclasses.asdict(figures)))
         return EX_OK
-    print(f"from SIGKILL of the worker to the first right transcription, {rounds} kills in a row")
-    print(f"  {_seconds(figures.seconds)}")
-    print(
-        f"  median {statistics.median(figures.seconds):.2f} s, worst {max(figures.seconds):.2f} s"
+    median, worst = statistics.median(figures.seconds), max(figures.seconds)
+    own, ahead = figures.worker_bytes / 1e6, figures.waiting_bytes / 1e6
+    print_words(
+        f"from SIGKILL of the worker to the first right transcription, {rounds} kills in a row",
+        f"从 SIGKILL 识别进程到首次正确识别，连续 {rounds} 次",
     )
-    print(f"  worker's own memory      {figures.worker_bytes / 1e6:.0f} MB")
-    print(f"  nursery, waiting worker  {figures.waiting_bytes / 1e6:.0f} MB")
+    print(f"  {_seconds(figures.seconds)}")
+    print_words(
+        f"  median {median:.2f} s, worst {worst:.2f} s\n"
+        f"  worker's own memory      {own:.0f} MB\n"
+        f"  nursery, waiting worker  {ahead:.0f} MB",
+        f"  中位数 {median:.2f} 秒，最慢 {worst:.2f} 秒\n"
+        f"  识别进程独占内存      {own:.0f} MB\n"
+        f"  预备进程与待命进程    {ahead:.0f} MB",
+    )
     return EX_OK
 
 
@@ -122,10 +132,18 @@ def _compare(options: argparse.Namespace, rounds: int, recording: Path, text: st
     if options.json:
         print(json.dumps({**dataclasses.asdict(figures), "ratio": figures.ratio}))
         return EX_OK
-    print(f"from the start of the service to the first right transcription, {rounds} rounds each")
-    print(f"  this tree        {_seconds(figures.seconds)}")
-    print(f"  {figures.against[:12]:17}{_seconds(figures.against_seconds)}")
-    print(f"  ratio of medians {figures.ratio:.3f}")
+    print_words(
+        f"from the start of the service to the first right transcription, {rounds} rounds each",
+        f"从启动服务到首次正确识别，各 {rounds} 轮",
+    )
+    names = (
+        say("this tree", "当前代码"),
+        figures.against[:12],
+        say("ratio of medians", "中位数之比"),
+    )
+    print(f"  {padded(names[0], 17)}{_seconds(figures.seconds)}")
+    print(f"  {padded(names[1], 17)}{_seconds(figures.against_seconds)}")
+    print(f"  {padded(names[2], 17)}{figures.ratio:.3f}")
     return EX_OK
 
 

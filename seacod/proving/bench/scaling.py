@@ -9,37 +9,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
 from seacod.errors import EX_OK
-from seacod.proving import sounds
-from seacod.proving.bench.throughput import RECORDING_SECONDS, load
+from seacod.proving.audio_rate import WayFigures, in_turns
 from seacod.proving.peers import Seacod
+from seacod.proving.progress import busy_with
 from seacod.proving.service import PrivateService, private_service
+from seacod.proving.table import Table
 
 HELP = "throughput by number of workers"
-
-
-@dataclass(frozen=True, slots=True)
-class ScalingFigures:
-    """One number of workers: audio seconds a second in each round, their median, and the median
-    latency in seconds."""
-
-    workers: int
-    rounds: tuple[float, ...]
-    audio_per_second: float
-    p50: float
-    p95: float
-    errors: int
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
     first = found[0].audio_per_second
     body = {
         "model": options.model, "threads": threads, "clients": clients,
-        "run_seconds": options.seconds, "figures": [dataclasses.asdict(one) for one in found],
-        "ratios": {one.workers: round(one.audio_per_second / first, 3) for one in found},
+        "run_seconds": options.seconds, "figures": [one.named("workers") for one in found],
+        "ratios": {one.way: round(one.audio_per_second / first, 3) for one in found},
     }  # fmt: skip
     if options.output is not None:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -74,12 +59,18 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(body))
         return EX_OK
-    print("workers  audio s / s   ratio    p50 s    p95 s   errors")
+    table = Table[WayFigures[int]](
+        (("workers", "识别进程"), lambda one: str(one.way)),
+        (("audio s / s", "音频秒/秒"), lambda one: f"{one.audio_per_second:.1f}"),
+        (("ratio", "倍数"), lambda one: f"{one.audio_per_second / first:.2f}"),
+        (("p50 s", "P50（秒）"), lambda one: f"{one.p50:.2f}"),
+        (("p95 s", "P95（秒）"), lambda one: f"{one.p95:.2f}"),
+        (("errors", "错误"), lambda one: str(one.errors)),
+        first_columns=8,
+    )
+    table.begin()
     for one in found:
-        print(
-            f"{one.workers:7} {one.audio_per_second:12.1f} {one.audio_per_second / first:7.2f} "
-            f"{one.p50:8.2f} {one.p95:8.2f} {one.errors:8}"
-        )
+        table.add(one)
     return EX_OK
 
 
@@ -91,7 +82,7 @@ def measure(
     clients: int,
     seconds: float,
     rounds: int,
-) -> list[ScalingFigures]:
+) -> list[WayFigures[int]]:
     """All services are up all the time; one at a time has something to do.
 
     Args:
@@ -102,14 +93,13 @@ def measure(
         seconds: length of a run.
         rounds: runs at each service.
     """
-    speech = sounds.speech(RECORDING_SECONDS)
     with contextlib.ExitStack() as stack:
         services = {}
         cores = sorted(os.sched_getaffinity(0))
         share = max(1, len(cores) // max(workers))
         for count in workers:
-            _tell(f"starting a service with {count} workers")
-            service = stack.enter_context(_service(model, device, count, threads))
+            with busy_with(f"a service with {count} workers", f"启动 {count} 个识别进程的服务"):
+                service = stack.enter_context(_service(model, device, count, threads))
             services[count] = service
             for number, one in enumerate(service.status()["workers"]):
                 if one["device"] == "cpu":
@@ -118,24 +108,7 @@ def measure(
         peers = {
             n: Seacod(urlsplit(one.url).port or 0, one.process.pid) for n, one in services.items()
         }
-        for peer in peers.values():
-            load(peer, speech, clients, min(3.0, seconds))
-        found: dict[int, list[float]] = {count: [] for count in workers}
-        last = {}
-        errors = dict.fromkeys(workers, 0)
-        for number in range(rounds):
-            for count, peer in peers.items():
-                figures = last[count] = load(peer, speech, clients, seconds)
-                found[count].append(figures.audio_per_second)
-                errors[count] += figures.errors
-                _tell(f"round {number + 1}, {count} workers: {figures.audio_per_second:.1f}")
-    return [
-        ScalingFigures(
-            count, tuple(found[count]), sorted(found[count])[len(found[count]) // 2],
-            last[count].p50, last[count].p95, errors[count],
-        )
-        for count in workers
-    ]  # fmt: skip
+        return in_turns(peers, clients, seconds, rounds)
 
 
 @contextlib.contextmanager
@@ -162,7 +135,3 @@ def _keep_on(worker: psutil.Process, cores: set[int]) -> None:
 
 def _serving(service: PrivateService) -> int:
     return sum(one["state"] == "serving" for one in service.status().get("workers", []))
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

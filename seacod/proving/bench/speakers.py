@@ -4,9 +4,7 @@ without and with speakers, in turns."""
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,26 +15,17 @@ from seacod.config.schema import Settings
 from seacod.errors import EX_OK
 from seacod.models import speakers
 from seacod.paths import Paths
-from seacod.proving import sounds
-from seacod.proving.bench.throughput import RECORDING_SECONDS, load
+from seacod.proving.audio_rate import WayFigures, in_turns
 from seacod.proving.peers import Seacod
 from seacod.proving.service import private_service
+from seacod.proving.table import Table
+from seacod.system.text.terminal import in_language as say
+from seacod.system.text.terminal import print_words
 
 if TYPE_CHECKING:
     import httpx
 
 HELP = "throughput without and with speakers=true"
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerFigures:
-    """One way of asking: medians over the rounds. `audio_per_cpu_second` is by the time that the
-    service and its processes had a core."""
-
-    speakers: str
-    audio_per_second: float
-    audio_per_cpu_second: float
-    errors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +61,30 @@ def run(options: argparse.Namespace) -> int:
     kept = having.audio_per_second / without.audio_per_second
     kept_cpu = having.audio_per_cpu_second / without.audio_per_cpu_second
     if options.json:
-        figures = [dataclasses.asdict(one) for one in found]
+        figures = [one.named("speakers") for one in found]
         print(json.dumps({"figures": figures, "kept": kept, "kept_of_cpu": kept_cpu}))
         return EX_OK
-    print(f"{Path(options.model).name}, {options.clients} clients")
-    print("speakers   audio s / s   audio s / CPU s   errors")
+    name = Path(options.model).name
+    print_words(f"{name}, {options.clients} clients", f"{name}，{options.clients} 个客户端")
+    table = Table[WayFigures[str]](
+        (("speakers", "说话人"), lambda one: one.way or say("no", "否")),
+        (("audio s / s", "音频秒/秒"), lambda one: f"{one.audio_per_second:.1f}"),
+        (("audio s / CPU s", "音频秒/CPU 秒"), lambda one: f"{one.audio_per_cpu_second:.2f}"),
+        (("errors", "错误"), lambda one: str(one.errors)),
+        first_columns=8,
+    )
+    table.begin()
     for one in found:
-        print(
-            f"{one.speakers or 'no':8} {one.audio_per_second:13.1f} "
-            f"{one.audio_per_cpu_second:17.2f} {one.errors:8}"
-        )
-    print(f"with speakers: {kept:.0%} of the throughput, {kept_cpu:.0%} by processor time")
+        table.add(one)
+    print_words(
+        f"with speakers: {kept:.0%} of the throughput, {kept_cpu:.0%} by processor time",
+        f"区分说话人时：吞吐量为 {kept:.0%}，按处理器时间计为 {kept_cpu:.0%}",
+    )
     return EX_OK
 
 
-def measure(options: argparse.Namespace) -> tuple[SpeakerFigures, SpeakerFigures]:
-    """One service, asked in both ways in turns."""
+def measure(options: argparse.Namespace) -> list[WayFigures[str]]:
+    """One service, asked without and with speakers, in turns."""
     asr = {"device": options.device}
     if options.models is not None:
         asr["models_directory"] = str(options.models.resolve())
@@ -96,29 +93,8 @@ def measure(options: argparse.Namespace) -> tuple[SpeakerFigures, SpeakerFigures
     models = Paths.resolve(settings).models
     model = speakers.resolve(settings.asr.speaker_model, models)
     asr["models_directory"] = str(models)
-    speech = sounds.speech(RECORDING_SECONDS)
-    print(f"speaker model: {model.name}", file=sys.stderr)
+    print_words(f"speaker model: {model.name}", f"说话人模型：{model.name}", to=sys.stderr)
     with private_service(options.model, asr=asr) as service:
         port, pid = urlsplit(service.url).port or 0, service.process.pid
         ways = {"": _Asking(port, pid), "true": _Asking(port, pid, "true")}
-        found: dict[str, list[tuple[float, float, int]]] = {way: [] for way in ways}
-        load(ways["true"], speech, options.clients, options.seconds)
-        for number in range(max(1, options.rounds)):
-            for way, peer in ways.items():
-                seen = load(peer, speech, options.clients, options.seconds)
-                found[way].append((seen.audio_per_second, seen.audio_per_cpu_second, seen.errors))
-                print(
-                    f"round {number + 1}, speakers={way or 'false'}: {seen.audio_per_second:.1f}",
-                    file=sys.stderr,
-                    flush=True,
-                )
-    without, having = (
-        SpeakerFigures(
-            way,
-            statistics.median(one[0] for one in rounds),
-            statistics.median(one[1] for one in rounds),
-            sum(one[2] for one in rounds),
-        )
-        for way, rounds in found.items()
-    )
-    return without, having
+        return in_turns(ways, options.clients, options.seconds, max(1, options.rounds))

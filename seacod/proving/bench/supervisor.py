@@ -13,6 +13,7 @@ import psutil
 from seacod.errors import EX_OK
 from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
+from seacod.system.text.terminal import print_words
 
 HELP = "memory and processor time of the supervisor"
 
@@ -39,10 +40,18 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(dataclasses.asdict(figures)))
         return EX_OK
-    print(f"supervisor of an idle service, over {figures.measured_seconds:.0f} s")
-    print(f"  resident memory  {figures.resident_bytes / 1e6:.1f} MB")
-    print(f"  processor        {figures.processor_share:.2%} of one core")
-    print(f"  its worker       {figures.worker_resident_bytes / 1e6:.0f} MB resident")
+    seconds, share = figures.measured_seconds, figures.processor_share
+    own, worker = figures.resident_bytes / 1e6, figures.worker_resident_bytes / 1e6
+    print_words(
+        f"supervisor of an idle service, over {seconds:.0f} s\n"
+        f"  resident memory  {own:.1f} MB\n"
+        f"  processor        {share:.2%} of one core\n"
+        f"  its worker       {worker:.0f} MB resident",
+        f"空闲服务的守护进程，观察 {seconds:.0f} 秒\n"
+        f"  常驻内存      {own:.1f} MB\n"
+        f"  处理器        单核的 {share:.2%}\n"
+        f"  其识别进程    常驻 {worker:.0f} MB",
+    )
     return EX_OK
 
 

@@ -10,45 +10,31 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seacod.errors import EX_OK
 from seacod.proving import peers, revisions, sounds
+from seacod.proving.audio_rate import RECORDING_SECONDS, WARM_UP_SECONDS, ThroughputFigures, load
 from seacod.proving.drawing import draw
 from seacod.proving.peers import Peer
-from seacod.proving.processor import processor_seconds
-from seacod.proving.progress import busy_with
-from seacod.proving.statistics import quantile
-
-if TYPE_CHECKING:
-    from seacod.asr.audio import Samples
+from seacod.proving.table import Table
+from seacod.system.text.terminal import print_words
 
 HELP = "audio per second, compared with a Gradio app and funasr-server"
-RECORDING_SECONDS = 14.0
-_HEALTH_EVERY_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class ThroughputFigures:
-    """One peer at one number of clients; latencies in seconds. `audio_per_cpu_second` is by the
-    time that it had a core, of which other work on the machine takes less than of the clock."""
-
-    peer: str
-    clients: int
-    audio_per_second: float
-    p50: float
-    p95: float
-    p99: float
-    answered: int
-    errors: int
-    health_p99: float
-    audio_per_cpu_second: float
+_TABLE = Table[ThroughputFigures](
+    (("peer", "服务"), lambda f: f.peer),
+    (("clients", "客户端"), lambda f: str(f.clients)),
+    (("audio s / s", "音频秒/秒"), lambda f: f"{f.audio_per_second:.1f}"),
+    (("p50 s", "P50（秒）"), lambda f: f"{f.p50:.2f}"),
+    (("p95 s", "P95（秒）"), lambda f: f"{f.p95:.2f}"),
+    (("p99 s", "P99（秒）"), lambda f: f"{f.p99:.2f}"),
+    (("errors", "错误"), lambda f: str(f.errors)),
+    (("health ms", "健康检查（毫秒）"), lambda f: f"{f.health_p99 * 1000:.1f}"),
+    (("audio s / CPU s", "音频秒/CPU 秒"), lambda f: f"{f.audio_per_cpu_second:.1f}"),
+    first_columns=17,
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -80,11 +66,11 @@ def run(options: argparse.Namespace) -> int:
     directory = registry.resolve(settings.asr, Paths.resolve(settings).models).asr
     theirs = resolve(device)
     if not options.json:
-        print(f"{RECORDING_SECONDS:g} s recordings, {seconds:g} s a run, model {model}")
-        print(
-            "peer              clients audio s / s    p50 s    p95 s    p99 s  errors  health ms"
-            "  / CPU s"
+        print_words(
+            f"{RECORDING_SECONDS:g} s recordings, {seconds:g} s a run, model {model}",
+            f"录音每段 {RECORDING_SECONDS:g} 秒，每轮 {seconds:g} 秒，模型 {model}",
         )
+        _TABLE.begin()
     with contextlib.ExitStack() as stack:
         starts = [
             lambda: peers.seacod(model, device),
@@ -94,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         if options.against:
             other = stack.enter_context(revisions.checked_out(options.against))
             starts.insert(1, lambda: peers.seacod(model, device, other.tree))
-        tell = (lambda one: None) if options.json else _print
+        tell = (lambda one: None) if options.json else _TABLE.add
         figures = measure(starts, options.clients, seconds, tell)
     found = {
         "model": model,
@@ -113,16 +99,8 @@ def run(options: argparse.Namespace) -> int:
         return EX_OK
     for count, by_peer in ratios(figures).items():
         words = ", ".join(f"{ratio:.2f} x {peer}" for peer, ratio in by_peer.items())
-        print(f"{count:3} clients: {words}")
+        print_words(f"{count:3} clients: {words}", f"{count:3} 个客户端：{words}")
     return EX_OK
-
-
-def _print(f: ThroughputFigures) -> None:
-    print(
-        f"{f.peer:17} {f.clients:7} {f.audio_per_second:11.1f} {f.p50:8.2f} {f.p95:8.2f} "
-        f"{f.p99:8.2f} {f.errors:7} {f.health_p99 * 1000:10.1f} {f.audio_per_cpu_second:8.1f}",
-        flush=True,
-    )
 
 
 def measure(
@@ -143,74 +121,12 @@ def measure(
     found = []
     for start in starts:
         with start() as peer:
-            # What a first recording costs once is not what is measured.
-            load(peer, speech, 2, min(3.0, seconds))
+            load(peer, speech, 2, min(WARM_UP_SECONDS, seconds))
             for count in clients:
                 figures = load(peer, speech, count, seconds)
                 tell(figures)
                 found.append(figures)
     return found
-
-
-def load(peer: Peer, speech: Samples, clients: int, seconds: float) -> ThroughputFigures:
-    """So many clients at one peer for so long."""
-    import httpx
-
-    spent = processor_seconds(peer.pid)
-    began = time.monotonic()
-    until = began + seconds
-    latencies: list[float] = []
-    health: list[float] = []
-    errors = [0]
-
-    def client(number: int) -> None:
-        connection = peer.connect()
-        turn = 0
-        while time.monotonic() < until:
-            turn += 1
-            recording = sounds.wav(speech, time.monotonic_ns() * 64 + number)
-            sent = time.monotonic()
-            try:
-                peer.post(connection, recording)
-            except (httpx.HTTPError, ValueError, LookupError):
-                errors[0] += 1
-            else:
-                latencies.append(time.monotonic() - sent)
-        connection.close()
-
-    def ask() -> None:
-        connection = peer.connect()
-        while time.monotonic() < until:
-            asked = time.monotonic()
-            with contextlib.suppress(httpx.HTTPError):
-                connection.get(peer.health)
-                health.append(time.monotonic() - asked)
-            time.sleep(_HEALTH_EVERY_SECONDS)
-        connection.close()
-
-    threads = [
-        threading.Thread(target=client, args=(n,), name=f"bench-client-{n}") for n in range(clients)
-    ]
-    threads.append(threading.Thread(target=ask, name="bench-health"))
-    for thread in threads:
-        thread.start()
-    with busy_with(f"{peer.name}: {clients} clients", f"{peer.name}：{clients} 个客户端"):
-        for thread in threads:
-            thread.join()
-    took = time.monotonic() - began
-    spent = processor_seconds(peer.pid) - spent
-    return ThroughputFigures(
-        peer=peer.name,
-        clients=clients,
-        audio_per_second=len(latencies) * RECORDING_SECONDS / took,
-        p50=quantile(latencies, 0.5),
-        p95=quantile(latencies, 0.95),
-        p99=quantile(latencies, 0.99),
-        answered=len(latencies),
-        errors=errors[0],
-        health_p99=quantile(health, 0.99),
-        audio_per_cpu_second=len(latencies) * RECORDING_SECONDS / max(spent, 0.01),
-    )
 
 
 def ratios(figures: Sequence[ThroughputFigures]) -> dict[int, dict[str, float]]:

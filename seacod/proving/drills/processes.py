@@ -31,7 +31,10 @@ def hang_worker(target: LocalService) -> Result:
         timing.detected(lambda: _has_left(target, pid), "the worker being replaced")
         timing.serves_again()
         limit = target.settings.supervisor.beat_timeout_seconds
-        timing.remark = f"without a beat for {limit:g} s (supervisor.beat_timeout_seconds)"
+        timing.remark = (
+            f"without a beat for {limit:g} s (supervisor.beat_timeout_seconds)",
+            f"{limit:g} 秒没有心跳（supervisor.beat_timeout_seconds）",
+        )
     return timing.result()
 
 
@@ -48,7 +51,9 @@ def kill_supervisor(target: LocalService) -> Result:
         timing.inject(lambda: target.signal(pid, signal.SIGKILL))
         timing.detected(lambda: target.status().get("pid") not in (None, pid), "systemd's restart")
         timing.serves_again()
-        timing.remark = "detected: systemd has started another"
+        timing.remark = (
+            "detected: systemd has started another", "发现故障：以 systemd 启动新的守护进程计"
+        )  # fmt: skip
     return timing.result()
 
 

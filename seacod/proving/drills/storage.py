@@ -41,7 +41,9 @@ def fill_temp(target: LocalService) -> Result:
         told = timing.load.seen["507"]
         timing.remark = (
             f"the first upload was refused (507) after {refused:.1f} s, {told} in all; detected: "
-            "the alert disk_full; serving again: from the moment there was room"
+            "the alert disk_full; serving again: from the moment there was room",
+            f"{refused:.1f} 秒后首次拒绝上传（507），共 {told} 次；发现故障以告警 disk_full 计，"
+            "恢复服务自腾出空间起计",
         )
     return timing.result()
 

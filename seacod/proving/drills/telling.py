@@ -57,7 +57,8 @@ def mail_down(target: LocalService) -> Result:
         timing.lost = len(gone)
         timing.remark = (
             f"{len(waiting)} mail waited and was sent when the server was back; detected: the "
-            "first try that failed; the service was never away"
+            "first try that failed; the service was never away",
+            f"{len(waiting)} 封邮件等待，服务器恢复后已发出；发现故障以首次发送失败计；服务未中断",
         )
     return timing.result()
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from seacod.proving.target import LocalService, wait_for
+from seacod.system.text.words import NOTHING, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Result:
         lost: requests that got no answer, or a wrong one. Those inside a process that dies are; a
             client that sends again gets its text.
         turned_away: told to come back (503 with Retry-After).
-        remark: what else was seen.
+        remark, remark_zh: what else was seen, in both languages.
     """
 
     drill: str
@@ -34,6 +35,7 @@ class Result:
     lost: int
     turned_away: int
     remark: str
+    remark_zh: str
 
 
 class Timing:
@@ -47,7 +49,7 @@ class Timing:
         self._detected_at = 0.0
         self._serving_seconds: float | None = None
         self.lost = 0
-        self.remark = ""
+        self.remark: Words = NOTHING
 
     def __enter__(self) -> Timing:
         self.load.__enter__()
@@ -95,5 +97,6 @@ class Timing:
             requests=sum(seen.values()),
             lost=self.lost + sum(count for what, count in seen.items() if what not in fine),
             turned_away=seen["503"],
-            remark=self.remark,
+            remark=self.remark[0],
+            remark_zh=self.remark[1],
         )

@@ -12,9 +12,17 @@ from typing import Any
 import psutil
 from scipy import stats
 
-from seacod.proving.soak.ledger import Probe, SoakLedger, WorkItem, WorkKind, WorkOutcome
+from seacod.proving.soak.ledger import (
+    Probe,
+    SoakLedger,
+    WorkItem,
+    WorkKind,
+    WorkOutcome,
+    role_in_chinese,
+)
 from seacod.proving.soak.timetable import Mix
 from seacod.proving.statistics import quantile
+from seacod.system.text.words import Words
 
 # A process fills its caches first; that is no growth.
 _WARM_UP_SHARE = 0.2
@@ -56,7 +64,9 @@ def summary(ledger: SoakLedger, hours: float, speed: float) -> dict[str, Any]:
         "alerts": ledger.alerts,
         "remarks": dict(Counter(one.remark for one in pieces if one.remark).most_common(10)),
     }
-    found["problems"] = list(_problems(found, ledger))
+    problems = list(_problems(found, ledger))
+    found["problems"] = [english for english, _ in problems]
+    found["problems_zh"] = [chinese for _, chinese in problems]
     found["good"] = not found["problems"]
     return found
 
@@ -167,29 +177,38 @@ def _slope(what: str, points: Sequence[tuple[float, int]]) -> dict[str, Any]:
     return found
 
 
-def _problems(found: dict[str, Any], ledger: SoakLedger) -> Iterator[str]:
+def _problems(found: dict[str, Any], ledger: SoakLedger) -> Iterator[Words]:
     """What is not as it should be, in words."""
     work, away = found["work"], found["availability"]
     if not work["pieces"]:
-        yield "no work was done"
-    for what in ("lost", "wrong"):
-        if work[what]:
-            yield f"{work[what]} pieces of work {'were' if what == 'lost' else 'came back'} {what}"
+        yield "no work was done", "没有完成任何任务"
+    if lost := work["lost"]:
+        yield f"{lost} pieces of work were lost", f"丢失 {lost} 个任务"
+    if wrong := work["wrong"]:
+        yield f"{wrong} pieces of work came back wrong", f"{wrong} 个任务的结果有误"
     if refused := work["refused"] + away["refused"]:
-        yield f"{refused} connections were refused"
-    unanswered = [one for one in ledger.probes if one.answer == 0 and not _in_drill(one, ledger)]
-    if unanswered:
-        yield f"{len(unanswered)} probes of /health/ready got no answer"
+        yield f"{refused} connections were refused", f"{refused} 个连接被拒绝"
+    silent = sum(one.answer == 0 and not _in_drill(one, ledger) for one in ledger.probes)
+    if silent:
+        yield (
+            f"{silent} probes of /health/ready got no answer",
+            f"{silent} 次 /health/ready 探测没有响应",
+        )
     unasked = len(ledger.restarts) - len(ledger.drills)
     if unasked > 0:
-        causes = ", ".join(sorted({one.cause for one in ledger.restarts}))
-        yield f"{unasked} restarts nobody asked for ({causes})"
+        causes = sorted({one.cause for one in ledger.restarts})
+        yield (
+            f"{unasked} restarts nobody asked for ({', '.join(causes)})",
+            f"{unasked} 次意外重启（{'、'.join(causes)}）",
+        )
     for one in found["memory"]:
         if _grows(one):
+            keys = ("bytes_per_hour", "low_bytes_per_hour", "high_bytes_per_hour")
+            rate, low, high = (f"{one[key] / 1e6:.1f}" for key in keys)
             yield (
-                f"{one['what']} grows by {one['bytes_per_hour'] / 1e6:.1f} MB an hour "
-                f"(95 %: {one['low_bytes_per_hour'] / 1e6:.1f} to "
-                f"{one['high_bytes_per_hour'] / 1e6:.1f})"
+                f"{one['what']} grows by {rate} MB an hour (95 %: {low} to {high})",
+                f"{role_in_chinese(one['what'])} 每小时增长 {rate} MB"
+                f"（95 % 置信区间：{low} 至 {high}）",
             )
 
 

@@ -62,6 +62,14 @@ class Probe:
     seconds: float
 
 
+_ROLES = {"supervisor": "守护进程", "worker": "识别进程", "nursery": "预备进程"}
+
+
+def role_in_chinese(role: str) -> str:
+    """A role of `Sample` by its Chinese name; that of a GPU is of no language."""
+    return _ROLES.get(role, role.upper())
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Sizes at one time, by role (`supervisor`, `worker`, `nursery`, `gpu 0`)."""

@@ -113,6 +113,16 @@ def in_language(english: str, chinese: str) -> str:
     return chinese if is_chinese() else english
 
 
+def print_words(english: str, chinese: str, *, to: TextIO | None = None) -> None:
+    """Print the one of two sentences that the person at the terminal reads.
+
+    Args:
+        english, chinese: the sentences.
+        to: where to; None for standard output.
+    """
+    print(in_language(english, chinese), file=to, flush=True)
+
+
 def ago(since: float) -> tuple[str, str]:
     """Seconds since a Unix time, as `3 d 4 h` or `12 s`, and in Chinese."""
     seconds = max(0, int(time.time() - since))
