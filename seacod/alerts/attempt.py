@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import structlog
 
+from seacod.alerts.alert import Message
 from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed
-from seacod.alerts.outbox import Message
 from seacod.system.text import given_text
 from seacod.system.text.masking import masked
 from seacod.system.text.words import Words

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seacod.alerts import chinese
+from seacod.alerts.alert import Message
 from seacod.alerts.kinds import KINDS, Severity
-from seacod.alerts.outbox import Message
 
 if TYPE_CHECKING:
     from seacod.config.alerts import AlertSettings

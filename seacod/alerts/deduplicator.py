@@ -14,8 +14,9 @@ from typing import Any
 
 import structlog
 
+from seacod.alerts.alert import Alert, Occurrence, Told
 from seacod.alerts.kinds import KINDS
-from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
+from seacod.alerts.outbox import Outbox
 from seacod.alerts.unkept import Happening, Unkept
 from seacod.config.alerts import AlertSettings
 from seacod.config.in_use import SettingsInUse

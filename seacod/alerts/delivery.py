@@ -16,10 +16,11 @@ import anyio
 import structlog
 
 from seacod.alerts import attempt
+from seacod.alerts.alert import Message
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.registry import all_channels, configured
 from seacod.alerts.compose import compose
-from seacod.alerts.outbox import Message, Outbox, now
+from seacod.alerts.outbox import Outbox, now
 from seacod.config.in_use import SettingsInUse
 from seacod.system.text.words import Words
 

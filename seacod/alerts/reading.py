@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from seacod.alerts.outbox import FILE, Outbox
+from seacod.alerts.outbox import Outbox
+from seacod.alerts.outbox_file import FILE
 from seacod.config.load import load_settings
 from seacod.errors import NotRunning
 from seacod.paths import Paths

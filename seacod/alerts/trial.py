@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from seacod.alerts import attempt
+from seacod.alerts.alert import Alert, Message
 from seacod.alerts.channels.base import Channel
 from seacod.alerts.compose import compose
-from seacod.alerts.outbox import Alert, Message, now
+from seacod.alerts.outbox import now
 
 
 async def send_test(channel: Channel[Any]) -> str:

@@ -6,9 +6,9 @@ import argparse
 import json
 from typing import Any
 
+from seacod.alerts.alert import Message
 from seacod.alerts.compose import severity_of
 from seacod.alerts.kinds import KINDS
-from seacod.alerts.outbox import Message
 from seacod.alerts.reading import open_outbox
 from seacod.cli.options import add_config, add_json
 from seacod.errors import EX_OK

@@ -17,11 +17,11 @@ from receivers import Robot
 from supervised import StandIn, wait_until
 from test_mail import message
 
+from seacod.alerts.alert import Message
 from seacod.alerts.channels import apprise
 from seacod.alerts.channels.apprise import Apprise
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.compose import compose
-from seacod.alerts.outbox import Message
 from seacod.config.alerts import AlertSettings
 
 TOKEN = "t0ken-of-the-robot"

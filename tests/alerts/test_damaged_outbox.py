@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from seacod.alerts.outbox import FILE, Alert, Outbox, Told
+from seacod.alerts.alert import Alert, Told
+from seacod.alerts.outbox import Outbox
+from seacod.alerts.outbox_file import FILE
 from seacod.config.schema import Settings
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from in_use import in_use
 
+from seacod.alerts.alert import Message
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.alerts.outbox import Message, Outbox
+from seacod.alerts.outbox import Outbox
 from seacod.config.alerts import AlertSettings
 
 

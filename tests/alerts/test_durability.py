@@ -90,7 +90,7 @@ def test_a_server_that_is_down_costs_nothing_but_time(box: Box, mail_server: Mai
 
 
 def test_a_broken_outbox_is_put_aside(tmp_path: Path) -> None:
-    from seacod.alerts.outbox import FILE
+    from seacod.alerts.outbox_file import FILE
     from seacod.supervisor.watch import alerting
 
     file = tmp_path / FILE

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from in_use import in_use
 
+from seacod.alerts.alert import Message
 from seacod.alerts.deduplicator import Deduplicator
-from seacod.alerts.outbox import Message, Outbox
+from seacod.alerts.outbox import Outbox
 from seacod.config.alerts import AlertSettings
 
 KEYS = st.sampled_from(["GPU 0", "GPU 1"])

@@ -12,11 +12,12 @@ import pytest
 from in_use import in_use
 from receivers import PASSWORD, USER, MailServer, certificate
 
+from seacod.alerts.alert import Alert, Message, Told
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.channels.mail import Mail
 from seacod.alerts.compose import compose
 from seacod.alerts.delivery import Delivery
-from seacod.alerts.outbox import Alert, Message, Outbox, Told
+from seacod.alerts.outbox import Outbox
 from seacod.config.alerts import AlertSettings
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from seacod.alerts.outbox import FILE, Alert, Outbox, Told
+from seacod.alerts.alert import Alert, Told
+from seacod.alerts.outbox import Outbox
+from seacod.alerts.outbox_file import FILE
 from seacod.supervisor.watch import alerting
 
 STORY = Path(__file__).parent / "without_disk.py"

@@ -8,7 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from seacod.alerts.outbox import FILE, Alert, Outbox, Told
+from seacod.alerts.alert import Alert, Told
+from seacod.alerts.outbox import Outbox
+from seacod.alerts.outbox_file import FILE
 from seacod.supervisor.watch import alerting
 
 

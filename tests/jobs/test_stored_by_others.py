@@ -17,7 +17,8 @@ from in_use import in_use
 from supervised import PATIENCE_SECONDS
 from work_and_die import StandIn
 
-from seacod.alerts.outbox import Alert, Occurrence, Outbox, Told
+from seacod.alerts.alert import Alert, Occurrence, Told
+from seacod.alerts.outbox import Outbox
 from seacod.errors import NotFound, NotReady, StoredByNewer
 from seacod.jobs.database import FORMAT
 from seacod.jobs.gate import JobsGate

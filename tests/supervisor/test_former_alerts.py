@@ -12,8 +12,9 @@ from pathlib import Path
 from ports import free_port
 from supervised import StandIn, wait_until
 
+from seacod.alerts.alert import Alert, Told
 from seacod.alerts.kinds import KINDS, About
-from seacod.alerts.outbox import Alert, Outbox, Told
+from seacod.alerts.outbox import Outbox
 
 # Told as over by whom the stand-in has none of: the jobs of a real worker, GPUs.
 _NOT_HERE = {"jobs", "jobs_place", "gpu_lost", "gpu_memory", "gpu_foreign"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seacod.alerts.outbox import Alert, Outbox, Told
+from seacod.alerts.alert import Alert, Told
+from seacod.alerts.outbox import Outbox
 from seacod.supervisor import status
 
 

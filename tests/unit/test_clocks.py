@@ -15,10 +15,11 @@ import pytest
 from in_use import in_use
 
 from seacod.alerts import attempt
+from seacod.alerts.alert import Alert, Told
 from seacod.alerts.channels.base import Undelivered
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
-from seacod.alerts.outbox import Alert, Outbox, Told
+from seacod.alerts.outbox import Outbox
 from seacod.config.alerts import AlertSettings
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store

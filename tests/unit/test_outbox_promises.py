@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from seacod.alerts import outbox as module
+from seacod.alerts.alert import Alert, Message, Told
 from seacod.alerts.compose import compose
-from seacod.alerts.outbox import Alert, Message, Outbox, Told
+from seacod.alerts.outbox import Outbox
 from seacod.config.alerts import AlertSettings
 from seacod.system.text import masking
 

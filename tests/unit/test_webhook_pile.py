@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from seacod.alerts.alert import Alert, Message
 from seacod.alerts.channels import http
 from seacod.alerts.channels.webhook import Webhook
 from seacod.alerts.compose import compose
-from seacod.alerts.outbox import Alert, Message
 from seacod.config.alerts import AlertSettings
 
 

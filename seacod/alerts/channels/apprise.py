@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from seacod.alerts.alert import Message
 from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed, compose
 from seacod.alerts.kinds import Severity
-from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
 from seacod.system.net.proxies import proxy_for
 from seacod.system.processes.threads import on_thread

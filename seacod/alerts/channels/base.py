@@ -12,8 +12,8 @@ from seacod.errors import ConfigError
 from seacod.system.text.words import Words
 
 if TYPE_CHECKING:
+    from seacod.alerts.alert import Message
     from seacod.alerts.compose import Composed
-    from seacod.alerts.outbox import Message
     from seacod.config.alerts import AlertSettings
 
 Keys = TypeVar("Keys", bound=Section)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import field_validator, model_validator
 
+from seacod.alerts.alert import Message
 from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed, caption
 from seacod.alerts.kinds import Severity
-from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
 from seacod.system.processes.threads import on_thread
 from seacod.system.text.words import Words, WrongValue, reason

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from seacod.alerts.alert import Message
 from seacod.alerts.channels import http
 from seacod.alerts.channels.base import Channel, Undelivered
 from seacod.alerts.compose import Composed, machine_name
-from seacod.alerts.outbox import Message
 from seacod.config.setting import Section, setting
 from seacod.system.text.words import Words
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from seacod.alerts.alert import Message
 from seacod.alerts.channels.mail import Mail
 from seacod.alerts.channels.registry import configured
-from seacod.alerts.outbox import Message
 from seacod.alerts.reading import open_outbox
 from seacod.client import status_socket
 from seacod.config.load import find_file

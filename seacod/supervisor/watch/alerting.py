@@ -17,7 +17,8 @@ from seacod.alerts.channels.registry import configured
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
 from seacod.alerts.kinds import KINDS
-from seacod.alerts.outbox import FILE, Outbox, now
+from seacod.alerts.outbox import Outbox, now
+from seacod.alerts.outbox_file import FILE
 from seacod.alerts.salvage import put_aside
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
 from seacod.supervisor.settings import SettingsHolder

@@ -1,0 +1,73 @@
+"""An alert, its message on the way through a channel, and what is remembered of it. Plain values:
+`outbox.py` keeps them, `compose.py` writes them for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing to tell.
+
+    Args:
+        kind: a name of `kinds.KINDS`.
+        key: what it is about, so that the same is not told twice: a GPU, a directory.
+        text: {"en": ..., "zh": ...}, one or two sentences.
+        is_recovery: it is over.
+        at: Unix seconds.
+        repeated: how often it happened since it was last told.
+        evidence: lines and figures, shown below.
+    """
+
+    kind: str
+    key: str
+    text: dict[str, str]
+    at: float
+    is_recovery: bool = False
+    repeated: int = 0
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An alert on its way through one channel; `reached` are those receivers of several who have it
+    already."""
+
+    id: int
+    channel: str
+    alert: Alert
+    count: int
+    state: str
+    attempts: int
+    made_at: float
+    due_at: float
+    done_at: float | None
+    answer: str
+    reached: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is remembered of an alert between two occurrences."""
+
+    is_open: bool
+    opened_at: float
+    told_at: float
+    untold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """The last time of an alert that was only counted.
+
+    Args:
+        at: Unix seconds.
+        text: as of `Alert`.
+        evidence: as of `Alert`, of this time alone.
+    """
+
+    at: float
+    text: dict[str, str]
+    evidence: dict[str, Any]
