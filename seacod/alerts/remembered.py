@@ -1,5 +1,5 @@
-"""What the outbox remembers of alerts between two occurrences: which are open, when they were told, how
-often they came since, and their last time. No decisions: those are the deduplicator's."""
+"""What the outbox remembers of alerts between two occurrences: which are open, when they were told,
+how often they came since, and their last time. The deduplicator decides by it."""
 
 from __future__ import annotations
 

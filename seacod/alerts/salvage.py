@@ -1,4 +1,4 @@
-"""What can still be read of an outbox whose file is damaged. Called by `outbox.py`."""
+"""What can still be read of an outbox whose file is damaged. Called by `outbox_file.py`."""
 
 from __future__ import annotations
 

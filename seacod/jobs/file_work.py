@@ -17,7 +17,8 @@ from seacod.formats import asked, full_json
 from seacod.jobs.model import FileState, Job, JobFile
 from seacod.jobs.open_store import OpenStore
 from seacod.jobs.outside.job_recordings import JobRecordings
-from seacod.jobs.store import Claimed, JobStore
+from seacod.jobs.store import JobStore
+from seacod.jobs.working import Claimed
 
 log = structlog.get_logger(__name__)
 

@@ -1,30 +1,25 @@
 """Jobs and their files, and every change of them: one transaction each.
 
 Every call blocks: call from one thread, never from an event loop. Several workers may share the
-store, of one machine or of several: a file belongs to the *owner* that claimed it, and what an
-owner finishes counts only while it still does. Where things lie is `database.py` and `blobs.py`,
-who is alive `leases.py`; what belongs to the dead is taken back by `recovery.py`; `opening.py` puts
-them together.
+store, of one machine or of several. How a job is taken on is `accepting.py`, how its files are
+worked on `working.py`; where things lie `database.py` and `blobs.py`, who is alive `leases.py`.
+What belongs to the dead is taken back by `recovery.py`; `opening.py` puts them together.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import cast
 
-from sqlalchemy import Engine, and_, case, func, select, true, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, and_, select, update
 
-from seacod.asr.choice import EVERYTHING, SoundChoice
-from seacod.config.results import ResultSettings
-from seacod.errors import Conflict, QuotaExceeded
-from seacod.jobs import address_book, callbacks, listing, records, submissions, turns
+from seacod.errors import Conflict
+from seacod.jobs import address_book, callbacks, listing, records, turns
 from seacod.jobs import database as tables
+from seacod.jobs.accepting import Accepting
 from seacod.jobs.blobs import DirectoryBlobs
 from seacod.jobs.database import files, jobs
 from seacod.jobs.leases import Ownership
@@ -36,24 +31,16 @@ from seacod.jobs.model import (
     FileState,
     Job,
     JobFile,
-    Submission,
 )
 from seacod.jobs.recovery import Recovery
 from seacod.jobs.stalls import Stalls
+from seacod.jobs.working import Working
 from seacod.system.clock_jumps import UNSET_BEFORE
 from seacod.system.files.file_identity import identity
 from seacod.system.files.sqlite_format import drop_logs, put_back
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A file to work on."""
-
-    file: JobFile
-    job: Job
-
-
-class JobStore:
+class JobStore(Accepting, Working):
     """All jobs of a service, or of several.
 
     Args:
@@ -78,13 +65,13 @@ class JobStore:
         stalls: Stalls | None = None,
     ) -> None:
         self.blobs = blobs
+        self._database = database
+        self._node = node
         self.lost = tuple(lost)
         self.stalls = stalls
         self._path = file
         self._file = identity(file) if file is not None else None
-        self._database = database
         self._ownership = ownership
-        self._node = node
         self._recovery = Recovery(database, ownership, node)
 
     def close(self) -> None:
@@ -132,119 +119,6 @@ class JobStore:
         """Say that the owners of this process are still here; every few seconds."""
         self._ownership.renew()
 
-    # -- accepting ----------------------------------------------------------------------------
-
-    def accept(
-        self,
-        job: str,
-        client: str,
-        hotwords: str,
-        named: Sequence[tuple[str, int]],
-        choice: SoundChoice = EVERYTHING,
-        choices: str = "{}",
-        submission: Submission | None = None,
-        callback_url: str = "",
-        elsewhere: Mapping[int, str] = MappingProxyType({}),
-    ) -> str:
-        """Take on the recordings in `blobs.incoming(job)`, numbered from 1.
-
-        Args:
-            named: name and size of each.
-            choice: what of them is to be heard.
-            choices: what is said about the formats, as JSON.
-            submission: what its client calls it; None for nothing.
-            callback_url: who is to be told when it is over; empty for nobody.
-            elsewhere: by number, where those lie that were put outside (`reserve`).
-
-        Returns:
-            The job, which is an earlier one where this submission was accepted before; then nothing
-            of this one is kept.
-
-        Raises:
-            KeyReused: its client called something else so.
-            NotReady: what was put outside is being deleted again.
-        """
-        self.blobs.put(job, len(named), elsewhere)
-        try:
-            with self._database.begin() as connection:
-                now = time.time()
-                connection.execute(
-                    jobs.insert(),
-                    {
-                        "id": job,
-                        "client": client,
-                        "hotwords": hotwords,
-                        "created": now,
-                        "claimed": turns.joining(connection, client, now),
-                        **choice.fields(),
-                        "choices": choices,
-                        "callback_url": callback_url,
-                    },
-                )
-                connection.execute(
-                    files.insert(),
-                    [
-                        {"job": job, "number": number, "name": name, "size_bytes": size,
-                         "state": FileState.WAITING.value, "place": elsewhere.get(number, ""),
-                         "crashes": -address_book.UNSEEN if number in elsewhere else 0}
-                        for number, (name, size) in enumerate(named, 1)
-                    ],
-                )  # fmt: skip
-                if elsewhere:
-                    address_book.settle(connection, job, elsewhere.values())
-                if submission is not None:
-                    submissions.keep(connection, client, submission, job)
-        except IntegrityError:
-            # The same came twice at once, and the other one was quicker.
-            self.blobs.forget(job)
-            earlier = self.submitted(client, submission) if submission is not None else None
-            if earlier is None:
-                raise
-            return earlier
-        return job
-
-    def submitted(self, client: str, submission: Submission) -> str | None:
-        """The job that a client's submission became; None before it was accepted.
-
-        Raises:
-            KeyReused: its client called something else so.
-        """
-        with self._database.begin() as connection:
-            return submissions.find(connection, client, submission)
-
-    def check_room(
-        self, client: str, more_bytes: int, limits: ResultSettings, more_files: int = 0
-    ) -> None:
-        """Whether so much more of this client's recordings may be kept.
-
-        Raises:
-            QuotaExceeded: with them, there would be too many, or too much.
-        """
-        # Who cancels has the places of its files still, until its job is deleted.
-        states = ("waiting", "running", "failed", "poison", "canceled")
-        size = case((files.c.state == "canceled", 0), else_=files.c.size_bytes)
-        is_theirs = jobs.c.client == client
-        kept = (
-            select(
-                func.count(),
-                func.coalesce(func.sum(size), 0),
-                func.coalesce(func.sum(case((is_theirs, 1), else_=0)), 0),
-                func.coalesce(func.sum(case((is_theirs, size), else_=0)), 0),
-            )
-            .select_from(files.join(jobs, jobs.c.id == files.c.job))
-            .where(files.c.state.in_(states))
-        )
-        with self._database.begin() as connection:
-            count, whole, their_count, theirs = map(int, connection.execute(kept).one())
-        if their_count + more_files > limits.max_client_files:
-            raise QuotaExceeded.files_of_client(their_count, limits.max_client_files)
-        if count + more_files > limits.max_kept_files:
-            raise QuotaExceeded.files_of_all(limits.max_kept_files)
-        if theirs + more_bytes > limits.max_client_bytes:
-            raise QuotaExceeded.of_client(theirs, limits.max_client_bytes)
-        if whole + more_bytes > limits.max_bytes:
-            raise QuotaExceeded.of_all(limits.max_bytes)
-
     # -- recordings that lie outside ----------------------------------------------------------
 
     def reserve(self, root: str, job: str, numbers: Collection[int]) -> address_book.Reserved:
@@ -272,127 +146,7 @@ class JobStore:
         with self._database.begin() as connection:
             address_book.gone(connection, addresses)
 
-    # -- working ------------------------------------------------------------------------------
-
-    def claim(self, owner: str, running: int, without: Collection[str] = ()) -> Claimed | None:
-        """The next file to work on, now this owner's.
-
-        One that was there when a worker crashed runs alone in its worker, so that the next crash
-        says whose fault it was. Whose turn it is says `turns`.
-
-        Args:
-            running: how many files the owner is at.
-            without: places of recordings that cannot be used now; what lies there waits.
-        """
-        owner = self._node + owner
-        readable = and_(
-            true(), *(~files.c.place.startswith(f"{one}/", autoescape=True) for one in without)
-        )
-        with self._database.begin() as connection:
-            suspects = select(files.c.job).where(address_book.CRASHES > 0)
-            mine = suspects.where(files.c.state == "running", files.c.owner == owner)
-            if connection.execute(mine.limit(1)).first():
-                return None
-            waiting = suspects.where(files.c.state == "waiting", readable)
-            has_suspect = connection.execute(waiting.limit(1)).first() is not None
-            if has_suspect and running:
-                return None
-            next_one = select(*records.FILE).join(jobs, jobs.c.id == files.c.job)
-            next_one = next_one.where(
-                files.c.state == "waiting", int(has_suspect) <= address_book.CRASHES, readable
-            )
-            # PostgreSQL: others claim at the same moment, and take the next one.
-            row = connection.execute(
-                turns.ordered(next_one, time.time())
-                .limit(1)
-                .with_for_update(of=files, skip_locked=True)
-            ).first()
-            if row is None:
-                return None
-            file = records.file(row)
-            now = time.time()
-            records.move(connection, file, FileState.RUNNING, owner=owner, started=now)
-            job = records.job(connection, file.job)
-        # On its own: with the file's lock in hand, waiting for the job's could be a deadlock.
-        with self._database.begin() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == file.job).values(claimed=now))
-        with self._database.begin() as connection:
-            turns.pass_on(connection, job.client, now)
-        return Claimed(file, job)
-
-    def finish(
-        self,
-        owner: str,
-        file: JobFile,
-        state: FileState,
-        *,
-        audio_seconds: float | None = None,
-        error: tuple[str, str, str] | None = None,
-        warnings: str = "[]",
-    ) -> bool:
-        """Write down that a file is done or has failed; its result, if any, was kept before.
-
-        Returns:
-            False when the file no longer belonged to this owner (canceled, or taken from it).
-        """
-        code, english, chinese = error or (None, None, None)
-        with self._database.begin() as connection:
-            records.lock(connection, file.job)
-            present = records.owned(connection, self._node + owner, file)
-            if present is not None:
-                records.move(
-                    connection, present, state, finished=time.time(), owner=None,
-                    audio_seconds=audio_seconds, error_code=code, error=english,
-                    error_zh=chinese, warnings=warnings,
-                )  # fmt: skip
-                records.finish_job(connection, file.job)
-        if present is not None and state is FileState.DONE:
-            # Others are kept as long as their job, for another try.
-            self.blobs.drop(file)
-        else:
-            self.blobs.let_go(file)
-        return present is not None
-
-    def put_back(self, owner: str, file: JobFile) -> None:
-        """Put back a file that was not finished through nobody's fault."""
-        with self._database.begin() as connection:
-            records.lock(connection, file.job)
-            present = records.owned(connection, self._node + owner, file)
-            if present is not None:
-                records.move(connection, present, FileState.WAITING, owner=None)
-        if present is not None:
-            self.blobs.let_go(file)
-
-    def lost_of(self, owner: str, known: Collection[tuple[str, int]]) -> list[tuple[str, int]]:
-        """Which files an owner works on that are its own no more: canceled, or taken from
-        it, at another worker or node.
-
-        Args:
-            known: job and number of each.
-        """
-        mine = (files.c.state == "running", files.c.owner == self._node + owner)
-        with self._database.begin() as connection:
-            rows = connection.execute(select(files.c.job, files.c.number).where(*mine)).all()
-        present = {(row.job, row.number) for row in rows}
-        return [one for one in known if one not in present]
-
-    def put_back_strays(self, owner: str, known: Collection[tuple[str, int]]) -> int:
-        """Put back files that this owner has and knows nothing of: the answer to a claim was lost
-        with the connection, after the database had done it.
-
-        Args:
-            known: job and number of each file that is worked on.
-
-        Returns:
-            How many there were.
-        """
-        mine = (files.c.state == "running", files.c.owner == self._node + owner)
-        with self._database.begin() as connection:
-            rows = connection.execute(select(*records.FILE).where(*mine)).all()
-        strays = [file for file in map(records.file, rows) if (file.job, file.number) not in known]
-        for file in strays:
-            self.put_back(owner, file)
-        return len(strays)
+    # -- taking back ----------------------------------------------------------------------------
 
     def recover(self, blamed_pids: Sequence[int] = (), *, grace_seconds: float = 0.0) -> int:
         """See `Recovery.take_back`."""

@@ -20,8 +20,9 @@ from seacod.jobs.leases import FileLocks
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
 from seacod.jobs.results import write_zip
-from seacod.jobs.store import Claimed, JobStore
+from seacod.jobs.store import JobStore
 from seacod.jobs.unpacking import Bounds, unpack
+from seacod.jobs.working import Claimed
 
 HOUR = 3600.0
 
