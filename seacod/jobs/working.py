@@ -1,6 +1,6 @@
 """How workers get their files from the job store (`store.py`): claiming the next one, and what
-becomes of it. A file belongs to the *owner* that claimed it, and what an owner finishes counts only while
-it still does. Every call blocks."""
+becomes of it. A file belongs to the *owner* that claimed it, and what an owner finishes counts only
+while it still does. Every call blocks."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """A worker that is there and does nothing: found, its stacks in the log, replaced. Those that only
-look like it are in tests/unit/test_lifecycle_simulated.py.
+look like it are in tests/unit/test_lifecycle_ends.py.
 """
 
 from __future__ import annotations
