@@ -61,7 +61,7 @@ class SupervisorMetrics:
         )
         self._away_seconds = counter(
             "seacod_worker_away_seconds",
-            "Time without a serving worker after a first one served",
+            "Time without a worker that serves, after a first one; one that hangs serves nobody",
         )
         self._away_seen = 0.0
         self.fallback = counter(

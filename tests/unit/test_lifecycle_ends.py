@@ -231,6 +231,9 @@ def test_a_hung_worker_is_given_up_with_its_stacks(
     assert limit - 6 <= worker.signals[0][0] - began <= limit + 3
     world.started()
     assert world.causes() == [cause]
+    # Nobody was served since it fell ill, which is not when it was noticed.
+    asked_after = worker.signals[0][0] - began
+    assert world.workers.report.total_away_seconds >= asked_after - 6
 
 
 def test_an_idle_worker_is_left_alone(make: Make) -> None:

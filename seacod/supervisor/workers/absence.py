@@ -20,10 +20,15 @@ class Absence:
         since = self._since
         return self._ended_seconds + (0.0 if since is None else self._clock.monotonic() - since)
 
-    def begin(self) -> None:
-        """Nobody serves from now on; nothing changes if that was so before."""
+    def begin(self, since: float | None = None) -> None:
+        """Nobody serves from now on; nothing changes if that was so before.
+
+        Args:
+            since: on the monotonic clock, when the last one who served was seen to be well: a hung
+                worker served nobody before it was given up. Now, by default.
+        """
         if self._since is None:
-            self._since = self._clock.monotonic()
+            self._since = self._clock.monotonic() if since is None else since
 
     def end(self) -> float | None:
         """A worker serves: the seconds without one; None when somebody served all the time."""

@@ -307,7 +307,7 @@ class Lifecycle:
         if self._stopping.cause is not None or self._stopping.begin_announced():
             return
         if self.report.has_served:
-            self._absence.begin()
+            self._absence.begin(worker.unwell_since)
         if self._group.incoming is not None:
             # The old worker went before its replacement was ready: from now on that is the one.
             self._group.front, self._group.incoming = self._group.incoming, None

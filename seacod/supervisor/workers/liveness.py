@@ -43,11 +43,21 @@ class Seen:
         progress_age_seconds: since the model last finished something, 0 when it has no work, as
             of now (the beat's figure and the time since the beat).
         failed_probes: in a row, up to now.
+        unanswered_seconds: since the first of these, 0 without one.
     """
 
     beat_age_seconds: float
     progress_age_seconds: float
     failed_probes: int
+    unanswered_seconds: float = 0.0
+
+    def owed_seconds(self, ailment: Ailment) -> float:
+        """For how long it has not done what it owes, by this ailment."""
+        return {
+            Ailment.SILENT: self.beat_age_seconds,
+            Ailment.STUCK: self.progress_age_seconds,
+            Ailment.UNREACHABLE: self.unanswered_seconds,
+        }[ailment]
 
 
 def judge(seen: Seen, settings: SupervisorSettings) -> Ailment | None:
@@ -80,6 +90,7 @@ class Vitals:
         self._beat_at = self._clock()
         self._progress_age_then = 0.0
         self._failed_probes = 0
+        self._unanswered_since = self._beat_at
         self._is_crowded = False
 
     def beat(self, beat: Beat) -> None:
@@ -100,6 +111,8 @@ class Vitals:
             # still owed.
             log.warning("probe_not_let_in", problem=problem)
             return
+        if not self._failed_probes:
+            self._unanswered_since = self._clock()
         self._failed_probes += 1
         log.warning("probe_failed", problem=problem, in_a_row=self._failed_probes)
 
@@ -107,7 +120,8 @@ class Vitals:
         """Everything as of now."""
         age = self._clock() - self._beat_at
         then = self._progress_age_then
-        return Seen(age, then + age if then > 0 else 0.0, self._failed_probes)
+        unanswered = self._clock() - self._unanswered_since if self._failed_probes else 0.0
+        return Seen(age, then + age if then > 0 else 0.0, self._failed_probes, unanswered)
 
 
 def own_pause(clock: Callable[[], float]) -> Callable[[], bool]:

@@ -71,6 +71,8 @@ class Worker:
         self.wanted_at = clock.monotonic()
         self.forked_at: float | None = None
         self.our_end: End | None = None
+        # On the monotonic clock, when one that is hung was last seen to be well.
+        self.unwell_since: float | None = None
         self.was_killed = False
         self.ended_in = self.state
         self._cause = cause
@@ -221,6 +223,7 @@ class Worker:
             failed_probes=seen.failed_probes,
             hint="the stacks of all its threads follow",
         )
+        self.unwell_since = self._clock.monotonic() - seen.owed_seconds(ailment)
         self.process.signal(signal.SIGUSR2)
         self.terminate(End(ExitKind.HUNG, ailment.value), _HUNG_GRACE_SECONDS)
 
