@@ -256,8 +256,10 @@ def test_an_upload_ends_that_was_on_its_way_into_a_node_cut_off(
         ) as client:
             client.sendall(
                 b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\n"
-                b"Content-Type: application/octet-stream\r\n"
-                b"Content-Length: %d\r\n\r\n" % UPLOAD_BYTES
+                b"Content-Type: multipart/form-data; boundary=b\r\n"
+                b"Content-Length: %d\r\n\r\n"
+                % UPLOAD_BYTES
+                + b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
             )
             client.sendall(bytes(UPLOAD_BYTES // 2))
             nodes[0].wire("down")
