@@ -27,6 +27,8 @@ _UNKNOWN_SECONDS = 1000 * 3600.0
 # No codec says anything with less than this; a longer claim cannot be true for this file.
 _LEAST_BYTES_A_SECOND = 20
 _HEAD_BYTES = 1 << 16
+# Microsoft's and IMA's in a WAV (mmreg.h).
+_ADPCM = (0x02, 0x11)
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
@@ -108,13 +110,13 @@ def _wav(head: bytes) -> float | None:
     """The sizes in a RIFF or RF64 header; ffmpeg replaces them by what is there."""
     if head[8:12] != b"WAVE" or head[:4] not in (b"RIFF", b"RF64", b"BW64"):
         return None
-    at, rate, long_size = 12, 0, 0
+    at, rate, long_size = 12, 0.0, 0
     while at + 8 <= len(head):
         kind, (size,) = head[at : at + 4], struct.unpack("<I", head[at + 4 : at + 8])
         if kind == b"ds64" and at + 24 <= len(head):
             (long_size,) = struct.unpack("<Q", head[at + 16 : at + 24])
-        elif kind == b"fmt " and at + 20 <= len(head):
-            (rate,) = struct.unpack("<I", head[at + 16 : at + 20])
+        elif kind == b"fmt " and at + 28 <= len(head):
+            rate = _bytes_a_second(head[at + 8 : at + 28])
         elif kind == b"data":
             size = long_size if size == 0xFFFFFFFF and long_size else size
             # What recorders write that cannot go back: the greatest size there is, or none.
@@ -122,6 +124,14 @@ def _wav(head: bytes) -> float | None:
             return None if is_unknown or not rate else size / rate
         at += 8 + size + size % 2
     return None
+
+
+def _bytes_a_second(form: bytes) -> float:
+    """Of the `fmt` chunk of a WAV. For ADPCM in blocks programs write any rate; sizes are true."""
+    kind, _, sample_rate, rate, block_bytes, _, _, block_samples = struct.unpack("<HHIIHHHH", form)
+    if kind in _ADPCM and block_samples and block_bytes:
+        return float(sample_rate * block_bytes / block_samples)
+    return float(rate)
 
 
 def _asf(head: bytes) -> float | None:

@@ -68,6 +68,10 @@ def opened(source: Path | BinaryIO, max_bytes: float = math.inf) -> Iterator[tup
                         "the file has no sound track; send a recording with sound",
                         "文件中没有音轨，请上传含有声音的录音",
                     )
+                for stream in container.streams.audio:
+                    # The cage has no others to give: WavPack's decoder fails for want of them.
+                    if (decoder := stream.codec_context) is not None:
+                        decoder.thread_type, decoder.thread_count = "NONE", 1
                 yield container, file
     except SeacodError:
         raise

@@ -18,8 +18,8 @@ from seacod.asr.sound.reader import Reader
 
 # ffmpeg makes up time stamps for these by counting frames.
 _RAW = frozenset(("mp3", "aac", "ac3", "eac3", "amr", "amrnb", "amrwb", "dts", "loas", "mlp"))
-# Codecs for which zeros are silence.
-_PLAIN = ("pcm_", "dsd_")
+# Codecs for which zeros are silence: each sample, or its difference to the last, in so many bits.
+_PLAIN = ("pcm_", "dsd_", "adpcm_")
 _LONGEST_FRAME = 8192
 _SKIPPED_BYTES = 4096
 # So many packets say how many bytes a second of a raw stream takes.
