@@ -6,12 +6,13 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hung_disk import hung
 
 from seacod.config.schema import Settings
 from seacod.config.storage import StorageSettings
@@ -258,3 +259,37 @@ def test_a_place_that_cannot_be_asked_any_more_has_no_figure(
     (tmp_path / "aside").rename(jobs)
     asyncio.run(keeping._look_at_free_space(limits))
     assert set(keeping.free_at) == {"uploads", "batches", "state"}
+
+
+def test_a_file_system_that_hangs_is_told_and_keeps_no_other(tmp_path: Path) -> None:
+    settings = holder(tmp_path, storage={"sweep_interval_seconds": 1})
+    temp, told, heartbeats = settings.paths.temp, Told(), TaskHeartbeats(time.monotonic)
+    settings.paths.jobs.mkdir()
+    keeping = Housekeeping(
+        settings, told.bus, lambda count: None, heartbeats, ClockJumps(), patience_seconds=0.5
+    )
+
+    async def until(is_so: Callable[[], bool]) -> None:
+        for _ in range(400):
+            if is_so():
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("never came true")
+
+    async def test() -> None:
+        with hung(temp):
+            task = asyncio.create_task(keeping.run())
+            await until(lambda: bool(told.open) and bool(keeping.free_at))
+            assert told.open == {("storage", str(temp))}
+            assert set(keeping.free_at) == {"batches", "state"}
+            # It goes round and round meanwhile.
+            keeping.free_at = {}
+            await until(lambda: bool(keeping.free_at))
+            assert told.said == ["storage"]
+        await until(lambda: not told.open)
+        (temp / "upload-1").write_text("sound")
+        os.utime(temp / "upload-1", (time.time() - 7 * 86_400,) * 2)
+        await until(lambda: not (temp / "upload-1").exists() and "uploads" in keeping.free_at)
+        task.cancel()
+
+    asyncio.run(test())

@@ -7,19 +7,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
 
 from seacod.paths import Paths
 from seacod.supervisor.bus import AlertCleared, AlertRaised, Bus
-from seacod.system.files.free_space import LEAST_FREE_FILES, free_files
+from seacod.system.files.free_space import LEAST_FREE_FILES
 from seacod.system.text.words import NOTHING, Words, reason
 
 log = structlog.get_logger(__name__)
 
 # Before the path in the key of an alert that is about them.
 INODES = "inodes "
+_HANGS: Words = ("its file system does not answer", "文件系统没有响应")
 
 
 class Directories:
@@ -30,34 +32,31 @@ class Directories:
     """
 
     def __init__(self, paths: Paths, bus: Bus) -> None:
-        self._directories = tuple(dict.fromkeys((paths.state, paths.temp)))
+        self.own = tuple(dict.fromkeys((paths.state, paths.temp)))
         self._bus = bus
         self._problems: dict[Path, Words] = {}
         self._used_up: set[Path] = set()
 
-    def look(self) -> dict[Path, Words]:
-        """What is wrong with each directory; it is made again, or opened again, where that is ours
-        to do. On a thread."""
-        found = {}
-        for directory in self._directories:
-            problem = problem_of(directory)
-            if problem != NOTHING and (mended := _mend(directory)):
-                log.warning("directory_mended", directory=str(directory), problem=problem[0])
-                problem = problem_of(directory) if mended else problem
-            found[directory] = problem
-        return found
+    def look(self, directory: Path) -> Words:
+        """What is wrong with a directory; it is made again, or opened again, where that is ours to
+        do. On a thread."""
+        if directory not in self.own:
+            # Made by whoever needs it; whether it answers is all that counts.
+            directory.exists()
+            return NOTHING
+        problem = problem_of(directory)
+        if problem != NOTHING and (mended := _mend(directory)):
+            log.warning("directory_mended", directory=str(directory), problem=problem[0])
+            problem = problem_of(directory) if mended else problem
+        return problem
 
-    def tell(self, found: dict[Path, Words]) -> None:
-        """Tell what `look` has found."""
+    def tell(self, found: Mapping[Path, Words | None]) -> None:
+        """Tell what `look` has found; None of a directory that has not answered."""
         for directory, problem in found.items():
-            self._tell(directory, problem)
+            self._tell(directory, _HANGS if problem is None else problem)
 
-    def free_files(self) -> dict[Path, int | None]:
-        """How many files can be made: a disk may have room and no inodes. On a thread."""
-        return {directory: free_files(directory) for directory in self._directories}
-
-    def tell_free(self, found: dict[Path, int | None]) -> None:
-        """Tell what `free_files` has found."""
+    def tell_free(self, found: Mapping[Path, int | None]) -> None:
+        """Tell how many files can be made: a disk may have room and no inodes."""
         for directory, free in found.items():
             key = f"{INODES}{directory}"
             if free is not None and free < LEAST_FREE_FILES:

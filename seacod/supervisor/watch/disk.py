@@ -8,7 +8,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -18,11 +20,14 @@ from seacod.supervisor.settings import SettingsHolder
 from seacod.supervisor.systemd.heartbeats import TaskHeartbeats
 from seacod.supervisor.watch import sweeper
 from seacod.supervisor.watch.directories import Directories
+from seacod.supervisor.watch.place_thread import PATIENCE_SECONDS, NoAnswerYet, PlaceThread
 from seacod.supervisor.watch.sweeper import Swept
 from seacod.system.clock_jumps import ClockJumps
-from seacod.system.files.free_space import free_bytes
+from seacod.system.files.free_space import free_bytes, free_files
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _LOOK_SECONDS = 10.0
 # The level must be left by this share before it counts as over.
@@ -57,6 +62,7 @@ class Housekeeping:
         on_swept: told how many files each sweep has removed.
         heartbeats: where proof of life is shown.
         clock: knows by how much what is left may look older than it is; looked at here.
+        patience_seconds: so long a file system has to answer.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Housekeeping:
         on_swept: Callable[[int], None],
         heartbeats: TaskHeartbeats,
         clock: ClockJumps,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._directory = settings.paths.temp
         self._jobs = settings.paths.jobs
@@ -85,6 +92,10 @@ class Housekeeping:
         # Free bytes by what lies there, as they were at the last look.
         self.free_at: dict[str, int] = {}
         self._directories = Directories(settings.paths, bus)
+        # A file system that hangs keeps none of the others, nor what takes long.
+        self._places = {one: PlaceThread(patience_seconds) for one in self._watched}
+        self._sweeping = PlaceThread(patience_seconds)
+        self._counting = PlaceThread(patience_seconds)
         self._count_at = 0.0
         # What batches hold: recordings and results.
         self.jobs_bytes: int | None = None
@@ -95,20 +106,40 @@ class Housekeeping:
         due = time.monotonic()
         while True:
             settings = self._settings.current.storage
-            # A sweep of a great many files may take its time; it is on a thread.
             self._heartbeats.expect("housekeeping", 600.0)
-            await asyncio.to_thread(self._clock.look)
-            if time.monotonic() >= due:
+            await self._each([self._settings.paths.state], lambda _: self._clock.look())
+            await self._look_at_directories()
+            # One that hangs is told first, and then not swept.
+            if time.monotonic() >= due and not self._places[self._directory].is_busy:
                 due = time.monotonic() + settings.sweep_interval_seconds
                 await self._sweep(settings.keep_seconds)
-            self._directories.tell(await asyncio.to_thread(self._directories.look))
             await self._look_at_free_space(settings)
             due = min(due, time.monotonic() + settings.sweep_interval_seconds)
             await asyncio.sleep(min(_LOOK_SECONDS, settings.sweep_interval_seconds))
 
     async def _sweep(self, keep_seconds: float) -> None:
         moment = self._moment(keep_seconds)
-        self._tell(await asyncio.to_thread(sweeper.sweep, self._directory, keep_seconds, moment))
+        await self._clean(partial(sweeper.sweep, self._directory, keep_seconds, moment))
+
+    async def _clean(self, call: Callable[[], Swept]) -> None:
+        """Have uploads removed. A great many may take their time: then it is told at its end."""
+        with contextlib.suppress(NoAnswerYet):
+            self._tell(await self._sweeping.ask(call, late=self._tell))
+
+    async def _each(self, directories: Iterable[Path], call: Callable[[Path], T]) -> dict[Path, T]:
+        """What each directory says, asked side by side; without those that do not answer."""
+        found: dict[Path, T] = {}
+
+        async def ask(directory: Path) -> None:
+            with contextlib.suppress(NoAnswerYet):
+                found[directory] = await self._places[directory].ask(partial(call, directory))
+
+        await asyncio.gather(*map(ask, directories))
+        return {one: found[one] for one in self._watched if one in found}
+
+    async def _look_at_directories(self) -> None:
+        found = await self._each(self._watched, self._directories.look)
+        self._directories.tell({one: found.get(one) for one in self._watched})
 
     def _moment(self, seconds: float) -> float:
         """The present, Unix seconds, for judging what is no older than that by a clock that may
@@ -125,20 +156,25 @@ class Housekeeping:
 
     async def _look_at_free_space(self, settings: StorageSettings) -> None:
         await self._count_jobs()
-        found = await asyncio.to_thread(file_systems, self._watched)
+        found = await self._file_systems()
         of_uploads = next((one for one in found if self._directory in one.directories), None)
         if of_uploads is not None and of_uploads.free < settings.free_warn_bytes:
-            self._tell(
-                await asyncio.to_thread(
-                    sweeper.make_room,
-                    self._directory,
-                    settings.free_warn_bytes - of_uploads.free,
-                    self._moment(sweeper.NEVER_YOUNGER_SECONDS),
-                )
-            )
-            found = await asyncio.to_thread(file_systems, self._watched)
+            missing = settings.free_warn_bytes - of_uploads.free
+            moment = self._moment(sweeper.NEVER_YOUNGER_SECONDS)
+            await self._clean(partial(sweeper.make_room, self._directory, missing, moment))
+            found = await self._file_systems()
         self._tell_free(found, settings)
-        self._directories.tell_free(await asyncio.to_thread(self._directories.free_files))
+        self._directories.tell_free(await self._each(self._directories.own, free_files))
+
+    async def _file_systems(self) -> list[FileSystem]:
+        """Those on which the directories lie, each once; without what cannot be asked."""
+        found: dict[int, FileSystem] = {}
+        for directory, told in (await self._each(self._watched, _on_device)).items():
+            if told is not None:
+                device, free = told
+                before = found[device].directories if device in found else ()
+                found[device] = FileSystem((*before, directory), free)
+        return list(found.values())
 
     def _tell_free(self, found: Sequence[FileSystem], settings: StorageSettings) -> None:
         # Anew each time: of a place that cannot be asked now, nothing is known.
@@ -157,12 +193,19 @@ class Housekeeping:
         return min(self.free_at.values(), default=None)
 
     async def _count_jobs(self) -> None:
-        if time.monotonic() < self._count_at:
-            return
         began = time.monotonic()
-        self.jobs_bytes = await asyncio.to_thread(_size_of, self._jobs)
-        # Counting takes a hundredth of the time at most.
-        self._count_at = time.monotonic() + max(_COUNT_SECONDS, 100 * (time.monotonic() - began))
+        if began < self._count_at or self._counting.is_busy:
+            return
+
+        def counted(size: int | None) -> None:
+            self.jobs_bytes, now = size, time.monotonic()
+            # Counting takes a hundredth of the time at most.
+            self._count_at = now + max(_COUNT_SECONDS, 100 * (now - began))
+
+        try:
+            counted(await self._counting.ask(partial(_size_of, self._jobs), late=counted))
+        except NoAnswerYet:
+            self.jobs_bytes = None
 
     def _level(self, kind: str, where: FileSystem, limit: int) -> None:
         key, mib = str(where.directories[0]), where.free >> 20
@@ -188,17 +231,13 @@ class Housekeeping:
                 self._bus.publish(AlertCleared(kind, english, chinese, one))
 
 
-def file_systems(directories: Iterable[Path]) -> list[FileSystem]:
-    """Those on which these directories lie, each once; without what cannot be asked. Blocking."""
-    found: dict[int, FileSystem] = {}
-    for directory in directories:
-        free = free_bytes(directory)
-        with contextlib.suppress(OSError):
-            device = os.stat(directory).st_dev
-            if free is not None:
-                before = found[device].directories if device in found else ()
-                found[device] = FileSystem((*before, directory), free)
-    return list(found.values())
+def _on_device(directory: Path) -> tuple[int, int] | None:
+    """The device of a directory and its free bytes; None when it cannot be asked. Blocking."""
+    free = free_bytes(directory)
+    with contextlib.suppress(OSError):
+        device = os.stat(directory).st_dev
+        return None if free is None else (device, free)
+    return None
 
 
 def _size_of(top: Path) -> int | None:
