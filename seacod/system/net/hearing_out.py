@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _HEAR_OUT_SECONDS = 20.0
 
 
-class _Body:
+class _IncomingBody:
     """The body of a request, and how far it was read.
 
     Args:
@@ -54,7 +54,7 @@ def hearing_out(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
             return
         waits = headers.get("expect", "").lower() == "100-continue"
-        body = _Body(receive, is_asked_for=waits)
+        body = _IncomingBody(receive, is_asked_for=waits)
 
         async def tell(message: Message) -> None:
             is_end = message["type"] == "http.response.body" and not message.get("more_body")

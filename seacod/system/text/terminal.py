@@ -34,8 +34,8 @@ def guard_output() -> None:
         stream = getattr(sys, name)
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors=_ESCAPED)
-        if stream is not None and not isinstance(stream, _Output):
-            setattr(sys, name, cast(TextIO, _Output(stream)))
+        if stream is not None and not isinstance(stream, _PrintableOutput):
+            setattr(sys, name, cast(TextIO, _PrintableOutput(stream)))
 
 
 def _unknown(error: UnicodeError) -> tuple[str, int]:
@@ -56,7 +56,7 @@ _ORDINARY = re.compile(r"[\t\n\r -~]*")
 _OURS = re.compile(r"(\x1b\[[0-9;]*[A-HJKm])")
 
 
-class _Output:
+class _PrintableOutput:
     """A stream on which nothing else steers a terminal. Bytes that are written to its `buffer`,
     such as transcripts, stay as they are."""
 
