@@ -23,6 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seacod.errors import ClientGone, Paused, ResourcesExhausted, SeacodError, StorageFull
 from seacod.system.net.acceptor import OUT_OF_DESCRIPTORS
+from seacod.system.text import given_text
+from seacod.system.text.words import Words
 from seacod.web import closing
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,10 @@ _GIVEN_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # What it says when our own directory was taken away or closed; also of much else.
 _GONE, _CLOSED = (errno.ENOENT, errno.ENOTDIR), (errno.EACCES, errno.EPERM)
+_SHOWN_CHARACTERS = 20
+# Of every whole number in an address: what databases take.
+_DIGITS = 9
+LARGEST_NUMBER = 10**_DIGITS - 1
 _PLAIN = {
     404: ("not_found", "there is nothing at this address", "此地址没有内容"),
     405: ("method_not_allowed", "this address does not take that method", "此地址不支持该方法"),
@@ -83,22 +89,32 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
         code, english, chinese = _PLAIN.get(
-            error.status_code, ("http_error", str(error.detail), str(error.detail))
+            error.status_code,
+            ("http_error", str(error.detail), f"请求无法处理：{error.detail}"),
         )
         return answer(request, error.status_code, code, english, chinese)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        what = "; ".join(
-            f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()
-        )
-        return answer(
-            request, 400, "bad_request", f"the request is not right: {what}", "请求参数有误"
-        )
+        wrong = [_wrong(one) for one in error.errors()]
+        english, chinese = ("; ".join(each) for each in zip(*wrong, strict=True))
+        return answer(request, 400, "bad_request", english, chinese)
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Response:
         return broke(request, error)
+
+
+def _wrong(found: Any) -> Words:
+    """What FastAPI will not have, by its name, what was given for it and what would do."""
+    name = ".".join(map(str, found["loc"][1:]))
+    given = given_text.one_line(str(found["input"]), _SHOWN_CHARACTERS)
+    if str(found["type"]).startswith("int_") or found["type"] == "less_than_equal":
+        return (
+            f"{name}={given!r}: write a whole number of at most {_DIGITS} digits",
+            f"{name}={given}：应为不超过 {_DIGITS} 位的整数",
+        )
+    return f"{name}={given!r}: {found['msg']}", f"{name}={given}：格式不正确（{found['msg']}）"
 
 
 def handle_storage(app: FastAPI) -> None:

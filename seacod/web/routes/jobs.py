@@ -9,9 +9,10 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
+from fastapi import Path as InPath
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
@@ -26,8 +27,10 @@ from seacod.jobs.store import JobStore
 from seacod.jobs.store_thread import not_answering
 from seacod.paths import Paths
 from seacod.system.processes.threads import on_thread
+from seacod.web.middleware.errors import LARGEST_NUMBER
 from seacod.web.routes import openapi
 
+FileNumber = Annotated[int, InPath(le=LARGEST_NUMBER)]
 # Each writes every format of every file, on a thread and to the disk.
 _ZIPS_AT_ONCE = 2
 # What a result may take to be read.
@@ -73,7 +76,7 @@ def router(gate: JobsGate, paths: Paths) -> APIRouter:
         )
 
     @routes.get("/jobs/{job}/files/{number}", summary="The transcript of one file, as JSON")
-    async def transcript(request: Request, job: str, number: int) -> Response:
+    async def transcript(request: Request, job: str, number: FileNumber) -> Response:
         return Response(await _result(gate.open(), job, number), media_type="application/json")
 
     @routes.delete(
