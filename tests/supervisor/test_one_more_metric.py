@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from package_copy import copy_of_package, run_with
+from package_copy import copy_of_package, replace_once, run_with, running
 from supervised import ROOT, StandIn
 
 # Of a worker, of a supervisor, of the moment of a scrape: file, the line before, the new one.
@@ -39,22 +39,14 @@ SEEN = {
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = copy_of_package(tmp_path_factory.mktemp("copy"))
     for name, before, line in LINES:
-        file = copy / "seacod" / name
-        text = file.read_text("utf-8")
-        assert text.count(before) == 1, name
-        file.write_text(text.replace(before, before + line), "utf-8")
+        replace_once(copy / "seacod" / name, before, before + line)
     return copy
 
 
 @pytest.fixture(scope="module")
 def grown(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    service = StandIn(tmp_path_factory.mktemp("grown"))
-    service.environment["PYTHONPATH"] = str(copy)
-    try:
-        service.start()
+    with running(StandIn(tmp_path_factory.mktemp("grown")), copy) as service:
         yield service
-    finally:
-        service.kill()
 
 
 @pytest.mark.parametrize("name", SEEN)

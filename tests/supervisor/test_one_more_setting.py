@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from package_copy import copy_of_package, run_with
+from package_copy import copy_of_package, replace_once, run_with, running
 from supervised import ROOT, StandIn, wait_until
 
 # File of the section, a line that the new field comes before, and the field. What `gpu` says of its
@@ -62,18 +62,12 @@ EFFECT = {
 }
 
 
-def put_in(file: Path, before: str, new: str) -> None:
-    text = file.read_text("utf-8")
-    assert text.count(before) == 1, file
-    file.write_text(text.replace(before, new + before), "utf-8")
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = copy_of_package(tmp_path_factory.mktemp("copy"))
     for name, before, field in FIELDS:
-        put_in(copy / "seacod/config" / name, before, field)
-    put_in(copy / "seacod/supervisor/scrape.py", BEFORE_FIGURE, FIGURE)
+        replace_once(copy / "seacod/config" / name, before, field + before)
+    replace_once(copy / "seacod/supervisor/scrape.py", BEFORE_FIGURE, FIGURE + BEFORE_FIGURE)
     return copy
 
 
@@ -89,13 +83,8 @@ def made(copy: Path) -> Path:
 
 @pytest.fixture
 def grown(copy: Path, tmp_path: Path) -> Iterator[StandIn]:
-    service = StandIn(tmp_path)
-    service.environment["PYTHONPATH"] = str(copy)
-    try:
-        service.start()
+    with running(StandIn(tmp_path), copy) as service:
         yield service
-    finally:
-        service.kill()
 
 
 def test_it_is_shown_with_its_variable(copy: Path, tmp_path: Path) -> None:

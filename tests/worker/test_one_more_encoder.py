@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sounds
-from package_copy import copy_of_package, run_with
+from package_copy import copy_of_package, run_with, running
 from supervised import PATIENCE_SECONDS, Service
 
 ENCODER = '''
@@ -58,13 +58,9 @@ def service(
     copy: Path, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("grown"))
-    one.environment["PYTHONPATH"] = str(copy)
     one.configure(asr={"models_directory": str(models)})
-    with pytest.MonkeyPatch.context() as patch:
-        # Python looks into the working directory first.
-        patch.chdir(copy)
-        with one.running():
-            yield one
+    with running(one, copy):
+        yield one
 
 
 def test_a_service_tells_speakers_apart_by_it(service: Service) -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import sounds
 from openai import OpenAI
-from package_copy import copy_of_package, run_with
+from package_copy import copy_of_package, run_with, running
 from supervised import PATIENCE_SECONDS, Service, wait_until
 
 pytestmark = pytest.mark.full
@@ -54,15 +54,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grown(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("grown"))
     service.configure(server={"page": "on"})
-    service.environment = {"PYTHONPATH": str(copy)}
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            # Python looks into the working directory first.
-            patch.chdir(copy)
-            service.start()
+    with running(service, copy):
         yield service
-    finally:
-        service.kill()
 
 
 def test_a_format_is_answered_by_the_api_and_described(grown: Service) -> None:

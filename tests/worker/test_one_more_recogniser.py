@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sounds
 import yaml
-from package_copy import copy_of_package, run_with
+from package_copy import copy_of_package, run_with, running
 from supervised import PATIENCE_SECONDS, Service
 
 from seacod.models import manifest
@@ -118,13 +118,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(copy: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     one = Service(tmp_path_factory.mktemp("grown"))
-    one.environment["PYTHONPATH"] = str(copy)
     one.configure(asr={"model": str(model), "device": "cpu"})
-    with pytest.MonkeyPatch.context() as patch:
-        # Python looks into the working directory first.
-        patch.chdir(copy)
-        with one.running():
-            yield one
+    with running(one, copy):
+        yield one
 
 
 def test_the_service_hears_with_it(service: Service) -> None:
