@@ -68,12 +68,6 @@ class Seacod(Peer):
         return str(_ask(connection, "/transcribe", files={"file": recording})["text"])
 
 
-class OtherRevision(Seacod):
-    """Another revision of this service."""
-
-    name = "other revision"
-
-
 class FunasrServer(Peer):
     """(c) `funasr-server`, which comes with FunASR."""
 
@@ -100,21 +94,16 @@ class PlainGradio(Peer):
 
 
 @contextlib.contextmanager
-def seacod(
-    model: str, device: str, tree: Path | None = None, *, precision: str | None = None
-) -> Iterator[Peer]:
-    """This service, with its defaults; or, from its tree, another revision; or with this
-    asr.precision."""
+def seacod(model: str, device: str, *, precision: str | None = None) -> Iterator[Peer]:
+    """This service, with its defaults, or with this asr.precision."""
     chosen = {"precision": precision} if precision else {}
     with private_service(
         model,
-        tree,
         asr={"device": device, **chosen},
     ) as service:
         service.wait_until_tuned()
         port = int(service.url.rpartition(":")[2])
-        kind = Seacod if tree is None else OtherRevision
-        yield kind(port, service.process.pid)
+        yield Seacod(port, service.process.pid)
 
 
 @contextlib.contextmanager

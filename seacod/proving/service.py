@@ -127,19 +127,16 @@ class PrivateService:
 
 
 @contextlib.contextmanager
-def private_service(
-    model: str, tree: Path | None = None, /, **sections: dict[str, object]
-) -> Iterator[PrivateService]:
+def private_service(model: str, /, **sections: dict[str, object]) -> Iterator[PrivateService]:
     """Start a service, wait until it serves, stop it afterwards whatever happened.
 
     Args:
         model: asr.model.
-        tree: what holds the package `seacod` to be run; None for this one.
         sections: further settings, by section.
     """
     with (
         tempfile.TemporaryDirectory(prefix="seacod-bench-") as scratch,
-        starting(Path(scratch), model, tree, **sections) as service,
+        starting(Path(scratch), model, None, **sections) as service,
     ):
         service.wait_until_serving()
         yield service

@@ -3,7 +3,7 @@ benches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from seacod.system.text.terminal import in_language, padded, width
@@ -31,6 +31,12 @@ class Table(Generic[T]):
     def add(self, row: T) -> None:
         """Print a row."""
         self._print([cell(row) for _, cell in self._columns])
+
+    def show(self, rows: Iterable[T]) -> None:
+        """Print all of it."""
+        self.begin()
+        for row in rows:
+            self.add(row)
 
     def _print(self, cells: list[str]) -> None:
         widths = [max(_LEAST_COLUMNS, width(in_language(*words))) for words, _ in self._columns]

@@ -52,9 +52,7 @@ def run(options: argparse.Namespace) -> int:
         (("audio s / s", "音频秒/秒"), lambda row: f"{row[0] / row[1]:.1f}"),
         first_columns=16,
     )
-    table.begin()
-    for row in found.measured:
-        table.add(row)
+    table.show(found.measured)
     if options.tune:
         print(recommended(found, settings), end="")
     else:

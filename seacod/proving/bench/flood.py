@@ -1,13 +1,12 @@
 """`seacod bench flood`: many recordings at once, each client coming back when it was told to.
 
 What was let in has to be done within its deadline, and who was sent away should not have to come
-more often than is needed. `--against REVISION` floods another revision, too.
+more often than is needed.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import json
 import threading
@@ -15,11 +14,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seacod.errors import EX_OK
-from seacod.proving import revisions, sounds
+from seacod.proving import sounds
 from seacod.proving.progress import busy_with
 from seacod.proving.service import private_service
 from seacod.proving.statistics import quantile
@@ -37,7 +35,6 @@ _PATIENCE_SECONDS = 3600.0
 class FloodFigures:
     """One flood. Times are seconds; the first Retry-After is what a client is told at once."""
 
-    revision: str
     recordings: int
     let_in_at_once: int
     killed_by_deadline: int
@@ -49,7 +46,6 @@ class FloodFigures:
 
 
 _TABLE = Table[FloodFigures](
-    (("revision", "版本"), lambda f: f.revision),
     (("let in", "当即接受"), lambda f: str(f.let_in_at_once)),
     (("504", "504"), lambda f: str(f.killed_by_deadline)),
     (("tries", "尝试次数"), lambda f: str(f.tries)),
@@ -57,7 +53,7 @@ _TABLE = Table[FloodFigures](
     (("median", "中位"), lambda f: f"{f.first_retry_after_median:.0f}"),
     (("max", "最大"), lambda f: f"{f.first_retry_after_max:.0f}"),
     (("all done s", "全部完成（秒）"), lambda f: f"{f.all_done:.0f}"),
-    first_columns=13,
+    first_columns=8,
 )
 
 
@@ -69,9 +65,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="asr.device (auto)")
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
-    parser.add_argument(
-        "--against", metavar="REVISION", help="also another revision of the checkout this runs from"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -83,33 +76,18 @@ def run(options: argparse.Namespace) -> int:
             f"同时发送 {count} 个 {length:g} 秒的录音，{model}",
         )
         _TABLE.begin()
-    found = []
-    with contextlib.ExitStack() as stack:
-        trees: dict[str, Path | None] = {"this": None}
-        if options.against:
-            other = stack.enter_context(revisions.checked_out(options.against))
-            trees[other.commit[:12]] = other.tree
-        for name, tree in trees.items():
-            figures = measure(name, tree, options)
-            found.append(figures)
-            if not options.json:
-                _TABLE.add(figures)
+    figures = measure(options)
     if options.json:
-        print(json.dumps([dataclasses.asdict(figures) for figures in found]))
+        print(json.dumps([dataclasses.asdict(figures)]))
+    else:
+        _TABLE.add(figures)
     return EX_OK
 
 
-def measure(name: str, tree: Path | None, options: argparse.Namespace) -> FloodFigures:
-    """One flood, on a service of the bench's own.
-
-    Args:
-        name: of the revision.
-        tree: its tree; None for this one.
-        options: as typed.
-    """
+def measure(options: argparse.Namespace) -> FloodFigures:
+    """One flood, on a service of the bench's own; options as typed."""
     with private_service(
         options.model,
-        tree,
         asr={"device": options.device},
         limits={"request_timeout_seconds": options.deadline},
     ) as service:
@@ -129,7 +107,6 @@ def measure(name: str, tree: Path | None, options: argparse.Namespace) -> FloodF
         took = time.monotonic() - began
     first = [client.told[0] for client in clients if client.told]
     return FloodFigures(
-        revision=name,
         recordings=len(clients),
         let_in_at_once=sum(not client.told for client in clients),
         killed_by_deadline=sum(client.killed for client in clients),

@@ -100,9 +100,7 @@ def run(options: argparse.Namespace) -> int:
         (("errors", "错误"), lambda f: str(f.errors)),
         first_columns=14,
     )
-    table.begin()
-    for figures in found:
-        table.add(figures)
+    table.show(found)
     return EX_OK
 
 

@@ -91,9 +91,7 @@ def run(options: argparse.Namespace) -> int:
         (("final max", "定稿最慢"), lambda f: f"{f.final_max:.2f}"),
         first_columns=11,
     )
-    table.begin()
-    for figures in found:
-        table.add(figures)
+    table.show(found)
     return EX_OK
 
 

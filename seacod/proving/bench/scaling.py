@@ -68,9 +68,7 @@ def run(options: argparse.Namespace) -> int:
         (("errors", "错误"), lambda one: str(one.errors)),
         first_columns=8,
     )
-    table.begin()
-    for one in found:
-        table.add(one)
+    table.show(found)
     return EX_OK
 
 

@@ -73,9 +73,7 @@ def run(options: argparse.Namespace) -> int:
         (("errors", "错误"), lambda one: str(one.errors)),
         first_columns=8,
     )
-    table.begin()
-    for one in found:
-        table.add(one)
+    table.show(found)
     print_words(
         f"with speakers: {kept:.0%} of the throughput, {kept_cpu:.0%} by processor time",
         f"区分说话人时：吞吐量为 {kept:.0%}，按处理器时间计为 {kept_cpu:.0%}",

@@ -7,7 +7,6 @@ The ratio between the figures is the result; the figures themselves belong to th
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from seacod.errors import EX_OK
-from seacod.proving import peers, revisions, sounds
+from seacod.proving import peers, sounds
 from seacod.proving.audio_rate import RECORDING_SECONDS, WARM_UP_SECONDS, ThroughputFigures, load
 from seacod.proving.drawing import draw
 from seacod.proving.peers import Peer
@@ -49,9 +48,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="asr.device (auto)")
     parser.add_argument("--output", type=Path, help="directory for throughput.json and .svg")
     parser.add_argument("--model", default="builtin", help="asr.model (builtin)")
-    parser.add_argument(
-        "--against", metavar="REVISION", help="also another revision of the checkout this runs from"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,20 +67,15 @@ def run(options: argparse.Namespace) -> int:
             f"录音每段 {RECORDING_SECONDS:g} 秒，每轮 {seconds:g} 秒，模型 {model}",
         )
         _TABLE.begin()
-    with contextlib.ExitStack() as stack:
-        starts = [
-            lambda: peers.seacod(model, device),
-            lambda: peers.plain_gradio(directory, theirs),
-            lambda: peers.funasr_server(directory, theirs),
-        ]
-        if options.against:
-            other = stack.enter_context(revisions.checked_out(options.against))
-            starts.insert(1, lambda: peers.seacod(model, device, other.tree))
-        tell = (lambda one: None) if options.json else _TABLE.add
-        figures = measure(starts, options.clients, seconds, tell)
+    starts = [
+        lambda: peers.seacod(model, device),
+        lambda: peers.plain_gradio(directory, theirs),
+        lambda: peers.funasr_server(directory, theirs),
+    ]
+    tell = (lambda one: None) if options.json else _TABLE.add
+    figures = measure(starts, options.clients, seconds, tell)
     found = {
         "model": model,
-        **({"against": other.commit} if options.against else {}),
         "recording_seconds": RECORDING_SECONDS,
         "run_seconds": seconds,
         "figures": [dataclasses.asdict(one) for one in figures],
