@@ -61,6 +61,14 @@ def decoded(content: bytes) -> str:
         return content.decode("gb18030", "replace")
 
 
+def unreadable(text: str) -> tuple[int, int]:
+    """How many characters are of no script, as in a file that is no text, and of how many."""
+    read = text[:MAX_CHARACTERS]
+    kinds = map(unicodedata.category, read)
+    strange = sum(kind in ("Cc", "Cn", "Co", "Cs") for kind in kinds)
+    return strange + read.count(_UNREADABLE) - sum(map(read.count, "\t\n\r\v\f")), len(read)
+
+
 def entries(text: str) -> list[HotwordEntry]:
     """Every word in a text, in its order.
 

@@ -93,7 +93,8 @@ class HotwordLists:
         if self._settings.asr.hotwords_file is None:
             return ""
         self._begin_to_look()
-        return next((file.trouble for file in self._files.values() if file.trouble), "")
+        troubles = (file.trouble or file.value.trouble for file in self._files.values())
+        return next(filter(None, troubles), "")
 
     async def _look(self) -> None:
         looking = self._begin_to_look()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from seacod.asr import hotword_formats
 from seacod.asr.recognisers.base import Spelling
+from seacod.system.text.words import Words
 from seacod.transcript import HotwordReport, TranscriptWarning
 
 # Letters, digits and ideographs of any script; between them what stands in names.
@@ -16,6 +17,10 @@ _UNSAID = re.compile(r"['’\-·•‧・ ]")
 MAX_CHARACTERS = 40
 # So many words that are not used are named; of more only that there are some.
 _MOST_NAMED = 1_000
+# Of a text, one character in so many may be of no script; of a short one, a few.
+_UNREADABLE_ONE_IN, _FEW_UNREADABLE = 50, 5
+# A list has so many entries that are no words, and they are most of it: it is something else.
+_FEW_UNUSABLE = 10
 
 WEIGHTS = TranscriptWarning(
     "hotword_weights",
@@ -32,6 +37,7 @@ NOT_READ = TranscriptWarning(
     "the list of hotwords is too long; what is behind its first 100,000 characters was not read",
     "热词表过长，末尾部分未读取",
 )
+UNUSABLE_CODE = "hotwords_unusable"
 NO_HOTWORDS = TranscriptWarning(
     "hotwords_not_supported",
     "this model has no hotwords: those that were given are not used",
@@ -45,13 +51,15 @@ FROM_SERVER = "in the list of the server"
 class Hotwords:
     """The words to use, and those that are not used with the reason.
 
-    `of_server` says how many at the end of `words` come from lists of the server.
+    `of_server` says how many at the end of `words` come from lists of the server; `trouble` why
+    this is hardly a list of words, empty where it is one.
     """
 
     words: tuple[str, ...] = ()
     ignored: tuple[HotwordReport, ...] = ()
     warnings: tuple[TranscriptWarning, ...] = ()
     of_server: int = 0
+    trouble: str = ""
 
     def joined(self, server: Hotwords) -> Hotwords:
         """These, and behind them those of the server's list that are not among them."""
@@ -71,12 +79,14 @@ def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
     words: dict[str, None] = {}
     ignored: dict[str, str] = {}
     not_named = False
+    unusable = 0
     found = hotword_formats.entries(text)
     for entry in found:
         word = entry.word
         if word in words or word in ignored:
             continue
         reason = _objection(entry)
+        unusable += reason is not None
         if reason is None and len(words) >= max_words:
             reason = f"only the first {max_words:,} hotwords count"
         if reason is None:
@@ -85,7 +95,12 @@ def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
             ignored[word] = reason
         else:
             not_named = True
+    english, chinese = _trouble(text, unusable, len(found)) or ("", "")
+    unread = TranscriptWarning(
+        UNUSABLE_CODE, f"the list of hotwords cannot be used: {english}", f"热词表不可用：{chinese}"
+    )
     told = {
+        unread: bool(english),
         WEIGHTS: any(entry.weight is not None for entry in found),
         NOT_NAMED: not_named,
         NOT_READ: len(text) > hotword_formats.MAX_CHARACTERS,
@@ -97,7 +112,25 @@ def parse(given: str | Iterable[str] | None, max_words: int) -> Hotwords:
             for word, reason in ignored.items()
         ),
         tuple(warning for warning, holds in told.items() if holds),
+        trouble=english,
     )
+
+
+def _trouble(text: str, unusable: int, entries: int) -> Words | None:
+    """Why this is hardly a list of words; None where it is one."""
+    strange, length = hotword_formats.unreadable(text)
+    if strange > max(_FEW_UNREADABLE, length // _UNREADABLE_ONE_IN):
+        return (
+            f"it is not a text file, {strange:,} of its first {length:,} characters are "
+            "unreadable; save it as text (UTF-8)",
+            f"不是文本文件，前 {length:,} 个字符中有 {strange:,} 个无法识别，请另存为 UTF-8 文本",
+        )
+    if unusable >= _FEW_UNUSABLE and unusable * 2 > entries:
+        return (
+            f"{unusable:,} of its {entries:,} entries are not hotwords",
+            f"{entries:,} 个条目中有 {unusable:,} 个不是有效的热词",
+        )
+    return None
 
 
 def _objection(entry: hotword_formats.HotwordEntry) -> str | None:

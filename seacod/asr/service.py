@@ -182,7 +182,7 @@ class TranscriptionService:
     def warnings(self) -> list[str]:
         """What an operator should mend, in sentences that anybody may read: no path is in them."""
         trouble = self._hotwords.trouble()
-        return [f"asr.hotwords_file cannot be read: {trouble}"] if trouble else []
+        return [f"asr.hotwords_file cannot be used: {trouble}"] if trouble else []
 
     @property
     def is_idle(self) -> bool:

@@ -326,6 +326,10 @@ def test_words_of_the_server_that_cannot_be_read_are_told(live: Service, tmp_pat
         words.write_text("海鸟")
         wait_until(lambda: not json.loads(live.get("/health")[2])["warnings"], "no warning")
         assert found()["status"] == "ok"
+        words.write_bytes(bytes(range(256)) * 20)
+        wait_until(lambda: json.loads(live.get("/health")[2])["warnings"], "a warning")
+        assert found()["status"] == "warn"
+        assert "it is not a text file" in found()["seen"]
     finally:
         reload(before)
 

@@ -156,7 +156,7 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Heard]:
     directory = tmp_path_factory.mktemp("cut")
     for name, (_, container, codec, rate) in zip(NAMES, WRITTEN, strict=True):
         write(directory / name, container, codec, rate)
-        containers.cut(directory / name, 0.45)
+        containers.cut(directory / name, 0.6)
     return heard(sorted(directory.iterdir()))
 
 

@@ -66,6 +66,13 @@ def test_a_file_that_cannot_be_read_is_told_until_it_can(tmp_path: Path) -> None
         await told("No such file or directory")
         file.write_text("海鸟")
         await told("")
+        file.write_bytes(bytes(range(256)) * 20)
+        began = time.monotonic()
+        while "it is not a text file" not in lists.trouble():
+            assert time.monotonic() - began < PATIENCE_SECONDS, lists.trouble()
+            await asyncio.sleep(0.01)
+        file.write_text("海鸟")
+        await told("")
         file.unlink()
         await told("No such file or directory")
         lists.apply(settings(None))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seacod.asr import hotwords
+from seacod.asr import hotword_formats, hotwords
 from seacod.asr.hotwords import MAX_CHARACTERS
 from seacod.asr.recognisers.base import Spelling
 from seacod.asr.recognisers.units import Speller
@@ -125,3 +127,28 @@ def test_of_the_servers_words_those_that_were_heard_are_told() -> None:
         ("今天", "matched", ""), ("后天", "not_heard", ""),
         ("天气", "matched", hotwords.FROM_SERVER),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [100, 4_000, 300_000])
+def test_a_file_that_is_no_text_is_told_with_a_number(size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    found = hotwords.parse(hotword_formats.decoded(content), 1_000)
+    (told,) = (one for one in found.warnings if one.code == hotwords.UNUSABLE_CODE)
+    assert "it is not a text file" in told.message and found.trouble in told.message
+    assert any(figure.isdigit() for figure in told.message)
+    assert "不是文本文件" in told.chinese
+
+
+def test_a_list_of_which_most_is_no_word_is_told_with_both_numbers() -> None:
+    found = hotwords.parse("\n".join([*(f"<{n}>=</{n}>" for n in range(30)), "欣悦"]), 1_000)
+    assert found.trouble == "30 of its 31 entries are not hotwords"
+    assert [one.code for one in found.warnings] == ["hotwords_unusable"]
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "gbk", "utf-16"])
+def test_a_list_of_words_is_one_in_any_coding(coding: str) -> None:
+    text = "\r\n".join(["欣悦 20", "\tGPU驱动", "machine learning", "<nobody>"] * 500)
+    assert hotwords.parse(hotword_formats.decoded(text.encode(coding)), 1_000).trouble == ""
+    # More than are used are words all the same.
+    many = " ".join(f"词{n}" for n in range(3_000))
+    assert hotwords.parse(many, 10).trouble == ""

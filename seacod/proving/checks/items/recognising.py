@@ -102,10 +102,10 @@ def hotword_lists(context: CheckContext) -> Finding:
     context.served_model  # noqa: B018 - only a worker reads it
     if bad := json.loads(context.get("/health"))["warnings"]:
         return warn(
-            (f"{place}: {'; '.join(bad)}", f"{place}：服务无法读取（{'；'.join(bad)}）"),
-            ("requests have no words of the server, or those read before; the file must be there, "
-             "and readable for the service's user",
-             "请求不含服务器热词，或仍用先前读取的内容；请确认文件存在且服务用户可读"),
+            (f"{place}: {'; '.join(bad)}", f"{place}：服务无法使用（{'；'.join(bad)}）"),
+            ("requests have no words of the server, or those read before; it must be a text "
+             "file of words, and readable for the service's user",
+             "请求不含服务器热词，或热词有缺漏；请确认文件是热词文本且服务用户可读"),
         )  # fmt: skip
     return ok(f"{place} is read", f"{place} 已读取")
 
