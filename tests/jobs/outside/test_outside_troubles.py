@@ -218,6 +218,26 @@ def test_a_full_place_is_read_and_emptied_and_64_bytes_do_not_end_its_trouble(
     asyncio.run(work())
 
 
+def test_of_a_job_that_is_refused_in_the_middle_nothing_stays_there(
+    postgres: Postgres, shared: str, tmp_path: Path
+) -> None:
+    place = directory(tmp_path / "place")
+    full = tmp_path / "place/refused"
+
+    async def work() -> None:
+        node = Node(shared, tmp_path / "one", place)
+        async with running(node):
+            # The first one has room, the second one has none.
+            full.mkdir()
+            (full / "0002.part").symlink_to("/dev/full")
+            with pytest.raises(StorageFull):
+                await node.accept("refused", BIG, BIG)
+            await until(lambda: not (full / "0001").exists())
+            await until(lambda: not count(postgres, shared, "outside_recordings"))
+
+    asyncio.run(work())
+
+
 def test_what_a_full_place_is_tried_with_is_as_big_as_what_it_refused() -> None:
     troubles = place_troubles.PlaceTroubles(lambda *told: None)
     side = place_troubles.Side.WRITE
