@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -77,11 +78,17 @@ class Jobs:
         is_paused: Callable[[], bool] = lambda: False,
         mover: RecordingMover | None = None,
         clock: ClockJumps | None = None,
+        database_clock_file: Path | None = None,
     ) -> None:
         self._service = service
         self._settings = settings
         self._is_paused = is_paused
         self._clock = clock or ClockJumps()
+        self._clocks = [self._clock]
+        # As it was read last. That of a machine elsewhere makes jobs old, and is set, too.
+        self._database_now = 0.0
+        if database_clock_file is not None:
+            self._clocks.append(ClockJumps(database_clock_file, wall=lambda: self._database_now))
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._opened = OpenStore(open_store, self._owner, on_trouble)
         self._recordings = JobRecordings(self._opened, mover)
@@ -277,10 +284,13 @@ class Jobs:
         return now - since - self._clock.looks_older_by(most_seconds)
 
     def _delete_expired(self, store: JobStore) -> None:
-        self._clock.look()
+        self._database_now = store.now()
+        for clock in self._clocks:
+            clock.look()
         keep_seconds = self._settings.current.results.keep_days * 86_400
         # An upload that was not accepted is young for a day, however short results are kept.
-        looks_older_by = self._clock.looks_older_by(max(keep_seconds, ORPHAN_SECONDS))
+        most_seconds = max(keep_seconds, ORPHAN_SECONDS)
+        looks_older_by = max(clock.looks_older_by(most_seconds) for clock in self._clocks)
         store.delete_expired(keep_seconds, looks_older_by)
 
     async def _renew(self) -> None:

@@ -277,6 +277,11 @@ class JobStore(Accepting, Working):
             connection.execute(update(jobs).where(jobs.c.id == job).values(finished=None))
         return len(again)
 
+    def now(self) -> float:
+        """Unix seconds by the clock of all who share the database."""
+        with self._database.begin() as connection:
+            return tables.now(connection)
+
     def delete_expired(self, keep_seconds: float, looks_older_by: float = 0.0) -> int:
         """Forget jobs that ended so long ago, and uploads that were never accepted. One of which
         somebody is still to be told is kept until then.

@@ -25,6 +25,8 @@ from seacod.system.files import whole_file
 log = structlog.get_logger(__name__)
 
 FILE = "clock.json"
+# Of the database that several machines share.
+DATABASE_FILE = "database_clock.json"
 # 2026-11-01: nothing of ours is older, so a clock that says so has not been set yet.
 UNSET_BEFORE = 1_793_491_200.0
 _UNSET_FILE = "clock-unset.json"

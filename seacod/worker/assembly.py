@@ -17,6 +17,7 @@ from seacod.config.in_use import SettingsInUse
 from seacod.config.secrets import read_secret
 from seacod.jobs.gate import JobsGate
 from seacod.paths import Paths
+from seacod.system.clock_jumps import DATABASE_FILE as DATABASE_CLOCK
 from seacod.system.clock_jumps import FILE as CLOCK_FILE
 from seacod.system.clock_jumps import ClockJumps
 from seacod.usage.meter import UsageMeter
@@ -199,6 +200,7 @@ def _jobs(around: Surroundings, service: TranscriptionService, readiness: Readin
         is_paused=lambda: readiness.pause is not None,
         mover=mover if results.database else None,
         clock=ClockJumps(around.paths.state / CLOCK_FILE),
+        database_clock_file=around.paths.state / DATABASE_CLOCK if results.database else None,
     )
 
 
