@@ -20,7 +20,7 @@ lint:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	shellcheck install.sh tests/run .ci/run tools/make_deb tools/gpu_day packaging/deb/preinst \
+	shellcheck install.sh tests/run .ci/run tools/make_deb tools/gpu_day systemd/memory-limits packaging/deb/preinst \
 	  packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm
 
 generated:

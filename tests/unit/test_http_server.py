@@ -56,6 +56,55 @@ def test_a_head_that_does_not_come_is_not_waited_for(
     run(story())
 
 
+@pytest.mark.parametrize(
+    ("sent", "status", "kind"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "invalid_request_error"),
+        (b"GET /\xe5\x95\x8a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_request_error"),
+        (b"GET /" + b"a" * 70_000, 400, "invalid_request_error"),
+        (b"GET / HT", 408, "invalid_request_error"),
+    ],
+)
+def test_what_no_application_hears_of_is_answered_like_everything_else(
+    quick: None, listening: socket.socket, sent: bytes, status: int, kind: str
+) -> None:
+    async def story() -> None:
+        async with served(listening):
+            head, _, body = (await (await Client.to(listening, sent)).all()).partition(b"\r\n\r\n")
+            told = json.loads(body)["error"]
+            assert head.startswith(b"HTTP/1.1 %d " % status)
+            assert f"X-Request-ID: {told['request_id']}" in head.decode()
+            assert (told["type"], bool(told["code"])) == (kind, True)
+            assert "请求" in told["message_zh"]
+            assert told["message"].isascii()
+
+    run(story())
+
+
+def test_a_whole_address_is_its_path_and_its_host(listening: socket.socket) -> None:
+    """As clients of a proxy ask; what the header Host says does not count then."""
+    seen: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+        await PlainTextResponse("heard")(scope, receive, send)
+
+    async def story() -> None:
+        async with served(listening, app=app):
+            for address in (b"http://a.example:7860/p%20q?r=1", b"HTTPS://a.example"):
+                client = await Client.to(
+                    listening, b"GET " + address + b" HTTP/1.1\r\nHost: other\r\n\r\n"
+                )
+                await client.answer()
+
+    run(story())
+    told = [(one["path"], one["query_string"], dict(one["headers"])[b"host"]) for one in seen]
+    assert told == [
+        ("/p q", b"r=1", b"a.example:7860"),
+        ("/", b"", b"a.example"),
+    ]
+
+
 def test_who_is_given_up_can_read_why_though_he_sends_on(
     quick: None, listening: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,9 +12,11 @@ import contextlib
 import functools
 import json
 import logging
+import secrets
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -24,11 +26,14 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from seacod.system.net.absolute_target import taking_whole_addresses
 from seacod.system.net.acceptor import Acceptor
 from seacod.system.net.addresses import UNIX
 from seacod.system.net.answer_headers import ANSWER_HEADERS, with_answer_headers
 from seacod.system.net.connections import Connections, OpenConnection
+from seacod.system.net.error_shape import RETRY_SECONDS, error_body
 from seacod.system.net.hearing_out import hearing_out
+from seacod.system.text.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -54,12 +59,20 @@ _quiet = logging.getLogger("seacod.http")
 _quiet.setLevel(logging.ERROR)
 
 _HEADERS = "".join(f"{name}: {value}\r\n" for name, value in ANSWER_HEADERS)
-_FULL = {
-    "code": "too_many_connections",
-    "message": "too many connections are open; try again in a few seconds",
-    "message_zh": "连接数已达上限，请几秒后重试",
-    "retry_after_seconds": 5,
-}
+_FULL = "too many connections are open; try again in a few seconds", "连接数已达上限，请几秒后重试"
+_MALFORMED = (
+    f"this is no HTTP request: its head is malformed, ambiguous or longer than {_HEAD_BYTES} bytes",
+    f"不是有效的 HTTP 请求：请求头格式有误、有歧义或超过 {_HEAD_BYTES} 字节",
+)
+_CRUMBS = "the body comes in chunks of a few bytes", "请求体的每个分块只有几个字节"
+_LATE_HEAD = (
+    f"the head of the request took longer than {HEAD_SECONDS:.0f} s",
+    f"请求头在 {HEAD_SECONDS:.0f} 秒内没有到齐",
+)
+_SLOW_BODY = (
+    f"the body of the request comes at less than {_BODY_BYTES_A_SECOND} bytes a second",
+    f"请求体的传输速度低于每秒 {_BODY_BYTES_A_SECOND} 字节",
+)
 
 
 class _GivesUpOnReaders(asyncio.Protocol):
@@ -126,7 +139,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
             address = "" if self.client[0] == UNIX else self.client[0]
             self._place = self._connections.come(address, self._make_room)
         if self._place is None:
-            self._say(503, {"error": _FULL}, "Retry-After: 5\r\n")
+            self._say(503, "too_many_connections", _FULL)
             return
         if self._websocket is not None:
             self.ws_protocol_class = functools.partial(  # type: ignore[assignment]
@@ -157,7 +170,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
         self._mark()
 
     def send_400_response(self, msg: str) -> None:
-        self._say(400, {"error": {"code": "bad_request", "message": msg}})
+        self._say(400, "bad_request", _MALFORMED)
 
     def on_response_complete(self) -> None:
         if self._place is not None:
@@ -185,7 +198,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
         self._lines += data.count(b"\n")
         has_many_lines = self._lines > _SPARE_LINES + self._received // _BYTES_A_LINE
         if has_many_lines and self._is_answering and self._is_chunked():
-            self._give_up(400, "the body comes in chunks of a few bytes")
+            self._give_up(400, _CRUMBS)
             return
         super().data_received(data)
 
@@ -209,7 +222,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
     def _head_is_late(self) -> None:
         self._timer = None
         if not self._is_answering:
-            self._give_up(408, "the head of the request took too long")
+            self._give_up(408, _LATE_HEAD)
 
     def _look_at_body(self) -> None:
         self._timer = None
@@ -218,7 +231,7 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
         came = self._received - self._received_before
         self._received_before = self._received
         if not self.flow.read_paused and came < _BODY_BYTES_A_SECOND * _BODY_LOOK_SECONDS:
-            self._give_up(408, "the body of the request comes too slowly")
+            self._give_up(408, _SLOW_BODY)
             return
         self._timer = self.loop.call_later(_BODY_LOOK_SECONDS, self._look_at_body)
 
@@ -226,21 +239,25 @@ class BoundedHttp(_GivesUpOnReaders, H11Protocol):
         """Others need the place."""
         self.transport.close()
 
-    def _give_up(self, status: int, why: str) -> None:
-        log.debug("connection_given_up", why=why, client=self.client[0] if self.client else "")
+    def _give_up(self, status: int, why: Words) -> None:
+        log.debug("connection_given_up", why=why[0], client=self.client[0] if self.client else "")
         has_begun = self._is_answering and self.cycle.response_started
         if has_begun or not self._received:
             self.transport.close()
         else:
-            self._say(status, {"error": {"code": "bad_request", "message": why}})
+            self._say(status, "bad_request", why)
 
-    def _say(self, status: int, body: dict[str, Any], more: str = "") -> None:
+    def _say(self, status: int, code: str, why: Words) -> None:
         """Answer, and close; past uvicorn, which has no request to answer or never will have."""
-        text = json.dumps(body, ensure_ascii=False).encode()
-        phrase = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}[status]
+        request_id = secrets.token_hex(8)
+        told = error_body(status, code, why, request_id)
+        text = json.dumps({"error": told}, ensure_ascii=False).encode()
+        phrase = HTTPStatus(status).phrase
+        retry = f"Retry-After: {RETRY_SECONDS}\r\n" if "retry_after_seconds" in told else ""
         head = (
             f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(text)}\r\n{more}{_HEADERS}Connection: close\r\n\r\n"
+            f"Content-Length: {len(text)}\r\nX-Request-ID: {request_id}\r\n{retry}{_HEADERS}"
+            "Connection: close\r\n\r\n"
         )
         if self._is_answering:
             self.cycle.disconnected = True
@@ -331,7 +348,7 @@ class BoundedServer(uvicorn.Server):
     def __init__(self, app: ASGIApp, connections: Connections, **options: Any) -> None:
         super().__init__(
             uvicorn.Config(
-                hearing_out(with_answer_headers(app)),
+                hearing_out(with_answer_headers(taking_whole_addresses(app))),
                 http=BoundedHttp,
                 log_config=None,
                 access_log=False,

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seacod.errors import ClientGone, Paused, ResourcesExhausted, SeacodError, StorageFull
 from seacod.system.net.acceptor import OUT_OF_DESCRIPTORS
+from seacod.system.net.error_shape import error_body
 from seacod.system.text import given_text
 from seacod.system.text.words import Words
 from seacod.web import closing
@@ -207,7 +208,7 @@ def answer(
 ) -> JSONResponse:  # fmt: skip
     """The response for an error, in the one shape."""
     request_id = getattr(request.state, "request_id", "")
-    body = _body(status, code, message, chinese, request_id, retry_after_seconds)
+    body = error_body(status, code, (message, chinese), request_id, retry_after_seconds)
     headers = {}
     if "retry_after_seconds" in body:
         headers["Retry-After"] = str(body["retry_after_seconds"])
@@ -216,29 +217,6 @@ def answer(
 
 def said(error: SeacodError, request_id: str) -> dict[str, Any]:
     """An error inside an answer that has begun with 200: the same shape, with its status."""
-    body = _body(
-        error.http_status, error.code, error.message, error.chinese, request_id,
-        error.retry_after_seconds,
-    )  # fmt: skip
+    words = error.message, error.chinese
+    body = error_body(error.http_status, error.code, words, request_id, error.retry_after_seconds)
     return {"error": {**body, "status": error.http_status}}
-
-
-def _body(
-    status: int,
-    code: str,
-    message: str,
-    chinese: str,
-    request_id: str,
-    retry_after_seconds: int | None,
-) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "code": code,
-        # What OpenAI's clients look for.
-        "type": "server_error" if status >= 500 else "invalid_request_error",
-        "message": message,
-        "message_zh": chinese,
-        "request_id": request_id,
-    }
-    if status in (429, 503):
-        body["retry_after_seconds"] = retry_after_seconds or 5
-    return body
