@@ -1,10 +1,11 @@
 # What is made and what is tested; each line is one command that can be typed as well.
 
-.PHONY: help try test lint generated wheel deb
+.PHONY: help try test test-all lint generated wheel deb
 
 help:
 	@echo "make try        run it in this terminal (./install.sh --try)"
-	@echo "make test       everything (./tests/run)"
+	@echo "make test       what makes the promises (./tests/run)"
+	@echo "make test-all   everything, as CI does (./tests/run --all)"
 	@echo "make lint       form, types and shell scripts"
 	@echo "make generated  write every file that is made from code"
 	@echo "make wheel      dist/seacod-VERSION-py3-none-any.whl"
@@ -15,6 +16,9 @@ try:
 
 test:
 	./tests/run
+
+test-all:
+	./tests/run --all
 
 lint:
 	.venv/bin/ruff check .

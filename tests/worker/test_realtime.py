@@ -195,6 +195,7 @@ def test_what_cannot_be_done_is_told_and_the_connection_goes_on(
     refused = session.recv()
     assert refused.type == "error"
     assert part in refused.error.message
+    assert refused.error.type == "invalid_request_error"
     assert refused.error.event_id == "mine"
     say(session, at_rate(sounds.SPEECH) + PAUSE)
     assert until(session, lambda e: e.type == DONE)[-1].transcript == sounds.SPEECH_TEXT

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from starlette.websockets import WebSocket
 
 from seacod.asr.service import TranscriptionService
-from seacod.errors import BadRequest, ClientGone, NotSupported, SeacodError
+from seacod.errors import BadRequest, ClientGone, SeacodError
 from seacod.routes import REALTIME
 from seacod.system.least_rate import LeastRate
 from seacod.system.processes.waiting import end_task
@@ -140,7 +140,7 @@ class Conversation:
                 except ClientGone:
                     raise
                 except SeacodError as error:
-                    if error.http_status >= 500 and not isinstance(error, NotSupported):
+                    if error.http_status >= 500:
                         raise
                     await self.tell(events.refusal(error, self._request_id, event_id))
         finally:
@@ -189,7 +189,7 @@ class Conversation:
         elif kind in (_UPDATE, _OLD_UPDATE):
             await self._update(given.get("session"), is_old=kind == _OLD_UPDATE)
         else:
-            raise NotSupported(
+            raise BadRequest(
                 f"there is no event {str(kind)[:60]!r} in a transcription session here; use "
                 "session.update and input_audio_buffer.append, .commit or .clear",
                 f"转写会话不支持事件 {str(kind)[:60]}",
