@@ -8,6 +8,7 @@ import asyncio
 import os
 import platform
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from seacod import __version__
@@ -146,9 +147,10 @@ class TranscriptionActor:
                 )  # fmt: skip
             except SeacodError as error:
                 return {"sha256": file.sha256, "error": error.message}
+            choices = replace(self._choices, recording_name=_as_text(name))
             return {
                 "sha256": file.sha256,
-                "content": await asyncio.to_thread(self._format.content, transcript, self._choices),
+                "content": await asyncio.to_thread(self._format.content, transcript, choices),
                 "warnings": [warning.message for warning in transcript.warnings],
                 "audio_seconds": transcript.duration_seconds,
             }

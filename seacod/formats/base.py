@@ -46,6 +46,7 @@ class Choices:
         shows_warnings: text and documents begin with what a reader ought to know; None for
             documents alone. Other formats say it wherever they can.
         wants_peaks: JSON has what a wave is drawn from.
+        recording_name: as people call the file; documents have it, without its ending, as title.
     """
 
     granularities: Collection[str] = ("segment",)
@@ -53,6 +54,7 @@ class Choices:
     wants_log_probabilities: bool = False
     shows_warnings: bool | None = None
     wants_peaks: bool = False
+    recording_name: str = ""
 
 
 DEFAULT_CHOICES = Choices()

@@ -3,10 +3,13 @@ speaker, for those who edit."""
 
 from __future__ import annotations
 
+import datetime
 import io
 import re
+from pathlib import PurePosixPath
+from typing import Any
 
-from seacod.formats.base import Choices, OutputFormat, joined, prefix
+from seacod.formats.base import Choices, OutputFormat, joined, one_line, prefix
 from seacod.formats.remarks import remarks
 from seacod.formats.text import paragraphs, sections
 from seacod.transcript import Transcript
@@ -14,6 +17,10 @@ from seacod.transcript import Transcript
 # XML has no way to write these.
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LATIN_FONT, _CHINESE_FONT = "Calibri", "宋体"
+# A4, as paper is where Chinese is printed.
+_PAGE_MILLIMETRES = (210, 297)
+# All that the format allows.
+_TITLE_CHARACTERS = 255
 # A time or a name is to be told from the text.
 _GREY, _TEAL = (0x70, 0x70, 0x70), (0x0F, 0x76, 0x6E)
 
@@ -25,8 +32,7 @@ def _render(transcript: Transcript, choices: Choices) -> bytes:
     from docx.shared import RGBColor
 
     document = Document()
-    document.core_properties.author = "seacod"
-    document.core_properties.language = transcript.language
+    _set_about(document, transcript.language, choices.recording_name)
     normal = document.styles["Normal"]
     normal.font.name = _LATIN_FONT
     # Without it Word takes a Japanese font for what is not Latin.
@@ -49,6 +55,40 @@ def _render(transcript: Transcript, choices: Choices) -> bytes:
     written = io.BytesIO()
     document.save(written)
     return written.getvalue()
+
+
+def _set_about(document: Any, language: str, recording_name: str) -> None:
+    """What the document says of itself, instead of what python-docx's template says: somebody's
+    Word of 2013, a picture of its first page, letter paper, English and Japanese."""
+    from docx.oxml.ns import qn
+    from docx.shared import Mm
+
+    language = "zh-CN" if language == "zh" else language
+    about = document.core_properties
+    about.title = _title(recording_name)
+    about.author = about.last_modified_by = "seacod"
+    about.comments = ""
+    about.language = _clean(language)
+    # In UTC, without saying so: as python-docx wants it.
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0, tzinfo=None)
+    about.created = about.modified = now
+    relations = document.part.package.rels
+    for name, relation in list(relations.items()):
+        if relation.reltype.endswith(("/thumbnail", "/extended-properties")):
+            del relations[name]
+    for section in document.sections:
+        section.page_width, section.page_height = map(Mm, _PAGE_MILLIMETRES)
+    # The language of what is Chinese and of what is not; spelling is checked by it.
+    for one in document.styles.element.iter(qn("w:lang")):
+        one.set(qn("w:eastAsia"), "zh-CN")
+    for one in document.settings.element.iter(qn("w:themeFontLang")):
+        one.set(qn("w:eastAsia"), "zh-CN")
+
+
+def _title(recording_name: str) -> str:
+    """The last part of a name, of whichever system, without its ending."""
+    stem = PurePosixPath(recording_name.replace("\\", "/")).stem
+    return _clean(one_line(stem))[:_TITLE_CHARACTERS]
 
 
 def _clean(text: str) -> str:

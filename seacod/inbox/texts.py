@@ -8,7 +8,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seacod.errors import SeacodError
@@ -49,9 +49,10 @@ class Texts:
         """
         base = ledger.begin(path, version, _bases(path), self._is_free)
         targets = []
+        choices = replace(self.choices, recording_name=path.name)
         for one in self.formats:
             target = self._target(base, one)
-            whole_file.write(target, one.content(transcript, self.choices))
+            whole_file.write(target, one.content(transcript, choices))
             targets.append(target)
         ledger.end(path, version, base)
         return targets

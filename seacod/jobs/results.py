@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -56,6 +57,7 @@ def _cell(value: Any) -> Any:
 
 def _add(archive: zipfile.ZipFile, file: JobFile, body: dict[str, Any], choices: Choices) -> str:
     transcript = full_json.read(body)
+    choices = replace(choices, recording_name=file.name)
     stem = f"{file.number:04}-{safe_name(file.name)}"
     # As it was kept: no other format has everything.
     archive.writestr(f"{stem}.json", json.dumps(body, ensure_ascii=False))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -234,6 +236,37 @@ def test_a_word_document_has_warnings_times_speakers_and_text() -> None:
     assert paragraphs(docx.content(said)) == [*head, *wanted]
     assert paragraphs(docx.content(said, Choices(shows_warnings=False))) == wanted
     assert paragraphs(docx.content(replace(said, segments=(), warnings=()))) == []
+
+
+def test_a_word_document_says_of_itself_what_is_true() -> None:
+    began = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    named = Choices(recording_name="C:\\会议\\三月.例会.flac")
+    content = FORMATS["docx"].content(TRANSCRIPT, named)
+    document = Document(io.BytesIO(content))
+    about = document.core_properties
+    assert (about.title, about.author, about.last_modified_by) == ("三月.例会", "seacod", "seacod")
+    assert (about.comments, about.language) == ("", "zh-CN")
+    for moment in (about.created, about.modified):
+        assert moment is not None
+        ago = moment.replace(tzinfo=datetime.timezone.utc) - began
+        assert datetime.timedelta(0) <= ago < datetime.timedelta(minutes=5)
+    page = document.sections[0]
+    assert page.page_width is not None and page.page_height is not None
+    assert (round(page.page_width.mm), round(page.page_height.mm)) == (210, 297)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+        every = b"".join(map(archive.read, names))
+        assert b'w:eastAsia="zh-CN"' in archive.read("word/styles.xml")
+    assert not [one for one in names if "thumbnail" in one or one.endswith("app.xml")]
+    for foreign in (b"python-docx", b"Macintosh", b"2013-12-23", b"ja-JP"):
+        assert foreign not in every
+
+
+@pytest.mark.parametrize("name", ["", "/", "a\x00\n\ud800.wav", "长" * 1000 + ".wav"])
+def test_a_word_document_has_whatever_name_as_title(name: str) -> None:
+    content = FORMATS["docx"].content(TRANSCRIPT, Choices(recording_name=name))
+    title = Document(io.BytesIO(content)).core_properties.title
+    assert len(title) <= 255 and "\n" not in title
 
 
 def test_a_word_document_has_tracks_one_after_the_other() -> None:

@@ -39,6 +39,7 @@ def test_a_document_is_answered_like_any_other_format(client: httpx.Client) -> N
     *head, last = paragraphs(answer.content)
     assert head == [f"注意：{FOR_TRYING.chinese}", f"Note: {FOR_TRYING.message}"]
     assert last == f"[00:00:00] {sounds.SPEECH_TEXT}"
+    assert Document(io.BytesIO(answer.content)).core_properties.title == sounds.SPEECH.stem
     bare = recognised(client, format="docx", show_warnings="false")
     assert paragraphs(bare.content) == [last]
     refused = recognised(client, also="docx")
@@ -57,6 +58,8 @@ def test_what_was_changed_by_hand_is_in_every_format(client: httpx.Client) -> No
         shown = "".join(paragraphs(answer.content)) if one.is_binary else answer.text
         assert "王" in shown
         assert "改过的话" in shown
+    named = client.post("/formats/docx", json={**body, "name": "例会.m4a"}).content
+    assert Document(io.BytesIO(named)).core_properties.title == "例会"
     body["segments"][0].update(text="今天天气很好", speaker=None, tokens=[])
     narrow = client.post("/formats/vtt?max_line_characters=4", json=body).text
     assert "\n今天天\n气很好\n" in narrow

@@ -88,7 +88,9 @@ def test_a_batch_is_worked_off_and_its_failures_are_named(client: httpx.Client) 
         }
         assert "docx" in {one.name for one in registry.all_formats() if one.is_in_zip}
         with archive.open("0004-b.docx") as document:
-            assert Document(document).paragraphs[-1].text.endswith(sounds.SPEECH_TEXT)
+            written = Document(document)
+        assert written.paragraphs[-1].text.endswith(sounds.SPEECH_TEXT)
+        assert written.core_properties.title == "b"
     assert body["files"][0]["warnings_zh"] == [FOR_TRYING.chinese]
     assert body["files"][1]["warnings"] == []
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 from typing import IO, Annotated
 
@@ -77,6 +77,7 @@ class _Warning:
 @dataclass(slots=True)
 class _GivenTranscript:
     segments: Annotated[list[_GivenSentence], Field(max_length=_MOST_SEGMENTS)]
+    name: _Name = ""
     text: str | None = None
     duration: _Seconds | None = None
     confidence: _Share | None = None
@@ -179,7 +180,8 @@ def _content(file: IO[bytes], wanted: OutputFormat, chosen: Choices) -> bytes:
             f"the transcript has more than {_MOST_CHARACTERS:,} characters, which is the limit",
             f"文稿超过 {_MOST_CHARACTERS:,} 个字符的上限",
         )
-    return wanted.content(given.transcript(), chosen)
+    named = replace(chosen, recording_name=given.name)
+    return wanted.content(given.transcript(), named)
 
 
 def _given(body: bytes) -> _GivenTranscript:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from fastapi import APIRouter, Request
@@ -72,7 +73,8 @@ def router(service: TranscriptionService, paths: Paths, sources: Sources) -> API
             wanted = registry.chosen("format", format or fields.get("format"), formats)
             wants_stream = is_true("stream", stream or fields.get("stream"))
             also = registry.chosen_texts("also", fields.get("also"))
-            body = partial(_body, wanted=wanted, also=also, choices=choices(fields))
+            chosen = replace(choices(fields), recording_name=upload.given_name)
+            body = partial(_body, wanted=wanted, also=also, choices=chosen)
             write = partial(_written, body_of=body, request_id=request_id)
             return Wanted(
                 fields.get("hotwords", ""),

@@ -55,7 +55,7 @@ export class Taking {
   // What it has anyway needs nobody.
   #content(format) {
     const body = this.host.body();
-    if (!format.isJson) return written(format.name, body);
+    if (!format.isJson) return written(format.name, { ...body, name: this.host.name });
     return new Blob([JSON.stringify(body, null, 1)], { type: format.type });
   }
 }
