@@ -23,6 +23,8 @@ from seacod.system.net import hearing_out, http_server, self_made_certificate
 from seacod.system.net.addresses import AddressSet
 from seacod.worker.serving import Server
 
+# Less than anybody is heard out for.
+AT_ONCE = hearing_out._HEAR_OUT_SECONDS / 2
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -246,7 +248,7 @@ def test_the_answer_comes_before_the_body_is_over(listening: socket.socket) -> N
             client = await Client.to(
                 listening, b"POST /?0 HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\nx"
             )
-            assert (await client.answer()).endswith(b"no, because")
+            assert (await asyncio.wait_for(client.answer(), AT_ONCE)).endswith(b"no, because")
             client.writer.close()
             await nobody_left(connections)
 
@@ -263,7 +265,7 @@ def test_who_waits_for_our_word_before_the_body_is_not_waited_for(
                 b"POST /?0 HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n"
                 b"Connection: close\r\nExpect: 100-continue\r\n\r\n",
             )
-            answer = await client.all()
+            answer = await asyncio.wait_for(client.all(), AT_ONCE)
             assert answer.startswith(b"HTTP/1.1 403")
             assert answer.endswith(b"no, because")
 
