@@ -24,6 +24,7 @@ from seacod.metrics.present import PresentFigures
 from seacod.shared_load import SLOTS_A_REPLICA, SharedLoad
 from seacod.supervisor import lock, scrape, status
 from seacod.supervisor.bus import Bus, PauseChanged, StateChanged, WorkerCrashed, WorkerGone
+from seacod.supervisor.clock import Moment
 from seacod.supervisor.kept_going import kept_going
 from seacod.supervisor.metrics_server import MetricsServer
 from seacod.supervisor.pausing import Pausing
@@ -82,7 +83,7 @@ class Supervisor:
         announce: Callable[[Supervisor], None],
         nursery_command: Sequence[str] = NURSERY_COMMAND,
     ) -> None:
-        self._started_at = time.time()
+        self._began = Moment()
         self._settings = SettingsHolder(settings, source.read)
         self._source = source
         self._announce = announce
@@ -257,7 +258,7 @@ class Supervisor:
         self._fallback = Fallback(
             self.listeners.http,
             self._metrics.fallback.inc,
-            lambda: start_progress(self.workers.report, time.monotonic()),
+            lambda: start_progress(self.workers.report),
         )
         adopt_orphans()
         self._nurseries = Nurseries(
@@ -310,7 +311,6 @@ class Supervisor:
             len(workers.lives),
             self._watches.gpu_in_use(),
             self._pausing.current,
-            now=time.monotonic(),
         )
         self._notifier.status(text)
 
@@ -339,7 +339,7 @@ class Supervisor:
             self._watches,
             self._settings,
             self._source,
-            started_at=self._started_at,
+            started_at=self._began.unix_seconds,
             listeners=self.listeners,
             metrics=self.metrics_server,
             reloads=self._reloader,
@@ -348,5 +348,5 @@ class Supervisor:
 
     def _snapshot_for_page(self) -> dict[str, object]:
         return status.for_page(
-            self.workers, self._nurseries.newest, self._watches, self._started_at
+            self.workers, self._nurseries.newest, self._watches, self._began.unix_seconds
         )

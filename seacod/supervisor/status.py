@@ -175,7 +175,7 @@ def _face(report: Report) -> dict[str, Any]:
     return {
         "pid": report.pid,
         "state": report.state.value,
-        "since": report.since,
+        "since": report.began.unix_seconds,
         "stage": report.stage[0],
         "stage_zh": report.stage[1],
         "last_start_seconds": report.last_start_seconds,

@@ -21,16 +21,15 @@ _EXPLANATIONS = {
 }
 
 
-def start_progress(report: Report, now: float) -> Words:
+def start_progress(report: Report) -> Words:
     """What a start is at, and for how long; nothing in any other state.
 
     Args:
         report: what is known of the service as a whole.
-        now: seconds, monotonic.
     """
     if report.state is not ServiceState.STARTING:
         return NOTHING
-    seconds, last = now - report.since_monotonic, report.last_start_seconds
+    seconds, last = report.began.age_seconds, report.last_start_seconds
     english, chinese = f"for {seconds:.0f} s", f"已 {seconds:.0f} 秒"
     if report.stage[0]:
         english = f"{report.stage[0]}, {english}"
@@ -50,8 +49,6 @@ def status_text(
     workers: int,
     gpu: Gpu | None,
     pause: Pause | None = None,
-    *,
-    now: float,
 ) -> str:
     """The state of the service in one line.
 
@@ -66,7 +63,7 @@ def status_text(
     paused = []
     if pause is not None:
         paused.append(f"PAUSED{f' ({pause.reason})' if pause.reason else ''}: takes nothing new")
-    how_far = start_progress(report, now)[0]
+    how_far = start_progress(report)[0]
     parts = [_EXPLANATIONS[report.state] + (f" ({how_far})" if how_far else "")]
     parts = paused + parts
     parts.append("on " + " and ".join(addresses))

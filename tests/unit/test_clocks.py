@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from in_use import in_use
+from simulated_clock import Clock
 
 from seacod.alerts import attempt
 from seacod.alerts.alert import Alert, Told
@@ -24,6 +25,7 @@ from seacod.config.alerts import AlertSettings
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
+from seacod.supervisor.clock import Moment
 from seacod.supervisor.crash import Crash
 from seacod.supervisor.watch import crashes
 from seacod.supervisor.watch.sweeper import sweep
@@ -505,3 +507,16 @@ def test_a_session_of_a_clock_that_was_ahead_does_not_last_for_as_much_longer(
     assert logins.name(token) == "li"
     clock(0)
     assert logins.name(token) is None
+
+
+def test_since_when_something_is_follows_a_clock_that_is_put_right() -> None:
+    machine = Clock()
+    began = Moment(machine)
+    before = began.unix_seconds
+    machine.now += 30
+    machine.wall += 0.5
+    # NTP turns it a little: nothing that is shown twice differs.
+    assert began.unix_seconds == before
+    machine.wall += 10 * 24 * HOUR
+    assert machine.time() - began.unix_seconds == pytest.approx(30)
+    assert began.age_seconds == 30

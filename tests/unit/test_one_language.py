@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from simulated_clock import Clock
 
 import seacod
 from seacod.alerts import compose
@@ -37,6 +38,7 @@ from seacod.protocol import Beat
 from seacod.proving.checks import registry
 from seacod.proving.checks.context import CheckContext
 from seacod.speaker_encoders.registry import all_encoders
+from seacod.supervisor.clock import Moment
 from seacod.supervisor.sockets.fallback import Fallback
 from seacod.supervisor.status_text import start_progress, status_text
 from seacod.supervisor.watch.evidence import gather
@@ -242,19 +244,21 @@ def test_no_item_of_a_check_mixes_languages(tmp_path: Path) -> None:
 
 
 def test_a_start_says_what_it_is_at_for_how_long_and_how_long_the_last_one_took() -> None:
+    clock = Clock()
     far = "iic/x: 300 / 950 MB, 32%, 5.0 MB/s"
     report = Report(ServiceState.STARTING, stage=(f"downloading {far}", f"正在下载 {far}"),
-                    since_monotonic=100.0, last_start_seconds=80.0)  # fmt: skip
-    english, chinese = start_progress(report, 112.0)
+                    began=Moment(clock), last_start_seconds=80.0)  # fmt: skip
+    clock.now += 12
+    english, chinese = start_progress(report)
     assert english == (
         "downloading iic/x: 300 / 950 MB, 32%, 5.0 MB/s, for 12 s; the last start took 80 s"
     )
     assert chinese == ("正在下载 iic/x: 300 / 950 MB, 32%, 5.0 MB/s，已 12 秒；上次启动用时 80 秒")
-    assert f"starting ({english})" in status_text(report, ["here"], 0, 1, None, now=112.0)
+    assert f"starting ({english})" in status_text(report, ["here"], 0, 1, None)
     report.last_start_seconds, report.stage = None, NOTHING
-    assert start_progress(report, 101.0) == ("for 1 s", "已 1 秒")
+    assert start_progress(report) == ("for 12 s", "已 12 秒")
     report.state = ServiceState.SERVING
-    assert start_progress(report, 101.0) == ("", "")
+    assert start_progress(report) == ("", "")
     fallback = Fallback([], lambda: None, lambda: (english, chinese))
     fallback.open("starting", lambda: 5)
     told = json.loads(fallback._response(b"GET / HTTP/1.1").partition(b"\r\n\r\n")[2])["error"]

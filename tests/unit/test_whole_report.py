@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from simulated_clock import Clock
 
 from seacod import protocol
+from seacod.supervisor.clock import Moment
+from seacod.supervisor.status_text import start_progress
 from seacod.supervisor.workers.replicas import combined
 from seacod.supervisor.workers.report import Report
 from seacod.supervisor.workers.states import ServiceState
 
 
 def report(state: ServiceState, **more: object) -> Report:
-    one = Report(since=1.0)
+    one = Report()
     one.state = state
     for name, value in more.items():
         setattr(one, name, value)
@@ -46,3 +49,12 @@ def test_the_best_one_says_what_the_service_is_doing(states: str, whole: str) ->
 def test_the_service_is_in_a_crash_loop_when_all_are(loops: tuple[bool, bool]) -> None:
     reports = [report(ServiceState.BACKING_OFF, is_crash_looping=one) for one in loops]
     assert combined(reports).is_crash_looping is all(loops)
+
+
+def test_of_several_replicas_a_start_takes_as_long_as_it_takes() -> None:
+    """Not as long as the machine is up."""
+    clock = Clock()
+    starting = Report(ServiceState.STARTING, began=Moment(clock))
+    other = Report(ServiceState.BACKING_OFF, began=Moment(clock))
+    clock.now += 7
+    assert start_progress(combined([other, starting]))[0] == "for 7 s"

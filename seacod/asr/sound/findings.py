@@ -53,6 +53,9 @@ _STRETCHES: dict[str, tuple[str, str]] = {
         "{a} 至 {b} 秒处各声道相互抵消，已改用其中一个声道",
     ),
 }
+# Less is no word: one frame of MP3 or AAC, as it is lost where two files were put one behind the
+# other.
+_TOLD_SECONDS = 0.05
 # Kinds whose seconds count as sound that was lost.
 _LOST = ("damaged", "damaged_somewhere", "missing", "zeroed")
 
@@ -110,6 +113,8 @@ class Findings:
         for kind, stretches in self._stretches.items():
             english, chinese = _STRETCHES[kind]
             for one in stretches:
+                if kind in _LOST and one.seconds < _TOLD_SECONDS:
+                    continue
                 values = {
                     "a": _short(one.start), "b": _short(one.end), "n": _short(one.seconds),
                 }  # fmt: skip

@@ -98,7 +98,7 @@ class ReplicaWatch:
         cause = self._recycling.look(
             time.monotonic(),
             report.pid,
-            time.monotonic() - report.since_monotonic,
+            report.began.age_seconds,
             Point(beat.answered + beat.failed, host, own or beat.gpu_reserved_bytes),
             beat.in_flight == 0,
             self._settings.current.worker,

@@ -25,6 +25,7 @@ from seacod.supervisor.bus import (
     WorkerCrashed,
     WorkerGone,
 )
+from seacod.supervisor.clock import Moment
 from seacod.supervisor.replica import Replica
 from seacod.supervisor.sockets.shared_fallback import SharedFallback
 from seacod.supervisor.workers.absence import Absence
@@ -98,7 +99,7 @@ class Lifecycle:
         may_give_up: Callable[[], bool],
     ) -> None:
         self.replica = replica
-        self.report = Report(since=host.clock.time())
+        self.report = Report(began=Moment(host.clock))
         self.events = EventQueue()
         self.fatal_exit_code: int | None = None
         self.fatal_words = NOTHING
@@ -443,8 +444,7 @@ class Lifecycle:
         state = self._state()
         pid = (front.pid or None) if front is not None else None
         if (state, pid) != (report.state, report.pid):
-            report.state, report.pid, report.since = state, pid, self._clock.time()
-            report.since_monotonic = self._clock.monotonic()
+            report.state, report.pid, report.began = state, pid, Moment(self._clock)
             report.beat = report.beat_at = None
         self._group.describe(report)
         self._bus.publish(StateChanged(self.replica))

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ import structlog
 from seacod import logs, protocol
 from seacod.config.schema import Settings
 from seacod.errors import ProtocolError
+from seacod.supervisor.clock import Moment
 from seacod.supervisor.workers.output import Output
 from seacod.supervisor.workers.process import WorkerProcess
 from seacod.supervisor.workers.report import NurseryProcess
@@ -78,7 +78,7 @@ class NurseryHandle:
         is_cold: bool,
     ) -> None:
         self.settings = settings
-        self.since = time.time()
+        self._began = Moment()
         self.is_loaded = False
         self.was_loaded = False
         # Why it was told to go; empty while it was not.
@@ -139,7 +139,7 @@ class NurseryHandle:
 
     def described(self) -> NurseryProcess:
         state = "ready" if self.is_loaded else "loading"
-        return NurseryProcess(self.pid, state, self.since, self._waiting_pid or None)
+        return NurseryProcess(self.pid, state, self._began.unix_seconds, self._waiting_pid or None)
 
     # -- what is done with it ---------------------------------------------------------------
 
@@ -264,7 +264,7 @@ class NurseryHandle:
         if not self.was_loaded:
             self.is_loaded = self.was_loaded = True
             self._loaded_at = self._loop.time()
-            seconds = round(time.time() - self.since, 2)
+            seconds = round(self._began.age_seconds, 2)
             log.info("nursery_loaded", nursery_pid=self.pid, seconds=seconds)
 
     def _on_exit(self) -> None:

@@ -258,7 +258,7 @@ def combined(
     beats_at = [r.beat_at for r in reports if r.beat_at is not None]
     return Report(
         state=best.state,
-        since=best.since,
+        began=best.began,
         pid=best.pid,
         stage=best.stage,
         last_start_seconds=best.last_start_seconds,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seacod import protocol
+from seacod.supervisor.clock import Moment
 from seacod.supervisor.workers.states import ServiceState
 from seacod.system.text.words import NOTHING, Words
 
@@ -61,9 +62,8 @@ class Report:
     """The service in plain values. Times are Unix seconds."""
 
     state: ServiceState = ServiceState.ABSENT
-    since: float = 0.0
-    # The same moment on the monotonic clock.
-    since_monotonic: float = 0.0
+    # Of this state.
+    began: Moment = field(default_factory=Moment)
     pid: int | None = None
     stage: Words = NOTHING
     # How long the last start took that loaded everything; None where none was measured.

@@ -156,9 +156,9 @@ class Rollover:
         )  # fmt: skip
         self._telling.raised(
             "configuration",
-            f"No worker gets ready with the new settings: {problem[0]} "
+            f"No worker gets ready with the new settings: {problem[0].rstrip('.')}. "
             "The previous settings stay in use.",
-            f"识别进程无法以新的配置启动：{problem[1]}。继续使用之前的配置。",
+            f"识别进程无法以新的配置启动：{problem[1].rstrip('。')}。继续使用之前的配置。",
         )
         self._ended(replacement.request, problem)
         return replacement.previous

@@ -17,7 +17,7 @@ from seacod import protocol
 from seacod.config.changes import with_values
 from seacod.config.schema import Settings
 from seacod.config.supervisor import SupervisorSettings
-from seacod.supervisor.clock import Clock
+from seacod.supervisor.clock import Clock, Moment
 from seacod.supervisor.crash import Crash
 from seacod.supervisor.workers.exits import End, ExitKind, stopped
 from seacod.supervisor.workers.host import Process
@@ -60,7 +60,7 @@ class Worker:
         self.process = process
         self.settings = settings
         self.state = WorkerState.STARTING
-        self.since = self._clock.time()
+        self._began = Moment(clock)
         self.stage: Words = NOTHING
         self._stage_logged_at = 0.0
         self.model = ""
@@ -85,6 +85,11 @@ class Worker:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def since(self) -> float:
+        """Since when it is in its state, in Unix seconds."""
+        return self._began.unix_seconds
 
     @property
     def was_asked_to_end(self) -> bool:
@@ -307,7 +312,7 @@ class Worker:
         old = self.state
         if to not in TRANSITIONS[old]:
             raise AssertionError(f"a worker that is {old.value} cannot become {to.value} ({cause})")
-        self.state, self.since = to, self._clock.time()
+        self.state, self._began = to, Moment(self._clock)
         log.info(
             "worker_state_changed",
             old=old.value,
