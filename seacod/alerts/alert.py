@@ -6,6 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# How many messages `seacod alerts` shows.
+SHOWN_MESSAGES = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -46,6 +49,28 @@ class Message:
     done_at: float | None
     answer: str
     reached: frozenset[str] = frozenset()
+
+
+def as_plain(message: Message) -> dict[str, Any]:
+    """What a command shows of a message: no evidence, no receivers."""
+    return {
+        "id": message.id, "channel": message.channel, "kind": message.alert.kind,
+        "key": message.alert.key, "text": message.alert.text, "at": message.alert.at,
+        "is_recovery": message.alert.is_recovery, "count": message.count,
+        "state": message.state, "attempts": message.attempts, "answer": message.answer,
+    }  # fmt: skip
+
+
+def of_plain(plain: dict[str, Any]) -> Message:
+    """The message of which this was shown; when it is due is not known."""
+    alert = Alert(
+        plain["kind"], plain["key"], plain["text"], plain["at"], is_recovery=plain["is_recovery"]
+    )
+    return Message(
+        id=plain["id"], channel=plain["channel"], alert=alert, count=plain["count"],
+        state=plain["state"], attempts=plain["attempts"], made_at=alert.at, due_at=alert.at,
+        done_at=None, answer=plain["answer"],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class Deduplicator:
         self._evidence = evidence
         self._on_message = on_message
         self._looks_longer_by = looks_longer_by
-        # What the outbox would not take (a full disk); tried again at each tick.
+        # What the outbox would not take (a full disk), until it goes on in memory; tried again at
+        # each tick.
         self._unkept = Unkept()
 
     def raised(
@@ -95,7 +96,7 @@ class Deduplicator:
                 alert = Alert(kind, key, text, now, repeated=told.untold, evidence=evidence)
                 self._add(alert, dataclasses.replace(told, told_at=now, untold=0), settings)
         except sqlite3.Error as error:
-            if self._outbox.failed(error):
+            if self._outbox.refused(error):
                 log.error("alerts_not_read", error=str(error))
 
     def is_open(self, kind: str, key: str = "") -> bool:
@@ -119,7 +120,7 @@ class Deduplicator:
                 self._keep(what)
                 return
         except sqlite3.Error as error:
-            if self._outbox.failed(error):
+            if self._outbox.refused(error):
                 log.error("alert_not_kept", kind=what.kind, text=what.text["en"], error=str(error))
         # Behind what waits of this alert already: an end never overtakes its beginning.
         surroundings = None if what.is_over else self._evidence()

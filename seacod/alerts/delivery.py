@@ -78,6 +78,11 @@ class Delivery:
         self._busy = set(all_channels())
         self._wake.set()
 
+    def resume(self) -> None:
+        """The outbox can be written to again: nothing is held back."""
+        self._held_until = dict.fromkeys(all_channels(), 0.0)
+        self.wake()
+
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with anyio.create_task_group() as tasks:
@@ -103,7 +108,7 @@ class Delivery:
         try:
             await self._deliver(name, is_last)
         except sqlite3.Error as error:
-            if not self._outbox.failed(error):
+            if not self._outbox.refused(error):
                 return
             # Who has got it, or is to be left alone for a while, cannot be written down.
             self._held_until[name] = time.monotonic() + _HELD_SECONDS

@@ -94,6 +94,8 @@ class OutboxFile:
         self.path = path
         # Whether the file cannot be used at present.
         self.is_in_memory = in_memory
+        # Whether it has refused a write: a full disk, a lock.
+        self.is_refused = False
         # Whether somebody has met a damaged page of it.
         self.is_damaged = self._has_lost = False
         # Whether the damaged one is out of the way, until a new one is in use; and its new name,
@@ -120,6 +122,7 @@ class OutboxFile:
             self._db.close()
             raise
         self._file = identity(self.path)
+        self.is_refused = False
 
     def rescue(self) -> bool:
         """Write everything into a new file where somebody has removed ours, or into ours which
@@ -148,6 +151,32 @@ class OutboxFile:
         if type(error) is sqlite3.DatabaseError:
             self.is_damaged = True
         return not self.is_damaged
+
+    def refused(self, error: sqlite3.Error) -> bool:
+        """As `failed`, of what had to be written: `go_on_in_memory` is next."""
+        is_told = self.failed(error)
+        self.is_refused = is_told and not self.is_in_memory
+        return is_told
+
+    def go_on_in_memory(self) -> None:
+        """The file takes no write: all that it has goes on in memory, where everything can be
+        kept, sent and seen, until `rescue` brings it back.
+
+        Raises:
+            sqlite3.Error: the file cannot be read either; it goes on as before.
+        """
+        # If it does not succeed, a file that somebody has removed has its turn first.
+        self.is_refused = False
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            # By the connection that is open: a full disk has no room for what a new one needs.
+            self._db.backup(memory, progress=_at_once)
+        except BaseException:
+            memory.close()
+            raise
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._db, self.is_in_memory, self._has_read = memory, True, True
 
     def begin_anew(self) -> tuple[Path | None, bool]:
         """Put the damaged file aside, and take along what can be read of it.
@@ -180,6 +209,7 @@ class OutboxFile:
         return self._aside, not self._has_lost
 
     def _bring_back(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         memory, file = self._db, OutboxFile(self.path)
         try:
             if self._has_read:

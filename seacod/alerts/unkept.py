@@ -1,5 +1,6 @@
-"""What happened while the outbox could not be written to (a full disk): in memory, in order, each
-with its own time. Filled and emptied by `deduplicator.py`; knows nothing of disks.
+"""What happened while the outbox could not be written to (a full disk, a damaged file), for the
+seconds until that goes on in memory or anew: in order, each with its own time. Filled and emptied
+by `deduplicator.py`; knows nothing of disks.
 """
 
 from __future__ import annotations

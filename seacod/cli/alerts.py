@@ -1,22 +1,26 @@
-"""`seacod alerts`: what was sent to the operator, what waits. Reads the service's outbox."""
+"""`seacod alerts`: what was sent to the operator, what waits."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
-from seacod.alerts.alert import Message
+from seacod.alerts.alert import SHOWN_MESSAGES, Message, as_plain, of_plain
 from seacod.alerts.compose import severity_of
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.reading import open_outbox
 from seacod.cli.options import add_config, add_json
-from seacod.errors import EX_OK
+from seacod.client import status_socket
+from seacod.config.load import load_settings
+from seacod.errors import EX_OK, SeacodError
+from seacod.paths import Paths
 from seacod.system.text.terminal import date_and_time, print_words, printable
 from seacod.system.text.terminal import in_language as say
 
 HELP = "alerts sent to the operator, and those that wait"
-_SHOWN = 50
 _STATES = {"waiting": "待发送", "delivered": "已送达", "given_up": "已放弃"}
 
 
@@ -30,23 +34,36 @@ def run(options: argparse.Namespace) -> int:
     """What was sent and what waits, newest first; or every kind there is."""
     if options.kinds:
         return _kinds()
-    with open_outbox(options.config) as outbox:
-        messages = outbox.recent(_SHOWN)
-        if options.json:
-            print(json.dumps([_as_dict(m) for m in messages], ensure_ascii=False, indent=2))
-            return EX_OK
-        for kind, key, since in outbox.open_alerts():
-            if kind in KINDS and KINDS[kind].has_recovery:
-                at, one = date_and_time(since), KINDS[kind]
-                words = say(
-                    f"open since {at}: {one.english} {key}", f"{at} 起：{one.chinese} {key}"
-                )
-                print(printable(words.rstrip()))
+    messages, still_open = _read(options.config)
+    if options.json:
+        print(json.dumps([_as_dict(m) for m in messages], ensure_ascii=False, indent=2))
+        return EX_OK
+    for kind, key, since in still_open:
+        if kind in KINDS:
+            at, one = date_and_time(since), KINDS[kind]
+            words = say(f"open since {at}: {one.english} {key}", f"{at} 起：{one.chinese} {key}")
+            print(printable(words.rstrip()))
     if not messages:
         print_words("no alert was sent, and none waits", "没有发送过告警，也没有待发送的告警")
     for message in messages:
         print(_line(message))
     return EX_OK
+
+
+def _read(config: Path | None) -> tuple[list[Message], list[tuple[str, str, float]]]:
+    """The newest messages, newest first; and kind, key and beginning of what is not over. Of the
+    service itself while it cannot write them down (a full disk), or else from its file."""
+    with contextlib.suppress(SeacodError):
+        status = status_socket.status(config)
+        alerts, state = status["alerts"], str(Paths.resolve(load_settings(config)).state)
+        if alerts and alerts["unwritten"] is not None and status["paths"].get("state") == state:
+            found = [(one["kind"], one["key"], one["since"]) for one in alerts["open"]]
+            return [of_plain(one) for one in alerts["unwritten"]], found
+    with open_outbox(config) as outbox:
+        found = [
+            one for one in outbox.open_alerts() if one[0] in KINDS and KINDS[one[0]].has_recovery
+        ]
+        return outbox.recent(SHOWN_MESSAGES), found
 
 
 def _kinds() -> int:
@@ -78,17 +95,4 @@ def _line(message: Message) -> str:
 
 
 def _as_dict(message: Message) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "channel": message.channel,
-        "state": message.state,
-        "attempts": message.attempts,
-        "answer": message.answer,
-        "kind": message.alert.kind,
-        "key": message.alert.key,
-        "is_recovery": message.alert.is_recovery,
-        "severity": severity_of(message).value,
-        "at": message.alert.at,
-        "count": message.count,
-        "text": message.alert.text,
-    }
+    return {**as_plain(message), "severity": severity_of(message).value}

@@ -52,7 +52,21 @@ _SHAPE: dict[str, Any] = {
         "number": 0, "state": "none", "problem": "", "problem_zh": "", "live": [], "replaced": [],
         "needs_restart": [],
     },
-    "alerts": ({"waiting": 0, "open": [{"kind": "", "key": "", "since": 0.0}]},),
+    "alerts": (
+        {
+            "waiting": 0, "open": [{"kind": "", "key": "", "since": 0.0}],
+            # The last messages, while they cannot be written into the file that commands read.
+            "unwritten": (
+                [
+                    {
+                        "id": 0, "channel": "", "kind": "", "key": "", "text": {"en": "", "zh": ""},
+                        "at": 0.0, "is_recovery": False, "count": 1, "state": "", "attempts": 0,
+                        "answer": "",
+                    }
+                ],
+            ),
+        },
+    ),
     "notices": [{"at": 0.0, "event": "", "text": "", "text_zh": ""}],
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from seacod import __version__
+from seacod.alerts.alert import SHOWN_MESSAGES, as_plain
 from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox
 from seacod.config.load import SettingsSource
@@ -165,6 +166,9 @@ def _alerts(outbox: Outbox) -> dict[str, Any] | None:
                 for kind, key, since in outbox.open_alerts()
                 if kind in KINDS and KINDS[kind].has_recovery
             ],
+            "unwritten": [as_plain(one) for one in outbox.recent(SHOWN_MESSAGES)]
+            if outbox.is_in_memory
+            else None,
         }
     except sqlite3.Error:
         return None

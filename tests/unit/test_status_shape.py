@@ -39,7 +39,13 @@ WHOLE: dict[str, Any] = {
     "gpu": {"state": "read", "read_at": 1.0, "gpus": [GPU], "lost": [], "full_by_others": [0]},
     "reload": {"number": 0, "state": "none", "problem": "", "problem_zh": "", "live": [],
                "replaced": [], "needs_restart": []},
-    "alerts": {"waiting": 0, "open": [{"kind": "disk_low", "key": "", "since": 1.0}]},
+    "alerts": {
+        "waiting": 0, "open": [{"kind": "disk_low", "key": "", "since": 1.0}],
+        "unwritten": [
+            {"id": 1, "channel": "mail", "kind": "disk_low", "key": "",
+             "text": {"en": "It fills.", "zh": "将满。"}, "at": 1.0, "is_recovery": False,
+             "count": 1, "state": "delivered", "attempts": 1, "answer": "250 ok"}],
+    },
     "notices": [{"at": 1.0, "event": "worker_crashed", "text": "it ended", "text_zh": "已退出"}],
 }  # fmt: skip
 

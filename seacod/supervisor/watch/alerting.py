@@ -117,6 +117,12 @@ class Alerting:
             if self.outbox.is_damaged:
                 event = "outbox_broken"
                 self._tell_damaged(*self.outbox.begin_anew())
+            elif self.outbox.is_refused:
+                # Not brought back at once: what it would not take is sent from memory first.
+                event = "outbox_in_memory"
+                self.outbox.go_on_in_memory()
+                self.delivery.resume()
+                log.error(event, path=str(self.outbox.path), hint="until there is room")
             elif self.outbox.rescue():
                 log.error(event, path=str(self.outbox.path), hint="written anew")
             self._problem = ""
@@ -147,6 +153,7 @@ class Alerting:
 
     async def finish(self) -> None:
         """The service ends: a last try; what is not taken waits for the next start."""
+        self._rescue()
         self.deduplicator.tick()
         await self.delivery.last_try(_LAST_TRY_SECONDS)
         self._rescue()
