@@ -78,7 +78,6 @@ async function submit() {
     sent = { job: accepted.job, files };
     remember(accepted, files[0].name);
     follow(accepted.job);
-    comeIntoView(at("sc-job"));
   } catch (error) {
     // What was chosen stays chosen: the button tries again.
     if (!(error instanceof GivenUp)) problem.tell(error);
@@ -136,7 +135,8 @@ async function look() {
 }
 
 function show(body) {
-  if (sent?.job === body.job) keepSounds(body);
+  const isNew = sent?.job === body.job;
+  if (isNew) keepSounds(body);
   at("sc-job").hidden = false;
   const isOver = body.finished !== null;
   const failed = FAILED.reduce((sum, kind) => sum + (body.counts[kind] ?? 0), 0);
@@ -166,6 +166,8 @@ function show(body) {
   const shared = sharedWarnings(body.files);
   showRemarks(shared);
   body.files.forEach((file, index) => showFile(file, index, shared));
+  // With all that it has to say.
+  if (isNew) comeIntoView(at("sc-job"));
 }
 
 // What is true of every text is said once, above the table.

@@ -17,6 +17,7 @@ import { Peaks } from "./transcript/peaks.js";
 import { packed } from "./transcript/sentences.js";
 import { keep, load, newId, step } from "./transcript/store.js";
 import { Transcript } from "./transcript/transcript.js";
+import { comeIntoView } from "./view.js";
 import { wav } from "./wav.js";
 import { hotwords } from "./words.js";
 
@@ -34,7 +35,9 @@ let session = null;
 let isStarting = false;
 
 const say = (key, values = {}) => {
-  at("sc-live-state").hidden = !key;
+  const box = at("sc-live-state");
+  if (key && box.hidden) comeIntoView(box);
+  box.hidden = !key;
   put(at("sc-live-state").querySelector("span"), key, values);
 };
 

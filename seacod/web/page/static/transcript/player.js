@@ -85,7 +85,8 @@ export class Player {
     this.url = null;
     this.seconds = 0;
     this.button.disabled = true;
-    this.box.querySelector("[data-mute]").hidden = true;
+    this.isMute = false;
+    this.#tellMute();
     this.box.hidden = true;
     this.#shown();
   }
@@ -155,7 +156,19 @@ export class Player {
     if (!this.url) return;
     this.isReady = false;
     this.button.disabled = true;
-    this.box.querySelector("[data-mute]").hidden = false;
+    this.isMute = true;
+    this.#tellMute();
+  }
+
+  // Whether there is a text of it. Without one, that it cannot be played says nothing yet: the service
+  // knows more formats than browsers do, and says itself what is no recording.
+  setText(hasText) {
+    this.hasText = hasText;
+    this.#tellMute();
+  }
+
+  #tellMute() {
+    this.box.querySelector("[data-mute]").hidden = !(this.isMute && this.hasText);
   }
 
   #shown() {

@@ -75,7 +75,12 @@ export class Transcript {
     if (this.find.isOpen) this.find.close();
     this.view.clear();
     this.#take(new Doc());
-    this.tools.hidden = true;
+    this.#showTools(false);
+  }
+
+  #showTools(hasText) {
+    this.tools.hidden = !hasText;
+    this.player.setText(hasText);
   }
 
   // -- a text that comes ----------------------------------------------------------------------------
@@ -162,7 +167,7 @@ export class Transcript {
     this.#take(new Doc(sentences));
     this.view.show(sentences);
     this.view.markDoubt();
-    this.tools.hidden = !sentences.length;
+    this.#showTools(sentences.length > 0);
     this.find.changed();
   }
 
