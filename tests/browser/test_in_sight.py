@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sounds
 from conftest import Visit
@@ -166,3 +167,17 @@ def test_that_the_microphone_is_heard_is_seen(see, screen: tuple[int, int]) -> N
     page.wait_for_selector("#sc-live-text p:not(.sc-partial)")
     page.click("#sc-live-stop")
     page.wait_for_selector("#sc-live-recording:not([hidden])")
+    # What is to be known of the text.
+    in_sight(page, "#sc-live-details .sc-warning")
+
+
+@on_screens
+def test_what_is_to_be_known_of_a_text_is_seen(
+    see, screen: tuple[int, int], tmp_path: Path
+) -> None:
+    speech = audio.decode(sounds.SPEECH, max_seconds=60)
+    recording = sounds.encode(tmp_path / "long.wav", 0, samples=np.tile(speech, 60))
+    seen = see(screen)
+    for one in (sounds.SPEECH, recording):
+        seen.hear(one)
+        in_sight(seen.page, "#sc-remarks .sc-warning")

@@ -244,6 +244,8 @@ class Session {
     const peaks = Uint8Array.from(this.peaks.values);
     transcript.keepAs(this.id, this.about("done", sound.size));
     showSound(sound, this.name, { seconds: this.recorded / rate, peaks });
+    // Where the text ends; the player has just come below it.
+    comeIntoView(at("sc-live-details"));
     // Before anybody can change it: what is kept later has no step of the reader's in it.
     this.keep("done", body, { sound, peaks }).then((isKept) => {
       if (transcript.id === this.id) transcript.tellKept(isKept);

@@ -15,6 +15,7 @@ import * as notice from "./transcript/notice.js";
 import { fromAnswer, ofFile } from "./transcript/peaks.js";
 import { keep, keepPeaks, load, newId, remove } from "./transcript/store.js";
 import { Transcript } from "./transcript/transcript.js";
+import { comeIntoView } from "./view.js";
 import { hotwords, setHotwords } from "./words.js";
 
 // A worker that goes away under the same recording so often will do so again.
@@ -280,6 +281,7 @@ function finish(work, body) {
   details(body);
   // Whoever has seen it come reads it from its beginning.
   transcript.toBeginning();
+  comeIntoView(at("sc-remarks"));
   const peaks = fromAnswer(body.peaks);
   player.setSeconds(body.duration);
   if (peaks) player.setPeaks(peaks);
@@ -352,6 +354,8 @@ function details(body) {
   finished = body;
   const box = at("sc-details");
   box.replaceChildren();
+  // Before the text, however long that is.
+  at("sc-remarks").replaceChildren(...remarks(body?.warning_details));
   if (!body) return;
   const factor = body.real_time_factor;
   const facts = [
@@ -367,7 +371,7 @@ function details(body) {
   );
   cells[0].title = text("confidence_hint");
   box.append(el("dl", { class: "sc-facts" }, ...cells));
-  box.append(...remarks(body.warning_details), ...replaced(body.replacements));
+  box.append(...replaced(body.replacements));
   if (body.hotwords.length) {
     // Those that were heard come first.
     const told = [...body.hotwords].sort((a, b) => HEARD(b) - HEARD(a));

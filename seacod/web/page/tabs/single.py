@@ -49,6 +49,7 @@ def _skeleton(model: ShownModel) -> str:
           <span></span><div class="sc-bar"><i></i></div>
         </div>
         {parts.problem("sc")}
+        <div id="sc-remarks"></div>
         {transcript("sc")}
         <div id="sc-details"></div>
         {library("sc")}
