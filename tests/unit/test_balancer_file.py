@@ -87,3 +87,13 @@ def test_haproxy_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share
         assert done.returncode == 0, done.stderr
         assert "WARN" not in done.stderr.upper()
     assert most_at_once(1) == 1
+
+
+def test_every_server_ends_an_upload_into_a_node_that_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """HAProxy 2.6 does not take tcp-ut from default-server."""
+    text = printed(monkeypatch, capsys, {"a:7860": told(1), "b:7860": told(4)})
+    servers = [line for line in text.splitlines() if line.split()[:1] == ["server"]]
+    assert len(servers) == 6
+    assert all(line.endswith(" tcp-ut 30s") for line in servers), servers
