@@ -8,15 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import sounds
-from conftest import Visit
 from playwright.sync_api import Browser, Page
 from supervised import ROOT, Faulty
 
 from seacod.asr import audio
+
+if TYPE_CHECKING:
+    from conftest import Visit
 
 SCREENS = [(1366, 768), (1280, 720), (1920, 1080), (390, 844)]
 # All of it is in the window, and what is met at its corners and in its middle is it.
