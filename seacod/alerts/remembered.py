@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 from seacod.alerts.alert import Occurrence, Told
+from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox_file import OutboxFile
 from seacod.system.text.masking import masked_deep
 
@@ -26,6 +27,10 @@ class RememberedAlerts(OutboxFile):
         return self._db.execute(
             "SELECT kind, key, opened_at FROM alert WHERE is_open ORDER BY opened_at"
         ).fetchall()
+
+    def open_until_over(self) -> list[tuple[str, str, float]]:
+        """Those of `open_alerts` whose end is told, too."""
+        return [one for one in self.open_alerts() if one[0] in KINDS and KINDS[one[0]].has_recovery]
 
     def recent_alerts(self, limit: int) -> list[tuple[str, str, float, bool]]:
         """Kind, key, when it was last told, whether it goes on; newest first. What was told to

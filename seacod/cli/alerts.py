@@ -60,10 +60,7 @@ def _read(config: Path | None) -> tuple[list[Message], list[tuple[str, str, floa
             found = [(one["kind"], one["key"], one["since"]) for one in alerts["open"]]
             return [of_plain(one) for one in alerts["unwritten"]], found
     with open_outbox(config) as outbox:
-        found = [
-            one for one in outbox.open_alerts() if one[0] in KINDS and KINDS[one[0]].has_recovery
-        ]
-        return outbox.recent(SHOWN_MESSAGES), found
+        return outbox.recent(SHOWN_MESSAGES), outbox.open_until_over()
 
 
 def _kinds() -> int:

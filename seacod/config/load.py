@@ -140,6 +140,14 @@ class SettingsSource:
         """The settings; raises as `load_settings`."""
         return load_settings(self.path, options=self.options, default_file=self.default_file)
 
+    @classmethod
+    def of_told(cls, told: Mapping[str, Any]) -> SettingsSource:
+        """That of the service which has told this."""
+        named, default = told["file"], told["default_file"]
+        return cls(
+            Path(named) if named else None, told["options"], Path(default) if default else None
+        )
+
     def told(self) -> dict[str, Any]:
         """For the status, so that whoever checks the service looks at its settings: the files as
         `load_settings` takes them, and what outweighs them (options; of the environment, where it

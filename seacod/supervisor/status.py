@@ -163,8 +163,7 @@ def _alerts(outbox: Outbox) -> dict[str, Any] | None:
             "waiting": outbox.depth(),
             "open": [
                 {"kind": kind, "key": key, "since": since}
-                for kind, key, since in outbox.open_alerts()
-                if kind in KINDS and KINDS[kind].has_recovery
+                for kind, key, since in outbox.open_until_over()
             ],
             "unwritten": [as_plain(one) for one in outbox.recent(SHOWN_MESSAGES)]
             if outbox.is_in_memory

@@ -4,7 +4,6 @@ seen, and lie in their file once there is room."""
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import typed
+from full_disk import fill
 from receivers import PASSWORD, USER, MailServer
 from supervised import StandIn, wait_until
 
@@ -47,18 +47,6 @@ def service(
     )  # fmt: skip
     yield one
     one.kill()
-
-
-def fill(directory: Path) -> Path:
-    """To the last byte."""
-    filling = directory / "filling"
-    with filling.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
-    return filling
 
 
 def _alerts(service: StandIn) -> dict[str, Any]:

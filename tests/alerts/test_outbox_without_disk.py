@@ -35,7 +35,7 @@ def test_a_start_on_a_full_disk_keeps_what_waits(tmp_path: Path, end: str) -> No
     told = subprocess.run(
         [*mount, tmp_path, sys.executable, STORY, tmp_path, end],
         capture_output=True, text=True, timeout=30, check=False,
-        env={**os.environ, "PYTHONPATH": str(STORY.parents[2])},
+        env={**os.environ, "PYTHONPATH": f"{STORY.parents[2]}:{STORY.parents[1]}"},
     )  # fmt: skip
     assert told.returncode == 0, told.stdout + told.stderr
 

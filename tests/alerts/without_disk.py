@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from pathlib import Path
+
+from full_disk import fill
 
 from seacod.alerts.alert import Alert, Told
 from seacod.alerts.outbox import Outbox
@@ -25,13 +26,7 @@ def main(directory: Path, end: str) -> None:
     os.waitpid(pid, 0)
     for shared in directory.glob("*-shm"):
         shared.unlink()  # as after a reboot on a disk that kept only what was written to it
-    filling = directory / "filling"
-    with filling.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    filling = fill(directory)
     outbox = alerting._opened(directory / FILE)[0]
     assert outbox.depth() == 1
     assert not list(directory.glob("alerts.broken-*"))

@@ -25,6 +25,7 @@ from seacod.config.alerts import AlertSettings
 from seacod.jobs.model import FileState
 from seacod.jobs.opening import open_store
 from seacod.jobs.runner import Jobs
+from seacod.jobs.store import JobStore
 from seacod.supervisor.clock import Moment
 from seacod.supervisor.crash import Crash
 from seacod.supervisor.watch import crashes
@@ -227,6 +228,18 @@ class Machine:
         self.starts += 1
 
 
+def with_a_failed_job(directory: Path) -> JobStore:
+    """A store of batches with one that is over."""
+    store = open_store(directory)
+    store.blobs.incoming("job").mkdir(parents=True)
+    (store.blobs.incoming("job") / "0001").write_text("sound")
+    store.accept("job", "someone", "", [("1.wav", 5)])
+    store.own("1-a")
+    one = store.claim("1-a", 0)
+    assert one is not None and store.finish("1-a", one.file, FileState.FAILED)
+    return store
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
@@ -325,13 +338,7 @@ def test_what_was_kept_before_the_clock_was_set_ages_from_then_on(
     unset, right = 600.0, machine.wall
     machine.wall = unset
     monkeypatch.setattr(time, "time", lambda: machine.wall)
-    store = open_store(tmp_path / "jobs")
-    store.blobs.incoming("job").mkdir(parents=True)
-    (store.blobs.incoming("job") / "0001").write_text("sound")
-    store.accept("job", "someone", "", [("1.wav", 5)])
-    store.own("1-a")
-    one = store.claim("1-a", 0)
-    assert one is not None and store.finish("1-a", one.file, FileState.FAILED)
+    store = with_a_failed_job(tmp_path / "jobs")
     coming = store.blobs.incoming("coming in")
     coming.mkdir(parents=True)
     upload = tmp_path / "uploads/upload-1"
@@ -398,13 +405,7 @@ def test_what_cannot_be_written_is_known_by_the_process(machine: Machine) -> Non
 def test_results_and_uploads_stay_when_the_clock_was_set_before_the_worker_began(
     tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = open_store(tmp_path / "jobs")
-    store.blobs.incoming("job").mkdir(parents=True)
-    (store.blobs.incoming("job") / "0001").write_text("sound")
-    store.accept("job", "someone", "", [("1.wav", 5)])
-    store.own("1-a")
-    one = store.claim("1-a", 0)
-    assert one is not None and store.finish("1-a", one.file, FileState.FAILED)
+    store = with_a_failed_job(tmp_path / "jobs")
     store.blobs.incoming("coming in").mkdir(parents=True)
     machine.process()
     machine.wall += 400 * DAY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import psutil
 
 from seacod.client import NEVER, Client, Refused, status_socket
 from seacod.client.answers import System
-from seacod.config.load import DEFAULT_FILE, OF_ADDRESSES, find_file, load_settings
+from seacod.config.load import OF_ADDRESSES, SettingsSource, find_file
 from seacod.config.schema import Settings
 from seacod.errors import ConfigClosed, NotAllowed, SeacodError
 from seacod.paths import Paths
@@ -44,28 +44,24 @@ class CheckContext:
     @functools.cached_property
     def _read(self) -> Settings | SeacodError:
         try:
-            return load_settings(**self._source)
+            return self._source.read()
         except SeacodError as error:
             return error
 
     @functools.cached_property
-    def _source(self) -> dict[str, Any]:
-        """What `load_settings` is to read: what the service that answers does. A trial, or one that
-        was started with options, has other settings than this machine's file says."""
+    def _source(self) -> SettingsSource:
+        """Where the service that answers reads its settings. A trial, or one that was started with
+        options, has other settings than this machine's file says."""
         told = None if isinstance(self._asked, SeacodError) else self._asked["settings_from"]
         if told is None:
-            return {"path": self.config}
-        named, default = told["file"], told["default_file"]
-        return {
-            "path": self.config or (Path(named) if named else None),
-            "options": told["options"],
-            "default_file": Path(default) if default else None,
-        }
+            return SettingsSource(self.config)
+        source = SettingsSource.of_told(told)
+        return replace(source, path=self.config or source.path)
 
     @property
     def is_placed(self) -> bool:
         """Whether something else than the file says where the service listens."""
-        return not set(OF_ADDRESSES).isdisjoint(self._source.get("options", ()))
+        return not set(OF_ADDRESSES).isdisjoint(self._source.options)
 
     @property
     def config_error(self) -> SeacodError | None:
@@ -94,13 +90,9 @@ class CheckContext:
     @functools.cached_property
     def config_file(self) -> Path | None:
         """The file that applies."""
-        return (
-            None
-            if self.config_error
-            else find_file(
-                self._source["path"], default_file=self._source.get("default_file", DEFAULT_FILE)
-            )
-        )
+        if self.config_error:
+            return None
+        return find_file(self._source.path, default_file=self._source.default_file)
 
     @functools.cached_property
     def paths(self) -> Paths:

@@ -16,7 +16,6 @@ import structlog
 from seacod.alerts.channels.registry import configured
 from seacod.alerts.deduplicator import Deduplicator
 from seacod.alerts.delivery import Delivery
-from seacod.alerts.kinds import KINDS
 from seacod.alerts.outbox import Outbox, now
 from seacod.alerts.outbox_file import FILE
 from seacod.alerts.salvage import put_aside
@@ -96,13 +95,13 @@ class Alerting:
             is_there: whether what an alert is about, by its kind and key, is there, or may be.
         """
         try:
-            found = self.outbox.open_alerts()
+            found = self.outbox.open_until_over()
         except sqlite3.Error as error:
             if self.outbox.failed(error):
                 log.error("alerts_not_read", error=str(error))
             return
         for kind, key, _ in found:
-            if kind in KINDS and KINDS[kind].has_recovery and not is_there(kind, key):
+            if not is_there(kind, key):
                 self.deduplicator.cleared(
                     kind,
                     f"{key or 'What this was about'} is no longer part of this service: its "
