@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable
+from pathlib import Path
+
+from seacod.system.clock_jumps import ClockJumps
 
 
 class Clock:
@@ -19,6 +22,31 @@ class Clock:
 
     def time(self) -> float:
         return self.wall + self.now
+
+
+class Machine:
+    """A clock that can be set, on a machine that can be off for a while."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.wall, self.steady, self.starts = 1_800_000_000.0, 50_000.0, 1
+
+    def process(self) -> ClockJumps:
+        clock = ClockJumps(
+            self.path / "clock.json", lambda: self.wall, lambda: self.steady,
+            lambda: f"start {self.starts}",
+        )  # fmt: skip
+        clock.look()
+        return clock
+
+    def passes(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+    def is_off(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady = 5.0
+        self.starts += 1
 
 
 class JumpingSelector(selectors.SelectSelector):
